@@ -1,0 +1,1 @@
+"""Turn a folder of pictures into a dataset that can be trained on, stage by stage."""

@@ -1,0 +1,161 @@
+"""Digests, and the one way to replace a file."""
+
+import hashlib
+import json
+import os
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from prep.errors import DatasetError, MachineError
+
+SCRATCH = ".tmp-"
+_CHUNK = 1 << 20
+
+
+def digest(path: Path) -> str:
+    """Return the SHA-256 of a file's bytes, in hexadecimal."""
+    state = hashlib.sha256()
+    with path.open("rb") as file:
+        while chunk := file.read(_CHUNK):
+            state.update(chunk)
+    return state.hexdigest()
+
+
+def digest_bytes(data: bytes) -> str:
+    """Return the SHA-256 of some bytes, in hexadecimal."""
+    return hashlib.sha256(data).hexdigest()
+
+
+def canonical(value: Any) -> str:
+    """Return JSON that is the same on every machine: sorted keys, no spaces, no NaN."""
+    return json.dumps(
+        value, sort_keys=True, separators=(",", ":"), allow_nan=False, ensure_ascii=False
+    )
+
+
+def strict_json(text: str, name: str) -> Any:
+    """Parse JSON; duplicate keys, NaN and damage are errors with line and column.
+
+    Raises:
+        DatasetError: `text` is not JSON that every reader would understand alike.
+    """
+
+    def pairs(items: list[tuple[str, Any]]) -> dict[str, Any]:
+        found = dict(items)
+        if len(found) < len(items):
+            names = [key for key, _ in items]
+            twice = next(key for key in names if names.count(key) > 1)
+            raise DatasetError(f"`{name}` says `{twice}` twice", "keep one of the two")
+        return found
+
+    def refuse(word: str) -> None:
+        raise DatasetError(f"`{name}` holds `{word}`, which is not JSON", "write a number")
+
+    try:
+        return json.loads(text, object_pairs_hook=pairs, parse_constant=refuse)
+    except json.JSONDecodeError as error:
+        where = f"line {error.lineno}, column {error.colno}"
+        raise DatasetError(
+            f"`{name}` is not JSON at {where}: {error.msg}",
+            "mend it by hand, or delete it and run the command that wrote it again",
+        ) from None
+    except (RecursionError, ValueError) as error:
+        raise DatasetError(
+            f"`{name}` cannot be read: {error}", "is it really a dataset file?"
+        ) from None
+
+
+def inside(folder: Path, relative: str) -> Path:
+    """Return `folder / relative`; a path that would leave the folder is an error.
+
+    Raises:
+        DatasetError: `relative` is absolute, holds `..`, a NUL or a drive, or leads through a
+            link out of the folder.
+    """
+    posix = PurePosixPath(relative)
+    plain = relative and "\0" not in relative and "\\" not in relative
+    if plain and not posix.is_absolute() and ".." not in posix.parts and ":" not in posix.parts[0]:
+        path = folder / posix
+        if path.resolve().is_relative_to(folder.resolve()):
+            return path
+    raise DatasetError(
+        f"`{relative!s}` leads out of `{folder}`", "paths in a dataset stay inside its folder"
+    )
+
+
+@contextmanager
+def published(path: Path, before: Callable[[Path], None] = lambda _: None) -> Iterator[Path]:
+    """Yield a scratch path beside `path`; after a clean exit, make it `path`.
+
+    The scratch file is flushed to the disk, `before(scratch)` is called, then it is renamed and
+    the folder is flushed: a reader finds the whole old file or the whole new one, also after a
+    power cut. A scratch file keeps the umask's permissions.
+
+    Raises:
+        MachineError: The disk is full or the folder cannot be written. Nothing is torn.
+    """
+    scratch = path.with_name(f"{SCRATCH}{uuid.uuid4().hex}")
+    try:
+        with disk_errors(path):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            yield scratch
+            flush(scratch)
+            before(scratch)
+            scratch.replace(path)
+            flush(path.parent)
+    finally:
+        scratch.unlink(missing_ok=True)
+
+
+def write(path: Path, data: bytes, before: Callable[[Path], None] = lambda _: None) -> None:
+    """Replace `path` by `data`, whole or not at all; a short write is an error."""
+    with published(path, before) as scratch:
+        write_scratch(scratch, data)
+
+
+def write_scratch(scratch: Path, data: bytes) -> None:
+    """Write and flush a file that nobody reads yet, and check its length."""
+    with scratch.open("wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+        if os.fstat(file.fileno()).st_size != len(data):
+            raise MachineError(
+                f"the disk took only a part of `{scratch.parent}/...`", "check the disk, run again"
+            )
+
+
+def flush(path: Path) -> None:
+    """Flush a file, or a folder's list of names, to the disk."""
+    if path.is_dir() and os.name == "nt":  # Windows cannot open a folder; NTFS journals names
+        return
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+@contextmanager
+def disk_errors(path: Path) -> Iterator[None]:
+    """Turn what the operating system says of a write into a UserError that names the file."""
+    try:
+        yield
+    except OSError as error:
+        why = error.strerror or str(error)
+        raise MachineError(f"`{path}` cannot be written: {why}", _advice(error)) from error
+
+
+def _advice(error: OSError) -> str:
+    import errno
+
+    advice = {
+        errno.ENOSPC: "free some space, then run the same command: it goes on where it stopped",
+        errno.EDQUOT: "free some space, then run the same command: it goes on where it stopped",
+        errno.EROFS: "the disk is read-only: name another folder with `--state DIR`",
+        errno.EACCES: "make the folder writable, or name another with `--state DIR`",
+    }
+    return advice.get(error.errno or 0, "check the disk, then run the same command again")

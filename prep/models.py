@@ -1,0 +1,265 @@
+"""A model's name -> the folder that holds it, and its digest.
+
+A name is `tiny` (the small models that ship with tinyworld), a folder or file on this machine, or
+a hub id `owner/name`. Hub models live in the Hugging Face cache; the revision and the digests
+that were met first are pinned in the user's data folder and checked from then on.
+
+Knows no kind of model: what files one needs is said by who asks.
+"""
+
+import importlib.resources
+import json
+import os
+import struct
+from dataclasses import dataclass, field
+from fnmatch import fnmatch
+from pathlib import Path
+from typing import Any
+
+from prep import files
+from prep.errors import ModelFileError
+
+# What no loader of ours may be given: a pickle can run code.
+_CODE = (".ckpt", ".pt", ".pth", ".pkl", ".pickle", ".py")
+
+
+@dataclass(frozen=True)
+class Ask:
+    """What a stage needs of a model.
+
+    Attributes:
+        kind: tagger, captioner or base: the name of the folder under `tinyworld/models`.
+        name: As the person wrote it: `tiny`, a path or a hub id.
+        patterns: The files that make up the model, as shell patterns relative to its folder.
+        revision: Hub revision, or None for the pinned or newest one.
+    """
+
+    kind: str
+    name: str
+    patterns: tuple[str, ...] = ("*",)
+    revision: str | None = None
+
+
+@dataclass(frozen=True)
+class Found:
+    """A model on this disk.
+
+    Attributes:
+        path: Its folder, or the single file that was named.
+        files: The files that decide its results, sorted, with (size, mtime_ns) as first seen.
+    """
+
+    ask: Ask
+    path: Path
+    files: tuple[tuple[Path, int, int], ...]
+
+    def size_bytes(self) -> int:
+        """Return how much there is to read."""
+        return sum(size for _, size, _ in self.files)
+
+    def unchanged(self) -> bool:
+        """Return whether no file was replaced since the model was found."""
+        return all(_stamp(path) == (size, mtime) for path, size, mtime in self.files)
+
+
+@dataclass
+class Models:
+    """The models of one user: where pins and digests of files already read are kept.
+
+    Attributes:
+        home: The user's data folder for this program.
+        offline: Never ask the hub.
+    """
+
+    home: Path
+    offline: bool = False
+    _digests: dict[str, str] = field(default_factory=dict)
+
+    def find(self, ask: Ask) -> Found:
+        """Return the model that `ask` names, downloading it once where that is possible.
+
+        Raises:
+            ModelFileError: It is not there, cannot be fetched, is damaged, or is a pickle.
+        """
+        path = self._place(ask)
+        if path.is_file():
+            chosen = [path]
+        else:
+            chosen = sorted(
+                file
+                for file in path.rglob("*")
+                if file.is_file() and _wanted(file.relative_to(path).as_posix(), ask.patterns)
+            )
+        if not chosen:
+            raise ModelFileError(
+                f"`{ask.name}` is not a {ask.kind}: it has none of {', '.join(ask.patterns)}",
+                f"name a {ask.kind}'s folder, a hub id, or `tiny`",
+            )
+        for file in chosen:
+            check(file)
+        return Found(ask, path, tuple((file, *_stamp(file)) for file in chosen))
+
+    def digest(self, found: Found) -> str:
+        """Return the SHA-256 over the names and digests of the model's files.
+
+        Raises:
+            ModelFileError: The files differ from those that were pinned for this hub revision.
+        """
+        top = found.path if found.path.is_dir() else found.path.parent
+        each = {path.relative_to(top).as_posix(): self._file_digest(path) for path, _, _ in found.files}
+        self._check_pins(found.ask, each)
+        return files.digest_bytes(files.canonical(each).encode())
+
+    def known(self, found: Found) -> bool:
+        """Return whether `digest` would read no large file."""
+        return all(
+            size < 64 << 20 or self._cache_key(path) in self._cached() for path, size, _ in found.files
+        )
+
+    def _place(self, ask: Ask) -> Path:
+        if ask.name == "tiny":
+            with importlib.resources.as_file(importlib.resources.files("tinyworld")) as top:
+                return top / "models" / ask.kind
+        path = Path(ask.name).expanduser()
+        if path.exists():
+            return path
+        if ask.name.count("/") != 1 or ask.name.startswith((".", "/", "~")) or "\\" in ask.name:
+            raise ModelFileError(
+                f"no {ask.kind} is at `{ask.name}`", "name a folder, a hub id `owner/name`, or `tiny`"
+            )
+        return self._from_hub(ask)
+
+    def _from_hub(self, ask: Ask) -> Path:
+        from huggingface_hub import snapshot_download
+
+        pins = self._pins().get(ask.name, {})
+        revision = ask.revision or pins.get("revision")
+        wanted = list(ask.patterns)
+        try:
+            return Path(
+                snapshot_download(
+                    ask.name, revision=revision, allow_patterns=wanted, local_files_only=True
+                )
+            )
+        except Exception:  # the hub's client has no common class for 'not in the cache'
+            if self.offline:
+                raise self._absent(ask) from None
+        try:
+            return Path(snapshot_download(ask.name, revision=revision, allow_patterns=wanted))
+        except Exception as error:  # offline, gated, misspelt: all end in the same advice
+            raise self._absent(ask) from error
+
+    def _absent(self, ask: Ask) -> ModelFileError:
+        return ModelFileError(
+            f"the {ask.kind} `{ask.name}` is not on this machine and cannot be downloaded",
+            f"fetch {', '.join(ask.patterns)} from https://huggingface.co/{ask.name} into a folder "
+            "and give the folder's path as the model, or use `tiny` to try things out",
+        )
+
+    def _check_pins(self, ask: Ask, each: dict[str, str]) -> None:
+        if ask.name == "tiny" or Path(ask.name).expanduser().exists():
+            return
+        pins = self._pins()
+        pinned = pins.get(ask.name)
+        if pinned is None:
+            place = self._place(ask)
+            pins[ask.name] = {"revision": place.name, "files": each}
+            files.write(self.home / "pins.json", json.dumps(pins, indent=1, sort_keys=True).encode())
+            return
+        for name, digest in each.items():
+            expected = pinned["files"].get(name, digest)
+            if expected != digest:
+                raise ModelFileError(
+                    f"`{name}` of {ask.name} is not the file that was pinned: expected "
+                    f"{expected[:12]}, found {digest[:12]}",
+                    f"delete it and fetch it again, or remove {ask.name} from "
+                    f"`{self.home / 'pins.json'}` to accept the new one",
+                )
+
+    def _pins(self) -> dict[str, Any]:
+        return _read_json(self.home / "pins.json")
+
+    def _cached(self) -> dict[str, str]:
+        if not self._digests:
+            self._digests.update(_read_json(self.home / "digests.json"))
+        return self._digests
+
+    def _cache_key(self, path: Path) -> str:
+        stat = path.stat()
+        return f"{path.resolve()}|{stat.st_size}|{stat.st_mtime_ns}|{stat.st_ctime_ns}|{stat.st_ino}"
+
+    def _file_digest(self, path: Path) -> str:
+        key = self._cache_key(path)
+        known = self._cached()
+        if key not in known:
+            known[key] = files.digest(path)
+            text = json.dumps(known, indent=0, sort_keys=True)
+            files.write(self.home / "digests.json", text.encode())
+        return known[key]
+
+
+def check(path: Path) -> None:
+    """Refuse a model file that is torn or could run code; no weights are read.
+
+    Raises:
+        ModelFileError: A pickle under any name, or a `.safetensors` that is not whole.
+    """
+    if path.suffix in _CODE:
+        raise ModelFileError(
+            f"`{path}` can hold code and is not opened", "use the `.safetensors` version of the model"
+        )
+    if path.suffix != ".safetensors":
+        return
+    size = path.stat().st_size
+    with path.open("rb") as file:
+        head = file.read(8)
+        length = struct.unpack("<Q", head)[0] if len(head) == 8 else size
+        if head[:2] in (b"\x80\x02", b"\x80\x03", b"\x80\x04", b"PK"):
+            raise ModelFileError(
+                f"`{path}` is a pickle named .safetensors and is not opened",
+                "get the model from a place that publishes real safetensors",
+            )
+        ends = _data_ends(file.read(length)) if length <= min(size - 8, 100 << 20) else None
+    if ends is None or 8 + length + ends != size:
+        raise ModelFileError(
+            f"`{path}` is damaged: it is not a whole safetensors file", "fetch the file again"
+        )
+
+
+def _data_ends(header: bytes) -> int | None:
+    """Return where the last tensor of a safetensors header ends, or None for no header."""
+    try:
+        entries = json.loads(header)
+        return max(
+            (entry["data_offsets"][1] for name, entry in entries.items() if name != "__metadata__"),
+            default=0,
+        )
+    except (ValueError, TypeError, KeyError, AttributeError):
+        return None
+
+
+def _wanted(name: str, patterns: tuple[str, ...]) -> bool:
+    return any(fnmatch(name, pattern) for pattern in patterns) and not name.startswith(".")
+
+
+def _stamp(path: Path) -> tuple[int, int]:
+    try:
+        stat = path.stat()
+    except OSError:
+        return (-1, -1)
+    return (stat.st_size, stat.st_mtime_ns)
+
+
+def _read_json(path: Path) -> dict[str, Any]:
+    """Return a JSON object that is only a convenience: damage means to begin anew."""
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def user_home(environment: "os._Environ[str]") -> Path:
+    """Return the folder for this user's pins and digests; the command line passes its environment."""
+    chosen = environment.get("XDG_DATA_HOME") or environment.get("LOCALAPPDATA")
+    return Path(chosen or Path.home() / ".local" / "share") / "prep-and-train"

@@ -1,0 +1,1 @@
+"""Pictures drawn by code and the small models that go with them."""
