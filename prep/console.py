@@ -19,7 +19,8 @@ _DRAW_EVERY_S = 0.2
 def plain(text: str) -> str:
     """Return `text` with control characters and unencodable bytes of file names escaped."""
     return "".join(
-        char if char == "\n" or unicodedata.category(char) not in ("Cc", "Cf", "Cs")
+        char
+        if char == "\n" or unicodedata.category(char) not in ("Cc", "Cf", "Cs")
         else char.encode("unicode_escape").decode()
         for char in text
     )
@@ -62,7 +63,7 @@ class Console:
 
     @contextmanager
     def progress(self, title: str, total: int) -> Iterator["Progress"]:
-        """Show how far `title` is, with rate and time left; log lines where there is no terminal."""
+        """Show how far `title` is, with rate and time left; log lines without a terminal."""
         shown = Progress(self, title, total)
         try:
             yield shown

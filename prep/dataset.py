@@ -124,7 +124,7 @@ class Dataset:
 
 
 def dump(dataset: Dataset, lines: bool = False) -> bytes:
-    """Return a dataset as UTF-8 JSON with one sample a line, or as JSON lines: the same bytes always.
+    """Return a dataset as UTF-8 JSON, one sample a line, or as JSON lines; always the same bytes.
 
     Args:
         dataset: What to write.
@@ -213,6 +213,15 @@ def _sample(key: str, row: Any, name: str) -> Sample:
     for word in row:
         if word not in known:
             raise DatasetError(f"`{name}`: `{key}` has an unknown field `{word}`", "remove it")
+    _check_values(key, row, name)
+    weight = row.get("weight", 1.0)
+    values: dict[str, Any] = {
+        word: tuple(v) if isinstance(v, list) else v for word, v in row.items()
+    }
+    return Sample(**values | {"weight": float(weight)})
+
+
+def _check_values(key: str, row: Mapping[str, Any], name: str) -> None:
     for word, allowed in (("text", TEXTS), ("split", SPLITS)):
         if row.get(word, allowed[0]) not in allowed:
             raise DatasetError(
@@ -226,14 +235,16 @@ def _sample(key: str, row: Any, name: str) -> Sample:
         raise DatasetError(
             f"`{name}`: the weight of `{key}` is `{weight}`", "write a number, 0 or more"
         )
-    values = {word: tuple(v) if isinstance(v, list) else v for word, v in row.items()}
-    return Sample(**values | {"weight": float(weight)})
 
 
 def _check_path(relative: str, name: str) -> None:
     parts = relative.split("/")
-    if not relative or "\0" in relative or relative.startswith("/") or ".." in parts or (
-        re.match(r"[A-Za-z]:", relative) or "\\" in relative
+    if (
+        not relative
+        or "\0" in relative
+        or relative.startswith("/")
+        or ".." in parts
+        or (re.match(r"[A-Za-z]:", relative) or "\\" in relative)
     ):
         raise DatasetError(
             f"`{name}`: the path `{relative}` leads out of the dataset",

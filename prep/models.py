@@ -106,14 +106,17 @@ class Models:
             ModelFileError: The files differ from those that were pinned for this hub revision.
         """
         top = found.path if found.path.is_dir() else found.path.parent
-        each = {path.relative_to(top).as_posix(): self._file_digest(path) for path, _, _ in found.files}
+        each = {
+            path.relative_to(top).as_posix(): self._file_digest(path) for path, _, _ in found.files
+        }
         self._check_pins(found.ask, each)
         return files.digest_bytes(files.canonical(each).encode())
 
     def known(self, found: Found) -> bool:
         """Return whether `digest` would read no large file."""
         return all(
-            size < 64 << 20 or self._cache_key(path) in self._cached() for path, size, _ in found.files
+            size < 64 << 20 or self._cache_key(path) in self._cached()
+            for path, size, _ in found.files
         )
 
     def _place(self, ask: Ask) -> Path:
@@ -125,7 +128,8 @@ class Models:
             return path
         if ask.name.count("/") != 1 or ask.name.startswith((".", "/", "~")) or "\\" in ask.name:
             raise ModelFileError(
-                f"no {ask.kind} is at `{ask.name}`", "name a folder, a hub id `owner/name`, or `tiny`"
+                f"no {ask.kind} is at `{ask.name}`",
+                "name a folder, a hub id `owner/name`, or `tiny`",
             )
         return self._from_hub(ask)
 
@@ -164,7 +168,9 @@ class Models:
         if pinned is None:
             place = self._place(ask)
             pins[ask.name] = {"revision": place.name, "files": each}
-            files.write(self.home / "pins.json", json.dumps(pins, indent=1, sort_keys=True).encode())
+            files.write(
+                self.home / "pins.json", json.dumps(pins, indent=1, sort_keys=True).encode()
+            )
             return
         for name, digest in each.items():
             expected = pinned["files"].get(name, digest)
@@ -186,7 +192,9 @@ class Models:
 
     def _cache_key(self, path: Path) -> str:
         stat = path.stat()
-        return f"{path.resolve()}|{stat.st_size}|{stat.st_mtime_ns}|{stat.st_ctime_ns}|{stat.st_ino}"
+        return (
+            f"{path.resolve()}|{stat.st_size}|{stat.st_mtime_ns}|{stat.st_ctime_ns}|{stat.st_ino}"
+        )
 
     def _file_digest(self, path: Path) -> str:
         key = self._cache_key(path)
@@ -206,7 +214,8 @@ def check(path: Path) -> None:
     """
     if path.suffix in _CODE:
         raise ModelFileError(
-            f"`{path}` can hold code and is not opened", "use the `.safetensors` version of the model"
+            f"`{path}` can hold code and is not opened",
+            "use the `.safetensors` version of the model",
         )
     if path.suffix != ".safetensors":
         return
@@ -260,6 +269,6 @@ def _read_json(path: Path) -> dict[str, Any]:
 
 
 def user_home(environment: "os._Environ[str]") -> Path:
-    """Return the folder for this user's pins and digests; the command line passes its environment."""
+    """Return the folder for this user's pins and digests, by the environment the CLI passes."""
     chosen = environment.get("XDG_DATA_HOME") or environment.get("LOCALAPPDATA")
     return Path(chosen or Path.home() / ".local" / "share") / "prep-and-train"
