@@ -1,0 +1,110 @@
+"""How a program ends: a person's mistake in two lines, a stop with its code, a bug with its traceback.
+
+Knows no command by name; `prep` and `train` both run their Typer app through it.
+"""
+
+import re
+import signal
+import sys
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from prep import console
+from prep.errors import UsageError, UserError, nearest
+
+if TYPE_CHECKING:
+    import typer
+    from typer.exceptions import TyperException
+
+INTERRUPTED = 130
+TERMINATED = 143
+_STOPPED = "stopped; run the same command to go on"
+
+
+def run_app(app: "typer.Typer", args: Sequence[str] | None, prog: str) -> None:
+    """Run a Typer app and leave the process with its exit code.
+
+    A command returns None (0) or its exit code; it may also raise `typer.Exit`. Options and
+    commands that Typer refuses are shown as two lines, as every other mistake is.
+
+    Args:
+        app: Made with `rich_markup_mode=None` and `pretty_exceptions_enable=False`.
+        args: The words of the command line; None takes them from the process.
+        prog: The program's name, as typed.
+
+    Raises:
+        SystemExit: Always, unless the command met a bug: that keeps its own exception.
+    """
+    from typer.exceptions import Abort, TyperException
+
+    code: object = 0
+    try:
+        with _terminable():
+            code = app(args=args, prog_name=prog, standalone_mode=False)
+    except UserError as error:
+        console.show_error(error, sys.stderr)
+        raise SystemExit(error.exit_code) from None
+    except TyperException as error:
+        raise SystemExit(_show_refusal(error, prog)) from None
+    except (Abort, KeyboardInterrupt):
+        code = INTERRUPTED
+    if code == INTERRUPTED:  # Typer turns Ctrl-C into this code
+        console.Console(err=sys.stderr).note(_STOPPED)
+    raise SystemExit(code if isinstance(code, int) else 0)
+
+
+@contextmanager
+def _terminable() -> Iterator[None]:
+    """Let SIGTERM unwind as an exit with 143, so that scratch files and workers are cleared away."""
+    if threading.current_thread() is not threading.main_thread():
+        yield  # only the main thread may set a signal's action
+        return
+
+    def stop(_number: int, _frame: Any) -> None:
+        console.Console(err=sys.stderr).note(_STOPPED)
+        raise SystemExit(TERMINATED)
+
+    before = signal.signal(signal.SIGTERM, stop)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _show_refusal(error: "TyperException", prog: str) -> int:
+    """Show what Typer refused as two lines, or the help it answers an empty command line with."""
+    context = getattr(error, "ctx", None)
+    if type(error).__name__ == "NoArgsIsHelpError":
+        sys.stderr.write(error.format_message() + "\n")
+        return UsageError.exit_code
+    place = f"see `{context.command_path if context else prog} --help`"
+    message = getattr(error, "message", "") if _is_name(error) else error.format_message()
+    near = _near(error, context)
+    console.show_error(UsageError(_plain(message), near or place), sys.stderr)
+    return error.exit_code
+
+
+def _is_name(error: "TyperException") -> bool:
+    return hasattr(error, "possibilities")
+
+
+def _near(error: "TyperException", context: Any) -> str | None:
+    """Return the nearest name that Typer or the group knows, as a hint."""
+    close = getattr(error, "possibilities", None)
+    if close:
+        return f"did you mean `{close[0]}`?"
+    wrong = re.match(r"No such command '(.*?)'", getattr(error, "message", ""))
+    if wrong and context is not None:
+        hint = nearest(wrong[1], context.command.list_commands(context))
+        return hint
+    return None
+
+
+def _plain(message: str) -> str:
+    """Return a message of Typer's in our form: lower case start, literals in backticks, no full stop."""
+    short = re.sub(r"\. Did you mean .*\?$", "", message.strip())
+    short = re.sub(r"No such option: (\S+)", r"No such option '\1'", short)
+    quoted = re.sub(r"'([^']*)'", r"`\1`", short).rstrip(".")
+    return quoted[:1].lower() + quoted[1:]

@@ -1,0 +1,129 @@
+"""The safetensors format, read and written without torch and always in the same bytes.
+
+The library orders its header at random; here tensors and metadata are sorted by name. A file is
+eight bytes (the header's length, little-endian), the header (JSON), then the tensors' bytes.
+"""
+
+import json
+import struct
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from prep import files, models
+
+_CHUNK = 1 << 20
+
+
+@dataclass(frozen=True)
+class Packed:
+    """One tensor as it lies in a file.
+
+    Attributes:
+        dtype: The format's word: F32, BF16, F16, I64.
+        shape: () for a single number.
+        data: Its bytes, row-major, little-endian.
+    """
+
+    dtype: str
+    shape: tuple[int, ...]
+    data: bytes
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a tensor lies in a file: `start` and `end` count from the file's first byte."""
+
+    dtype: str
+    shape: tuple[int, ...]
+    start: int
+    end: int
+
+
+@dataclass(frozen=True)
+class Header:
+    """What a file says of itself.
+
+    Attributes:
+        tensors: Name -> place, sorted by name.
+        metadata: Name -> text.
+    """
+
+    tensors: Mapping[str, Place]
+    metadata: Mapping[str, str]
+
+
+def dump(tensors: Mapping[str, Packed], metadata: Mapping[str, str] | None = None) -> bytes:
+    """Return a safetensors file; equal content gives equal bytes, whatever the order given."""
+    head: dict[str, Any] = {}
+    if metadata:
+        head["__metadata__"] = dict(sorted(metadata.items()))
+    end = 0
+    for name, tensor in sorted(tensors.items()):
+        start, end = end, end + len(tensor.data)
+        head[name] = {
+            "dtype": tensor.dtype,
+            "shape": list(tensor.shape),
+            "data_offsets": [start, end],
+        }
+    text = json.dumps(head, separators=(",", ":"), ensure_ascii=False).encode()
+    text += b" " * (-len(text) % 8)  # readers map the tensors: their first byte is aligned
+    body = b"".join(tensor.data for _, tensor in sorted(tensors.items()))
+    return struct.pack("<Q", len(text)) + text + body
+
+
+def header(path: Path) -> Header:
+    """Return the header of a file; no tensor is read.
+
+    Raises:
+        ModelFileError: The file is not a whole safetensors file, or is a pickle under that name.
+    """
+    models.check(path)
+    with path.open("rb") as file:
+        (length,) = struct.unpack("<Q", file.read(8))
+        entries = json.loads(file.read(length))
+    metadata = entries.pop("__metadata__", {})
+    places = {
+        name: Place(
+            entry["dtype"],
+            tuple(entry["shape"]),
+            8 + length + entry["data_offsets"][0],
+            8 + length + entry["data_offsets"][1],
+        )
+        for name, entry in sorted(entries.items())
+    }
+    return Header(places, metadata)
+
+
+def digest(tensors: Mapping[str, tuple[Place, Path]]) -> str:
+    """Return the SHA-256 over sorted tensors: name, dtype, shape and bytes of each.
+
+    Metadata, order and how the tensors are spread over files do not enter it.
+    """
+    return digest_of(
+        (name, place.dtype, place.shape, _pieces(path, place))
+        for name, (place, path) in sorted(tensors.items())
+    )
+
+
+def digest_of(tensors: Iterator[tuple[str, str, tuple[int, ...], Iterator[bytes]]]) -> str:
+    """Return the same digest over (name, dtype, shape, pieces of bytes), which come sorted."""
+    import hashlib
+
+    state = hashlib.sha256()
+    for name, dtype, shape, pieces in tensors:
+        title = files.canonical([name, dtype, list(shape)]).encode()
+        state.update(struct.pack("<Q", len(title)) + title)
+        for piece in pieces:
+            state.update(piece)
+    return state.hexdigest()
+
+
+def _pieces(path: Path, place: Place) -> Iterator[bytes]:
+    with path.open("rb") as file:
+        file.seek(place.start)
+        left = place.end - place.start
+        while left and (piece := file.read(min(_CHUNK, left))):
+            left -= len(piece)
+            yield piece

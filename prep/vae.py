@@ -1,0 +1,250 @@
+"""The VAE component: its numbers, and pictures -> latents. The same for every model family.
+
+Latents are the mean and log-variance of the VAE's answer, unscaled: who trains on them subtracts
+the shift and multiplies by the scale. Letters: C channels, H and W height and width of latents,
+an eighth of the picture's. Knows single-file checkpoints not yet.
+"""
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from prep import tensorfile
+from prep.dataset import Vae
+from prep.errors import DatasetError, ModelFileError
+from prep.models import Ask
+
+if TYPE_CHECKING:
+    from diffusers import AutoencoderKL
+    from PIL import Image
+    from torch import Tensor
+
+FACTOR = 8
+DTYPES = {"float32": "F32", "bfloat16": "BF16"}
+
+_WEIGHTS = "diffusion_pytorch_model.safetensors"
+_PICKLED = "diffusion_pytorch_model.bin"
+# What AutoencoderKL takes where its config is silent (diffusers 0.42.1).
+_DEFAULTS = {"scaling_factor": 0.18215, "shift_factor": 0.0, "latent_channels": 4}
+# Attention layers of folders published before diffusers 0.12, and their names since.
+_OLD_NAMES = {
+    ".query.": ".to_q.",
+    ".key.": ".to_k.",
+    ".value.": ".to_v.",
+    ".proj_attn.": ".to_out.0.",
+}
+
+
+class Latents(NamedTuple):
+    """A picture as its VAE sees it.
+
+    Attributes:
+        mean: Shape (C, H, W), float32, on the CPU, unscaled.
+        logvar: Logarithm of the variance, same shape, in [-30, 20].
+    """
+
+    mean: "Tensor"
+    logvar: "Tensor"
+
+
+def ask_vae(name: str) -> Ask:
+    """Return what to look for: a base model's folder or hub id, or that of a VAE alone.
+
+    A `.bin` is asked for only where a folder on this machine has nothing else.
+    """
+    folder = Path(name).expanduser()
+    place = folder / "vae" if (folder / "vae").is_dir() else folder
+    only_pickled = not (place / _WEIGHTS).is_file() and (place / _PICKLED).is_file()
+    weights = _PICKLED if only_pickled else _WEIGHTS
+    each = ("config.json", weights)
+    return Ask("base", name, (*(f"vae/{file}" for file in each), *each))
+
+
+def open_vae(path: Path, device: str) -> "AutoencoderKL":
+    """Return the VAE of a base model's folder, or of its own folder: float32, for inference.
+
+    Raises:
+        ModelFileError: The folder holds no VAE, or one that is damaged.
+    """
+    import torch
+    from diffusers import AutoencoderKL
+    from diffusers.utils import logging
+
+    folder, weights = _folder(path)
+    logging.disable_progress_bar()
+    try:
+        # diffusers reads a `.bin` with torch's weights_only unpickler; no code in it can run.
+        vae = AutoencoderKL.from_pretrained(
+            str(folder),
+            torch_dtype=torch.float32,
+            local_files_only=True,
+            use_safetensors=weights.suffix == ".safetensors",
+        )
+    except (OSError, ValueError, RuntimeError, KeyError) as error:
+        why = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        raise ModelFileError(
+            f"the VAE in `{folder}` cannot be opened: {why}", "fetch its files again"
+        ) from error
+    opened: AutoencoderKL = vae.to(device).eval().requires_grad_(False)
+    return opened
+
+
+def numbers(path: Path, name: str) -> Vae:
+    """Return what a dataset records of its VAE; torch is needed only for a `.bin`.
+
+    Args:
+        path: A base model's folder, or the VAE's own.
+        name: As the person named it.
+
+    Raises:
+        ModelFileError: The folder holds no VAE, or one that is damaged.
+    """
+    folder, weights = _folder(path)
+    facts = settings(folder)
+    if weights.suffix == ".safetensors":
+        found = tensorfile.header(weights).tensors
+        digest = tensorfile.digest({_today(key): (at, weights) for key, at in found.items()})
+    else:
+        digest = tensorfile.digest_of(_pickled(weights))
+    return Vae(
+        name=name,
+        digest=digest,
+        scaling_factor=facts["scaling_factor"],
+        shift_factor=facts["shift_factor"],
+        channels=int(facts["latent_channels"]),
+    )
+
+
+def settings(path: Path) -> dict[str, float]:
+    """Return scaling_factor, shift_factor and latent_channels of a VAE's config, or the defaults."""
+    folder = _folder(path)[0]
+    try:
+        config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+        given = {key: config.get(key) for key in _DEFAULTS}
+        return {key: float(_DEFAULTS[key] if v is None else v) for key, v in given.items()}
+    except (OSError, ValueError, TypeError, AttributeError) as error:
+        raise ModelFileError(
+            f"`{folder / 'config.json'}` is not a VAE's config: {error}", "fetch it again"
+        ) from None
+
+
+def encode(vae: "AutoencoderKL", images: "Sequence[Image.Image]") -> list[Latents]:
+    """Return the latents of some pictures, in their order.
+
+    Args:
+        vae: As `open_vae` returns it.
+        images: Upright RGB, all of one size, both sides divisible by 8. They are one batch: its
+            size may decide the last bits.
+
+    Raises:
+        ModelFileError: The VAE answered with numbers that are not finite.
+    """
+    import numpy as np
+    import torch
+
+    # In float32 and in this order, as diffusers' VaeImageProcessor does: [0, 255] -> [-1, 1].
+    pixels_BHWC = np.stack([np.asarray(image, dtype=np.float32) / 255.0 for image in images])
+    pixels_BCHW = 2.0 * torch.from_numpy(pixels_BHWC.transpose(0, 3, 1, 2).copy()) - 1.0
+    with torch.inference_mode():
+        answer = vae.encode(pixels_BCHW.to(vae.device)).latent_dist
+        mean_BCHW, logvar_BCHW = answer.mean.float().cpu(), answer.logvar.float().cpu()
+    if not (mean_BCHW.isfinite().all() and logvar_BCHW.isfinite().all()):
+        raise ModelFileError(
+            "the VAE answered with numbers that are not finite", "use another VAE, or a fixed copy"
+        )
+    return [Latents(mean, logvar) for mean, logvar in zip(mean_BCHW, logvar_BCHW, strict=True)]
+
+
+def dump(latents: Latents, dtype: str = "float32") -> bytes:
+    """Return latents as a safetensors file with `logvar` and `mean`: the same bytes always.
+
+    Args:
+        latents: What `encode` returned.
+        dtype: float32 or bfloat16 (rounded to nearest, ties to even).
+    """
+    import torch
+
+    def packed(tensor: "Tensor") -> tensorfile.Packed:
+        kept = tensor.detach().to("cpu", getattr(torch, dtype)).contiguous()
+        data = kept.view(torch.uint8).numpy().tobytes()
+        return tensorfile.Packed(DTYPES[dtype], tuple(kept.shape), data)
+
+    return tensorfile.dump({"mean": packed(latents.mean), "logvar": packed(latents.logvar)})
+
+
+def load(path: Path) -> Latents:
+    """Return the latents of a file that `dump` wrote, as float32.
+
+    Raises:
+        DatasetError: The file is missing, torn, or holds something else.
+    """
+    from safetensors.torch import load_file
+
+    shape(path)
+    tensors = load_file(path)
+    return Latents(tensors["mean"].float(), tensors["logvar"].float())
+
+
+def shape(path: Path) -> tuple[int, int, int]:
+    """Return (C, H, W) of a file of latents, reading only its header.
+
+    Raises:
+        DatasetError: The file is missing, torn, or holds something else.
+    """
+    try:
+        found = tensorfile.header(path).tensors
+    except (OSError, ModelFileError, LookupError, TypeError) as error:
+        why = "it is missing" if isinstance(error, FileNotFoundError) else "it is damaged"
+        raise _bad_latents(path, why) from None
+    shapes = {place.shape for place in found.values()}
+    kinds = {place.dtype for place in found.values()}
+    (only, *others) = shapes or {()}
+    if set(found) != {"mean", "logvar"} or others or len(only) != 3 or not (
+        kinds <= set(DTYPES.values())
+    ):
+        raise _bad_latents(path, "it holds something else")
+    return (only[0], only[1], only[2])
+
+
+def _bad_latents(path: Path, why: str) -> DatasetError:
+    return DatasetError(
+        f"`{path.name}` cannot be read as latents: {why}", "make it again with `prep latents`"
+    )
+
+
+def _folder(path: Path) -> tuple[Path, Path]:
+    """Return the VAE's own folder and its weights."""
+    folder = path / "vae" if (path / "vae").is_dir() else path
+    for name in (_WEIGHTS, _PICKLED):
+        if (folder / name).is_file() and (folder / "config.json").is_file():
+            return folder, folder / name
+    raise ModelFileError(
+        f"`{path}` holds no VAE: it has no `config.json` with `{_WEIGHTS}`",
+        "name a diffusers folder, a hub id, or `tiny`",
+    )
+
+
+def _today(name: str) -> str:
+    """Return a tensor's name as diffusers writes it today, so that old folders agree with new."""
+    for old, new in _OLD_NAMES.items():
+        name = name.replace(old, new)
+    return name
+
+
+def _pickled(path: Path) -> "Iterator[tuple[str, str, tuple[int, ...], Iterator[bytes]]]":
+    """Yield the tensors of a `.bin` in the order and form of a safetensors file."""
+    import torch
+
+    words = {torch.float32: "F32", torch.float16: "F16", torch.bfloat16: "BF16"}
+    try:
+        found: Mapping[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
+        named = {_today(key): tensor.contiguous() for key, tensor in found.items()}
+        kinds = {key: words[tensor.dtype] for key, tensor in named.items()}
+    except Exception as error:  # torch has no common class for a pickle it will not open
+        raise ModelFileError(
+            f"`{path}` is not a plain file of weights", "use the `.safetensors` of the model"
+        ) from error
+    for key, tensor in sorted(named.items()):
+        data = tensor.view(-1).view(torch.uint8).numpy().tobytes()
+        yield key, kinds[key], tuple(tensor.shape), iter((data,))

@@ -1,0 +1,137 @@
+"""Stable Diffusion 1.x: a U-Net, one CLIP text encoder, a 4-channel VAE, epsilon prediction.
+
+Letters: B batch, C channels, H and W height and width of latents, L tokens, D features.
+"""
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from prep.errors import ModelFileError
+from train.family import Base, Family, Prediction
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+    from train.family import Conditioning
+
+
+def fits(folder: Path) -> bool:
+    """Return whether a diffusers folder is Stable Diffusion 1.x; 2.x differs in its text's width."""
+    try:
+        index = json.loads((folder / "model_index.json").read_text(encoding="utf-8"))
+        unet = json.loads((folder / "unet" / "config.json").read_text(encoding="utf-8"))
+        return (
+            index.get("_class_name") == "StableDiffusionPipeline"
+            and unet.get("cross_attention_dim") != 1024
+            and unet.get("in_channels", 4) == 4
+        )
+    except (OSError, ValueError, AttributeError):
+        return False
+
+
+def load(folder: Path, device: str) -> Base:
+    """Open a diffusers folder: everything frozen, float32.
+
+    Raises:
+        ModelFileError: A part is missing, damaged, or lacks weights.
+    """
+    import torch
+    from diffusers import UNet2DConditionModel
+    from transformers import CLIPTextModel, CLIPTokenizer
+
+    from train.schedule import noise_schedule
+    from train.weights import opened
+
+    wish: dict[str, Any] = {"use_safetensors": True, "dtype": torch.float32}
+    network = opened(UNet2DConditionModel, folder / "unet", wish)
+    encoder = opened(CLIPTextModel, folder / "text_encoder", wish)
+    try:
+        tokenizer = CLIPTokenizer.from_pretrained(str(folder / "tokenizer"), local_files_only=True)
+    except (OSError, ValueError, TypeError) as error:
+        raise ModelFileError(
+            f"the tokenizer in `{folder}` cannot be opened", "fetch its files again"
+        ) from error
+    alpha_bar_T, prediction = noise_schedule(folder / "scheduler", FAMILY.prediction)
+    for module in (network, encoder):
+        module.to(device).requires_grad_(False).eval()
+    # In training mode a U-Net without dropout computes the same; checkpointing will ask for it.
+    network.train()
+    text = {"tokenizer": tokenizer, "encoder": encoder}
+    return Base(network, text, alpha_bar_T, prediction, device)
+
+
+def encode(base: Base, texts: list[str]) -> "list[Conditioning]":
+    """Return the last hidden state of each text, {"text": shape (77, D)}, cut at 77 tokens."""
+    import torch
+
+    tokenizer, encoder = base.text["tokenizer"], base.text["encoder"]
+    length = encoder.config.max_position_embeddings
+    states: list[Conditioning] = []
+    for text in texts:  # one at a time: a batch's size would decide the last bits
+        ids_BL = tokenizer(
+            text, padding="max_length", max_length=length, truncation=True, return_tensors="pt"
+        ).input_ids
+        with torch.no_grad():
+            answer = encoder(ids_BL.to(base.device)).last_hidden_state
+        states.append({"text": answer[0].float().cpu()})
+    return states
+
+
+def overlong(base: Base, texts: list[str]) -> list[str]:
+    """Return the texts of which `encode` cuts something off."""
+    limit = base.text["encoder"].config.max_position_embeddings
+    tokenizer = base.text["tokenizer"]
+    return [text for text in texts if len(tokenizer(text, verbose=False).input_ids) > limit]
+
+
+def denoise(
+    network: "nn.Module",
+    noisy_BCHW: "Tensor",
+    timestep_B: "Tensor",
+    conditioning: "Conditioning",
+) -> "Tensor":
+    """Return the network's prediction, shape BCHW; `conditioning["text"]` has shape (B, L, D)."""
+    predicted: Tensor = network(noisy_BCHW, timestep_B, conditioning["text"]).sample
+    return predicted
+
+
+def export_name(module: str) -> str:
+    """Return kohya's name of a module of the U-Net: diffusers' name with underscores."""
+    return "lora_unet_" + module.replace(".", "_")
+
+
+FAMILY = Family(
+    name="sd15",
+    prediction=Prediction.EPSILON,
+    latent_channels=4,
+    patterns=(
+        "model_index.json",
+        "unet/config.json",
+        "unet/diffusion_pytorch_model.safetensors",
+        "text_encoder/config.json",
+        "text_encoder/model.safetensors",
+        "tokenizer/*",
+        "scheduler/*",
+        "vae/config.json",
+        "vae/diffusion_pytorch_model.safetensors",
+    ),
+    base_version="sd_v1",
+    architecture="stable-diffusion-v1",
+    lora_targets=(
+        "to_q",
+        "to_k",
+        "to_v",
+        "to_out.0",
+        "ff.net.0.proj",
+        "ff.net.2",
+        "proj_in",
+        "proj_out",
+    ),
+    fits=fits,
+    load=load,
+    encode=encode,
+    overlong=overlong,
+    denoise=denoise,
+    export_name=export_name,
+)
