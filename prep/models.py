@@ -11,8 +11,11 @@ import importlib.resources
 import json
 import os
 import struct
+import time
+from contextlib import suppress
 from dataclasses import dataclass, field
 from fnmatch import fnmatch
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +24,9 @@ from prep.errors import ModelFileError
 
 # What no loader of ours may be given: a pickle can run code.
 _CODE = (".ckpt", ".pt", ".pth", ".pkl", ".pickle", ".py")
+# How a pickle, or the zip that torch puts one in, begins.
+_PICKLES = (b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05", b"PK")
+_RACY_NS = 2_000_000_000  # the coarsest clock of a file system in use (FAT)
 
 
 @dataclass(frozen=True)
@@ -32,12 +38,14 @@ class Ask:
         name: As the person wrote it: `tiny`, a path or a hub id.
         patterns: The files that make up the model, as shell patterns relative to its folder.
         revision: Hub revision, or None for the pinned or newest one.
+        needs: Those of the patterns without which the model is of no use.
     """
 
     kind: str
     name: str
     patterns: tuple[str, ...] = ("*",)
     revision: str | None = None
+    needs: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -69,10 +77,12 @@ class Models:
     Attributes:
         home: The user's data folder for this program.
         offline: Never ask the hub.
+        hub_cache: Where hub models lie; None for the place that the hub's own client uses.
     """
 
     home: Path
     offline: bool = False
+    hub_cache: Path | None = None
     _digests: dict[str, str] = field(default_factory=dict)
 
     def find(self, ask: Ask) -> Found:
@@ -95,6 +105,11 @@ class Models:
                 f"`{ask.name}` is not a {ask.kind}: it has none of {', '.join(ask.patterns)}",
                 f"name a {ask.kind}'s folder, a hub id, or `tiny`",
             )
+        if lacking := _lacking(path, ask):
+            raise ModelFileError(
+                f"the {ask.kind} `{ask.name}` is not complete: it lacks {', '.join(lacking)}",
+                f"put the missing files into `{path}`",
+            )
         for file in chosen:
             check(file)
         return Found(ask, path, tuple((file, *_stamp(file)) for file in chosen))
@@ -109,7 +124,7 @@ class Models:
         each = {
             path.relative_to(top).as_posix(): self._file_digest(path) for path, _, _ in found.files
         }
-        self._check_pins(found.ask, each)
+        self._check_pins(found, each)
         return files.digest_bytes(files.canonical(each).encode())
 
     def known(self, found: Found) -> bool:
@@ -136,42 +151,32 @@ class Models:
     def _from_hub(self, ask: Ask) -> Path:
         from huggingface_hub import snapshot_download
 
-        pins = self._pins().get(ask.name, {})
-        revision = ask.revision or pins.get("revision")
-        wanted = list(ask.patterns)
-        try:
-            return Path(
-                snapshot_download(
-                    ask.name, revision=revision, allow_patterns=wanted, local_files_only=True
-                )
-            )
-        except Exception:  # the hub's client has no common class for 'not in the cache'
-            if self.offline:
-                raise self._absent(ask) from None
-        try:
-            return Path(snapshot_download(ask.name, revision=revision, allow_patterns=wanted))
-        except Exception as error:  # offline, gated, misspelt: all end in the same advice
-            raise self._absent(ask) from error
-
-    def _absent(self, ask: Ask) -> ModelFileError:
-        return ModelFileError(
-            f"the {ask.kind} `{ask.name}` is not on this machine and cannot be downloaded",
-            f"fetch {', '.join(ask.patterns)} from https://huggingface.co/{ask.name} into a folder "
-            "and give the folder's path as the model, or use `tiny` to try things out",
+        fetch = partial(
+            snapshot_download,
+            ask.name,
+            revision=ask.revision or self._pins().get(_pin(ask), {}).get("revision"),
+            allow_patterns=list(ask.patterns),
+            cache_dir=self.hub_cache,
         )
+        # The hub's client has no common class for its errors: not cached, offline, gated,
+        # misspelt. All end in the same advice.
+        with suppress(Exception):
+            cached = Path(fetch(local_files_only=True))
+            if not _lacking(cached, ask):
+                return cached
+        if self.offline:
+            raise _absent(ask)
+        try:
+            return Path(fetch())
+        except Exception as error:
+            raise _absent(ask) from error
 
-    def _check_pins(self, ask: Ask, each: dict[str, str]) -> None:
+    def _check_pins(self, found: Found, each: dict[str, str]) -> None:
+        ask = found.ask
         if ask.name == "tiny" or Path(ask.name).expanduser().exists():
             return
         pins = self._pins()
-        pinned = pins.get(ask.name)
-        if pinned is None:
-            place = self._place(ask)
-            pins[ask.name] = {"revision": place.name, "files": each}
-            files.write(
-                self.home / "pins.json", json.dumps(pins, indent=1, sort_keys=True).encode()
-            )
-            return
+        pinned = pins.setdefault(_pin(ask), {"revision": found.path.name, "files": {}})
         for name, digest in each.items():
             expected = pinned["files"].get(name, digest)
             if expected != digest:
@@ -181,6 +186,10 @@ class Models:
                     f"delete it and fetch it again, or remove {ask.name} from "
                     f"`{self.home / 'pins.json'}` to accept the new one",
                 )
+        if not each.keys() <= pinned["files"].keys():
+            pinned["files"].update(each)
+            text = json.dumps(pins, indent=1, sort_keys=True)
+            files.write(self.home / "pins.json", text.encode())
 
     def _pins(self) -> dict[str, Any]:
         return _read_json(self.home / "pins.json")
@@ -199,11 +208,18 @@ class Models:
     def _file_digest(self, path: Path) -> str:
         key = self._cache_key(path)
         known = self._cached()
-        if key not in known:
-            known[key] = files.digest(path)
+        if key in known:
+            return known[key]
+        began = time.time_ns()
+        found = files.digest(path)
+        stat = path.stat()
+        # A file written this very moment could change again without a trace in its times.
+        settled = max(stat.st_mtime_ns, stat.st_ctime_ns) < began - _RACY_NS
+        if settled and key == self._cache_key(path):
+            known[key] = found
             text = json.dumps(known, indent=0, sort_keys=True)
             files.write(self.home / "digests.json", text.encode())
-        return known[key]
+        return found
 
 
 def check(path: Path) -> None:
@@ -212,24 +228,25 @@ def check(path: Path) -> None:
     Raises:
         ModelFileError: A pickle under any name, or a `.safetensors` that is not whole.
     """
-    if path.suffix in _CODE:
+    if path.suffix.lower() in _CODE:
         raise ModelFileError(
             f"`{path}` can hold code and is not opened",
             "use the `.safetensors` version of the model",
         )
-    if path.suffix != ".safetensors":
+    if path.suffix.lower() != ".safetensors":
         return
     size = path.stat().st_size
     with path.open("rb") as file:
         head = file.read(8)
         length = struct.unpack("<Q", head)[0] if len(head) == 8 else size
-        if head[:2] in (b"\x80\x02", b"\x80\x03", b"\x80\x04", b"PK"):
+        ends = _data_ends(file.read(length)) if length <= min(size - 8, 100 << 20) else None
+    if ends is None or 8 + length + ends != size:
+        # Asked only of what is no safetensors: a header of 640 bytes begins like a pickle.
+        if head[:2] in _PICKLES:
             raise ModelFileError(
                 f"`{path}` is a pickle named .safetensors and is not opened",
                 "get the model from a place that publishes real safetensors",
             )
-        ends = _data_ends(file.read(length)) if length <= min(size - 8, 100 << 20) else None
-    if ends is None or 8 + length + ends != size:
         raise ModelFileError(
             f"`{path}` is damaged: it is not a whole safetensors file", "fetch the file again"
         )
@@ -245,6 +262,27 @@ def _data_ends(header: bytes) -> int | None:
         )
     except (ValueError, TypeError, KeyError, AttributeError):
         return None
+
+
+def _lacking(path: Path, ask: Ask) -> list[str]:
+    """Return the patterns of `ask.needs` that no file of a model's folder answers to."""
+    if path.is_file():
+        return []
+    names = [file.relative_to(path).as_posix() for file in path.rglob("*") if file.is_file()]
+    return [need for need in ask.needs if not any(fnmatch(name, need) for name in names)]
+
+
+def _absent(ask: Ask) -> ModelFileError:
+    return ModelFileError(
+        f"the {ask.kind} `{ask.name}` is not on this machine and cannot be downloaded",
+        f"fetch {', '.join(ask.needs or ask.patterns)} from https://huggingface.co/{ask.name} into "
+        "a folder and give the folder's path as the model, or use `tiny` to try things out",
+    )
+
+
+def _pin(ask: Ask) -> str:
+    """Return the name a model is pinned under: a revision that was asked for has its own pin."""
+    return f"{ask.name}@{ask.revision}" if ask.revision else ask.name
 
 
 def _wanted(name: str, patterns: tuple[str, ...]) -> bool:

@@ -1,1 +1,1 @@
-"""Taggers and captioners: rows of data, label files, preprocessing and their back ends."""
+"""Taggers and captioners: rows of data, label files, preprocessing, and what runs the models."""

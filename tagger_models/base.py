@@ -1,0 +1,58 @@
+"""What a tagger and a captioner are. Knows no model and no library that runs one."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    import numpy as np
+    from PIL import Image
+
+
+@dataclass(frozen=True)
+class Label:
+    """One entry of a tagger's vocabulary.
+
+    Attributes:
+        name: As the label file spells it: underscores kept, nothing escaped.
+        category: general, character, rating, artist, copyright, meta or year. The rating that is
+            called `general` is not of the category general.
+    """
+
+    name: str
+    category: str
+
+
+class Tagger(Protocol):
+    """Scores pictures against a fixed vocabulary."""
+
+    @property
+    def labels(self) -> tuple[Label, ...]:
+        """The vocabulary, in the order of the columns of `score`."""
+
+    @property
+    def batch(self) -> int | None:
+        """How many pictures the graph takes at once, or None where it takes any number."""
+
+    def score(self, images: Sequence["Image.Image"]) -> "np.ndarray":
+        """Return the probabilities of upright RGB images, shape (N, labels), float32 in [0, 1]."""
+
+
+class Captioner(Protocol):
+    """Says in one sentence what a picture shows."""
+
+    def caption(
+        self,
+        images: Sequence["Image.Image"],
+        beams: int = 3,
+        max_new_tokens: int = 75,
+        prompt: str = "",
+    ) -> list[str]:
+        """Return one caption per upright RGB image; the same call gives the same words.
+
+        Args:
+            images: In the order of the answers.
+            beams: Width of the beam search; 1 takes the likeliest token each time.
+            max_new_tokens: Where a caption that does not end is cut.
+            prompt: What each caption begins with; it is part of the answer.
+        """
