@@ -1,0 +1,179 @@
+r"""Tag text: parse, join, space, order, render; and what a sidecar's bytes say. Text only.
+
+The canonical tag inside prep is plain text: no escapes, words separated by one space, NFC. Written
+out, tags are separated by a comma and a space, and a backslash before `\`, `(`, `)` or `,` makes
+that character an ordinary one. A backslash before anything else is itself, so `\m/` is a tag.
+"""
+
+import codecs
+import re
+import unicodedata
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Protocol
+
+# Emoticons keep their underscore. Nineteen are common to SmilingWolf's Space and its ports; the
+# last two were found missing there among Danbooru's tags (reference/tagging.md 1.5).
+KAOMOJI = frozenset(
+    (
+        *("0_0", "(o)_(o)", "+_+", "+_-", "._.", "<o>_<o>", "<|>_<|>", "=_=", ">_<", "3_3", "6_9"),
+        *(">_o", "@_@", "^_^", "o_o", "u_u", "x_x", "|_|", "||_||"),
+        *("t_t", "o_x"),
+    )
+)
+
+# The order of a rendered tag list: the token limit cuts the tail, so what matters most is first.
+BLOCKS = ("rating", "quality", "count", "character", "copyright", "artist", "general", "meta")
+
+_COUNT = re.compile(r"solo|no humans|(\d+\+?|multiple )(boy|girl|other)s?")
+_PIECE = re.compile(r"(?:\\[\\(),]|[^,\r\n])+")
+_ESCAPED = re.compile(r"\\([\\(),])")
+_ALL_SPECIAL = re.compile(r"[\\(),]")
+_AMBIGUOUS = re.compile(r"\\(?=[\\(),]|\Z)|,")
+
+
+class Label(Protocol):
+    """What is asked of an entry of a tagger's vocabulary."""
+
+    @property
+    def name(self) -> str:
+        """The label as the tagger's file has it, with underscores."""
+
+    @property
+    def category(self) -> str:
+        """`rating`, `general`, `character` or another one of BLOCKS."""
+
+
+class TextError(Exception):
+    """Text that prep will not read as if it were sound.
+
+    Attributes:
+        kind: `encoding` (not UTF-8, nor UTF-16 with a BOM) or `control` (a NUL, another control
+            character or half of a surrogate pair).
+    """
+
+    def __init__(self, kind: str, why: str) -> None:
+        super().__init__(why)
+        self.kind = kind
+
+
+def canonical(tag: str) -> str:
+    """Return a tag in NFC, its words separated by one space."""
+    return " ".join(unicodedata.normalize("NFC", tag).split())
+
+
+def parsed(text: str) -> tuple[str, ...]:
+    """Return the tags of a sidecar's or a cell's text, canonical, each once, in their order.
+
+    Commas and line ends separate; empty tags are dropped; underscores and case stay as typed.
+    """
+    pieces = _PIECE.findall(text)
+    if "\\" in text:
+        pieces = [_ESCAPED.sub(r"\1", piece) for piece in pieces]
+    tags = dict.fromkeys(canonical(piece) for piece in pieces)
+    tags.pop("", None)
+    return tuple(tags)
+
+
+def joined(tags: Iterable[str], escape: bool) -> str:
+    """Return tags as one line, which `parsed` turns into the same tags again.
+
+    Args:
+        tags: Canonical tags.
+        escape: Escape parentheses and backslashes, for prompts and weighted captions; otherwise
+            only a comma, and a backslash that would be taken for an escape.
+    """
+    special = _ALL_SPECIAL if escape else _AMBIGUOUS
+    return ", ".join(special.sub(r"\\\g<0>", tag) for tag in tags)
+
+
+def spaced(label: str) -> str:
+    """Return a label's name as a tag: underscores are spaces, but not those of emoticons."""
+    return label if label in KAOMOJI else canonical(label.replace("_", " ")) or label
+
+
+def block(tag: str, category: str) -> str:
+    """Return which block of a list a tag belongs to: its category, or `count` (1girl, solo)."""
+    return "count" if category == "general" and _COUNT.fullmatch(tag) else category
+
+
+def rated(labels: Sequence[Label], scores: Iterable[tuple[int, float]]) -> str:
+    """Return the most probable rating as a tag; ties go to the first label; empty without any."""
+    ratings = [(-score, index) for index, score in scores if labels[index].category == "rating"]
+    return spaced(labels[min(ratings)[1]].name) if ratings else ""
+
+
+def rendered(
+    labels: Sequence[Label],
+    scores: Sequence[tuple[int, float]],
+    thresholds: Mapping[str, float],
+    rating: bool = False,
+    blocks: Sequence[str] = BLOCKS,
+) -> tuple[str, ...]:
+    """Return the tags of one picture, block by block, the most probable first; no inference.
+
+    Args:
+        labels: The tagger's vocabulary.
+        scores: (index of the label, probability in [0, 1]) pairs, in any order.
+        thresholds: Category -> least probability that is kept, itself included; the labels of
+            other categories are left out.
+        rating: Whether the most probable rating is a tag as well; ratings have no threshold.
+        blocks: Order of the blocks; a category that is not named comes last.
+
+    Equal probabilities keep label order.
+    """
+    places = {name: place for place, name in enumerate(blocks)}
+    found = []
+    for index, score in scores:
+        label = labels[index]
+        if label.category == "rating" or score < thresholds.get(label.category, 2.0):
+            continue
+        tag = spaced(label.name)
+        found.append((places.get(block(tag, label.category), len(places)), -score, index, tag))
+    if rating and (tag := rated(labels, scores)):
+        found.append((places.get("rating", len(places)), -1.0, -1, tag))
+    return tuple(dict.fromkeys(tag for *_, tag in sorted(found)))
+
+
+def decoded(data: bytes) -> str:
+    """Return the text of a sidecar: UTF-8 with or without BOM, or UTF-16 with one; LF line ends.
+
+    Raises:
+        TextError: It is anything else, or holds control characters; nothing is guessed.
+    """
+    wide = data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+    try:
+        text = data.decode("utf-16" if wide else "utf-8-sig")
+    except UnicodeDecodeError as error:
+        name = "UTF-16" if wide else "UTF-8"
+        raise TextError("encoding", f"it is not {name} at byte {error.start}") from None
+    text = text.replace("\r\n", "\n").replace("\r", "\n")
+    check(text)
+    return text
+
+
+def encoded(text: str) -> bytes:
+    """Return text as prep writes it: UTF-8 without BOM, LF, one final newline.
+
+    Raises:
+        TextError: The text holds control characters, which `decoded` would refuse.
+    """
+    lines = text.replace("\r\n", "\n").replace("\r", "\n").rstrip("\n") + "\n"
+    check(lines)
+    return lines.encode()
+
+
+def check(text: str) -> None:
+    """Raise TextError where a person's text holds a NUL, control or lone surrogate."""
+    bad = next((char for char in text if _is_control(char)), None)
+    if bad is not None:
+        line = text[: text.index(bad)].count("\n") + 1
+        raise TextError("control", f"line {line} holds the control character U+{ord(bad):04X}")
+
+
+def stripped(text: str) -> str:
+    """Return a machine's text without NUL, control characters and lone surrogates."""
+    return "".join(char for char in text if not _is_control(char))
+
+
+def _is_control(char: str) -> bool:
+    return char not in "\n\r\t" and unicodedata.category(char) in ("Cc", "Cs")
