@@ -1,4 +1,4 @@
-"""How a program ends: a person's mistake in two lines, a stop with its code, a bug with its traceback.
+"""How a program ends: mistakes as two lines, a stop with its code, a bug with its traceback.
 
 Knows no command by name; `prep` and `train` both run their Typer app through it.
 """
@@ -57,7 +57,7 @@ def run_app(app: "typer.Typer", args: Sequence[str] | None, prog: str) -> None:
 
 @contextmanager
 def _terminable() -> Iterator[None]:
-    """Let SIGTERM unwind as an exit with 143, so that scratch files and workers are cleared away."""
+    """Let SIGTERM unwind as an exit with 143, so that scratch files and workers are cleared."""
     if threading.current_thread() is not threading.main_thread():
         yield  # only the main thread may set a signal's action
         return
@@ -97,13 +97,12 @@ def _near(error: "TyperException", context: Any) -> str | None:
         return f"did you mean `{close[0]}`?"
     wrong = re.match(r"No such command '(.*?)'", getattr(error, "message", ""))
     if wrong and context is not None:
-        hint = nearest(wrong[1], context.command.list_commands(context))
-        return hint
+        return nearest(wrong[1], context.command.list_commands(context))
     return None
 
 
 def _plain(message: str) -> str:
-    """Return a message of Typer's in our form: lower case start, literals in backticks, no full stop."""
+    """Return a message of Typer's in our form: lower case start, backticks, no full stop."""
     short = re.sub(r"\. Did you mean .*\?$", "", message.strip())
     short = re.sub(r"No such option: (\S+)", r"No such option '\1'", short)
     quoted = re.sub(r"'([^']*)'", r"`\1`", short).rstrip(".")

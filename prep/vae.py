@@ -73,9 +73,10 @@ def open_vae(path: Path, device: str) -> "AutoencoderKL":
 
     folder, weights = _folder(path)
     logging.disable_progress_bar()
+    kind: Any = AutoencoderKL  # its classes are typed only in part
     try:
         # diffusers reads a `.bin` with torch's weights_only unpickler; no code in it can run.
-        vae = AutoencoderKL.from_pretrained(
+        vae = kind.from_pretrained(
             str(folder),
             torch_dtype=torch.float32,
             local_files_only=True,
@@ -117,7 +118,7 @@ def numbers(path: Path, name: str) -> Vae:
 
 
 def settings(path: Path) -> dict[str, float]:
-    """Return scaling_factor, shift_factor and latent_channels of a VAE's config, or the defaults."""
+    """Return scaling_factor, shift_factor, latent_channels of a VAE's config, or the defaults."""
     folder = _folder(path)[0]
     try:
         config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
@@ -143,11 +144,12 @@ def encode(vae: "AutoencoderKL", images: "Sequence[Image.Image]") -> list[Latent
     import numpy as np
     import torch
 
+    network: Any = vae
     # In float32 and in this order, as diffusers' VaeImageProcessor does: [0, 255] -> [-1, 1].
     pixels_BHWC = np.stack([np.asarray(image, dtype=np.float32) / 255.0 for image in images])
     pixels_BCHW = 2.0 * torch.from_numpy(pixels_BHWC.transpose(0, 3, 1, 2).copy()) - 1.0
     with torch.inference_mode():
-        answer = vae.encode(pixels_BCHW.to(vae.device)).latent_dist
+        answer = network.encode(pixels_BCHW.to(network.device)).latent_dist
         mean_BCHW, logvar_BCHW = answer.mean.float().cpu(), answer.logvar.float().cpu()
     if not (mean_BCHW.isfinite().all() and logvar_BCHW.isfinite().all()):
         raise ModelFileError(
@@ -200,8 +202,11 @@ def shape(path: Path) -> tuple[int, int, int]:
     shapes = {place.shape for place in found.values()}
     kinds = {place.dtype for place in found.values()}
     (only, *others) = shapes or {()}
-    if set(found) != {"mean", "logvar"} or others or len(only) != 3 or not (
-        kinds <= set(DTYPES.values())
+    if (
+        set(found) != {"mean", "logvar"}
+        or others
+        or len(only) != 3
+        or not (kinds <= set(DTYPES.values()))
     ):
         raise _bad_latents(path, "it holds something else")
     return (only[0], only[1], only[2])

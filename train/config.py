@@ -15,7 +15,7 @@ _BAD_NAME = re.compile(r'[<>:"/\\|?*\x00-\x1f]|^\.|[. ]$|^$')
 
 
 def option(default: Any, help: str, decides: bool = True) -> Any:  # noqa: A002
-    """Describe a field of `Config`: default, help line, and whether it decides the export's bytes."""
+    """Describe a field of `Config`: default, help, and whether it decides the export's bytes."""
     return field(default=default, metadata={"help": help, "decides": decides})
 
 
@@ -43,7 +43,9 @@ class Config:
     name: str | None = option(
         None, "Name of the LoRA; default: the name of the pictures' folder", decides=False
     )
-    out: Path = option(Path("runs"), "Folder of the run folders", decides=False)
+    out: Path = field(
+        default=Path("runs"), metadata={"help": "Folder of the run folders", "decides": False}
+    )
     device: str = option("auto", "auto, cpu or cuda", decides=False)
 
     def __post_init__(self) -> None:

@@ -1,4 +1,7 @@
-"""What the network is shown and what it must answer. Letters: B batch, C channels, H, W, T steps."""
+"""What the network is shown and what it must answer.
+
+Letters: B batch, C channels, H and W height and width of latents.
+"""
 
 from typing import TYPE_CHECKING
 

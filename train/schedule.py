@@ -2,7 +2,7 @@
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from prep.errors import ModelFileError
 from train.family import Prediction
@@ -23,6 +23,7 @@ def noise_schedule(folder: Path, otherwise: Prediction) -> "tuple[Tensor, Predic
     """
     from diffusers import DDPMScheduler
 
+    kind: Any = DDPMScheduler  # its class is typed only in part
     path = folder / "scheduler_config.json"
     try:
         config = json.loads(path.read_text(encoding="utf-8"))
@@ -30,7 +31,7 @@ def noise_schedule(folder: Path, otherwise: Prediction) -> "tuple[Tensor, Predic
         words = ("num_train_timesteps", "beta_start", "beta_end", "beta_schedule", "trained_betas")
         given = {word: config[word] for word in words if word in config}
         rescale = bool(config.get("rescale_betas_zero_snr", False))
-        schedule = DDPMScheduler(**given, rescale_betas_zero_snr=rescale)
+        schedule = kind(**given, rescale_betas_zero_snr=rescale)
     except (OSError, ValueError, TypeError, AttributeError, NotImplementedError) as error:
         raise ModelFileError(
             f"`{path}` is not a noise schedule: {error}", "fetch the base model's files again"

@@ -27,7 +27,9 @@ def opened(kind: Any, folder: Path, wish: dict[str, Any]) -> Any:
             )
     except (OSError, ValueError, RuntimeError, KeyError) as error:
         why = (str(error).strip() or type(error).__name__).splitlines()[0]
-        raise ModelFileError(f"`{folder}` cannot be opened: {why}", "fetch its files again") from error
+        raise ModelFileError(
+            f"`{folder}` cannot be opened: {why}", "fetch its files again"
+        ) from error
     missing = sorted(found["missing_keys"])
     if missing:
         raise ModelFileError(

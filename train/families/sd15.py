@@ -17,11 +17,11 @@ if TYPE_CHECKING:
 
 
 def fits(folder: Path) -> bool:
-    """Return whether a diffusers folder is Stable Diffusion 1.x; 2.x differs in its text's width."""
+    """Return whether a folder is Stable Diffusion 1.x; 2.x differs in its text's width."""
     try:
         index = json.loads((folder / "model_index.json").read_text(encoding="utf-8"))
         unet = json.loads((folder / "unet" / "config.json").read_text(encoding="utf-8"))
-        return (
+        return bool(
             index.get("_class_name") == "StableDiffusionPipeline"
             and unet.get("cross_attention_dim") != 1024
             and unet.get("in_channels", 4) == 4

@@ -1,0 +1,196 @@
+"""Published datasets -> the samples to train on, checked before anything heavy is loaded."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from prep import dataset, files, vae
+from prep.dataset import Concept, Dataset, Sample, Vae
+from prep.errors import ConfigError, DatasetError, nearest
+from train.order import Bucket
+
+
+@dataclass(frozen=True)
+class Lesson:
+    """A sample as training sees it.
+
+    Attributes:
+        words: The tags, or the caption as one, that its text is made of.
+        latents: File of mean and log-variance.
+        latents_digest: SHA-256 of that file.
+        repeats: How often it is seen in an epoch.
+        weight: Multiplies its loss.
+    """
+
+    digest: str
+    text: str
+    words: tuple[str, ...]
+    concept: str
+    bucket: Bucket
+    latents: Path
+    latents_digest: str
+    repeats: int
+    weight: float
+
+
+@dataclass(frozen=True)
+class Data:
+    """All that is trained on.
+
+    Attributes:
+        name: What a LoRA of it is called unless told otherwise: the name of the pictures' folder.
+        lessons: Key -> lesson. Keys of a second dataset file begin with `2/`, and so on.
+        held_out: How many samples are kept for validation.
+        vaes: Name of the dataset file -> the VAE that made its latents.
+        base: The base model that the datasets name.
+    """
+
+    name: str
+    lessons: Mapping[str, Lesson]
+    held_out: int
+    vaes: Mapping[str, Vae]
+    base: str | None
+
+    def repeats(self) -> dict[Bucket, dict[str, int]]:
+        """Return how often each sample is seen in an epoch, by bucket; buckets and keys sorted."""
+        found: dict[Bucket, dict[str, int]] = {}
+        for key, lesson in sorted(self.lessons.items(), key=lambda pair: (pair[1].bucket, pair[0])):
+            found.setdefault(lesson.bucket, {})[key] = lesson.repeats
+        return found
+
+    def content(self) -> dict[str, list[object]]:
+        """Return everything of each sample that decides the export's bytes; no path is in it."""
+        return {
+            key: [
+                one.digest,
+                one.text,
+                list(one.words),
+                one.concept,
+                list(one.bucket),
+                one.latents_digest,
+                one.repeats,
+                one.weight,
+            ]
+            for key, one in self.lessons.items()
+        }
+
+
+def load(paths: Sequence[Path]) -> Data:
+    """Read dataset files and look at every latents file.
+
+    Raises:
+        DatasetError: A file is no dataset, has no latents or no texts, its latents are missing or
+            not those of its buckets, or there is nothing to train on.
+        ConfigError: One file is named twice.
+    """
+    if len({path.resolve() for path in paths}) < len(paths):
+        raise ConfigError("one dataset file is named twice", "name each file once")
+    each = [(path, dataset.load(path)) for path in paths]
+    lessons: dict[str, Lesson] = {}
+    for number, (path, found) in enumerate(each, 1):
+        before = "" if number == 1 else f"{number}/"
+        lessons |= {before + key: one for key, one in _lessons(path, found).items()}
+    root = (paths[0].parent / each[0][1].root).resolve()
+    return Data(
+        name=root.name,
+        lessons=lessons,
+        held_out=sum(one.split == "validation" for _, d in each for one in d.samples.values()),
+        vaes={path.name: found.vae for path, found in each if found.vae},
+        base=next((found.base for _, found in each if found.base), None),
+    )
+
+
+def _lessons(path: Path, found: Dataset) -> dict[str, Lesson]:
+    chosen = {
+        key: sample
+        for key, sample in sorted(found.samples.items())
+        if sample.split == "train" and _concept(path, found, key, sample).repeats > 0
+    }
+    if not chosen:
+        raise DatasetError(
+            f"`{path.name}` has no samples to train on",
+            "every sample is kept for validation, or its concept has no repeats"
+            if found.samples
+            else "run the stages before it: `prep run`",
+        )
+    _check_whole(path, found, chosen)
+    state = path.parent / (found.state or found.root)
+    places = {key: files.inside(state, str(sample.latents)) for key, sample in chosen.items()}
+    _check_latents(path, chosen, places, found.vae.channels if found.vae else 0)
+    return {
+        key: Lesson(
+            digest=sample.digest,
+            text=sample.training_text(),
+            words=sample.tags if sample.text == "tags" else _words(sample),
+            concept=sample.concept,
+            bucket=sample.bucket or (0, 0),
+            latents=places[key],
+            latents_digest=files.digest(places[key]),
+            repeats=_concept(path, found, key, sample).repeats,
+            weight=sample.weight,
+        )
+        for key, sample in chosen.items()
+    }
+
+
+def _words(sample: Sample) -> tuple[str, ...]:
+    caption = (sample.caption,) if sample.caption else ()
+    return caption if sample.text == "caption" else (*sample.tags, *caption)
+
+
+def _concept(path: Path, found: Dataset, key: str, sample: Sample) -> Concept:
+    if sample.concept not in found.concepts:
+        raise DatasetError(
+            f"`{path.name}`: the concept `{sample.concept}` of `{key}` is not described",
+            nearest(sample.concept, [name for name in found.concepts if name]),
+        )
+    return found.concepts[sample.concept]
+
+
+def _check_whole(path: Path, found: Dataset, chosen: Mapping[str, Sample]) -> None:
+    """Raise unless every sample has a bucket and latents, and one of them a text."""
+    bare = [key for key, sample in chosen.items() if not (sample.latents and sample.bucket)]
+    if bare or found.vae is None:
+        first = f", the first is `{bare[0]}`" if bare else ""
+        count = len(bare) or len(chosen)
+        raise DatasetError(
+            f"{count} of {len(chosen)} samples of `{path.name}` have no latents{first}",
+            f"make them with `prep latents {_bucket_file(path)}`",
+        )
+    if not any(sample.training_text() for sample in chosen.values()):
+        raise DatasetError(
+            f"none of the {len(chosen)} samples of `{path.name}` has a text",
+            "run `prep tag` or `prep caption`, or set `text` to the one that is there",
+        )
+
+
+def _check_latents(
+    path: Path, chosen: Mapping[str, Sample], places: Mapping[str, Path], channels: int
+) -> None:
+    """Raise unless every latents file is there, whole, and as large as its bucket."""
+    again = f"make them again with `prep latents {_bucket_file(path)}`"
+    gone = [key for key, place in places.items() if not place.is_file()]
+    if gone:
+        raise DatasetError(
+            f"the latents of {len(gone)} of {len(chosen)} samples of `{path.name}` are missing, "
+            f"the first is `{gone[0]}`",
+            again,
+        )
+    for key, sample in chosen.items():
+        width, height = sample.bucket or (0, 0)
+        wanted = (channels, height // vae.FACTOR, width // vae.FACTOR)
+        try:
+            found = vae.shape(places[key])
+        except DatasetError:
+            raise DatasetError(f"the latents of `{key}` are damaged", again) from None
+        if found != wanted:
+            raise DatasetError(
+                f"the latents of `{key}` have the shape {found}, its bucket asks for {wanted}",
+                again,
+            )
+
+
+def _bucket_file(path: Path) -> str:
+    """Return the name of the file that `prep latents` makes this one from."""
+    stem = path.stem.removesuffix("_lat")
+    return (stem if stem.endswith("_bucket") else f"{stem}_bucket") + path.suffix
