@@ -1,0 +1,81 @@
+"""A scene -> a picture. Pure: the same seed and scene give the same pixels."""
+
+import math
+import random
+from typing import TYPE_CHECKING
+
+from tinyworld.backgrounds import draw_background
+from tinyworld.figure import draw_figure
+from tinyworld.pen import Pen, Point
+from tinyworld.world import Scene
+
+if TYPE_CHECKING:
+    from PIL import Image, ImageDraw
+
+# Drawn this much larger, then made smaller: smooth edges.
+_FINE = 3
+
+# For each framing: the units that fit the picture (across, down), and where the middle looks.
+_FRAMES: dict[str, tuple[Point, Point]] = {
+    "full_body": ((3.4, 3.9), (0.0, -0.26)),
+    "upper_body": ((2.7, 2.5), (0.0, -0.55)),
+    "face": ((2.1, 1.9), (0.0, -0.1)),
+}
+_GROUND = 1.22
+
+
+def draw(scene: Scene, seed: int) -> "Image.Image":
+    """Return the picture of a scene: RGB, of the scene's size.
+
+    `seed` decides what the scene leaves open: a small tilt, clouds, stars.
+    """
+    from PIL import Image, ImageDraw
+
+    width, height = scene.size
+    large = Image.new("RGB", (width * _FINE, height * _FINE))
+    dice = random.Random(f"background:{seed}")
+    draw_background(ImageDraw.Draw(large), large.size, scene.background, dice)
+    figure = _figure(scene, seed, shadow=True)
+    large.paste(figure, (0, 0), figure)
+    return large.resize(scene.size, Image.Resampling.BOX)
+
+
+def cut_out(scene: Scene, seed: int) -> "Image.Image":
+    """Return the mascot alone, RGBA, with wild colours where alpha is 0.
+
+    Drawing programs leave such colours behind; whoever drops the alpha channel sees them.
+    """
+    from PIL import Image
+
+    figure = _figure(scene, seed, shadow=False).resize(scene.size, Image.Resampling.BOX)
+    noise = random.Random(f"wild:{seed}").randbytes(scene.size[0] * scene.size[1] * 3)
+    wild = Image.frombytes("RGB", scene.size, noise).convert("RGBA")
+    wild.putalpha(0)
+    seen = figure.getchannel("A").point(lambda alpha: 255 if alpha else 0)
+    return Image.composite(figure, wild, seen)
+
+
+def _figure(scene: Scene, seed: int, shadow: bool) -> "Image.Image":
+    """Return the mascot on nothing, RGBA, `_FINE` times the scene's size."""
+    from PIL import Image, ImageDraw
+
+    dice = random.Random(f"figure:{seed}")
+    width, height = (side * _FINE for side in scene.size)
+    (across, down), (x, y) = _FRAMES[scene.framing]
+    scale = min(width / across, height / down) * dice.uniform(0.94, 1.0)
+    shift = dice.uniform(-0.5, 0.5) * max(0.0, width / scale - across) * 0.6
+    origin = (width / 2 + (shift - x) * scale, height / 2 - y * scale)
+    image = Image.new("RGBA", (width, height), (0, 0, 0, 0))
+    canvas = ImageDraw.Draw(image)
+    if shadow:
+        _shadow(canvas, origin, scale, narrow=scene.pose == "jumping")
+    lift = 0.28 * scale if scene.pose == "jumping" else 0.0
+    tilt = math.radians(dice.uniform(-6, 6))
+    draw_figure(Pen(canvas, scale, (origin[0], origin[1] - lift), tilt), scene.look, scene.pose)
+    return image
+
+
+def _shadow(canvas: "ImageDraw.ImageDraw", origin: Point, scale: float, narrow: bool) -> None:
+    x, y = origin[0], origin[1] + _GROUND * scale
+    across, down = (0.7 if narrow else 1.0) * scale, 0.14 * scale
+    canvas.ellipse((x - across, y - down, x + across, y + down), fill=(30, 24, 50, 70))
