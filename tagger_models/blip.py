@@ -168,7 +168,8 @@ def _loaded(found: Found) -> tuple[Any, Any, list[str]]:
 
     folder = str(found.path)
     safe = any(path.suffix == ".safetensors" for path, _, _ in found.files)
-    model, told = BlipForConditionalGeneration.from_pretrained(
+    # transformers does not say in its types that the answer is then a pair
+    pair: Any = BlipForConditionalGeneration.from_pretrained(
         folder,
         local_files_only=True,
         use_safetensors=safe,
@@ -177,6 +178,7 @@ def _loaded(found: Found) -> tuple[Any, Any, list[str]]:
         output_loading_info=True,
     )
     processor = BlipProcessor.from_pretrained(folder, local_files_only=True)
+    model, told = pair
     return model, processor, sorted(told["missing_keys"])
 
 
@@ -187,10 +189,11 @@ def _first_line(error: Exception) -> str:
 @contextmanager
 def _quiet() -> Iterator[None]:
     """Keep transformers from writing advice for programmers and bars of its own."""
-    from transformers.utils import logging
+    from transformers.utils import logging as untyped
 
+    logging: Any = untyped
     before, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
-    logging.set_verbosity(logging.CRITICAL)
+    logging.set_verbosity(50)  # critical
     logging.disable_progress_bar()
     try:
         with warnings.catch_warnings():

@@ -1,31 +1,22 @@
 """A tagger over onnxruntime. Knows no tagger by name: its row and its graph say all there is."""
 
-import io
-from collections.abc import Iterable, Sequence
-from contextlib import redirect_stdout, suppress
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from prep.errors import MachineError, ModelFileError
+from prep.errors import ModelFileError
 from prep.models import Found
 from tagger_models.base import Label
-from tagger_models.external import check_external, damaged
+from tagger_models.external import check_external
 from tagger_models.labels import READERS
 from tagger_models.registry import Profile
+from tagger_models.session import open_session
 
 if TYPE_CHECKING:
     import numpy as np
     from PIL import Image
 
-CPU = "CPUExecutionProvider"
-# Fastest first; what onnxruntime's builds call NVIDIA, AMD and any card under Windows.
-_GPU = (
-    "CUDAExecutionProvider",
-    "MIGraphXExecutionProvider",
-    "ROCMExecutionProvider",
-    "DmlExecutionProvider",
-)
 _SLACK = 1e-3  # how far a float16 graph's probabilities may leave [0, 1]
 
 
@@ -96,7 +87,9 @@ class OnnxTagger:
     def _probabilities(self, pixels: "np.ndarray") -> "np.ndarray":
         import numpy as np
 
-        found = self._session.run(None, {self.shape.tensor: pixels})[0].astype(np.float32)
+        found: np.ndarray = self._session.run(None, {self.shape.tensor: pixels})[0].astype(
+            np.float32
+        )
         if found.shape != (len(pixels), len(self.labels)):
             raise _other_labels(self._model, len(self.labels), found.shape[-1])
         if self._row.activation == "sigmoid":
@@ -106,7 +99,8 @@ class OnnxTagger:
                 f"`{self._model}` does not answer with probabilities in 0 to 1",
                 "is it really a tagger of this kind? name the tagger it was made from",
             )
-        return found.clip(0, 1)
+        probabilities: np.ndarray = found.clip(0, 1)
+        return probabilities
 
 
 def open_tagger(found: Found, row: Profile, device: str = "auto", threads: int = 1) -> OnnxTagger:
@@ -126,60 +120,20 @@ def open_tagger(found: Found, row: Profile, device: str = "auto", threads: int =
     model, label_file = _one(found, ".onnx"), _one(found, ".csv")
     labels = READERS[row.label_format](_text(label_file), str(label_file))
     check_external(model, [path for path, _, _ in found.files])
-    session, chosen = _session(model, device, threads)
+    session, provider, note = open_session(model, device, threads)
     shape = shape_of(session.get_inputs(), row, model)
     answers = session.get_outputs()[0].shape
     if isinstance(answers[-1], int) and answers[-1] != len(labels):
         raise _other_labels(model, len(labels), answers[-1])
-    provider = session.get_providers()[0]
     return OnnxTagger(
         labels=labels,
         shape=shape,
         provider=provider,
-        note=fallback_note(chosen, provider, device),
+        note=note,
         _row=row,
         _model=model,
         _session=session,
     )
-
-
-def providers(device: str, available: Iterable[str]) -> list[str]:
-    """Return the providers to ask for, best first; the CPU is always the last.
-
-    Args:
-        device: auto, cpu or cuda.
-        available: What this build of onnxruntime says it has; it may still fail to start.
-
-    Raises:
-        MachineError: cuda was asked for and this build has none.
-    """
-    here = set(available)
-    if device == "cpu":
-        return [CPU]
-    wanted = _GPU if device == "auto" else _GPU[:1]
-    chosen = [name for name in wanted if name in here][:1]
-    if device != "auto" and not chosen:
-        raise MachineError(
-            "this onnxruntime was built without CUDA",
-            "install the extra `cuda` in place of `cpu`, or use `--device auto`",
-        )
-    return [*chosen, CPU]
-
-
-def fallback_note(chosen: Sequence[str], in_use: str, device: str) -> str | None:
-    """Return what to tell where the session does not run on the provider that was chosen.
-
-    Raises:
-        MachineError: cuda was asked for by name.
-    """
-    if in_use == chosen[0]:
-        return None
-    if device != "auto":
-        raise MachineError(
-            f"{chosen[0]} could not be started; onnxruntime fell back to {in_use}",
-            "check the driver and that its CUDA libraries are installed, or use `--device auto`",
-        )
-    return f"{chosen[0]} could not be started: tagging runs on {in_use}, which is much slower"
 
 
 def shape_of(inputs: Sequence[Any], row: Profile, model: Path) -> Shape:
@@ -201,57 +155,6 @@ def shape_of(inputs: Sequence[Any], row: Profile, model: Path) -> Shape:
         f"`{model}` does not take one square {row.layout} picture: {told}",
         "is it really a tagger of this kind? name the tagger it was made from",
     )
-
-
-def _session(model: Path, device: str, threads: int) -> tuple[Any, list[str]]:
-    """Return an onnxruntime session and the providers that it was asked to use."""
-    import onnxruntime
-
-    chosen = providers(device, onnxruntime.get_available_providers())
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = threads
-    options.inter_op_num_threads = 1
-    options.execution_mode = onnxruntime.ExecutionMode.ORT_SEQUENTIAL
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    options.use_deterministic_compute = True
-    options.enable_mem_pattern = "DmlExecutionProvider" not in chosen  # which cannot use it
-    options.log_severity_level = 4  # what fails is told by us, in two lines
-    if chosen != [CPU]:
-        with suppress(Exception):  # of a card or of the model: the CPU's answer tells which
-            return _started(model, options, chosen), chosen
-    try:
-        return _started(model, options, [CPU]), chosen
-    except Exception as error:
-        raise _refused(model, str(error)) from error
-
-
-def _started(model: Path, options: Any, names: list[str]) -> Any:
-    import onnxruntime
-
-    if "CUDAExecutionProvider" in names:
-        with redirect_stdout(io.StringIO()):  # it prints what it did not find
-            onnxruntime.preload_dlls()
-    return onnxruntime.InferenceSession(str(model), options, providers=names, enable_fallback=0)
-
-
-def _refused(model: Path, said: str) -> ModelFileError:
-    """Return the error for a model that onnxruntime does not open."""
-    if "Protobuf parsing failed" in said or "No graph was found" in said:
-        return damaged(model)
-    if "is not a registered function/op" in said or "No Op registered for" in said:
-        return ModelFileError(
-            f"`{model}` needs an operator that onnxruntime does not have: {_last(said)}",
-            "programs that come with a model are never loaded: get it with standard operators",
-        )
-    return ModelFileError(
-        f"onnxruntime cannot open `{model}`: {_last(said)}",
-        "fetch the file again, or upgrade onnxruntime",
-    )
-
-
-def _last(said: str) -> str:
-    """Return the last part of onnxruntime's chain of words, on one line."""
-    return " ".join(said.split("failed:")[-1].split())
 
 
 def _one(found: Found, suffix: str) -> Path:
