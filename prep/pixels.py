@@ -71,6 +71,8 @@ def _eight_bits(image: "Image.Image") -> "tuple[Image.Image, Image.Image | None]
 
 
 def _srgb(colour: "Image.Image", icc: bytes | None, told: list[str]) -> "Image.Image":
+    if not icc and colour.mode != "LAB":
+        return colour.convert("RGB")
     from PIL import ImageCms
 
     srgb = ImageCms.createProfile("sRGB")
