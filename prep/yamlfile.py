@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from prep.errors import ConfigError
+from prep.tags import stripped
 
 if TYPE_CHECKING:
     import yaml
@@ -123,8 +124,10 @@ def _node(events: _Events, event: "yaml.Event", depth: int) -> Node:
     if depth > MAX_DEPTH:
         raise events.refusal(line, f"nested more than {MAX_DEPTH} deep", "write it flatter")
     if isinstance(event, yaml.ScalarEvent):
-        value = _scalar(event.value, line, events) if event.implicit[0] else event.value
-        return Node(value, line, event.value)
+        raw = event.value.encode("utf-16", "surrogatepass").decode("utf-16", "surrogatepass")
+        if stripped(raw) != raw:  # escapes can name them: "\\0"
+            raise events.refusal(line, "the text holds a control character", "remove it")
+        return Node(_scalar(raw, line, events) if event.implicit[0] else raw, line, raw)
     if isinstance(event, yaml.SequenceStartEvent):
         children = []
         while not isinstance(event := events.next(), yaml.SequenceEndEvent):

@@ -1,0 +1,266 @@
+import codecs
+import csv
+from dataclasses import astuple
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from prep.errors import DatasetError
+from prep.sheet import COLUMNS, Row, dump, parse
+from prep.tags import joined, spaced
+
+HEAD = "key,revision,keep,rating,tags,caption,concept,weight,notes\r\n"
+VOCABULARY = Path(__file__).parents[2] / ".." / "shared" / "data" / "danbooru-tags"
+
+
+def told(data: bytes) -> list[tuple[str, str | None]]:
+    with pytest.raises(DatasetError) as caught:
+        parse(data, "tags.csv")
+    return [(str(caught.value), caught.value.hint), *caught.value.others]
+
+
+def test_a_sheet_is_csv_that_excel_opens() -> None:
+    """The bytes: UTF-8 with BOM, commas, CRLF, quotes only where needed, formulas disarmed."""
+    rows = (
+        Row("dir/a b.png", "r1", tags="=_=, 1girl", caption='a "cat"', weight="1.5"),
+        Row("\u732b.png", notes="'tis"),
+    )
+
+    assert (
+        dump(rows)
+        == codecs.BOM_UTF8
+        + (
+            HEAD
+            + 'dir/a b.png,r1,,,"\'=_=, 1girl","a ""cat""",,1.5,\r\n'
+            + "\u732b.png,,,,,,,,''tis\r\n"
+        ).encode()
+    )
+
+
+cell = st.one_of(
+    st.text(
+        st.one_of(st.sampled_from("=+-@'\t\r\n,;\" "), st.characters(exclude_categories=["Cs"]))
+    ),
+    st.sampled_from(
+        ["=_=", "@_@", "+_+", "''", "'=1", "NULL", "nan", "007", "1e3", "\x0b", "sep=;"]
+    ),
+).filter(lambda text: "\ufffd" not in text)
+one_line = cell.map(lambda text: text.replace("\r", "").replace("\n", ""))
+row = st.builds(
+    Row, st.just("k"), one_line, one_line, one_line, cell, cell, one_line, one_line, cell
+)
+
+
+@given(st.lists(row, max_size=4))
+def test_hostile_cells_come_back(rows: list[Row]) -> None:
+    """Row 32: formulas, quotes, line ends and apostrophes are the same after the round trip."""
+    named = [Row(f"={n}.png", *astuple(each)[1:]) for n, each in enumerate(rows)]
+
+    assert parse(dump(named), "tags.csv").rows == tuple(named)
+
+
+def test_every_booru_tag_comes_back() -> None:
+    """Row 32: each tag of a real vocabulary, alone in a cell, survives the sheet."""
+    if not VOCABULARY.is_dir():
+        pytest.skip("../shared/data/danbooru-tags is absent")
+    with (VOCABULARY / "danbooru_top.csv").open(encoding="utf-8", newline="") as file:
+        names = [line[0] for line in csv.reader(file)]
+    rows = tuple(
+        Row(f"{number}.png", tags=joined((spaced(name),), escape=False))
+        for number, name in enumerate(names)
+    )
+
+    assert parse(dump(rows), "tags.csv").rows == rows
+
+
+def test_no_exported_cell_starts_a_formula() -> None:
+    """Row 32: no cell of the file starts with a character that a spreadsheet acts on."""
+    cells = ["=1+1", "+1", "-1", "@a", "\t=1", "\r=1", "'=1"]
+    text = dump([Row(cell, *[cell] * 8) for cell in cells]).decode("utf-8-sig")
+    read = list(csv.reader(text.splitlines(keepends=True), strict=True))
+
+    assert {cell[0] for cells in read[1:] for cell in cells} == {"'"}
+
+
+def test_an_apostrophe_of_a_person_stays() -> None:
+    """Row 32: only an apostrophe that disarms something is taken away, and only one."""
+    data = (HEAD + "a.png,,,,'=_=,'tis,,,''x\r\n").encode()
+    (row,) = parse(data, "tags.csv").rows
+
+    assert (row.tags, row.caption, row.notes) == ("=_=", "'tis", "'x")
+
+
+ROWS = (Row("\u00e9.png", "r", tags="a, b", caption="caf\u00e9, na\u00efve"), Row("b.png", "r"))
+
+
+@pytest.mark.parametrize(
+    ("encoding", "bom", "name"),
+    [
+        ("utf-8", b"", "UTF-8"),
+        ("utf-8", codecs.BOM_UTF8, "UTF-8"),
+        ("utf-16-le", codecs.BOM_UTF16_LE, "UTF-16"),
+        ("utf-16-be", codecs.BOM_UTF16_BE, "UTF-16"),
+        ("cp1252", b"", "cp1252"),
+    ],
+)
+@pytest.mark.parametrize(
+    ("delimiter", "word"), [(",", "commas"), (";", "semicolons"), ("\t", "tabs")]
+)
+def test_what_spreadsheets_save_is_read_and_said(
+    encoding: str, bom: bytes, name: str, delimiter: str, word: str
+) -> None:
+    """Row 33: encoding and delimiter are found out, and told."""
+    lines = [COLUMNS, *(astuple(row) for row in ROWS)]
+    text = "\n".join(delimiter.join(f'"{cell}"' for cell in cells) for cells in lines)
+    sheet = parse(bom + text.encode(encoding), "tags.csv")
+
+    assert sheet.rows == ROWS
+    assert sheet.read_as() == f"{name}, separated by {word}"
+
+
+@pytest.mark.parametrize(
+    ("text", "encoding"),
+    [
+        ("\u732b, \u65e5\u672c\u8a9e", "cp932"),
+        ("\u0434\u0435\u0432\u0443\u0448\u043a\u0430", "cp1251"),
+        ("\u5c0f\u732b, \u72d7", "gbk"),
+        ("\ud55c\uad6d\uc5b4", "cp949"),
+    ],
+)
+def test_a_code_page_that_is_not_certain_is_not_guessed(text: str, encoding: str) -> None:
+    """Row 33: another code page would read as Western letters, so the sheet is refused."""
+    data = (HEAD + f"a.png,,,,{text},,,,\r\n").encode(encoding)
+
+    assert told(data) == [
+        ("`tags.csv` is not UTF-8, and its code page is not certain", 'save it as "CSV UTF-8"')
+    ]
+
+
+def test_letters_that_an_old_code_page_lost_are_seen() -> None:
+    """Row 33: question marks where letters were, in a file without a BOM, are no edit."""
+    data = (HEAD + "a.png,,,,????,ok?,,,\r\n").encode()
+
+    assert told(data) == [
+        (
+            "`tags.csv`: tags of `a.png` is `????`: were its characters lost?",
+            'save it as "CSV UTF-8"',
+        )
+    ]
+    assert parse(codecs.BOM_UTF8 + data, "tags.csv").rows[0].tags == "????"
+
+
+@pytest.mark.parametrize(
+    ("body", "line", "why"),
+    [
+        ('a.png,,,,"a, b,x,,,\r\nb.png,,,,"c, d",,,,\r\n', 2, "',' expected after '\"'"),
+        ('a.png,,,,,,,,\r\nb.png,,,,"c, d,,,,\r\nc.png,,,,,,,,\r\n', 3, "unexpected end of data"),
+        ('a.png,,,,"c"x,,,,\r\n', 2, "',' expected after '\"'"),
+    ],
+)
+def test_an_unbalanced_quote_imports_nothing(body: str, line: int, why: str) -> None:
+    """Row 34: a lost quote is an error with the line where its row begins, never swallowed rows."""
+    assert told((HEAD + body).encode()) == [
+        (
+            f"`tags.csv` is not CSV in the row that begins in line {line}: {why}",
+            "look for a quote without its partner; nothing was imported",
+        )
+    ]
+
+
+def test_columns_are_found_by_name() -> None:
+    """Row 36: columns may be moved and rows sorted; short and empty rows are as saved."""
+    data = (
+        b"notes,weight,concept,caption,tags,rating,keep,revision,key,,\r\n"
+        b"n,1,c,s,t,r,no,v,b.png,,\r\n,,,,,,,,,,\r\n\r\n,,,,,,,,a.png\r\n"
+    )
+
+    assert parse(data, "tags.csv").rows == (
+        Row("b.png", "v", "no", "r", "t", "s", "c", "1", "n"),
+        Row("a.png"),
+    )
+    assert parse((HEAD + "a.png\r\n").encode(), "tags.csv").rows == (Row("a.png"),)
+
+
+def test_columns_that_are_missing_renamed_or_new_are_told() -> None:
+    """Row 36: every wrong column is named, with what to do about it."""
+    data = b"key,revision,keep,rating,tag,caption,weight,notes,notes,mine\r\na.png\r\n"
+
+    assert told(data) == [
+        ("`tags.csv` has no column `tags`", "rename `tag` back to `tags`"),
+        ("`tags.csv` has no column `concept`", "export it again with `prep review export`"),
+        ("`tags.csv` has an unknown column `mine`", "delete it; remarks go into `notes`"),
+        ("`tags.csv` has the column `notes` twice", "delete one of the two"),
+    ]
+    assert len(told(b"")) == len(COLUMNS)
+
+
+def test_a_key_may_come_only_once() -> None:
+    """Row 36: two rows of one sample are refused, in whatever form its name was saved."""
+    data = (HEAD + "\u30ab\u3099.png,,,,a,,,,\r\n\u30ac.png,,,,b,,,,\r\n,,,,c,,,,\r\n").encode()
+
+    assert told(data) == [
+        ("`tags.csv` row 4 has no key", "export it again with `prep review export`"),
+        ("`tags.csv` has 2 rows for `\u30ac.png`", "keep one of them"),
+    ]
+
+
+def test_what_the_spreadsheet_damaged_is_found() -> None:
+    """Row 35: error words, cut cells, lost characters and swallowed rows stop the import."""
+    body = [
+        "a.png,,,,#NAME?,,,,Err:508",
+        "b.png,,,,," + "x" * 32_767 + ",,,",
+        "c.png,,,,a\ufffdb,,,,",
+        'd.png,"r\ns",,,,,,,',
+        "e.png,,,,,,,,,more",
+    ]
+
+    assert told((HEAD + "\r\n".join(body)).encode()) == [
+        (
+            "`tags.csv` row 2, column `tags`: the spreadsheet made `#NAME?` of the text",
+            "type it again with a `'` in front",
+        ),
+        (
+            "`tags.csv` row 2, column `notes`: the spreadsheet made `Err:508` of the text",
+            "type it again with a `'` in front",
+        ),
+        (
+            "`tags.csv` row 3, column `caption`: the spreadsheet cut the text at 32767 characters",
+            "shorten it in its sidecar",
+        ),
+        (
+            "`tags.csv` row 4, column `tags`: U+FFFD stands where a character was lost",
+            'type it again and save it as "CSV UTF-8"',
+        ),
+        (
+            "`tags.csv` row 5, column `revision`: it holds several lines",
+            "look for a quote without its partner",
+        ),
+        (
+            "`tags.csv` row 6 has more cells than columns",
+            "export it again with `prep review export`",
+        ),
+    ]
+
+
+def test_a_thousand_mistakes_are_not_a_thousand_lines() -> None:
+    """The first twenty mistakes are told and the others counted."""
+    body = "".join(f"{n}.png,,,,#REF!,,,,\r\n" for n in range(1000))
+    mistakes = told((HEAD + body).encode())
+
+    assert len(mistakes) == 21
+    assert mistakes[-1] == (
+        "... and 980 more like these",
+        "export it again with `prep review export`",
+    )
+
+
+def test_a_long_cell_is_an_error_not_a_crash() -> None:
+    """Row 38: a cell beyond what the reader takes is told with its line."""
+    data = (HEAD + "a.png,,,,,,,," + "x" * 200_000).encode()
+
+    assert told(data)[0][0] == (
+        "`tags.csv` is not CSV in the row that begins in line 2: "
+        "field larger than field limit (131072)"
+    )
