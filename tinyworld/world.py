@@ -56,11 +56,11 @@ SENTENCE_WORDS: tuple[str, ...] = tuple(
     """
     a an and at behind big blue body brown cheeks close cloud clouds color creature cute dances
     day drawing evening eyes feet flower flowers friend friendly front grass green hands happy hat
-    head hill hills holding in inside is it its jumps leaf little looking moon morning near no of
-    on one orange outside over party picture pink plays purple red room sand sea shape sits sky
-    sleeps sleepy small smile smiling snowman star stars stands summer sun that the there this
+    head hill hills holding in inside is it its jumps leaf little looking mascot moon morning near
+    no of on one orange outside over party picture pink plays purple red room sand sea shape sits
+    sky sleeps sleepy small smile smiling snowman star stars stands summer sun that the there this
     tree trees two under up very wall water waves wearing white winter with yellow
-    """.split()  # noqa: SIM905 - one word a line would hide the sentence
+    """.split()  # noqa: SIM905 - a list of 110 strings would hide the words
 )
 
 
