@@ -145,9 +145,10 @@ def encode(vae: "AutoencoderKL", images: "Sequence[Image.Image]") -> list[Latent
     import torch
 
     network: Any = vae
-    # In float32 and in this order, as diffusers' VaeImageProcessor does: [0, 255] -> [-1, 1].
+    # In float32, in this order and with the channels' stride left innermost, as diffusers'
+    # VaeImageProcessor does: [0, 255] -> [-1, 1]. A contiguous copy gives other last bits.
     pixels_BHWC = np.stack([np.asarray(image, dtype=np.float32) / 255.0 for image in images])
-    pixels_BCHW = 2.0 * torch.from_numpy(pixels_BHWC.transpose(0, 3, 1, 2).copy()) - 1.0
+    pixels_BCHW = 2.0 * torch.from_numpy(pixels_BHWC.transpose(0, 3, 1, 2)) - 1.0
     with torch.inference_mode():
         answer = network.encode(pixels_BCHW.to(network.device)).latent_dist
         mean_BCHW, logvar_BCHW = answer.mean.float().cpu(), answer.logvar.float().cpu()

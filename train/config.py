@@ -89,7 +89,8 @@ def decides(item: Any) -> bool:
 
 def safe_name(text: str) -> str:
     """Return `text` as a name that `Config` would take; `lora` where nothing of it is left."""
-    return _BAD_NAME.sub("", _BAD_NAME.sub("_", text.strip(" ."))) or "lora"
+    stripped = text.strip(" .")
+    return _BAD_NAME.sub("_", stripped) if stripped else "lora"
 
 
 def pick_device(wish: str, cuda: bool) -> str:

@@ -54,8 +54,7 @@ def metadata(
     """Return what the file says of itself; no clock and no path of this machine is in it.
 
     Args:
-        facts: `name` of the LoRA, `recipe`, `base` (as named), `base_digest` and `version` (of
-            this program).
+        facts: `name` of the LoRA, `recipe`, `base_digest` and `version` (of this program).
         prediction: What the base model was trained to output.
     """
     velocity = prediction is Prediction.V_PREDICTION
@@ -80,8 +79,7 @@ def metadata(
         "ss_mixed_precision": "no",
         "ss_num_train_images": str(sum(one.repeats for one in data.lessons.values())),
         "ss_num_validation_images": str(data.held_out),
-        "ss_sd_model_name": facts["base"],
-        "ss_tag_frequency": _text(tag_frequency(data)),
+        "ss_tag_frequency": _text(tag_frequency(data, facts["name"])),
         "prep_base_digest": facts["base_digest"],
         "prep_version": facts["version"],
     }
@@ -96,14 +94,14 @@ def metadata(
     return ours | {f"modelspec.{word}": value for word, value in spec.items()}
 
 
-def tag_frequency(data: Data) -> dict[str, dict[str, int]]:
+def tag_frequency(data: Data, name: str) -> dict[str, dict[str, int]]:
     """Return per concept in how many samples each tag (or whole caption) is trained on.
 
-    The concept without a name goes by the dataset's.
+    The concept without a name goes by `name`.
     """
     found: dict[str, Counter[str]] = {}
     for lesson in data.lessons.values():
-        found.setdefault(lesson.concept or data.name, Counter()).update(set(lesson.words))
+        found.setdefault(lesson.concept or name, Counter()).update(set(lesson.words))
     return {concept: dict(sorted(counts.items())) for concept, counts in sorted(found.items())}
 
 

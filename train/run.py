@@ -223,7 +223,6 @@ def _carry_out(run: Run, console: Console) -> None:
     facts = {
         "name": run.name,
         "recipe": run.recipe,
-        "base": run.base,
         "base_digest": run.base_digest,
         "version": program_version(),
     }

@@ -1,0 +1,131 @@
+import os
+import signal
+from collections.abc import Callable
+
+import pytest
+import typer
+
+from prep.command import run_app
+from prep.errors import DatasetError, UsageError
+
+
+def _app(body: Callable[[], object]) -> typer.Typer:
+    app = typer.Typer(
+        no_args_is_help=True,
+        pretty_exceptions_enable=False,
+        rich_markup_mode=None,
+        add_completion=False,
+    )
+
+    @app.callback()
+    def top() -> None:
+        """A program."""
+
+    @app.command()
+    def lift(number: int = 0, path: str = typer.Argument("x")) -> object:
+        """Lift something."""
+        return body()
+
+    return app
+
+
+def _ends(body: Callable[[], object], *words: str) -> int:
+    with pytest.raises(SystemExit) as stopped:
+        run_app(_app(body), list(words), "crane")
+    assert isinstance(stopped.value.code, int)
+    return stopped.value.code
+
+
+def _raising(error: BaseException) -> Callable[[], object]:
+    def body() -> object:
+        raise error
+
+    return body
+
+
+@pytest.mark.parametrize(("answer", "code"), [(None, 0), (3, 3), (4, 4)])
+def test_a_command_ends_with_the_code_it_returns(answer: int | None, code: int) -> None:
+    """A command that returns nothing ends with 0, else with its number."""
+    assert _ends(lambda: answer, "lift") == code
+
+
+def test_an_exit_raised_inside_keeps_its_code() -> None:
+    """`typer.Exit(5)` ends the program with 5."""
+    assert _ends(_raising(typer.Exit(5)), "lift") == 5
+
+
+@pytest.mark.parametrize(("kind", "code"), [(DatasetError, 1), (UsageError, 2)])
+def test_a_mistake_is_two_lines(
+    kind: type[DatasetError], code: int, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A mistake that a person can mend is an error and a hint on stderr, with its kind's code."""
+    assert _ends(_raising(kind("no crane", "buy one", [("no rope", None)])), "lift") == code
+
+    assert capsys.readouterr() == ("", "error: no crane\nhint: buy one\nerror: no rope\n")
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["lft"], "error: no such command `lft`\nhint: did you mean `lift`?\n"),
+        (["qqq"], "error: no such command `qqq`\nhint: known: lift\n"),
+        (["--qqq"], "error: no such option `--qqq`\nhint: see `crane --help`\n"),
+        (
+            ["lift", "--numbr", "1"],
+            "error: no such option `--numbr`\nhint: did you mean `--number`?\n",
+        ),
+        (
+            ["lift", "--number"],
+            "error: option `--number` requires an argument\nhint: see `crane --help`\n",
+        ),
+        (
+            ["lift", "a", "b"],
+            "error: got unexpected extra argument(s) (b)\nhint: see `crane lift --help`\n",
+        ),
+    ],
+)
+def test_what_typer_refuses_is_two_lines(
+    words: list[str], told: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Row 47: Typer's own usage errors have our form too, name the nearest word, and end with 2."""
+    assert _ends(lambda: None, *words) == 2
+
+    assert capsys.readouterr() == ("", told)
+
+
+def test_an_empty_command_line_shows_the_help(capsys: pytest.CaptureFixture[str]) -> None:
+    """Without a word the program shows what it can do, and ends with 2."""
+    assert _ends(lambda: None) == 2
+
+    assert capsys.readouterr().err.startswith("Usage: crane [OPTIONS] COMMAND [ARGS]...")
+
+
+def test_ctrl_c_says_how_to_go_on(capsys: pytest.CaptureFixture[str]) -> None:
+    """Row 74: Ctrl-C ends with 130 and one line."""
+    assert _ends(_raising(KeyboardInterrupt()), "lift") == 130
+
+    assert capsys.readouterr() == ("", "stopped; run the same command to go on\n")
+
+
+def test_sigterm_ends_with_143_and_clears_up(capsys: pytest.CaptureFixture[str]) -> None:
+    """Row 75: SIGTERM ends with 143, what has to be cleared away is, and the old action returns."""
+    cleared: list[str] = []
+    before = signal.getsignal(signal.SIGTERM)
+
+    def body() -> object:
+        try:
+            os.kill(os.getpid(), signal.SIGTERM)
+            return signal.pause()
+        finally:
+            cleared.append("scratch")
+
+    assert _ends(body, "lift") == 143
+    assert cleared == ["scratch"]
+    assert signal.getsignal(signal.SIGTERM) == before
+    assert capsys.readouterr() == ("", "stopped; run the same command to go on\n")
+
+
+def test_a_bug_keeps_its_traceback() -> None:
+    """An exception that nobody foresaw is not turned into two lines."""
+    with pytest.raises(ZeroDivisionError):
+        run_app(_app(lambda: 1 // 0), ["lift"], "crane")
