@@ -151,7 +151,7 @@ class _TimeLimit:
 def _started(command: list[str]) -> tuple[subprocess.Popen[bytes], IO[bytes]]:
     """Return a new process and the file that takes what it says on stderr."""
     try:
-        words = tempfile.TemporaryFile()
+        words = tempfile.TemporaryFile()  # noqa: SIM115 - open for as long as the process starts
         try:
             pipe = subprocess.PIPE
             return subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=words), words
