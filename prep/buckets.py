@@ -86,19 +86,15 @@ def table(
 def nearest(size: Size, buckets: Sequence[Size]) -> Size:
     """Return the bucket whose aspect ratio is nearest; a bucket of exactly this size wins.
 
-    Ties go to the squarer bucket, then to the larger, then to the narrower.
+    Ties go to the narrower bucket. No table for a square of 256 to 2048 px has one.
     """
     if size in buckets:
         return size
     width, height = size
 
-    def error(bucket: Size) -> tuple[float, float, int]:
+    def error(bucket: Size) -> float:
         one, other = bucket[0] * height, bucket[1] * width
-        return (
-            max(one, other) / min(one, other),
-            max(bucket) / min(bucket),
-            -bucket[0] * bucket[1],
-        )
+        return max(one, other) / min(one, other)
 
     return min(sorted(buckets), key=error)
 
@@ -141,11 +137,9 @@ def fitted(size: Size, buckets: Sequence[Size], limits: Limits | None = None) ->
 
 
 def _own_size(size: Size, buckets: Sequence[Size]) -> Fit:
-    """Return the largest bucket on the table's grid and within its limits that `size` holds."""
-    sides = {side for bucket in buckets for side in bucket}
-    step = math.gcd(*sides)  # the table has neighbours one step apart
-    width, height = (min(side // step * step, max(sides)) for side in size)
-    return _centred(size, (width, height))
+    """Return the largest bucket on the table's grid that `size` holds, unresized."""
+    step = math.gcd(*(side for bucket in buckets for side in bucket))  # neighbours are one apart
+    return _centred(size, (size[0] // step * step, size[1] // step * step))
 
 
 def _centred(size: Size, bucket: Size) -> Fit:

@@ -25,6 +25,7 @@ def test_the_table_is_the_incumbents(
     buckets = table(resolution, least, most, step)
 
     assert len(buckets) == count
+    assert {min(map(min, buckets)), max(map(max, buckets))} == {least, most}
     assert list(buckets) == sorted(set(buckets))
     assert all(w * h <= resolution * resolution for w, h in buckets)
     assert {(h, w) for w, h in buckets} == set(buckets)
@@ -113,6 +114,13 @@ def test_an_exact_size_wins() -> None:
     for bucket in table(512):
         assert nearest(bucket, table(512)) == bucket
         assert cover(bucket, bucket) == Fit(bucket, bucket, (0, 0, *bucket))
+    assert nearest((512, 512), ((256, 256), (512, 512))) == (512, 512)
+
+
+def test_ties_go_to_the_narrower_bucket() -> None:
+    """Of two buckets with equal error the narrower is taken, in whatever order they are given."""
+    assert nearest((200, 100), ((512, 512), (1024, 256))) == (512, 512)
+    assert nearest((200, 100), ((1024, 256), (512, 512))) == (512, 512)
 
 
 @pytest.mark.parametrize(
@@ -180,6 +188,8 @@ def test_an_extreme_shape_names_the_nearest_bucket() -> None:
     ("size", "fit"),
     [
         ((600, 400), Fit((576, 384), (600, 400), (12, 8, 588, 392))),
+        ((257, 1023), Fit((256, 960), (257, 1023), (0, 31, 256, 991))),
+        ((1023, 257), Fit((960, 256), (1023, 257), (31, 0, 991, 256))),
         ((511, 511), Fit((448, 448), (511, 511), (31, 31, 479, 479))),
         ((1024, 1024), Fit((512, 512), (512, 512), (0, 0, 512, 512))),
     ],
