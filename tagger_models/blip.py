@@ -30,6 +30,7 @@ _FILES = (
     "vocab.txt",
     "*.index.json",
 )
+_EITHER = (("tokenizer.json", "vocab.txt"), ("preprocessor_config.json", "processor_config.json"))
 # BLIP's own marks of where its decoder and encoder begin; few of its tokenizers call them special.
 _MARKS = ("[DEC]", "[ENC]")
 
@@ -154,6 +155,12 @@ def _check_kind(folder: Path) -> None:
             f"`{folder}` is no captioner: its config.json is missing or damaged",
             f"name a BLIP folder, a hub id such as `{DEFAULT}`, or `tiny`",
         ) from None
+    for either in _EITHER:  # transformers would make up what is missing, without a word
+        if not any((folder / name).is_file() for name in either):
+            raise ModelFileError(
+                f"`{folder}` is not complete: it has neither {' nor '.join(either)}",
+                f"put one of them into `{folder}`, from where the model came from",
+            )
     if kind != "blip":
         raise ModelFileError(
             f"`{folder}` is a `{kind}` model, not a `blip` model",

@@ -31,7 +31,9 @@ def test_names_are_kept_to_the_letter() -> None:
 
 def test_the_category_is_read_from_its_column() -> None:
     """Ratings are known by their code wherever they stand; a rating may share a general's name."""
-    text = HEADER + "1,hat,0,9\n2,reimu,4,8\n3,general,9,7\n4,general,0,6\n5,zun,1,5\n6,touhou,3,4\n"
+    text = (
+        HEADER + "1,hat,0,9\n2,reimu,4,8\n3,general,9,7\n4,general,0,6\n5,zun,1,5\n6,touhou,3,4\n"
+    )
 
     assert [(label.name, label.category) for label in wd_labels(text, "f")] == [
         ("hat", "general"),
@@ -89,11 +91,13 @@ def test_an_unknown_category_lists_the_known_ones() -> None:
 @pytest.mark.parametrize("text", ["", "name,category\nhat,0\n", "<!DOCTYPE html>\n<html>\n"])
 def test_another_header_is_another_file(text: str) -> None:
     """An error page, a list of another kind or an empty file is not taken for labels."""
-    assert told(text) == (
+    message, hint = told(text)
+
+    assert message == (
         "`selected_tags.csv` is not a label file: "
-        "its first line is not `tag_id,name,category,count`",
-        "use the label file that was published with the model",
+        "its first line is not `tag_id,name,category,count`"
     )
+    assert hint == "use the label file that was published with the model"
 
 
 def test_a_file_of_no_labels_is_refused() -> None:
@@ -103,19 +107,27 @@ def test_a_file_of_no_labels_is_refused() -> None:
 
 @pytest.mark.skipif(not SHARED.is_dir(), reason="../shared is not beside the checkout")
 def test_a_file_of_the_real_shape_is_read_whole() -> None:
-    """All 10,861 labels of a v3-shaped file are read: 4 ratings, 8,106 general, 2,751 characters."""
+    """All labels of a v3-shaped file are read: 4 ratings, 8,106 general, 2,751 characters."""
     text = (SHARED / "selected_tags.csv").read_text(encoding="utf-8")
 
     labels = wd_labels(text, "selected_tags.csv")
 
-    counts = {kind: sum(label.category == kind for label in labels) for kind in
-              ("rating", "general", "character")}
+    counts = {
+        kind: sum(label.category == kind for label in labels)
+        for kind in ("rating", "general", "character")
+    }
     assert counts == {"rating": 4, "general": 8106, "character": 2751}
     assert [label.name for label in labels[:4]] == [
-        "general", "sensitive", "questionable", "explicit"
+        "general",
+        "sensitive",
+        "questionable",
+        "explicit",
     ]
     assert [name for name in ("=_=", "+_+", "^_^", "\\m/") if Label(name, "general") in labels] == [
-        "=_=", "+_+", "^_^", "\\m/"
+        "=_=",
+        "+_+",
+        "^_^",
+        "\\m/",
     ]
     lines = text.splitlines()
     assert len(labels) == len(lines) - 1

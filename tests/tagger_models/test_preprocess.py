@@ -28,12 +28,18 @@ def bicubic(line: np.ndarray, size: int) -> np.ndarray:
     out = []
     for place in range(size):
         centre = (place + 0.5) * scale
-        low, high = max(0, int(centre - 2 * wide + 0.5)), min(len(line), int(centre + 2 * wide + 0.5))
+        low, high = (
+            max(0, int(centre - 2 * wide + 0.5)),
+            min(len(line), int(centre + 2 * wide + 0.5)),
+        )
         at = [abs((x + 0.5 - centre) / wide) for x in range(low, high)]
         weights = np.array(
             [
-                1.5 * x**3 - 2.5 * x**2 + 1 if x < 1
-                else -0.5 * x**3 + 2.5 * x**2 - 4 * x + 2 if x < 2 else 0.0
+                1.5 * x**3 - 2.5 * x**2 + 1
+                if x < 1
+                else -0.5 * x**3 + 2.5 * x**2 - 4 * x + 2
+                if x < 2
+                else 0.0
                 for x in at
             ]
         )
@@ -42,7 +48,7 @@ def bicubic(line: np.ndarray, size: int) -> np.ndarray:
 
 
 def test_the_input_is_the_space_recipe_to_the_byte(pictures: list[Image.Image]) -> None:
-    """Wide, tall, square and tiny pictures, larger and smaller than the input, equal a reference."""
+    """Wide, tall, square and tiny pictures, larger or smaller, equal the reference."""
     for size in (4, 11):
         found = prepared(pictures, size, WD)
 
