@@ -256,12 +256,13 @@ def _data_ends(header: bytes) -> int | None:
     """Return where the last tensor of a safetensors header ends, or None for no header."""
     try:
         entries = json.loads(header)
-        return max(
+        ends = max(
             (entry["data_offsets"][1] for name, entry in entries.items() if name != "__metadata__"),
             default=0,
         )
-    except (ValueError, TypeError, KeyError, AttributeError):
+    except (ValueError, TypeError, LookupError, AttributeError, RecursionError):
         return None
+    return ends if isinstance(ends, int) else None
 
 
 def _lacking(path: Path, ask: Ask) -> list[str]:

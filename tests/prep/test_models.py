@@ -1,0 +1,446 @@
+import os
+import pickle
+import struct
+import sys
+import time
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from prep.errors import ModelFileError
+from prep.models import Ask, Found, Models, check, user_home
+
+FIRST, SECOND = "a" * 40, "b" * 40
+HUB = "someone/tagger"
+ASK = Ask("tagger", HUB, ("model.safetensors", "labels.csv", "extra.json"),
+          needs=("model.safetensors", "labels.csv"))  # fmt: skip
+
+
+def tensors(data: bytes = b"\1\2\3\4", pad: int = 0) -> bytes:
+    """Return a whole safetensors file of one byte tensor; its header has `pad` more spaces."""
+    shape = f'"dtype":"U8","shape":[{len(data)}],"data_offsets":[0,{len(data)}]'
+    header = ('{"weight":{' + shape + "}}").encode() + b" " * pad
+    return struct.pack("<Q", len(header)) + header + data
+
+
+def hub_cache(cache: Path, revision: str, content: dict[str, bytes], name: str = HUB) -> Path:
+    """Lay files out as the hub's client does: blobs, and a snapshot of links to them."""
+    repo = cache / f"models--{name.replace('/', '--')}"
+    snapshot = repo / "snapshots" / revision
+    for folder in (repo / "refs", repo / "blobs", snapshot):
+        folder.mkdir(parents=True, exist_ok=True)
+    (repo / "refs" / "main").write_text(revision, encoding="ascii")
+    for file, data in content.items():
+        (repo / "blobs" / f"{revision}-{file}").write_bytes(data)
+        (snapshot / file).symlink_to(f"../../blobs/{revision}-{file}")
+    return snapshot
+
+
+def aged(folder: Path) -> None:
+    """Make files old enough that their times can be trusted (ctime cannot be set: wait)."""
+    for path in folder.rglob("*"):
+        if path.is_file():
+            os.utime(path, (1e9, 1e9))
+    time.sleep(2.1)
+
+
+@pytest.fixture
+def models(tmp_path: Path) -> Models:
+    """Return the models of a person without a network."""
+    return Models(tmp_path / "home", offline=True, hub_cache=tmp_path / "cache")
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Return a model's folder with one file that is none of the model's."""
+    found = tmp_path / "mine"
+    found.mkdir()
+    (found / "model.safetensors").write_bytes(tensors())
+    (found / "labels.csv").write_text("a\n", encoding="utf-8")
+    (found / "README.md").write_text("hello", encoding="utf-8")
+    return found
+
+
+def told(models: Models, ask: Ask) -> tuple[str, str | None]:
+    with pytest.raises(ModelFileError) as raised:
+        models.find(ask)
+    return str(raised.value), raised.value.hint
+
+
+def at(folder: Path) -> Ask:
+    return Ask("tagger", str(folder), ASK.patterns, needs=ASK.needs)
+
+
+def refused(path: Path) -> tuple[str, str | None]:
+    with pytest.raises(ModelFileError) as raised:
+        check(path)
+    return str(raised.value), raised.value.hint
+
+
+def test_a_folder_is_its_wanted_files(models: Models, folder: Path) -> None:
+    """Only what makes up the model is found, in order; other files beside it decide nothing."""
+    found = models.find(at(folder))
+
+    assert found.path == folder
+    assert [path.name for path, _, _ in found.files] == ["labels.csv", "model.safetensors"]
+    assert found.size_bytes() == 2 + len(tensors())
+    before = models.digest(found)
+    (folder / "README.md").write_text("changed", encoding="utf-8")
+    assert models.digest(models.find(at(folder))) == before
+
+
+def test_a_single_file_is_found(models: Models, folder: Path) -> None:
+    """A file that is named itself is the whole model."""
+    found = models.find(Ask("base", str(folder / "model.safetensors"), ("*",)))
+
+    assert [path for path, _, _ in found.files] == [folder / "model.safetensors"]
+
+
+def test_tiny_is_a_folder_of_the_package(models: Models) -> None:
+    """`tiny` is looked for among the models that ship with tinyworld, and is never pinned."""
+    import tinyworld
+
+    place = Path(tinyworld.__path__[0]) / "models" / "nosuchkind"
+
+    assert told(models, Ask("nosuchkind", "tiny", ("model.onnx",))) == (
+        "`tiny` is not a nosuchkind: it has none of model.onnx",
+        "name a nosuchkind's folder, a hub id, or `tiny`",
+    )
+    assert not place.exists()
+
+
+def test_the_digest_is_of_names_and_contents(models: Models, folder: Path, tmp_path: Path) -> None:
+    """A copy elsewhere has the same digest; another byte or another name has another one."""
+    first = models.digest(models.find(at(folder)))
+    copy = tmp_path / "copy"
+    copy.mkdir()
+    for name in ("model.safetensors", "labels.csv"):
+        (copy / name).write_bytes((folder / name).read_bytes())
+    assert models.digest(models.find(at(copy))) == first
+
+    (copy / "labels.csv").write_text("b\n", encoding="utf-8")
+    second = models.digest(models.find(at(copy)))
+    (copy / "extra.json").write_text("{}", encoding="utf-8")
+    third = models.digest(models.find(at(copy)))
+    assert len({first, second, third}) == 3
+
+
+def test_a_file_is_read_once(models: Models, folder: Path, tmp_path: Path) -> None:
+    """Digests are kept for the next run, by path and times; a lost store costs only time."""
+    aged(folder)
+    first = models.digest(models.find(at(folder)))
+    store = tmp_path / "home" / "digests.json"
+    kept = store.read_text(encoding="utf-8")
+    assert str(folder / "labels.csv") in kept
+
+    # A store that names another digest shows that the file itself is not read again.
+    shifted = kept.replace('": "', '": "x')
+    store.write_text(shifted, encoding="utf-8")
+    assert Models(tmp_path / "home").digest(models.find(at(folder))) != first
+    for damage in ("", "{", "[]"):
+        store.write_text(damage, encoding="utf-8")
+        assert Models(tmp_path / "home").digest(models.find(at(folder))) == first
+
+
+def test_a_file_written_just_now_is_not_trusted_by_its_times(models: Models, folder: Path) -> None:
+    """Rewritten at once with the same size and time, a model file has its new digest."""
+    first = models.digest(models.find(at(folder)))
+    times = (folder / "labels.csv").stat()
+    (folder / "labels.csv").write_text("b\n", encoding="utf-8")
+    os.utime(folder / "labels.csv", ns=(times.st_atime_ns, times.st_mtime_ns))
+
+    assert models.digest(models.find(at(folder))) != first
+    assert not (models.home / "digests.json").exists()
+
+
+def test_known_says_whether_a_large_file_must_be_read(models: Models, tmp_path: Path) -> None:
+    """A plan asks first: small files are always cheap, a large one only after it was read once."""
+    folder = tmp_path / "large"
+    folder.mkdir()
+    with (folder / "weights.bin").open("wb") as file:
+        file.truncate(65 << 20)
+    aged(folder)
+    found = models.find(Ask("base", str(folder)))
+
+    assert not models.known(found)
+    models.digest(found)
+    assert models.known(found)
+    assert Models(models.home).known(found)
+
+
+def test_a_model_replaced_during_a_run_is_noticed(models: Models, folder: Path) -> None:
+    """Row 56: replaced, rewritten or removed, a model is no longer the one that was found."""
+    found = models.find(at(folder))
+    path = folder / "model.safetensors"
+    assert found.unchanged()
+
+    other = folder / "other"
+    other.write_bytes(tensors(b"\5\6\7\x08"))
+    os.utime(other, ns=(1, 1))
+    other.replace(path)
+    assert not found.unchanged()
+
+    found = models.find(at(folder))
+    assert found.unchanged()
+    path.unlink()
+    assert not found.unchanged()
+
+
+@pytest.mark.parametrize(
+    "name", ["./nowhere", "/no/such/place", "word", "a/b/c", "~/nowhere", "a\\b"]
+)
+def test_a_path_to_nowhere(models: Models, name: str) -> None:
+    """What can be no hub id and is not on the disk is told at once, without the network."""
+    assert told(Models(models.home), Ask("tagger", name)) == (
+        f"no tagger is at `{name}`",
+        "name a folder, a hub id `owner/name`, or `tiny`",
+    )
+
+
+def test_a_folder_of_something_else(models: Models, tmp_path: Path) -> None:
+    """A folder that holds nothing of such a model is told what was looked for."""
+    (tmp_path / "pictures").mkdir()
+
+    message, hint = told(models, at(tmp_path / "pictures"))
+
+    assert message == (
+        f"`{tmp_path / 'pictures'}` is not a tagger: "
+        "it has none of model.safetensors, labels.csv, extra.json"
+    )
+    assert hint == "name a tagger's folder, a hub id, or `tiny`"
+
+
+def test_a_folder_that_lacks_a_file(models: Models, folder: Path) -> None:
+    """A folder that was copied in part is told what it lacks; what is optional is not asked for."""
+    (folder / "labels.csv").unlink()
+
+    assert told(models, at(folder)) == (
+        f"the tagger `{folder}` is not complete: it lacks labels.csv",
+        f"put the missing files into `{folder}`",
+    )
+
+
+def test_a_hub_id_offline(models: Models) -> None:
+    """Without a local copy and a network: the files to fetch, and what to do with them."""
+    message, hint = told(models, ASK)
+
+    assert message == "the tagger `someone/tagger` is not on this machine and cannot be downloaded"
+    assert hint == (
+        "fetch model.safetensors, labels.csv from https://huggingface.co/someone/tagger into a "
+        "folder and give the folder's path as the model, or use `tiny` to try things out"
+    )
+
+
+def test_a_hub_id_in_the_cache(models: Models, tmp_path: Path) -> None:
+    """A model that was downloaded before is found offline, as a folder of its own digest."""
+    content = {"model.safetensors": tensors(), "labels.csv": b"a\n"}
+    snapshot = hub_cache(tmp_path / "cache", FIRST, content)
+    found = models.find(ASK)
+
+    assert found.path == snapshot
+    assert [path.name for path, _, _ in found.files] == ["labels.csv", "model.safetensors"]
+    (tmp_path / "plain").mkdir()
+    for name, data in content.items():
+        (tmp_path / "plain" / name).write_bytes(data)
+    assert models.digest(found) == models.digest(models.find(at(tmp_path / "plain")))
+
+
+def test_a_download_that_stopped_half_way(models: Models, tmp_path: Path) -> None:
+    """A cache that lacks a needed file is no local copy: offline, the person is told to fetch."""
+    hub_cache(tmp_path / "cache", FIRST, {"labels.csv": b"a\n"})
+
+    message, _ = told(models, ASK)
+
+    assert message == "the tagger `someone/tagger` is not on this machine and cannot be downloaded"
+
+
+def test_the_first_revision_is_pinned(models: Models, tmp_path: Path) -> None:
+    """Row 49: what the hub publishes later under the same name does not change a dataset."""
+    first = hub_cache(
+        tmp_path / "cache", FIRST, {"model.safetensors": tensors(), "labels.csv": b"a\n"}
+    )
+    before = models.digest(models.find(ASK))
+    hub_cache(
+        tmp_path / "cache", SECOND, {"model.safetensors": tensors(b"new!"), "labels.csv": b"b\n"}
+    )
+
+    again = Models(models.home, offline=True, hub_cache=models.hub_cache)
+
+    assert again.find(ASK).path == first
+    assert again.digest(again.find(ASK)) == before
+
+
+def test_a_revision_by_name_has_its_own_pin(models: Models, tmp_path: Path) -> None:
+    """A row that names a revision is not measured by the digests of another one."""
+    for revision, data in ((FIRST, b"old!"), (SECOND, b"new!")):
+        content = {"model.safetensors": tensors(data), "labels.csv": b"a\n"}
+        hub_cache(tmp_path / "cache", revision, content)
+    newest = models.digest(models.find(ASK))
+
+    older = models.find(Ask(ASK.kind, HUB, ASK.patterns, FIRST, ASK.needs))
+
+    assert older.path.name == FIRST
+    assert models.digest(older) != newest
+    assert models.digest(models.find(ASK)) == newest
+
+
+def pinned(models: Models, cache: Path) -> Path:
+    """Return the weights of a hub model that was met before."""
+    content = {"model.safetensors": tensors(), "labels.csv": b"a\n"}
+    snapshot = hub_cache(cache, FIRST, content)
+    models.digest(models.find(ASK))
+    return (snapshot / "model.safetensors").resolve()
+
+
+@pytest.mark.parametrize("damage", ["replaced", "one bit"])
+def test_weights_that_are_not_the_pinned_ones(models: Models, tmp_path: Path, damage: str) -> None:
+    """Rows 49 and 52: other weights, by one bit, are refused before they are loaded."""
+    weights = pinned(models, tmp_path / "cache")
+    data = bytearray(weights.read_bytes())
+    data[-1] ^= 1 if damage == "one bit" else 0xFF
+    weights.write_bytes(data)
+    again = Models(models.home, offline=True, hub_cache=models.hub_cache)
+
+    with pytest.raises(ModelFileError) as raised:
+        again.digest(again.find(ASK))
+
+    import hashlib
+
+    old, new = (hashlib.sha256(each).hexdigest()[:12] for each in (tensors(), bytes(data)))
+    assert str(raised.value) == (
+        "`model.safetensors` of someone/tagger is not the file that was pinned: "
+        f"expected {old}, found {new}"
+    )
+    assert raised.value.hint == (
+        "delete it and fetch it again, or remove someone/tagger from "
+        f"`{tmp_path / 'home' / 'pins.json'}` to accept the new one"
+    )
+
+
+def test_files_asked_for_later_are_pinned_too(models: Models, tmp_path: Path) -> None:
+    """Row 49: a second stage that needs more files of a model adds them to the pin."""
+    pinned(models, tmp_path / "cache")
+    extra = hub_cache(tmp_path / "cache", FIRST, {"extra.json": b"{}"}) / "extra.json"
+    before = models.digest(models.find(ASK))
+    extra.resolve().write_bytes(b"[]")
+
+    with pytest.raises(ModelFileError, match=r"`extra\.json` of someone/tagger is not the file"):
+        models.digest(models.find(ASK))
+
+    extra.resolve().write_bytes(b"{}")
+    assert models.digest(models.find(ASK)) == before
+
+
+@pytest.mark.parametrize("name", ["m.ckpt", "m.pt", "m.pth", "m.pkl", "m.pickle", "m.py", "M.CKPT"])
+def test_what_can_hold_code_is_not_opened(models: Models, tmp_path: Path, name: str) -> None:
+    """Row 50: pickles and programs are refused by name, in a folder and as a single file."""
+    path = tmp_path / name
+    path.write_bytes(pickle.dumps({"weight": 1}))
+    expected = (
+        f"`{path}` can hold code and is not opened",
+        "use the `.safetensors` version of the model",
+    )
+
+    assert told(models, Ask("base", str(path))) == expected
+    assert refused(path) == expected
+
+
+@pytest.mark.parametrize("protocol", [2, 3, 4, 5])
+def test_a_pickle_under_another_name(tmp_path: Path, protocol: int) -> None:
+    """Row 50: a pickle, or torch's zip of one, renamed to .safetensors is told as what it is."""
+    path = tmp_path / "m.safetensors"
+    expected = (
+        f"`{path}` is a pickle named .safetensors and is not opened",
+        "get the model from a place that publishes real safetensors",
+    )
+    path.write_bytes(pickle.dumps({"weight": 1}, protocol))
+    assert refused(path) == expected
+
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("data.pkl", pickle.dumps({"weight": 1}, protocol))
+    assert refused(path) == expected
+
+
+@pytest.mark.parametrize("length", [640, 896, 1152, 1408, 19280])
+def test_a_header_that_begins_like_a_pickle(tmp_path: Path, length: int) -> None:
+    """Row 50: a real safetensors file is never refused for the length of its header."""
+    path = tmp_path / "m.safetensors"
+    bare = len(tensors()) - 8 - 4
+    path.write_bytes(tensors(pad=length - bare))
+    assert path.read_bytes()[:2] in (b"\x80\2", b"\x80\3", b"\x80\4", b"\x80\5", b"PK")
+
+    check(path)
+
+
+def test_a_safetensors_file_cut_anywhere(tmp_path: Path) -> None:
+    """Row 51: cut after any byte, or with a byte too many, the file is refused as damaged."""
+    path = tmp_path / "m.safetensors"
+    whole = tensors()
+    path.write_bytes(whole)
+    check(path)
+
+    for data in [*(whole[:length] for length in range(len(whole))), whole + b"\0"]:
+        path.write_bytes(data)
+        assert refused(path) == (
+            f"`{path}` is damaged: it is not a whole safetensors file",
+            "fetch the file again",
+        )
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        b"[]",
+        b"{}x",
+        b'{"a":1}',
+        b'{"a":{"data_offsets":[0]}}',
+        b'{"a":{"data_offsets":[0,"1"]}}',
+        b'{"a":{}}',
+        b"\xff\xfe",
+        b"[" * 9999,
+    ],
+)
+def test_a_header_of_nonsense(tmp_path: Path, header: bytes) -> None:
+    """Row 51: a header that does not say where its tensors end is damage, never a traceback."""
+    path = tmp_path / "m.safetensors"
+    path.write_bytes(struct.pack("<Q", len(header)) + header)
+
+    assert refused(path)[0] == f"`{path}` is damaged: it is not a whole safetensors file"
+
+
+def test_a_header_longer_than_the_file_is_not_read(tmp_path: Path) -> None:
+    """Row 51: a header that claims an exabyte costs no memory."""
+    path = tmp_path / "m.safetensors"
+    path.write_bytes(struct.pack("<Q", 1 << 60) + b"{}")
+
+    assert refused(path)[0] == f"`{path}` is damaged: it is not a whole safetensors file"
+
+
+def test_where_a_persons_models_are_kept() -> None:
+    """The data folder follows the platform's variable, and the home folder without one."""
+    assert user_home({"XDG_DATA_HOME": "/x", "LOCALAPPDATA": "/y"}) == Path("/x/prep-and-train")  # type: ignore[arg-type]
+    assert user_home({"LOCALAPPDATA": "/y"}) == Path("/y/prep-and-train")  # type: ignore[arg-type]
+    assert user_home({}) == Path.home() / ".local" / "share" / "prep-and-train"  # type: ignore[arg-type]
+
+
+def test_finding_a_folder_imports_nothing_heavy(folder: Path, tmp_path: Path) -> None:
+    """A plan that names a local model loads neither the hub's client nor a library of models."""
+    import subprocess
+
+    code = (
+        "import sys; from pathlib import Path; from prep.models import *\n"
+        f"models = Models(Path({str(tmp_path / 'home')!r}))\n"
+        f"models.digest(models.find(Ask('tagger', {str(folder)!r})))\n"
+        "print(sorted({'huggingface_hub', 'torch', 'safetensors', 'numpy'} & set(sys.modules)))\n"
+    )
+
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+
+    assert done.stdout == "[]\n"
+
+
+def test_found_is_a_value(models: Models, folder: Path) -> None:
+    """Found twice, an unchanged model is equal: a plan made of it can be compared."""
+    assert models.find(at(folder)) == models.find(at(folder))
+    assert isinstance(models.find(at(folder)), Found)
