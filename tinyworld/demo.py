@@ -76,8 +76,7 @@ def story(folder: Path, exports: Iterable[Path]) -> str:
             "",
             f"`{CORRUPT}` is broken on purpose: the file ends in the middle of the picture.",
             "prep lists such a file, leaves it where it is and goes on with the others; that is",
-            f"the exit code {_PICTURES_FAILED} which `prep run` gives until the file is mended or"
-            " deleted.",
+            f"the exit code {_PICTURES_FAILED} of `prep run`, until the file is mended or deleted.",
             "",
             "The embedded models are stand-ins with random weights: the tags, captions and the",
             "LoRA go through the real code but mean nothing. For real ones, name real models in",

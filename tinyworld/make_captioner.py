@@ -17,7 +17,7 @@ SIDE = 32
 
 # Random weights would repeat one word for ever. How much likelier an end is than any one word
 # (a logit), how much a word's place outweighs the word before it, and how loud the picture is.
-_END_BIAS, _PLACE_WEIGHT, _PICTURE_WEIGHT = 5.0, 4.0, 0.2
+_END_BIAS, _PLACE_WEIGHT, _PICTURE_WEIGHT = 4.0, 4.0, 0.2
 
 # OpenAI CLIP's pixel statistics, as in every BLIP folder of the hub; RGB, of values 0 to 1.
 _MEAN = [0.48145466, 0.4578275, 0.40821073]
