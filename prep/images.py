@@ -174,13 +174,14 @@ def _damaged(kind: str, stream: BinaryIO, error: Exception) -> Unreadable:
     ends = {
         "PNG": b"IEND" in tail,
         "JPEG": b"\xff\xd9" in tail,
-        "GIF": tail.rstrip(b"\0").endswith(b";"),
+        "GIF": tail.endswith(b"\0;"),
         "WEBP": size >= 8 + int.from_bytes(head[4:8], "little"),
         "BMP": size >= int.from_bytes(head[2:6], "little"),
         "TIFF": size > int.from_bytes(head[4:8], "little" if head[:1] == b"I" else "big"),
     }
-    # A TIFF that holds its directory can still lack pixels; of the others the end tells all.
-    said = "truncated" in str(error).lower() and (kind == "TIFF" or not ends.get(kind))
+    # These two can lack pixels although their end looks whole; of the others it tells all.
+    unsure = kind in ("TIFF", "GIF") or not ends.get(kind)
+    said = "truncated" in str(error).lower() and unsure
     if said or ends.get(kind) is False:
         return Unreadable("truncated", f"the {kind} ends too early, after {size} bytes")
     if "MAX_TEXT" in str(error):

@@ -121,7 +121,7 @@ def test_warnings_and_failures_cross_the_pipe(tmp_path: Path) -> None:
 
 
 def test_a_picture_that_hangs_is_given_up(tmp_path: Path, odd: tuple[str, ...]) -> None:
-    """Row 8: a decoder that hangs is killed after the time limit; every other picture is decoded."""
+    """Row 8: a decoder that hangs is killed after the time limit; other pictures are decoded."""
     paths = pictures(tmp_path, 4)
     paths.insert(1, picture(tmp_path / "hang.png"))
     begun = time.monotonic()
@@ -356,7 +356,7 @@ def test_a_worker_that_cannot_start_stops_the_run(tmp_path: Path) -> None:
 
 @posix
 def test_too_little_memory_fails_one_picture(tmp_path: Path) -> None:
-    """Row 7: a picture that needs more memory than a decoder may take fails; the next one does not."""
+    """Row 7: a picture that needs more memory than a decoder may take fails, and no other."""
     script = tmp_path / "small.py"
     script.write_text(
         "import resource\nfrom prep.engine.decoder_worker import main\n"
