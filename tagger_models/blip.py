@@ -1,6 +1,7 @@
 """A captioner over BLIP in transformers: from a folder, without the network or foreign code."""
 
 import json
+import pickle
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -120,6 +121,12 @@ def open_captioner(found: Found, device: str = "auto") -> BlipCaptioner:
     try:
         with _quiet():
             model, processor, lacking = _loaded(found)
+    except pickle.UnpicklingError:
+        raise ModelFileError(
+            f"the weights in `{found.path}` are a pickle that is damaged or holds more than "
+            "weights; it is not opened",
+            "use a version of the model that is published as safetensors",
+        ) from None
     except Exception as error:  # tokenizers, torch and transformers each have their own
         raise ModelFileError(
             f"`{found.path}` cannot be opened as a BLIP model: {_first_line(error)}",

@@ -1,4 +1,4 @@
-"""A label file -> labels with categories. Text only: knows no disk, no picture and no model.
+"""A label file -> labels with categories. Knows no picture and opens no model.
 
 The one format so far is `selected_tags.csv` of the WD family. The category is read from its
 column, never from the place of a row.
@@ -8,9 +8,14 @@ import csv
 import io
 from collections.abc import Callable, Iterator, Mapping
 from types import MappingProxyType
+from typing import TYPE_CHECKING
 
 from prep.errors import ModelFileError
 from tagger_models.base import Label
+
+if TYPE_CHECKING:
+    from prep.models import Found
+    from tagger_models.registry import Profile
 
 _HEADER = ["tag_id", "name", "category", "count"]
 _AGAIN = "fetch the file again from where the model came from"
@@ -88,3 +93,21 @@ def _label(row: list[str], where: str) -> Label:
         known = ", ".join(f"{code} {word}" for code, word in CATEGORIES.items())
         raise ModelFileError(f"{where}: category `{category}` is not known", f"known: {known}")
     return Label(name, CATEGORIES[category])
+
+
+def read_labels(found: "Found", row: "Profile") -> tuple[Label, ...]:
+    """Return the labels of a model on this disk.
+
+    Raises:
+        ModelFileError: The label file is missing, not UTF-8, or not as the row says.
+    """
+    path = next((file for file, _, _ in found.files if file.name == row.files[1]), None)
+    if path is None:
+        raise ModelFileError(
+            f"`{found.path}` has no label file beside it", f"put `{row.files[1]}` there"
+        )
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError:
+        raise ModelFileError(f"`{path}` is not UTF-8 text", "fetch the file again") from None
+    return READERS[row.label_format](text, str(path))

@@ -9,7 +9,7 @@ from prep.errors import ModelFileError
 from prep.models import Found
 from tagger_models.base import Label
 from tagger_models.external import check_external
-from tagger_models.labels import READERS
+from tagger_models.labels import read_labels
 from tagger_models.registry import Profile
 from tagger_models.session import open_session
 
@@ -117,8 +117,7 @@ def open_tagger(found: Found, row: Profile, device: str = "auto", threads: int =
             unknown operator, is no tagger, or its labels do not fit its answers.
         MachineError: cuda was asked for and cannot be had.
     """
-    model, label_file = _one(found, ".onnx"), _one(found, ".csv")
-    labels = READERS[row.label_format](_text(label_file), str(label_file))
+    model, labels = _graph(found), read_labels(found, row)
     check_external(model, [path for path, _, _ in found.files])
     session, provider, note = open_session(model, device, threads)
     shape = shape_of(session.get_inputs(), row, model)
@@ -157,22 +156,15 @@ def shape_of(inputs: Sequence[Any], row: Profile, model: Path) -> Shape:
     )
 
 
-def _one(found: Found, suffix: str) -> Path:
-    """Return the only file of the model with this suffix."""
-    matching = [path for path, _, _ in found.files if path.suffix == suffix]
+def _graph(found: Found) -> Path:
+    """Return the only ONNX file of the model."""
+    matching = [path for path, _, _ in found.files if path.suffix == ".onnx"]
     if len(matching) == 1:
         return matching[0]
     raise ModelFileError(
-        f"`{found.path}` has {len(matching)} `*{suffix}` files in place of one",
-        "a tagger's folder holds `model.onnx` and `selected_tags.csv`",
+        f"`{found.path}` has {len(matching)} `.onnx` files in place of one",
+        "name the one to use as the model",
     )
-
-
-def _text(path: Path) -> str:
-    try:
-        return path.read_text(encoding="utf-8-sig")
-    except UnicodeDecodeError:
-        raise ModelFileError(f"`{path}` is not UTF-8 text", "fetch the file again") from None
 
 
 def _other_labels(model: Path, labels: int, answers: int) -> ModelFileError:

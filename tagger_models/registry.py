@@ -158,3 +158,10 @@ def ask(name: str) -> Ask:
         revision=None if row.revision == UNPINNED else row.revision,
         needs=(model, labels),
     )
+
+
+def ask_labels(name: str) -> Ask:
+    """Return what to find where only the labels of a tagger are needed: no weights are read."""
+    whole = ask(name)
+    labels = profile(name).files[1]
+    return replace(whole, patterns=(labels,), needs=(labels,))

@@ -39,7 +39,8 @@ def test_every_place_where_a_tensor_can_hide_is_looked_into(tmp_path: Path) -> N
     inner = helper.make_node("If", ["c"], ["y"], then_branch=graph_of(outside("branch")))
     deep = helper.make_node("If", ["c"], ["y"], else_branch=graph_of(nodes=(inner,)))
     constant = helper.make_node("Constant", [], ["k"], value=outside("constant"))
-    graph = graph_of(outside("weight"), outside("weight"), nodes=(deep, constant))
+    several = helper.make_node("Many", [], ["z"], domain="my", some=[graph_of(outside("several"))])
+    graph = graph_of(outside("weight"), outside("weight"), nodes=(deep, constant, several))
     graph.sparse_initializer.add().values.CopyFrom(outside("sparse"))
     path = saved(tmp_path, graph)
     model = onnx.load(path, load_external_data=False)
@@ -49,7 +50,7 @@ def test_every_place_where_a_tensor_can_hide_is_looked_into(tmp_path: Path) -> N
     )
     path.write_bytes(model.SerializeToString())
 
-    assert external_files(path) == ["branch", "constant", "function", "sparse", "weight"]
+    assert external_files(path) == ["branch", "constant", "function", "several", "sparse", "weight"]
 
 
 def test_a_model_of_one_file_reads_no_other(tmp_path: Path) -> None:
@@ -60,12 +61,13 @@ def test_a_model_of_one_file_reads_no_other(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["../x.bin", "a/../../x.bin", "/etc/passwd", "c:\\x", "C:x", "a\0b"]
+    "name", ["../x.bin", "a/../../x.bin", "a/../y.bin", "/etc/passwd", "c:\\x", "C:x", "a\0b"]
 )
 def test_a_name_that_leads_out_is_refused(tmp_path: Path, name: str) -> None:
     """Row 53: external data with `..`, an absolute path, a drive or a NUL is never opened."""
     (tmp_path / "m").mkdir()
     (tmp_path / "x.bin").write_bytes(bytes(12))
+    (tmp_path / "m" / "y.bin").write_bytes(bytes(12))
     model = saved(tmp_path / "m", graph_of(outside(name)))
 
     assert told(model, [model, model.parent / name]) == (

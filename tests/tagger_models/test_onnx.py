@@ -11,7 +11,7 @@ from onnx import TensorProto, helper, numpy_helper
 from PIL import Image
 
 from prep.errors import ModelFileError
-from prep.models import Models
+from prep.models import Ask, Models
 from tagger_models.base import Label
 from tagger_models.onnx import OnnxTagger, open_tagger
 from tagger_models.registry import WD, Profile, ask
@@ -294,3 +294,19 @@ def test_a_tagger_of_the_real_shape(tmp_path: Path) -> None:
     assert scores.shape == (1, 10861)
     assert np.abs(scores - expected).max() < 1e-6
     assert scores.std() > 0.1
+
+
+def test_a_model_that_is_found_by_another_way(echo: MakeTagger, tmp_path: Path) -> None:
+    """A graph without its labels, or two graphs at once, is told and not guessed."""
+    folder = echo()
+    models = Models(tmp_path / "home")
+    with pytest.raises(ModelFileError) as raised:
+        open_tagger(models.find(Ask("tagger", str(folder / "model.onnx"))), WD, "cpu")
+    assert str(raised.value) == f"`{folder / 'model.onnx'}` has no label file beside it"
+    assert raised.value.hint == "put `selected_tags.csv` there"
+
+    shutil.copy(folder / "model.onnx", folder / "second.onnx")
+    with pytest.raises(ModelFileError) as raised:
+        open_tagger(models.find(Ask("tagger", str(folder))), WD, "cpu")
+    assert str(raised.value) == f"`{folder}` has 2 `.onnx` files in place of one"
+    assert raised.value.hint == "name the one to use as the model"

@@ -8,7 +8,7 @@ import pytest
 from prep.errors import ConfigError
 from prep.models import Ask
 from tagger_models.labels import READERS
-from tagger_models.registry import DEFAULT, PROFILES, WD, ask, profile
+from tagger_models.registry import DEFAULT, PROFILES, WD, ask, ask_labels, profile
 
 
 def test_the_rows_are_the_ten_taggers() -> None:
@@ -75,6 +75,15 @@ def test_what_is_asked_of_the_models_room() -> None:
     assert ask("tiny") == Ask("tagger", "tiny", patterns, None, needs)
     mine = ("mine.onnx", "selected_tags.csv", "mine.onnx_data", "mine.onnx.data")
     assert ask("/models/wd/mine.onnx") == Ask("tagger", "/models/wd", mine, None, mine[:2])
+
+
+def test_where_only_the_labels_are_needed() -> None:
+    """Rendering tags asks for the label file alone, of the same model: no weights are fetched."""
+    only = ("selected_tags.csv",)
+
+    for name in ("wd-vit-tagger-v3", "tiny", "/models/wd", "/models/wd/mine.onnx"):
+        whole = ask(name)
+        assert ask_labels(name) == Ask("tagger", whole.name, only, whole.revision, only)
 
 
 def test_rows_cannot_be_changed() -> None:
