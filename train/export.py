@@ -45,7 +45,7 @@ def write(path: Path, tensors: "Mapping[str, Tensor]", metadata: Mapping[str, st
         name: tensorfile.Packed("F32", tuple(tensor.shape), tensor.numpy().tobytes())
         for name, tensor in tensors.items()
     }
-    files.write(path, tensorfile.dump(packed, metadata), lambda made: _same(made, tensors))
+    files.write(path, tensorfile.dump(packed, metadata), lambda made: check_same(made, tensors))
 
 
 def metadata(
@@ -110,7 +110,8 @@ def recipe_of(path: Path) -> str:
     return tensorfile.header(path).metadata.get("ss_session_id", "")
 
 
-def _same(path: Path, tensors: "Mapping[str, Tensor]") -> None:
+def check_same(path: Path, tensors: "Mapping[str, Tensor]") -> None:
+    """Raise MachineError unless a file holds exactly these tensors, bit for bit."""
     import torch
     from safetensors.torch import load_file
 

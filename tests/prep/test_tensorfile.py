@@ -79,7 +79,7 @@ def test_a_torn_file_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_digest_is_that_of_the_content(tmp_path: Path) -> None:
-    """Two files that hold the same tensors in another order have one digest; other bytes another."""
+    """A digest is over name, dtype, shape and bytes; metadata is not in it, another bit is."""
     from prep.files import canonical, digest_bytes
 
     one, two = tmp_path / "1.safetensors", tmp_path / "2.safetensors"

@@ -86,7 +86,7 @@ def test_the_numbers_are_read_from_the_config(folder: Path, tmp_path: Path) -> N
 
 
 def test_the_digest_is_that_of_the_tensors(folder: Path, tmp_path: Path) -> None:
-    """Folder, VAE folder, `.bin` and old names of one set of weights agree; another bit does not."""
+    """Folder, VAE folder, `.bin` and old names of one VAE agree; another bit does not."""
     import torch
     from safetensors.torch import load_file, save_file
 

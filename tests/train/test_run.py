@@ -1,0 +1,315 @@
+import io
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+
+from prep import dataset, files, tensorfile
+from prep.console import Console
+from prep.dataset import Dataset, Vae
+from prep.errors import MachineError, UserError
+from prep.models import Models
+from train import run
+from train.config import Config
+
+Change = Callable[..., Path]
+
+
+def _console() -> Console:
+    return Console(out=io.StringIO(), err=io.StringIO())
+
+
+def _said(console: Console) -> tuple[str, str]:
+    assert isinstance(console.out, io.StringIO)
+    assert isinstance(console.err, io.StringIO)
+    return console.out.getvalue(), console.err.getvalue()
+
+
+def _config(tmp_path: Path, **given: object) -> Config:
+    return Config(**{"out": tmp_path / "runs", "steps": 3, "rank": 2} | given)  # type: ignore[arg-type]
+
+
+def _told(meta: Path, config: Config, models: Models) -> tuple[str, str | None]:
+    with pytest.raises(UserError) as caught:
+        run.lora([meta], config, models, _console())
+    return str(caught.value), caught.value.hint
+
+
+def _tree(folder: Path) -> dict[str, tuple[bytes, int]]:
+    return {
+        path.relative_to(folder).as_posix(): (path.read_bytes(), path.stat().st_mtime_ns)
+        for path in sorted(folder.rglob("*"))
+        if path.is_file()
+    }
+
+
+def test_a_run_leaves_config_metrics_and_export(
+    meta: Path, tmp_path: Path, models: Models, base: Path
+) -> None:
+    """A run folder is named by name and recipe and holds three files; the sentence names one."""
+    console = _console()
+    made = run.lora([meta], _config(tmp_path, name="toy", alpha=1.0), models, console)
+
+    (folder,) = (tmp_path / "runs").iterdir()
+    assert sorted(path.name for path in folder.iterdir()) == [
+        "config.json", "metrics.jsonl", "toy.safetensors",
+    ]  # fmt: skip
+    assert _said(console) == (f"trained: {made}\n", "")
+    config = json.loads((folder / "config.json").read_text())
+    assert folder.name == f"toy-{config['recipe'][:8]}"
+    assert (config["alpha"], config["learning_rate"], config["base"]) == (1.0, 1e-4, str(base))
+    rows = [json.loads(row) for row in (folder / "metrics.jsonl").read_text().splitlines()]
+    assert [row["step"] for row in rows] == [1, 2, 3]
+    assert all(row["learning_rate"] == 1e-4 and row["loss"] > 0 for row in rows)
+    assert made.stat().st_mode & 0o777 == (folder / "config.json").stat().st_mode & 0o777
+
+
+def test_the_same_command_does_nothing(meta: Path, tmp_path: Path, models: Models) -> None:
+    """Run again, no file changes, not even its time, and it says that all is done."""
+    made = run.lora([meta], _config(tmp_path), models, _console())
+    before, console = _tree(tmp_path / "runs"), _console()
+
+    again = run.lora([meta], _config(tmp_path), models, console)
+
+    assert again == made
+    assert _said(console) == (f"already done: {made}\n", "")
+    assert _tree(tmp_path / "runs") == before
+
+
+def test_two_folders_get_the_same_bytes(meta: Path, tmp_path: Path, models: Models) -> None:
+    """One recipe gives one file, byte for byte, wherever it is written."""
+    one = run.lora([meta], _config(tmp_path, batch=2), models, _console())
+    two = run.lora([meta], _config(tmp_path, batch=2, out=tmp_path / "other"), models, _console())
+
+    assert one.parent.name == two.parent.name
+    assert one.read_bytes() == two.read_bytes()
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"tags": ("other",)},
+        {"weight": 0.5},
+        {"split": "validation"},
+        {"digest": "f" * 64},
+    ],
+)
+def test_other_data_is_another_run(
+    meta: Path, tmp_path: Path, models: Models, changed: Change, change: dict[str, object]
+) -> None:
+    """A change to one sample gives another recipe; taken back, the old one returns."""
+    before, text = run.decide([meta], _config(tmp_path), models).recipe, meta.read_bytes()
+
+    changed(meta, "0.png", **change)
+
+    assert run.decide([meta], _config(tmp_path), models).recipe != before
+    meta.write_bytes(text)
+    assert run.decide([meta], _config(tmp_path), models).recipe == before
+
+
+def test_other_latents_are_another_run(meta: Path, tmp_path: Path, models: Models) -> None:
+    """One bit of one latents file decides too."""
+    before = run.decide([meta], _config(tmp_path), models).recipe
+    path = meta.parent / "images/.prep/latents/0.safetensors"
+    path.write_bytes(path.read_bytes()[:-1] + bytes([path.read_bytes()[-1] ^ 1]))
+
+    assert run.decide([meta], _config(tmp_path), models).recipe != before
+
+
+def test_settings_decide_and_places_do_not(
+    meta: Path, tmp_path: Path, models: Models, built_base: Callable[..., Path], base: Path
+) -> None:
+    """Rank, steps, seed and base model decide; folders, device and where the base lies do not."""
+    import shutil
+
+    moved = shutil.copytree(base, tmp_path / "moved")
+    other = built_base(tmp_path / "other", seed=1)
+
+    def recipe(**given: object) -> str:
+        return run.decide([meta], _config(tmp_path, **given), models).recipe
+
+    assert recipe() == recipe(device="cpu", out=tmp_path, base=str(moved), name="n")
+    others = [{"rank": 3}, {"steps": 9}, {"seed": 1}, {"learning_rate": 1.0}, {"batch": 2}]
+    assert len({recipe(**one) for one in [{}, *others, {"alpha": 1.0}, {"base": str(other)}]}) == 8
+
+
+def test_another_file_in_the_export_s_place_is_kept(
+    meta: Path, tmp_path: Path, models: Models
+) -> None:
+    """A file that this run did not write is never overwritten, and no run is called done for it."""
+    config = _config(tmp_path)
+    place = run.decide([meta], config, models).export
+    files.write(place, tensorfile.dump({}, {"ss_session_id": "another"}))
+
+    assert _told(meta, config, models) == (
+        f"`{place}` is not the export of this run",
+        "move it away, or choose another `--name`",
+    )
+    assert place.read_bytes() == tensorfile.dump({}, {"ss_session_id": "another"})
+
+
+def _with_vae(meta: Path, changed: Change, **given: object) -> None:
+    from dataclasses import replace
+
+    found = dataset.load(meta).vae
+    assert isinstance(found, Vae)
+    changed(meta, vae=replace(found, **given))  # type: ignore[arg-type]
+
+
+def test_latents_of_another_scale_are_refused(
+    meta: Path, tmp_path: Path, models: Models, changed: Change, base: Path
+) -> None:
+    """Latents of a VAE with other numbers than the base model's are refused before training."""
+    _with_vae(meta, changed, scaling_factor=0.13025)
+
+    assert _told(meta, _config(tmp_path), models) == (
+        "the latents of `meta_lat.json` were made with the scaling factor 0.13025, "
+        f"`{base}` has 0.18215",
+        f"make them with its own VAE: `prep latents --model {base}`",
+    )
+    assert not (tmp_path / "runs").exists()
+
+
+def test_latents_of_a_sister_vae_are_named(
+    meta: Path, tmp_path: Path, models: Models, changed: Change
+) -> None:
+    """Where only the VAE's weights differ, training goes on and says so in one line."""
+    _with_vae(meta, changed, digest="0" * 64, name="anime-vae")
+    console = _console()
+
+    made = run.lora([meta], _config(tmp_path, steps=1), models, console)
+
+    assert _said(console) == (
+        f"trained: {made}\n",
+        "the latents of `meta_lat.json` were made with another VAE: `anime-vae`\n",
+    )
+
+
+def test_too_long_texts_are_counted(
+    meta: Path, tmp_path: Path, models: Models, changed: Change
+) -> None:
+    """Row 28: a text that is cut is trained on all the same, and said in one line."""
+    changed(meta, "0.png", tags=("a " * 80,))
+    console = _console()
+
+    run.lora([meta], _config(tmp_path, steps=1), models, console)
+
+    assert _said(console)[1] == "1 of 3 texts are too long; their ends are not trained\n"
+
+
+def test_a_dataset_without_a_base_model(
+    meta: Path, tmp_path: Path, models: Models, changed: Change
+) -> None:
+    """Where neither the dataset nor the person names a base model, the option is named."""
+    changed(meta, base=None)
+
+    assert _told(meta, _config(tmp_path), models) == (
+        "`meta_lat.json` names no base model",
+        "name one: `--base FOLDER`, a hub id or `tiny`",
+    )
+
+
+def test_a_base_model_that_is_not_there(meta: Path, tmp_path: Path, models: Models) -> None:
+    """A folder that does not exist, and a hub id without a network, are two lines each."""
+    assert _told(meta, _config(tmp_path, base="./nowhere"), models) == (
+        "no base is at `./nowhere`",
+        "name a folder, a hub id `owner/name`, or `tiny`",
+    )
+    message, hint = _told(meta, _config(tmp_path, base="nobody/nothing"), models)
+    assert message == "the base `nobody/nothing` is not on this machine and cannot be downloaded"
+    assert "unet/diffusion_pytorch_model.safetensors" in (hint or "")
+
+
+def test_a_base_model_of_an_unknown_family(meta: Path, tmp_path: Path, models: Models) -> None:
+    """A folder that is another kind of model is refused with the families that are known."""
+    other = tmp_path / "other"
+    other.mkdir()
+    (other / "model_index.json").write_text('{"_class_name": "OtherPipeline"}')
+
+    assert _told(meta, _config(tmp_path, base=str(other)), models) == (
+        f"`{other}` is not a base model of a known family",
+        "known: sd15",
+    )
+
+
+def test_a_base_model_that_lacks_a_part(
+    meta: Path, tmp_path: Path, models: Models, base: Path
+) -> None:
+    """A part that is not there is named before anything heavy is loaded."""
+    import shutil
+
+    part = shutil.copytree(base, tmp_path / "part")
+    (part / "unet/diffusion_pytorch_model.safetensors").unlink()
+
+    assert _told(meta, _config(tmp_path, base=str(part)), models) == (
+        f"`{part}` has no `unet/diffusion_pytorch_model.safetensors`",
+        "fetch it again, with every part of a diffusers folder as safetensors",
+    )
+
+
+def test_a_single_file_as_a_base_model(meta: Path, tmp_path: Path, models: Models) -> None:
+    """Row 50: a pickle is not opened, and a single safetensors file is not read yet."""
+    pickled, single = tmp_path / "a.ckpt", tmp_path / "a.safetensors"
+    pickled.write_bytes(b"x")
+    single.write_bytes(tensorfile.dump({}))
+
+    assert _told(meta, _config(tmp_path, base=str(pickled)), models)[0] == (
+        f"`{pickled}` can hold code and is not opened"
+    )
+    assert _told(meta, _config(tmp_path, base=str(single)), models)[0] == (
+        f"`{single}` is a single file, and base models are read from diffusers folders"
+    )
+
+
+def test_a_dataset_without_concepts_trains(
+    meta: Path, tmp_path: Path, models: Models, changed: Change
+) -> None:
+    """Samples without a concept are counted under the LoRA's name."""
+    for number in range(6):
+        changed(meta, f"{number}.png", concept="")
+    changed(meta, concepts=Dataset(".", {}).concepts)
+
+    made = run.lora([meta], _config(tmp_path, name="n", steps=1), models, _console())
+
+    counts = json.loads(tensorfile.header(made).metadata["ss_tag_frequency"])
+    assert counts == {"n": {"mascot": 6, "pose 0": 3, "pose 1": 3}}
+
+
+def test_a_full_disk_leaves_nothing_torn(
+    meta: Path, tmp_path: Path, models: Models, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Row 59: where the disk is full at the export, it is said, and no part of a file is left."""
+    import errno
+
+    config = _config(tmp_path)
+    real = Path.open
+
+    def full(path: Path, *words: object, **more: object) -> object:
+        if path.name.startswith(files.SCRATCH) and (path.parent / "metrics.jsonl").exists():
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return real(path, *words, **more)  # type: ignore[call-overload]
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Path, "open", full)
+        message, hint = _told(meta, config, models)
+    place = run.decide([meta], config, models).export
+
+    assert message == f"`{place}` cannot be written: No space left on device"
+    assert hint == "free some space, then run the same command: it goes on where it stopped"
+    assert sorted(path.name for path in place.parent.iterdir()) == ["config.json", "metrics.jsonl"]
+    assert run.lora([meta], config, models, _console()) == place
+
+
+def test_what_reads_back_otherwise_is_not_published(tmp_path: Path) -> None:
+    """An export that the disk gives back changed is refused and never gets its name."""
+    from train import export
+
+    given = {"a": torch.ones(2)}
+    (tmp_path / "x").write_bytes(
+        tensorfile.dump({"a": tensorfile.Packed("F32", (2,), torch.zeros(2).numpy().tobytes())})
+    )
+
+    with pytest.raises(MachineError, match=r"^the export reads back as other numbers$"):
+        export.check_same(tmp_path / "x", given)
