@@ -45,12 +45,8 @@ def demo(folder: Path) -> int:
     written = write_pictures(raw)
     if not pipelines.exists():
         pipelines.write_bytes(PIPELINES.encode())
-    print(
-        f"{raw}: {len(written)} pictures drawn, the others were there"
-        if written
-        else f"{raw}: all pictures are there",
-        flush=True,
-    )
+    drawn = f"{len(written)} pictures drawn" if written else "all pictures are there"
+    print(f"{raw}: {drawn}", flush=True)
     # -P: a folder or file named `prep` where the person stands is not the program.
     command = [sys.executable, "-P", "-m", "prep", "run", "--pipelines", str(pipelines)]
     code = subprocess.run(command, check=False).returncode

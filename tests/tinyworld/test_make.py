@@ -25,8 +25,6 @@ from tinyworld.world import MASCOT, Scene, words
 
 MODELS = Path(tinyworld.__file__).parent / "models"
 
-ignore_import_noise = pytest.mark.filterwarnings("ignore::DeprecationWarning")
-
 
 def digests(folder: Path) -> dict[str, str]:
     return {
@@ -176,7 +174,6 @@ def test_the_captioner_loads_and_depends_on_the_picture() -> None:
     ]
 
 
-@ignore_import_noise
 def test_the_base_model_loads_and_draws() -> None:
     """The folder loads without the hub, and its picture depends on the prompt."""
     from diffusers import StableDiffusionPipeline
@@ -214,7 +211,6 @@ def test_the_text_encoder_is_named_as_on_the_hub() -> None:
     assert len({name.split(".")[3] for name in names if ".layers." in name}) == 12
 
 
-@ignore_import_noise
 def test_the_unet_has_the_real_ones_places() -> None:
     """Its linear and 1x1 layers under attention blocks are the 192 of SD 1.x, by name."""
     from diffusers import UNet2DConditionModel
