@@ -16,7 +16,7 @@ def main(arguments: list[str] | None = None) -> int:
     add.add_argument("folder", nargs="?", type=Path, default=Path("demo"))
     add = commands.add_parser("draw", help="draw the demo's pictures into a folder")
     add.add_argument("folder", type=Path)
-    add = commands.add_parser("make", help="make the stand-in models again")
+    add = commands.add_parser("make", help="make the stand-in models again (needs `onnx`)")
     add.add_argument("folder", type=Path)
     chosen = parser.parse_args(arguments)
     return {"demo": demo, "draw": _draw, "make": _make}[chosen.command](chosen.folder)
