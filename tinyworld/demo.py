@@ -32,6 +32,13 @@ pipelines:
       rank: 4
 """
 
+RULES = """\
+# Written by the demo: what is done to every picture's tags, in this order.
+- drop: [no_humans, "no humans"]
+- rename: {":d": smile}
+- first: [solo]
+"""
+
 # `prep run` ends so when it finished but pictures could not be read.
 _PICTURES_FAILED = 3
 
@@ -43,8 +50,9 @@ def demo(folder: Path) -> int:
     """
     raw, pipelines = folder / "raw", folder / "pipelines.yaml"
     written = write_pictures(raw)
-    if not pipelines.exists():
-        pipelines.write_bytes(PIPELINES.encode())
+    for path, text in ((pipelines, PIPELINES), (folder / "tags.rules", RULES)):
+        if not path.exists():
+            path.write_bytes(text.encode())
     drawn = f"{len(written)} pictures drawn" if written else "all pictures are there"
     print(f"{raw}: {drawn}", flush=True)
     # -P: a folder or file named `prep` where the person stands is not the program.
