@@ -42,7 +42,7 @@ def pipeline(base: Path) -> Any:
 
 
 def test_diffusers_loads_every_tensor_and_the_picture_changes(made: Path, pipeline: Any) -> None:
-    """In a pipeline there are as many adapter tensors as in the file, equal to them, and at work."""
+    """A pipeline holds as many adapter tensors as the file, equal to them, and they work."""
     from safetensors.torch import load_file
 
     before = _picture(pipeline)

@@ -165,8 +165,10 @@ def test_latents_of_another_scale_are_refused(
     _with_vae(meta, changed, scaling_factor=0.13025)
 
     assert _told(meta, _config(tmp_path), models) == (
-        "the latents of `meta_lat.json` were made with the scaling factor 0.13025, "
-        f"`{base}` has 0.18215",
+        (
+            "the latents of `meta_lat.json` were made with the scaling factor 0.13025, "
+            f"`{base}` has 0.18215"
+        ),
         f"make them with its own VAE: `prep latents --model {base}`",
     )
     assert not (tmp_path / "runs").exists()
