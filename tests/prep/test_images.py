@@ -292,6 +292,22 @@ def test_an_srgb_profile_moves_no_pixel() -> None:
     assert found.image.tobytes() == drawn().tobytes()
 
 
+def test_a_profile_next_to_srgb_moves_no_pixel() -> None:
+    """A profile that differs from sRGB by its rounding alone leaves every pixel as stored."""
+    icc = bytearray(ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes())
+    (red,) = struct.unpack_from(">I", icc, icc.index(b"rXYZ") + 4)
+    struct.pack_into(">i", icc, red + 8, struct.unpack_from(">i", icc, red + 8)[0] + 20)
+    near, srgb = ImageCms.ImageCmsProfile(io.BytesIO(icc)), ImageCms.createProfile("sRGB")
+    levels = range(0, 256, 15)
+    colours = bytes(level for r in levels for g in levels for b in levels for level in (r, g, b))
+    image = Image.frombytes("RGB", (18, 18 * 18), colours)
+    converted = ImageCms.profileToProfile(image, near, srgb)
+
+    assert converted is not None
+    assert converted.tobytes() != image.tobytes()
+    assert decode(saved(image, icc_profile=bytes(icc))).image.tobytes() == image.tobytes()
+
+
 def wide_profile() -> bytes:
     """Return sRGB with its red and green primaries exchanged: easy to check, hard to miss."""
     icc = bytearray(ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes())

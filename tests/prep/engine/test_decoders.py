@@ -413,6 +413,16 @@ def test_no_code_is_imported_from_where_one_stands(
     assert not (tmp_path / "ran").exists()
 
 
+@linux
+def test_what_decoders_print_is_kept_nowhere(tmp_path: Path, odd: tuple[str, ...]) -> None:
+    """Over a million pictures, the complaints of decoding libraries fill no file."""
+    with Decoders(1, worker=odd) as pool:
+        list(pool.decoded([(0, picture(tmp_path / "a.png"))]))
+        opened = [Path(f"/proc/{starts(tmp_path)[0]}/fd/{number}").readlink() for number in (1, 2)]
+
+    assert opened == [Path("/dev/null")] * 2
+
+
 @posix
 def test_any_name_a_disk_holds(tmp_path: Path) -> None:
     """Row 20: names in Japanese, with a newline, a leading dash or in no encoding are decoded."""
