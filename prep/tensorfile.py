@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from prep import files, models
+from prep import files
+from prep.weights import check
 
 _CHUNK = 1 << 20
 
@@ -79,7 +80,7 @@ def header(path: Path) -> Header:
     Raises:
         ModelFileError: The file is not a whole safetensors file, or is a pickle under that name.
     """
-    models.check(path)
+    check(path)
     with path.open("rb") as file:
         (length,) = struct.unpack("<Q", file.read(8))
         entries = json.loads(file.read(length))

@@ -1,15 +1,13 @@
 import os
-import pickle
 import struct
 import sys
 import time
-import zipfile
 from pathlib import Path
 
 import pytest
 
 from prep.errors import ModelFileError
-from prep.models import Ask, Found, Models, check, user_home
+from prep.models import Ask, Found, Models, user_home
 
 FIRST, SECOND = "a" * 40, "b" * 40
 HUB = "someone/tagger"
@@ -22,19 +20,6 @@ def tensors(data: bytes = b"\1\2\3\4", pad: int = 0) -> bytes:
     shape = f'"dtype":"U8","shape":[{len(data)}],"data_offsets":[0,{len(data)}]'
     header = ('{"weight":{' + shape + "}}").encode() + b" " * pad
     return struct.pack("<Q", len(header)) + header + data
-
-
-def hub_cache(cache: Path, revision: str, content: dict[str, bytes], name: str = HUB) -> Path:
-    """Lay files out as the hub's client does: blobs, and a snapshot of links to them."""
-    repo = cache / f"models--{name.replace('/', '--')}"
-    snapshot = repo / "snapshots" / revision
-    for folder in (repo / "refs", repo / "blobs", snapshot):
-        folder.mkdir(parents=True, exist_ok=True)
-    (repo / "refs" / "main").write_text(revision, encoding="ascii")
-    for file, data in content.items():
-        (repo / "blobs" / f"{revision}-{file}").write_bytes(data)
-        (snapshot / file).symlink_to(f"../../blobs/{revision}-{file}")
-    return snapshot
 
 
 def aged(folder: Path) -> None:
@@ -70,12 +55,6 @@ def told(models: Models, ask: Ask) -> tuple[str, str | None]:
 
 def at(folder: Path) -> Ask:
     return Ask("tagger", str(folder), ASK.patterns, needs=ASK.needs)
-
-
-def refused(path: Path) -> tuple[str, str | None]:
-    with pytest.raises(ModelFileError) as raised:
-        check(path)
-    return str(raised.value), raised.value.hint
 
 
 def test_a_folder_is_its_wanted_files(models: Models, folder: Path) -> None:
@@ -219,202 +198,6 @@ def test_a_folder_that_lacks_a_file(models: Models, folder: Path) -> None:
         f"the tagger `{folder}` is not complete: it lacks labels.csv",
         f"put the missing files into `{folder}`",
     )
-
-
-def test_a_hub_id_offline(models: Models) -> None:
-    """Without a local copy and a network: the files to fetch, and what to do with them."""
-    message, hint = told(models, ASK)
-
-    assert message == "the tagger `someone/tagger` is not on this machine and cannot be downloaded"
-    assert hint == (
-        "fetch model.safetensors, labels.csv from https://huggingface.co/someone/tagger into a "
-        "folder and give the folder's path as the model, or use `tiny` to try things out"
-    )
-
-
-def test_a_hub_id_in_the_cache(models: Models, tmp_path: Path) -> None:
-    """A model that was downloaded before is found offline, as a folder of its own digest."""
-    content = {"model.safetensors": tensors(), "labels.csv": b"a\n"}
-    snapshot = hub_cache(tmp_path / "cache", FIRST, content)
-    found = models.find(ASK)
-
-    assert found.path == snapshot
-    assert [path.name for path, _, _ in found.files] == ["labels.csv", "model.safetensors"]
-    (tmp_path / "plain").mkdir()
-    for name, data in content.items():
-        (tmp_path / "plain" / name).write_bytes(data)
-    assert models.digest(found) == models.digest(models.find(at(tmp_path / "plain")))
-
-
-def test_a_download_that_stopped_half_way(models: Models, tmp_path: Path) -> None:
-    """A cache that lacks a needed file is no local copy: offline, the person is told to fetch."""
-    hub_cache(tmp_path / "cache", FIRST, {"labels.csv": b"a\n"})
-
-    message, _ = told(models, ASK)
-
-    assert message == "the tagger `someone/tagger` is not on this machine and cannot be downloaded"
-
-
-def test_the_first_revision_is_pinned(models: Models, tmp_path: Path) -> None:
-    """Row 49: what the hub publishes later under the same name does not change a dataset."""
-    first = hub_cache(
-        tmp_path / "cache", FIRST, {"model.safetensors": tensors(), "labels.csv": b"a\n"}
-    )
-    before = models.digest(models.find(ASK))
-    hub_cache(
-        tmp_path / "cache", SECOND, {"model.safetensors": tensors(b"new!"), "labels.csv": b"b\n"}
-    )
-
-    again = Models(models.home, offline=True, hub_cache=models.hub_cache)
-
-    assert again.find(ASK).path == first
-    assert again.digest(again.find(ASK)) == before
-
-
-def test_a_revision_by_name_has_its_own_pin(models: Models, tmp_path: Path) -> None:
-    """A row that names a revision is not measured by the digests of another one."""
-    for revision, data in ((FIRST, b"old!"), (SECOND, b"new!")):
-        content = {"model.safetensors": tensors(data), "labels.csv": b"a\n"}
-        hub_cache(tmp_path / "cache", revision, content)
-    newest = models.digest(models.find(ASK))
-
-    older = models.find(Ask(ASK.kind, HUB, ASK.patterns, FIRST, ASK.needs))
-
-    assert older.path.name == FIRST
-    assert models.digest(older) != newest
-    assert models.digest(models.find(ASK)) == newest
-
-
-def pinned(models: Models, cache: Path) -> Path:
-    """Return the weights of a hub model that was met before."""
-    content = {"model.safetensors": tensors(), "labels.csv": b"a\n"}
-    snapshot = hub_cache(cache, FIRST, content)
-    models.digest(models.find(ASK))
-    return (snapshot / "model.safetensors").resolve()
-
-
-@pytest.mark.parametrize("damage", ["replaced", "one bit"])
-def test_weights_that_are_not_the_pinned_ones(models: Models, tmp_path: Path, damage: str) -> None:
-    """Rows 49 and 52: other weights, by one bit, are refused before they are loaded."""
-    weights = pinned(models, tmp_path / "cache")
-    data = bytearray(weights.read_bytes())
-    data[-1] ^= 1 if damage == "one bit" else 0xFF
-    weights.write_bytes(data)
-    again = Models(models.home, offline=True, hub_cache=models.hub_cache)
-
-    with pytest.raises(ModelFileError) as raised:
-        again.digest(again.find(ASK))
-
-    import hashlib
-
-    old, new = (hashlib.sha256(each).hexdigest()[:12] for each in (tensors(), bytes(data)))
-    assert str(raised.value) == (
-        "`model.safetensors` of someone/tagger is not the file that was pinned: "
-        f"expected {old}, found {new}"
-    )
-    assert raised.value.hint == (
-        "delete it and fetch it again, or remove someone/tagger from "
-        f"`{tmp_path / 'home' / 'pins.json'}` to accept the new one"
-    )
-
-
-def test_files_asked_for_later_are_pinned_too(models: Models, tmp_path: Path) -> None:
-    """Row 49: a second stage that needs more files of a model adds them to the pin."""
-    pinned(models, tmp_path / "cache")
-    extra = hub_cache(tmp_path / "cache", FIRST, {"extra.json": b"{}"}) / "extra.json"
-    before = models.digest(models.find(ASK))
-    extra.resolve().write_bytes(b"[]")
-
-    with pytest.raises(ModelFileError, match=r"`extra\.json` of someone/tagger is not the file"):
-        models.digest(models.find(ASK))
-
-    extra.resolve().write_bytes(b"{}")
-    assert models.digest(models.find(ASK)) == before
-
-
-@pytest.mark.parametrize("name", ["m.ckpt", "m.pt", "m.pth", "m.pkl", "m.pickle", "m.py", "M.CKPT"])
-def test_what_can_hold_code_is_not_opened(models: Models, tmp_path: Path, name: str) -> None:
-    """Row 50: pickles and programs are refused by name, in a folder and as a single file."""
-    path = tmp_path / name
-    path.write_bytes(pickle.dumps({"weight": 1}))
-    expected = (
-        f"`{path}` can hold code and is not opened",
-        "use the `.safetensors` version of the model",
-    )
-
-    assert told(models, Ask("base", str(path))) == expected
-    assert refused(path) == expected
-
-
-@pytest.mark.parametrize("protocol", [2, 3, 4, 5])
-def test_a_pickle_under_another_name(tmp_path: Path, protocol: int) -> None:
-    """Row 50: a pickle, or torch's zip of one, renamed to .safetensors is told as what it is."""
-    path = tmp_path / "m.safetensors"
-    expected = (
-        f"`{path}` is a pickle named .safetensors and is not opened",
-        "get the model from a place that publishes real safetensors",
-    )
-    path.write_bytes(pickle.dumps({"weight": 1}, protocol))
-    assert refused(path) == expected
-
-    with zipfile.ZipFile(path, "w") as archive:
-        archive.writestr("data.pkl", pickle.dumps({"weight": 1}, protocol))
-    assert refused(path) == expected
-
-
-@pytest.mark.parametrize("length", [640, 896, 1152, 1408, 19280])
-def test_a_header_that_begins_like_a_pickle(tmp_path: Path, length: int) -> None:
-    """Row 50: a real safetensors file is never refused for the length of its header."""
-    path = tmp_path / "m.safetensors"
-    bare = len(tensors()) - 8 - 4
-    path.write_bytes(tensors(pad=length - bare))
-    assert path.read_bytes()[:2] in (b"\x80\2", b"\x80\3", b"\x80\4", b"\x80\5", b"PK")
-
-    check(path)
-
-
-def test_a_safetensors_file_cut_anywhere(tmp_path: Path) -> None:
-    """Row 51: cut after any byte, or with a byte too many, the file is refused as damaged."""
-    path = tmp_path / "m.safetensors"
-    whole = tensors()
-    path.write_bytes(whole)
-    check(path)
-
-    for data in [*(whole[:length] for length in range(len(whole))), whole + b"\0"]:
-        path.write_bytes(data)
-        assert refused(path) == (
-            f"`{path}` is damaged: it is not a whole safetensors file",
-            "fetch the file again",
-        )
-
-
-@pytest.mark.parametrize(
-    "header",
-    [
-        b"[]",
-        b"{}x",
-        b'{"a":1}',
-        b'{"a":{"data_offsets":[0]}}',
-        b'{"a":{"data_offsets":[0,"1"]}}',
-        b'{"a":{}}',
-        b"\xff\xfe",
-        b"[" * 9999,
-    ],
-)
-def test_a_header_of_nonsense(tmp_path: Path, header: bytes) -> None:
-    """Row 51: a header that does not say where its tensors end is damage, never a traceback."""
-    path = tmp_path / "m.safetensors"
-    path.write_bytes(struct.pack("<Q", len(header)) + header)
-
-    assert refused(path)[0] == f"`{path}` is damaged: it is not a whole safetensors file"
-
-
-def test_a_header_longer_than_the_file_is_not_read(tmp_path: Path) -> None:
-    """Row 51: a header that claims an exabyte costs no memory."""
-    path = tmp_path / "m.safetensors"
-    path.write_bytes(struct.pack("<Q", 1 << 60) + b"{}")
-
-    assert refused(path)[0] == f"`{path}` is damaged: it is not a whole safetensors file"
 
 
 def test_where_a_persons_models_are_kept() -> None:

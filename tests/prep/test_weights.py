@@ -1,0 +1,109 @@
+import pickle
+import struct
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from prep.errors import ModelFileError
+from prep.models import Ask, Models
+from prep.weights import check
+
+
+def tensors(data: bytes = b"\1\2\3\4", pad: int = 0) -> bytes:
+    """Return a whole safetensors file of one byte tensor; its header has `pad` more spaces."""
+    shape = f'"dtype":"U8","shape":[{len(data)}],"data_offsets":[0,{len(data)}]'
+    header = ('{"weight":{' + shape + "}}").encode() + b" " * pad
+    return struct.pack("<Q", len(header)) + header + data
+
+
+def refused(path: Path) -> tuple[str, str | None]:
+    with pytest.raises(ModelFileError) as raised:
+        check(path)
+    return str(raised.value), raised.value.hint
+
+
+@pytest.mark.parametrize("name", ["m.ckpt", "m.pt", "m.pth", "m.pkl", "m.pickle", "m.py", "M.CKPT"])
+def test_what_can_hold_code_is_not_opened(tmp_path: Path, name: str) -> None:
+    """Row 50: pickles and programs are refused by name, in a folder and as a single file."""
+    path = tmp_path / name
+    path.write_bytes(pickle.dumps({"weight": 1}))
+    expected = (
+        f"`{path}` can hold code and is not opened",
+        "use the `.safetensors` version of the model",
+    )
+
+    assert refused(path) == expected
+    with pytest.raises(ModelFileError, match="can hold code and is not opened"):
+        Models(tmp_path / "home").find(Ask("base", str(path)))
+
+
+@pytest.mark.parametrize("protocol", [2, 3, 4, 5])
+def test_a_pickle_under_another_name(tmp_path: Path, protocol: int) -> None:
+    """Row 50: a pickle, or torch's zip of one, renamed to .safetensors is told as what it is."""
+    path = tmp_path / "m.safetensors"
+    expected = (
+        f"`{path}` is a pickle named .safetensors and is not opened",
+        "get the model from a place that publishes real safetensors",
+    )
+    path.write_bytes(pickle.dumps({"weight": 1}, protocol))
+    assert refused(path) == expected
+
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("data.pkl", pickle.dumps({"weight": 1}, protocol))
+    assert refused(path) == expected
+
+
+@pytest.mark.parametrize("length", [640, 896, 1152, 1408, 19280])
+def test_a_header_that_begins_like_a_pickle(tmp_path: Path, length: int) -> None:
+    """Row 50: a real safetensors file is never refused for the length of its header."""
+    path = tmp_path / "m.safetensors"
+    bare = len(tensors()) - 8 - 4
+    path.write_bytes(tensors(pad=length - bare))
+    assert path.read_bytes()[:2] in (b"\x80\2", b"\x80\3", b"\x80\4", b"\x80\5", b"PK")
+
+    check(path)
+
+
+def test_a_safetensors_file_cut_anywhere(tmp_path: Path) -> None:
+    """Row 51: cut after any byte, or with a byte too many, the file is refused as damaged."""
+    path = tmp_path / "m.safetensors"
+    whole = tensors()
+    path.write_bytes(whole)
+    check(path)
+
+    for data in [*(whole[:length] for length in range(len(whole))), whole + b"\0"]:
+        path.write_bytes(data)
+        assert refused(path) == (
+            f"`{path}` is damaged: it is not a whole safetensors file",
+            "fetch the file again",
+        )
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        b"[]",
+        b"{}x",
+        b'{"a":1}',
+        b'{"a":{"data_offsets":[0]}}',
+        b'{"a":{"data_offsets":[0,"1"]}}',
+        b'{"a":{}}',
+        b"\xff\xfe",
+        b"[" * 9999,
+    ],
+)
+def test_a_header_of_nonsense(tmp_path: Path, header: bytes) -> None:
+    """Row 51: a header that does not say where its tensors end is damage, never a traceback."""
+    path = tmp_path / "m.safetensors"
+    path.write_bytes(struct.pack("<Q", len(header)) + header)
+
+    assert refused(path)[0] == f"`{path}` is damaged: it is not a whole safetensors file"
+
+
+def test_a_header_longer_than_the_file_is_not_read(tmp_path: Path) -> None:
+    """Row 51: a header that claims an exabyte costs no memory."""
+    path = tmp_path / "m.safetensors"
+    path.write_bytes(struct.pack("<Q", 1 << 60) + b"{}")
+
+    assert refused(path)[0] == f"`{path}` is damaged: it is not a whole safetensors file"
