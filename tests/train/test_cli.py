@@ -97,8 +97,10 @@ def test_json_speaks_in_objects(
         (
             ["lora", "meta_lat.json", "--rank", "0"],
             2,
-            "error: `--rank` is 0\nhint: give a whole number, 1 or more\n"
-            "error: `--alpha` is 0.0\nhint: give a number above 0\n",
+            (
+                "error: `--rank` is 0\nhint: give a whole number, 1 or more\n"
+                "error: `--alpha` is 0.0\nhint: give a number above 0\n"
+            ),
         ),
         (
             ["lora", "meta_lat.json", "--device", "gpu"],
@@ -115,8 +117,10 @@ def test_json_speaks_in_objects(
         (
             ["lora", "nowhere.json"],
             1,
-            "error: there is no `nowhere.json`\n"
-            "hint: make it with `prep edit FOLDER`, or run the whole pipeline\n",
+            (
+                "error: there is no `nowhere.json`\n"
+                "hint: make it with `prep edit FOLDER`, or run the whole pipeline\n"
+            ),
         ),
     ],
 )
