@@ -1,0 +1,270 @@
+"""pipelines.yaml -> pipelines. All mistakes of the file at once, with line and nearest name."""
+
+import os
+from collections.abc import Mapping
+from dataclasses import Field, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from prep import commands, tags, yamlfile
+from prep.commands import Command
+from prep.errors import ConfigError, nearest, no_such
+from prep.yamlfile import Node
+
+_KEYS = ("images", "meta", "state", "sidecars", "stages", "train")
+_SIDECARS: Mapping[str, Mapping[str, str]] = {
+    "tags": {".txt": "tags", ".caption": "caption"},
+    "caption": {".txt": "caption"},
+}
+
+_Mistakes = list[tuple[int, str, str | None]]
+
+
+@dataclass(frozen=True)
+class Asked:
+    """One step of a pipeline.
+
+    Attributes:
+        command: The subcommand it names.
+        values: The params that the file gives, checked; paths resolved, files read.
+        to: The folder that a fan-out writes.
+    """
+
+    command: Command
+    values: Mapping[str, Any]
+    to: Path | None = None
+
+
+@dataclass(frozen=True)
+class Pipeline:
+    """One entry of pipelines.yaml.
+
+    Attributes:
+        images: Folder that the first step reads.
+        meta: The dataset file at the head of the chain.
+        state: prep's folder for `images`; None for `.prep` inside.
+        sidecars: Suffix of a text file beside a picture -> the field it holds.
+        train: Options of the training step; None without one.
+    """
+
+    name: str
+    images: Path
+    meta: Path
+    steps: tuple[Asked, ...] = ()
+    state: Path | None = None
+    sidecars: Mapping[str, str] = field(default_factory=lambda: dict(_SIDECARS["tags"]))
+    train: Mapping[str, Any] | None = None
+
+    def folders(self) -> list[Path]:
+        """Return every folder that it reads or writes, in order."""
+        return [self.images, *(step.to for step in self.steps if step.to)]
+
+
+def read_pipelines(path: Path, known: Mapping[str, Command]) -> dict[str, Pipeline]:
+    """Return the pipelines of a file by name.
+
+    Raises:
+        ConfigError: There is no such file, or it has mistakes: all of them are told.
+    """
+    shown = os.path.relpath(path)
+    try:
+        text = tags.decoded(path.read_bytes())
+    except OSError:
+        raise ConfigError(
+            f"there is no `{shown}`",
+            "write one with `prep init FOLDER`, or name it: `--pipelines FILE`",
+        ) from None
+    except tags.TextError as error:
+        raise ConfigError(f"`{shown}` cannot be read: {error}", "save it as UTF-8") from None
+    top = yamlfile.read(text, shown)
+    reader = _Reader(path.absolute().parent, known)
+    found = reader.file(top)
+    if reader.wrong:
+        told = [
+            (f"`{shown}` line {line}: {what}", hint) for line, what, hint in sorted(reader.wrong)
+        ]
+        raise ConfigError(*told[0], others=told[1:])
+    return found
+
+
+def chosen(pipelines: Mapping[str, Pipeline], name: str | None) -> Pipeline:
+    """Return the pipeline of that name, or the only one."""
+    if name is None and len(pipelines) == 1:
+        return next(iter(pipelines.values()))
+    if name is None:
+        raise ConfigError(
+            "the file has several pipelines", f"name one: {', '.join(sorted(pipelines))}"
+        )
+    if name not in pipelines:
+        raise no_such("pipeline", name, pipelines)
+    return pipelines[name]
+
+
+def resolved(value: str, folder: Path) -> str:
+    """Return a value that may be a path: absolute where it is one, else as it was written."""
+    if not value or value == "tiny":
+        return value
+    path = folder / Path(value).expanduser()
+    return path.as_posix() if path.exists() else value
+
+
+def file_text(value: str, folder: Path) -> str:
+    """Return the text of the file that a param names; empty for no file.
+
+    Raises:
+        ConfigError: It is not there, or is not text.
+    """
+    if not value:
+        return ""
+    path = folder / Path(value).expanduser()
+    try:
+        return tags.decoded(path.read_bytes())
+    except OSError:
+        raise ConfigError(
+            f"there is no file `{value}`", "write it, or leave the param out"
+        ) from None
+    except tags.TextError as error:
+        raise ConfigError(f"`{value}` cannot be read: {error}", "save it as UTF-8") from None
+
+
+class _Reader:
+    """Collects the mistakes of one file while it is read."""
+
+    def __init__(self, folder: Path, known: Mapping[str, Command]) -> None:
+        self.folder, self.known = folder, known
+        self.wrong: _Mistakes = []
+
+    def file(self, top: Node) -> dict[str, Pipeline]:
+        self._only(top, ("pipelines",), "the file")
+        entries = top.value.get("pipelines")
+        if entries is None or not isinstance(entries.value, dict) or not entries.value:
+            self.wrong.append((top.line, "it names no pipelines", "begin with `pipelines:`"))
+            return {}
+        return {name: self.pipeline(name, node) for name, node in entries.value.items()}
+
+    def pipeline(self, name: str, node: Node) -> Pipeline:
+        if not isinstance(node.value, dict):
+            self.wrong.append((node.line, f"pipeline `{name}` is empty", "give it `images:`"))
+            return Pipeline(name, self.folder, self.folder / "meta.json")
+        self._only(node, _KEYS, f"pipeline `{name}`")
+        keys: dict[str, Node] = node.value
+        if "images" not in keys:
+            self.wrong.append(
+                (node.line, f"pipeline `{name}` names no folder", "add `images: ./images`")
+            )
+        sidecars = self._text(keys["sidecars"], "sidecars") if "sidecars" in keys else "tags"
+        if sidecars not in _SIDECARS:
+            self.wrong.append(
+                (keys["sidecars"].line, f"`sidecars` is `{sidecars}`", "write tags or caption")
+            )
+        train = keys.get("train")
+        return Pipeline(
+            name=name,
+            images=self._path(keys.get("images"), "images", "."),
+            meta=self._path(keys.get("meta"), "meta", "meta.json"),
+            steps=tuple(self._steps(keys["stages"])) if "stages" in keys else (),
+            state=self._path(keys["state"], "state", "") if "state" in keys else None,
+            sidecars=_SIDECARS.get(sidecars, _SIDECARS["tags"]),
+            train=self._train(train) if train is not None else None,
+        )
+
+    def _steps(self, node: Node) -> list[Asked]:
+        if not isinstance(node.value, list):
+            self.wrong.append((node.line, "`stages` is not a list", "write `- tag: {}`"))
+            return []
+        return [step for item in node.value if (step := self._step(item)) is not None]
+
+    def _step(self, node: Node) -> Asked | None:
+        given = node.value
+        if isinstance(given, dict) and len(given) == 1:
+            ((name, params),) = given.items()
+        elif isinstance(given, str):
+            name, params = given, Node({}, node.line)
+        else:
+            self.wrong.append(
+                (node.line, "a stage has one name", "write `- tag: {threshold: 0.4}`")
+            )
+            return None
+        command = self.known.get(name)
+        if command is None or " " in name:
+            names = [known for known in self.known if " " not in known]
+            self.wrong.append((node.line, f"no stage is named `{name}`", nearest(name, names)))
+            return None
+        return self._asked(command, params)
+
+    def _asked(self, command: Command, node: Node) -> Asked:
+        items: dict[str, Node] = node.value if isinstance(node.value, dict) else {}
+        if node.value is not None and not isinstance(node.value, dict):
+            self.wrong.append(
+                (node.line, f"`{command.name}` wants params", "write `{name: value}`")
+            )
+        to = items.get("to") if command.fans_out() else None
+        if command.fans_out() and to is None:
+            self.wrong.append(
+                (
+                    node.line,
+                    f"`{command.name}` writes pictures and names no folder",
+                    "add `to: ./images`",
+                )
+            )
+        params, values = command.params(), {}
+        for name, child in items.items():
+            if name == "to" and command.fans_out():
+                continue
+            if name not in params:
+                self.wrong.append((child.line, *commands.unknown(command, name)))
+                continue
+            values[name] = self._value(params[name], child)
+        return Asked(command, values, self._path(to, "to", "") if to else None)
+
+    def _value(self, item: "Field[Any]", node: Node) -> Any:
+        value = node.value
+        if item.type is str and isinstance(value, int | float) and not isinstance(value, bool):
+            value = node.raw
+        if item.type is float and isinstance(value, int) and not isinstance(value, bool):
+            value = float(value)
+        found = commands.mistake(item, value)
+        if found is not None:
+            quoted = item.type is str and node.raw
+            hint = f'put it in quotes: "{node.raw}"' if quoted else found[1]
+            self.wrong.append((node.line, found[0], hint))
+            return item.default
+        if item.metadata["path"]:
+            return resolved(value, self.folder)
+        if item.metadata["file"]:
+            try:
+                return file_text(value, self.folder)
+            except ConfigError as error:
+                self.wrong.append((node.line, str(error), error.hint))
+                return ""
+        return value
+
+    def _train(self, node: Node) -> dict[str, Any]:
+        values = yamlfile.plain(node)
+        if not isinstance(values, dict) or "method" not in values:
+            self.wrong.append((node.line, "`train` names no method", "add `method: lora`"))
+            return {}
+        if "base" in values:
+            values["base"] = resolved(str(values["base"]), self.folder)
+        values.setdefault("out", "runs")
+        values["out"] = (self.folder / str(values["out"])).as_posix()
+        return values
+
+    def _only(self, node: Node, known: tuple[str, ...], where: str) -> None:
+        for name, child in node.value.items():
+            if name not in known:
+                self.wrong.append(
+                    (child.line, f"{where} has no key `{name}`", nearest(name, known))
+                )
+
+    def _text(self, node: Node, name: str) -> str:
+        if isinstance(node.value, str):
+            return node.value
+        self.wrong.append(
+            (node.line, f"`{name}` is `{node.raw}`", f'put it in quotes: "{node.raw}"')
+        )
+        return ""
+
+    def _path(self, node: Node | None, name: str, default: str) -> Path:
+        text = self._text(node, name) if node is not None else default
+        return Path(os.path.normpath(self.folder / Path(text).expanduser()))

@@ -1,0 +1,1 @@
+"""What no stage has to know: state, plans, publication, recovery. Knows no stage by name."""

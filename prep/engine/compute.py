@@ -1,0 +1,178 @@
+"""Samples -> outcomes: decoding overlaps with the model, batches have one size."""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from prep.engine.decoders import Decoders, Failure
+from prep.engine.plan import Plan, Step, Values
+from prep.errors import MachineError, ModelFileError, UserError
+from prep.stage import Rejected
+
+# What a picture can do to a decoder or a model. Anything else is a bug and stops the run.
+_SAMPLE_ERRORS = (OSError, ValueError, ArithmeticError, RuntimeError)
+_PASSING = ("missing", "unstable")
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of one sample.
+
+    Attributes:
+        value: The result; None where there is none.
+        state: made, rejected or failed.
+        why: The reason of a rejection or failure.
+        passing: The failure may be gone next time: it is reported, never remembered.
+    """
+
+    key: str
+    inputs: str
+    value: Any = None
+    state: str = "made"
+    why: str = ""
+    passing: bool = False
+
+
+class Caller:
+    """A stage's function with its params, its model and a batch of one fixed size.
+
+    The model is loaded at the first call, so a run with nothing to do loads none.
+    """
+
+    def __init__(self, step: Step, note: Callable[[str], None]) -> None:
+        self._step, self._note = step, note
+        self._loaded: list[Any] = []
+        batch = step.stage.batch
+        self.size = int(getattr(step.params, batch)) if batch else 1
+
+    def __call__(self, samples: Sequence[tuple[Any, ...]]) -> list[Any]:
+        """Return one result per sample; each sample is the tuple of what the stage reads."""
+        stage = self._step.stage
+        if stage.load is not None and not self._loaded:
+            self._loaded.append(stage.load(self._step.params, self._step.found))
+            note = getattr(self._loaded[0], "note", None)
+            if note:  # where a model runs elsewhere than a person would expect
+                self._note(f"{stage.name}: {note}")
+        if stage.batch is None:
+            return [stage.run(*values, self._step.params, *self._loaded) for values in samples]
+        padded = [*samples, *[samples[-1]] * (self.size - len(samples))]
+        columns = [list(column) for column in zip(*padded, strict=True)]
+        results = stage.run(*columns, self._step.params, *self._loaded)
+        self._check_models()
+        return list(results)[: len(samples)]
+
+    def _check_models(self) -> None:
+        for found in self._step.found:
+            if not found.unchanged():
+                raise ModelFileError(
+                    f"a file of the model `{found.ask.name}` was replaced during the run",
+                    "run the same command again: this batch was not kept",
+                )
+
+
+def outcomes(
+    plan: Plan, values: Values, jobs: int, note: Callable[[str], None]
+) -> Iterator[list[Outcome]]:
+    """Yield the outcomes of a map or fan-out stage, a batch at a time.
+
+    Args:
+        plan: What to run.
+        values: Where what the stage reads is found.
+        jobs: Decoding processes.
+        note: Called with what the model says of itself once it is loaded.
+    """
+    call = Caller(plan.step, note)
+    for group in _groups(_read(plan, values, jobs), plan, values, call.size):
+        bad = [item for item in group if isinstance(item, Outcome)]
+        good = [item for item in group if not isinstance(item, Outcome)]
+        yield bad + (_called(call, good) if good else [])
+
+
+_Read = tuple[str, str, tuple[Any, ...]]
+
+
+def _read(plan: Plan, values: Values, jobs: int) -> Iterator[_Read | Outcome]:
+    """Yield key, inputs and what the stage reads of each sample, or why it cannot be read."""
+    names = [name for name, _ in plan.step.stage.needs()]
+    keys = _ordered(plan, values)
+    if "image" not in names:
+        for key in keys:
+            read = tuple(values.value(name, key) for name in names)
+            yield key, plan.run[key][0], read
+        return
+    with ExitStack() as stack:
+        pool = stack.enter_context(Decoders(jobs))
+        pictures = values.world.folder.pictures
+        for key, result in pool.decoded((key, Path(pictures[key])) for key in keys):
+            inputs = plan.run[key][0]
+            if isinstance(result, Failure):
+                why = f"{result.kind}: {result.why}"
+                yield Outcome(key, inputs, None, "failed", why, result.kind in _PASSING)
+                continue
+            if result.sha256 != values.world.digests[key]:
+                why = "unstable: it changed during the run; run again"
+                yield Outcome(key, inputs, None, "failed", why, passing=True)
+                continue
+            image = result.image()
+            yield (
+                key,
+                inputs,
+                tuple(image if name == "image" else values.value(name, key) for name in names),
+            )
+
+
+def _ordered(plan: Plan, values: Values) -> list[str]:
+    """Return the keys to run; samples that may share a batch stand together."""
+    alike = plan.step.stage.alike
+    if alike is None:
+        return sorted(plan.run)
+    of = values.digest(alike)
+    return sorted(plan.run, key=lambda key: (of(key), key))
+
+
+def _groups(
+    read: Iterable[_Read | Outcome], plan: Plan, values: Values, size: int
+) -> Iterator[list[_Read | Outcome]]:
+    of = values.digest(plan.step.stage.alike) if plan.step.stage.alike else (lambda _: "")
+    group: list[_Read | Outcome] = []
+    shared, full = "", 0
+    for item in read:
+        if isinstance(item, Outcome):
+            group.append(item)
+            continue
+        if full and (full == size or of(item[0]) != shared):
+            yield group
+            group, full = [], 0
+        group.append(item)
+        shared, full = of(item[0]), full + 1
+    if group:
+        yield group
+
+
+def _called(call: Caller, samples: list[Any]) -> list[Outcome]:
+    """Call the stage; where a batch fails, each sample alone, so that only the culprit is blamed."""
+    try:
+        results = call([values for _, _, values in samples])
+    except UserError:
+        raise
+    except _SAMPLE_ERRORS as error:
+        _stop_for_memory(error)
+        if len(samples) > 1:
+            return [result for sample in samples for result in _called(call, [sample])]
+        key, inputs, _ = samples[0]
+        return [Outcome(key, inputs, None, "failed", f"{type(error).__name__}: {error}")]
+    return [
+        Outcome(key, inputs, None, "rejected", result.why)
+        if isinstance(result, Rejected)
+        else Outcome(key, inputs, result)
+        for (key, inputs, _), result in zip(samples, results, strict=True)
+    ]
+
+
+def _stop_for_memory(error: Exception) -> None:
+    if type(error).__name__ == "OutOfMemoryError":
+        raise MachineError(
+            "the device ran out of memory", "run again with a smaller `--batch`"
+        ) from error

@@ -1,0 +1,208 @@
+"""Fan-outs: pictures of one folder -> pictures of another, with their lineage.
+
+State lives with the output. A derived picture that a person edited is kept and named; one whose
+source is gone is removed, unless somebody edited it.
+"""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from prep import artifacts, images
+from prep.engine import publish
+from prep.engine.compute import Outcome, outcomes
+from prep.engine.ledger import Ledger
+from prep.engine.leg import Context, Leg, Order
+from prep.engine.plan import Plan, Step, Values, plan_map
+from prep.engine.recipe import Made
+from prep.engine.report import Report
+from prep.engine.scan import clock, nfc, scan
+from prep.engine.world import Digests, Place, World
+from prep.files import digest_bytes
+from prep.stage import Derived
+
+_BATCH = 32
+
+
+def open_source(order: Order, context: Context, ledger: Ledger) -> Leg:
+    """Return a leg whose world is the source folder and whose ledger is the output's."""
+    source = order.source or order.place
+    folder = scan(source.root, ())
+    digests = Digests(ledger, clock(order.place.state))
+    world = World(source, folder, faulty=dict(folder.faulty), outputs=ledger.outputs())
+    for key, path in folder.pictures.items():
+        found = digests.of(path, folder.stats[path])
+        if found is None:
+            world.faulty[key] = "it cannot be read, or changes while it is read"
+        else:
+            world.digests[key] = found
+    for name, ours in ledger.intents().items():
+        if digests.of(os.fspath(order.place.file(name).absolute())) in ours:
+            world.outputs[name] = digests.of(os.fspath(order.place.file(name).absolute())) or ""
+    return Leg(order, context, ledger, world, Values(world, ledger, {}), digests)
+
+
+def plan(leg: Leg, step: Step) -> Plan:
+    """Return which source pictures have to be taken again."""
+    there = (
+        {nfc(name) for name in scan(leg.order.place.root, ()).pictures} if _exists(leg) else set()
+    )
+
+    def present(made: Made) -> bool:
+        body = leg.ledger.body(made.digest)
+        return body is not None and all(child["name"] in there for child in artifacts.loaded(body))
+
+    return plan_map(step, leg.values, leg.world.digests, leg.recipes, present)
+
+
+def carry_out(order: Order, context: Context, ledger: Ledger) -> Report:
+    """Bring the output folder up to date with the source folder."""
+    leg = open_source(order, context, ledger)
+    report = Report(total=len(leg.world.folder.pictures) + len(leg.world.folder.faulty))
+    report.failed |= leg.world.faulty
+    place, source = order.place, leg.world.place
+    for path in scan(place.root, ()).scratch if _exists(leg) else ():
+        Path(path).unlink(missing_ok=True)
+    with ledger.batch():
+        known = ledger.outputs()
+        for name, digest in leg.world.outputs.items():
+            if known.get(name) != digest:
+                ledger.wrote(name, digest)
+        ledger.settle()
+        ledger.know_files(leg.digests.news)
+        ledger.set_fact("source_state", _relative(source.state, place.state))
+    for asked in order.asked:
+        step = leg.number_for_good(leg.step(asked))
+        todo = plan(leg, step)
+        report.made[asked.stage.name] = _make(leg, todo, report)
+        report.kept[asked.stage.name] = todo.kept
+        _remove_derived(leg, asked.stage.name, report)
+        for key, made in leg.values.made(asked.stage.name).items():
+            if made.state != "made" and key in leg.world.digests:
+                (report.failed if made.state == "failed" else report.rejected)[key] = made.why
+    return report
+
+
+def _make(leg: Leg, todo: Plan, report: Report) -> int:
+    if not todo.run:
+        return 0
+    stage = todo.step.stage
+    waiting: list[Outcome] = []
+    console = leg.context.console
+    with console.progress(stage.name, len(todo.run)) as progress:
+        for done in outcomes(todo, leg.values, leg.context.jobs, report.notes.append):
+            progress.advance(len(done))
+            for outcome in done:
+                console.detail(f"{stage.name}: {outcome.key}: {outcome.state}")
+                if outcome.passing:
+                    report.failed[outcome.key] = outcome.why
+                else:
+                    waiting.append(outcome)
+            if len(waiting) >= _BATCH:
+                _publish(leg, todo.step, waiting, report)
+                waiting = []
+    _publish(leg, todo.step, waiting, report)
+    leg.values.forget(stage.name)
+    return len(todo.run)
+
+
+def _publish(leg: Leg, step: Step, done: list[Outcome], report: Report) -> None:
+    outputs: list[publish.Output] = []
+    rows: list[tuple[str, Made, bytes | None]] = []
+    lineage: list[tuple[str, str, str]] = []
+    for outcome in done:
+        if outcome.state != "made":
+            rows.append(
+                (outcome.key, Made(step.base, outcome.inputs, "", outcome.state, outcome.why), None)
+            )
+            continue
+        children = []
+        for derived in outcome.value:
+            output = _output(leg, outcome.key, derived)
+            if _edited(leg, output, report):
+                children.append({"name": output.name})
+                continue
+            outputs.append(output)
+            told = _lineage(leg, step, outcome.key, derived)
+            children.append({"name": output.name, "digest": output.digest(), **told})
+            lineage.append((output.name, output.digest(), artifacts.dumped(told).decode()))
+        body = artifacts.dumped(children)
+        rows.append((outcome.key, Made(step.base, outcome.inputs, digest_bytes(body)), body))
+
+    def record() -> None:
+        leg.ledger.record(step.stage.name, rows, again=False)
+        for row in lineage:
+            leg.ledger.set_lineage(*row)
+
+    publish.publish(leg.ledger, outputs, record)
+    leg.world.outputs |= {output.name: output.digest() for output in outputs}
+
+
+def _output(leg: Leg, key: str, derived: Derived) -> publish.Output:
+    place = leg.order.place
+    if not derived.name:
+        data = Path(leg.world.folder.pictures[key]).read_bytes()
+        return publish.Output(place.root / key, key, data)
+    name = f"{key}@{derived.name}.png"
+    return publish.Output(place.root / name, name, images.png(derived.image))
+
+
+def _edited(leg: Leg, output: publish.Output, report: Report) -> bool:
+    """Return whether a person's file stands where ours would go; it is kept and named."""
+    found = leg.digests.of(os.fspath(output.path.absolute())) if output.path.exists() else None
+    if found is None or found in (leg.world.outputs.get(output.name), output.digest()):
+        return False
+    report.edited.append(output.name)
+    return True
+
+
+def _lineage(leg: Leg, step: Step, key: str, derived: Derived) -> dict[str, Any]:
+    source, place = leg.world.place, leg.order.place
+    told: dict[str, Any] = {
+        "root": _relative(source.root, place.root),
+        "key": key,
+        "kind": step.stage.name,
+        "box": list(derived.box),
+        "flip": derived.flip,
+    }
+    if source.state.absolute() != source.root.absolute() / ".prep":
+        told["state"] = _relative(source.state, place.root)
+    return told
+
+
+def _remove_derived(leg: Leg, stage: str, report: Report) -> None:
+    """Remove pictures that no source yields any more, unless a person edited them."""
+    made = leg.values.made(stage)
+    wanted = {child["name"] for child in _children(leg, made, leg.world.digests.keys())}
+    place: Place = leg.order.place
+    for key, (_, lineage) in leg.ledger.samples().items():
+        told = artifacts.loaded(lineage.encode()) if lineage else {}
+        if told.get("kind") != stage or key in wanted:
+            continue
+        path = place.root / key
+        if not path.exists():
+            continue
+        if leg.digests.of(os.fspath(path.absolute())) == leg.world.outputs.get(key):
+            publish.remove(leg.ledger, path, key)
+        else:
+            report.edited.append(key)
+    gone = [key for key in made if key not in leg.world.digests and key not in leg.world.faulty]
+    if gone:
+        with leg.ledger.batch():
+            leg.ledger.forget(stage, gone)
+        leg.values.forget(stage)
+
+
+def _children(leg: Leg, made: dict[str, Made], keys: Any) -> Iterator[dict[str, Any]]:
+    for key, row in made.items():
+        body = leg.ledger.body(row.digest) if row.state == "made" and key in keys else None
+        yield from artifacts.loaded(body) if body else ()
+
+
+def _exists(leg: Leg) -> bool:
+    return leg.order.place.root.is_dir()
+
+
+def _relative(path: Path, start: Path) -> str:
+    return Path(os.path.relpath(path.absolute(), start.absolute())).as_posix()

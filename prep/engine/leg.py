@@ -1,0 +1,167 @@
+"""One folder, its ledger and the steps asked of it: what every command shares."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from prep import images
+from prep.console import Console
+from prep.engine import metafiles
+from prep.engine.ledger import Ledger
+from prep.engine.plan import Plan, Step, Values, plan_map, plan_set
+from prep.engine.recipe import Made, base_text
+from prep.engine.scan import clock
+from prep.engine.world import Digests, Place, World, read_back
+from prep.models import Models
+from prep.stage import Shape, Stage
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A stage with the params that a person gave it.
+
+    Attributes:
+        command: The subcommand that it is a part of.
+    """
+
+    stage: Stage
+    params: Any
+    command: str
+
+
+@dataclass(frozen=True)
+class Order:
+    """What is asked of one folder.
+
+    Attributes:
+        place: The folder that later steps read; a fan-out writes it.
+        asked: The steps in order.
+        meta: The dataset file at the head of the chain; None where no step writes one.
+        source: Where a fan-out reads; None for every other order.
+    """
+
+    place: Place
+    asked: tuple[Asked, ...]
+    meta: Path | None = None
+    source: Place | None = None
+
+
+@dataclass(frozen=True)
+class Context:
+    """What surrounds a run.
+
+    Attributes:
+        stages: Every stage there is, by name.
+        models: Where models are found.
+        jobs: Decoding processes.
+        accept_missing: A fifth of the pictures may vanish at once.
+    """
+
+    stages: Mapping[str, Stage]
+    models: Models
+    console: Console
+    jobs: int = 2
+    accept_missing: bool = False
+
+
+@dataclass
+class Leg:
+    """An order with the world it meets."""
+
+    order: Order
+    context: Context
+    ledger: Ledger
+    world: World
+    values: Values
+    digests: Digests
+    recipes: dict[int, Mapping[str, Any]] = field(default_factory=dict)
+    _ids: dict[str, int] = field(default_factory=dict)
+
+    def step(self, asked: Asked) -> Step:
+        """Return a stage ready to be planned: its models found, its recipe numbered."""
+        asks = asked.stage.models(asked.params) if asked.stage.models else ()
+        found = tuple(self.context.models.find(ask) for ask in asks)
+        digests = tuple(self.context.models.digest(model) for model in found)
+        pixels = images.VERSION if "image" in asked.stage.reads and _decodes(asked.stage) else 0
+        text = base_text(asked.stage, asked.params, digests, pixels)
+        return Step(asked.stage, asked.params, self.number(text), found, asked.command)
+
+    def number_for_good(self, step: Step) -> Step:
+        """Return the step with its recipe's common part known to the ledger."""
+        if step.base > 0:
+            return step
+        text = next(text for text, number in self._ids.items() if number == step.base)
+        with self.ledger.batch():
+            number = self.ledger.recipe(text)
+        self._ids[text] = number
+        self.recipes[number] = self.recipes[step.base]
+        return Step(step.stage, step.params, number, step.found, step.command)
+
+    def plan(self, step: Step) -> Plan:
+        """Return what a map, decision or sidecar step has to do now."""
+        stage = step.stage
+        keys = [
+            key
+            for key in self.world.digests
+            if "keep?" in stage.reads or key not in self.world.dropped
+        ]
+        if stage.shape is Shape.DECISION:
+            return plan_set(step, self.values, keys, self.recipes)
+        return plan_map(step, self.values, keys, self.recipes, self.present(stage))
+
+    def present(self, stage: Stage) -> Any:
+        """Return a function that tells whether a result's file is there as we wrote it."""
+        if stage.suffix is None:
+            return lambda made: True
+
+        def there(made: Made) -> bool:
+            path = self.order.place.state / large_file(stage, made.digest)
+            return self.digests.of(str(path.absolute())) == made.digest
+
+        return there
+
+    def know_recipes(self) -> None:
+        """Read the recipes that the ledger knows, once."""
+        if not self._ids:
+            self._ids.update({known: number for number, known in self.ledger.recipes().items()})
+            self.recipes.update({number: json.loads(known) for known, number in self._ids.items()})
+
+    def number(self, text: str) -> int:
+        """Return the number of a recipe's common part; a negative one until the ledger knows it."""
+        self.know_recipes()
+        if text not in self._ids:
+            number = -1 - len(self._ids)
+            self._ids[text] = number
+            self.recipes[number] = json.loads(text)
+        return self._ids[text]
+
+
+def open_leg(order: Order, context: Context, ledger: Ledger) -> Leg:
+    """Return an order with the world as it is now. Writes nothing."""
+    world = read_back(order.place, ledger, accept_missing=context.accept_missing)
+    digests = Digests(ledger, clock(order.place.state))
+    if order.meta is not None:
+        metafiles.read_back(order.meta, world, digests)
+        world.drop()
+    producers = {
+        stage.writes: stage
+        for stage in context.stages.values()
+        if stage.shape in (Shape.MAP, Shape.DECISION)
+    }
+    return Leg(order, context, ledger, world, Values(world, ledger, producers), digests)
+
+
+def large_file(stage: Stage, digest: str) -> str:
+    """Return where a large result lies, relative to the state folder: named by its content."""
+    return f"{stage.writes}/{digest[:2]}/{digest[:32]}{stage.suffix}"
+
+
+def _decodes(stage: Stage) -> bool:
+    return stage.shape in (Shape.MAP, Shape.FAN_OUT)
+
+
+def asked_names(order: Order) -> Sequence[str]:
+    """Return the names of the stages of an order."""
+    return [asked.stage.name for asked in order.asked]

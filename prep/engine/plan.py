@@ -1,0 +1,272 @@
+"""What would be done, as a value: `prep plan` prints it and `prep run` carries it out. Pure."""
+
+import hashlib
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from prep import artifacts
+from prep.engine.ledger import Ledger
+from prep.engine.recipe import ABSENT, WAITS, Made, Why, why_stale
+from prep.engine.world import World
+from prep.stage import Shape, Stage
+
+
+@dataclass(frozen=True)
+class Step:
+    """A stage with its params, ready to be planned.
+
+    Attributes:
+        stage: What runs.
+        params: The stage's own Params; a param that names a file holds its text.
+        base: Number of its recipe's common part.
+        found: The models it depends on.
+        command: The subcommand that it is a part of.
+    """
+
+    stage: Stage
+    params: Any
+    base: int
+    found: tuple[Any, ...]
+    command: str
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What one step does.
+
+    Attributes:
+        run: Key -> (inputs, why it is run).
+        waits: Keys whose input an earlier step has yet to make.
+        kept: How many are up to date.
+        persons: How many need nothing because a person wrote the value.
+        lacking: Keys without an input they need -> the artifact that is missing.
+    """
+
+    step: Step
+    run: Mapping[str, tuple[str, Why]] = field(default_factory=dict)
+    waits: tuple[str, ...] = ()
+    kept: int = 0
+    persons: int = 0
+    lacking: Mapping[str, str] = field(default_factory=dict)
+
+    def line(self) -> str:
+        """Return what `prep plan` says of the step."""
+        name = self.step.stage.name
+        parts = [f"{name:<12}"]
+        if self.run:
+            whys: dict[str, int] = {}
+            for _, why in self.run.values():
+                whys[why.value] = whys.get(why.value, 0) + 1
+            reasons = ", ".join(f"{why} ({count})" for why, count in sorted(whys.items()))
+            parts.append(f"run {len(self.run)}: {reasons}")
+        if self.waits:
+            parts.append(f"waits {len(self.waits)}")
+        if self.kept or not (self.run or self.waits):
+            parts.append(f"skip {self.kept}")
+        if self.persons:
+            parts.append(f"a person's {self.persons}")
+        return "  ".join(parts)
+
+
+@dataclass
+class Values:
+    """The digests of every artifact of every sample, as far as they are known.
+
+    Attributes:
+        producers: Artifact -> the stage that writes it.
+        pending: Stage name -> keys whose result is to be made first.
+    """
+
+    world: World
+    ledger: Ledger
+    producers: Mapping[str, Stage]
+    pending: dict[str, frozenset[str]] = field(default_factory=dict)
+    _made: dict[str, dict[str, Made]] = field(default_factory=dict)
+    _persons: dict[str, dict[str, str]] = field(default_factory=dict)
+
+    def made(self, stage: str) -> dict[str, Made]:
+        """Return key -> the ledger's result of a stage, renamed keys included."""
+        if stage not in self._made:
+            rows = self.ledger.made(stage)
+            for old, new in self.world.renamed:
+                if old in rows:
+                    rows[new] = rows.pop(old)
+            self._made[stage] = rows
+        return self._made[stage]
+
+    def forget(self, stage: str) -> None:
+        """Read a stage's results anew next time: they changed."""
+        self._made.pop(stage, None)
+
+    def persons(self, name: str) -> dict[str, str]:
+        """Return key -> digest of what a person wrote for an artifact."""
+        if name not in self._persons:
+            self._persons[name] = {
+                key: artifacts.digest_of(artifacts.from_person(name, edit.value))
+                for (key, at), edit in self.world.edits.items()
+                if at == name
+            }
+        return self._persons[name]
+
+    def digest(self, name: str) -> Callable[[str], str]:
+        """Return a function from a key to an artifact's digest, ABSENT or WAITS."""
+        world = self.world
+        if name in ("image", "digest"):
+            return lambda key: world.digests.get(key, ABSENT)
+        if name == "lineage":
+            return lambda key: (
+                artifacts.digest_of(world.lineage[key]) if key in world.lineage else ABSENT
+            )
+        persons = self.persons(name)
+        producer = self.producers.get(name)
+        if producer is None:
+            return lambda key: persons.get(key, ABSENT)
+        rows, pending = self.made(producer.name), self.pending.get(producer.name, frozenset())
+
+        def of(key: str) -> str:
+            if key in persons:
+                return persons[key]
+            if key in pending:
+                return WAITS
+            made = rows.get(key)
+            return made.digest if made is not None and made.state == "made" else ABSENT
+
+        return of
+
+    def value(self, name: str, key: str) -> Any:
+        """Return an artifact's value, or None where there is none. Not for `image`."""
+        if name == "digest":
+            return self.world.digests[key]
+        if name == "lineage":
+            return self.world.lineage.get(key)
+        edit = self.world.edits.get((key, name))
+        if edit is not None:
+            return artifacts.from_person(name, edit.value)
+        producer = self.producers.get(name)
+        made = self.made(producer.name).get(key) if producer else None
+        if producer is None or made is None or made.state != "made":
+            return None
+        if producer.suffix is not None:
+            return made
+        body = self.ledger.body(made.digest)
+        return body if producer.packed or body is None else artifacts.loaded(body)
+
+    def why_absent(self, name: str, key: str) -> str:
+        """Return why a sample lacks an artifact, in the person's words."""
+        producer = self.producers.get(name)
+        seen = 0
+        while producer is not None and seen < 20:
+            made = self.made(producer.name).get(key)
+            if made is not None and made.state != "made":
+                return made.why
+            needed = [need for need, optional in producer.needs() if not optional]
+            producer = self.producers.get(needed[0]) if needed else None
+            seen += 1
+        return f"it has no {name} yet"
+
+
+def plan_map(
+    step: Step,
+    values: Values,
+    keys: Iterable[str],
+    recipes: Mapping[int, Mapping[str, Any]],
+    present: Callable[[Made], bool] = lambda made: True,
+) -> Plan:
+    """Return what a map or sidecar stage has to do for some samples.
+
+    Args:
+        step: The stage and its params.
+        values: Digests of what it reads.
+        keys: The samples, in the order in which they will run.
+        recipes: Parsed common parts of recipes by number, the step's own included.
+        present: Whether the file of a result is as we wrote it.
+    """
+    stage = step.stage
+    needs = [(name, optional, values.digest(name)) for name, optional in stage.needs()]
+    made = values.made(stage.name)
+    persons = values.persons(stage.writes) if stage.yields else {}
+    run: dict[str, tuple[str, Why]] = {}
+    waits: list[str] = []
+    lacking: dict[str, str] = {}
+    kept = skipped = 0
+    for key in keys:
+        if key in persons:
+            skipped += 1
+            continue
+        digests = [of(key) for _, _, of in needs]
+        inputs = " ".join(digests)
+        if WAITS in digests:
+            waits.append(key)
+            continue
+        missing = [
+            n
+            for (n, optional, _), d in zip(needs, digests, strict=True)
+            if d == ABSENT and not optional
+        ]
+        if missing:
+            lacking[key] = missing[0]
+            continue
+        row = made.get(key)
+        why = why_stale(step.base, inputs, row, row is None or present(row), recipes)
+        if why is None:
+            kept += 1
+        else:
+            run[key] = (inputs, why)
+    return Plan(step, run, tuple(waits), kept, skipped, lacking)
+
+
+def plan_set(
+    step: Step, values: Values, keys: Iterable[str], recipes: Mapping[int, Mapping[str, Any]]
+) -> Plan:
+    """Return what a decision has to do: nothing, or all samples that have what it reads."""
+    needs = [(optional, values.digest(name)) for name, optional in step.stage.needs()]
+    made = values.made(step.stage.name)
+    state = hashlib.sha256()
+    members: list[str] = []
+    waits: list[str] = []
+    for key in sorted(keys):
+        digests = [of(key) for _, of in needs]
+        if WAITS in digests:
+            waits.append(key)
+        elif not any(
+            d == ABSENT and not optional for d, (optional, _) in zip(digests, needs, strict=True)
+        ):
+            members.append(key)
+            state.update(f"{key}\0{' '.join(digests)}\n".encode())
+    if waits:
+        return Plan(step, {}, tuple(waits + members))
+    inputs = state.hexdigest()
+    whys = {key: why_stale(step.base, inputs, made.get(key), True, recipes) for key in members}
+    if not any(whys.values()):
+        return Plan(step, kept=len(members))
+    return Plan(step, {key: (inputs, why or Why.SET) for key, why in whys.items()})
+
+
+def set_inputs(step: Step, values: Values, keys: Iterable[str], extra: str) -> tuple[str, bool]:
+    """Return the digest of all a view reads, and whether any of it waits."""
+    needs = [values.digest(name) for name, _ in step.stage.needs()]
+    state = hashlib.sha256(extra.encode())
+    waits = False
+    for key in sorted(keys):
+        digests = [of(key) for of in needs]
+        waits = waits or WAITS in digests
+        state.update(f"{key}\0{' '.join(digests)}\n".encode())
+    return state.hexdigest(), waits
+
+
+def in_order(stages: Iterable[Stage]) -> list[Stage]:
+    """Return stages so that each comes after those whose artifacts it reads; views come last."""
+    left = sorted(
+        stages, key=lambda stage: (stage.shape in (Shape.SIDECAR, Shape.VIEW), stage.name)
+    )
+    ordered: list[Stage] = []
+    while left:
+        written = {stage.writes for stage in left if stage.shape in (Shape.MAP, Shape.DECISION)}
+        ready = next(
+            (s for s in left if not (written - {s.writes}) & {name for name, _ in s.needs()}),
+            left[0],
+        )
+        left.remove(ready)
+        ordered.append(ready)
+    return ordered

@@ -1,0 +1,95 @@
+"""A batch of files -> the disk, so that a crash at any moment leaves each whole and accounted for.
+
+Scratch files are flushed; intents with their digests become durable; the files are renamed; the
+folders are flushed; the ledger says done. What a crash leaves is recognised by its digest.
+"""
+
+import os
+import uuid
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from prep import files
+from prep.engine import scan
+from prep.engine.ledger import Ledger
+
+
+@dataclass(frozen=True)
+class Output:
+    """One file to be.
+
+    Attributes:
+        path: Absolute.
+        name: The path by which the ledger knows it.
+        data: Its bytes.
+    """
+
+    path: Path
+    name: str
+    data: bytes
+
+    def digest(self) -> str:
+        """Return the SHA-256 of the bytes."""
+        return files.digest_bytes(self.data)
+
+
+def publish(
+    ledger: Ledger, outputs: Sequence[Output], done: Callable[[], None] = lambda: None
+) -> None:
+    """Put files in place, all of them or, after a crash, some: each is whole and known.
+
+    Args:
+        ledger: Told before and after.
+        outputs: Files of at most a few hundred samples.
+        done: Makes the changes to the ledger that belong to these files.
+
+    Raises:
+        MachineError: The disk is full or a folder cannot be written; earlier batches stay.
+    """
+    scratches = [output.path.with_name(f"{files.SCRATCH}{uuid.uuid4().hex}") for output in outputs]
+    try:
+        for output, scratch in zip(outputs, scratches, strict=True):
+            with files.disk_errors(output.path):
+                output.path.parent.mkdir(parents=True, exist_ok=True)
+                files.write_scratch(scratch, output.data)
+        with ledger.batch():
+            for output in outputs:
+                ledger.intend(output.name, output.digest())
+        for output, scratch in zip(outputs, scratches, strict=True):
+            with files.disk_errors(output.path):
+                scratch.replace(output.path)
+        for folder in sorted({output.path.parent for output in outputs}):
+            with files.disk_errors(folder):
+                files.flush(folder)
+    finally:
+        for scratch in scratches:
+            with suppress(OSError):
+                scratch.unlink()
+    with ledger.batch():
+        for output in outputs:
+            ledger.wrote(output.name, output.digest())
+            stat = scan.stat_of(os.fspath(output.path.absolute()))
+            if stat is not None:
+                ledger.know_files(
+                    [(os.fspath(output.path.absolute()), stat, output.digest(), True)]
+                )
+        done()
+
+
+def remove(ledger: Ledger, path: Path, name: str) -> None:
+    """Remove a file that we wrote and nobody edited."""
+    with files.disk_errors(path):
+        path.unlink(missing_ok=True)
+    with ledger.batch():
+        ledger.wrote(name, None)
+
+
+def sweep_scratch(folder: Path) -> None:
+    """Remove the scratch files that dead runs left in a folder; the lock is held."""
+    with suppress(OSError):
+        for entry in os.scandir(folder):
+            if entry.name.startswith(files.SCRATCH) and entry.is_file(follow_symlinks=False):
+                with suppress(OSError):
+                    os.unlink(entry.path)

@@ -1,0 +1,73 @@
+"""What a run did, as a value: counts, and the reason of every picture that was left out."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass
+class Report:
+    """The end of a run.
+
+    Attributes:
+        made: Stage -> how many results it made.
+        kept: Stage -> how many were up to date.
+        rejected: Key -> the rule that rejected it.
+        failed: Key -> why a stage could not do it.
+        clashing: Key -> why it gets no sidecar.
+        conflicts: `key: field` -> the two edits that differ.
+        edited: Files that a person edited and that were therefore kept.
+        published: Files that were written.
+        notes: What a person should know but need not act on.
+        total: How many pictures there are.
+    """
+
+    made: dict[str, int] = field(default_factory=dict)
+    kept: dict[str, int] = field(default_factory=dict)
+    rejected: dict[str, str] = field(default_factory=dict)
+    failed: dict[str, str] = field(default_factory=dict)
+    clashing: dict[str, str] = field(default_factory=dict)
+    conflicts: dict[str, str] = field(default_factory=dict)
+    edited: list[str] = field(default_factory=list)
+    published: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    total: int = 0
+
+    def exit_code(self) -> int:
+        """Return 3 for pictures that failed or clash, else 4 for conflicts, else 0."""
+        if self.failed or self.clashing:
+            return 3
+        return 4 if self.conflicts else 0
+
+    def lines(self, where: str) -> list[str]:
+        """Return the report as a person reads it; the counts add up to the pictures there are."""
+        made = ", ".join(f"{name} {count}" for name, count in self.made.items() if count)
+        out = [f"`{where}` is up to date: nothing to do" if not made else f"`{where}`: made {made}"]
+        out += [f"  {note}" for note in self.notes]
+        out += [f"  kept as you edited it: {path}" for path in self.edited]
+        for title, listed in (
+            ("left out", self.rejected),
+            ("failed", self.failed),
+            ("clash", self.clashing),
+            ("conflict", self.conflicts),
+        ):
+            out += [f"  {title}: {key}: {why}" for key, why in sorted(listed.items())]
+        out += [f"  wrote {path}" for path in self.published]
+        bad = len(set(self.failed))
+        dropped = len(set(self.rejected) - set(self.failed))
+        good = self.total - bad - dropped
+        return [*out, f"  {self.total} pictures: {good} good, {dropped} left out, {bad} failed"]
+
+    def facts(self) -> Mapping[str, Any]:
+        """Return the same for `--json`."""
+        return {
+            "made": self.made,
+            "kept": self.kept,
+            "rejected": self.rejected,
+            "failed": self.failed,
+            "clashing": self.clashing,
+            "conflicts": self.conflicts,
+            "edited": self.edited,
+            "published": self.published,
+            "total": self.total,
+        }

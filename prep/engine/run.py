@@ -1,0 +1,223 @@
+"""Carry a plan out: compute what is stale, publish it, account for every picture."""
+
+import time
+from collections import Counter
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from prep import artifacts
+from prep.engine import fanout, publish, views
+from prep.engine.compute import Outcome, outcomes
+from prep.engine.ledger import open_ledger
+from prep.engine.leg import Context, Leg, Order, large_file, open_leg
+from prep.engine.lock import held
+from prep.engine.plan import Plan, Step
+from prep.engine.recipe import Made
+from prep.engine.report import Report
+from prep.files import digest_bytes
+from prep.stage import Shape
+
+_COMMIT_SAMPLES = 256
+_COMMIT_S = 2.0
+
+
+def carry_out(order: Order, context: Context) -> Report:
+    """Bring one folder up to date with what is asked of it.
+
+    Raises:
+        HeldError: Another run holds the dataset.
+        UserError: Something a person has to mend; what was made until then is kept.
+    """
+    with held(order.place.state):
+        ledger = open_ledger(order.place.state)
+        try:
+            if order.source is not None:
+                return fanout.carry_out(order, context, ledger)
+            leg = open_leg(order, context, ledger)
+            remember(leg)
+            report = Report(total=len(leg.world.folder.pictures) + len(leg.world.folder.faulty))
+            views.remove_orphans(leg, report)
+            for asked in order.asked:
+                take_step(leg, leg.number_for_good(leg.step(asked)), report)
+            _account(leg, report)
+            return report
+        finally:
+            ledger.close()
+
+
+def remember(leg: Leg) -> None:
+    """Let the ledger learn what the disk says: renames, edits, digests, what a dead run left."""
+    world, ledger = leg.world, leg.ledger
+    for path in world.folder.scratch:
+        with suppress(OSError):
+            Path(path).unlink()
+    if leg.order.meta is not None:
+        publish.sweep_scratch(leg.order.meta.absolute().parent)
+    with ledger.batch():
+        _remember_edits(leg)
+        known = ledger.outputs()
+        for name in known.keys() | world.outputs.keys():
+            if known.get(name) != world.outputs.get(name):
+                ledger.wrote(name, world.outputs.get(name))
+        ledger.settle()
+        ledger.know_files(world.news + leg.digests.news)
+        before = ledger.samples()
+        lineage = {key: artifacts.dumped(value).decode() for key, value in world.lineage.items()}
+        now = {key: (digest, lineage.get(key)) for key, digest in world.digests.items()}
+        # A picture that cannot be read today keeps its place, so that nothing is taken for gone.
+        now |= {key: row for key, row in before.items() if key in world.faulty}
+        if now != before:
+            ledger.know_samples(now)
+
+
+def _remember_edits(leg: Leg) -> None:
+    for old, new in leg.world.renamed:
+        leg.ledger.rename(old, new)
+    known, now = leg.ledger.edits(), leg.world.edits
+    for at in sorted(known.keys() | now.keys()):
+        if known.get(at) != now.get(at):
+            leg.ledger.edit(*at, now.get(at))
+
+
+def take_step(leg: Leg, step: Step, report: Report) -> None:
+    """Do what one step has to do."""
+    stage = step.stage
+    match stage.shape:
+        case Shape.SIDECAR:
+            report.made[stage.name] = views.publish_sidecars(leg, step)
+        case Shape.VIEW:
+            report.made[stage.name] = int(views.publish_view(leg, step, report))
+        case Shape.DECISION:
+            plan = leg.plan(step)
+            _decide(leg, plan)
+            report.made[stage.name] = len(plan.run)
+        case Shape.MAP | Shape.FAN_OUT:
+            plan = leg.plan(step)
+            bases = Counter(row.base for row in leg.values.made(stage.name).values())
+            if plan.run:
+                report.notes += views.told_changes(leg, step, bases)
+            report.made[stage.name] = _make(leg, plan, report)
+            report.kept[stage.name] = plan.kept
+
+
+def _decide(leg: Leg, plan: Plan) -> None:
+    if not plan.run:
+        return
+    stage, values = plan.step.stage, leg.values
+    names = [name for name, _ in stage.needs()]
+    samples = {key: tuple(values.value(name, key) for name in names) for key in sorted(plan.run)}
+    answers = stage.run(samples, plan.step.params)
+    rows = []
+    for key, (inputs, _) in plan.run.items():
+        body = artifacts.dumped(answers[key])
+        rows.append((key, Made(plan.step.base, inputs, digest_bytes(body)), body))
+    with leg.ledger.batch():
+        leg.ledger.record(stage.name, rows, again=False)
+    values.forget(stage.name)
+
+
+def _make(leg: Leg, plan: Plan, report: Report) -> int:
+    """Compute what a map has to make; return how many samples were computed or adopted."""
+    if not plan.run:
+        return 0
+    adopted, first, followers = _shared(leg, plan)
+    if adopted:
+        with leg.ledger.batch():
+            leg.ledger.record(plan.step.stage.name, adopted)
+    count = len(adopted)
+    todo = Plan(plan.step, {key: plan.run[key] for key in first})
+    writer = _Writer(leg, plan.step, followers)
+    console = leg.context.console
+    with console.progress(plan.step.stage.name, len(first)) as progress:
+        for done in outcomes(todo, leg.values, leg.context.jobs, report.notes.append):
+            progress.advance(len(done))
+            for outcome in done:
+                console.detail(f"{plan.step.stage.name}: {outcome.key}: {outcome.state}")
+                count += 1 + len(followers.get(outcome.key, ()))
+                if outcome.passing:
+                    report.failed[outcome.key] = outcome.why
+            writer.add(done)
+    writer.commit()
+    leg.values.forget(plan.step.stage.name)
+    return count
+
+
+def _shared(
+    leg: Leg, plan: Plan
+) -> tuple[list[tuple[str, Made, None]], list[str], dict[str, list[str]]]:
+    """Divide samples into those made before, the first of each kind, and its twins."""
+    stage = plan.step.stage
+    present = leg.present(stage)
+    adopted: list[tuple[str, Made, None]] = []
+    first: dict[str, str] = {}
+    followers: dict[str, list[str]] = {}
+    for key in sorted(plan.run):
+        inputs = plan.run[key][0]
+        past = leg.ledger.past(stage.name, inputs, plan.step.base)
+        if past is not None and (past.state != "made" or present(past)):
+            adopted.append((key, past, None))
+        elif inputs in first:
+            followers.setdefault(first[inputs], []).append(key)
+        else:
+            first[inputs] = key
+    return adopted, list(first.values()), followers
+
+
+class _Writer:
+    """Gathers outcomes and makes them durable every 256 samples or 2 seconds."""
+
+    def __init__(self, leg: Leg, step: Step, followers: dict[str, list[str]]) -> None:
+        self._leg, self._step, self._followers = leg, step, followers
+        self._rows: list[tuple[str, Made, bytes | None]] = []
+        self._outputs: dict[str, publish.Output] = {}
+        self._since = time.monotonic()
+
+    def add(self, done: list[Outcome]) -> None:
+        for outcome in done:
+            if outcome.passing:
+                continue
+            made, body = self._made(outcome)
+            self._rows += [
+                (key, made, body) for key in (outcome.key, *self._followers.get(outcome.key, ()))
+            ]
+        late = time.monotonic() - self._since > _COMMIT_S
+        if late or len(self._rows) >= _COMMIT_SAMPLES:
+            self.commit()
+
+    def commit(self) -> None:
+        rows, self._rows = self._rows, []
+        outputs, self._outputs = list(self._outputs.values()), {}
+        self._since = time.monotonic()
+        if rows:
+            record = self._leg.ledger.record
+            publish.publish(self._leg.ledger, outputs, lambda: record(self._step.stage.name, rows))
+
+    def _made(self, outcome: Outcome) -> tuple[Made, bytes | None]:
+        stage, base = self._step.stage, self._step.base
+        if outcome.state != "made":
+            return Made(base, outcome.inputs, "", outcome.state, outcome.why), None
+        data: Any = outcome.value
+        body: bytes = data if stage.packed or stage.suffix else artifacts.dumped(data)
+        made = Made(base, outcome.inputs, digest_bytes(body))
+        if stage.suffix is None:
+            return made, body
+        name = large_file(stage, made.digest)
+        path = self._leg.order.place.state / name
+        if self._leg.digests.of(str(path.absolute())) != made.digest:
+            self._outputs[name] = publish.Output(path, f"state:{name}", body)
+        return made, None
+
+
+def _account(leg: Leg, report: Report) -> None:
+    """Name every picture that is not in the result, with its reason."""
+    world = leg.world
+    report.failed |= world.faulty
+    report.clashing |= world.clashing
+    report.conflicts |= {f"{key}: {name}": why for (key, name), why in world.conflicts.items()}
+    report.rejected |= world.dropped
+    for asked in leg.order.asked:
+        for key, made in leg.values.made(asked.stage.name).items():
+            if key not in world.digests or made.state == "made":
+                continue
+            (report.failed if made.state == "failed" else report.rejected)[key] = made.why

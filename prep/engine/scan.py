@@ -1,0 +1,185 @@
+"""What is in a folder: pictures, the text files beside them, and their digests."""
+
+import hashlib
+import os
+import stat
+import time
+import unicodedata
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from prep.engine.ledger import Stat
+from prep.errors import DatasetError
+from prep.files import SCRATCH
+from prep.images import SUFFIXES
+
+_RACY_NS = 2_000_000_000
+
+
+@dataclass
+class Folder:
+    """The pictures and sidecars of a folder, by key.
+
+    Attributes:
+        pictures: Key -> absolute path. Keys are relative, POSIX, NFC, with their extension.
+        sidecars: Path without suffix, relative and NFC -> suffix -> absolute path.
+        stats: Absolute path -> what identifies the file's content cheaply.
+        faulty: Key -> why the picture cannot be a sample.
+        scratch: What runs that died left behind.
+    """
+
+    root: Path
+    pictures: dict[str, str] = field(default_factory=dict)
+    sidecars: dict[str, dict[str, str]] = field(default_factory=dict)
+    stats: dict[str, Stat] = field(default_factory=dict)
+    faulty: dict[str, str] = field(default_factory=dict)
+    scratch: list[str] = field(default_factory=list)
+
+
+def scan(root: Path, text_suffixes: tuple[str, ...]) -> Folder:
+    """Return what lies in `root`, in the order of keys.
+
+    Hidden names, links and anything but regular files are passed over; links and special files
+    that look like pictures are named as faulty. Twins that differ only in Unicode form or case
+    are faulty, all but the first.
+
+    Raises:
+        DatasetError: `root` is not a folder that can be read.
+    """
+    found = Folder(root)
+    pictures: list[tuple[str, str]] = []
+    try:
+        for path, name, entry in _walk(os.fspath(root.absolute()), ""):
+            if entry.name.startswith("."):
+                if entry.name.startswith(SCRATCH):
+                    found.scratch.append(path)
+                continue
+            stem, suffix = os.path.splitext(name)
+            suffix = suffix.lower()
+            if suffix in SUFFIXES:
+                if _usable(entry, name, found):
+                    pictures.append((name, path))
+                    found.stats[path] = _stat(entry)
+            elif suffix in text_suffixes and entry.is_file(follow_symlinks=False):
+                found.sidecars.setdefault(nfc(stem), {})[suffix] = path
+                found.stats[path] = _stat(entry)
+    except OSError as error:
+        raise DatasetError(
+            f"`{root}` cannot be read: {error.strerror}", "name the folder that holds the pictures"
+        ) from error
+    _keyed(pictures, found)
+    return found
+
+
+def nfc(name: str) -> str:
+    """Return a relative path in Unicode's composed form; plain ASCII is left as it is."""
+    return name if name.isascii() else unicodedata.normalize("NFC", name)
+
+
+def clashes(pictures: Mapping[str, str]) -> dict[str, str]:
+    """Return key -> reason for pictures that would share a sidecar: `a.jpg` beside `a.png`."""
+    stems: dict[str, list[str]] = {}
+    for key in pictures:
+        stems.setdefault(os.path.splitext(key)[0], []).append(key)
+    return {
+        key: f"{' and '.join(sorted(keys))} would share one sidecar; rename one of them"
+        for keys in stems.values()
+        if len(keys) > 1
+        for key in keys
+    }
+
+
+def digest_now(path: str) -> tuple[Stat, str] | None:
+    """Return a file's stat and SHA-256, of one moment; None if it changes while it is read."""
+    for _ in range(3):
+        with open(path, "rb", opener=_without_waiting) as file:
+            before = os.fstat(file.fileno())
+            sha = hashlib.file_digest(file, "sha256").hexdigest()
+            after = os.fstat(file.fileno())
+        if _of(before) == _of(after):
+            return _of(after), sha
+    return None
+
+
+def clock(state: Path) -> int:
+    """Return the file system's own time in ns, read from a file we make in the state folder."""
+    probe = state / "clock"
+    try:
+        probe.write_bytes(b"")
+        return probe.stat().st_mtime_ns
+    except OSError:
+        return time.time_ns()
+
+
+def racy(of: Stat, now: int) -> bool:
+    """Return whether a file is so new that a change in the same tick would go unseen."""
+    return max(of.mtime, of.ctime) >= now - _RACY_NS
+
+
+def stat_of(path: str) -> Stat | None:
+    """Return what identifies a file's content cheaply, or None where there is no such file."""
+    try:
+        return _of(os.stat(path, follow_symlinks=False))
+    except OSError:
+        return None
+
+
+def _walk(top: str, prefix: str) -> Iterator[tuple[str, str, "os.DirEntry[str]"]]:
+    with os.scandir(top) as entries:
+        listed = sorted(entries, key=lambda entry: entry.name)
+    for entry in listed:
+        name = prefix + entry.name
+        if entry.is_dir(follow_symlinks=False):
+            if entry.name.startswith("."):
+                continue
+            yield from _walk(entry.path, name + "/")
+        else:
+            yield entry.path, name, entry
+
+
+def _usable(entry: "os.DirEntry[str]", name: str, found: Folder) -> bool:
+    if entry.is_file(follow_symlinks=False):
+        return True
+    what = "a link" if entry.is_symlink() else "not a regular file"
+    found.faulty[_shown(name)] = f"it is {what}: copy the picture itself into the folder"
+    return False
+
+
+def _keyed(pictures: list[tuple[str, str]], found: Folder) -> None:
+    folded: dict[str, str] = {}
+    for name, path in sorted(pictures):
+        try:
+            name.encode()
+        except UnicodeEncodeError:
+            found.faulty[_shown(name)] = "its name is not valid UTF-8: rename it"
+            continue
+        key = nfc(name)
+        twin = folded.setdefault(key.casefold(), name)
+        if twin != name:
+            found.faulty[key if key not in found.pictures else name] = (
+                f"its name differs from {twin} only in case or Unicode form: rename one of them"
+            )
+            continue
+        found.pictures[key] = path
+
+
+def _shown(name: str) -> str:
+    return name.encode("utf-8", "backslashreplace").decode()
+
+
+def _stat(entry: "os.DirEntry[str]") -> Stat:
+    return _of(entry.stat(follow_symlinks=False))
+
+
+def _of(found: os.stat_result) -> Stat:
+    return Stat(found.st_size, found.st_mtime_ns, found.st_ctime_ns, found.st_ino)
+
+
+def _without_waiting(path: str, flags: int) -> int:
+    """Open without blocking on what is not a regular file."""
+    descriptor = os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise OSError(f"{path} is not a regular file")
+    return descriptor

@@ -1,0 +1,324 @@
+"""What a dataset is now: the disk, the ledger and what people changed since. Writes nothing."""
+
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from prep import artifacts, tags
+from prep.engine import scan
+from prep.engine.ledger import Edit, Ledger, Stat
+from prep.errors import DatasetError
+from prep.files import digest_bytes
+from prep.merge import Verdict, merged
+
+_FIFTH = 5
+STATE = "state:"
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a dataset lies.
+
+    Attributes:
+        root: Folder of the pictures.
+        state: prep's folder for it.
+        sidecars: Suffix of a text file beside a picture -> the field it holds.
+    """
+
+    root: Path
+    state: Path
+    sidecars: Mapping[str, str] = field(
+        default_factory=lambda: {".txt": "tags", ".caption": "caption"}
+    )
+
+    def file(self, name: str) -> Path:
+        """Return the file that the ledger knows by `name`."""
+        if name.startswith(STATE):
+            return self.state / name.removeprefix(STATE)
+        return self.root / name  # an absolute name stands for itself
+
+    def name(self, file: Path) -> str:
+        """Return the name by which the ledger knows a file: relative where it can be."""
+        path = file.absolute()
+        if path.is_relative_to(self.state.absolute()):
+            return STATE + path.relative_to(self.state.absolute()).as_posix()
+        if path.is_relative_to(self.root.absolute()):
+            return path.relative_to(self.root.absolute()).as_posix()
+        return path.as_posix()
+
+
+@dataclass
+class World:
+    """A dataset as it is now, and what the ledger has yet to learn of it.
+
+    Attributes:
+        digests: Key -> SHA-256 of the picture's file.
+        lineage: Key -> where a derived picture comes from.
+        edits: (key, field) -> what a person wrote, disk included.
+        outputs: Path -> digest of what we last wrote there or took over.
+        on_disk: Path of a sidecar -> digest of what it holds now.
+        faulty: Key -> why it cannot be a sample.
+        dropped: Key -> why a person took it out.
+        clashing: Key -> why neither it nor its twin gets a sidecar.
+        conflicts: (key, field) -> the two edits by people that differ.
+        gone: Samples of the last run that are no more.
+        renamed: (old key, new key).
+        news: Digests of files that the ledger does not know yet.
+    """
+
+    place: Place
+    folder: scan.Folder
+    digests: dict[str, str] = field(default_factory=dict)
+    lineage: dict[str, dict[str, Any]] = field(default_factory=dict)
+    edits: dict[tuple[str, str], Edit] = field(default_factory=dict)
+    outputs: dict[str, str] = field(default_factory=dict)
+    on_disk: dict[str, str] = field(default_factory=dict)
+    faulty: dict[str, str] = field(default_factory=dict)
+    dropped: dict[str, str] = field(default_factory=dict)
+    clashing: dict[str, str] = field(default_factory=dict)
+    conflicts: dict[tuple[str, str], str] = field(default_factory=dict)
+    gone: list[str] = field(default_factory=list)
+    renamed: list[tuple[str, str]] = field(default_factory=list)
+    news: list[tuple[str, Stat, str, bool]] = field(default_factory=list)
+
+    def drop(self) -> None:
+        """Note which samples a person took out: `keep` is no, or a meta file lost the entry."""
+        self.dropped = {
+            key: f"dropped in {edit.source}"
+            for (key, name), edit in self.edits.items()
+            if key in self.digests
+            and ((name == "keep" and edit.value == "no") or name == "meta.drop")
+        }
+
+    def sidecar(self, key: str, suffix: str) -> str:
+        """Return the path, relative to the root, of a sample's sidecar."""
+        return os.path.splitext(key)[0] + suffix
+
+    def sidecar_file(self, key: str, suffix: str) -> str:
+        """Return the absolute path of a sample's sidecar, as the disk spells it."""
+        beside = self.folder.sidecars.get(os.path.splitext(key)[0], {})
+        return beside.get(suffix) or os.path.splitext(self.folder.pictures[key])[0] + suffix
+
+
+class Digests:
+    """Digests of files: known ones by their stat, others by reading them."""
+
+    def __init__(self, ledger: Ledger, now: int) -> None:
+        self._known = ledger.files()
+        self._now = now
+        self.news: list[tuple[str, Stat, str, bool]] = []
+
+    def of(self, path: str, stat: Stat | None = None) -> str | None:
+        """Return the SHA-256 of a file, or None where it cannot be read in peace."""
+        known = self._known.get(path)
+        stat = stat or scan.stat_of(path)
+        if known is not None and stat == known[0] and not known[2]:
+            return known[1]
+        try:
+            found = scan.digest_now(path)
+        except OSError:
+            return None
+        if found is None:
+            return None
+        self.news.append((path, found[0], found[1], scan.racy(found[0], self._now)))
+        return found[1]
+
+
+def read_back(place: Place, ledger: Ledger, *, accept_missing: bool = False) -> World:
+    """Return the dataset as it is now.
+
+    Raises:
+        DatasetError: The folder cannot be read, or a fifth of its pictures vanished at once.
+    """
+    folder = scan.scan(place.root, tuple(place.sidecars))
+    # Files of state live beside the pictures, so both share one clock.
+    digests = Digests(
+        ledger, scan.clock(place.state if place.state.exists() else place.root / ".prep")
+    )
+    world = World(place, folder, faulty=dict(folder.faulty))
+    world.edits = ledger.edits()
+    world.outputs = ledger.outputs()
+    before = ledger.samples()
+    for key, path in folder.pictures.items():
+        sha = digests.of(path, folder.stats[path])
+        if sha is None:
+            world.faulty[key] = "it cannot be read, or changes while it is read"
+        else:
+            world.digests[key] = sha
+    world.clashing = scan.clashes(folder.pictures)
+    _find_renamed(world, before)
+    _check_gone(world, before, accept_missing)
+    known = {key: lin for key, (_, lin) in before.items() if lin}
+    for old, new in world.renamed:
+        if old in known:
+            known[new] = known.pop(old)
+    world.lineage = {
+        key: artifacts.loaded(lin.encode()) for key, lin in known.items() if key in world.digests
+    }
+    _adopt_intended(world, ledger.intents(), digests)
+    _read_sidecars(world, digests)
+    _inherit(world, digests)
+    world.news = digests.news
+    world.drop()
+    return world
+
+
+def _find_renamed(world: World, before: Mapping[str, tuple[str, str | None]]) -> None:
+    """Pair keys that vanished with new ones that hold the same bytes; ties in the order of keys."""
+    vanished: dict[str, list[str]] = {}
+    for key in sorted(before.keys() - world.digests.keys() - world.faulty.keys()):
+        vanished.setdefault(before[key][0], []).append(key)
+    for key in sorted(world.digests.keys() - before.keys()):
+        old = vanished.get(world.digests[key], [])
+        if old:
+            world.renamed.append((old.pop(0), key))
+    world.gone = sorted(key for keys in vanished.values() for key in keys)
+    for old_key, new_key in world.renamed:
+        for name in [name for at, name in world.edits if at == old_key]:
+            world.edits[new_key, name] = world.edits.pop((old_key, name))
+        for suffix in world.place.sidecars:
+            _follow(world, world.sidecar(old_key, suffix), world.sidecar(new_key, suffix), suffix)
+
+
+def _follow(world: World, old: str, new: str, suffix: str) -> None:
+    """Let a sidecar that was renamed with its picture stay what it was: ours or the person's."""
+    stem = os.path.splitext(old)[0]
+    if old in world.outputs and suffix not in world.folder.sidecars.get(stem, {}):
+        moved = world.outputs.pop(old)
+        if suffix in world.folder.sidecars.get(os.path.splitext(new)[0], {}):
+            world.outputs[new] = moved
+
+
+def _check_gone(world: World, before: Mapping[str, Any], accept_missing: bool) -> None:
+    many = len(world.gone) >= _FIFTH and len(world.gone) * _FIFTH >= len(before)
+    if (many or (before and not world.digests and world.gone)) and not accept_missing:
+        raise DatasetError(
+            f"{len(world.gone)} of {len(before)} pictures in `{world.place.root}` vanished at once",
+            "is the disk mounted? if you removed them, add `--accept-missing`",
+        )
+
+
+def _adopt_intended(world: World, intents: Mapping[str, set[str]], digests: Digests) -> None:
+    """Take for ours what a run that died had put in place but not yet reported."""
+    for name, ours in intents.items():
+        found = digests.of(os.fspath(world.place.file(name).absolute()))
+        if found in ours:
+            world.outputs[name] = found
+
+
+def _read_sidecars(world: World, digests: Digests) -> None:
+    for key, suffix, name in _fields(world):
+        path = world.sidecar(key, suffix)
+        file = world.folder.sidecars.get(os.path.splitext(key)[0], {}).get(suffix)
+        found = digests.of(file, world.folder.stats[file]) if file else None
+        if found is not None:
+            world.on_disk[path] = found
+        if key in world.clashing:
+            continue
+        _merge_sidecar(world, key, name, path, file, found)
+
+
+def _fields(world: World) -> Iterator[tuple[str, str, str]]:
+    for suffix, name in world.place.sidecars.items():
+        for key in world.digests:
+            yield key, suffix, name
+
+
+def _merge_sidecar(
+    world: World,
+    key: str,
+    name: str,
+    path: str,
+    file: str | None,
+    found: str | None,
+) -> None:
+    """Let one sidecar say what a person wrote into it, against what we know of it."""
+    wrote = world.outputs.get(path)
+    edit = world.edits.get((key, name))
+    if found == wrote:
+        return
+    ours = _sidecar_digest(edit) if edit else wrote
+    by_person = edit is not None and edit.source != "inherited"
+    verdict = merged(wrote, found, ours, by_person).verdict
+    if verdict is Verdict.BACK:
+        world.edits.pop((key, name), None)
+        del world.outputs[path]
+    elif verdict is Verdict.SAME and found is not None:
+        world.outputs[path] = found
+    elif verdict is Verdict.CONFLICT and edit is not None:
+        world.conflicts[key, name] = f"`{path}` and {edit.source} were both edited"
+    elif verdict is Verdict.THEIRS and file is not None and found is not None:
+        _adopt(world, key, name, Path(file), found)
+
+
+def _adopt(world: World, key: str, name: str, file: Path, found: str) -> None:
+    path = world.sidecar(key, file.suffix.lower())
+    try:
+        text = tags.decoded(file.read_bytes())
+    except (tags.TextError, OSError) as error:
+        world.faulty[key] = f"`{path}` cannot be read: {error}"
+        world.digests.pop(key, None)
+        return
+    world.edits[key, name] = Edit(text, path, found)
+    world.outputs[path] = found
+
+
+def _sidecar_digest(edit: Edit) -> str:
+    return edit.file or digest_bytes(tags.encoded(str(edit.value)))
+
+
+def _inherit(world: World, digests: Digests) -> None:
+    """Give each derived picture the text a person wrote for its source, unless it has its own."""
+    sources: dict[str, tuple[dict[str, str], dict[tuple[str, str], Edit]]] = {}
+    for (key, name), edit in list(world.edits.items()):
+        if edit.source == "inherited":
+            del world.edits[key, name]
+    for key, lineage in world.lineage.items():
+        top = os.path.normpath(world.place.root.absolute() / lineage["root"])
+        if top not in sources:
+            sources[top] = _source_state(Path(top), lineage.get("state"))
+        ours, edits = sources[top]
+        for suffix, name in world.place.sidecars.items():
+            if (key, name) in world.edits:
+                continue
+            text = _inherited(top, lineage["key"], suffix, name, ours, edits, digests)
+            if text is not None:
+                world.edits[key, name] = Edit(text, "inherited")
+
+
+def _source_state(
+    top: Path, state: str | None
+) -> tuple[dict[str, str], dict[tuple[str, str], Edit]]:
+    from prep.engine.ledger import snapshot
+
+    ledger = snapshot(Path(state) if state else top / ".prep")
+    try:
+        return ledger.outputs(), ledger.edits()
+    finally:
+        ledger.close()
+
+
+def _inherited(
+    top: str,
+    key: str,
+    suffix: str,
+    name: str,
+    ours: Mapping[str, str],
+    edits: Mapping[tuple[str, str], Edit],
+    digests: Digests,
+) -> str | None:
+    """Return what a person wrote for a field of a source picture, or None."""
+    path = os.path.splitext(key)[0] + suffix
+    file = os.path.join(top, path)
+    stat = scan.stat_of(file)
+    edit = edits.get((key, name))
+    if stat is not None:
+        found = digests.of(file, stat)
+        if found is not None and found != ours.get(path):
+            try:
+                return tags.decoded(Path(file).read_bytes())
+            except (tags.TextError, OSError):
+                return None
+    return str(edit.value) if edit is not None else None

@@ -1,0 +1,131 @@
+"""What a person asked for -> what the engine is to do: one order per folder."""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from prep import dataset
+from prep.commands import Command, check
+from prep.config import Pipeline, file_text, resolved
+from prep.engine.leg import Asked, Order
+from prep.engine.metafiles import head_of
+from prep.engine.world import Place
+from prep.errors import DatasetError
+
+
+@dataclass(frozen=True)
+class Given:
+    """What one command line gave.
+
+    Attributes:
+        values: Params that were given as options.
+        state: `--state`; None for the pipeline's, or `.prep` in the folder.
+        out: `--out` of a command that begins a dataset file.
+    """
+
+    values: Mapping[str, Any]
+    state: Path | None = None
+    out: Path | None = None
+
+
+def of_folder(command: Command, folder: Path, given: Given, pipeline: Pipeline | None) -> Order:
+    """Return the order of a command on a folder of pictures."""
+    _check_folder(folder)
+    meta = None
+    if command.writes_meta():
+        meta = given.out or (pipeline.meta if pipeline else Path("meta.json"))
+    asked = command.asked(_values(command, given, pipeline))
+    return Order(place_of(folder, given.state, pipeline), asked, meta)
+
+
+def of_fan_out(
+    command: Command, folders: tuple[Path, Path], given: Given, pipeline: Pipeline | None
+) -> Order:
+    """Return the order of a command that reads the first folder and writes the second."""
+    source, out = folders
+    _check_folder(source)
+    if source.resolve() == out.resolve():
+        raise DatasetError(
+            f"`{source}` cannot be read and written at once", "name another folder for the result"
+        )
+    asked = command.asked(_values(command, given, pipeline))
+    place = place_of(out, given.state, pipeline)
+    return Order(place, asked, source=place_of(source, None, pipeline))
+
+
+def of_meta(command: Command, meta: Path, given: Given, pipeline: Pipeline | None) -> Order:
+    """Return the order of a command that continues a dataset file."""
+    head = head_of(meta)
+    found = dataset.load(meta)
+    root = Path(os.path.normpath(meta.parent / found.root))
+    _check_folder(root)
+    state = given.state
+    if state is None and found.state is not None:
+        state = Path(os.path.normpath(meta.parent / found.state))
+    asked = command.asked(_values(command, given, pipeline))
+    return Order(place_of(root, state, pipeline), asked, head)
+
+
+def of_pipeline(pipeline: Pipeline) -> list[Order]:
+    """Return the orders of a whole pipeline: a new one for every folder that is written."""
+    _check_folder(pipeline.images)
+    orders: list[Order] = []
+    place = place_of(pipeline.images, None, pipeline)
+    asked: list[Asked] = []
+    for step in pipeline.steps:
+        stages = step.command.asked(step.values)
+        if step.to is None:
+            asked += [one for one in stages if one.stage.name not in [a.stage.name for a in asked]]
+            continue
+        if asked:
+            orders.append(Order(place, tuple(asked), pipeline.meta))
+            asked = []
+        if step.to.resolve() == place.root.resolve():
+            raise DatasetError(
+                f"`{step.command.name}` would read and write `{os.path.relpath(step.to)}`",
+                "name another folder: `to: ./images`",
+            )
+        target = place_of(step.to, None, pipeline)
+        orders.append(Order(target, stages, source=place))
+        place = target
+    return [*orders, Order(place, tuple(asked), pipeline.meta)] if asked else orders
+
+
+def place_of(folder: Path, state: Path | None, pipeline: Pipeline | None) -> Place:
+    """Return where a dataset lies; the state of a pipeline's first folder may be elsewhere."""
+    if state is None and pipeline and pipeline.state and _same(folder, pipeline.images):
+        state = pipeline.state
+    sidecars = pipeline.sidecars if pipeline else None
+    where = state or folder / ".prep"
+    return Place(folder, where, sidecars) if sidecars else Place(folder, where)
+
+
+def _values(command: Command, given: Given, pipeline: Pipeline | None) -> dict[str, Any]:
+    """Return the params that hold: option over pipelines.yaml over default."""
+    here = Path.cwd()
+    params = command.params()
+    values: dict[str, Any] = {}
+    for name, value in given.values.items():
+        if params[name].metadata["path"]:
+            values[name] = resolved(value, here)
+        elif params[name].metadata["file"]:
+            values[name] = file_text(value, here)
+        else:
+            values[name] = value
+    check(command, values)
+    steps = [s for s in pipeline.steps if s.command.name == command.name] if pipeline else []
+    return dict(steps[0].values if steps else {}) | values
+
+
+def _check_folder(folder: Path) -> None:
+    if not folder.is_dir():
+        what = "is not a folder" if folder.exists() else "is not there"
+        raise DatasetError(
+            f"the folder `{folder}` {what}", "name the folder that holds the pictures"
+        )
+
+
+def _same(one: Path, other: Path) -> bool:
+    return one.resolve() == other.resolve()

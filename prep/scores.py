@@ -1,0 +1,20 @@
+"""A tagger's raw scores as bytes. Text and numbers only."""
+
+import struct
+from collections.abc import Sequence
+
+# Least probability that is kept; ratings are kept always. A lower threshold cannot be asked for.
+FLOOR = 0.01
+
+
+def packed(scores: Sequence[tuple[int, float]]) -> bytes:
+    """Return scores as bytes: all label ids (uint32), then the float16 scores, little endian."""
+    ids, values = [index for index, _ in scores], [value for _, value in scores]
+    return struct.pack(f"<{len(ids)}I{len(values)}e", *ids, *values)
+
+
+def unpacked(data: bytes) -> list[tuple[int, float]]:
+    """Return the (label id, probability) pairs that `packed` made bytes of."""
+    count = len(data) // 6
+    numbers = struct.unpack(f"<{count}I{count}e", data)
+    return list(zip(numbers[:count], numbers[count:], strict=True))

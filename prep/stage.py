@@ -1,0 +1,154 @@
+"""The contract of a stage: what it reads, what it writes, its params. Imports nothing of ours.
+
+A stage is a value. Whoever plans, runs, explains, documents or tests it reads the same
+declaration; a file in `prep/stages` that holds one is all there is to add.
+
+Artifacts of a sample are named by the stages that write them. Five are there without a stage:
+`image` (the picture: upright RGB in a map or fan-out), `digest` (SHA-256 of its file), `lineage`
+(where a derived picture comes from) and the person's own fields (`keep`, `weight`, ...).
+In `reads`, a name that ends in `?` may be absent: the stage is then given None.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+Run = Callable[..., Any]
+
+
+class Shape(StrEnum):
+    """What a stage turns into what."""
+
+    MAP = "map"  # a sample into a value
+    FAN_OUT = "fan-out"  # a sample into named pictures of another folder
+    DECISION = "decision"  # small values of all samples into one row per sample
+    SIDECAR = "sidecar"  # a field of a sample into a text file beside the picture
+    VIEW = "view"  # the rows of all samples into one file
+
+
+@dataclass(frozen=True)
+class Rejected:
+    """Returned by a stage in place of a value: the sample leaves the dataset, and why."""
+
+    why: str
+
+
+@dataclass(frozen=True)
+class Derived:
+    """One picture that a fan-out makes.
+
+    Attributes:
+        name: Part of its key (`a.png@NAME.png`); empty for the source picture itself, whose file
+            is copied byte for byte under its own key.
+        image: Upright RGB picture; None where `name` is empty.
+        box: (left, top, right, bottom) px in the source picture.
+        flip: Mirrored left to right.
+    """
+
+    name: str
+    image: Any
+    box: tuple[int, int, int, int]
+    flip: bool = False
+
+
+@dataclass(frozen=True)
+class Rows:
+    """What a view is made of.
+
+    Attributes:
+        rows: Key -> artifact -> value, for every sample that has all the view needs.
+        left_out: Key -> the reason why a sample is not in `rows`.
+        facts: About the whole: root, state, made_by, previous (bytes of the file before this one).
+    """
+
+    rows: Mapping[str, Mapping[str, Any]]
+    left_out: Mapping[str, str]
+    facts: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A declared step from some artifacts of a sample to another one.
+
+    Attributes:
+        name: The name of its file.
+        version: Raised by hand whenever the same input and params give other bytes.
+        reads: Artifact names, in the order of `run`'s positional arguments.
+        writes: The artifact it makes; for a view, the file: `tags.csv` or a meta file's ending.
+        help: First line of the function's docstring.
+        commands: The subcommands that run it; its own name unless it says otherwise.
+        load: Builds what `run` receives last, from the params and the models found.
+        models: The models.Ask values its results depend on, from the params.
+        batch: Name of the param with the number of samples a call takes; None for one at a time.
+        alike: Artifact whose value all samples of a batch share.
+        suffix: Kept as a file of this suffix in the state folder; None: in the ledger.
+        packed: The value is bytes, not JSON.
+        yields: A value that a person wrote for the same artifact makes it unnecessary.
+    """
+
+    name: str
+    version: int
+    shape: Shape
+    reads: tuple[str, ...]
+    writes: str
+    params: type
+    run: Run
+    help: str
+    commands: tuple[str, ...]
+    load: Callable[[Any, tuple[Any, ...]], Any] | None = None
+    models: Callable[[Any], tuple[Any, ...]] | None = None
+    batch: str | None = None
+    alike: str | None = None
+    suffix: str | None = None
+    packed: bool = False
+    yields: bool = False
+
+    def needs(self) -> tuple[tuple[str, bool], ...]:
+        """Return each artifact it reads, and whether the stage can do without."""
+        return tuple((name.rstrip("?"), name.endswith("?")) for name in self.reads)
+
+
+def stage(
+    *,
+    version: int,
+    reads: tuple[str, ...],
+    writes: str,
+    params: type,
+    shape: Shape = Shape.MAP,
+    commands: tuple[str, ...] = (),
+    **more: Any,
+) -> Callable[[Run], Stage]:
+    """Declare the decorated function as the stage of its module; `more` are fields of Stage."""
+
+    def declare(run: Run) -> Stage:
+        name = run.__module__.rpartition(".")[2]
+        first = (run.__doc__ or "").strip().partition("\n")[0]
+        return Stage(
+            name, version, shape, reads, writes, params, run, first, commands or (name,), **more
+        )
+
+    return declare
+
+
+def param(
+    default: Any,
+    help: str,  # noqa: A002 - the word that Typer and readers know
+    *,
+    speed: bool = False,
+    file: bool = False,
+    path: bool = False,
+    **limits: float,
+) -> Any:
+    """Describe one field of a Params class.
+
+    Args:
+        default: Used unless an option or pipelines.yaml says otherwise.
+        help: One line for `--help`.
+        speed: Decides how fast, never which bytes: it stays out of the recipe.
+        file: The value is a path; the stage is given the file's text, the recipe its digest.
+        path: The value may be a path; it is resolved against the file it was written in.
+        limits: ge, gt, le: checked whoever builds the params.
+    """
+    told = {"help": help, "speed": speed, "file": file, "path": path, "limits": limits}
+    return field(default=default, metadata=told)

@@ -1,0 +1,68 @@
+"""The VAE's mean and log-variance of each picture, resized and cropped to its bucket."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from prep.models import Ask, Found
+from prep.stage import param, stage
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+
+@dataclass(frozen=True)
+class Params:
+    """What the command line and pipelines.yaml accept."""
+
+    model: str = param(
+        "stable-diffusion-v1-5/stable-diffusion-v1-5",
+        "base model or VAE: hub id, folder or `tiny`",
+        path=True,
+    )
+    dtype: str = param("float32", "kept as float32 or bfloat16")
+    batch: int = param(1, "pictures per call of the VAE", ge=1, speed=True)
+    device: str = param("auto", "auto, cpu or cuda", speed=True)
+
+
+def models(params: Params) -> tuple[Ask, ...]:
+    """Return what the VAE consists of."""
+    from prep.vae import ask_vae
+
+    return (ask_vae(params.model),)
+
+
+def load(params: Params, found: tuple[Found, ...]) -> Any:
+    """Open the VAE; its heavy imports happen here."""
+    from prep.devices import torch_device
+    from prep.vae import open_vae
+
+    return open_vae(found[0].path, torch_device(params.device))
+
+
+@stage(
+    version=1,
+    reads=("image", "bucket"),
+    writes="latents",
+    params=Params,
+    models=models,
+    load=load,
+    batch="batch",
+    alike="bucket",
+    suffix=".safetensors",
+)
+def latents(
+    images: Sequence["Image.Image"], buckets: Sequence[Mapping[str, Any]], params: Params, vae: Any
+) -> list[bytes]:
+    """Encode each picture with the VAE, and write meta_lat.json.
+
+    The mean and log-variance are kept, unscaled; the resize is Lanczos.
+    """
+    from prep.images import resized
+    from prep.vae import dump, encode
+
+    cut = [
+        resized(image, tuple(found["size"])).crop(tuple(found["crop"]))
+        for image, found in zip(images, buckets, strict=True)
+    ]
+    return [dump(each, params.dtype) for each in encode(vae, cut)]

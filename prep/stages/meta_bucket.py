@@ -1,0 +1,36 @@
+"""The dataset file with a bucket for every sample."""
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+from prep import dataset
+from prep.dataset import PERSONS, Sample
+from prep.stage import Rows, Shape, stage
+
+
+@dataclass(frozen=True)
+class Params:
+    """Nothing to choose."""
+
+
+@stage(
+    version=1,
+    reads=("digest", "bucket", *(f"meta.{field}?" for field in PERSONS)),
+    writes="meta_bucket",
+    params=Params,
+    shape=Shape.VIEW,
+    commands=("bucket",),
+)
+def meta_bucket(rows: Rows, params: Params) -> bytes:
+    """Publish meta_bucket.json."""
+    return dataset.dump(dataset.continued(rows.facts, rows.rows, rows.left_out, _bucketed))
+
+
+def _bucketed(sample: Sample, row: Any) -> Sample:
+    found = row["bucket"]
+    return replace(
+        sample,
+        bucket=tuple(found["bucket"]),
+        size=tuple(found["size"]),
+        crop=tuple(found["crop"]),
+    )

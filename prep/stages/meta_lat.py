@@ -1,0 +1,54 @@
+"""The dataset file with latents for every sample: what `train` is given."""
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+from prep import dataset
+from prep.dataset import PERSONS, Sample
+from prep.models import Ask, Found
+from prep.stage import Rows, Shape, param, stage
+
+
+@dataclass(frozen=True)
+class Params:
+    """What the command line and pipelines.yaml accept."""
+
+    model: str = param(
+        "stable-diffusion-v1-5/stable-diffusion-v1-5",
+        "base model or VAE: hub id, folder or `tiny`",
+        path=True,
+    )
+
+
+def models(params: Params) -> tuple[Ask, ...]:
+    """Return what the VAE consists of."""
+    from prep.vae import ask_vae
+
+    return (ask_vae(params.model),)
+
+
+def load(params: Params, found: tuple[Found, ...]) -> Any:
+    """Return the VAE's numbers."""
+    from prep.vae import numbers
+
+    return numbers(found[0].path, params.model)
+
+
+@stage(
+    version=1,
+    reads=("digest", "latents", *(f"meta.{field}?" for field in PERSONS)),
+    writes="meta_lat",
+    params=Params,
+    shape=Shape.VIEW,
+    commands=("latents",),
+    models=models,
+    load=load,
+)
+def meta_lat(rows: Rows, params: Params, vae: Any) -> bytes:
+    """Publish meta_lat.json."""
+    made = dataset.continued(rows.facts, rows.rows, rows.left_out, _with_latents)
+    return dataset.dump(replace(made, vae=vae, base=params.model))
+
+
+def _with_latents(sample: Sample, row: Any) -> Sample:
+    return replace(sample, latents=row["latents"])

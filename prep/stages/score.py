@@ -1,0 +1,61 @@
+"""Score each picture with a tagger: one probability per label."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from prep.models import Ask, Found
+from prep.scores import FLOOR, packed
+from prep.stage import param, stage
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+
+@dataclass(frozen=True)
+class Params:
+    """What the command line and pipelines.yaml accept."""
+
+    model: str = param("wd-vit-tagger-v3", "a tagger: name, hub id, folder or `tiny`", path=True)
+    batch: int = param(4, "pictures per call of the model", ge=1, speed=True)
+    device: str = param("auto", "auto, cpu or cuda", speed=True)
+    threads: int = param(2, "CPU threads of the tagger", ge=1, speed=True)
+
+
+def models(params: Params) -> tuple[Ask, ...]:
+    """Return what the tagger consists of."""
+    from tagger_models.registry import ask
+
+    return (ask(params.model),)
+
+
+def load(params: Params, found: tuple[Found, ...]) -> Any:
+    """Open the tagger; its heavy imports happen here."""
+    from tagger_models.onnx import open_tagger
+    from tagger_models.registry import profile
+
+    return open_tagger(found[0], profile(params.model), params.device, params.threads)
+
+
+@stage(
+    version=1,
+    reads=("image",),
+    writes="scores",
+    params=Params,
+    commands=("tag",),
+    models=models,
+    load=load,
+    batch="batch",
+    packed=True,
+)
+def score(images: Sequence["Image.Image"], params: Params, tagger: Any) -> list[bytes]:
+    """Score each picture with a tagger.
+
+    Returns:
+        Per picture `packed` scores: label ids and probabilities in [0, 1], in label order.
+    """
+    ratings = {i for i, label in enumerate(tagger.labels) if label.category == "rating"}
+    return [
+        packed([(i, float(p)) for i, p in enumerate(row) if p >= FLOOR or i in ratings])
+        for row in tagger.score(images)
+    ]
