@@ -85,7 +85,7 @@ def test_the_demo_from_nothing_and_again(tmp_path: Path) -> None:
     assert (code, again) == (0, 0), err + errors
     assert out.startswith(f"{Path('demo') / 'raw'}: 18 pictures drawn\n")
     assert "What was made:" in out
-    assert CORRUPT in err
+    assert f"failed: {CORRUPT}" in out + err
     assert any(name.endswith(".safetensors") for name in first)
     assert seen(tmp_path) == first
     assert told.startswith(f"{Path('demo') / 'raw'}: all pictures are there\n")
