@@ -210,7 +210,7 @@ def _parameters(command: Command) -> list[inspect.Parameter]:
         )
         flag = f"--{name.replace('_', '-')}"
         words = [f"{flag}/--no-{flag[2:]}"] if item.type is bool else [flag]
-        kind: Any = Optional[item.type]
+        kind: Any = Optional[item.type]  # noqa: UP045 - the type is a value here
         found.append(_parameter(name, Annotated[kind, typer.Option(*words, help=shown)], None))
     if command.writes_meta():
         out = typer.Option("--out", metavar="FILE", help="dataset file to write [meta.json]")

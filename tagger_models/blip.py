@@ -63,7 +63,8 @@ class BlipCaptioner:
         Args:
             images: In the order of the answers; squashed to the model's square.
             beams: Width of the beam search; 1 takes the likeliest token each time.
-            max_new_tokens: Where a caption that does not end is cut.
+            max_new_tokens: Where a caption that does not end is cut; the model's own positions
+                are a limit too.
             prompt: What each caption begins with; it is part of the answer.
         """
         import torch
@@ -72,11 +73,13 @@ class BlipCaptioner:
             return []
         texts = [prompt] * len(images) if prompt else None
         inputs = self._processor(images=list(images), text=texts, return_tensors="pt")
+        begun = inputs["input_ids"].shape[1] if prompt else 1
+        room = self._model.config.text_config.max_position_embeddings - begun - 1
         with _quiet(), torch.inference_mode():
             found = self._model.generate(
                 **inputs.to(self.device),
                 num_beams=beams,
-                max_new_tokens=max_new_tokens,
+                max_new_tokens=min(max_new_tokens, room),
                 do_sample=False,
             )
         return [self._words(tokens) for tokens in found.tolist()]
@@ -116,7 +119,7 @@ def open_captioner(found: Found, device: str = "auto") -> BlipCaptioner:
         ModelFileError: The folder is no whole BLIP model.
         MachineError: cuda was asked for and cannot be had.
     """
-    place = _device(device)
+    place = torch_device(device)
     _check_kind(found.path)
     try:
         with _quiet():
@@ -139,18 +142,6 @@ def open_captioner(found: Found, device: str = "auto") -> BlipCaptioner:
             "fetch the weights again from where the model came from",
         )
     return BlipCaptioner(device=place, _model=model.to(place).eval(), _processor=processor)
-
-
-def _device(device: str) -> str:
-    import torch
-
-    here = torch.cuda.is_available()
-    if device == "cuda" and not here:
-        raise MachineError(
-            "no CUDA device can be used by this PyTorch",
-            "check the driver and that PyTorch was built for CUDA, or use `--device auto`",
-        )
-    return "cuda" if here and device != "cpu" else "cpu"
 
 
 def _check_kind(folder: Path) -> None:

@@ -152,7 +152,7 @@ def _groups(
 
 
 def _called(call: Caller, samples: list[Any]) -> list[Outcome]:
-    """Call the stage; where a batch fails, each sample alone, so that only the culprit is blamed."""
+    """Call the stage; where a batch fails, each sample alone: only the culprit is blamed."""
     try:
         results = call([values for _, _, values in samples])
     except UserError:
