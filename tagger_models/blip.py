@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from prep.errors import MachineError, ModelFileError
+from prep.devices import torch_device
+from prep.errors import ModelFileError
 from prep.models import Ask, Found
 
 if TYPE_CHECKING:

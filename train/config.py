@@ -91,14 +91,3 @@ def safe_name(text: str) -> str:
     """Return `text` as a name that `Config` would take; `lora` where nothing of it is left."""
     stripped = text.strip(" .")
     return _BAD_NAME.sub("_", stripped) if stripped else "lora"
-
-
-def pick_device(wish: str, cuda: bool) -> str:
-    """Return the device to train on: cuda where `auto` can have it.
-
-    Raises:
-        ConfigError: `cuda` was asked for and is not there.
-    """
-    if wish == "cuda" and not cuda:
-        raise ConfigError("no CUDA device is on this machine", "use `--device cpu`, or `auto`")
-    return "cuda" if cuda and wish != "cpu" else "cpu"

@@ -191,14 +191,12 @@ def program_version() -> str:
 
 def _carry_out(run: Run, console: Console) -> None:
     """Load, train and export; the heavy imports of a run happen in here."""
-    import torch
-
+    from prep.devices import torch_device
     from train import lora as adapter
-    from train.config import pick_device
     from train.loop import Feed, train
     from train.metrics import Metrics
 
-    device = pick_device(run.config.device, torch.cuda.is_available())
+    device = torch_device(run.config.device)
     base = run.family.load(run.found.path, device)
     texts = sorted({lesson.text for lesson in run.data.lessons.values()})
     cut = run.family.overlong(base, texts)

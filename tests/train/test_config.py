@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from prep.errors import ConfigError
-from train.config import Config, pick_device, safe_name
+from train.config import Config, safe_name
 
 
 def test_alpha_is_rank_unless_given() -> None:
@@ -57,21 +57,6 @@ def test_a_folder_gives_a_name_that_can_be_written(folder: str, name: str) -> No
     """The default name is the folder's, made fit for every system; it passes our own check."""
     assert safe_name(folder) == name
     assert Config(name=name).name == name
-
-
-@pytest.mark.parametrize(
-    ("wish", "cuda", "device"),
-    [("auto", True, "cuda"), ("auto", False, "cpu"), ("cpu", True, "cpu"), ("cuda", True, "cuda")],
-)
-def test_the_device_is_chosen_by_a_rule(wish: str, cuda: bool, device: str) -> None:
-    """`auto` takes CUDA where it is; a wish is kept."""
-    assert pick_device(wish, cuda) == device
-
-
-def test_a_cuda_that_is_not_there_is_said() -> None:
-    """Asked for CUDA on a machine without it, the run stops instead of falling back silently."""
-    with pytest.raises(ConfigError, match=r"^no CUDA device is on this machine$"):
-        pick_device("cuda", False)
 
 
 def test_settings_cannot_change_under_a_run() -> None:
