@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from prep import dataset
+from prep.chain import edited
 from prep.dataset import PERSONS, Concept, Dataset, Sample
 from prep.stage import Rows, Shape, param, stage
 
@@ -59,7 +60,7 @@ def _sample(key: str, row: Mapping[str, Any], params: Params) -> Sample:
         flip=bool(row["lineage"] and row["lineage"]["flip"]),
         source=row["lineage"],
     )
-    return dataset.edited(sample, row)
+    return edited(sample, row)
 
 
 def _concepts(rows: Rows, samples: Mapping[str, Sample], params: Params) -> dict[str, Concept]:

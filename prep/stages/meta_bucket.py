@@ -4,6 +4,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from prep import dataset
+from prep.chain import continued
 from prep.dataset import PERSONS, Sample
 from prep.stage import Rows, Shape, stage
 
@@ -23,7 +24,7 @@ class Params:
 )
 def meta_bucket(rows: Rows, params: Params) -> bytes:
     """Publish meta_bucket.json."""
-    return dataset.dump(dataset.continued(rows.facts, rows.rows, rows.left_out, _bucketed))
+    return dataset.dump(continued(rows.facts, rows.rows, rows.left_out, _bucketed))
 
 
 def _bucketed(sample: Sample, row: Any) -> Sample:

@@ -4,6 +4,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from prep import dataset
+from prep.chain import continued
 from prep.dataset import PERSONS, Sample
 from prep.models import Ask, Found
 from prep.stage import Rows, Shape, param, stage
@@ -46,7 +47,7 @@ def load(params: Params, found: tuple[Found, ...]) -> Any:
 )
 def meta_lat(rows: Rows, params: Params, vae: Any) -> bytes:
     """Publish meta_lat.json."""
-    made = dataset.continued(rows.facts, rows.rows, rows.left_out, _with_latents)
+    made = continued(rows.facts, rows.rows, rows.left_out, _with_latents)
     return dataset.dump(replace(made, vae=vae, base=params.model))
 
 
