@@ -42,19 +42,7 @@ _NAME = Annotated[
     str | None, typer.Argument(metavar="[NAME]", help="pipeline, if there are several")
 ]
 
-app = typer.Typer(
-    no_args_is_help=True,
-    pretty_exceptions_enable=False,
-    rich_markup_mode=None,
-    add_completion=False,
-)
-review = typer.Typer(
-    no_args_is_help=True, rich_markup_mode=None, help="Take tags.csv out and back in."
-)
-app.add_typer(review, name="review")
 
-
-@app.callback()
 def prep() -> None:
     """Turn a folder of pictures into a dataset that can be trained on.
 
@@ -62,9 +50,9 @@ def prep() -> None:
     """
 
 
-@app.command()
 def run(
     name: _NAME = None,
+    *,
     pipelines: _Pipelines = None,
     jobs: _Jobs = 2,
     accept_missing: _Missing = False,
@@ -79,7 +67,6 @@ def run(
     )
 
 
-@app.command()
 def plan(
     name: _NAME = None,
     pipelines: _Pipelines = None,
@@ -91,7 +78,6 @@ def plan(
     return answers.plan_pipeline(_pipeline(name, pipelines), context)
 
 
-@app.command()
 def why(
     key: Annotated[str, typer.Argument(help="a picture's path in its folder")],
     folder: _In = None,
@@ -103,7 +89,6 @@ def why(
     return answers.why(found[0], key, _given_state(found, state), _context(_console()))
 
 
-@app.command()
 def status(
     folder: _In = None, state: _State = None, pipelines: _Pipelines = None, json: _Json = False
 ) -> int:
@@ -113,7 +98,6 @@ def status(
     return answers.status(found[0], _given_state(found, state), _context(console))
 
 
-@app.command()
 def reset(
     key: Annotated[str, typer.Argument(help="a picture's path in its folder")],
     folder: _In = None,
@@ -125,7 +109,6 @@ def reset(
     return answers.reset(found[0], key, _given_state(found, state), _context(_console()))
 
 
-@app.command()
 def init(
     folder: Annotated[Path, typer.Argument(help="folder of your pictures")],
     preset: Annotated[str, typer.Option("--for", help="sd15-character, sd15-style or tiny")] = (
@@ -136,13 +119,11 @@ def init(
     return answers.init(folder, preset, _FILE, _console())
 
 
-@app.command()
 def stages() -> int:
     """List the stages: what each reads and writes."""
     return answers.stages(all_stages(), _console())
 
 
-@review.command("import")
 def review_import(
     sheet: Annotated[Path, typer.Argument(help="the edited tags.csv")] = Path("tags.csv"),
     folder: _In = None,
@@ -156,11 +137,21 @@ def review_import(
     return answers.review_import(sheet, found[0], _given_state(found, state), context)
 
 
-def _add(command: Command) -> None:
-    """Make a subcommand of what stages declare: an option for each of their params."""
-    group, _, name = command.name.rpartition(" ")
-    target = {"": app, "review": review}[group]
-    target.command(name or command.name, help=command.help())(_body(command))
+def built_app() -> typer.Typer:
+    """Return the command line: our own subcommands, and one for each that stages declare."""
+    plain: Any = {"no_args_is_help": True, "rich_markup_mode": None, "add_completion": False}
+    app = typer.Typer(pretty_exceptions_enable=False, **plain)
+    review = typer.Typer(help="Take tags.csv out and back in.", **plain)
+    app.callback()(prep)
+    for body in (init, run, plan, status, why, reset, stages):
+        app.command()(body)
+    for command in all_commands(all_stages().values()).values():
+        group, _, name = command.name.rpartition(" ")
+        target = review if group == "review" else app
+        target.command(name, help=command.help())(_body(command))
+    review.command("import")(review_import)
+    app.add_typer(review, name="review")
+    return app
 
 
 def _body(command: Command) -> Callable[..., int]:
@@ -277,10 +268,6 @@ def _given_state(found: tuple[Path, Pipeline | None], state: Path | None) -> Any
     return orders.place_of(found[0], state, found[1])
 
 
-for _command in all_commands(all_stages().values()).values():
-    _add(_command)
-
-
 def main(args: list[str] | None = None) -> None:
     """Run the command line and leave with its exit code."""
-    run_app(app, args, "prep")
+    run_app(built_app(), args, "prep")
