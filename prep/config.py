@@ -172,7 +172,15 @@ class _Reader:
         if not isinstance(node.value, list):
             self.wrong.append((node.line, "`stages` is not a list", "write `- tag: {}`"))
             return []
-        return [step for item in node.value if (step := self._step(item)) is not None]
+        steps: list[Asked] = []
+        for item in node.value:
+            step = self._step(item)
+            if step is not None and step.command.name in [known.command.name for known in steps]:
+                what = f"`{step.command.name}` stands twice"
+                self.wrong.append((item.line, what, "give each stage one line"))
+            elif step is not None:
+                steps.append(step)
+        return steps
 
     def _step(self, node: Node) -> Asked | None:
         given = node.value

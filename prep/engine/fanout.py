@@ -17,7 +17,7 @@ from prep.engine.leg import Context, Leg, Order
 from prep.engine.plan import Plan, Step, Values, plan_map
 from prep.engine.recipe import Made
 from prep.engine.report import Report
-from prep.engine.scan import clock, nfc, scan
+from prep.engine.scan import clock, nfc, no_pictures, scan
 from prep.engine.world import Digests, Place, World
 from prep.files import digest_bytes
 from prep.stage import Derived
@@ -29,6 +29,8 @@ def open_source(order: Order, context: Context, ledger: Ledger) -> Leg:
     """Return a leg whose world is the source folder and whose ledger is the output's."""
     source = order.source or order.place
     folder = scan(source.root, ())
+    if not folder.pictures and not folder.faulty:
+        raise no_pictures(source.root)
     digests = Digests(ledger, clock(order.place.state))
     world = World(source, folder, faulty=dict(folder.faulty), outputs=ledger.outputs())
     for key, path in folder.pictures.items():

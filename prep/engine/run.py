@@ -41,6 +41,8 @@ def carry_out(order: Order, context: Context) -> Report:
             for asked in order.asked:
                 take_step(leg, leg.number_for_good(leg.step(asked)), report)
             _account(leg, report)
+            with ledger.batch():
+                ledger.know_files(leg.digests.news)
             return report
         finally:
             ledger.close()

@@ -72,6 +72,14 @@ def scan(root: Path, text_suffixes: tuple[str, ...]) -> Folder:
     return found
 
 
+def no_pictures(root: Path) -> DatasetError:
+    """Return the error for a folder without pictures."""
+    return DatasetError(
+        f"there are no pictures in `{root}`",
+        f"name the folder that holds them; pictures end in {', '.join(sorted(SUFFIXES))}",
+    )
+
+
 def nfc(name: str) -> str:
     """Return a relative path in Unicode's composed form; plain ASCII is left as it is."""
     return name if name.isascii() else unicodedata.normalize("NFC", name)

@@ -259,7 +259,8 @@ def _made_by(leg: Leg, view: Stage) -> dict[str, Any]:
         producer = leg.values.producers.get(names.pop())
         if producer is None or producer.name in found:
             continue
-        bases = sorted({row.base for row in leg.values.made(producer.name).values()})
+        rows = leg.values.made(producer.name)
+        bases = sorted({rows[key].base for key in leg.world.digests if key in rows})
         parts = [leg.recipes.get(base, {}) for base in bases]
         found[producer.name] = [
             {k: p[k] for k in ("version", "params", "models")} for p in parts if p

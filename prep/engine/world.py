@@ -148,6 +148,8 @@ def read_back(place: Place, ledger: Ledger, *, accept_missing: bool = False) -> 
         else:
             world.digests[key] = sha
     world.clashing = scan.clashes(folder.pictures)
+    if not folder.pictures and not folder.faulty and not before:
+        raise scan.no_pictures(place.root)
     _find_renamed(world, before)
     _check_gone(world, before, accept_missing)
     known = {key: lin for key, (_, lin) in before.items() if lin}
