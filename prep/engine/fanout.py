@@ -18,7 +18,7 @@ from prep.engine.plan import Plan, Step, Values, plan_map
 from prep.engine.recipe import Made
 from prep.engine.report import Report
 from prep.engine.scan import clock, nfc, no_pictures, scan
-from prep.engine.world import Digests, Place, World
+from prep.engine.world import Digests, Place, World, check_gone
 from prep.files import digest_bytes
 from prep.stage import Derived
 
@@ -39,10 +39,26 @@ def open_source(order: Order, context: Context, ledger: Ledger) -> Leg:
             world.faulty[key] = "it cannot be read, or changes while it is read"
         else:
             world.digests[key] = found
+    if not context.accept_missing:
+        _check_gone(order, ledger, world)
     for name, ours in ledger.intents().items():
         if digests.of(os.fspath(order.place.file(name).absolute())) in ours:
             world.outputs[name] = digests.of(os.fspath(order.place.file(name).absolute())) or ""
     return Leg(order, context, ledger, world, Values(world, ledger, {}), digests)
+
+
+def _check_gone(order: Order, ledger: Ledger, world: World) -> None:
+    """Stop where many sources vanished: what was made of them would be removed."""
+    known: dict[str, str] = {}
+    for asked in order.asked:
+        known |= {key: made.inputs for key, made in ledger.made(asked.stage.name).items()}
+    there = set(world.digests.values())
+    gone = [
+        key
+        for key, digest in known.items()
+        if key not in world.digests and key not in world.faulty and digest not in there
+    ]
+    check_gone(len(gone), len(world.digests) + len(world.faulty), world.place.root)
 
 
 def plan(leg: Leg, step: Step) -> Plan:
@@ -178,7 +194,7 @@ def _remove_derived(leg: Leg, stage: str, report: Report) -> None:
     made = leg.values.made(stage)
     wanted = {child["name"] for child in _children(leg, made, leg.world.digests.keys())}
     place: Place = leg.order.place
-    for key, (_, lineage) in leg.ledger.samples().items():
+    for key, (digest, lineage) in leg.ledger.samples().items():
         told = artifacts.loaded(lineage.encode()) if lineage else {}
         if told.get("kind") != stage or key in wanted:
             continue
@@ -187,6 +203,9 @@ def _remove_derived(leg: Leg, stage: str, report: Report) -> None:
             continue
         if leg.digests.of(os.fspath(path.absolute())) == leg.world.outputs.get(key):
             publish.remove(leg.ledger, path, key)
+            with leg.ledger.batch():
+                told["removed"] = True
+                leg.ledger.set_lineage(key, digest, artifacts.dumped(told).decode())
         else:
             report.edited.append(key)
     gone = [key for key in made if key not in leg.world.digests and key not in leg.world.faulty]

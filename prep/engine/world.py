@@ -15,6 +15,8 @@ from prep.merge import Verdict, merged
 
 _FIFTH = 5
 STATE = "state:"
+# In the lineage of a derived picture that prep itself removed: it did not vanish.
+REMOVED = '"removed":true'
 
 
 @dataclass(frozen=True)
@@ -151,7 +153,9 @@ def read_back(place: Place, ledger: Ledger, *, accept_missing: bool = False) -> 
     if not folder.pictures and not folder.faulty and not before:
         raise scan.no_pictures(place.root)
     _find_renamed(world, before)
-    _check_gone(world, before, accept_missing)
+    if not accept_missing:
+        lost = [key for key in world.gone if REMOVED not in (before[key][1] or "")]
+        check_gone(len(lost), len(world.digests) + len(world.faulty), place.root)
     known = {key: lin for key, (_, lin) in before.items() if lin}
     for old, new in world.renamed:
         if old in known:
@@ -193,11 +197,18 @@ def _follow(world: World, old: str, new: str, suffix: str) -> None:
             world.outputs[new] = moved
 
 
-def _check_gone(world: World, before: Mapping[str, Any], accept_missing: bool) -> None:
-    many = len(world.gone) >= _FIFTH and len(world.gone) * _FIFTH >= len(before)
-    if (many or (before and not world.digests and world.gone)) and not accept_missing:
+def check_gone(gone: int, left: int, root: Path) -> None:
+    """Raise DatasetError where so many pictures vanished that their disk may not be mounted.
+
+    Args:
+        gone: Pictures of the last run that are no more, those apart that prep itself removed.
+        left: Pictures that are there.
+        root: Their folder.
+    """
+    known = gone + left
+    if (gone >= _FIFTH and gone * _FIFTH >= known) or (gone and not left):
         raise DatasetError(
-            f"{len(world.gone)} of {len(before)} pictures in `{world.place.root}` vanished at once",
+            f"{gone} of {known} pictures in `{root}` vanished at once",
             "is the disk mounted? if you removed them, add `--accept-missing`",
         )
 
@@ -224,7 +235,7 @@ def _read_sidecars(world: World, digests: Digests) -> None:
 
 def _fields(world: World) -> Iterator[tuple[str, str, str]]:
     for suffix, name in world.place.sidecars.items():
-        for key in world.digests:
+        for key in list(world.digests):  # a sidecar that is no text takes its picture out
             yield key, suffix, name
 
 
