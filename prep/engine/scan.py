@@ -15,6 +15,7 @@ from prep.files import SCRATCH
 from prep.images import SUFFIXES
 
 _RACY_NS = 2_000_000_000
+_LONG = 255  # bytes of a name on the file systems that people have
 
 
 @dataclass
@@ -85,17 +86,29 @@ def nfc(name: str) -> str:
     return name if name.isascii() else unicodedata.normalize("NFC", name)
 
 
-def clashes(pictures: Mapping[str, str]) -> dict[str, str]:
-    """Return key -> reason for pictures that would share a sidecar: `a.jpg` beside `a.png`."""
+def clashes(pictures: Mapping[str, str], longest: str) -> dict[str, str]:
+    """Return key -> reason for pictures without a sidecar of their own.
+
+    Two would share one (`a.jpg` beside `a.png`), or its name would be longer than a disk takes.
+    """
     stems: dict[str, list[str]] = {}
+    found: dict[str, str] = {}
     for key in pictures:
-        stems.setdefault(os.path.splitext(key)[0], []).append(key)
-    return {
+        stem = os.path.splitext(key)[0]
+        stems.setdefault(stem, []).append(key)
+        if len(key) > _LONG // 4 and too_long(stem + longest):
+            found[key] = f"its name is too long for a {longest} beside it: shorten it"
+    return found | {
         key: f"{' and '.join(sorted(keys))} would share one sidecar; rename one of them"
         for keys in stems.values()
         if len(keys) > 1
         for key in keys
     }
+
+
+def too_long(name: str) -> bool:
+    """Return whether the last part of a path is longer than file systems take."""
+    return len(name.rpartition("/")[2].encode("utf-8", "surrogateescape")) > _LONG
 
 
 def digest_now(path: str) -> tuple[Stat, str] | None:
@@ -156,16 +169,17 @@ def _usable(entry: "os.DirEntry[str]", name: str, found: Folder) -> bool:
 
 def _keyed(pictures: list[tuple[str, str]], found: Folder) -> None:
     folded: dict[str, str] = {}
-    for name, path in sorted(pictures):
+    # Of twins in Unicode form, the one whose name is its key comes first.
+    for name, path in sorted(pictures, key=lambda each: (nfc(each[0]), nfc(each[0]) != each[0])):
         try:
             name.encode()
         except UnicodeEncodeError:
             found.faulty[_shown(name)] = "its name is not valid UTF-8: rename it"
             continue
         key = nfc(name)
-        twin = folded.setdefault(key.casefold(), name)
+        twin = folded.setdefault(key.lower(), name)
         if twin != name:
-            found.faulty[key if key not in found.pictures else name] = (
+            found.faulty[name] = (
                 f"its name differs from {twin} only in case or Unicode form: rename one of them"
             )
             continue

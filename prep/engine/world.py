@@ -149,7 +149,7 @@ def read_back(place: Place, ledger: Ledger, *, accept_missing: bool = False) -> 
             world.faulty[key] = "it cannot be read, or changes while it is read"
         else:
             world.digests[key] = sha
-    world.clashing = scan.clashes(folder.pictures)
+    world.clashing = scan.clashes(folder.pictures, max(place.sidecars, key=len, default=""))
     if not folder.pictures and not folder.faulty and not before:
         raise scan.no_pictures(place.root)
     _find_renamed(world, before)
