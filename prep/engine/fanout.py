@@ -6,6 +6,7 @@ source is gone is removed, unless somebody edited it.
 
 import os
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from prep.engine.leg import Context, Leg, Order
 from prep.engine.plan import Plan, Step, Values, plan_map
 from prep.engine.recipe import Made
 from prep.engine.report import Report
-from prep.engine.scan import clock, nfc, no_pictures, scan
+from prep.engine.scan import clock, nfc, no_pictures, scan, too_long
 from prep.engine.world import Digests, Place, World, check_gone
 from prep.files import digest_bytes
 from prep.stage import Derived
@@ -111,7 +112,7 @@ def _make(leg: Leg, todo: Plan, report: Report) -> int:
     with console.progress(stage.name, len(todo.run)) as progress:
         for done in outcomes(todo, leg.values, leg.context.jobs, report.notes.append):
             progress.advance(len(done))
-            for outcome in done:
+            for outcome in map(_short_enough, done):
                 console.detail(f"{stage.name}: {outcome.key}: {outcome.state}")
                 if outcome.passing:
                     report.failed[outcome.key] = outcome.why
@@ -123,6 +124,15 @@ def _make(leg: Leg, todo: Plan, report: Report) -> int:
     _publish(leg, todo.step, waiting, report)
     leg.values.forget(stage.name)
     return len(todo.run)
+
+
+def _short_enough(outcome: Outcome) -> Outcome:
+    """Return the outcome, or a failure where a derived picture's name would not fit on a disk."""
+    names = [_name(outcome.key, each.name) for each in outcome.value or () if each.name]
+    if not any(map(too_long, names)):
+        return outcome
+    why = "its name is too long for a picture derived from it: shorten it"
+    return replace(outcome, value=None, state="failed", why=why)
 
 
 def _publish(leg: Leg, step: Step, done: list[Outcome], report: Report) -> None:
@@ -162,8 +172,12 @@ def _output(leg: Leg, key: str, derived: Derived) -> publish.Output:
     if not derived.name:
         data = Path(leg.world.folder.pictures[key]).read_bytes()
         return publish.Output(place.root / key, key, data)
-    name = f"{key}@{derived.name}.png"
+    name = _name(key, derived.name)
     return publish.Output(place.root / name, name, images.png(derived.image))
+
+
+def _name(key: str, part: str) -> str:
+    return f"{key}@{part}.png"
 
 
 def _edited(leg: Leg, output: publish.Output, report: Report) -> bool:
