@@ -86,7 +86,7 @@ def _unet() -> Any:
         sample_size=_SIDE,
         block_out_channels=(_WIDTH,) * _LEVELS,
         cross_attention_dim=_WIDTH,
-        attention_head_dim=8,
+        attention_head_dim=2,  # two heads; SD 1.x has 8, which are slow when this narrow
         layers_per_block=2,
     )
 
