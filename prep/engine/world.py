@@ -42,13 +42,16 @@ class Place:
         return self.root / name  # an absolute name stands for itself
 
     def name(self, file: Path) -> str:
-        """Return the name by which the ledger knows a file: relative where it can be."""
-        path = file.absolute()
+        """Return the name by which the ledger knows a file: relative where it can be.
+
+        A dataset that moves together with its dataset files is then still the same.
+        """
+        path, root = file.absolute(), self.root.absolute()
         if path.is_relative_to(self.state.absolute()):
             return STATE + path.relative_to(self.state.absolute()).as_posix()
-        if path.is_relative_to(self.root.absolute()):
-            return path.relative_to(self.root.absolute()).as_posix()
-        return path.as_posix()
+        if path.anchor != root.anchor:
+            return path.as_posix()
+        return Path(os.path.relpath(path, root)).as_posix()
 
 
 @dataclass
