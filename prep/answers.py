@@ -116,7 +116,7 @@ def why(folder: Path, key: str, place: Any, context: Context) -> int:
         }
         if key not in known | sources:
             raise ConfigError(f"`{folder}` has no picture `{key}`", nearest(key, known | sources))
-        say("\n  ".join([key, *_said(leg, key), *_of_stages(leg, key)]))
+        say(key, *(f"  {line}" for line in (*_said(leg, key), *_of_stages(leg, key))))
     return 0
 
 
@@ -164,7 +164,9 @@ def status(folder: Path, place: Any, context: Context) -> int:
     with _read_only(Order(place, ()), context) as leg:
         world, console = leg.world, context.console
         counts: dict[str, Any] = {"pictures": len(world.digests) + len(world.faulty)}
-        counts["unreadable"] = len(world.faulty)
+        counts["cannot be used"] = len(world.faulty)
+        counts["without a sidecar of their own"] = len(world.clashing)
+        counts["dropped by you"] = len(world.dropped)
         counts["gone since the last run"] = len(world.gone)
         counts["edited by you"] = len(
             {k for (k, _), e in world.edits.items() if e.source != "inherited"}
@@ -175,8 +177,10 @@ def status(folder: Path, place: Any, context: Context) -> int:
             if count or name == "pictures":
                 console.say(f"  {name}: {count}")
         for name in leg.ledger.stages():
-            rows = leg.values.made(name).values()
-            states = [row.state for row in rows]
+            shape = context.stages[name].shape if name in context.stages else None
+            of_samples = shape in (Shape.MAP, Shape.DECISION, Shape.SIDECAR)
+            rows = leg.values.made(name).items()
+            states = [row.state for key, row in rows if key in world.digests or not of_samples]
             bad = ", ".join(f"{states.count(s)} {s}" for s in ("rejected", "failed") if s in states)
             console.say(f"  {name}: {states.count('made')} made" + (f", {bad}" if bad else ""))
     return 0
@@ -255,8 +259,10 @@ def _read_only(order: Order, context: Context) -> Iterator[Leg]:
 
 
 def _told(order: Order, report: Report, console: Console) -> int:
-    lines = report.lines(os.path.relpath(order.place.root))
-    console.say("\n".join(lines), **report.facts())
+    console.say(*report.lines(os.path.relpath(order.place.root)), **report.facts())
+    if not console.level and not console.json:
+        for line in report.wrong():
+            console.wrong(line)
     return report.exit_code()
 
 

@@ -17,11 +17,17 @@ _DRAW_EVERY_S = 0.2
 
 
 def plain(text: str) -> str:
-    """Return `text` with control characters and unencodable bytes of file names escaped."""
+    """Return `text` as one line that is safe to show, whatever names and captions hold.
+
+    Control and format characters (line breaks, terminal escapes, text direction) and bytes that
+    are no text are written as escapes.
+    """
+    if text.isascii() and text.isprintable():
+        return text
     return "".join(
-        char
-        if char == "\n" or unicodedata.category(char) not in ("Cc", "Cf", "Cs")
-        else char.encode("unicode_escape").decode()
+        char.encode("unicode_escape").decode()
+        if unicodedata.category(char) in ("Cc", "Cf", "Cs", "Zl", "Zp")
+        else char
         for char in text
     )
 
@@ -42,12 +48,18 @@ class Console:
     out: TextIO = field(default_factory=lambda: sys.stdout)
     err: TextIO = field(default_factory=lambda: sys.stderr)
 
-    def say(self, text: str, **facts: Any) -> None:
-        """Print a result; with `json`, print `facts` in its place."""
+    def say(self, *lines: str, **facts: Any) -> None:
+        """Print the lines of a result; with `json`, one object that holds `facts` too."""
         if self.json:
-            _line(self.out, json.dumps({"say": text, **facts}, ensure_ascii=False, default=str))
+            # ASCII, so that every console can show it and every line can be parsed.
+            _write(self.out, json.dumps({"say": "\n".join(lines), **facts}, default=str))
         elif self.level:
-            _line(self.out, text)
+            for line in lines:
+                _line(self.out, line)
+
+    def wrong(self, line: str) -> None:
+        """Print what is wrong, also with `-q`."""
+        _line(self.err, line)
 
     def note(self, text: str) -> None:
         """Print what a person should know but need not act on."""
@@ -125,11 +137,15 @@ def show_error(error: UserError, err: TextIO) -> None:
 
 
 def _line(stream: TextIO, text: str) -> None:
-    """Write one line; what the terminal's encoding lacks is escaped, a closed pipe is no error."""
+    """Write one line; what the terminal's encoding lacks is escaped."""
     encoding = getattr(stream, "encoding", None) or "utf-8"
-    safe = plain(text).encode(encoding, "backslashreplace").decode(encoding)
+    _write(stream, plain(text).encode(encoding, "backslashreplace").decode(encoding))
+
+
+def _write(stream: TextIO, line: str) -> None:
+    """Write one line; a closed pipe is no error."""
     try:
-        stream.write(safe + "\n")
+        stream.write(line + "\n")
         stream.flush()
     except BrokenPipeError:
         # The reader (`| head`) has gone; the work goes on and must not end in a traceback.

@@ -45,18 +45,22 @@ class Report:
         out = [f"`{where}` is up to date: nothing to do" if not made else f"`{where}`: made {made}"]
         out += [f"  {note}" for note in self.notes]
         out += [f"  kept as you edited it: {path}" for path in self.edited]
-        for title, listed in (
-            ("left out", self.rejected),
-            ("failed", self.failed),
-            ("clash", self.clashing),
-            ("conflict", self.conflicts),
-        ):
-            out += [f"  {title}: {key}: {why}" for key, why in sorted(listed.items())]
+        out += [f"  left out: {key}: {why}" for key, why in sorted(self.rejected.items())]
+        out += [f"  {line}" for line in self.wrong()]
         out += [f"  wrote {path}" for path in self.published]
         bad = len(set(self.failed))
         dropped = len(set(self.rejected) - set(self.failed))
         good = self.total - bad - dropped
         return [*out, f"  {self.total} pictures: {good} good, {dropped} left out, {bad} failed"]
+
+    def wrong(self) -> list[str]:
+        """Return what a person has to mend or decide, one line each."""
+        kinds = {"failed": self.failed, "clash": self.clashing, "conflict": self.conflicts}
+        return [
+            f"{kind}: {key}: {why}"
+            for kind, found in kinds.items()
+            for key, why in sorted(found.items())
+        ]
 
     def facts(self) -> Mapping[str, Any]:
         """Return the same for `--json`."""
