@@ -1,7 +1,7 @@
 """What a person asked for -> what the engine is to do: one order per folder."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,7 @@ from prep.engine.leg import Asked, Order
 from prep.engine.metafiles import head_of
 from prep.engine.world import Place
 from prep.errors import DatasetError
+from prep.stage import Shape
 
 
 @dataclass(frozen=True)
@@ -80,7 +81,7 @@ def of_pipeline(pipeline: Pipeline) -> list[Order]:
             asked += [one for one in stages if one.stage.name not in [a.stage.name for a in asked]]
             continue
         if asked:
-            orders.append(Order(place, tuple(asked), pipeline.meta))
+            orders.append(Order(place, _views_late(asked), pipeline.meta))
             asked = []
         if step.to.resolve() == place.root.resolve():
             raise DatasetError(
@@ -90,7 +91,20 @@ def of_pipeline(pipeline: Pipeline) -> list[Order]:
         target = place_of(step.to, None, pipeline)
         orders.append(Order(target, stages, source=place))
         place = target
-    return [*orders, Order(place, tuple(asked), pipeline.meta)] if asked else orders
+    return [*orders, Order(place, _views_late(asked), pipeline.meta)] if asked else orders
+
+
+def _views_late(asked: Sequence[Asked]) -> tuple[Asked, ...]:
+    """Return the steps with each view after all that it shows: it is written once a run."""
+    moved = list(asked)
+    for one in asked:
+        if one.stage.shape is Shape.VIEW:
+            shows = {name for name, _ in one.stage.needs()}
+            at = moved.index(one)
+            moved.remove(one)
+            last = max((n for n, a in enumerate(moved) if a.stage.writes in shows), default=-1)
+            moved.insert(max(last + 1, at), one)
+    return tuple(moved)
 
 
 def place_of(folder: Path, state: Path | None, pipeline: Pipeline | None) -> Place:

@@ -22,7 +22,7 @@ class Params:
     writes="tags.csv",
     params=Params,
     shape=Shape.VIEW,
-    commands=("tag", "review export"),
+    commands=("tag", "duplicates", "review export"),
 )  # fmt: skip
 def tags_csv(rows: Rows, params: Params) -> bytes:
     """Publish tags.csv, a sheet for Excel or LibreOffice."""
