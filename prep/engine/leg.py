@@ -9,6 +9,7 @@ from typing import Any
 from prep import images
 from prep.console import Console
 from prep.engine import metafiles
+from prep.engine.inherit import inherit
 from prep.engine.ledger import Ledger
 from prep.engine.plan import Plan, Step, Values, plan_map, plan_set
 from prep.engine.recipe import Made, base_text
@@ -142,6 +143,7 @@ def open_leg(order: Order, context: Context, ledger: Ledger) -> Leg:
     """Return an order with the world as it is now. Writes nothing."""
     world = read_back(order.place, ledger, accept_missing=context.accept_missing)
     digests = Digests(ledger, clock(order.place.state))
+    inherit(world, digests)
     if order.meta is not None:
         metafiles.read_back(order.meta, world, digests)
         world.drop()

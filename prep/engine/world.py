@@ -15,6 +15,8 @@ from prep.merge import Verdict, merged
 
 _FIFTH = 5
 STATE = "state:"
+INHERITED = "inherited"
+SHEET = "tags.csv"
 # In the lineage of a derived picture that prep itself removed: it did not vanish.
 REMOVED = '"removed":true'
 
@@ -39,7 +41,7 @@ class Place:
         """Return the file that the ledger knows by `name`."""
         if name.startswith(STATE):
             return self.state / name.removeprefix(STATE)
-        return self.root / name  # an absolute name stands for itself
+        return Path(os.path.normpath(self.root.absolute() / name))
 
     def name(self, file: Path) -> str:
         """Return the name by which the ledger knows a file: relative where it can be.
@@ -68,6 +70,7 @@ class World:
         dropped: Key -> why a person took it out.
         clashing: Key -> why neither it nor its twin gets a sidecar.
         conflicts: (key, field) -> the two edits by people that differ.
+        held: Files that wait for a person's decision and are not written until then.
         gone: Samples of the last run that are no more.
         renamed: (old key, new key).
         news: Digests of files that the ledger does not know yet.
@@ -84,6 +87,7 @@ class World:
     dropped: dict[str, str] = field(default_factory=dict)
     clashing: dict[str, str] = field(default_factory=dict)
     conflicts: dict[tuple[str, str], str] = field(default_factory=dict)
+    held: set[str] = field(default_factory=set)
     gone: list[str] = field(default_factory=list)
     renamed: list[tuple[str, str]] = field(default_factory=list)
     news: list[tuple[str, Stat, str, bool]] = field(default_factory=list)
@@ -132,7 +136,7 @@ class Digests:
 
 
 def read_back(place: Place, ledger: Ledger, *, accept_missing: bool = False) -> World:
-    """Return the dataset as it is now.
+    """Return the dataset as it is now, but for what derived pictures inherit.
 
     Raises:
         DatasetError: The folder cannot be read, or a fifth of its pictures vanished at once.
@@ -168,7 +172,6 @@ def read_back(place: Place, ledger: Ledger, *, accept_missing: bool = False) -> 
     }
     _adopt_intended(world, ledger.intents(), digests)
     _read_sidecars(world, digests)
-    _inherit(world, digests)
     world.news = digests.news
     world.drop()
     return world
@@ -256,10 +259,11 @@ def _merge_sidecar(
     if found == wrote:
         return
     ours = _sidecar_digest(edit) if edit else wrote
-    by_person = edit is not None and edit.source != "inherited"
+    by_person = edit is not None and edit.source != INHERITED
     verdict = merged(wrote, found, ours, by_person).verdict
     if verdict is Verdict.BACK:
-        world.edits.pop((key, name), None)
+        if ours == wrote:  # else what was deleted is not what the edit says
+            world.edits.pop((key, name), None)
         del world.outputs[path]
     elif verdict is Verdict.SAME and found is not None:
         world.outputs[path] = found
@@ -283,58 +287,3 @@ def _adopt(world: World, key: str, name: str, file: Path, found: str) -> None:
 
 def _sidecar_digest(edit: Edit) -> str:
     return edit.file or digest_bytes(tags.encoded(str(edit.value)))
-
-
-def _inherit(world: World, digests: Digests) -> None:
-    """Give each derived picture the text a person wrote for its source, unless it has its own."""
-    sources: dict[str, tuple[dict[str, str], dict[tuple[str, str], Edit]]] = {}
-    for (key, name), edit in list(world.edits.items()):
-        if edit.source == "inherited":
-            del world.edits[key, name]
-    for key, lineage in world.lineage.items():
-        top = os.path.normpath(world.place.root.absolute() / lineage["root"])
-        if top not in sources:
-            sources[top] = _source_state(Path(top), lineage.get("state"))
-        ours, edits = sources[top]
-        for suffix, name in world.place.sidecars.items():
-            if (key, name) in world.edits:
-                continue
-            text = _inherited(top, lineage["key"], suffix, name, ours, edits, digests)
-            if text is not None:
-                world.edits[key, name] = Edit(text, "inherited")
-
-
-def _source_state(
-    top: Path, state: str | None
-) -> tuple[dict[str, str], dict[tuple[str, str], Edit]]:
-    from prep.engine.ledger import snapshot
-
-    ledger = snapshot(Path(state) if state else top / ".prep")
-    try:
-        return ledger.outputs(), ledger.edits()
-    finally:
-        ledger.close()
-
-
-def _inherited(
-    top: str,
-    key: str,
-    suffix: str,
-    name: str,
-    ours: Mapping[str, str],
-    edits: Mapping[tuple[str, str], Edit],
-    digests: Digests,
-) -> str | None:
-    """Return what a person wrote for a field of a source picture, or None."""
-    path = os.path.splitext(key)[0] + suffix
-    file = os.path.join(top, path)
-    stat = scan.stat_of(file)
-    edit = edits.get((key, name))
-    if stat is not None:
-        found = digests.of(file, stat)
-        if found is not None and found != ours.get(path):
-            try:
-                return tags.decoded(Path(file).read_bytes())
-            except (tags.TextError, OSError):
-                return None
-    return str(edit.value) if edit is not None else None
