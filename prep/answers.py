@@ -13,13 +13,14 @@ from prep import orders
 from prep.config import Pipeline
 from prep.console import Console
 from prep.engine import fanout, views
-from prep.engine.ledger import open_ledger, snapshot
+from prep.engine.ledger_file import opened, snapshot
 from prep.engine.leg import Context, Leg, Order, asked_names, open_leg
 from prep.engine.lock import held
 from prep.engine.metafiles import link_of
 from prep.engine.plan import Step
 from prep.engine.report import Report
 from prep.engine.run import carry_out, remember
+from prep.engine.world import INHERITED
 from prep.errors import ConfigError, UserError, nearest
 from prep.files import write
 from prep.stage import Shape, Stage
@@ -169,7 +170,7 @@ def status(folder: Path, place: Any, context: Context) -> int:
         counts["dropped by you"] = len(world.dropped)
         counts["gone since the last run"] = len(world.gone)
         counts["edited by you"] = len(
-            {k for (k, _), e in world.edits.items() if e.source != "inherited"}
+            {k for (k, _), e in world.edits.items() if e.source != INHERITED}
         )
         counts["conflicts"] = len(world.conflicts)
         console.say(f"{folder}", **counts)
@@ -188,22 +189,19 @@ def status(folder: Path, place: Any, context: Context) -> int:
 
 def reset(folder: Path, key: str, place: Any, context: Context) -> int:
     """Give every field that a person wrote for a sample back to the machine."""
-    with held(place.state):
-        ledger = open_ledger(place.state)
-        try:
-            leg = open_leg(Order(place, ()), context, ledger)
-            if not any(at == key for at, _ in leg.world.edits):
-                known = {at for at, _ in leg.world.edits}
-                raise ConfigError(
-                    f"nothing of `{key}` was written by a person", nearest(key, known)
-                )
-            remember(leg)
-            with ledger.batch():
-                for at, field in leg.world.edits:
-                    if at == key:
-                        ledger.edit(at, field, None)
-        finally:
-            ledger.close()
+    with held(place.state), opened(place.state) as ledger:
+        leg = open_leg(Order(place, ()), context, ledger)
+        if not any(at == key for at, _ in leg.world.edits):
+            known = {at for at, _ in leg.world.edits}
+            raise ConfigError(
+                f"nothing of `{key}` was written by a person",
+                nearest(key, known) if known else "there is nothing to give back in this folder",
+            )
+        remember(leg)
+        with ledger.batch():
+            for at, field in leg.world.edits:
+                if at == key:
+                    ledger.edit(at, field, None)
     context.console.say(f"`{key}` is the machine's again; the next run writes it anew")
     return 0
 

@@ -5,7 +5,8 @@ from typing import Any
 
 from prep import sheet
 from prep.engine import metafiles, views
-from prep.engine.ledger import Edit, open_ledger
+from prep.engine.ledger import Edit
+from prep.engine.ledger_file import opened
 from prep.engine.leg import Context, Leg, Order, open_leg
 from prep.engine.lock import held
 from prep.engine.plan import Step
@@ -32,23 +33,19 @@ def take_over(file: Path, place: Place, context: Context) -> int:
         DatasetError: The sheet is damaged, was never exported, or names pictures that are not
             there; nothing is taken.
     """
-    with held(place.state):
-        ledger = open_ledger(place.state)
-        try:
-            leg = open_leg(Order(place, ()), context, ledger)
-            view = next(s for s in context.stages.values() if s.writes == "tags.csv")
-            step = Step(view, view.params(), 0, (), "")
-            edits, conflicts, read_as = _compared(leg, step, file)
-            remember(leg)
-            with ledger.batch():
-                for (key, name), cell in edits.items():
-                    ledger.edit(key, name, _edit(name, cell))
-                ours = file.samefile(place.root / view.writes)
-                if ours and not conflicts:
-                    data = file.read_bytes()
-                    ledger.wrote(place.name(file), digest_bytes(data))
-        finally:
-            ledger.close()
+    with held(place.state), opened(place.state) as ledger:
+        leg = open_leg(Order(place, ()), context, ledger)
+        view = next(s for s in context.stages.values() if s.writes == "tags.csv")
+        step = Step(view, view.params(), 0, (), "")
+        edits, conflicts, read_as = _compared(leg, step, file)
+        remember(leg)
+        with ledger.batch():
+            for (key, name), cell in edits.items():
+                ledger.edit(key, name, _edit(name, cell))
+            ours = file.samefile(place.root / view.writes)
+            if ours and not conflicts:
+                data = file.read_bytes()
+                ledger.wrote(place.name(file), digest_bytes(data))
     sidecars = tuple(
         asked
         for stage in context.stages.values()
@@ -144,6 +141,10 @@ def _stable(file: Path) -> bytes:
         before = file.stat()
         data = file.read_bytes()
         after = file.stat()
+    except FileNotFoundError:
+        raise DatasetError(
+            f"there is no `{file}`", "export one with `prep review export FOLDER`, or name yours"
+        ) from None
     except OSError as error:
         raise DatasetError(f"`{file}` cannot be read: {error.strerror}", "name the sheet") from None
     if (before.st_size, before.st_mtime_ns) != (after.st_size, after.st_mtime_ns):

@@ -1,25 +1,24 @@
 """The memory of one dataset: an SQLite file, and a readable journal it can be rebuilt from.
 
 What a person wrote, and what we last wrote where, is in the journal too; lost results are
-computed again. How any of it is stored is this module's secret.
+computed again. How any of it is stored is this module's secret, and `ledger_file`'s.
 """
 
 import json
-import os
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from prep.engine import journal
 from prep.engine.recipe import Made
-from prep.errors import DatasetError, MachineError
-from prep.files import canonical
+from prep.errors import MachineError
+from prep.files import canonical, digest_bytes
 
-_APPLICATION = 0x70726570
-_VERSION = 1
-_TABLES = """
+JOURNAL = "journal"  # the fact that says how many bytes of the journal are in the ledger
+TABLES = """
 CREATE TABLE files(path TEXT PRIMARY KEY, size INT, mtime INT, ctime INT, ino INT, sha TEXT,
                    racy INT) WITHOUT ROWID;
 CREATE TABLE samples(key TEXT PRIMARY KEY, digest TEXT, lineage TEXT) WITHOUT ROWID;
@@ -74,19 +73,22 @@ class Ledger:
         """Make all changes of the block durable at once, journal first; none if it raises."""
         try:
             yield
-            self._write_journal()
+            if self._lines:
+                length = journal.append(self._state / "journal.jsonl", self._lines)
+                self.set_fact(JOURNAL, length)
             self._sql.commit()
         except sqlite3.OperationalError as error:
-            self._sql.rollback()
-            raise MachineError(
-                f"the ledger in `{self._state}` cannot be written: {error}",
-                "free some space, then run the same command: it goes on where it stopped",
-            ) from error
+            self._roll_back()
+            raise unwritable(self._state, error) from error
         except BaseException:
-            self._sql.rollback()
+            self._roll_back()
             raise
         finally:
             self._lines.clear()
+
+    def _roll_back(self) -> None:
+        with suppress(sqlite3.Error):  # a disk that refused the commit may refuse this too
+            self._sql.rollback()
 
     def close(self) -> None:
         """Close the file; what was not committed is dropped."""
@@ -129,6 +131,8 @@ class Ledger:
     def body(self, digest: str) -> bytes | None:
         """Return a small result by its digest."""
         row = self._sql.execute("SELECT body FROM bodies WHERE digest = ?", (digest,)).fetchone()
+        if row is not None and digest_bytes(row[0]) != digest:
+            raise sqlite3.DatabaseError("a result is not as it was stored")
         return None if row is None else bytes(row[0])
 
     def edits(self) -> dict[tuple[str, str], Edit]:
@@ -214,7 +218,7 @@ class Ledger:
     def intend(self, path: str, digest: str) -> None:
         """Say, before it happens, that these bytes will stand at this path."""
         self._sql.execute("INSERT OR IGNORE INTO intents VALUES(?, ?)", (path, digest))
-        self._log({"wrote": path, "digest": digest})
+        self._log({"intends": path, "digest": digest})
 
     def wrote(self, path: str, digest: str | None) -> None:
         """Say that a path holds what we wrote or adopted; None: that it is gone."""
@@ -249,116 +253,19 @@ class Ledger:
     def _log(self, line: dict[str, Any]) -> None:
         self._lines.append(canonical(line))
 
-    def _write_journal(self) -> None:
-        if self._lines:
-            with (self._state / "journal.jsonl").open("a", encoding="utf-8") as file:
-                file.write("".join(line + "\n" for line in self._lines))
-                file.flush()
-                os.fsync(file.fileno())
+    def caught_up(self, length: int) -> None:
+        """Keep what was taken from the first `length` bytes of the journal, without a new line."""
+        self._lines.clear()
+        self.set_fact(JOURNAL, length)
+        self._sql.commit()
 
 
-def open_ledger(state: Path) -> Ledger:
-    """Open the ledger of a state folder; make it, from the journal if there is one.
-
-    Raises:
-        DatasetError: It was written by a newer version.
-        MachineError: The folder cannot be written.
-    """
-    path = state / "ledger.sqlite"
-    try:
-        return _opened(state, path)
-    except sqlite3.DatabaseError:
-        # Damaged: it is set aside, never deleted, and what matters is read from the journal.
-        if path.exists():
-            path.replace(state / "ledger.damaged")
-        for name in ("ledger.sqlite-wal", "ledger.sqlite-shm"):
-            (state / name).unlink(missing_ok=True)
-        return _opened(state, path)
-
-
-def snapshot(state: Path) -> Ledger:
-    """Open a ledger to read it, without a lock; an empty one in memory where there is none."""
-    path = state / "ledger.sqlite"
-    if path.exists():
-        try:
-            database = sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)
-            _check_version(database, state)
-        except sqlite3.DatabaseError:
-            return _in_memory(state)
-        return Ledger(state, database)
-    return _in_memory(state)
-
-
-def _in_memory(state: Path) -> Ledger:
-    database = sqlite3.connect(":memory:")
-    database.executescript(_TABLES)
-    ledger = Ledger(state, database)
-    _replay(ledger, state / "journal.jsonl")
-    return ledger
-
-
-def _opened(state: Path, path: Path) -> Ledger:
-    try:
-        state.mkdir(parents=True, exist_ok=True)
-        database = sqlite3.connect(path)
-    except (OSError, sqlite3.OperationalError) as error:
-        raise MachineError(
-            f"`{state}` cannot be written: {error}", "name another folder with `--state DIR`"
-        ) from error
-    fresh = not database.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
-    database.execute("PRAGMA journal_mode = WAL")
-    database.execute("PRAGMA synchronous = FULL")
-    if fresh:
-        database.executescript(
-            f"BEGIN; {_TABLES} PRAGMA application_id = {_APPLICATION};"
-            f" PRAGMA user_version = {_VERSION}; COMMIT;"
-        )
-    _check_version(database, state)
-    ledger = Ledger(state, database)
-    if fresh:
-        _replay(ledger, state / "journal.jsonl")
-        database.commit()
-    return ledger
-
-
-def _check_version(database: sqlite3.Connection, state: Path) -> None:
-    version = database.execute("PRAGMA user_version").fetchone()[0]
-    if version > _VERSION:
-        raise DatasetError(
-            f"`{state}` was written by a newer prep (ledger {version}, this is {_VERSION})",
-            "update with `pip install -U prep-and-train`",
-        )
-
-
-def _replay(ledger: Ledger, journal: Path) -> None:
-    """Take what the journal tells into an empty ledger; a torn last line is left out."""
-    if not journal.exists():
-        return
-    for line in journal.read_text(encoding="utf-8", errors="replace").splitlines():
-        try:
-            entry = json.loads(line)
-            _take(ledger, entry)
-        except (ValueError, KeyError, TypeError):
-            continue
-    ledger._lines.clear()
-
-
-def _take(ledger: Ledger, entry: dict[str, Any]) -> None:
-    if "edit" in entry:
-        key, field = entry["edit"]
-        back = entry.get("back")
-        ledger.edit(
-            key, field, None if back else Edit(entry["value"], entry["from"], entry["file"])
-        )
-    elif "wrote" in entry:
-        # All digests that ever stood there are ours: the last line may be a mere intention.
-        path, digest = entry["wrote"], entry["digest"]
-        if digest is None:
-            ledger.wrote(path, None)
-        else:
-            ledger._sql.execute("REPLACE INTO outputs VALUES(?, ?)", (path, digest))
-            ledger.intend(path, digest)
-    elif "rename" in entry:
-        ledger.rename(*entry["rename"])
-    elif "sample" in entry:
-        ledger.set_lineage(entry["sample"], entry["digest"], entry["lineage"])
+def unwritable(state: Path, error: Exception) -> MachineError:
+    """Return the error for a ledger that the disk does not take."""
+    full = "full" in str(error) or "No space" in str(error)
+    return MachineError(
+        f"the ledger in `{state}` cannot be written: {error}",
+        "free some space, then run the same command: it goes on where it stopped"
+        if full
+        else "check the disk, or name another folder with `--state DIR`",
+    )

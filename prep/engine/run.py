@@ -9,7 +9,7 @@ from typing import Any
 from prep import artifacts
 from prep.engine import fanout, publish, views
 from prep.engine.compute import Outcome, outcomes
-from prep.engine.ledger import open_ledger
+from prep.engine.ledger_file import opened
 from prep.engine.leg import Context, Leg, Order, large_file, open_leg
 from prep.engine.lock import held
 from prep.engine.plan import Plan, Step
@@ -29,23 +29,19 @@ def carry_out(order: Order, context: Context) -> Report:
         HeldError: Another run holds the dataset.
         UserError: Something a person has to mend; what was made until then is kept.
     """
-    with held(order.place.state):
-        ledger = open_ledger(order.place.state)
-        try:
-            if order.source is not None:
-                return fanout.carry_out(order, context, ledger)
-            leg = open_leg(order, context, ledger)
-            remember(leg)
-            report = Report(total=len(leg.world.folder.pictures) + len(leg.world.folder.faulty))
-            views.remove_orphans(leg, report)
-            for asked in order.asked:
-                take_step(leg, leg.number_for_good(leg.step(asked)), report)
-            _account(leg, report)
-            with ledger.batch():
-                ledger.know_files(leg.digests.news)
-            return report
-        finally:
-            ledger.close()
+    with held(order.place.state), opened(order.place.state) as ledger:
+        if order.source is not None:
+            return fanout.carry_out(order, context, ledger)
+        leg = open_leg(order, context, ledger)
+        remember(leg)
+        report = Report(total=len(leg.world.folder.pictures) + len(leg.world.folder.faulty))
+        views.remove_orphans(leg, report)
+        for asked in order.asked:
+            take_step(leg, leg.number_for_good(leg.step(asked)), report)
+        _account(leg, report)
+        with ledger.batch():
+            ledger.know_files(leg.digests.news)
+        return report
 
 
 def remember(leg: Leg) -> None:

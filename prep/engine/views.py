@@ -7,7 +7,7 @@ from typing import Any
 
 from prep import __version__, tags
 from prep.engine import metafiles, publish
-from prep.engine.ledger import snapshot
+from prep.engine.ledger_file import snapshot
 from prep.engine.leg import Leg, large_file
 from prep.engine.plan import Step, set_inputs
 from prep.engine.recipe import Made, Why, changed_params, why_stale
