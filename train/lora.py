@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from prep.seeds import seed_for
+from train.family import Base
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -18,7 +19,7 @@ class Pair:
     """The two weights of one adapted module; up @ down * alpha / rank is added to its own.
 
     Attributes:
-        down: (rank, in) or, for a 1x1 convolution, (rank, in, 1, 1).
+        down: (rank, in) or, for a convolution, (rank, in, height, width) of its kernel.
         up: (out, rank) or (out, rank, 1, 1).
     """
 
@@ -33,17 +34,23 @@ def add(network: Any, targets: tuple[str, ...], rank: int, alpha: float) -> None
     # peft's type says int; it only ever divides by rank.
     config = LoraConfig(r=rank, lora_alpha=alpha, target_modules=list(targets))  # type: ignore[arg-type]
     network.add_adapter(config, adapter_name=ADAPTER)
+    for pair in pairs(network).values():  # half precision would round small steps away
+        for weight in (pair.down, pair.up):
+            weight.data = weight.data.float()
 
 
-def seed_weights(network: "nn.Module", seed: int) -> None:
+def seed_weights(network: "nn.Module", seed: int, part: str = "") -> None:
     """Set first weights that depend on the seed and the module's name alone.
+
+    Args:
+        part: Folder of the text encoder, where `network` is one.
 
     Source:
         Down: Kaiming uniform with a = sqrt(5); up: zeros, as kohya-ss/sd-scripts networks/lora.py.
     """
     import torch
 
-    for name, pair in pairs(network).items():
+    for name, pair in pairs(network, part).items():
         generator = torch.Generator("cpu").manual_seed(seed_for(seed, "lora", name))
         first = torch.empty(pair.down.shape, dtype=torch.float32)
         torch.nn.init.kaiming_uniform_(first, a=math.sqrt(5), generator=generator)
@@ -52,13 +59,26 @@ def seed_weights(network: "nn.Module", seed: int) -> None:
             pair.up.zero_()
 
 
-def pairs(network: "nn.Module") -> dict[str, Pair]:
-    """Return the adapter's weights by the adapted module's name, sorted; not copies."""
+def of_base(base: Base) -> dict[str, Pair]:
+    """Return the pairs of the network and of the text encoders; see `pairs`."""
+    found = pairs(base.network)
+    for part, encoder in base.encoders.items():
+        found |= pairs(encoder, part)
+    return found
+
+
+def pairs(network: "nn.Module", part: str = "") -> dict[str, Pair]:
+    """Return the adapter's weights by the adapted module's name, sorted; not copies.
+
+    Args:
+        part: Folder of the text encoder, where `network` is one: names begin with it and a dot.
+    """
     found: Mapping[str, Any] = dict(network.named_modules())
+    before = f"{part}." if part else ""
     ending = f".lora_A.{ADAPTER}"
     names = sorted(name.removesuffix(ending) for name in found if name.endswith(ending))
     return {
-        name: Pair(found[name + ending].weight, found[f"{name}.lora_B.{ADAPTER}"].weight)
+        before + name: Pair(found[name + ending].weight, found[f"{name}.lora_B.{ADAPTER}"].weight)
         for name in names
     }
 

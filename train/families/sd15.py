@@ -30,8 +30,8 @@ def fits(folder: Path) -> bool:
         return False
 
 
-def load(folder: Path, device: str) -> Base:
-    """Open a diffusers folder: everything frozen, float32.
+def load(place: Path, device: str, dtype: str = "float32") -> Base:
+    """Open a diffusers folder: everything frozen.
 
     Raises:
         ModelFileError: A part is missing, damaged, or lacks weights.
@@ -43,26 +43,31 @@ def load(folder: Path, device: str) -> Base:
     from train.schedule import noise_schedule
     from train.weights import opened
 
-    wish: dict[str, Any] = {"use_safetensors": True, "dtype": torch.float32}
-    network = opened(UNet2DConditionModel, folder / "unet", wish)
-    encoder = opened(CLIPTextModel, folder / "text_encoder", wish)
+    wish: dict[str, Any] = {"use_safetensors": True, "dtype": getattr(torch, dtype)}
+    network = opened(UNet2DConditionModel, place / "unet", wish)
+    encoder = opened(CLIPTextModel, place / "text_encoder", wish)
     try:
-        tokenizer = CLIPTokenizer.from_pretrained(str(folder / "tokenizer"), local_files_only=True)
+        tokenizer = CLIPTokenizer.from_pretrained(str(place / "tokenizer"), local_files_only=True)
     except (OSError, ValueError, TypeError) as error:
         raise ModelFileError(
-            f"the tokenizer in `{folder}` cannot be opened", "fetch its files again"
+            f"the tokenizer in `{place}` cannot be opened", "fetch its files again"
         ) from error
-    alpha_bar_T, prediction = noise_schedule(folder / "scheduler", FAMILY.prediction)
+    alpha_bar_T, prediction = noise_schedule(place / "scheduler", FAMILY.prediction)
     for module in (network, encoder):
         module.to(device).requires_grad_(False).eval()
     # In training mode a U-Net without dropout computes the same; checkpointing will ask for it.
     network.train()
     text = {"tokenizer": tokenizer, "encoder": encoder}
-    return Base(network, text, alpha_bar_T, prediction, device)
+    return Base(network, text, alpha_bar_T, prediction, device, {"text_encoder": encoder})
 
 
-def encode(base: Base, texts: list[str]) -> "list[Conditioning]":
-    """Return the last hidden state of each text, {"text": shape (77, D)}, cut at 77 tokens."""
+def encode(base: Base, texts: list[str], clip_skip: int = 1) -> "list[Conditioning]":
+    """Return a hidden state of each text, {"text": shape (77, D)}, cut at 77 tokens.
+
+    Source:
+        Clip skip as kohya-ss/sd-scripts (commit 48d368fa): an earlier layer's state, then the
+        encoder's final normalisation.
+    """
     import torch
 
     tokenizer, encoder = base.text["tokenizer"], base.text["encoder"]
@@ -72,9 +77,13 @@ def encode(base: Base, texts: list[str]) -> "list[Conditioning]":
         ids_BL = tokenizer(
             text, padding="max_length", max_length=length, truncation=True, return_tensors="pt"
         ).input_ids
-        with torch.no_grad():
-            answer = encoder(ids_BL.to(base.device)).last_hidden_state
-        states.append({"text": answer[0].float().cpu()})
+        with torch.set_grad_enabled(base.text_learns()):
+            answer = encoder(ids_BL.to(base.device), output_hidden_states=clip_skip > 1)
+            state_BLD = answer.last_hidden_state
+            if clip_skip > 1:
+                state_BLD = encoder.final_layer_norm(answer.hidden_states[-clip_skip])
+        state_LD = state_BLD[0].float()
+        states.append({"text": state_LD if base.text_learns() else state_LD.cpu()})
     return states
 
 
@@ -97,8 +106,13 @@ def denoise(
 
 
 def export_name(module: str) -> str:
-    """Return kohya's name of a module of the U-Net: diffusers' name with underscores."""
-    return "lora_unet_" + module.replace(".", "_")
+    """Return kohya's name of a module: diffusers' name with underscores.
+
+    transformers has dropped the `text_model` that every reader of these files expects.
+    """
+    inner = module.removeprefix("text_encoder.")
+    before = "lora_unet_" if inner == module else "lora_te_text_model_"
+    return before + inner.removeprefix("text_model.").replace(".", "_")
 
 
 FAMILY = Family(
@@ -128,6 +142,16 @@ FAMILY = Family(
         "proj_in",
         "proj_out",
     ),
+    attention_targets=("to_q", "to_k", "to_v", "to_out.0"),
+    convolution_targets=(
+        "conv1",
+        "conv2",
+        "conv_shortcut",
+        "time_emb_proj",
+        "downsamplers.0.conv",
+        "upsamplers.0.conv",
+    ),
+    text_targets=("q_proj", "k_proj", "v_proj", "out_proj", "fc1", "fc2"),
     fits=fits,
     load=load,
     encode=encode,
