@@ -79,7 +79,7 @@ def plan(
 
 
 def why(
-    key: Annotated[str, typer.Argument(help="a picture's path in its folder")],
+    key: Annotated[str, typer.Argument(metavar="KEY", help="a picture's path in its folder")],
     folder: _In = None,
     state: _State = None,
     pipelines: _Pipelines = None,
@@ -99,7 +99,7 @@ def status(
 
 
 def reset(
-    key: Annotated[str, typer.Argument(help="a picture's path in its folder")],
+    key: Annotated[str, typer.Argument(metavar="KEY", help="a picture's path in its folder")],
     folder: _In = None,
     state: _State = None,
     pipelines: _Pipelines = None,
@@ -110,7 +110,7 @@ def reset(
 
 
 def init(
-    folder: Annotated[Path, typer.Argument(help="folder of your pictures")],
+    folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="folder of your pictures")],
     preset: Annotated[str, typer.Option("--for", help="sd15-character, sd15-style or tiny")] = (
         "sd15-character"
     ),
@@ -125,16 +125,23 @@ def stages() -> int:
 
 
 def review_import(
-    sheet: Annotated[Path, typer.Argument(help="the edited tags.csv")] = Path("tags.csv"),
+    sheet: Annotated[
+        Path | None, typer.Argument(metavar="[SHEET]", help="default: tags.csv in the folder")
+    ] = None,
     folder: _In = None,
     state: _State = None,
     pipelines: _Pipelines = None,
     json: _Json = False,
 ) -> int:
-    """Take the edits of a sheet over; a value that changed on both sides is a conflict."""
-    found = _dataset(folder or sheet.absolute().parent, pipelines)
+    """Take the edits of a sheet over.
+
+    A value that changed on both sides since the export is a conflict: its row is left alone.
+    """
+    found = _dataset(folder or (sheet and sheet.absolute().parent), pipelines)
     context = _context(_console(False, False, json))
-    return answers.review_import(sheet, found[0], _given_state(found, state), context)
+    return answers.review_import(
+        sheet or found[0] / "tags.csv", found[0], _given_state(found, state), context
+    )
 
 
 def built_app() -> typer.Typer:
@@ -265,7 +272,7 @@ def _dataset(folder: Path | None, file: Path | None) -> tuple[Path, Pipeline | N
 
 
 def _given_state(found: tuple[Path, Pipeline | None], state: Path | None) -> Any:
-    return orders.place_of(found[0], state, found[1])
+    return orders.known_place(found[0], state, found[1])
 
 
 def main(args: list[str] | None = None) -> None:

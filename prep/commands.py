@@ -67,6 +67,9 @@ def mistake(item: "Field[Any]", value: Any) -> tuple[str, str] | None:
     if not isinstance(value, wanted) or (wanted is not bool and isinstance(value, bool)):
         words = {str: "text", int: "a whole number", float: "a number", bool: "true or false"}
         return f"`{item.name}` is `{value}`", f"write {words[wanted]}"
+    choices = item.metadata["choices"]
+    if choices and value not in choices:
+        return f"`{item.name}` is `{value}`", nearest(value, choices)
     limits = item.metadata["limits"]
     least, above, most = limits.get("ge"), limits.get("gt"), limits.get("le")
     if least is not None and value < least:
@@ -83,8 +86,14 @@ def check(command: Command, values: Mapping[str, Any]) -> None:
     known = command.params()
     wrong = [found for name, value in values.items() if (found := mistake(known[name], value))]
     if wrong:
-        option = [(f"option {message}", hint) for message, hint in wrong]
+        option = [(f"option {_as_option(message)}", hint) for message, hint in wrong]
         raise ConfigError(*option[0], others=option[1:])
+
+
+def _as_option(message: str) -> str:
+    """Return a message that begins with a param's name with the option's name in its place."""
+    name = message.split("`")[1]
+    return message.replace(name, f"--{name.replace('_', '-')}", 1)
 
 
 def unknown(command: Command, name: str) -> tuple[str, str]:

@@ -163,18 +163,25 @@ def read_text(path: Path) -> str:
         raise DatasetError(
             f"there is no `{path}`", "make it with `prep edit FOLDER`, or run the whole pipeline"
         ) from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise DatasetError(f"`{path}` cannot be read: {error}", "is it a dataset file?") from None
+    except (IsADirectoryError, UnicodeDecodeError):
+        raise DatasetError(
+            f"`{path}` is not a dataset of prep", "make one with `prep edit FOLDER`"
+        ) from None
+    except OSError as error:
+        raise DatasetError(
+            f"`{path}` cannot be read: {error.strerror}", "is it a dataset file?"
+        ) from None
 
 
 def parse(text: str, name: str) -> Dataset:
     """Return the dataset that `text` holds; `name` (with its suffix) is for messages."""
+    head: Any
     if name.endswith(".jsonl"):
         rows = [files.strict_json(row, name) for row in text.splitlines() if row.strip()]
         head = rows[0] if rows and isinstance(rows[0], dict) else {}
         head["samples"] = {row.pop("key", ""): row for row in rows[1:] if isinstance(row, dict)}
-    else:
-        head = files.strict_json(text, name)
+    else:  # what does not even begin as ours is another kind of file, not a torn one
+        head = files.strict_json(text, name) if text.lstrip().startswith("{") else None
     if not isinstance(head, dict) or head.get("format") != FORMAT:
         raise _not_ours(head, name)
     if head.get("version") != VERSION:

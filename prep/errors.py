@@ -14,6 +14,8 @@ Any other exception is a bug and keeps its traceback.
 from collections.abc import Iterable
 from difflib import get_close_matches
 
+_SHOWN = 12
+
 
 class UserError(Exception):
     """Stop the command, print `message`, then `hint`, and exit with `exit_code`.
@@ -71,9 +73,10 @@ def no_such(kind: str, name: str, known: Iterable[str]) -> ConfigError:
 
 
 def nearest(name: str, known: Iterable[str]) -> str:
-    """Return the hint for a misspelt name: the nearest known one, else all of them."""
+    """Return the hint for a misspelt name: the nearest known one, else a dozen of them."""
     names = sorted(known)
     near = get_close_matches(name, names, n=1)
     if near:
         return f"did you mean `{near[0]}`?"
-    return f"known: {', '.join(names)}" if names else "none is known here"
+    more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
+    return f"known: {', '.join(names[:_SHOWN])}{more}" if names else "none is known here"

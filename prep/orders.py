@@ -47,10 +47,9 @@ def of_fan_out(
     """Return the order of a command that reads the first folder and writes the second."""
     source, out = folders
     _check_folder(source)
-    if source.resolve() == out.resolve():
-        raise DatasetError(
-            f"`{source}` cannot be read and written at once", "name another folder for the result"
-        )
+    if out.exists() and not out.is_dir():
+        raise DatasetError(f"`{out}` is not a folder", "name a folder for the result")
+    _check_apart(source, out, "name another folder for the result")
     asked = command.asked(_values(command, given, pipeline))
     place = place_of(out, given.state, pipeline)
     return Order(place, asked, source=place_of(source, None, pipeline))
@@ -83,11 +82,9 @@ def of_pipeline(pipeline: Pipeline) -> list[Order]:
         if asked:
             orders.append(Order(place, _views_late(asked), pipeline.meta))
             asked = []
-        if step.to.resolve() == place.root.resolve():
-            raise DatasetError(
-                f"`{step.command.name}` would read and write `{os.path.relpath(step.to)}`",
-                "name another folder: `to: ./images`",
-            )
+        _check_apart(
+            place.root, step.to, f"write another folder after `to:` of `{step.command.name}`"
+        )
         target = place_of(step.to, None, pipeline)
         orders.append(Order(target, stages, source=place))
         place = target
@@ -105,6 +102,12 @@ def _views_late(asked: Sequence[Asked]) -> tuple[Asked, ...]:
             last = max((n for n, a in enumerate(moved) if a.stage.writes in shows), default=-1)
             moved.insert(max(last + 1, at), one)
     return tuple(moved)
+
+
+def known_place(folder: Path, state: Path | None, pipeline: Pipeline | None) -> Place:
+    """Return where a dataset lies whose folder has to be there."""
+    _check_folder(folder)
+    return place_of(folder, state, pipeline)
 
 
 def place_of(folder: Path, state: Path | None, pipeline: Pipeline | None) -> Place:
@@ -139,6 +142,18 @@ def _check_folder(folder: Path) -> None:
         raise DatasetError(
             f"the folder `{folder}` {what}", "name the folder that holds the pictures"
         )
+
+
+def _check_apart(source: Path, out: Path, hint: str) -> None:
+    """Refuse folders of which one holds the other: what is written would be read again."""
+    read, written = source.resolve(), out.resolve()
+    shown, other = os.path.relpath(source), os.path.relpath(out)
+    if read == written:
+        raise DatasetError(f"`{shown}` cannot be read and written at once", hint)
+    if written.is_relative_to(read):
+        raise DatasetError(f"`{other}` lies inside `{shown}`, which is read", hint)
+    if read.is_relative_to(written):
+        raise DatasetError(f"`{shown}` lies inside `{other}`, which is written", hint)
 
 
 def _same(one: Path, other: Path) -> bool:

@@ -138,6 +138,7 @@ def param(
     speed: bool = False,
     file: bool = False,
     path: bool = False,
+    choices: tuple[str, ...] = (),
     **limits: float,
 ) -> Any:
     """Describe one field of a Params class.
@@ -148,7 +149,8 @@ def param(
         speed: Decides how fast, never which bytes: it stays out of the recipe.
         file: The value is a path; the stage is given the file's text, the recipe its digest.
         path: The value may be a path; it is resolved against the file it was written in.
+        choices: The words it may be; empty for any.
         limits: ge, gt, le: checked whoever builds the params.
     """
-    told = {"help": help, "speed": speed, "file": file, "path": path, "limits": limits}
-    return field(default=default, metadata=told)
+    told = {"help": help, "speed": speed, "file": file, "path": path, "choices": choices}
+    return field(default=default, metadata=told | {"limits": limits})

@@ -179,9 +179,12 @@ def _keyed(pictures: list[tuple[str, str]], found: Folder) -> None:
         key = nfc(name)
         twin = folded.setdefault(key.lower(), name)
         if twin != name:
-            found.faulty[name] = (
-                f"its name differs from {twin} only in case or Unicode form: rename one of them"
+            differs = (
+                "is that of another file in another Unicode form"
+                if key == nfc(twin)
+                else f"differs from {twin} only in case"
             )
+            found.faulty[name] = f"its name {differs}: rename one of them"
             continue
         found.pictures[key] = path
 

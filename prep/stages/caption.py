@@ -24,7 +24,7 @@ class Params:
     max_new_tokens: int = param(75, "most tokens of a caption", ge=1)
     prompt: str = param("", "words that every caption begins with")
     batch: int = param(4, "pictures per call of the model", ge=1, speed=True)
-    device: str = param("auto", "auto, cpu or cuda", speed=True)
+    device: str = param("auto", "auto, cpu or cuda", speed=True, choices=("auto", "cpu", "cuda"))
 
 
 def models(params: Params) -> tuple[Ask, ...]:

@@ -20,9 +20,9 @@ class Params:
         "base model or VAE: hub id, folder or `tiny`",
         path=True,
     )
-    dtype: str = param("float32", "kept as float32 or bfloat16")
+    dtype: str = param("float32", "kept as float32 or bfloat16", choices=("float32", "bfloat16"))
     batch: int = param(1, "pictures per call of the VAE", ge=1, speed=True)
-    device: str = param("auto", "auto, cpu or cuda", speed=True)
+    device: str = param("auto", "auto, cpu or cuda", speed=True, choices=("auto", "cpu", "cuda"))
 
 
 def models(params: Params) -> tuple[Ask, ...]:

@@ -7,7 +7,7 @@ from typing import Any
 
 from prep import dataset
 from prep.chain import edited
-from prep.dataset import PERSONS, Concept, Dataset, Sample
+from prep.dataset import PERSONS, TEXTS, Concept, Dataset, Sample
 from prep.stage import Rows, Shape, param, stage
 
 _REPEATS = re.compile(r"(\d+)_(.+)")
@@ -17,7 +17,9 @@ _REPEATS = re.compile(r"(\d+)_(.+)")
 class Params:
     """What the command line and pipelines.yaml accept."""
 
-    text: str = param("tags", "what trains: tags, caption, or both (tags, then the caption)")
+    text: str = param(
+        "tags", "what trains: tags, caption, or both (tags, then the caption)", choices=TEXTS
+    )
     repeats: int = param(1, "how often each picture is seen in an epoch", ge=1)
     trigger: str = param("", "word that calls the subject; kept first in every picture's tags")
 

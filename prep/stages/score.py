@@ -18,7 +18,7 @@ class Params:
 
     model: str = param("wd-vit-tagger-v3", "a tagger: name, hub id, folder or `tiny`", path=True)
     batch: int = param(4, "pictures per call of the model", ge=1, speed=True)
-    device: str = param("auto", "auto, cpu or cuda", speed=True)
+    device: str = param("auto", "auto, cpu or cuda", speed=True, choices=("auto", "cpu", "cuda"))
     threads: int = param(2, "CPU threads of the tagger", ge=1, speed=True)
 
 
