@@ -233,7 +233,7 @@ class _Reader:
             value = float(value)
         found = commands.mistake(item, value)
         if found is not None:
-            quoted = item.type is str and node.raw
+            quoted = item.type is str and node.raw and not isinstance(value, str)
             hint = f'put it in quotes: "{node.raw}"' if quoted else found[1]
             self.wrong.append((node.line, found[0], hint))
             return item.default

@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import re
 import stat
 import time
 import unicodedata
@@ -15,6 +16,7 @@ from prep.files import SCRATCH
 from prep.images import SUFFIXES
 
 _RACY_NS = 2_000_000_000
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 _LONG = 255  # bytes of a name on the file systems that people have
 
 
@@ -27,7 +29,7 @@ class Folder:
         sidecars: Path without suffix, relative and NFC -> suffix -> absolute path.
         stats: Absolute path -> what identifies the file's content cheaply.
         faulty: Key -> why the picture cannot be a sample.
-        scratch: What runs that died left behind.
+        scratch: Folders where a run that died may have left something behind.
     """
 
     root: Path
@@ -35,7 +37,7 @@ class Folder:
     sidecars: dict[str, dict[str, str]] = field(default_factory=dict)
     stats: dict[str, Stat] = field(default_factory=dict)
     faulty: dict[str, str] = field(default_factory=dict)
-    scratch: list[str] = field(default_factory=list)
+    scratch: set[str] = field(default_factory=set)
 
 
 def scan(root: Path, text_suffixes: tuple[str, ...]) -> Folder:
@@ -54,7 +56,7 @@ def scan(root: Path, text_suffixes: tuple[str, ...]) -> Folder:
         for path, name, entry in _walk(os.fspath(root.absolute()), ""):
             if entry.name.startswith("."):
                 if entry.name.startswith(SCRATCH):
-                    found.scratch.append(path)
+                    found.scratch.add(os.path.dirname(path))
                 continue
             stem, suffix = os.path.splitext(name)
             suffix = suffix.lower()
@@ -175,6 +177,9 @@ def _keyed(pictures: list[tuple[str, str]], found: Folder) -> None:
             name.encode()
         except UnicodeEncodeError:
             found.faulty[_shown(name)] = "its name is not valid UTF-8: rename it"
+            continue
+        if _CONTROL.search(name):  # sheets and lists of names are read line by line
+            found.faulty[name] = "its name holds a line break or control character: rename it"
             continue
         key = nfc(name)
         twin = folded.setdefault(key.lower(), name)
