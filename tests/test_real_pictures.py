@@ -1,4 +1,4 @@
-"""The whole job on real pictures: sprites with hand-written sidecars, the same without, photographs.
+"""The whole job on real pictures: sprites with hand-written sidecars, without them, photographs.
 
 What the stages made of them is compared with a bare script that knows nothing of this project.
 """
