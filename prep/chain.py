@@ -1,10 +1,32 @@
-"""One dataset file -> the next of its chain: the same samples, one stage further. Pure."""
+"""The chain of dataset files X.json, X_bucket.json, X_lat.json: names, and what each adds. Pure."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
-from prep.dataset import PERSONS, Dataset, Sample, parse
+from prep.dataset import PERSONS, Concept, Dataset, Sample, parse
+
+LINKS = ("", "_bucket", "_lat")
+
+
+def head_of(path: Path) -> Path:
+    """Return the first file of the chain that `path` belongs to."""
+    for link in LINKS[1:]:
+        if path.stem.endswith(link):
+            return path.with_name(path.stem.removesuffix(link) + path.suffix)
+    return path
+
+
+def link_of(head: Path, writes: str) -> Path:
+    """Return the file of the chain that a view writes: `meta_bucket` -> X_bucket.json."""
+    return head.with_name(head.stem + writes.removeprefix("meta") + head.suffix)
+
+
+def link_before(writes: str) -> str | None:
+    """Return the view that comes before `writes` in the chain; None for the first, and others."""
+    links = ["meta" + link for link in LINKS]
+    return links[links.index(writes) - 1] if writes in links[1:] else None
 
 
 def edited(sample: Sample, row: Mapping[str, Any]) -> Sample:
@@ -29,23 +51,27 @@ def continued(
     """Return the dataset file before this one with its samples taken one stage further.
 
     Args:
-        facts: `previous`: the bytes of the file before; root, state, program and made_by.
+        facts: `previous`: the bytes of the file before; file, root, state, program and made_by.
         rows: Key -> what the stage knows of a sample; samples without a row are left out.
         left_out: Key -> why.
         change: A sample and its row -> the sample as it is from now on.
     """
-    before = parse(facts["previous"].decode("utf-8-sig"), "the dataset file before this one")
+    before = parse(facts["previous"].decode("utf-8-sig"), facts["file"])
     samples = {
         key: change(edited(sample, rows[key]), rows[key])
         for key, sample in before.samples.items()
         if key in rows
     }
+    # A concept that a person named in a later file of the chain trains as pictures without one.
+    usual = before.concepts.get("", Concept())
+    concepts = {sample.concept: usual for sample in samples.values()} | dict(before.concepts)
     missing = {key: left_out.get(key, "it is gone") for key in before.samples if key not in rows}
     return replace(
         before,
         root=facts["root"],
         state=facts["state"],
         samples=samples,
+        concepts=dict(sorted(concepts.items())),
         left_out=dict(before.left_out) | missing,
         made_by={
             "program": facts["program"],

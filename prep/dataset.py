@@ -123,12 +123,13 @@ class Dataset:
         return {"samples": len(self.samples), "left_out": len(self.left_out)}
 
 
-def dump(dataset: Dataset, lines: bool = False) -> bytes:
+def dump(dataset: Dataset, name: str = "meta.json") -> bytes:
     """Return a dataset as UTF-8 JSON, one sample a line, or as JSON lines; always the same bytes.
 
     Args:
         dataset: What to write.
-        lines: JSON lines (`.jsonl`): a header, then one sample a line with its `key`.
+        name: The file's name. One that ends in `.jsonl` gets JSON lines: a header, then one
+            sample a line with its `key`.
     """
     head = {"format": FORMAT, "version": VERSION, "counts": dataset.counts()}
     head |= {
@@ -137,7 +138,7 @@ def dump(dataset: Dataset, lines: bool = False) -> bytes:
         if name != "samples" and value is not None
     }
     each = [(key, _compact(sample)) for key, sample in sorted(dataset.samples.items())]
-    if lines:
+    if name.endswith(".jsonl"):
         rows = [_text(head), *(_text({"key": key} | sample) for key, sample in each)]
         return "".join(row + "\n" for row in rows).encode()
     top = "".join(f" {_text(name)}: {_text(value)},\n" for name, value in sorted(head.items()))

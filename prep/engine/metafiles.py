@@ -1,36 +1,16 @@
-"""The chain of dataset files: X.json, X_bucket.json, X_lat.json, and what a person edited there."""
+"""What a person edited in the dataset files of a chain."""
 
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any
 
 from prep import dataset
+from prep.chain import LINKS, link_of
 from prep.dataset import PERSONS, Dataset, Sample
 from prep.engine.ledger import Edit
-from prep.engine.world import STATE, Digests, World
+from prep.engine.world import DROP, STATE, Digests, World
 from prep.errors import DatasetError
-
-_LINKS = ("", "_bucket", "_lat")
-
-
-def head_of(path: Path) -> Path:
-    """Return the first file of the chain that `path` belongs to."""
-    for link in _LINKS[1:]:
-        if path.stem.endswith(link):
-            return path.with_name(path.stem.removesuffix(link) + path.suffix)
-    return path
-
-
-def link_of(head: Path, writes: str) -> Path:
-    """Return the file of the chain that a view writes: `meta_bucket` -> X_bucket.json."""
-    return head.with_name(head.stem + writes.removeprefix("meta") + head.suffix)
-
-
-def link_before(writes: str) -> str | None:
-    """Return the view that comes before `writes` in the chain; None for the first, and others."""
-    links = ["meta" + link for link in _LINKS]
-    return links[links.index(writes) - 1] if writes in links[1:] else None
 
 
 def published_copy(digest: str) -> str:
@@ -41,54 +21,82 @@ def published_copy(digest: str) -> str:
 def read_back(head: Path, world: World, digests: Digests) -> None:
     """Take what a person edited in any file of the chain into the world's edits.
 
+    Where two files were edited differently, nothing of that field is taken, and no file of the
+    chain is written until they agree.
+
     Raises:
         DatasetError: A file is damaged, or a field was changed that is not a person's.
     """
     fresh: dict[tuple[str, str], Edit] = {}
-    for link in _LINKS:
-        path = link_of(head, "meta" + link)
-        name = world.place.name(path)
-        wrote = world.outputs.get(name)
-        found = digests.of(str(path.absolute())) if path.exists() else None
-        if found is None or wrote is None or found == wrote:
-            continue
-        base = world.place.file(published_copy(wrote))
-        if base.exists():
-            before = dataset.parse(base.read_text(encoding="utf-8"), path.name)
-            for at, edit in _changes(before, dataset.load(path), path.name).items():
-                _add(fresh, at, edit, world)
-    world.edits.update(fresh)
+    clashing: dict[tuple[str, str], str] = {}
+    paths = [link_of(head, "meta" + link) for link in LINKS]
+    for path in paths:
+        for at, edit in _edits(path, world, digests).items():
+            other = fresh.setdefault(at, edit)
+            if other.value != edit.value:
+                clashing[at] = f"{other.source} and {edit.source} were both edited"
+    world.edits |= {at: edit for at, edit in fresh.items() if at not in clashing}
+    if clashing:
+        world.conflicts |= clashing
+        world.held |= {world.place.name(path) for path in paths}
 
 
-def _add(fresh: dict[tuple[str, str], Edit], at: tuple[str, str], edit: Edit, world: World) -> None:
-    other = fresh.get(at)
-    if other is not None and other.value != edit.value:
-        world.conflicts[at] = f"{other.source} and {edit.source} were both edited"
-        del fresh[at]
-    elif at not in world.conflicts:
-        fresh[at] = edit
+def _edits(path: Path, world: World, digests: Digests) -> dict[tuple[str, str], Edit]:
+    """Return what a person changed in one file since we wrote it, under the names of today."""
+    wrote = world.outputs.get(world.place.name(path))
+    found = digests.of(str(path.absolute())) if path.exists() else None
+    if found is None or wrote is None or found == wrote:
+        return {}
+    base = world.place.file(published_copy(wrote))
+    if not base.exists():
+        raise DatasetError(
+            f"`{path.name}` was edited, and prep's own copy of it is gone",
+            "move it away and run again, then edit the new one",
+        )
+    before = dataset.parse(base.read_text(encoding="utf-8"), path.name)
+    after = dataset.load(path)
+    _check_added(before, after, path.name, world)
+    edits = _changes(before, after, path.name)
+    today = dict(world.renamed)
+    known = world.digests.keys() | world.faulty.keys()
+    named = {(today.get(key, key), field): edit for (key, field), edit in edits.items()}
+    return {at: edit for at, edit in named.items() if at[0] in known}
+
+
+def _check_added(before: Dataset, after: Dataset, name: str, world: World) -> None:
+    for key in sorted(after.samples.keys() - before.samples.keys()):
+        if (key, DROP) in world.edits:
+            raise DatasetError(
+                f"`{name}`: `{key}` is back, and was dropped before",
+                f"take it out again, then `prep reset {key}` brings it back",
+            )
+        raise DatasetError(
+            f"`{name}`: `{key}` was added by hand", "put the picture into the folder and run again"
+        )
 
 
 def _changes(before: Dataset, after: Dataset, name: str) -> dict[tuple[str, str], Edit]:
     """Return (key, field) -> the person's value, for every difference between two files."""
     edits: dict[tuple[str, str], Edit] = {}
+    for item in fields(Dataset):
+        if item.name != "samples" and getattr(before, item.name) != getattr(after, item.name):
+            raise _not_yours(f"`{name}`: `{item.name}`", name)
     for key, sample in before.samples.items():
         if key not in after.samples:
-            edits[key, "meta.drop"] = Edit(True, name)
+            edits[key, DROP] = Edit(True, name)
             continue
         for field, value in _differences(sample, after.samples[key]).items():
             if field not in PERSONS:
-                raise DatasetError(
-                    f"`{name}`: `{field}` of `{key}` was changed by hand, and prep computes it",
-                    f"put it back, or delete `{name}` and run again; "
-                    f"yours to change: {', '.join(PERSONS)}",
-                )
+                raise _not_yours(f"`{name}`: `{field}` of `{key}`", name)
             edits[key, f"meta.{field}"] = Edit(value, name)
-    for key in after.samples.keys() - before.samples.keys():
-        raise DatasetError(
-            f"`{name}`: `{key}` was added by hand", "put the picture into the folder and run again"
-        )
     return edits
+
+
+def _not_yours(what: str, name: str) -> DatasetError:
+    return DatasetError(
+        f"{what} was changed by hand, and prep computes it",
+        f"put it back, or delete `{name}` and run again; yours to change: {', '.join(PERSONS)}",
+    )
 
 
 def _differences(before: Sample, after: Sample) -> Mapping[str, Any]:

@@ -17,6 +17,7 @@ _FIFTH = 5
 STATE = "state:"
 INHERITED = "inherited"
 SHEET = "tags.csv"
+DROP = "meta.drop"  # the field that says: a dataset file lost the entry
 # In the lineage of a derived picture that prep itself removed: it did not vanish.
 REMOVED = '"removed":true'
 
@@ -98,7 +99,7 @@ class World:
             key: f"dropped in {edit.source}"
             for (key, name), edit in self.edits.items()
             if key in self.digests
-            and ((name == "keep" and edit.value == "no") or name == "meta.drop")
+            and ((name == "keep" and edit.value == "no") or name == DROP)
         }
 
     def sidecar(self, key: str, suffix: str) -> str:

@@ -46,7 +46,8 @@ def meta(rows: Rows, params: Params) -> bytes:
             concepts=_concepts(rows, samples, params),
             made_by={"program": rows.facts["program"], "stages": rows.facts["made_by"]},
             left_out=rows.left_out,
-        )
+        ),
+        rows.facts["file"],
     )
 
 

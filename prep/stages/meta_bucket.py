@@ -24,7 +24,8 @@ class Params:
 )
 def meta_bucket(rows: Rows, params: Params) -> bytes:
     """Publish meta_bucket.json."""
-    return dataset.dump(continued(rows.facts, rows.rows, rows.left_out, _bucketed))
+    made = continued(rows.facts, rows.rows, rows.left_out, _bucketed)
+    return dataset.dump(made, rows.facts["file"])
 
 
 def _bucketed(sample: Sample, row: Any) -> Sample:

@@ -48,7 +48,7 @@ def load(params: Params, found: tuple[Found, ...]) -> Any:
 def meta_lat(rows: Rows, params: Params, vae: Any) -> bytes:
     """Publish meta_lat.json."""
     made = continued(rows.facts, rows.rows, rows.left_out, _with_latents)
-    return dataset.dump(replace(made, vae=vae, base=params.model))
+    return dataset.dump(replace(made, vae=vae, base=params.model), rows.facts["file"])
 
 
 def _with_latents(sample: Sample, row: Any) -> Sample:
