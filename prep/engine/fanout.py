@@ -81,8 +81,8 @@ def carry_out(order: Order, context: Context, ledger: Ledger) -> Report:
     report = Report(total=len(leg.world.folder.pictures) + len(leg.world.folder.faulty))
     report.failed |= leg.world.faulty
     place, source = order.place, leg.world.place
-    for path in scan(place.root, ()).scratch if _exists(leg) else ():
-        Path(path).unlink(missing_ok=True)
+    for folder in {*(scan(place.root, ()).scratch if _exists(leg) else ()), place.state}:
+        publish.sweep_scratch(Path(folder), place.state)
     with ledger.batch():
         known = ledger.outputs()
         for name, digest in leg.world.outputs.items():
@@ -109,19 +109,21 @@ def _make(leg: Leg, todo: Plan, report: Report) -> int:
     stage = todo.step.stage
     waiting: list[Outcome] = []
     console = leg.context.console
-    with console.progress(stage.name, len(todo.run)) as progress:
-        for done in outcomes(todo, leg.values, leg.context.jobs, report.notes.append):
-            progress.advance(len(done))
-            for outcome in map(_short_enough, done):
-                console.detail(f"{stage.name}: {outcome.key}: {outcome.state}")
-                if outcome.passing:
-                    report.failed[outcome.key] = outcome.why
-                else:
-                    waiting.append(outcome)
-            if len(waiting) >= _BATCH:
-                _publish(leg, todo.step, waiting, report)
-                waiting = []
-    _publish(leg, todo.step, waiting, report)
+    try:
+        with console.progress(stage.name, len(todo.run)) as progress:
+            for done in outcomes(todo, leg.values, leg.context.jobs, report.notes.append):
+                progress.advance(len(done))
+                for outcome in map(_short_enough, done):
+                    console.detail(f"{stage.name}: {outcome.key}: {outcome.state}")
+                    if outcome.passing:
+                        report.failed[outcome.key] = outcome.why
+                    else:
+                        waiting.append(outcome)
+                if len(waiting) >= _BATCH:
+                    batch, waiting = waiting, []
+                    _publish(leg, todo.step, batch, report)
+    finally:
+        _publish(leg, todo.step, waiting, report)  # also when a person stops the run
     leg.values.forget(stage.name)
     return len(todo.run)
 
@@ -206,22 +208,17 @@ def _lineage(leg: Leg, step: Step, key: str, derived: Derived) -> dict[str, Any]
 def _remove_derived(leg: Leg, stage: str, report: Report) -> None:
     """Remove pictures that no source yields any more, unless a person edited them."""
     made = leg.values.made(stage)
-    wanted = {child["name"] for child in _children(leg, made, leg.world.digests.keys())}
-    place: Place = leg.order.place
-    for key, (digest, lineage) in leg.ledger.samples().items():
-        told = artifacts.loaded(lineage.encode()) if lineage else {}
-        if told.get("kind") != stage or key in wanted:
-            continue
-        path = place.root / key
-        if not path.exists():
-            continue
-        if leg.digests.of(os.fspath(path.absolute())) == leg.world.outputs.get(key):
-            publish.remove(leg.ledger, path, key)
-            with leg.ledger.batch():
-                told["removed"] = True
-                leg.ledger.set_lineage(key, digest, artifacts.dumped(told).decode())
-        else:
+    samples = leg.ledger.samples()
+    for key, edited in unwanted(leg, stage):
+        if edited:
             report.edited.append(key)
+            continue
+        # Said first: a run that dies in between must not take it for vanished.
+        digest, lineage = samples[key]
+        told = artifacts.loaded((lineage or "{}").encode()) | {"removed": True}
+        with leg.ledger.batch():
+            leg.ledger.set_lineage(key, digest, artifacts.dumped(told).decode())
+        publish.remove(leg.ledger, leg.order.place.root / key, key)
     gone = [key for key in made if key not in leg.world.digests and key not in leg.world.faulty]
     if gone:
         with leg.ledger.batch():
@@ -229,10 +226,25 @@ def _remove_derived(leg: Leg, stage: str, report: Report) -> None:
         leg.values.forget(stage)
 
 
-def _children(leg: Leg, made: dict[str, Made], keys: Any) -> Iterator[dict[str, Any]]:
-    for key, row in made.items():
-        body = leg.ledger.body(row.digest) if row.state == "made" and key in keys else None
-        yield from artifacts.loaded(body) if body else ()
+def unwanted(leg: Leg, stage: str) -> Iterator[tuple[str, bool]]:
+    """Yield each derived picture that no source yields any more, and whether a person edited it."""
+    there = [*leg.world.digests, *leg.world.faulty]
+    wanted = {name for key in there for name in children(leg, stage, key)}
+    for key, (_, lineage) in leg.ledger.samples().items():
+        told = artifacts.loaded(lineage.encode()) if lineage else {}
+        if told.get("kind") != stage or key in wanted:
+            continue
+        path = leg.order.place.root / key
+        if path.exists():
+            found = leg.digests.of(os.fspath(path.absolute()))
+            yield key, found != leg.world.outputs.get(key)
+
+
+def children(leg: Leg, stage: str, key: str) -> list[str]:
+    """Return the keys of the pictures that a stage made of a source picture."""
+    made = leg.values.made(stage).get(key)
+    body = leg.ledger.body(made.digest) if made and made.state == "made" else None
+    return [child["name"] for child in artifacts.loaded(body)] if body else []
 
 
 def _exists(leg: Leg) -> bool:

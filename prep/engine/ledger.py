@@ -61,10 +61,14 @@ class Edit:
 
 
 class Ledger:
-    """An open ledger; changes become durable together, at the end of a `with ledger.batch()`."""
+    """An open ledger; changes become durable together, at the end of a `with ledger.batch()`.
+
+    Attributes:
+        state: The folder where it lies, with the journal.
+    """
 
     def __init__(self, state: Path, database: sqlite3.Connection) -> None:
-        self._state = state
+        self.state = state
         self._sql = database
         self._lines: list[str] = []
 
@@ -74,12 +78,12 @@ class Ledger:
         try:
             yield
             if self._lines:
-                length = journal.append(self._state / "journal.jsonl", self._lines)
+                length = journal.append(self.state / "journal.jsonl", self._lines)
                 self.set_fact(JOURNAL, length)
             self._sql.commit()
         except sqlite3.OperationalError as error:
             self._roll_back()
-            raise unwritable(self._state, error) from error
+            raise unwritable(self.state, error) from error
         except BaseException:
             self._roll_back()
             raise

@@ -5,7 +5,7 @@ import os
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from prep import files
@@ -32,9 +32,13 @@ def held(state: Path) -> Iterator[None]:
             "since": time.strftime("%H:%M:%S"),
             "command": " ".join(["prep", *sys.argv[1:]]),
         }
-        (state / "holder.json").write_text(json.dumps(record), encoding="utf-8")
-        yield
-        (state / "holder.json").unlink(missing_ok=True)
+        with files.disk_errors(state):
+            (state / "holder.json").write_text(json.dumps(record), encoding="utf-8")
+        try:
+            yield
+        finally:
+            with suppress(OSError):
+                (state / "holder.json").unlink()
     finally:
         os.close(descriptor)
 

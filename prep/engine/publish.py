@@ -5,6 +5,7 @@ folders are flushed; the ledger says done. What a crash leaves is recognised by 
 """
 
 import os
+import re
 import uuid
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -48,7 +49,7 @@ def publish(
     Raises:
         MachineError: The disk is full or a folder cannot be written; earlier batches stay.
     """
-    scratches = [output.path.with_name(f"{files.SCRATCH}{uuid.uuid4().hex}") for output in outputs]
+    scratches = [_scratch(output, ledger.state) for output in outputs]
     try:
         for output, scratch in zip(outputs, scratches, strict=True):
             with files.disk_errors(output.path):
@@ -86,10 +87,36 @@ def remove(ledger: Ledger, path: Path, name: str) -> None:
         ledger.wrote(name, None)
 
 
-def sweep_scratch(folder: Path) -> None:
-    """Remove the scratch files that dead runs left in a folder; the lock is held."""
+def sweep_scratch(folder: Path, state: Path) -> None:
+    """Remove the scratch files that dead runs of this dataset left in a folder; its lock is held.
+
+    Those of other datasets, which may be in use, and all other files stay.
+    """
+    ours = _ours(folder, state)
     with suppress(OSError):
         for entry in os.scandir(folder):
-            if entry.name.startswith(files.SCRATCH) and entry.is_file(follow_symlinks=False):
+            if ours.fullmatch(entry.name) and entry.is_file(follow_symlinks=False):
                 with suppress(OSError):
                     os.unlink(entry.path)
+
+
+def _scratch(output: Output, state: Path) -> Path:
+    """Return where the bytes of a file wait: beside it, those of prep's own files in its folder."""
+    # One folder to sweep, however many folders the large results fill.
+    own = output.path.absolute().is_relative_to(state.absolute())
+    folder = state if own else output.path.parent
+    return folder / f"{files.SCRATCH}{_mark(folder, state)}-{uuid.uuid4().hex}"
+
+
+def _ours(folder: Path, state: Path) -> re.Pattern[str]:
+    return re.compile(rf"{re.escape(files.SCRATCH)}{_mark(folder, state)}-[0-9a-f]{{32}}")
+
+
+def _mark(folder: Path, state: Path) -> str:
+    """Return what tells a dataset's scratch files from those of others in the same folder.
+
+    It stays the same when all of them move together.
+    """
+    folder, state = folder.absolute(), state.absolute()
+    way = os.path.relpath(state, folder) if state.anchor == folder.anchor else os.fspath(state)
+    return files.digest_bytes(Path(way).as_posix().encode("utf-8", "surrogateescape"))[:8]

@@ -2,7 +2,7 @@
 
 import time
 from collections import Counter
-from contextlib import suppress
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -47,11 +47,7 @@ def carry_out(order: Order, context: Context) -> Report:
 def remember(leg: Leg) -> None:
     """Let the ledger learn what the disk says: renames, edits, digests, what a dead run left."""
     world, ledger = leg.world, leg.ledger
-    for path in world.folder.scratch:
-        with suppress(OSError):
-            Path(path).unlink()
-    if leg.order.meta is not None:
-        publish.sweep_scratch(leg.order.meta.absolute().parent)
+    sweep(leg.order, world.folder.scratch)
     with ledger.batch():
         _remember_edits(leg)
         known = ledger.outputs()
@@ -67,6 +63,13 @@ def remember(leg: Leg) -> None:
         now |= {key: row for key, row in before.items() if key in world.faulty}
         if now != before:
             ledger.know_samples(now)
+
+
+def sweep(order: Order, folders: Iterable[str]) -> None:
+    """Remove what runs of this dataset that died left in its folders, and beside its files."""
+    beside = {order.meta.absolute().parent} if order.meta is not None else set()
+    for folder in {Path(folder) for folder in folders} | beside | {order.place.state}:
+        publish.sweep_scratch(folder, order.place.state)
 
 
 def _remember_edits(leg: Leg) -> None:
@@ -127,16 +130,18 @@ def _make(leg: Leg, plan: Plan, report: Report) -> int:
     todo = Plan(plan.step, {key: plan.run[key] for key in first})
     writer = _Writer(leg, plan.step, followers)
     console = leg.context.console
-    with console.progress(plan.step.stage.name, len(first)) as progress:
-        for done in outcomes(todo, leg.values, leg.context.jobs, report.notes.append):
-            progress.advance(len(done))
-            for outcome in done:
-                console.detail(f"{plan.step.stage.name}: {outcome.key}: {outcome.state}")
-                count += 1 + len(followers.get(outcome.key, ()))
-                if outcome.passing:
-                    report.failed[outcome.key] = outcome.why
-            writer.add(done)
-    writer.commit()
+    try:
+        with console.progress(plan.step.stage.name, len(first)) as progress:
+            for done in outcomes(todo, leg.values, leg.context.jobs, report.notes.append):
+                progress.advance(len(done))
+                for outcome in done:
+                    console.detail(f"{plan.step.stage.name}: {outcome.key}: {outcome.state}")
+                    count += 1 + len(followers.get(outcome.key, ()))
+                    if outcome.passing:
+                        report.failed[outcome.key] = outcome.why
+                writer.add(done)
+    finally:
+        writer.commit()  # also when a person stops the run: nothing that was made is lost
     leg.values.forget(plan.step.stage.name)
     return count
 
@@ -145,21 +150,29 @@ def _shared(
     leg: Leg, plan: Plan
 ) -> tuple[list[tuple[str, Made, None]], list[str], dict[str, list[str]]]:
     """Divide samples into those made before, the first of each kind, and its twins."""
-    stage = plan.step.stage
-    present = leg.present(stage)
-    adopted: list[tuple[str, Made, None]] = []
+    before = made_before(leg, plan)
+    adopted = [(key, made, None) for key, made in before.items()]
     first: dict[str, str] = {}
     followers: dict[str, list[str]] = {}
-    for key in sorted(plan.run):
+    for key in sorted(plan.run.keys() - before.keys()):
         inputs = plan.run[key][0]
-        past = leg.ledger.past(stage.name, inputs, plan.step.base)
-        if past is not None and (past.state != "made" or present(past)):
-            adopted.append((key, past, None))
-        elif inputs in first:
+        if inputs in first:
             followers.setdefault(first[inputs], []).append(key)
         else:
             first[inputs] = key
     return adopted, list(first.values()), followers
+
+
+def made_before(leg: Leg, plan: Plan) -> dict[str, Made]:
+    """Return key -> result for what the same recipe made before, perhaps of another sample."""
+    stage = plan.step.stage
+    present = leg.present(stage)
+    found: dict[str, Made] = {}
+    for key in sorted(plan.run):
+        past = leg.ledger.past(stage.name, plan.run[key][0], plan.step.base)
+        if past is not None and (past.state != "made" or present(past)):
+            found[key] = past
+    return found
 
 
 class _Writer:
