@@ -13,7 +13,7 @@ from prep.stage import Rejected
 
 # What a picture can do to a decoder or a model. Anything else is a bug and stops the run.
 _SAMPLE_ERRORS = (OSError, ValueError, ArithmeticError, RuntimeError)
-_PASSING = ("missing", "unstable")
+_PASSING = ("missing", "unstable", "io-error", "oom")
 
 
 @dataclass(frozen=True)
@@ -81,10 +81,10 @@ def outcomes(
         plan: What to run.
         values: Where what the stage reads is found.
         jobs: Decoding processes.
-        note: Called with what the model says of itself once it is loaded.
+        note: Called with what a person should know of a picture, or of the model once loaded.
     """
     call = Caller(plan.step, note)
-    for group in _groups(_read(plan, values, jobs), plan, values, call.size):
+    for group in _groups(_read(plan, values, jobs, note), plan, values, call.size):
         bad = [item for item in group if isinstance(item, Outcome)]
         good = [item for item in group if not isinstance(item, Outcome)]
         yield bad + (_called(call, good) if good else [])
@@ -93,7 +93,9 @@ def outcomes(
 _Read = tuple[str, str, tuple[Any, ...]]
 
 
-def _read(plan: Plan, values: Values, jobs: int) -> Iterator[_Read | Outcome]:
+def _read(
+    plan: Plan, values: Values, jobs: int, note: Callable[[str], None]
+) -> Iterator[_Read | Outcome]:
     """Yield key, inputs and what the stage reads of each sample, or why it cannot be read."""
     names = [name for name, _ in plan.step.stage.needs()]
     keys = _ordered(plan, values)
@@ -115,6 +117,8 @@ def _read(plan: Plan, values: Values, jobs: int) -> Iterator[_Read | Outcome]:
                 why = "unstable: it changed during the run; run again"
                 yield Outcome(key, inputs, None, "failed", why, passing=True)
                 continue
+            for warning in result.warnings:
+                note(f"{key}: {warning}")
             image = result.image()
             yield (
                 key,

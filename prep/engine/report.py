@@ -43,7 +43,7 @@ class Report:
         """Return the report as a person reads it; the counts add up to the pictures there are."""
         made = ", ".join(f"{name} {count}" for name, count in self.made.items() if count)
         out = [f"`{where}` is up to date: nothing to do" if not made else f"`{where}`: made {made}"]
-        out += [f"  {note}" for note in self.notes]
+        out += [f"  {note}" for note in dict.fromkeys(self.notes)]
         out += [f"  kept as you edited it: {path}" for path in self.edited]
         out += [f"  left out: {key}: {why}" for key, why in sorted(self.rejected.items())]
         out += [f"  {line}" for line in self.wrong()]
