@@ -1,17 +1,21 @@
 """Files that are only a view of the ledger: sidecars, the sheet, the dataset files."""
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from prep import __version__, tags
+from prep.chain import link_before, link_of
 from prep.engine import metafiles, publish
 from prep.engine.ledger_file import snapshot
 from prep.engine.leg import Leg, large_file
 from prep.engine.plan import Step, set_inputs
 from prep.engine.recipe import Made, Why, changed_params, why_stale
 from prep.engine.report import Report
+from prep.engine.world import INHERITED, SHEET
 from prep.errors import DatasetError
 from prep.files import canonical, digest_bytes
 from prep.stage import Rows, Shape, Stage
@@ -32,15 +36,17 @@ def stale_sidecars(leg: Leg, step: Step) -> dict[str, str]:
         if key in world.clashing or (key, stage.writes) in world.conflicts:
             continue
         edit = world.edits.get((key, stage.writes))
+        verbatim = edit is not None and edit.source != SHEET
         there = world.on_disk.get(world.sidecar(key, suffix))
-        if edit is not None and edit.file and edit.file == there:
+        if edit is not None and verbatim and edit.file and edit.file == there:
             continue
         row = made.get(key)
         if row and there == row.digest and row.base == step.base and row.inputs == of(key):
             continue
         value = leg.values.value(stage.writes, key)
         if value is not None:
-            stale[key] = str(edit.value) if edit else str(stage.run(value, step.params))
+            said = edit.value if edit is not None and verbatim else stage.run(value, step.params)
+            stale[key] = str(said)
     return stale
 
 
@@ -61,15 +67,20 @@ def publish_sidecars(leg: Leg, step: Step) -> int:
             if leg.world.on_disk.get(name) != digest_bytes(data):
                 outputs.append(publish.Output(file, name, data))
             leg.world.on_disk[name] = digest_bytes(data)
-        name_of_stage = step.stage.name
-
-        def done(rows: list[Any] = rows, name: str = name_of_stage) -> None:
-            leg.ledger.record(name, rows, again=False)
-
-        publish.publish(leg.ledger, outputs, done)
+        publish.publish(leg.ledger, outputs, partial(_sidecars_done, leg, step.stage, rows))
         written += len(outputs)
     leg.values.forget(step.stage.name)
     return written
+
+
+def _sidecars_done(leg: Leg, stage: Stage, rows: Sequence[tuple[str, Made, None]]) -> None:
+    """Record sidecars, and of each edit that it now stands in a file: the base of the next one."""
+    leg.ledger.record(stage.name, rows, again=False)
+    for key, made, _ in rows:
+        edit = leg.world.edits.get((key, stage.writes))
+        if edit is not None and edit.source != INHERITED and edit.file != made.digest:
+            leg.world.edits[key, stage.writes] = replace(edit, file=made.digest)
+            leg.ledger.edit(key, stage.writes, leg.world.edits[key, stage.writes])
 
 
 def remove_orphans(leg: Leg, report: Report) -> None:
@@ -92,7 +103,7 @@ def view_file(leg: Leg, stage: Stage) -> Path:
     """Return the file that a view writes."""
     if stage.writes.startswith("meta"):
         head = leg.order.meta or leg.order.place.root.parent / "meta.json"
-        return metafiles.link_of(head, stage.writes)
+        return link_of(head, stage.writes)
     return leg.order.place.root / stage.writes
 
 
@@ -106,6 +117,8 @@ def plan_view(leg: Leg, step: Step) -> tuple[str, Why | None, bool]:
     previous = _previous(leg, step.stage)
     extra += digest_bytes(previous) if previous is not None else ""
     inputs, waits = set_inputs(step, leg.values, leg.world.digests, extra)
+    if name in leg.world.held:
+        return inputs, None, waits
     made = leg.values.made(step.stage.name).get(name)
     found = leg.digests.of(str(file.absolute())) if file.exists() else None
     present = made is not None and found == made.digest
@@ -225,10 +238,10 @@ def _before(leg: Leg) -> Iterator[tuple[str, str]]:
 
 def _previous(leg: Leg, stage: Stage) -> bytes | None:
     """Return the dataset file that this one continues; None for the first of the chain."""
-    before = metafiles.link_before(stage.writes)
+    before = link_before(stage.writes)
     if before is None or leg.order.meta is None:
         return None
-    file = metafiles.link_of(leg.order.meta, before)
+    file = link_of(leg.order.meta, before)
     if not file.exists():
         raise DatasetError(
             f"there is no `{os.path.relpath(file)}`", "run the stage before this one, or `prep run`"
@@ -242,8 +255,10 @@ def _facts(leg: Leg, step: Step, previous: bytes | None) -> dict[str, Any]:
         "made_by": _made_by(leg, step.stage),
     }
     if step.stage.writes.startswith("meta"):
-        folder = view_file(leg, step.stage).absolute().parent
+        file = view_file(leg, step.stage).absolute()
+        folder = file.parent
         place = leg.order.place
+        facts["file"] = file.name
         facts["root"] = Path(os.path.relpath(place.root, folder)).as_posix()
         facts["state"] = Path(os.path.relpath(place.state, folder)).as_posix()
     if previous:
