@@ -10,18 +10,18 @@ from pathlib import Path
 from typing import Any
 
 from prep import orders
+from prep.chain import link_of
 from prep.config import Pipeline
 from prep.console import Console
-from prep.engine import fanout, views
+from prep.engine import explain, fanout
 from prep.engine.ledger_file import opened, snapshot
 from prep.engine.leg import Context, Leg, Order, asked_names, open_leg
 from prep.engine.lock import held
-from prep.engine.metafiles import link_of
-from prep.engine.plan import Step
+from prep.engine.preview import Coming, coming_of, previewed
 from prep.engine.report import Report
 from prep.engine.run import carry_out, remember
 from prep.engine.world import INHERITED
-from prep.errors import ConfigError, UserError, nearest
+from prep.errors import ConfigError, nearest
 from prep.files import write
 from prep.stage import Shape, Stage
 
@@ -45,119 +45,65 @@ def run_pipeline(pipeline: Pipeline, context: Context, speech: Sequence[str]) ->
 
 def plan_one(order: Order, context: Context) -> int:
     """Print what one order would do."""
-    _plan(order, context)
+    _plan(order, context, Coming())
     return 0
 
 
 def plan_pipeline(pipeline: Pipeline, context: Context) -> int:
     """Print what a whole pipeline would do."""
-    waits = ""
+    coming, waits = Coming(), ""
     for order in orders.of_pipeline(pipeline):
-        if waits and not order.place.root.is_dir():
+        if coming.made and not _pictures_in(order):
             for name in asked_names(order):
-                context.console.say(f"{name:<12}  waits for {waits}")
-        elif _plan(order, context):
-            waits = order.asked[-1].command
+                context.console.say(f"{name:<12}  waits for {waits}", stage=name, busy=True)
+            continue
+        coming, busy = _plan(order, context, coming)
+        waits = order.asked[-1].command if busy else waits
     if pipeline.train is not None:
         after = f"waits for {waits}" if waits else "runs next; says at once if it is done"
         context.console.say(f"{'train':<12}  {pipeline.train['method']}: {after}")
     return 0
 
 
-def _plan(order: Order, context: Context) -> bool:
-    """Print the plan of one order; return whether anything is to be done."""
-    busy = False
+def _plan(order: Order, context: Context, coming: Coming) -> tuple[Coming, bool]:
+    """Print the plan of one order; return what it changes for the next, and whether it is busy."""
     context.console.say(f"{os.path.relpath(order.place.root)}:")
     with _read_only(order, context) as leg:
-        for asked in order.asked:
-            step = leg.step(asked)
-            line, todo = _planned(leg, step)
-            busy = busy or todo
-            context.console.say(f"  {line}", stage=asked.stage.name, busy=todo)
-    return busy
+        rows = previewed(leg, coming)
+        for row in rows:
+            context.console.say(f"  {row.line()}", **row.facts())
+        after = coming_of(leg, rows) if order.source else Coming()
+        return after, any(row.busy() for row in rows)
 
 
-def _planned(leg: Leg, step: Step) -> tuple[str, bool]:
-    stage = step.stage
-    if stage.shape is Shape.SIDECAR:
-        stale = views.stale_sidecars(leg, step)
-        waiting = frozenset().union(*leg.values.pending.values()) if leg.values.pending else ()
-        if waiting:
-            return f"{stage.name:<12}  waits {len(waiting)}", True
-        return f"{stage.name:<12}  " + (f"write {len(stale)}" if stale else "skip"), bool(stale)
-    if stage.shape is Shape.VIEW:
-        return _planned_view(leg, step)
-    plan = fanout.plan(leg, step) if leg.order.source else leg.plan(step)
-    leg.values.pending[stage.name] = frozenset((*plan.run, *plan.waits))
-    return plan.line(), bool(plan.run or plan.waits)
+def _pictures_in(order: Order) -> bool:
+    """Return whether the folder that an order reads has anything in it."""
+    root = (order.source or order.place).root
+    return root.is_dir() and any(not entry.name.startswith(".") for entry in root.iterdir())
 
 
-def _planned_view(leg: Leg, step: Step) -> tuple[str, bool]:
-    file = os.path.relpath(views.view_file(leg, step.stage))
-    try:
-        _, why, waits = views.plan_view(leg, step)
-    except UserError:
-        return f"{step.stage.name:<12}  waits for the file before it", True
-    if waits:
-        return f"{step.stage.name:<12}  waits: {file}", True
-    return f"{step.stage.name:<12}  " + (f"write {file}: {why}" if why else "skip"), bool(why)
-
-
-def why(folder: Path, key: str, place: Any, context: Context) -> int:
-    """Print all that is known of one sample."""
-    order = Order(place, ())
-    with _read_only(order, context) as leg:
-        say = context.console.say
-        known = {*leg.world.digests, *leg.world.faulty}
-        sources = {
-            k
-            for s in context.stages.values()
-            if s.shape is Shape.FAN_OUT
-            for k in leg.values.made(s.name)
-        }
-        if key not in known | sources:
-            raise ConfigError(f"`{folder}` has no picture `{key}`", nearest(key, known | sources))
-        say(key, *(f"  {line}" for line in (*_said(leg, key), *_of_stages(leg, key))))
+def why(
+    folder: Path, key: str, place: Any, context: Context, pipeline: Pipeline | None = None
+) -> int:
+    """Print all that is known of one picture, in every folder of the pipeline that has it."""
+    asked = orders.of_pipeline(pipeline) if pipeline and pipeline.steps else [Order(place, ())]
+    lines: list[str] = []
+    known: set[str] = set()
+    coming = Coming()
+    for order in asked:
+        if coming.made and not _pictures_in(order):
+            break
+        with _read_only(order, context) as leg:
+            known |= explain.knows(leg)
+            rows = previewed(leg, coming)
+            if key in explain.knows(leg):
+                told = explain.of_rows(leg, rows, key, coming) if rows else ()
+                lines += [*explain.said(leg, key), *(told or explain.of_results(leg, key))]
+            coming = coming_of(leg, rows) if order.source else Coming()
+    if key not in known:
+        raise ConfigError(f"`{folder}` has no picture `{key}`", nearest(key, known))
+    context.console.say(key, *(f"  {line}" for line in lines))
     return 0
-
-
-def _said(leg: Leg, key: str) -> Iterator[str]:
-    """Yield what is wrong with a picture, and what a person wrote for it."""
-    for said in (leg.world.faulty, leg.world.clashing, leg.world.dropped):
-        if key in said:
-            yield said[key]
-    for (at, field), edit in sorted(leg.world.edits.items()):
-        if at == key:
-            yield f"{field}: yours, from {edit.source}: {edit.value}"
-    for (at, field), text in sorted(leg.world.conflicts.items()):
-        if at == key:
-            yield f"{field}: conflict: {text}"
-
-
-def _of_stages(leg: Leg, key: str) -> Iterator[str]:
-    """Yield a line per stage with a result: up to date or why not, and what the machine says."""
-    for stage in leg.context.stages.values():
-        made = leg.values.made(stage.name).get(key)
-        if made is None:
-            continue
-        if made.state != "made":
-            yield f"{stage.name}: {made.state}: {made.why}"
-            continue
-        stale = _stale(leg, stage, key, made.inputs)
-        shown = "" if stage.packed or stage.suffix else _machine(leg, made.digest)
-        yield f"{stage.name}: {stale or 'up to date'}{shown}"
-
-
-def _stale(leg: Leg, stage: Stage, key: str, inputs: str) -> str:
-    if stage.shape in (Shape.DECISION, Shape.VIEW, Shape.FAN_OUT):
-        return ""
-    now = " ".join(leg.values.digest(name)(key) for name, _ in stage.needs())
-    return "" if now == inputs else "stale: its input changed"
-
-
-def _machine(leg: Leg, digest: str) -> str:
-    body = leg.ledger.body(digest)
-    return f", the machine says {body.decode()}" if body is not None else ""
 
 
 def status(folder: Path, place: Any, context: Context) -> int:

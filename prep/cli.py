@@ -4,43 +4,23 @@ import inspect
 import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any, Optional
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from prep import answers, orders
+from prep import options
 from prep.command import run_app
 from prep.commands import Command, all_commands
-from prep.config import Pipeline, chosen, read_pipelines
 from prep.console import Console
-from prep.engine.leg import Context, Order
-from prep.models import Models, user_home
-from prep.orders import Given
+from prep.options import In, Jobs, Json, Missing, Name, Pipelines, Quiet, State, Verbose
 from prep.stages import all_stages
 
+# What a subcommand needs is imported when it runs: `prep --help` is there at once.
+if TYPE_CHECKING:
+    from prep.config import Pipeline
+    from prep.engine.leg import Context, Order
+
 _FILE = Path("pipelines.yaml")
-_Pipelines = Annotated[
-    Path | None, typer.Option("--pipelines", metavar="FILE", help="default: ./pipelines.yaml")
-]
-_In = Annotated[
-    Path | None,
-    typer.Option("--in", metavar="DIR", help="the dataset's folder, as the stages name it"),
-]
-_State = Annotated[
-    Path | None,
-    typer.Option("--state", metavar="DIR", help="prep's folder, where pictures are read-only"),
-]
-_Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="say only what is wrong")]
-_Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="say what becomes of each picture")]
-_Json = Annotated[bool, typer.Option("--json", help="say everything as JSON lines")]
-_Dry = Annotated[bool, typer.Option("--dry-run", "-n", help="show the plan, change nothing")]
-_Jobs = Annotated[int, typer.Option("--jobs", "-j", min=1, help="pictures decoded at a time")]
-_Missing = Annotated[
-    bool, typer.Option("--accept-missing", help="go on though a fifth of the pictures vanished")
-]
-_NAME = Annotated[
-    str | None, typer.Argument(metavar="[NAME]", help="pipeline, if there are several")
-]
 
 
 def prep() -> None:
@@ -51,16 +31,18 @@ def prep() -> None:
 
 
 def run(
-    name: _NAME = None,
+    name: Name = None,
     *,
-    pipelines: _Pipelines = None,
-    jobs: _Jobs = 2,
-    accept_missing: _Missing = False,
-    quiet: _Quiet = False,
-    verbose: _Verbose = False,
-    json: _Json = False,
+    pipelines: Pipelines = None,
+    jobs: Jobs = 2,
+    accept_missing: Missing = False,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
+    json: Json = False,
 ) -> int:
     """Run a pipeline of pipelines.yaml, training included: only what changed."""
+    from prep import answers
+
     context = _context(_console(quiet, verbose, json), jobs, accept_missing)
     return answers.run_pipeline(
         _pipeline(name, pipelines), context, ["-q"] * quiet + ["--json"] * json
@@ -68,31 +50,37 @@ def run(
 
 
 def plan(
-    name: _NAME = None,
-    pipelines: _Pipelines = None,
-    accept_missing: _Missing = False,
-    json: _Json = False,
+    name: Name = None,
+    pipelines: Pipelines = None,
+    accept_missing: Missing = False,
+    json: Json = False,
 ) -> int:
     """Show what `prep run` would do, and why; change nothing."""
+    from prep import answers
+
     context = _context(_console(False, False, json), 1, accept_missing)
     return answers.plan_pipeline(_pipeline(name, pipelines), context)
 
 
 def why(
     key: Annotated[str, typer.Argument(metavar="KEY", help="a picture's path in its folder")],
-    folder: _In = None,
-    state: _State = None,
-    pipelines: _Pipelines = None,
+    folder: In = None,
+    state: State = None,
+    pipelines: Pipelines = None,
 ) -> int:
     """Say what is known of one picture: why each stage ran or is stale, whose words hold."""
+    from prep import answers
+
     found = _dataset(folder, pipelines)
     return answers.why(found[0], key, _given_state(found, state), _context(_console()))
 
 
 def status(
-    folder: _In = None, state: _State = None, pipelines: _Pipelines = None, json: _Json = False
+    folder: In = None, state: State = None, pipelines: Pipelines = None, json: Json = False
 ) -> int:
     """Count pictures, results, edits and what is wrong; change nothing."""
+    from prep import answers
+
     found = _dataset(folder, pipelines)
     console = _console(False, False, json)
     return answers.status(found[0], _given_state(found, state), _context(console))
@@ -100,11 +88,13 @@ def status(
 
 def reset(
     key: Annotated[str, typer.Argument(metavar="KEY", help="a picture's path in its folder")],
-    folder: _In = None,
-    state: _State = None,
-    pipelines: _Pipelines = None,
+    folder: In = None,
+    state: State = None,
+    pipelines: Pipelines = None,
 ) -> int:
     """Give a picture's edited fields back to the machine; the next run writes them anew."""
+    from prep import answers
+
     found = _dataset(folder, pipelines)
     return answers.reset(found[0], key, _given_state(found, state), _context(_console()))
 
@@ -116,11 +106,15 @@ def init(
     ),
 ) -> int:
     """Write a pipelines.yaml for a folder of pictures."""
+    from prep import answers
+
     return answers.init(folder, preset, _FILE, _console())
 
 
 def stages() -> int:
     """List the stages: what each reads and writes."""
+    from prep import answers
+
     return answers.stages(all_stages(), _console())
 
 
@@ -128,15 +122,17 @@ def review_import(
     sheet: Annotated[
         Path | None, typer.Argument(metavar="[SHEET]", help="default: tags.csv in the folder")
     ] = None,
-    folder: _In = None,
-    state: _State = None,
-    pipelines: _Pipelines = None,
-    json: _Json = False,
+    folder: In = None,
+    state: State = None,
+    pipelines: Pipelines = None,
+    json: Json = False,
 ) -> int:
     """Take the edits of a sheet over.
 
     A value that changed on both sides since the export is a conflict: its row is left alone.
     """
+    from prep import answers
+
     found = _dataset(folder or (sheet and sheet.absolute().parent), pipelines)
     context = _context(_console(False, False, json))
     return answers.review_import(
@@ -163,23 +159,27 @@ def built_app() -> typer.Typer:
 
 def _body(command: Command) -> Callable[..., int]:
     def body(**given: Any) -> int:
+        from prep import answers
+
         console = _console(given.pop("quiet"), given.pop("verbose"), given.pop("json"))
         context = _context(console, given.pop("jobs"), given.pop("accept_missing"))
         dry, file = given.pop("dry_run"), given.pop("pipelines")
         order = _order(command, given, file)
         return answers.plan_one(order, context) if dry else answers.run_one(order, context)
 
-    body.__signature__ = inspect.Signature(_parameters(command))  # type: ignore[attr-defined]
+    body.__signature__ = inspect.Signature(options.parameters(command))  # type: ignore[attr-defined]
     return body
 
 
-def _order(command: Command, given: dict[str, Any], file: Path | None) -> Order:
+def _order(command: Command, given: dict[str, Any], file: Path | None) -> "Order":
+    from prep import orders
+
     places = [
         given.pop(name) for name in ("source", "out_folder", "folder", "meta") if name in given
     ]
     state, out = given.pop("state"), given.pop("out", None)
     values = {name: value for name, value in given.items() if value is not None}
-    told = Given(values, state, out)
+    told = orders.Given(values, state, out)
     pipeline = _naming(places[0], file)
     if command.fans_out():
         return orders.of_fan_out(command, (places[0], places[1]), told, pipeline)
@@ -188,65 +188,29 @@ def _order(command: Command, given: dict[str, Any], file: Path | None) -> Order:
     return orders.of_folder(command, places[0], told, pipeline)
 
 
-def _parameters(command: Command) -> list[inspect.Parameter]:
-    """Return the parameters of a subcommand as Typer reads them."""
-    if command.fans_out():
-        named = [("source", "IN", "folder to read"), ("out_folder", "OUT", "folder to write")]
-    elif command.reads_meta():
-        named = [("meta", "META", "dataset file that the stage before wrote")]
-    else:
-        named = [("folder", "FOLDER", "folder of pictures")]
-    found = [
-        _parameter(name, Annotated[Path, typer.Argument(metavar=metavar, help=text)], ...)
-        for name, metavar, text in named
-    ]
-    for name, item in command.params().items():
-        shown = (
-            f"{item.metadata['help']} [{item.default}]"
-            if item.default != ""
-            else item.metadata["help"]
-        )
-        flag = f"--{name.replace('_', '-')}"
-        words = [f"{flag}/--no-{flag[2:]}"] if item.type is bool else [flag]
-        kind: Any = Optional[item.type]  # noqa: UP045 - the type is a value here
-        found.append(_parameter(name, Annotated[kind, typer.Option(*words, help=shown)], None))
-    if command.writes_meta():
-        out = typer.Option("--out", metavar="FILE", help="dataset file to write [meta.json]")
-        found.append(_parameter("out", Annotated[Path | None, out], None))
-    common = [
-        ("state", _State, None), ("pipelines", _Pipelines, None), ("jobs", _Jobs, 2),
-        ("accept_missing", _Missing, False), ("dry_run", _Dry, False), ("quiet", _Quiet, False),
-        ("verbose", _Verbose, False), ("json", _Json, False),
-    ]  # fmt: skip
-    return found + [_parameter(*each) for each in common]
-
-
-def _parameter(name: str, annotation: Any, default: Any) -> inspect.Parameter:
-    empty = inspect.Parameter.empty
-    return inspect.Parameter(
-        name,
-        inspect.Parameter.KEYWORD_ONLY,
-        annotation=annotation,
-        default=empty if default is ... else default,
-    )
-
-
 def _console(quiet: bool = False, verbose: bool = False, json: bool = False) -> Console:
     return Console(level=0 if quiet else 2 if verbose else 1, json=json)
 
 
-def _context(console: Console, jobs: int = 2, accept_missing: bool = False) -> Context:
+def _context(console: Console, jobs: int = 2, accept_missing: bool = False) -> "Context":
+    from prep.engine.leg import Context
+    from prep.models import Models, user_home
+
     offline = os.environ.get("HF_HUB_OFFLINE", "") not in ("", "0")
     models = Models(user_home(os.environ), offline)
     return Context(all_stages(), models, console, jobs, accept_missing)
 
 
-def _pipeline(name: str | None, file: Path | None) -> Pipeline:
+def _pipeline(name: str | None, file: Path | None) -> "Pipeline":
+    from prep.config import chosen, read_pipelines
+
     return chosen(read_pipelines(file or _FILE, all_commands(all_stages().values())), name)
 
 
-def _naming(path: Path, file: Path | None) -> Pipeline | None:
+def _naming(path: Path, file: Path | None) -> "Pipeline | None":
     """Return the pipeline that names a folder or dataset file; None where none does."""
+    from prep.config import read_pipelines
+
     if file is None and not _FILE.exists():
         return None
     found = read_pipelines(file or _FILE, all_commands(all_stages().values()))
@@ -263,7 +227,7 @@ def _naming(path: Path, file: Path | None) -> Pipeline | None:
     return None
 
 
-def _dataset(folder: Path | None, file: Path | None) -> tuple[Path, Pipeline | None]:
+def _dataset(folder: Path | None, file: Path | None) -> "tuple[Path, Pipeline | None]":
     """Return the folder that the last stages read: `--in`, else that of the only pipeline."""
     if folder is not None:
         return folder, _naming(folder, file)
@@ -271,7 +235,9 @@ def _dataset(folder: Path | None, file: Path | None) -> tuple[Path, Pipeline | N
     return pipeline.folders()[-1], pipeline
 
 
-def _given_state(found: tuple[Path, Pipeline | None], state: Path | None) -> Any:
+def _given_state(found: "tuple[Path, Pipeline | None]", state: Path | None) -> Any:
+    from prep import orders
+
     return orders.known_place(found[0], state, found[1])
 
 

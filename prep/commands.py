@@ -4,11 +4,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import Field, dataclass, fields
 from typing import Any
 
-from prep.engine.leg import Asked
-from prep.engine.metafiles import link_before
-from prep.engine.plan import in_order
+from prep.chain import link_before
 from prep.errors import ConfigError, nearest
-from prep.stage import Shape, Stage
+from prep.stage import Asked, Shape, Stage, in_order
 
 
 @dataclass(frozen=True)

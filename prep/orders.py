@@ -7,13 +7,13 @@ from pathlib import Path
 from typing import Any
 
 from prep import dataset
+from prep.chain import head_of
 from prep.commands import Command, check
 from prep.config import Pipeline, file_text, resolved
-from prep.engine.leg import Asked, Order
-from prep.engine.metafiles import head_of
+from prep.engine.leg import Order
 from prep.engine.world import Place
 from prep.errors import DatasetError
-from prep.stage import Shape
+from prep.stage import Asked, Shape
 
 
 @dataclass(frozen=True)

@@ -62,7 +62,7 @@ def take_over(file: Path, place: Place, context: Context) -> int:
 
 
 def _default(stage: Any) -> Any:
-    from prep.engine.leg import Asked
+    from prep.stage import Asked
 
     return Asked(stage, stage.params(), "review import")
 

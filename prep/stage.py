@@ -9,7 +9,7 @@ Artifacts of a sample are named by the stages that write them. Five are there wi
 In `reads`, a name that ends in `?` may be absent: the stage is then given None.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
@@ -59,7 +59,8 @@ class Rows:
     Attributes:
         rows: Key -> artifact -> value, for every sample that has all the view needs.
         left_out: Key -> the reason why a sample is not in `rows`.
-        facts: About the whole: root, state, made_by, previous (bytes of the file before this one).
+        facts: About the whole: file (its name), root, state, program, made_by, previous (bytes of
+            the file before this one).
     """
 
     rows: Mapping[str, Mapping[str, Any]]
@@ -109,6 +110,19 @@ class Stage:
         return tuple((name.rstrip("?"), name.endswith("?")) for name in self.reads)
 
 
+@dataclass(frozen=True)
+class Asked:
+    """A stage with the params that a person gave it.
+
+    Attributes:
+        command: The subcommand that it is a part of.
+    """
+
+    stage: Stage
+    params: Any
+    command: str
+
+
 def stage(
     *,
     version: int,
@@ -154,3 +168,20 @@ def param(
     """
     told = {"help": help, "speed": speed, "file": file, "path": path, "choices": choices}
     return field(default=default, metadata=told | {"limits": limits})
+
+
+def in_order(stages: Iterable[Stage]) -> list[Stage]:
+    """Return stages so that each comes after those whose artifacts it reads; views come last."""
+    left = sorted(
+        stages, key=lambda stage: (stage.shape in (Shape.SIDECAR, Shape.VIEW), stage.name)
+    )
+    ordered: list[Stage] = []
+    while left:
+        written = {stage.writes for stage in left if stage.shape in (Shape.MAP, Shape.DECISION)}
+        ready = next(
+            (s for s in left if not (written - {s.writes}) & {name for name, _ in s.needs()}),
+            left[0],
+        )
+        left.remove(ready)
+        ordered.append(ready)
+    return ordered

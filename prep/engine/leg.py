@@ -16,20 +16,7 @@ from prep.engine.recipe import Made, base_text
 from prep.engine.scan import clock
 from prep.engine.world import Digests, Place, World, read_back
 from prep.models import Models
-from prep.stage import Shape, Stage
-
-
-@dataclass(frozen=True)
-class Asked:
-    """A stage with the params that a person gave it.
-
-    Attributes:
-        command: The subcommand that it is a part of.
-    """
-
-    stage: Stage
-    params: Any
-    command: str
+from prep.stage import Asked, Shape, Stage
 
 
 @dataclass(frozen=True)

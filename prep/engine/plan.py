@@ -9,7 +9,7 @@ from prep import artifacts
 from prep.engine.ledger import Ledger
 from prep.engine.recipe import ABSENT, WAITS, Made, Why, why_stale
 from prep.engine.world import World
-from prep.stage import Shape, Stage
+from prep.stage import Stage
 
 
 @dataclass(frozen=True)
@@ -253,20 +253,3 @@ def set_inputs(step: Step, values: Values, keys: Iterable[str], extra: str) -> t
         waits = waits or WAITS in digests
         state.update(f"{key}\0{' '.join(digests)}\n".encode())
     return state.hexdigest(), waits
-
-
-def in_order(stages: Iterable[Stage]) -> list[Stage]:
-    """Return stages so that each comes after those whose artifacts it reads; views come last."""
-    left = sorted(
-        stages, key=lambda stage: (stage.shape in (Shape.SIDECAR, Shape.VIEW), stage.name)
-    )
-    ordered: list[Stage] = []
-    while left:
-        written = {stage.writes for stage in left if stage.shape in (Shape.MAP, Shape.DECISION)}
-        ready = next(
-            (s for s in left if not (written - {s.writes}) & {name for name, _ in s.needs()}),
-            left[0],
-        )
-        left.remove(ready)
-        ordered.append(ready)
-    return ordered

@@ -1,0 +1,171 @@
+"""How long prep takes to find that nothing is to be done, and how much memory, by dataset size.
+
+`python -m benchmarks.scale --out scale.json`. Each command runs as a process of its own, in turn
+with a bare script that reads the same data: names, stats, dataset files, ledger. All caches are
+warm. Medians of several turns are compared.
+"""
+
+import argparse
+import json
+import os
+import random
+import statistics
+import struct
+import subprocess
+import sys
+import time
+import zlib
+from collections.abc import Sequence
+from pathlib import Path
+
+PIPELINES = """\
+pipelines:
+  scale:
+    images: ./images
+    meta: ./meta.json
+    stages:
+      - caption: {model: tiny}
+      - duplicates
+      - edit: {trigger: mascot}
+      - bucket: {resolution: 128, step: 32}
+"""
+BARE = "benchmarks.bare_read"
+COMMANDS = ("status", "plan", "run")
+MOST_TIMES_BARE = 3.0
+MOST_TIMES_FIFTH = 6.0
+MOST_MEGABYTES = 200.0
+_SIDES = ((24, 16), (16, 24), (16, 16), (20, 16))
+_RACY_S = 2.2
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Measure, print a table, write JSON; return 1 where a limit is broken."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--counts", type=int, nargs="+", default=[10_000, 50_000])
+    parser.add_argument("--turns", type=int, default=5)
+    parser.add_argument("--folder", type=Path, default=Path("scale-data"))
+    parser.add_argument("--out", type=Path)
+    chosen = parser.parse_args(arguments)
+    found = {}
+    for count in chosen.counts:
+        folder = chosen.folder / str(count)
+        generate(folder, count)
+        found[count] = measured(folder, chosen.turns)
+        print(table(count, found[count]), flush=True)
+    broken = breaches(found)
+    print("\n".join(broken) or "all limits are kept")
+    if chosen.out:
+        chosen.out.write_text(json.dumps({"measured": found, "broken": broken}, indent=1))
+    return int(bool(broken))
+
+
+def generate(folder: Path, count: int) -> None:
+    """Draw `count` tiny pictures with .txt and .caption beside them, and prepare them once.
+
+    A folder that is there already is taken as it is.
+    """
+    if not (folder / "pipelines.yaml").exists():
+        for number in range(count):
+            _write_sample(folder / "images" / f"{number // 1000:03d}", number)
+        (folder / "pipelines.yaml").write_text(PIPELINES)
+    # What was written a moment ago is hashed once more: the third run is the first idle one.
+    for _ in range(3):
+        timed(["prep", "run", "-q"], folder)
+        time.sleep(_RACY_S)
+
+
+def measured(folder: Path, turns: int) -> dict[str, tuple[float, float]]:
+    """Return program -> (median seconds, median megabytes) of a bare read and prep's commands.
+
+    The programs take turns, so that all meet the same machine.
+    """
+    programs = {"bare": [BARE, "."]} | {name: ["prep", name] for name in COMMANDS}
+    runs: dict[str, list[tuple[float, float]]] = {name: [] for name in programs}
+    for _ in range(turns):
+        for name, words in programs.items():
+            runs[name].append(timed(words, folder))
+    return {
+        name: (statistics.median(s for s, _ in each), statistics.median(mb for _, mb in each))
+        for name, each in runs.items()
+    }
+
+
+def timed(words: Sequence[str], folder: Path) -> tuple[float, float]:
+    """Run `python -m WORDS` in a folder; return seconds and the most megabytes it held.
+
+    Raises:
+        CalledProcessError: It did not end with 0.
+    """
+    root = Path(__file__).resolve().parents[1]
+    command = [sys.executable, "-P", "-m", *words]
+    began = time.perf_counter()
+    started = subprocess.Popen(
+        command,
+        cwd=folder,
+        stdout=subprocess.DEVNULL,
+        env=os.environ | {"PYTHONPATH": str(root)},
+    )
+    _, status, usage = os.wait4(started.pid, 0)
+    taken = time.perf_counter() - began
+    started.returncode = os.waitstatus_to_exitcode(status)
+    if started.returncode:
+        raise subprocess.CalledProcessError(started.returncode, command)
+    return taken, usage.ru_maxrss / 1024
+
+
+def table(count: int, found: dict[str, tuple[float, float]]) -> str:
+    """Return the figures of one size as text."""
+    bare = found["bare"][0]
+    rows = [
+        f"  {name:<8}{seconds:8.2f} s {seconds / bare:6.2f} x bare {megabytes:7.0f} MB"
+        for name, (seconds, megabytes) in found.items()
+    ]
+    return "\n".join([f"{count} samples", *rows])
+
+
+def breaches(found: dict[int, dict[str, tuple[float, float]]]) -> list[str]:
+    """Return one line for each limit that is broken."""
+    broken = []
+    for count, each in found.items():
+        for name in COMMANDS:
+            seconds, megabytes = each[name]
+            if seconds > MOST_TIMES_BARE * each["bare"][0]:
+                broken.append(f"{name} of {count}: over {MOST_TIMES_BARE:g} times a bare read")
+            if megabytes > MOST_MEGABYTES:
+                broken.append(f"{name} of {count}: over {MOST_MEGABYTES:g} MB")
+            fifth = found.get(count // 5)
+            if fifth and seconds > MOST_TIMES_FIFTH * fifth[name][0]:
+                broken.append(f"{name} of {count}: over {MOST_TIMES_FIFTH:g} times {count // 5}")
+    return broken
+
+
+def _write_sample(folder: Path, number: int) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    name = f"picture {number:06d}"
+    (folder / f"{name}.png").write_bytes(_png(number))
+    tags = f"1girl, solo, tag {number % 97}, tag {number % 89}, long hair, looking at viewer"
+    (folder / f"{name}.txt").write_text(tags)
+    (folder / f"{name}.caption").write_text(f"a drawing of mascot number {number} on a hill")
+
+
+def _png(number: int) -> bytes:
+    """Return a small picture of noise: no two are alike."""
+    width, height = _SIDES[number % len(_SIDES)]
+    noise = random.Random(number).randbytes(width * height)
+    rows = b"".join(b"\0" + noise[y * width : (y + 1) * width] for y in range(height))
+    header = struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0)
+    return (
+        b"\x89PNG\r\n\x1a\n"
+        + _chunk(b"IHDR", header)
+        + _chunk(b"IDAT", zlib.compress(rows, 1))
+        + _chunk(b"IEND", b"")
+    )
+
+
+def _chunk(kind: bytes, data: bytes) -> bytes:
+    check = struct.pack(">I", zlib.crc32(kind + data))
+    return struct.pack(">I", len(data)) + kind + data + check
+
+
+if __name__ == "__main__":
+    sys.exit(main())
