@@ -86,7 +86,9 @@ def why(
     folder: Path, key: str, place: Any, context: Context, pipeline: Pipeline | None = None
 ) -> int:
     """Print all that is known of one picture, in every folder of the pipeline that has it."""
-    asked = orders.of_pipeline(pipeline) if pipeline and pipeline.steps else [Order(place, ())]
+    asked = orders.of_pipeline(pipeline) if pipeline else []
+    if place not in [order.place for order in asked]:
+        asked = [Order(place, ())]
     lines: list[str] = []
     known: set[str] = set()
     coming = Coming()

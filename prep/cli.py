@@ -72,7 +72,7 @@ def why(
     from prep import answers
 
     found = _dataset(folder, pipelines)
-    return answers.why(found[0], key, _given_state(found, state), _context(_console()))
+    return answers.why(found[0], key, _given_state(found, state), _context(_console()), found[1])
 
 
 def status(

@@ -19,7 +19,7 @@ from prep.engine.plan import Plan, Step, Values, plan_map
 from prep.engine.recipe import Made
 from prep.engine.report import Report
 from prep.engine.scan import clock, nfc, no_pictures, scan, too_long
-from prep.engine.world import Digests, Place, World, check_gone
+from prep.engine.world import Digests, World, check_gone
 from prep.files import digest_bytes
 from prep.stage import Derived
 

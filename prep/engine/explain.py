@@ -1,0 +1,127 @@
+"""All that is known of one picture: what a person wrote, what each step made of it and would do."""
+
+import os
+from collections.abc import Iterable, Iterator
+
+from prep.engine import fanout
+from prep.engine.leg import Leg
+from prep.engine.preview import Coming, Row
+from prep.engine.recipe import WAITS, Made, Why, changed_params
+from prep.stage import Shape, Stage
+
+
+def knows(leg: Leg) -> set[str]:
+    """Return the keys of all pictures that a leg can say something of."""
+    world = leg.world
+    renamed = {old for old, _ in world.renamed}
+    return {*world.digests, *world.faulty, *world.gone, *renamed}
+
+
+def said(leg: Leg, key: str) -> Iterator[str]:
+    """Yield where a picture comes from, what is wrong with it and what a person wrote for it."""
+    world = leg.world
+    yield from _history(leg, key)
+    for listed in (world.faulty, world.clashing, world.dropped):
+        if key in listed:
+            yield listed[key]
+    for (at, field), edit in sorted(world.edits.items()):
+        if at == key:
+            yield f"{field}: yours, from {edit.source}: {edit.value}"
+    for (at, field), text in sorted(world.conflicts.items()):
+        if at == key:
+            yield f"{field}: conflict: {text}"
+
+
+def _history(leg: Leg, key: str) -> Iterator[str]:
+    world = leg.world
+    if key in world.gone:
+        yield "it is gone since the last run"
+    yield from (f"it was renamed to {new}" for old, new in world.renamed if old == key)
+    yield from (f"it was named {old}" for old, new in world.renamed if new == key)
+    if key in world.lineage:
+        yield _origin(world.lineage[key])
+
+
+def of_rows(leg: Leg, rows: Iterable[Row], key: str, coming: Coming) -> Iterator[str]:
+    """Yield a line per step: up to date, or why not, and what the machine says."""
+    for row in rows:
+        stage = row.step.stage
+        if stage.shape is Shape.VIEW or key in leg.world.dropped:
+            continue
+        made = leg.values.made(stage.name).get(key)
+        line = _would(leg, row, key, made, coming)
+        if line:
+            yield f"{stage.name}: {line}{_machine(leg, stage, key, made)}"
+
+
+def of_results(leg: Leg, key: str) -> Iterator[str]:
+    """Yield a line per stage with a result, where no pipeline says what is wanted now."""
+    for stage in leg.context.stages.values():
+        made = leg.values.made(stage.name).get(key)
+        if made is None:
+            continue
+        stale = _input_changed(leg, stage, key, made)
+        state = f"{made.state}: {made.why}" if made.state != "made" else "up to date"
+        yield (
+            f"{stage.name}: {f'stale: {Why.INPUTS}' if stale else state}"
+            f"{_machine(leg, stage, key, made)}"
+        )
+
+
+def _would(leg: Leg, row: Row, key: str, made: Made | None, coming: Coming) -> str:
+    """Return what a step would do with a sample; empty where it has nothing to do with it."""
+    if key in row.run:
+        word = "will be written" if row.step.stage.shape is Shape.SIDECAR else "will run"
+        return f"{word}: {_reason(leg, row, row.run[key], made)}"
+    if key in row.reused:
+        return f"was made before: {_reason(leg, row, row.reused[key], made)}"
+    if key in row.waits:
+        return f"waits for {_waited_for(leg, row.step.stage, key, coming)}"
+    if key in row.lacking:
+        return f"cannot run: {leg.values.why_absent(row.lacking[key], key)}"
+    if row.step.stage.yields and (key, row.step.stage.writes) in leg.world.edits:
+        return "not needed: yours is used"
+    if made is None:
+        return ""
+    return f"{made.state}: {made.why}" if made.state != "made" else "up to date"
+
+
+def _reason(leg: Leg, row: Row, why: Why, made: Made | None) -> str:
+    """Return why a step runs, with the params that changed."""
+    if why is not Why.PARAMS or made is None:
+        return str(why)
+    old, new = leg.recipes.get(made.base, {}), leg.recipes[row.step.base]
+    return f"{why}: {', '.join(changed_params(old, new))}"
+
+
+def _waited_for(leg: Leg, stage: Stage, key: str, coming: Coming) -> str:
+    """Return the name of the step that has yet to make what a stage reads."""
+    if key in coming.made:
+        return coming.command
+    waited = (name for name, _ in stage.needs() if leg.values.digest(name)(key) == WAITS)
+    producer = leg.values.producers.get(next(waited, ""))
+    return producer.name if producer else "an earlier stage"
+
+
+def _origin(lineage: dict[str, object]) -> str:
+    flip = ", mirrored" if lineage.get("flip") else ""
+    return f"made from {lineage['key']} of `{lineage['root']}` by {lineage['kind']}{flip}"
+
+
+def _input_changed(leg: Leg, stage: Stage, key: str, made: Made) -> bool:
+    if stage.shape in (Shape.DECISION, Shape.VIEW, Shape.FAN_OUT):
+        return False
+    return made.inputs != " ".join(leg.values.digest(name)(key) for name, _ in stage.needs())
+
+
+def _machine(leg: Leg, stage: Stage, key: str, made: Made | None) -> str:
+    """Return what a stage's last result says, where a person can read it."""
+    if made is None or made.state != "made":
+        return ""
+    if stage.shape is Shape.FAN_OUT:
+        names = fanout.children(leg, stage.name, key)
+        return f", made {', '.join(map(os.path.basename, names))}" if names else ""
+    if stage.packed or stage.suffix or stage.shape is Shape.SIDECAR:
+        return ""
+    body = leg.ledger.body(made.digest)
+    return "" if body is None else f", the machine says {body.decode()}"

@@ -1,0 +1,165 @@
+"""What a run would do, as values: `prep plan` prints them, `prep why` reads one sample's share.
+
+Nothing is computed or written. What depends on a result that is yet to be made waits for it: only
+there does the run know more than the plan.
+"""
+
+import os
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+from prep.chain import link_before
+from prep.engine import fanout, run, views
+from prep.engine.leg import Leg
+from prep.engine.plan import Step
+from prep.engine.recipe import WAITS, Why
+from prep.errors import UserError
+from prep.stage import Shape
+
+
+@dataclass(frozen=True)
+class Coming:
+    """What earlier orders would change in the folder that an order reads.
+
+    Attributes:
+        made: Pictures that will be made or made anew; one whose name is not known yet is stood
+            for by its source's key.
+        gone: Pictures that will be removed.
+        command: The subcommand that does it.
+    """
+
+    made: frozenset[str] = frozenset()
+    gone: frozenset[str] = frozenset()
+    command: str = ""
+
+
+@dataclass(frozen=True)
+class Row:
+    """What one step would do.
+
+    Attributes:
+        run: Key -> why it is computed or written; of a view, the path of its file.
+        reused: Key -> why; the same recipe was carried out before, so nothing is computed.
+        waits: Keys whose input an earlier step has yet to make; of a view, the path of its file.
+        kept: How many are up to date.
+        persons: How many need nothing because a person wrote the value.
+        lacking: Keys without an input they need -> the artifact that is missing.
+    """
+
+    step: Step
+    run: Mapping[str, Why] = field(default_factory=dict)
+    reused: Mapping[str, Why] = field(default_factory=dict)
+    waits: frozenset[str] = frozenset()
+    kept: int = 0
+    persons: int = 0
+    lacking: Mapping[str, str] = field(default_factory=dict)
+
+    def busy(self) -> bool:
+        """Return whether the step is not known to be up to date."""
+        return bool(self.run or self.reused or self.waits)
+
+    def line(self) -> str:
+        """Return what `prep plan` says of the step."""
+        view = self.step.stage.shape is Shape.VIEW
+        parts = [f"{self.step.stage.name:<12}"]
+        if view:
+            parts += [f"write {name}: {why}" for name, why in self.run.items()]
+            parts += [f"waits: {name}" for name in sorted(self.waits)]
+        else:
+            word = "write" if self.step.stage.shape is Shape.SIDECAR else "run"
+            parts += _counted(word, self.run) + _counted("reuse", self.reused)
+            parts += [f"waits {len(self.waits)}"] if self.waits else []
+        if self.kept or not self.busy():
+            parts.append("skip" if view else f"skip {self.kept}")
+        if self.persons:
+            parts.append(f"a person's {self.persons}")
+        return "  ".join(parts)
+
+    def facts(self) -> dict[str, object]:
+        """Return the same for `--json`."""
+        return {
+            "stage": self.step.stage.name,
+            "run": len(self.run),
+            "reuse": len(self.reused),
+            "waits": len(self.waits),
+            "skip": self.kept,
+            "busy": self.busy(),
+        }
+
+
+def previewed(leg: Leg, coming: Coming) -> list[Row]:
+    """Return what each step of a leg's order would do; the leg is of no use for a run then."""
+    for key in coming.gone:
+        leg.world.digests.pop(key, None)
+    leg.world.digests |= dict.fromkeys(coming.made, WAITS)
+    rows: list[Row] = []
+    for asked in leg.order.asked:
+        rows.append(_row(leg, leg.step(asked), rows))
+    return rows
+
+
+def coming_of(leg: Leg, rows: Iterable[Row]) -> Coming:
+    """Return what the rows of a fan-out would change in the folder that it writes."""
+    made: set[str] = set()
+    gone: set[str] = set()
+    command = ""
+    for row in rows:
+        stage = row.step.stage.name
+        command = row.step.command
+        for key in (*row.run, *row.waits):
+            made |= set(fanout.children(leg, stage, key)) or {key}
+        gone |= {key for key, edited in fanout.unwanted(leg, stage) if not edited}
+    return Coming(frozenset(made), frozenset(gone), command if made or gone else "")
+
+
+def _counted(word: str, whys: Mapping[str, Why]) -> list[str]:
+    if not whys:
+        return []
+    counts = sorted(Counter(whys.values()).items())
+    return [f"{word} {len(whys)}: " + ", ".join(f"{why} ({count})" for why, count in counts)]
+
+
+def _row(leg: Leg, step: Step, before: Iterable[Row]) -> Row:
+    if step.stage.shape is Shape.SIDECAR:
+        return _sidecars(leg, step)
+    if step.stage.shape is Shape.VIEW:
+        return _view(leg, step, before)
+    plan = fanout.plan(leg, step) if leg.order.source else leg.plan(step)
+    leg.values.pending[step.stage.name] = frozenset((*plan.run, *plan.waits))
+    again = run.made_before(leg, plan) if step.stage.shape is Shape.MAP else {}
+    return Row(
+        step,
+        {key: why for key, (_, why) in plan.run.items() if key not in again},
+        {key: why for key, (_, why) in plan.run.items() if key in again},
+        frozenset(plan.waits),
+        plan.kept,
+        plan.persons,
+        plan.lacking,
+    )
+
+
+def _sidecars(leg: Leg, step: Step) -> Row:
+    of = leg.values.digest(step.stage.writes)
+    waits = frozenset(key for key in leg.world.digests if of(key) == WAITS)
+    made = leg.values.made(step.stage.name)
+    stale = {
+        key: Why.INPUTS if key in made else Why.NEW
+        for key in views.stale_sidecars(leg, step)
+        if key not in waits
+    }
+    return Row(step, stale, waits=waits, kept=len(leg.world.digests) - len(stale) - len(waits))
+
+
+def _view(leg: Leg, step: Step, before: Iterable[Row]) -> Row:
+    file = os.path.relpath(views.view_file(leg, step.stage))
+    link = link_before(step.stage.writes)
+    if any(row.busy() and row.step.stage.writes == link for row in before):
+        return Row(step, waits=frozenset([file]))
+    try:
+        _, why, waits = views.plan_view(leg, step)
+    except UserError:  # the file before it is not there yet
+        return Row(step, waits=frozenset([file]))
+    if waits:
+        return Row(step, waits=frozenset([file]))
+    return Row(step, {file: why} if why else {}, kept=0 if why else 1)
