@@ -1,9 +1,13 @@
 """A sheet that came back from a person -> edits: what was exported, the sheet, what holds now."""
 
+import math
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from prep import sheet
+from prep.commands import built
 from prep.engine import metafiles, views
 from prep.engine.ledger import Edit
 from prep.engine.ledger_file import opened
@@ -11,16 +15,19 @@ from prep.engine.leg import Context, Leg, Order, open_leg
 from prep.engine.lock import held
 from prep.engine.plan import Step
 from prep.engine.run import carry_out, remember
-from prep.engine.world import Place
+from prep.engine.world import SHEET, Place
 from prep.errors import DatasetError, nearest
 from prep.files import digest_bytes
 from prep.merge import Verdict, merged
-from prep.sheet import Row
+from prep.sheet import Row, Sheet
+from prep.stage import Asked, Shape
 
 # The columns that a person may edit.
 _FIELDS = ("keep", "rating", "tags", "caption", "concept", "weight", "notes")
 
-_Edits = dict[tuple[str, str], str]
+_PROPOSED = "duplicate of "
+
+_Cells = dict[tuple[str, str], str]
 
 
 def take_over(file: Path, place: Place, context: Context) -> int:
@@ -35,91 +42,123 @@ def take_over(file: Path, place: Place, context: Context) -> int:
     """
     with held(place.state), opened(place.state) as ledger:
         leg = open_leg(Order(place, ()), context, ledger)
-        view = next(s for s in context.stages.values() if s.writes == "tags.csv")
+        view = next(s for s in context.stages.values() if s.writes == SHEET)
         step = Step(view, view.params(), 0, (), "")
-        edits, conflicts, read_as = _compared(leg, step, file)
+        data = _stable(file)
+        found = sheet.parse(data, file.name)
+        edits, conflicts = _compared(leg, step, found, file.name)
         remember(leg)
         with ledger.batch():
             for (key, name), cell in edits.items():
                 ledger.edit(key, name, _edit(name, cell))
-            ours = file.samefile(place.root / view.writes)
-            if ours and not conflicts:
-                data = file.read_bytes()
-                ledger.wrote(place.name(file), digest_bytes(data))
-    sidecars = tuple(
-        asked
-        for stage in context.stages.values()
-        if stage.writes in ("tags", "caption", "tags.csv")
-        and stage.shape.value in ("sidecar", "view")
-        for asked in [_default(stage)]
-    )
-    report = carry_out(Order(place, sidecars), context)
-    console = context.console
-    console.say(f"read `{file}` as {read_as}: {len(edits)} cells changed")
+            published = place.root / SHEET
+            if published.exists() and file.samefile(published) and not conflicts:
+                ledger.wrote(place.name(published), digest_bytes(data))
+        again = _views(leg)
+    report = carry_out(Order(place, again), context)
+    say = context.console.say
+    num = f"{len(edits)} cell{'' if len(edits) == 1 else 's'}"
+    say(f"read `{file}` as {found.read_as()}: {num} changed", cells=len(edits))
     for (key, name), text in sorted(conflicts.items()):
-        console.say(f"  conflict: {key}: {name}: {text}; nothing of this row was taken")
-    return 4 if conflicts else report.exit_code()
+        say(f"  conflict: {key}: {name}: {text}; nothing of this row was taken", conflict=key)
+    for note in report.notes:
+        say(f"  {note}")
+    return 4 if conflicts and report.exit_code() == 0 else report.exit_code()
 
 
-def _default(stage: Any) -> Any:
-    from prep.stage import Asked
+def _views(leg: Leg) -> tuple[Asked, ...]:
+    """Return the stages that show what a sheet can change, with the params they last had."""
+    leg.know_recipes()
+    asked = []
+    for stage in leg.context.stages.values():
+        if stage.shape is Shape.SIDECAR or stage.writes == SHEET:
+            bases = Counter(made.base for made in leg.values.made(stage.name).values())
+            last = max(bases, key=lambda base: bases[base], default=0)
+            params = built(stage, leg.recipes.get(last, {}).get("params", {}))
+            asked.append(Asked(stage, params, "review import"))
+    return tuple(asked)
 
-    return Asked(stage, stage.params(), "review import")
 
-
-def _compared(leg: Leg, step: Step, file: Path) -> tuple[_Edits, dict[tuple[str, str], str], str]:
-    """Return the cells to take over, the conflicts, and how the sheet was read."""
-    found = sheet.parse(_stable(file), file.name)
+def _compared(leg: Leg, step: Step, found: Sheet, name: str) -> tuple[_Cells, _Cells]:
+    """Return the cells to take over, and the conflicts with their reasons."""
     base = {row.key: row for row in sheet.parse(_exported(leg, step), "the exported sheet").rows}
     rows = views.rows_of(leg, step)
     now = {row.key: row for row in sheet.parse(step.stage.run(rows, step.params), "now").rows}
     strange = sorted(row.key for row in found.rows if row.key not in base)
-    if strange:
-        told = [
-            (f"`{file.name}`: no picture `{key}` was exported", nearest(key, base))
-            for key in strange
-        ]
-        raise DatasetError(*told[0], others=told[1:])
-    edits: _Edits = {}
-    conflicts: dict[tuple[str, str], str] = {}
+    told = [(f"`{name}`: no picture `{key}` was exported", nearest(key, base)) for key in strange]
+    today = dict(leg.world.renamed)
+    edits: _Cells = {}
+    conflicts: _Cells = {}
     for row in found.rows:
-        if row.key in now:
-            taken, clash = _row(row, base[row.key], now[row.key], leg)
+        if row.key in base:
+            key = today.get(row.key, row.key)
+            taken, clash = _row(_tidy(row), base[row.key], now.get(key), leg.world.edits, key)
+            told += [wrong for at, cell in taken.items() if (wrong := _mistake(*at, cell))]
             edits |= {} if clash else taken
             conflicts |= clash
-    return edits, conflicts, found.read_as()
+    if told:
+        raise DatasetError(*told[0], others=told[1:])
+    return edits, conflicts
 
 
-def _row(row: Row, base: Row, now: Row, leg: Leg) -> tuple[_Edits, dict[tuple[str, str], str]]:
-    taken: _Edits = {}
-    clash: dict[tuple[str, str], str] = {}
-    for name in _FIELDS:
-        was, theirs, ours = getattr(base, name), getattr(row, name), getattr(now, name)
-        edit = leg.world.edits.get((row.key, name))
-        verdict = merged(was, theirs, ours, edit is not None).verdict
+def _row(
+    row: Row, base: Row, now: Row | None, edits: Mapping[tuple[str, str], Edit], key: str
+) -> tuple[_Cells, _Cells]:
+    """Return what a person changed in one row, and what of it was changed elsewhere as well."""
+    cells = {name: getattr(row, name) for name in _FIELDS}
+    changed = {name: cell for name, cell in cells.items() if cell != getattr(base, name)}
+    if not changed or sheet.revision(row) == row.revision:
+        return {}, {}
+    if now is None:
+        why = "but the picture is gone, unreadable or has another name"
+        return {}, {
+            (key, name): f"the sheet says `{cell}`, {why}" for name, cell in changed.items()
+        }
+    taken: _Cells = {}
+    clash: _Cells = {}
+    for name, theirs in changed.items():
+        ours, edit = getattr(now, name), edits.get((key, name))
+        if row.revision != base.revision and theirs != ours:
+            clash[key, name] = f"the sheet says `{theirs}`, but the row changed since its export"
+            continue
+        verdict = merged(getattr(base, name), theirs, ours, edit is not None).verdict
         if verdict is Verdict.CONFLICT and edit is not None:
-            clash[row.key, name] = f"the sheet says `{theirs}`, {edit.source} says `{ours}`"
+            clash[key, name] = f"the sheet says `{theirs}`, {edit.source} says `{ours}`"
         elif verdict is Verdict.THEIRS:
-            _check(name, theirs, row.key)
-            taken[row.key, name] = theirs
+            taken[key, name] = theirs
     return taken, clash
 
 
-def _check(name: str, cell: str, key: str) -> None:
+def _tidy(row: Row) -> Row:
+    """Return a row as a person meant it: `No` is no, a decimal comma is a point."""
+    keep = row.keep.strip()
+    if keep.lower() in ("yes", "no"):
+        keep = keep.lower()
+    return replace(row, keep=keep, weight=row.weight.strip().replace(",", "."))
+
+
+def _mistake(key: str, name: str, cell: str) -> tuple[str, str] | None:
+    """Return message and hint for a cell that cannot be what its column holds."""
     if name == "weight" and cell:
         try:
-            if float(cell) >= 0:
-                return
+            good = 0 <= float(cell) < math.inf
         except ValueError:
-            pass
-        raise DatasetError(f"the weight of `{key}` is `{cell}`", "write a number, 0 or more")
-    if name == "keep" and cell not in ("", "yes", "no") and not cell.startswith("duplicate of "):
-        raise DatasetError(f"`keep` of `{key}` is `{cell}`", "write yes or no")
+            good = False
+        return None if good else (f"the weight of `{key}` is `{cell}`", "write a number, 0 or more")
+    if name == "keep" and cell not in ("", "yes", "no") and not cell.startswith(_PROPOSED):
+        return f"`keep` of `{key}` is `{cell}`", "write yes or no"
+    return None
 
 
 def _edit(name: str, cell: str) -> Edit | None:
-    """Return what the ledger keeps of a cell; an emptied cell of most columns means: no longer."""
-    return Edit(cell, "tags.csv") if cell or name in ("tags", "caption") else None
+    """Return what the ledger keeps of a cell.
+
+    An emptied cell of most columns, or a proposal put back, means: no decision any more.
+    """
+    undone = (not cell and name not in ("tags", "caption")) or (
+        name == "keep" and cell.startswith(_PROPOSED)
+    )
+    return None if undone else Edit(cell, SHEET)
 
 
 def _exported(leg: Leg, step: Step) -> bytes:

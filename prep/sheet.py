@@ -16,6 +16,7 @@ from dataclasses import astuple, dataclass, fields
 from difflib import get_close_matches
 
 from prep.errors import DatasetError
+from prep.files import canonical, digest_bytes
 
 # What Excel cuts a cell to, without a word.
 CELL_LIMIT = 32_767
@@ -38,7 +39,7 @@ class Row:
 
     Attributes:
         key: The sample's key.
-        revision: Which state of the sample was exported.
+        revision: Which state of the row was exported, see `revision`.
         keep: `no` accepts a proposed duplicate or drops the picture.
         tags: A comma-separated list, see `prep.tags`.
     """
@@ -74,6 +75,15 @@ class Sheet:
         """Return how the file was read, for a person: `UTF-8, separated by commas`."""
         words = {",": "commas", ";": "semicolons", "\t": "tabs"}
         return f"{self.encoding}, separated by {words[self.delimiter]}"
+
+
+def revision(row: Row) -> str:
+    """Return what tells an exported row from a later one: a digest of its cells, as a word.
+
+    It begins with a letter, so that no spreadsheet takes it for a number.
+    """
+    cells = [cell for name, cell in zip(COLUMNS, astuple(row), strict=True) if name != "revision"]
+    return "r" + digest_bytes(canonical(cells[1:]).encode())[:11]
 
 
 def dump(rows: Iterable[Row]) -> bytes:

@@ -1,10 +1,10 @@
 """All samples as one sheet for a spreadsheet."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
-from prep import artifacts, sheet, tags
+from prep import sheet, tags
 from prep.stage import Rows, Shape, stage
 
 
@@ -41,5 +41,5 @@ def _row(key: str, row: Mapping[str, Any]) -> sheet.Row:
         "weight": "" if row["weight"] is None else f"{row['weight']:g}",
         "notes": row["notes"] or "",
     }
-    revision = artifacts.digest_of([row["digest"], cells])[:12]
-    return sheet.Row(key=key, revision=revision, **cells)
+    exported = sheet.Row(key=key, **cells)
+    return replace(exported, revision=sheet.revision(exported))
