@@ -55,22 +55,31 @@ class Header:
     metadata: Mapping[str, str]
 
 
-def dump(tensors: Mapping[str, Packed], metadata: Mapping[str, str] | None = None) -> bytes:
-    """Return a safetensors file; equal content gives equal bytes, whatever the order given."""
+def dump(
+    tensors: Mapping[str, Packed], metadata: Mapping[str, str] | None = None, align: int = 8
+) -> bytes:
+    """Return a safetensors file; equal content gives equal bytes, whatever the order given.
+
+    The header is sorted by name. Single numbers lie behind all else: readers map the file, and
+    matrices at odd addresses are multiplied with other last bits.
+
+    Args:
+        align: The first tensor begins at a multiple of so many bytes.
+    """
+    order = sorted(tensors, key=lambda name: (not tensors[name].shape, name))
     head: dict[str, Any] = {}
     if metadata:
         head["__metadata__"] = dict(sorted(metadata.items()))
-    end = 0
+    places, end = {}, 0
+    for name in order:
+        start, end = end, end + len(tensors[name].data)
+        places[name] = [start, end]
     for name, tensor in sorted(tensors.items()):
-        start, end = end, end + len(tensor.data)
-        head[name] = {
-            "dtype": tensor.dtype,
-            "shape": list(tensor.shape),
-            "data_offsets": [start, end],
-        }
+        shape = list(tensor.shape)
+        head[name] = {"dtype": tensor.dtype, "shape": shape, "data_offsets": places[name]}
     text = json.dumps(head, separators=(",", ":"), ensure_ascii=False).encode()
-    text += b" " * (-len(text) % 8)  # readers map the tensors: their first byte is aligned
-    body = b"".join(tensor.data for _, tensor in sorted(tensors.items()))
+    text += b" " * (-(8 + len(text)) % align)
+    body = b"".join(tensors[name].data for name in order)
     return struct.pack("<Q", len(text)) + text + body
 
 

@@ -10,6 +10,8 @@ from typing import Any
 from prep.errors import ConfigError
 
 DEVICES = ("auto", "cpu", "cuda")
+# Each holds the modules of the one before it: kohya's names for SD 1.x count 128, 192 and 278.
+TARGETS = ("attention", "transformer", "convolutions")
 # A name must be a file's name on every system, Windows included.
 _BAD_NAME = re.compile(r'[<>:"/\\|?*\x00-\x1f]|^\.|[. ]$|^$')
 
@@ -37,6 +39,10 @@ class Config:
     rank: int = option(16, "Inner width of the adapter")
     alpha: float | None = option(None, "Scale of the adapter times rank; default: the rank")
     learning_rate: float = option(1e-4, "Learning rate of AdamW")
+    targets: str = option(
+        "transformer", "Where the adapter goes: attention, transformer or convolutions"
+    )
+    text_encoder: bool = option(False, "Train the text encoder as well")
     steps: int = option(1000, "Optimizer steps")
     batch: int = option(1, "Samples a step, all of one bucket")
     seed: int = option(0, "Decides order, noise and first weights")
@@ -72,6 +78,8 @@ class Config:
         for word, value in (("alpha", self.scale()), ("learning-rate", self.learning_rate)):
             if not (math.isfinite(value) and value > 0):
                 wrong.append((f"`--{word}` is {value}", "give a number above 0"))
+        if self.targets not in TARGETS:
+            wrong.append((f"`--targets` is `{self.targets}`", f"known: {', '.join(TARGETS)}"))
         if self.device not in DEVICES:
             wrong.append((f"`--device` is `{self.device}`", f"known: {', '.join(DEVICES)}"))
         if self.name is not None and _BAD_NAME.search(self.name):

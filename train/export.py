@@ -45,7 +45,9 @@ def write(path: Path, tensors: "Mapping[str, Tensor]", metadata: Mapping[str, st
         name: tensorfile.Packed("F32", tuple(tensor.shape), tensor.numpy().tobytes())
         for name, tensor in tensors.items()
     }
-    files.write(path, tensorfile.dump(packed, metadata), lambda made: check_same(made, tensors))
+    files.write(
+        path, tensorfile.dump(packed, metadata, align=64), lambda made: check_same(made, tensors)
+    )
 
 
 def metadata(

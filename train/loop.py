@@ -4,7 +4,7 @@ Letters: B batch, C channels, H and W height and width of latents, T timesteps.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -13,7 +13,6 @@ from prep.errors import MachineError
 from train.config import Config
 from train.data import Data
 from train.family import Base, Family
-from train.lora import trainable
 from train.objective import loss, noisy_and_target
 from train.order import batches, normal, timestep
 
@@ -71,6 +70,12 @@ def batch_of(feed: Feed, keys: tuple[str, ...], step: int, seed: int, timesteps:
     )
 
 
+def live(base: Base, family: Family, feed: Feed, keys: tuple[str, ...]) -> Feed:
+    """Return the feed with the states of these samples' texts as a learning encoder has them."""
+    texts = sorted({feed.data.lessons[key].text for key in keys})
+    return replace(feed, states=dict(zip(texts, family.encode(base, texts), strict=True)))
+
+
 def train(
     base: Base,
     family: Family,
@@ -88,12 +93,13 @@ def train(
     """
     import torch
 
-    weights = trainable(base.network)
+    weights = list(base.learning().values())
     optimizer = torch.optim.AdamW(weights, lr=config.learning_rate)
     order = batches(feed.data.repeats(), config.batch, config.seed)
     timesteps = len(base.alpha_bar_T)
     for step, keys in enumerate(islice(order, config.steps)):
-        batch = batch_of(feed, keys, step, config.seed, timesteps)
+        known = live(base, family, feed, keys) if base.text_learns() else feed
+        batch = batch_of(known, keys, step, config.seed, timesteps)
         alpha_bar_B = base.alpha_bar_T[batch.timestep_B]
         noisy_BCHW, target_BCHW = noisy_and_target(
             batch.x0_BCHW, batch.noise_BCHW, alpha_bar_B, base.prediction

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from prep.seeds import seed_for
-from train.family import Base
+from train.config import Config
+from train.family import Base, Family
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -25,6 +26,16 @@ class Pair:
 
     down: "Tensor"
     up: "Tensor"
+
+
+def adapt(base: Base, family: Family, config: Config) -> None:
+    """Give the base model the adapter that the settings ask for, with its first weights."""
+    add(base.network, family.targets(config.targets), config.rank, config.scale())
+    seed_weights(base.network, config.seed)
+    if config.text_encoder:
+        for part, encoder in base.encoders.items():
+            add(encoder, family.text_targets, config.rank, config.scale())
+            seed_weights(encoder, config.seed, part)
 
 
 def add(network: Any, targets: tuple[str, ...], rank: int, alpha: float) -> None:
@@ -84,5 +95,5 @@ def pairs(network: "nn.Module", part: str = "") -> dict[str, Pair]:
 
 
 def trainable(network: "nn.Module") -> "list[Tensor]":
-    """Return the adapter's weights in a fixed order; everything else is frozen."""
+    """Return the network's adapter's weights in a fixed order."""
     return [weight for pair in pairs(network).values() for weight in (pair.down, pair.up)]

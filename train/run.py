@@ -19,7 +19,7 @@ from train.families import all_families
 from train.family import Family
 
 # Raised by hand whenever the same recipe gives other bytes.
-VERSION = 1
+VERSION = 2
 
 
 @dataclass(frozen=True)
@@ -205,8 +205,7 @@ def _carry_out(run: Run, console: Console) -> None:
     states = dict(zip(texts, run.family.encode(base, texts), strict=True))
     numbers = vae.settings(run.found.path)
     feed = Feed(run.data, states, numbers["scaling_factor"], numbers["shift_factor"])
-    adapter.add(base.network, run.family.lora_targets, run.config.rank, run.config.scale())
-    adapter.seed_weights(base.network, run.config.seed)
+    adapter.adapt(base, run.family, run.config)
     with (
         Metrics.opened(run.folder / "metrics.jsonl", run.config.learning_rate) as metrics,
         console.progress("training", run.config.steps) as progress,
@@ -217,7 +216,7 @@ def _carry_out(run: Run, console: Console) -> None:
             progress.advance()
 
         train(base, run.family, feed, run.config, on_step)
-    tensors = export.named(adapter.pairs(base.network), run.config.scale(), run.family.export_name)
+    tensors = export.named(adapter.of_base(base), run.config.scale(), run.family.export_name)
     facts = {
         "name": run.name,
         "recipe": run.recipe,

@@ -93,3 +93,20 @@ def test_a_digest_is_that_of_the_content(tmp_path: Path) -> None:
     assert json.loads(title) == ["a", "F32", [1]]
     assert digest(one) == digest_bytes(struct.pack("<Q", len(title)) + title + b"1234")
     assert digest(one) != digest(two)
+
+
+def test_matrices_lie_at_round_addresses(tmp_path: Path) -> None:
+    """Single numbers come last, and `align` says where the first tensor may begin."""
+    path = tmp_path / "x.safetensors"
+    tensors = {
+        "a": tensorfile.Packed("F32", (), b"\0" * 4),
+        "b": tensorfile.Packed("F32", (16,), b"\1" * 64),
+        "c": tensorfile.Packed("F32", (16,), b"\2" * 64),
+    }
+
+    path.write_bytes(tensorfile.dump(tensors, {"k": "v"}, align=64))
+    found = tensorfile.header(path).tensors
+
+    assert list(found) == ["a", "b", "c"]
+    assert [found[name].start % 64 for name in "bc"] == [0, 0]
+    assert found["a"].end == path.stat().st_size
