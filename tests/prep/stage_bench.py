@@ -1,0 +1,165 @@
+"""What every stage makes of three pictures, worked out from the declarations, without the engine.
+
+A stage that is added is met here by what it declares: nothing names one.
+"""
+
+import hashlib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from prep.chain import link_before
+from prep.models import Models
+from prep.scores import unpacked
+from prep.stage import Derived, Rejected, Rows, Shape, Stage
+from prep.stages import all_stages
+
+SIZES = {"10_toy/wide.png": (320, 256), "small.png": (288, 160), "square.png": (300, 300)}
+FACTS = {
+    "file": "meta.json", "root": ".", "state": ".prep", "program": "prep", "made_by": {}
+}  # fmt: skip
+
+
+def pictures() -> dict[str, Image.Image]:
+    """Return three RGB pictures made of arithmetic: they can never change."""
+    found = {}
+    for number, (key, (width, height)) in enumerate(SIZES.items()):
+        down, across = np.mgrid[:height, :width]
+        red, green = across * 255 // width, down * 255 // height
+        blue = (across // 16 + down // 16 + number) % 2 * 200
+        found[key] = Image.fromarray(np.stack([red, green, blue], axis=2).astype(np.uint8))
+    return found
+
+
+@dataclass
+class Bench:
+    """The stages with default params, `tiny` as every model, and the three pictures.
+
+    Attributes:
+        models: Where `tiny` is found.
+    """
+
+    models: Models
+    stages: Mapping[str, Stage] = field(default_factory=all_stages)
+    _made: dict[str, Any] = field(default_factory=dict)
+
+    @cached_property
+    def pictures(self) -> dict[str, Image.Image]:
+        """Key -> picture."""
+        return pictures()
+
+    def producer(self, artifact: str) -> Stage | None:
+        """Return the stage that writes an artifact of a sample."""
+        shapes = (Shape.MAP, Shape.DECISION)
+        found = [s for s in self.stages.values() if s.writes == artifact and s.shape in shapes]
+        return found[0] if found else None
+
+    def params(self, stage: Stage) -> Any:
+        """Return default params, with `tiny` where a model is asked for."""
+        named = "model" in stage.params.__dataclass_fields__
+        return stage.params(model="tiny") if named else stage.params()
+
+    def found(self, stage: Stage) -> tuple[Any, ...]:
+        """Return the models that a stage asks for."""
+        asks = stage.models(self.params(stage)) if stage.models else ()
+        return tuple(self.models.find(ask) for ask in asks)
+
+    def digests(self, stage: Stage) -> list[str]:
+        """Return the digests of all models that decide a stage's result, those before it too."""
+        own = {self.models.digest(model) for model in self.found(stage)}
+        before = [self.producer(name) for name, _ in stage.needs()]
+        return sorted(own.union(*(self.digests(one) for one in before if one is not None)))
+
+    def made(self, stage: Stage) -> Any:
+        """Return what a stage makes: key -> value, or for a view its bytes."""
+        if stage.name not in self._made:
+            loaded = [stage.load(self.params(stage), self.found(stage))] if stage.load else []
+            self._made[stage.name] = self._run(stage, [self.params(stage), *loaded])
+        return self._made[stage.name]
+
+    def _run(self, stage: Stage, last: list[Any]) -> Any:
+        rows = {key: self._row(stage, key) for key in sorted(self.pictures)}
+        rows = {key: row for key, row in rows.items() if row is not None}
+        if stage.shape is Shape.VIEW:
+            names = [name for name, _ in stage.needs()]
+            cells = {key: dict(zip(names, row, strict=True)) for key, row in rows.items()}
+            return stage.run(Rows(cells, {}, FACTS | self._previous(stage)), *last)
+        if stage.shape is Shape.DECISION:
+            return stage.run(rows, *last)
+        if stage.batch is None:
+            return {key: stage.run(*row, *last) for key, row in rows.items()}
+        return {key: stage.run(*([cell] for cell in row), *last)[0] for key, row in rows.items()}
+
+    def _row(self, stage: Stage, key: str) -> tuple[Any, ...] | None:
+        """Return what a stage reads of a sample; None where something that it needs is not."""
+        cells = []
+        for name, optional in stage.needs():
+            value = self._value(name, key, large=stage.shape is not Shape.VIEW)
+            if value is None and not optional:
+                return None
+            cells.append(value)
+        return tuple(cells)
+
+    def _value(self, name: str, key: str, large: bool) -> Any:
+        if name == "image":
+            return self.pictures[key]
+        if name == "digest":
+            return hashlib.sha256(key.encode()).hexdigest()
+        producer = self.producer(name)
+        if producer is None:
+            return None
+        if producer.suffix and not large:  # a view is told where it lies
+            return f"{name}/{list(SIZES).index(key)}{producer.suffix}"
+        value = self.made(producer)[key]
+        return None if isinstance(value, Rejected) else value
+
+    def _previous(self, stage: Stage) -> dict[str, bytes]:
+        """Return the file that a view continues, as a fact about the whole; empty for the first."""
+        before = link_before(stage.writes)
+        views = [view for view in self.stages.values() if view.writes == before]
+        return {"previous": self.made(views[0])} if views else {}
+
+
+def summary(value: Any) -> tuple[Any, list[float]]:
+    """Return a result as what has to be equal, and numbers that have to be near."""
+    numbers: list[float] = []
+    return _exact(value, numbers), numbers
+
+
+def _exact(value: Any, numbers: list[float]) -> Any:
+    if isinstance(value, Rejected):
+        return f"rejected: {value.why}"
+    if isinstance(value, Derived):
+        return [value.name, list(value.box), value.flip, _exact(value.image, numbers)]
+    if isinstance(value, Image.Image):
+        return [value.mode, list(value.size), hashlib.sha256(value.tobytes()).hexdigest()]
+    if isinstance(value, Mapping):
+        return {key: _exact(one, numbers) for key, one in sorted(value.items())}
+    if isinstance(value, list | tuple):
+        return [_exact(one, numbers) for one in value]
+    if isinstance(value, float):
+        numbers.append(value)
+        return "a number"
+    return value
+
+
+def opened(writes: str, data: bytes) -> Any:
+    """Return bytes as values, where they hold floats; else their text."""
+    if writes == "scores":
+        return dict(unpacked(data))
+    if writes == "latents":
+        return dict(_tensors(data))
+    return data.decode()
+
+
+def _tensors(data: bytes) -> Iterator[tuple[str, Any]]:
+    from safetensors.torch import load
+
+    for name, tensor in sorted(load(data).items()):
+        flat = tensor.float().flatten()
+        some = flat[:: max(1, len(flat) // 16)].tolist()
+        yield name, [list(tensor.shape), str(tensor.dtype), flat.mean().item(), *some]
