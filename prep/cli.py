@@ -133,11 +133,10 @@ def review_import(
     """
     from prep import answers
 
-    found = _dataset(folder or (sheet and sheet.absolute().parent), pipelines)
+    found = _dataset(folder or (sheet and _folder_of(sheet, state)), pipelines)
+    file = found[0] / "tags.csv" if sheet is None or sheet.is_dir() else sheet
     context = _context(_console(False, False, json))
-    return answers.review_import(
-        sheet or found[0] / "tags.csv", found[0], _given_state(found, state), context
-    )
+    return answers.review_import(file, found[0], _given_state(found, state), context)
 
 
 def built_app() -> typer.Typer:
@@ -233,6 +232,12 @@ def _dataset(folder: Path | None, file: Path | None) -> "tuple[Path, Pipeline | 
         return folder, _naming(folder, file)
     pipeline = _pipeline(None, file)
     return pipeline.folders()[-1], pipeline
+
+
+def _folder_of(sheet: Path, state: Path | None) -> Path | None:
+    """Return the folder of pictures that a sheet lies in; None for one that lies elsewhere."""
+    folder = sheet if sheet.is_dir() else sheet.absolute().parent
+    return folder if state or (folder / ".prep").is_dir() else None
 
 
 def _given_state(found: "tuple[Path, Pipeline | None]", state: Path | None) -> Any:

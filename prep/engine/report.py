@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+_SHOWN = 20
+
 
 @dataclass
 class Report:
@@ -44,7 +46,9 @@ class Report:
         made = ", ".join(f"{name} {count}" for name, count in self.made.items() if count)
         out = [f"`{where}` is up to date: nothing to do" if not made else f"`{where}`: made {made}"]
         out += [f"  {note}" for note in dict.fromkeys(self.notes)]
-        out += [f"  kept as you edited it: {path}" for path in self.edited]
+        out += [f"  kept as you edited it: {path}" for path in self.edited[:_SHOWN]]
+        if len(self.edited) > _SHOWN:
+            out.append(f"  ... and {len(self.edited) - _SHOWN} more of yours")
         out += [f"  left out: {key}: {why}" for key, why in sorted(self.rejected.items())]
         out += [f"  {line}" for line in self.wrong()]
         out += [f"  wrote {path}" for path in self.published]

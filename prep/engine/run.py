@@ -1,7 +1,6 @@
 """Carry a plan out: compute what is stale, publish it, account for every picture."""
 
 import time
-from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -9,12 +8,14 @@ from typing import Any
 from prep import artifacts
 from prep.engine import fanout, publish, views
 from prep.engine.compute import Outcome, outcomes
+from prep.engine.drift import told_changes
 from prep.engine.ledger_file import opened
 from prep.engine.leg import Context, Leg, Order, large_file, open_leg
 from prep.engine.lock import held
 from prep.engine.plan import Plan, Step
 from prep.engine.recipe import Made
 from prep.engine.report import Report
+from prep.engine.world import INHERITED
 from prep.files import digest_bytes
 from prep.stage import Shape
 
@@ -33,8 +34,9 @@ def carry_out(order: Order, context: Context) -> Report:
         if order.source is not None:
             return fanout.carry_out(order, context, ledger)
         leg = open_leg(order, context, ledger)
-        remember(leg)
-        report = Report(total=len(leg.world.folder.pictures) + len(leg.world.folder.faulty))
+        edited = remember(leg)
+        total = len(leg.world.folder.pictures) + len(leg.world.folder.faulty)
+        report = Report(edited=edited, total=total)
         views.remove_orphans(leg, report)
         for asked in order.asked:
             take_step(leg, leg.number_for_good(leg.step(asked)), report)
@@ -44,12 +46,16 @@ def carry_out(order: Order, context: Context) -> Report:
         return report
 
 
-def remember(leg: Leg) -> None:
-    """Let the ledger learn what the disk says: renames, edits, digests, what a dead run left."""
+def remember(leg: Leg) -> list[str]:
+    """Let the ledger learn what the disk says: renames, edits, digests, what a dead run left.
+
+    Returns:
+        The files in which a person wrote something that was not known yet.
+    """
     world, ledger = leg.world, leg.ledger
     sweep(leg.order, world.folder.scratch)
     with ledger.batch():
-        _remember_edits(leg)
+        edited = _remember_edits(leg)
         known = ledger.outputs()
         for name in known.keys() | world.outputs.keys():
             if known.get(name) != world.outputs.get(name):
@@ -63,6 +69,7 @@ def remember(leg: Leg) -> None:
         now |= {key: row for key, row in before.items() if key in world.faulty}
         if now != before:
             ledger.know_samples(now)
+    return edited
 
 
 def sweep(order: Order, folders: Iterable[str]) -> None:
@@ -72,18 +79,24 @@ def sweep(order: Order, folders: Iterable[str]) -> None:
         publish.sweep_scratch(folder, order.place.state)
 
 
-def _remember_edits(leg: Leg) -> None:
+def _remember_edits(leg: Leg) -> list[str]:
     for old, new in leg.world.renamed:
         leg.ledger.rename(old, new)
     known, now = leg.ledger.edits(), leg.world.edits
+    fresh: set[str] = set()
     for at in sorted(known.keys() | now.keys()):
-        if known.get(at) != now.get(at):
-            leg.ledger.edit(*at, now.get(at))
+        was, edit = known.get(at), now.get(at)
+        if was != edit:
+            leg.ledger.edit(*at, edit)
+        if edit and edit.source != INHERITED and (was is None or was.value != edit.value):
+            fresh.add(edit.source)
+    return sorted(fresh)
 
 
 def take_step(leg: Leg, step: Step, report: Report) -> None:
     """Do what one step has to do."""
     stage = step.stage
+    report.notes += told_changes(leg, step)
     match stage.shape:
         case Shape.SIDECAR:
             report.made[stage.name] = views.publish_sidecars(leg, step)
@@ -95,9 +108,6 @@ def take_step(leg: Leg, step: Step, report: Report) -> None:
             report.made[stage.name] = len(plan.run)
         case Shape.MAP | Shape.FAN_OUT:
             plan = leg.plan(step)
-            bases = Counter(row.base for row in leg.values.made(stage.name).values())
-            if plan.run:
-                report.notes += views.told_changes(leg, step, bases)
             report.made[stage.name] = _make(leg, plan, report)
             report.kept[stage.name] = plan.kept
 
@@ -229,6 +239,7 @@ def _account(leg: Leg, report: Report) -> None:
     report.rejected |= world.dropped
     for asked in leg.order.asked:
         for key, made in leg.values.made(asked.stage.name).items():
-            if key not in world.digests or made.state == "made":
+            used = asked.stage.yields and (key, asked.stage.writes) in world.edits
+            if key not in world.digests or key in world.dropped or made.state == "made" or used:
                 continue
             (report.failed if made.state == "failed" else report.rejected)[key] = made.why
