@@ -18,7 +18,7 @@ from prep.scores import unpacked
 from prep.stage import Derived, Rejected, Rows, Shape, Stage
 from prep.stages import all_stages
 
-SIZES = {"10_toy/wide.png": (320, 256), "small.png": (288, 160), "square.png": (300, 300)}
+SIZES = {"10_toy/wide.png": (321, 256), "small.png": (288, 160), "square.png": (300, 300)}
 FACTS = {
     "file": "meta.json", "root": ".", "state": ".prep", "program": "prep", "made_by": {}
 }  # fmt: skip
