@@ -13,6 +13,7 @@ from typing import Any
 from prep import artifacts, images
 from prep.engine import publish
 from prep.engine.compute import Outcome, outcomes
+from prep.engine.drift import told_changes
 from prep.engine.ledger import Ledger
 from prep.engine.leg import Context, Leg, Order
 from prep.engine.plan import Plan, Step, Values, plan_map
@@ -93,6 +94,7 @@ def carry_out(order: Order, context: Context, ledger: Ledger) -> Report:
         ledger.set_fact("source_state", _relative(source.state, place.state))
     for asked in order.asked:
         step = leg.number_for_good(leg.step(asked))
+        report.notes += told_changes(leg, step)
         todo = plan(leg, step)
         report.made[asked.stage.name] = _make(leg, todo, report)
         report.kept[asked.stage.name] = todo.kept

@@ -223,7 +223,7 @@ def plan_set(
     needs = [(optional, values.digest(name)) for name, optional in step.stage.needs()]
     made = values.made(step.stage.name)
     state = hashlib.sha256()
-    members: list[str] = []
+    members: dict[str, str] = {}
     waits: list[str] = []
     for key in sorted(keys):
         digests = [of(key) for _, of in needs]
@@ -232,15 +232,19 @@ def plan_set(
         elif not any(
             d == ABSENT and not optional for d, (optional, _) in zip(digests, needs, strict=True)
         ):
-            members.append(key)
-            state.update(f"{key}\0{' '.join(digests)}\n".encode())
+            members[key] = " ".join(digests)
+            state.update(f"{key}\0{members[key]}\n".encode())
     if waits:
-        return Plan(step, {}, tuple(waits + members))
-    inputs = state.hexdigest()
-    whys = {key: why_stale(step.base, inputs, made.get(key), True, recipes) for key in members}
-    if not any(whys.values()):
+        return Plan(step, {}, (*waits, *members))
+    run: dict[str, tuple[str, Why]] = {}
+    for key, own in members.items():
+        inputs, row = f"{state.hexdigest()} {own}", made.get(key)
+        why = why_stale(step.base, inputs, row, True, recipes)
+        same = row is not None and row.inputs.partition(" ")[2] == own
+        run[key] = inputs, Why.SET if why is None or (why is Why.INPUTS and same) else why
+    if all(made.get(key) and made[key][:2] == (step.base, run[key][0]) for key in members):
         return Plan(step, kept=len(members))
-    return Plan(step, {key: (inputs, why or Why.SET) for key, why in whys.items()})
+    return Plan(step, run)
 
 
 def set_inputs(step: Step, values: Values, keys: Iterable[str], extra: str) -> tuple[str, bool]:

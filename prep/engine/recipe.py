@@ -1,7 +1,7 @@
 """What decides a result, and why a result is not up to date. Pure: no file is opened here."""
 
 from collections.abc import Mapping
-from dataclasses import fields
+from dataclasses import Field, fields
 from enum import StrEnum
 from typing import Any, NamedTuple
 
@@ -53,9 +53,7 @@ def base_text(stage: Stage, params: Any, models: tuple[str, ...], images: int) -
         images: Version of the rules that turn a file into pixels; 0 where no pixels are read.
     """
     values = {
-        item.name: digest_bytes(getattr(params, item.name).encode())
-        if item.metadata["file"]
-        else getattr(params, item.name)
+        item.name: param_value(item, params)
         for item in fields(params)
         if not item.metadata["speed"]
     }
@@ -64,6 +62,12 @@ def base_text(stage: Stage, params: Any, models: tuple[str, ...], images: int) -
         values.pop("model", None)
     recipe = {"stage": stage.name, "version": stage.version, "params": values, "models": models}
     return canonical(recipe | ({"images": images} if images else {}))
+
+
+def param_value(item: "Field[Any]", params: Any) -> Any:
+    """Return what stands for a param in recipes: its value, or the digest of a file's text."""
+    value = getattr(params, item.name)
+    return {"sha256": digest_bytes(value.encode())} if item.metadata["file"] else value
 
 
 def why_stale(
@@ -95,7 +99,9 @@ def changed_params(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
     before, after = old.get("params", {}), new.get("params", {})
     names = sorted(set(before) | set(after))
     changes = [
-        f"{name}: {before.get(name)} -> {after.get(name)}"
+        f"{name}: other text"
+        if isinstance(after.get(name), dict)
+        else f"{name}: {before.get(name)} -> {after.get(name)}"
         for name in names
         if before.get(name) != after.get(name)
     ]

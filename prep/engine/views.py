@@ -1,7 +1,7 @@
 """Files that are only a view of the ledger: sidecars, the sheet, the dataset files."""
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -13,7 +13,7 @@ from prep.engine import metafiles, publish
 from prep.engine.ledger_file import snapshot
 from prep.engine.leg import Leg, large_file
 from prep.engine.plan import Step, set_inputs
-from prep.engine.recipe import Made, Why, changed_params, why_stale
+from prep.engine.recipe import Made, Why, why_stale
 from prep.engine.report import Report
 from prep.engine.world import INHERITED, SHEET
 from prep.errors import DatasetError
@@ -274,12 +274,9 @@ def _made_by(leg: Leg, view: Stage) -> dict[str, Any]:
         producer = leg.values.producers.get(names.pop())
         if producer is None or producer.name in found:
             continue
-        rows = leg.values.made(producer.name)
-        bases = sorted({rows[key].base for key in leg.world.digests if key in rows})
-        parts = [leg.recipes.get(base, {}) for base in bases]
-        found[producer.name] = [
-            {k: p[k] for k in ("version", "params", "models")} for p in parts if p
-        ]
+        parts = [leg.recipes.get(base, {}) for base in _bases(leg, producer)]
+        told = [{k: p[k] for k in ("version", "params", "models")} for p in parts if p]
+        found[producer.name] = sorted(told, key=canonical)
         names += [name for name, _ in producer.needs()]
     return {
         name: parts[0] if len(parts) == 1 else parts
@@ -288,10 +285,12 @@ def _made_by(leg: Leg, view: Stage) -> dict[str, Any]:
     }
 
 
-def told_changes(leg: Leg, step: Step, bases: Mapping[int, int]) -> list[str]:
-    """Return what is different in a step's params since the samples were last made."""
-    if not bases or step.base in bases:
-        return []
-    last = max(bases, key=lambda base: bases[base])
-    changes = changed_params(leg.recipes.get(last, {}), leg.recipes[step.base])
-    return [f"{step.stage.name}: {change}" for change in changes]
+def _bases(leg: Leg, producer: Stage) -> set[int]:
+    """Return the recipes behind what a stage's artifact says now of the samples that are shown."""
+    rows, dropped = leg.values.made(producer.name), leg.world.dropped
+    persons = leg.values.persons(producer.writes) if producer.yields else {}
+    return {
+        rows[key].base
+        for key in leg.world.digests
+        if key in rows and key not in dropped and key not in persons
+    }

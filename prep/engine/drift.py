@@ -1,0 +1,27 @@
+"""What is asked otherwise than in the last run: a run tells every param that differs."""
+
+from dataclasses import fields
+from typing import Any
+
+from prep.engine.leg import Leg
+from prep.engine.plan import Step
+from prep.engine.recipe import changed_params, param_value
+
+
+def told_changes(leg: Leg, step: Step) -> list[str]:
+    """Return `command: param: old -> new` for all that differs from the last run; remember it.
+
+    Params that decide only the speed are told as well: two machines' results may differ by them.
+    """
+    fact = f"asked {step.stage.name}"
+    now: dict[str, Any] = {
+        "params": {item.name: param_value(item, step.params) for item in fields(step.params)},
+        "models": list(leg.recipes[step.base].get("models", ())),
+    }
+    before = leg.ledger.fact(fact)
+    if before == now:
+        return []
+    with leg.ledger.batch():
+        leg.ledger.set_fact(fact, now)
+    changes = changed_params(before, now) if before is not None else []
+    return [f"{step.command}: {change}" for change in changes]

@@ -1,0 +1,149 @@
+"""A small project on the disk, run in this process with a spy on every stage and model."""
+
+import io
+import shutil
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from prep import answers
+from prep.commands import all_commands
+from prep.config import chosen, read_pipelines
+from prep.console import Console
+from prep.engine.leg import Context
+from prep.models import Models
+from prep.stage import Shape, Stage
+from prep.stages import all_stages
+from tinyworld.pictures import CORRUPT, PICTURES, encoded
+
+STAGES = """\
+pipelines:
+  small:
+    images: ./images
+    meta: ./meta.json
+    stages:
+      - caption: {model: tiny, batch: 2}
+      - tag: {model: tiny, batch: 2}
+      - duplicates
+      - edit: {rules: ./tags.rules, trigger: mascot}
+      - bucket: {resolution: 128, step: 32}
+      - latents: {model: tiny}
+"""
+FANNED = STAGES.replace("./images\n", "./raw\n").replace(
+    "stages:\n",
+    "stages:\n      - crop: {to: ./cut, aspect_ratio: 0.75, min_side: 64}\n"
+    "      - augment: {to: ./images}\n",
+)
+RULES = "- drop: [no_humans]\n"
+NAMES = ("beach 1.jpg", "cut out.png", "meadow 2.jpg", "phone photo.jpg", "snow 1.png")
+
+
+def drawing(name: str, seed: int = 0) -> bytes:
+    """Return the bytes of one of the tiny world's pictures."""
+    return encoded(next(picture for picture in PICTURES if picture.name == name), seed)
+
+
+@dataclass
+class Spies:
+    """What was really called.
+
+    Attributes:
+        samples: Stage -> how many samples its function was given, padding left out.
+        loads: Stage -> how often it opened its model.
+    """
+
+    samples: Counter[str] = field(default_factory=Counter)
+    loads: Counter[str] = field(default_factory=Counter)
+
+    def on(self, stages: Mapping[str, Stage]) -> dict[str, Stage]:
+        """Return the same stages, each watched."""
+        return {name: self._watched(stage) for name, stage in stages.items()}
+
+    def models(self) -> dict[str, int]:
+        """Return the samples that met a model."""
+        return {name: self.samples[name] for name in MODELS if self.samples[name]}
+
+    def _watched(self, stage: Stage) -> Stage:
+        def run(*args: Any) -> Any:
+            # A batch is filled up with its last sample again: the same object, not an equal one.
+            self.samples[stage.name] += len({id(one) for one in args[0]}) if stage.batch else 1
+            return stage.run(*args)
+
+        def load(*args: Any) -> Any:
+            self.loads[stage.name] += 1
+            return stage.load(*args) if stage.load else None
+
+        return replace(stage, run=run, load=load if stage.load else None)
+
+
+MODELS = ("caption", "score", "latents")
+VIEWS = frozenset(
+    name for name, stage in all_stages().items() if stage.shape in (Shape.SIDECAR, Shape.VIEW)
+)
+
+
+@dataclass
+class Project:
+    """A folder with pictures and a pipelines.yaml.
+
+    Attributes:
+        code: Exit code of the last command.
+        said: What the last command printed.
+    """
+
+    folder: Path
+    code: int = 0
+    said: str = ""
+
+    def __post_init__(self) -> None:
+        self.images = self.folder / "images"
+        self.file = self.folder / "pipelines.yaml"
+
+    def copied(self, folder: Path) -> "Project":
+        """Return a copy of the project, file times kept."""
+        shutil.copytree(self.folder, folder)
+        return Project(folder)
+
+    def run(self, jobs: int = 1, accept_missing: bool = False) -> Spies:
+        """Run the pipeline; return what was called."""
+        spies, out = Spies(), io.StringIO()
+        stages = spies.on(all_stages())
+        console = Console(out=out, err=out)
+        context = Context(stages, Models(self.folder / "home"), console, jobs, accept_missing)
+        pipeline = chosen(read_pipelines(self.file, all_commands(stages.values())), None)
+        self.code = answers.run_pipeline(pipeline, context, ())
+        self.said = out.getvalue()
+        return spies
+
+    def replace(self, old: str, new: str, file: str = "pipelines.yaml") -> None:
+        """Edit a text file of the project."""
+        path = self.folder / file
+        text = path.read_text()
+        assert old in text
+        path.write_text(text.replace(old, new))
+
+    def results(self) -> dict[str, bytes]:
+        """Return path -> bytes of what prep made for others: all but its own memory."""
+        inside = ("ledger.sqlite", "journal.jsonl", "clock", "lock", "holder.json")
+        return {
+            path.relative_to(self.folder).as_posix(): path.read_bytes()
+            for path in sorted(self.folder.rglob("*"))
+            if path.is_file() and not path.name.startswith(inside) and "home" not in path.parts
+        }
+
+
+def new_project(folder: Path, pipelines: str = STAGES, names: tuple[str, ...] = NAMES) -> Project:
+    """Write pictures and a pipelines.yaml; the first stage has not run."""
+    project = Project(folder)
+    pictures = folder / ("raw" if "./raw" in pipelines else "images")
+    pictures.mkdir(parents=True)
+    for seed, name in enumerate(names):
+        (pictures / name).write_bytes(drawing(name, seed))
+    project.file.write_text(pipelines)
+    (folder / "tags.rules").write_text(RULES)
+    return project
+
+
+__all__ = ["CORRUPT", "FANNED", "NAMES", "Project", "Spies", "drawing", "new_project"]
