@@ -156,6 +156,8 @@ def _advice(error: OSError) -> str:
         errno.ENOSPC: "free some space, then run the same command: it goes on where it stopped",
         errno.EDQUOT: "free some space, then run the same command: it goes on where it stopped",
         errno.EROFS: "the disk is read-only: name another folder with `--state DIR`",
+        errno.EEXIST: "a file is in the way: move it, or name another folder with `--state DIR`",
+        errno.ENOTDIR: "a file is in the way: move it, or name another folder with `--state DIR`",
         errno.EACCES: "make the folder writable, or name another with `--state DIR`",
     }
     return advice.get(error.errno or 0, "check the disk, then run the same command again")
