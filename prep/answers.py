@@ -139,19 +139,30 @@ def reset(folder: Path, key: str, place: Any, context: Context) -> int:
     """Give every field that a person wrote for a sample back to the machine."""
     with held(place.state), opened(place.state) as ledger:
         leg = open_leg(Order(place, ()), context, ledger)
-        if not any(at == key for at, _ in leg.world.edits):
-            known = {at for at, _ in leg.world.edits}
-            raise ConfigError(
-                f"nothing of `{key}` was written by a person",
-                nearest(key, known) if known else "there is nothing to give back in this folder",
-            )
+        own = [at for at, edit in leg.world.edits.items() if edit.source != INHERITED]
+        if key not in {at for at, _ in own}:
+            raise _nothing_to_reset(leg, key, {at for at, _ in own})
         remember(leg)
         with ledger.batch():
-            for at, field in leg.world.edits:
+            for at, field in own:
                 if at == key:
                     ledger.edit(at, field, None)
     context.console.say(f"`{key}` is the machine's again; the next run writes it anew")
     return 0
+
+
+def _nothing_to_reset(leg: Leg, key: str, known: set[str]) -> ConfigError:
+    if any(at == key for at, _ in leg.world.edits):
+        told = leg.world.lineage[key]
+        folder = os.path.relpath(leg.world.place.root / told["root"])
+        return ConfigError(
+            f"the words of `{key}` are those of its source `{told['key']}`",
+            f"give that one back: `prep reset {told['key']} --in {folder}`",
+        )
+    return ConfigError(
+        f"nothing of `{key}` was written by a person",
+        nearest(key, known) if known else "there is nothing to give back in this folder",
+    )
 
 
 def init(folder: Path, preset: str, target: Path, console: Console) -> int:
