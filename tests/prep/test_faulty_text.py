@@ -1,0 +1,80 @@
+"""Text files beside pictures: read strictly, never written over; rows 26, 27, 29 and 31."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+Prep = Callable[..., Any]
+Draw = Callable[..., Path]
+
+
+def samples() -> dict[str, Any]:
+    return dict(json.loads(Path("meta.json").read_text(encoding="utf-8"))["samples"])
+
+
+@pytest.mark.parametrize(
+    ("data", "why"),
+    [
+        (b"smile, \xff\xfe", "it is not UTF-8 at byte 7"),
+        ("\u7b11\u9854".encode("cp932"), "it is not UTF-8 at byte 0"),
+        (b"smile\0", "line 1 holds the control character U+0000"),
+    ],
+)
+def test_a_sidecar_that_is_no_text(
+    prep: Prep,
+    draw: Draw,
+    home: Path,
+    data: bytes,
+    why: str,
+) -> None:
+    """Rows 26 and 27: it is named, left untouched, and its picture waits; exit 3 until mended."""
+    draw("raw/a.png")
+    draw("raw/b.png")
+    sidecar = home / "raw" / "a.txt"
+    sidecar.write_bytes(data)
+    code, out, _ = prep("edit", "raw")
+
+    assert code == 3
+    assert f"  failed: a.png: `a.txt` cannot be read: {why}" in out
+    assert sidecar.read_bytes() == data
+    assert list(samples()) == ["b.png"]
+
+    sidecar.write_text("\ufeffsmile, solo", encoding="utf-8")
+    assert prep("edit", "raw").code == 0
+    assert samples()["a.png"]["tags"] == ["smile", "solo"]
+
+
+def test_a_sidecar_as_notepad_saves_it(prep: Prep, draw: Draw, home: Path) -> None:
+    """Row 26: UTF-8 and UTF-16 with a byte order mark are read."""
+    for name, code in (("a", "utf-8-sig"), ("b", "utf-16")):
+        draw(f"raw/{name}.png")
+        (home / "raw" / f"{name}.txt").write_bytes("\u7b11\u9854, solo\r\n".encode(code))
+
+    assert prep("edit", "raw").code == 0
+    assert [row["tags"] for row in samples().values()] == [["\u7b11\u9854", "solo"]] * 2
+
+
+def test_sidecars_that_were_there_are_used(prep: Prep, draw: Draw, home: Path) -> None:
+    """Row 29: a .txt from before prep is the person's: read, and never written."""
+    draw("raw/a.png")
+    sidecar = home / "raw" / "a.txt"
+    sidecar.write_text("1girl, smile", encoding="utf-8")
+    before = (sidecar.stat().st_mtime_ns, sidecar.read_bytes())
+    code, _, _ = prep("tag", "raw", "--model", "tiny")
+    prep("edit", "raw")
+
+    assert code == 0
+    assert (sidecar.stat().st_mtime_ns, sidecar.read_bytes()) == before
+    assert samples()["a.png"]["tags"] == ["1girl", "smile"]
+
+
+def test_tags_with_commas_and_brackets_come_back(prep: Prep, draw: Draw, home: Path) -> None:
+    """Row 31: kaomoji, escaped parentheses and spaces go through sidecar and dataset unchanged."""
+    draw("raw/a.png")
+    (home / "raw" / "a.txt").write_text(r"^_^, :d, sketch \(medium\), @_@", encoding="utf-8")
+    prep("edit", "raw")
+
+    assert samples()["a.png"]["tags"] == ["^_^", ":d", "sketch (medium)", "@_@"]

@@ -1,0 +1,163 @@
+"""Folders that vanish, move, cannot be written or are the wrong ones; the machine's limits."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import prep as package
+
+Prep = Callable[..., Any]
+Draw = Callable[..., Path]
+ROOT = Path(package.__file__).parents[1]
+
+
+def tree(folder: Path) -> dict[str, tuple[int, bytes]]:
+    return {
+        path.relative_to(folder).as_posix(): (path.stat().st_mtime_ns, path.read_bytes())
+        for path in folder.rglob("*")
+        if path.is_file() and ".prep" not in path.parts
+    }
+
+
+def drawn(draw: Draw, count: int = 5) -> None:
+    for number in range(count):
+        draw(f"raw/{number}.png")
+
+
+def run_under(prefix: list[str], home: Path, *words: str) -> "subprocess.CompletedProcess[str]":
+    return subprocess.run(
+        [*prefix, sys.executable, "-m", "prep", *words],
+        cwd=home,
+        env=os.environ | {"PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="POSIX permissions")
+def test_a_read_only_folder(draw: Draw, home: Path) -> None:
+    """Row 65: the message names --state; with it, nothing is written there."""
+    mortal: list[str] = []
+    if os.geteuid() == 0:  # root may write anywhere, unless it gives that up
+        if shutil.which("setpriv") is None:
+            pytest.skip("root, and no setpriv to stop being it")
+        mortal = ["setpriv", "--bounding-set=-dac_override", "--inh-caps=-dac_override"]
+    drawn(draw)
+    before = tree(home / "raw")
+    (home / "raw").chmod(0o555)
+    refused = run_under(mortal, home, "edit", "raw")
+    there = run_under(mortal, home, "edit", "raw", "--state", "elsewhere")
+    again = run_under(mortal, home, "edit", "raw", "--state", "elsewhere")
+
+    assert (refused.returncode, refused.stderr) == (
+        1,
+        (
+            "error: `raw/.prep` cannot be written: Permission denied\\n"
+            "hint: make the folder writable, or name another with `--state DIR`\\n"
+        ),
+    )
+    assert (there.returncode, there.stderr, again.returncode) == (0, "", 0)
+    assert again.stdout.startswith("`raw` is up to date: nothing to do\n")
+    assert tree(home / "raw") == before
+    assert json.loads(Path("meta.json").read_text(encoding="utf-8"))["state"] == "elsewhere"
+
+
+def test_a_file_where_the_state_belongs(prep: Prep, draw: Draw, home: Path) -> None:
+    """Row 65: a file named .prep is told as being in the way, and left alone."""
+    drawn(draw, 1)
+    (home / "raw" / ".prep").write_text("mine", encoding="utf-8")
+
+    assert prep("edit", "raw") == (
+        1,
+        "",
+        (
+            "error: `raw/.prep` cannot be written: File exists\\n"
+            "hint: a file is in the way: move it, or name another folder with `--state DIR`\\n"
+        ),
+    )
+    assert (home / "raw" / ".prep").read_text(encoding="utf-8") == "mine"
+
+
+def test_a_deleted_output_is_written_again(prep: Prep, draw: Draw, home: Path) -> None:
+    """Row 68: a sidecar, sheet or dataset file that was deleted comes back with the same bytes."""
+    drawn(draw, 2)
+    prep("tag", "raw", "--model", "tiny")
+    prep("edit", "raw")
+    before = {name: data for name, (_, data) in tree(home).items()}
+    for name in ("raw/0.txt", "raw/tags.csv", "meta.json"):
+        (home / name).unlink()
+    tagged, edited = prep("tag", "raw", "--model", "tiny"), prep("edit", "raw")
+
+    assert (tagged.code, edited.code) == (0, 0)
+    assert {name: data for name, (_, data) in tree(home).items()} == before
+
+
+def test_a_fifth_that_vanished_stops_the_run(prep: Prep, draw: Draw, home: Path) -> None:
+    """Row 69: too many pictures gone at once is an unmounted disk until a person says otherwise."""
+    drawn(draw, 20)
+    prep("edit", "raw")
+    before = tree(home)["meta.json"]
+    for number in range(5):
+        (home / "raw" / f"{number}.png").unlink()
+    code, out, err = prep("edit", "raw")
+
+    assert (code, out) == (1, "")
+    assert err == (
+        "error: 5 of 20 pictures in `raw` vanished at once\n"
+        "hint: is the disk mounted? if you removed them, add `--accept-missing`\n"
+    )
+    assert tree(home)["meta.json"] == before
+    assert prep("edit", "raw", "--accept-missing").code == 0
+    assert len(json.loads(Path("meta.json").read_text(encoding="utf-8"))["samples"]) == 15
+
+
+def test_all_of_them_gone(prep: Prep, draw: Draw, home: Path) -> None:
+    """Row 69: an empty mount point is not an empty dataset."""
+    drawn(draw, 2)
+    prep("edit", "raw")
+    for number in (0, 1):
+        (home / "raw" / f"{number}.png").unlink()
+    code, _, err = prep("edit", "raw")
+
+    assert code == 1
+    assert "2 of 2 pictures in `raw` vanished at once" in err
+
+
+def test_a_dataset_that_moved_reruns_nothing(
+    prep: Prep, draw: Draw, home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Row 70: in another place, with its state, it is up to date; nothing is decoded."""
+    drawn(draw)
+    prep("edit", "raw")
+    shutil.copytree(home, tmp_path / "moved")
+    shutil.rmtree(home)
+    monkeypatch.chdir(tmp_path / "moved")
+    before = tree(tmp_path / "moved")
+    monkeypatch.setattr(sys, "executable", "/nowhere/python")  # decoders could not start
+    code, out, err = prep("edit", "raw")
+
+    assert (code, err) == (0, "")
+    assert out.startswith("`raw` is up to date: nothing to do\n")
+    assert tree(tmp_path / "moved") == before
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="a POSIX limit")
+@pytest.mark.parametrize(("files", "code"), [(40, 0), (12, 1)])
+def test_few_open_files(draw: Draw, home: Path, files: int, code: int) -> None:
+    """Row 80: 40 open files are enough for any number of pictures; too few is two lines."""
+    drawn(draw, 20)
+    limited = ["bash", "-c", f'ulimit -n {files}; exec "$@"', "bash"]
+    ended = run_under(limited, home, "edit", "raw", "-j", "2")
+
+    assert ended.returncode == code
+    assert [line.partition(":")[0] for line in ended.stderr.splitlines()] == ["error", "hint"][
+        : 2 * code
+    ]
