@@ -20,7 +20,7 @@ from prep.engine.plan import Plan, Step, Values, plan_map
 from prep.engine.recipe import Made
 from prep.engine.report import Report
 from prep.engine.scan import clock, nfc, no_pictures, scan, too_long
-from prep.engine.world import Digests, World, check_gone
+from prep.engine.world import Digests, World, check_gone, read_digests
 from prep.files import digest_bytes
 from prep.stage import Derived
 
@@ -35,12 +35,7 @@ def open_source(order: Order, context: Context, ledger: Ledger) -> Leg:
         raise no_pictures(source.root)
     digests = Digests(ledger, clock(order.place.state))
     world = World(source, folder, faulty=dict(folder.faulty), outputs=ledger.outputs())
-    for key, path in folder.pictures.items():
-        found = digests.of(path, folder.stats[path])
-        if found is None:
-            world.faulty[key] = "it cannot be read, or changes while it is read"
-        else:
-            world.digests[key] = found
+    read_digests(world, digests)
     if not context.accept_missing:
         _check_gone(order, ledger, world)
     for name, ours in ledger.intents().items():

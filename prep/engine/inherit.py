@@ -97,9 +97,9 @@ def _read(top: Path, state: Path, longest: str) -> _Source | None:
 
 def _own(source: _Source, key: str, suffix: str, name: str, digests: Digests) -> str | None:
     """Return what a person wrote for a field of a source picture itself, or None."""
-    stem = os.path.splitext(key)[0]
-    file = source.folder.sidecars.get(stem, {}).get(suffix)
-    wrote = source.outputs.get(stem + suffix)
+    name_of_file = scan.stem(key) + suffix
+    file = source.folder.sidecars.get(name_of_file)
+    wrote = source.outputs.get(name_of_file)
     if file is not None and key not in source.clashing:
         found = digests.of(file, source.folder.stats[file])
         if found is not None and found != wrote:

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from sys import intern
 from typing import Any, NamedTuple
 
 from prep.engine import journal
@@ -45,7 +46,7 @@ class Stat(NamedTuple):
     ino: int
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Edit:
     """What a person wrote for one field of a sample.
 
@@ -100,19 +101,33 @@ class Ledger:
 
     # -- what the plan reads
 
-    def files(self) -> dict[str, tuple[Stat, str, bool]]:
-        """Return path -> (stat, SHA-256, racy) of every file digested before."""
-        rows = self._sql.execute("SELECT path, size, mtime, ctime, ino, sha, racy FROM files")
-        return {path: (Stat(*stat), sha, bool(racy)) for path, *stat, sha, racy in rows}
+    def unchanged(self, stats: Mapping[str, Stat]) -> dict[str, str]:
+        """Return path -> SHA-256 of the files whose digest is known and certain by their stats."""
+        query = "SELECT path, size, mtime, ctime, ino, sha FROM files WHERE racy = 0"
+        found = {}
+        for path, size, mtime, ctime, ino, sha in self._sql.execute(query):
+            if stats.get(path) == (size, mtime, ctime, ino):
+                found[path] = intern(sha)
+        return found
+
+    def file(self, path: str) -> tuple[Stat, str, bool] | None:
+        """Return stat, SHA-256 and whether it is racy, of one file digested before."""
+        query = "SELECT size, mtime, ctime, ino, sha, racy FROM files WHERE path = ?"
+        row = self._sql.execute(query, (path,)).fetchone()
+        return None if row is None else (Stat(*row[:4]), row[4], bool(row[5]))
 
     def samples(self) -> dict[str, tuple[str, str | None]]:
         """Return key -> (digest, lineage as JSON) of the samples of the last run."""
-        return {k: (d, lin) for k, d, lin in self._sql.execute("SELECT * FROM samples")}
+        rows = self._sql.execute("SELECT key, digest, lineage FROM samples")
+        return {intern(key): (intern(digest), lineage) for key, digest, lineage in rows}
 
     def made(self, stage: str) -> dict[str, Made]:
         """Return key -> result of one stage."""
         query = "SELECT key, base, inputs, digest, state, why FROM results WHERE stage = ?"
-        return {key: Made(*row) for key, *row in self._sql.execute(query, (stage,))}
+        return {
+            intern(key): Made(base, intern(inputs), intern(digest), intern(state), why)
+            for key, base, inputs, digest, state, why in self._sql.execute(query, (stage,))
+        }
 
     def past(self, stage: str, inputs: str, base: int) -> Made | None:
         """Return what one stage ever made by this recipe, for whichever sample."""
@@ -142,11 +157,15 @@ class Ledger:
     def edits(self) -> dict[tuple[str, str], Edit]:
         """Return (key, field) -> what a person wrote."""
         rows = self._sql.execute("SELECT key, field, value, source, file FROM edits")
-        return {(k, f): Edit(json.loads(value), s, file) for k, f, value, s, file in rows}
+        return {
+            (intern(key), intern(field)): Edit(_value(value), intern(source), intern(file))
+            for key, field, value, source, file in rows
+        }
 
     def outputs(self) -> dict[str, str]:
         """Return path -> digest of what we last wrote there, or adopted from a person."""
-        return dict(self._sql.execute("SELECT path, digest FROM outputs"))
+        rows = self._sql.execute("SELECT path, digest FROM outputs")
+        return {intern(path): intern(digest) for path, digest in rows}
 
     def intents(self) -> dict[str, set[str]]:
         """Return path -> digests that a run, perhaps a dead one, was about to write there."""
@@ -273,3 +292,9 @@ def unwritable(state: Path, error: Exception) -> MachineError:
         if full
         else "check the disk, or name another folder with `--state DIR`",
     )
+
+
+def _value(text: str) -> Any:
+    """Return the value of canonical JSON; most are text without escapes, which stands there."""
+    plain = text[0] == '"' and "\\" not in text
+    return text[1:-1] if plain else json.loads(text)

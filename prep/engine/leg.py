@@ -128,8 +128,9 @@ class Leg:
 
 def open_leg(order: Order, context: Context, ledger: Ledger) -> Leg:
     """Return an order with the world as it is now. Writes nothing."""
-    world = read_back(order.place, ledger, accept_missing=context.accept_missing)
+    # Files of state live beside the pictures: both share one clock.
     digests = Digests(ledger, clock(order.place.state))
+    world = read_back(order.place, ledger, digests, accept_missing=context.accept_missing)
     inherit(world, digests)
     if order.meta is not None:
         metafiles.read_back(order.meta, world, digests)

@@ -56,13 +56,14 @@ def remember(leg: Leg) -> list[str]:
     sweep(leg.order, world.folder.scratch)
     with ledger.batch():
         edited = _remember_edits(leg)
-        known = ledger.outputs()
-        for name in known.keys() | world.outputs.keys():
-            if known.get(name) != world.outputs.get(name):
-                ledger.wrote(name, world.outputs.get(name))
+        known = world.known.outputs
+        if known != world.outputs:
+            for name in sorted(known.keys() | world.outputs.keys()):
+                if known.get(name) != world.outputs.get(name):
+                    ledger.wrote(name, world.outputs.get(name))
         ledger.settle()
-        ledger.know_files(world.news + leg.digests.news)
-        before = ledger.samples()
+        ledger.know_files(leg.digests.news)
+        before = world.known.samples
         lineage = {key: artifacts.dumped(value).decode() for key, value in world.lineage.items()}
         now = {key: (digest, lineage.get(key)) for key, digest in world.digests.items()}
         # A picture that cannot be read today keeps its place, so that nothing is taken for gone.
@@ -82,8 +83,11 @@ def sweep(order: Order, folders: Iterable[str]) -> None:
 def _remember_edits(leg: Leg) -> list[str]:
     for old, new in leg.world.renamed:
         leg.ledger.rename(old, new)
-    known, now = leg.ledger.edits(), leg.world.edits
+    now = leg.world.edits
+    known = leg.ledger.edits() if leg.world.renamed else leg.world.known.edits
     fresh: set[str] = set()
+    if known == now:
+        return []
     for at in sorted(known.keys() | now.keys()):
         was, edit = known.get(at), now.get(at)
         if was != edit:

@@ -9,6 +9,7 @@ import unicodedata
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from sys import intern
 
 from prep.engine.ledger import Stat
 from prep.errors import DatasetError
@@ -26,7 +27,7 @@ class Folder:
 
     Attributes:
         pictures: Key -> absolute path. Keys are relative, POSIX, NFC, with their extension.
-        sidecars: Path without suffix, relative and NFC -> suffix -> absolute path.
+        sidecars: Path, relative and NFC, with a lower-case suffix -> absolute path.
         stats: Absolute path -> what identifies the file's content cheaply.
         faulty: Key -> why the picture cannot be a sample.
         scratch: Folders where a run that died may have left something behind.
@@ -34,7 +35,7 @@ class Folder:
 
     root: Path
     pictures: dict[str, str] = field(default_factory=dict)
-    sidecars: dict[str, dict[str, str]] = field(default_factory=dict)
+    sidecars: dict[str, str] = field(default_factory=dict)
     stats: dict[str, Stat] = field(default_factory=dict)
     faulty: dict[str, str] = field(default_factory=dict)
     scratch: set[str] = field(default_factory=set)
@@ -65,7 +66,7 @@ def scan(root: Path, text_suffixes: tuple[str, ...]) -> Folder:
                     pictures.append((name, path))
                     found.stats[path] = _stat(entry)
             elif suffix in text_suffixes and entry.is_file(follow_symlinks=False):
-                found.sidecars.setdefault(nfc(stem), {})[suffix] = path
+                found.sidecars[intern(nfc(stem) + suffix)] = path
                 found.stats[path] = _stat(entry)
     except OSError as error:
         raise DatasetError(
@@ -81,6 +82,11 @@ def no_pictures(root: Path) -> DatasetError:
         f"there are no pictures in `{root}`",
         f"name the folder that holds them; pictures end in {', '.join(sorted(SUFFIXES))}",
     )
+
+
+def stem(key: str) -> str:
+    """Return a key, or a picture's path, without its extension; every one has one."""
+    return key[: key.rindex(".")]
 
 
 def nfc(name: str) -> str:

@@ -15,6 +15,7 @@ from prep.engine.leg import Leg, large_file
 from prep.engine.plan import Step, set_inputs
 from prep.engine.recipe import Made, Why, why_stale
 from prep.engine.report import Report
+from prep.engine.scan import stem
 from prep.engine.world import INHERITED, SHEET
 from prep.errors import DatasetError
 from prep.files import canonical, digest_bytes
@@ -85,18 +86,18 @@ def _sidecars_done(leg: Leg, stage: Stage, rows: Sequence[tuple[str, Made, None]
 
 def remove_orphans(leg: Leg, report: Report) -> None:
     """Remove our sidecars of pictures that are gone; those a person edited stay and are named."""
-    stems = {os.path.splitext(key)[0] for key in leg.world.folder.pictures}
-    for stem, beside in leg.world.folder.sidecars.items():
-        for suffix, file in beside.items():
-            name = stem + suffix
-            wrote = leg.world.outputs.get(name)
-            if stem in stems or wrote is None:
-                continue
-            edited = any(edit.file == wrote for edit in leg.world.edits.values())
-            if leg.digests.of(file) == wrote and not edited:
-                publish.remove(leg.ledger, Path(file), name)
-            else:
-                report.edited.append(name)
+    stems = {stem(key) for key in leg.world.folder.pictures}
+    persons = {edit.file for edit in leg.world.edits.values()}
+    for name, file in leg.world.folder.sidecars.items():
+        wrote = leg.world.outputs.get(name)
+        if stem(name) in stems or wrote is None:
+            continue
+        if leg.digests.of(file) == wrote and wrote not in persons:
+            publish.remove(leg.ledger, Path(file), name)
+            continue
+        report.edited.append(name)  # named once: from now on it is no concern of ours
+        with leg.ledger.batch():
+            leg.ledger.wrote(name, None)
 
 
 def view_file(leg: Leg, stage: Stage) -> Path:

@@ -1,7 +1,7 @@
 """What a dataset is now: the disk, the ledger and what people changed since. Writes nothing."""
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -57,6 +57,21 @@ class Place:
         return Path(os.path.relpath(path, root)).as_posix()
 
 
+@dataclass(frozen=True)
+class Known:
+    """What the ledger knew when the dataset was read.
+
+    Attributes:
+        samples: Key -> (digest, lineage as JSON).
+        edits: (key, field) -> what a person wrote.
+        outputs: Path -> digest of what we last wrote there.
+    """
+
+    samples: Mapping[str, tuple[str, str | None]]
+    edits: Mapping[tuple[str, str], Edit]
+    outputs: Mapping[str, str]
+
+
 @dataclass
 class World:
     """A dataset as it is now, and what the ledger has yet to learn of it.
@@ -74,7 +89,7 @@ class World:
         held: Files that wait for a person's decision and are not written until then.
         gone: Samples of the last run that are no more.
         renamed: (old key, new key).
-        news: Digests of files that the ledger does not know yet.
+        known: What the ledger knew before.
     """
 
     place: Place
@@ -91,38 +106,51 @@ class World:
     held: set[str] = field(default_factory=set)
     gone: list[str] = field(default_factory=list)
     renamed: list[tuple[str, str]] = field(default_factory=list)
-    news: list[tuple[str, Stat, str, bool]] = field(default_factory=list)
+    known: Known = field(default_factory=lambda: Known({}, {}, {}))
 
     def drop(self) -> None:
         """Note which samples a person took out: `keep` is no, or a meta file lost the entry."""
         self.dropped = {
             key: f"dropped in {edit.source}"
             for (key, name), edit in self.edits.items()
-            if key in self.digests
-            and ((name == "keep" and edit.value == "no") or name == DROP)
+            if key in self.digests and ((name == "keep" and edit.value == "no") or name == DROP)
         }
 
     def sidecar(self, key: str, suffix: str) -> str:
         """Return the path, relative to the root, of a sample's sidecar."""
-        return os.path.splitext(key)[0] + suffix
+        return scan.stem(key) + suffix
 
     def sidecar_file(self, key: str, suffix: str) -> str:
         """Return the absolute path of a sample's sidecar, as the disk spells it."""
-        beside = self.folder.sidecars.get(os.path.splitext(key)[0], {})
-        return beside.get(suffix) or os.path.splitext(self.folder.pictures[key])[0] + suffix
+        found = self.folder.sidecars.get(self.sidecar(key, suffix))
+        return found or scan.stem(self.folder.pictures[key]) + suffix
 
 
 class Digests:
-    """Digests of files: known ones by their stat, others by reading them."""
+    """Digests of files: known ones by their stat, others by reading them.
+
+    Attributes:
+        news: Path, stat, digest and raciness of every file that was read, for the ledger.
+    """
 
     def __init__(self, ledger: Ledger, now: int) -> None:
-        self._known = ledger.files()
+        self._ledger = ledger
         self._now = now
         self.news: list[tuple[str, Stat, str, bool]] = []
+        self._read: dict[str, tuple[Stat, str, bool]] = {}
+
+    def of_all(self, stats: Mapping[str, Stat]) -> dict[str, str]:
+        """Return path -> SHA-256 of many files; those that cannot be read in peace are left out."""
+        found = self._ledger.unchanged(stats)
+        for path in [path for path in stats if path not in found]:
+            digest = self.of(path, stats[path])
+            if digest is not None:
+                found[path] = digest
+        return found
 
     def of(self, path: str, stat: Stat | None = None) -> str | None:
         """Return the SHA-256 of a file, or None where it cannot be read in peace."""
-        known = self._known.get(path)
+        known = self._read.get(path) or self._ledger.file(path)
         stat = stat or scan.stat_of(path)
         if known is not None and stat == known[0] and not known[2]:
             return known[1]
@@ -132,31 +160,25 @@ class Digests:
             return None
         if found is None:
             return None
-        self.news.append((path, found[0], found[1], scan.racy(found[0], self._now)))
+        self._read[path] = (*found, scan.racy(found[0], self._now))
+        self.news.append((path, *self._read[path]))
         return found[1]
 
 
-def read_back(place: Place, ledger: Ledger, *, accept_missing: bool = False) -> World:
+def read_back(
+    place: Place, ledger: Ledger, digests: Digests, *, accept_missing: bool = False
+) -> World:
     """Return the dataset as it is now, but for what derived pictures inherit.
 
     Raises:
         DatasetError: The folder cannot be read, or a fifth of its pictures vanished at once.
     """
     folder = scan.scan(place.root, tuple(place.sidecars))
-    # Files of state live beside the pictures, so both share one clock.
-    digests = Digests(
-        ledger, scan.clock(place.state if place.state.exists() else place.root / ".prep")
-    )
     world = World(place, folder, faulty=dict(folder.faulty))
-    world.edits = ledger.edits()
-    world.outputs = ledger.outputs()
-    before = ledger.samples()
-    for key, path in folder.pictures.items():
-        sha = digests.of(path, folder.stats[path])
-        if sha is None:
-            world.faulty[key] = "it cannot be read, or changes while it is read"
-        else:
-            world.digests[key] = sha
+    read_digests(world, digests)
+    before, edits, outputs = ledger.samples(), ledger.edits(), ledger.outputs()
+    world.known = Known(before, edits, outputs)
+    world.edits, world.outputs = dict(edits), dict(outputs)
     world.clashing = scan.clashes(folder.pictures, max(place.sidecars, key=len, default=""))
     if not folder.pictures and not folder.faulty and not before:
         raise scan.no_pictures(place.root)
@@ -172,10 +194,22 @@ def read_back(place: Place, ledger: Ledger, *, accept_missing: bool = False) -> 
         key: artifacts.loaded(lin.encode()) for key, lin in known.items() if key in world.digests
     }
     _adopt_intended(world, ledger.intents(), digests)
-    _read_sidecars(world, digests)
-    world.news = digests.news
+    _read_sidecars(world)
     world.drop()
     return world
+
+
+def read_digests(world: World, digests: Digests) -> None:
+    """Note the digest of every picture and sidecar that was scanned."""
+    folder = world.folder
+    found = digests.of_all(folder.stats)
+    for key, path in folder.pictures.items():
+        if path in found:
+            world.digests[key] = found[path]
+        else:
+            world.faulty[key] = "it cannot be read, or changes while it is read"
+    world.on_disk = {name: found[at] for name, at in folder.sidecars.items() if at in found}
+    folder.stats.clear()  # a million of them would be most of the memory
 
 
 def _find_renamed(world: World, before: Mapping[str, tuple[str, str | None]]) -> None:
@@ -192,15 +226,14 @@ def _find_renamed(world: World, before: Mapping[str, tuple[str, str | None]]) ->
         for name in [name for at, name in world.edits if at == old_key]:
             world.edits[new_key, name] = world.edits.pop((old_key, name))
         for suffix in world.place.sidecars:
-            _follow(world, world.sidecar(old_key, suffix), world.sidecar(new_key, suffix), suffix)
+            _follow(world, world.sidecar(old_key, suffix), world.sidecar(new_key, suffix))
 
 
-def _follow(world: World, old: str, new: str, suffix: str) -> None:
+def _follow(world: World, old: str, new: str) -> None:
     """Let a sidecar that was renamed with its picture stay what it was: ours or the person's."""
-    stem = os.path.splitext(old)[0]
-    if old in world.outputs and suffix not in world.folder.sidecars.get(stem, {}):
+    if old in world.outputs and old not in world.folder.sidecars:
         moved = world.outputs.pop(old)
-        if suffix in world.folder.sidecars.get(os.path.splitext(new)[0], {}):
+        if new in world.folder.sidecars:
             world.outputs[new] = moved
 
 
@@ -228,37 +261,18 @@ def _adopt_intended(world: World, intents: Mapping[str, set[str]], digests: Dige
             world.outputs[name] = found
 
 
-def _read_sidecars(world: World, digests: Digests) -> None:
-    for key, suffix, name in _fields(world):
-        path = world.sidecar(key, suffix)
-        file = world.folder.sidecars.get(os.path.splitext(key)[0], {}).get(suffix)
-        found = digests.of(file, world.folder.stats[file]) if file else None
-        if found is not None:
-            world.on_disk[path] = found
-        if key in world.clashing:
-            continue
-        _merge_sidecar(world, key, name, path, file, found)
-
-
-def _fields(world: World) -> Iterator[tuple[str, str, str]]:
+def _read_sidecars(world: World) -> None:
     for suffix, name in world.place.sidecars.items():
         for key in list(world.digests):  # a sidecar that is no text takes its picture out
-            yield key, suffix, name
+            path = scan.stem(key) + suffix
+            if world.on_disk.get(path) != world.outputs.get(path) and key not in world.clashing:
+                _merge_sidecar(world, key, name, path)
 
 
-def _merge_sidecar(
-    world: World,
-    key: str,
-    name: str,
-    path: str,
-    file: str | None,
-    found: str | None,
-) -> None:
+def _merge_sidecar(world: World, key: str, name: str, path: str) -> None:
     """Let one sidecar say what a person wrote into it, against what we know of it."""
-    wrote = world.outputs.get(path)
+    wrote, found = world.outputs.get(path), world.on_disk.get(path)
     edit = world.edits.get((key, name))
-    if found == wrote:
-        return
     ours = _sidecar_digest(edit) if edit else wrote
     by_person = edit is not None and edit.source != INHERITED
     verdict = merged(wrote, found, ours, by_person).verdict
@@ -270,14 +284,14 @@ def _merge_sidecar(
         world.outputs[path] = found
     elif verdict is Verdict.CONFLICT and edit is not None:
         world.conflicts[key, name] = f"`{path}` and {edit.source} were both edited"
-    elif verdict is Verdict.THEIRS and file is not None and found is not None:
-        _adopt(world, key, name, Path(file), found)
+    elif verdict is Verdict.THEIRS and found is not None:
+        _adopt(world, key, name, path)
 
 
-def _adopt(world: World, key: str, name: str, file: Path, found: str) -> None:
-    path = world.sidecar(key, file.suffix.lower())
+def _adopt(world: World, key: str, name: str, path: str) -> None:
+    found = world.on_disk[path]
     try:
-        text = tags.decoded(file.read_bytes())
+        text = tags.decoded(Path(world.folder.sidecars[path]).read_bytes())
     except (tags.TextError, OSError) as error:
         world.faulty[key] = f"`{path}` cannot be read: {error}"
         world.digests.pop(key, None)
