@@ -1,6 +1,7 @@
 """A small project on the disk, run in this process with a spy on every stage and model."""
 
 import io
+import json
 import shutil
 from collections import Counter
 from collections.abc import Mapping
@@ -8,9 +9,9 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from prep import answers
+from prep import answers, orders
 from prep.commands import all_commands
-from prep.config import chosen, read_pipelines
+from prep.config import Pipeline, chosen, read_pipelines
 from prep.console import Console
 from prep.engine.leg import Context
 from prep.models import Models
@@ -37,6 +38,7 @@ FANNED = STAGES.replace("./images\n", "./raw\n").replace(
     "      - augment: {to: ./images}\n",
 )
 RULES = "- drop: [no_humans]\n"
+MODELS = ("caption", "score", "latents")
 NAMES = ("beach 1.jpg", "cut out.png", "meadow 2.jpg", "phone photo.jpg", "snow 1.png")
 
 
@@ -65,6 +67,15 @@ class Spies:
         """Return the samples that met a model."""
         return {name: self.samples[name] for name in MODELS if self.samples[name]}
 
+    def maps(self) -> dict[str, int]:
+        """Return the samples that met a map or a fan-out."""
+        shapes = {name: stage.shape for name, stage in all_stages().items()}
+        return {
+            name: count
+            for name, count in self.samples.items()
+            if count and shapes[name] in (Shape.MAP, Shape.FAN_OUT)
+        }
+
     def _watched(self, stage: Stage) -> Stage:
         def run(*args: Any) -> Any:
             # A batch is filled up with its last sample again: the same object, not an equal one.
@@ -78,15 +89,9 @@ class Spies:
         return replace(stage, run=run, load=load if stage.load else None)
 
 
-MODELS = ("caption", "score", "latents")
-VIEWS = frozenset(
-    name for name, stage in all_stages().items() if stage.shape in (Shape.SIDECAR, Shape.VIEW)
-)
-
-
 @dataclass
 class Project:
-    """A folder with pictures and a pipelines.yaml.
+    """A folder with pictures and a pipelines.yaml; the user's data folder is inside it as well.
 
     Attributes:
         code: Exit code of the last command.
@@ -100,6 +105,7 @@ class Project:
     def __post_init__(self) -> None:
         self.images = self.folder / "images"
         self.file = self.folder / "pipelines.yaml"
+        self.home = self.folder / "home" / "prep-and-train"
 
     def copied(self, folder: Path) -> "Project":
         """Return a copy of the project, file times kept."""
@@ -111,11 +117,31 @@ class Project:
         spies, out = Spies(), io.StringIO()
         stages = spies.on(all_stages())
         console = Console(out=out, err=out)
-        context = Context(stages, Models(self.folder / "home"), console, jobs, accept_missing)
-        pipeline = chosen(read_pipelines(self.file, all_commands(stages.values())), None)
-        self.code = answers.run_pipeline(pipeline, context, ())
+        context = Context(stages, Models(self.home), console, jobs, accept_missing)
+        self.code = answers.run_pipeline(self._pipeline(stages), context, ())
         self.said = out.getvalue()
         return spies
+
+    def plan(self) -> dict[str, dict[str, Any]]:
+        """Return stage -> what `prep plan --json` says of it."""
+        out = io.StringIO()
+        context = Context(all_stages(), Models(self.home), Console(json=True, out=out, err=out))
+        answers.plan_pipeline(self._pipeline(all_stages()), context)
+        rows = [json.loads(line) for line in out.getvalue().splitlines()]
+        return {row["stage"]: row for row in rows if "stage" in row}
+
+    def why(self, key: str) -> str:
+        """Return what `prep why` says of a picture."""
+        out = io.StringIO()
+        context = Context(all_stages(), Models(self.home), Console(out=out, err=out))
+        pipeline = self._pipeline(all_stages())
+        folder = pipeline.folders()[-1]
+        place = orders.place_of(folder, None, pipeline)
+        answers.why(folder, key, place, context, pipeline)
+        return out.getvalue()
+
+    def _pipeline(self, stages: Mapping[str, Stage]) -> Pipeline:
+        return chosen(read_pipelines(self.file, all_commands(stages.values())), None)
 
     def replace(self, old: str, new: str, file: str = "pipelines.yaml") -> None:
         """Edit a text file of the project."""
@@ -125,7 +151,7 @@ class Project:
         path.write_text(text.replace(old, new))
 
     def results(self) -> dict[str, bytes]:
-        """Return path -> bytes of what prep made for others: all but its own memory."""
+        """Return path -> bytes of every file outside `.prep`, and of the latents that are used."""
         inside = ("ledger.sqlite", "journal.jsonl", "clock", "lock", "holder.json")
         return {
             path.relative_to(self.folder).as_posix(): path.read_bytes()
@@ -146,4 +172,4 @@ def new_project(folder: Path, pipelines: str = STAGES, names: tuple[str, ...] = 
     return project
 
 
-__all__ = ["CORRUPT", "FANNED", "NAMES", "Project", "Spies", "drawing", "new_project"]
+__all__ = ["CORRUPT", "FANNED", "NAMES", "STAGES", "Project", "Spies", "drawing", "new_project"]
