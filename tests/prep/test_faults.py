@@ -175,7 +175,7 @@ def test_equal_pictures_are_computed_once(prep: Prep, draw: Draw, home: Path) ->
 
 
 def test_two_pictures_that_would_share_a_sidecar(prep: Prep, draw: Draw, home: Path) -> None:
-    """Row 19: `a.jpg` beside `a.png` are two samples, both named; no sidecar of theirs is written."""
+    """Row 19: `a.jpg` beside `a.png` are two samples, both named; their sidecars stay."""
     for name in ("a.jpg", "a.png", "b.png"):
         draw(f"raw/{name}")
     (home / "raw" / "a.txt").write_text("mine", encoding="utf-8")

@@ -60,8 +60,8 @@ def test_a_read_only_folder(draw: Draw, home: Path) -> None:
     assert (refused.returncode, refused.stderr) == (
         1,
         (
-            "error: `raw/.prep` cannot be written: Permission denied\\n"
-            "hint: make the folder writable, or name another with `--state DIR`\\n"
+            "error: `raw/.prep` cannot be written: Permission denied\n"
+            "hint: make the folder writable, or name another with `--state DIR`\n"
         ),
     )
     assert (there.returncode, there.stderr, again.returncode) == (0, "", 0)
@@ -79,8 +79,8 @@ def test_a_file_where_the_state_belongs(prep: Prep, draw: Draw, home: Path) -> N
         1,
         "",
         (
-            "error: `raw/.prep` cannot be written: File exists\\n"
-            "hint: a file is in the way: move it, or name another folder with `--state DIR`\\n"
+            "error: `raw/.prep` cannot be written: File exists\n"
+            "hint: a file is in the way: move it, or name another folder with `--state DIR`\n"
         ),
     )
     assert (home / "raw" / ".prep").read_text(encoding="utf-8") == "mine"
