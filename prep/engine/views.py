@@ -116,7 +116,7 @@ def plan_view(leg: Leg, step: Step) -> tuple[str, Why | None, bool]:
         [_facts(leg, step, b""), sorted(leg.world.dropped.items()), _left_out(leg, step)]
     )
     previous = _previous(leg, step.stage)
-    extra += digest_bytes(previous) if previous is not None else ""
+    extra += leg.digests.of(str(previous.absolute())) or "" if previous is not None else ""
     inputs, waits = set_inputs(step, leg.values, leg.world.digests, extra)
     if name in leg.world.held:
         return inputs, None, waits
@@ -178,8 +178,10 @@ def _may_replace(stage: Stage, file: Path, wrote: str | None, report: Report) ->
 
 def _drop_copy(leg: Leg, old: str | None, new: str) -> None:
     """Remove our copy of the version before, unless another file still has the same bytes."""
-    if old and old != new and list(leg.world.outputs.values()).count(old) == 0:
-        copy = metafiles.published_copy(old)
+    if not old or old == new:
+        return
+    copy = metafiles.published_copy(old)
+    if all(name == copy for name, digest in leg.world.outputs.items() if digest == old):
         publish.remove(leg.ledger, leg.world.place.file(copy), copy)
 
 
@@ -192,7 +194,7 @@ def rows_of(leg: Leg, step: Step) -> Rows:
         if key not in left_out:
             rows[key] = {name: _value(leg, name, key) for name, _ in needs}
     previous = _previous(leg, step.stage)
-    return Rows(rows, left_out, _facts(leg, step, previous))
+    return Rows(rows, left_out, _facts(leg, step, previous.read_bytes() if previous else None))
 
 
 def _value(leg: Leg, name: str, key: str) -> Any:
@@ -210,9 +212,9 @@ def _left_out(leg: Leg, step: Step) -> dict[str, str]:
         out |= leg.world.dropped
     for name, optional in needs:
         if not optional and name != "digest":
-            of = leg.values.digest(name)
+            found = leg.values.digests(name)
             for key in leg.world.digests:
-                if of(key) == "-" and key not in out:
+                if key not in found and key not in out:
                     out[key] = leg.values.why_absent(name, key)
     return dict(sorted(out.items()))
 
@@ -237,7 +239,7 @@ def _before(leg: Leg) -> Iterator[tuple[str, str]]:
         ledger = snapshot(state)
 
 
-def _previous(leg: Leg, stage: Stage) -> bytes | None:
+def _previous(leg: Leg, stage: Stage) -> Path | None:
     """Return the dataset file that this one continues; None for the first of the chain."""
     before = link_before(stage.writes)
     if before is None or leg.order.meta is None:
@@ -247,7 +249,7 @@ def _previous(leg: Leg, stage: Stage) -> bytes | None:
         raise DatasetError(
             f"there is no `{os.path.relpath(file)}`", "run the stage before this one, or `prep run`"
         )
-    return file.read_bytes()
+    return file
 
 
 def _facts(leg: Leg, step: Step, previous: bytes | None) -> dict[str, Any]:

@@ -152,12 +152,15 @@ class Project:
 
     def results(self) -> dict[str, bytes]:
         """Return path -> bytes of every file outside `.prep`, and of the latents that are used."""
-        inside = ("ledger.sqlite", "journal.jsonl", "clock", "lock", "holder.json")
-        return {
+        found = {
             path.relative_to(self.folder).as_posix(): path.read_bytes()
             for path in sorted(self.folder.rglob("*"))
-            if path.is_file() and not path.name.startswith(inside) and "home" not in path.parts
+            if path.is_file() and not {".prep", "home"} & set(path.parts)
         }
+        meta = json.loads(found["meta_lat.json"])
+        state = self.folder / meta["state"]
+        latents = {row["latents"] for row in meta["samples"].values()}
+        return found | {name: (state / name).read_bytes() for name in latents}
 
 
 def new_project(folder: Path, pipelines: str = STAGES, names: tuple[str, ...] = NAMES) -> Project:

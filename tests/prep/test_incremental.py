@@ -1,0 +1,296 @@
+"""Only what changed is done again: counted at every stage's function and every loaded model."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+from safetensors.numpy import load_file, save_file
+
+from prep.cli import main
+from tests.prep.projects import NAMES, Project, drawing, new_project
+
+HEAVY = {"torch", "transformers", "diffusers", "onnxruntime", "pandas", "numpy", "PIL"}
+ALL = len(NAMES)
+PICTURE = "beach 1.jpg"
+STEM = "beach 1"
+NEW = {"caption": 1, "score": 1, "rating": 1, "render": 1, "measure": 1}
+NEW |= {"edit": 1, "bucket": 1, "latents": 1}
+
+
+def typed(*words: str) -> int:
+    """Type `prep WORDS` in this process; return the exit code."""
+    with pytest.raises(SystemExit) as ended:
+        main(list(words))
+    return int(ended.value.code or 0)
+
+
+def replace_pixels(project: Project) -> None:
+    """Put other pixels under the same name, with the same size and modification time."""
+    path = project.images / PICTURE
+    before = path.stat()
+    drawn = (drawing(PICTURE, seed) for seed in range(50, 90))
+    data = next(data for data in drawn if len(data) <= before.st_size)
+    path.write_bytes(data + bytes(before.st_size - len(data)))  # decoders stop at the JPEG's end
+    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+
+
+def add_first(project: Project) -> None:
+    (project.images / "a first.png").write_bytes(drawing("night 3.png", 5))
+
+
+def add_twin(project: Project) -> None:
+    shutil.copy(project.images / PICTURE, project.images / "twin.jpg")
+
+
+def edit_sidecar(project: Project) -> None:
+    (project.images / f"{STEM}.txt").write_text("my own, words\n")
+
+
+def edit_caption(project: Project) -> None:
+    (project.images / f"{STEM}.caption").write_text("my own sentence\n")
+
+
+def edit_sheet(project: Project) -> None:
+    sheet = project.images / "tags.csv"
+    lines = sheet.read_bytes().decode("utf-8-sig").splitlines()
+    row = next(n for n, line in enumerate(lines) if line.startswith(PICTURE))
+    cells = lines[row].split(",")
+    lines[row] = ",".join([*cells[:-1], "look here"])
+    sheet.write_text("\n".join(lines) + "\n", encoding="utf-8-sig")
+    assert typed("review", "import", str(sheet)) == 0
+
+
+def edit_meta(project: Project) -> None:
+    path = project.folder / "meta.json"
+    meta = json.loads(path.read_text())
+    meta["samples"][PICTURE]["caption"] = "what I see"
+    path.write_text(json.dumps(meta))
+
+
+def touch(project: Project) -> None:
+    for path in project.images.iterdir():
+        path.touch()
+
+
+def delete(project: Project) -> None:
+    (project.images / PICTURE).unlink()
+
+
+def rename(project: Project) -> None:
+    (project.images / PICTURE).rename(project.images / "zebra.jpg")
+
+
+def rename_with_sidecars(project: Project) -> None:
+    for path in project.images.glob(f"{STEM}.*"):
+        path.rename(path.with_stem("zebra"))
+
+
+def other_threshold(project: Project) -> None:
+    project.replace("tag: {model: tiny,", "tag: {threshold: 0.6, model: tiny,")
+
+
+def add_rule(project: Project) -> None:
+    (project.folder / "tags.rules").write_text("- drop: [no_humans, indoors]\n- add: [drawn]\n")
+
+
+def other_trigger(project: Project) -> None:
+    project.replace("trigger: mascot", "trigger: mascotta")
+
+
+def other_resolution(project: Project) -> None:
+    project.replace("resolution: 128", "resolution: 160")
+
+
+def other_vae(project: Project) -> None:
+    """Name a copy of the base model whose VAE has one weight changed."""
+    import tinyworld
+
+    base = Path(tinyworld.__file__).parent / "models" / "base"
+    shutil.copytree(base, project.folder / "base")
+    file = project.folder / "base" / "vae" / "diffusion_pytorch_model.safetensors"
+    weights = load_file(file)
+    name = "encoder.conv_in.weight"
+    save_file(weights | {name: weights[name] * 1.01}, file)
+    project.replace("latents: {model: tiny}", "latents: {model: ./base}")
+
+
+class Change(NamedTuple):
+    """A change, and what it makes stages compute: stage -> samples; views and decisions apart."""
+
+    make: Callable[[Project], None]
+    computed: dict[str, int]
+
+
+CHANGES = [
+    Change(touch, {}),
+    Change(replace_pixels, NEW),
+    Change(add_first, NEW),
+    Change(add_twin, {}),
+    Change(edit_sidecar, {"edit": 1}),
+    Change(edit_caption, {}),
+    Change(edit_sheet, {}),
+    Change(edit_meta, {}),
+    Change(delete, {}),
+    Change(rename, {}),
+    Change(rename_with_sidecars, {}),
+    Change(add_rule, {"edit": ALL}),
+    Change(other_trigger, {"edit": ALL}),
+    Change(other_resolution, {"bucket": ALL, "latents": ALL}),
+    Change(other_vae, {"latents": ALL}),
+]
+WHOLE = (
+    replace_pixels, add_first, delete, rename, add_rule, other_threshold, other_resolution,
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("change", CHANGES, ids=lambda change: change.make.__name__)
+def test_a_change_reruns_the_affected_samples_and_stages(small: Project, change: Change) -> None:
+    """A change costs exactly what depends on it, opens no other model, and leaves nothing to do."""
+    change.make(small)
+
+    spies = small.run()
+
+    assert spies.maps() == change.computed
+    for model in ("caption", "score", "latents"):
+        assert spies.loads[model] == (1 if model in change.computed else 0)
+    again = small.run()
+    assert not again.samples
+    assert not again.loads
+
+
+def test_a_threshold_costs_no_inference(small: Project) -> None:
+    """A changed threshold renders the scores that were kept: no picture meets a model."""
+    other_threshold(small)
+
+    spies = small.run()
+
+    assert spies.models() == {}
+    assert spies.samples["render"] == ALL
+    assert spies.samples["edit"] <= ALL
+    assert set(spies.maps()) <= {"render", "edit"}
+
+
+@pytest.mark.parametrize("make", WHOLE, ids=lambda make: make.__name__)
+def test_the_result_is_that_of_a_run_from_nothing(
+    small: Project, tmp_path: Path, make: Callable[[Project], None]
+) -> None:
+    """After a change, every file has the bytes that a first run on the same inputs writes."""
+    make(small)
+    small.run()
+    changed = small.results()
+
+    kept = {path for path in small.folder.rglob("*") if path.is_file()}
+    inputs = {".png", ".jpg", ".yaml", ".rules"}
+    for path in sorted(kept):
+        if ".prep" in path.parts or not (path.suffix in inputs or "base" in path.parts):
+            path.unlink()
+    shutil.rmtree(small.images / ".prep")
+    small.run()
+
+    assert small.results() == changed
+
+
+@pytest.mark.parametrize(
+    "make", [other_threshold, other_resolution, other_trigger, add_rule], ids=lambda m: m.__name__
+)
+def test_going_back_costs_nothing(small: Project, make: Callable[[Project], None]) -> None:
+    """What was made by the same recipe before is taken again: no stage computes a sample."""
+    before = small.results()
+    yaml, rules = small.file.read_bytes(), (small.folder / "tags.rules").read_bytes()
+    make(small)
+    small.run()
+    small.file.write_bytes(yaml)
+    (small.folder / "tags.rules").write_bytes(rules)
+
+    spies = small.run()
+
+    assert spies.maps() == {}
+    assert small.results() == before
+
+
+def test_a_second_run_does_nothing_and_says_so(small: Project) -> None:
+    """Promise 1: no function is called, no model opened, no file or folder touched but in .prep."""
+
+    def times() -> dict[Path, int]:
+        return {
+            path: path.stat().st_mtime_ns
+            for path in [small.folder, *small.folder.rglob("*")]
+            if ".prep" not in path.parts
+        }
+
+    before = times()
+
+    spies = small.run()
+
+    assert not spies.samples
+    assert not spies.loads
+    assert times() == before
+    assert small.code == 0
+    assert small.said == (
+        "`images` is up to date: nothing to do\n"
+        f"  {ALL} pictures: {ALL} good, 0 left out, 0 failed\n"
+    )
+
+
+def test_a_run_with_nothing_to_do_imports_nothing_heavy(small: Project) -> None:
+    """Promise 10: where all is up to date, no library of pictures or models is loaded."""
+    code = (
+        "import sys\nfrom prep.cli import main\n"
+        "try: main(['run'])\nexcept SystemExit as end: assert not end.code\n"
+        f"print(sorted({HEAVY!r} & set(sys.modules)))"
+    )
+
+    done = subprocess.run(
+        [sys.executable, "-P", "-c", code], capture_output=True, text=True, check=True
+    )
+
+    assert "nothing to do" in done.stdout
+    assert done.stdout.splitlines()[-1] == "[]"
+
+
+def test_memory_holds_one_copy_of_each_file(small: Project) -> None:
+    """However often files are written, prep keeps one copy of each to compare with, no more."""
+    for word in ("one", "two", "three"):
+        (small.folder / "tags.rules").write_text(f"- add: [{word}]\n")
+        small.run()
+
+    copies = {path.read_bytes() for path in (small.images / ".prep" / "published").iterdir()}
+    files = [*small.folder.glob("meta*.json"), small.images / "tags.csv"]
+    assert copies == {path.read_bytes() for path in files}
+
+
+def test_duplicates_are_decided_without_a_rerun(small: Project) -> None:
+    """A new picture that repeats nobody changes nobody's row, so nothing else is computed."""
+    before = (small.images / "tags.csv").read_bytes().splitlines()
+    add_first(small)
+
+    spies = small.run()
+
+    assert spies.samples["duplicates"] == 1
+    assert spies.maps() == NEW
+    after = (small.images / "tags.csv").read_bytes().splitlines()
+    assert len(after) == len(before) + 1
+    assert set(before) <= set(after)
+
+
+@pytest.mark.parametrize("jobs", [1, 2, 4])
+def test_workers_and_order_of_creation_change_nothing(
+    small_made: Project, tmp_path: Path, jobs: int
+) -> None:
+    """Row 84: 1, 2 and 4 workers over a folder filled in another order write the same bytes."""
+    shuffled = sorted(NAMES, key=lambda name: (hash((jobs, len(name))), name), reverse=True)
+    project = new_project(tmp_path / "project")
+    for name in NAMES:
+        (project.images / name).rename(tmp_path / name)
+    for name in shuffled:
+        shutil.copy(tmp_path / name, project.images / name)
+
+    project.run(jobs)
+
+    assert project.results() == small_made.results()
