@@ -1,0 +1,199 @@
+"""The README agrees with the code: its commands run, its table is that of the declarations."""
+
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from bootstrap import PROGRAMS
+from prep import images
+from prep.commands import all_commands
+from prep.config import read_pipelines
+from prep.stage import Shape, Stage
+from prep.stages import all_stages
+from tinyworld.pictures import write_pictures
+
+ROOT = Path(__file__).resolve().parents[1]
+README = ROOT / "README.md"
+TINY = ROOT / "tinyworld" / "models"
+BEGIN, END = "<!-- stages -->\n", "<!-- /stages -->\n"
+REAL = {
+    "Salesforce/blip-image-captioning-large": "captioner",
+    "SmilingWolf/wd-vit-tagger-v3": "tagger",
+    "stable-diffusion-v1-5/stable-diffusion-v1-5": "base",
+}
+# So that the stand-ins, made for small pictures, are trained in seconds.
+SMALLER = (
+    ("resolution: 512, step: 64", "resolution: 128, step: 32"),
+    ("steps: 2000", "steps: 2"),
+    ("--steps 1500", "--steps 2"),
+    ("prep bucket more.json", "prep bucket more.json --resolution 128 --step 32"),
+)
+
+
+def commands() -> list[str]:
+    """Return what follows a `$` in the console blocks, in order."""
+    blocks = re.findall(r"```console\n(.*?)```", README.read_text(), re.DOTALL)
+    return [line[2:] for block in blocks for line in block.splitlines() if line.startswith("$ ")]
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A hub cache in which the three real models are the stand-ins, and a folder `raw`."""
+    top = tmp_path_factory.mktemp("readme")
+    revision = "0" * 40
+    for name, kind in REAL.items():
+        folder = top / "hub" / f"models--{name.replace('/', '--')}"
+        shutil.copytree(TINY / kind, folder / "snapshots" / revision)
+        (folder / "refs").mkdir()
+        (folder / "refs" / "main").write_text(revision)
+    write_pictures(top / "drawn")
+    (top / "here" / "raw").mkdir(parents=True)
+    whole = [path for path in sorted((top / "drawn").iterdir()) if "cut off" not in path.name]
+    for number, path in enumerate(whole[:6], start=1):
+        shutil.copy(path, top / "here" / "raw" / f"{number:02}{path.suffix}")
+    first = next((top / "here" / "raw").glob("01.*"))
+    first.rename(first.with_name("01.jpg"))
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setenv("HF_HUB_CACHE", str(top / "hub"))
+        patched.setenv("HF_HUB_OFFLINE", "1")
+        patched.setenv("XDG_DATA_HOME", str(top / "user"))
+        yield top / "here"
+
+
+def typed(line: str, folder: Path) -> subprocess.CompletedProcess[str]:
+    """Run a command of the README in a folder, smaller where it would take long."""
+    for old, new in SMALLER:
+        line = line.replace(old, new)
+    program, *words = shlex.split(line)
+    command = [sys.executable, *PROGRAMS[program], *words]
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+    pipelines = folder / "pipelines.yaml"
+    if pipelines.exists():
+        text = pipelines.read_text()
+        for old, new in SMALLER:
+            text = text.replace(old, new)
+        pipelines.write_text(text)
+    return done
+
+
+def test_every_command_works(home: Path) -> None:
+    """Typed in order, in one folder, every command of the README ends well."""
+    lines = [line for line in commands() if not line.startswith("python bootstrap.py ")]
+    for line in lines:
+        if line.startswith("prep reset "):  # it gives back what a person wrote, so that is needed
+            (home / "raw" / "01.txt").write_text("my own tag\n")
+            assert typed("prep run", home).returncode == 0
+        done = typed(line, home)
+        assert done.returncode == 0, f"{line}\n{done.stdout}{done.stderr}"
+    exports = sorted(path.name for path in (home / "runs").rglob("*.safetensors"))
+    assert "more.safetensors" in exports
+    assert "raw.safetensors" in exports
+
+
+def test_the_bootstrap_s_commands_are_its_own() -> None:
+    """`demo` and `test` are commands of bootstrap.py; the demo's tests and CI run them."""
+    lines = [line for line in commands() if line.startswith("python bootstrap.py ")]
+
+    assert [line.split()[-1] for line in lines] == ["demo", "test"]
+    assert {line.split()[-1] for line in lines} <= set(PROGRAMS)
+    assert commands()[0] == "python bootstrap.py demo"
+
+
+def test_the_real_models_are_the_defaults() -> None:
+    """The models that the README names are those that a stage takes unless told otherwise."""
+    text = README.read_text()
+    defaults = {
+        stage.params().model
+        for stage in all_stages().values()
+        if "model" in stage.params.__dataclass_fields__
+    }
+
+    assert all(f"`{name}`" in text for name in REAL)
+    assert {name.rpartition("/")[2] for name in REAL} == {
+        name.rpartition("/")[2] for name in defaults
+    }
+
+
+def test_the_table_of_stages_is_not_stale(update_golden: bool) -> None:
+    """What the README says each stage reads and writes is what the stages declare."""
+    text = README.read_text()
+    before, _, rest = text.partition(BEGIN)
+    shown, _, after = rest.partition(END)
+    wanted = "\n".join(table()) + "\n"
+    if update_golden and shown != wanted:
+        README.write_text(before + BEGIN + wanted + END + after)
+        shown = wanted
+
+    assert shown == wanted, "the table is stale: run `pytest --update-golden`"
+
+
+def table() -> Iterator[str]:
+    """Yield the lines of the table: commands by name, in each its stages in their order."""
+    yield "| command | stage | reads | writes | |"
+    yield "|---|---|---|---|---|"
+    for command in all_commands(all_stages().values()).values():
+        for stage in command.stages:
+            reads = ", ".join(_brief(stage.reads))
+            yield (
+                f"| `{command.name}` | {stage.name} | {reads} | {written(stage)} | {stage.help} |"
+            )
+
+
+def written(stage: Stage) -> str:
+    """Return what a stage writes, as a person finds it."""
+    if stage.shape is Shape.FAN_OUT:
+        return "pictures of another folder"
+    if stage.shape is Shape.SIDECAR:
+        return f"`x.{'txt' if stage.writes == 'tags' else stage.writes}`"
+    if stage.shape is Shape.VIEW:
+        return f"`{stage.writes}`" if "." in stage.writes else f"`{stage.writes}.json`"
+    return stage.writes
+
+
+def _brief(reads: tuple[str, ...]) -> Iterator[str]:
+    """Yield what is read; the fields of dataset files that a person may edit in one word."""
+    yield from (name for name in reads if not name.startswith("meta."))
+    if any(name.startswith("meta.") for name in reads):
+        yield "your edits of it"
+
+
+def test_the_complete_pipelines_yaml_is_valid(tmp_path: Path) -> None:
+    """pipelines.yaml of the repository can be read, also with its optional lines switched on."""
+    text = (ROOT / "pipelines.yaml").read_text()
+    optional = re.sub(r"(?m)^( +)# (- \w+: |(?:sidecars|state|rules|alpha): )", r"\1\2", text)
+    optional = re.sub(r"rules: \./tags\.rules", "rules: ''", optional)
+    assert optional.count("#") < text.count("#")
+    known = all_commands(all_stages().values())
+    found = []
+    for name, content in (("usual", text), ("optional", optional)):
+        (tmp_path / f"{name}.yaml").write_text(content)
+        found.append(read_pipelines(tmp_path / f"{name}.yaml", known)["character"])
+
+    usual, more = ([step.command.name for step in pipeline.steps] for pipeline in found)
+    assert usual == ["caption", "tag", "duplicates", "edit", "bucket", "latents"]
+    assert more == ["crop", "augment", *usual]
+
+
+def test_the_complete_pipelines_yaml_has_the_defaults() -> None:
+    """A value of pipelines.yaml that is not the default says so on its line."""
+    text = (ROOT / "pipelines.yaml").read_text()
+    known = all_commands(all_stages().values())
+    for step in read_pipelines(ROOT / "pipelines.yaml", known)["character"].steps:
+        for name, value in step.values.items():
+            if value != step.command.params()[name].default:
+                assert re.search(rf"(?m)^ +{name}: .*# default: ", text), name
+
+
+def test_the_formats_named_are_the_formats_read() -> None:
+    """Each kind of picture file that the README names is one that prep opens, and no other."""
+    (line,) = re.findall(r"Pictures: ([A-Za-z, ]+)\.", README.read_text())
+    suffixes = {"." + name.strip().lower() for name in line.split(",")}
+    also = {".jpg", ".jfif", ".tif"}  # other endings of the same
+
+    assert suffixes | also == images.SUFFIXES
