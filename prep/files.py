@@ -4,7 +4,7 @@ import hashlib
 import json
 import os
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -29,11 +29,15 @@ def digest_bytes(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()
 
 
+# Made once: `json.dumps` would build one for each of a million values.
+_CANONICAL = json.JSONEncoder(
+    sort_keys=True, separators=(",", ":"), allow_nan=False, ensure_ascii=False
+)
+
+
 def canonical(value: Any) -> str:
     """Return JSON that is the same on every machine: sorted keys, no spaces, no NaN."""
-    return json.dumps(
-        value, sort_keys=True, separators=(",", ":"), allow_nan=False, ensure_ascii=False
-    )
+    return _CANONICAL.encode(value)
 
 
 def strict_json(text: str, name: str) -> Any:
@@ -118,14 +122,28 @@ def write(path: Path, data: bytes, before: Callable[[Path], None] = lambda _: No
 
 def write_scratch(scratch: Path, data: bytes) -> None:
     """Write and flush a file that nobody reads yet, and check its length."""
+    write_pieces(scratch, [data])
+
+
+def write_pieces(scratch: Path, pieces: Iterable[bytes | memoryview]) -> str:
+    """Write and flush a file that nobody reads yet; return the SHA-256 of what was to be written.
+
+    Raises:
+        MachineError: The disk took only a part.
+    """
+    state, size = hashlib.sha256(), 0
     with scratch.open("wb") as file:
-        file.write(data)
+        for piece in pieces:
+            state.update(piece)
+            size += len(piece)
+            file.write(piece)
         file.flush()
         os.fsync(file.fileno())
-        if os.fstat(file.fileno()).st_size != len(data):
+        if os.fstat(file.fileno()).st_size != size:
             raise MachineError(
                 f"the disk took only a part of `{scratch.parent}/...`", "check the disk, run again"
             )
+    return state.hexdigest()
 
 
 def flush(path: Path) -> None:

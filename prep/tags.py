@@ -58,7 +58,8 @@ class TextError(Exception):
 
 def canonical(tag: str) -> str:
     """Return a tag in NFC, its words separated by one space."""
-    return " ".join(unicodedata.normalize("NFC", tag).split())
+    plain = tag if tag.isascii() else unicodedata.normalize("NFC", tag)
+    return " ".join(plain.split())
 
 
 def parsed(text: str) -> tuple[str, ...]:

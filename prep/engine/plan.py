@@ -1,7 +1,7 @@
 """What would be done, as a value: `prep plan` prints it and `prep run` carries it out. Pure."""
 
 import hashlib
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -101,38 +101,31 @@ class Values:
 
     def persons(self, name: str) -> dict[str, str]:
         """Return key -> digest of what a person wrote for an artifact."""
-        if name not in self._persons:
-            self._persons[name] = {
-                key: artifacts.digest_of(artifacts.from_person(name, edit.value))
-                for (key, at), edit in self.world.edits.items()
-                if at == name
-            }
-        return self._persons[name]
+        if not self._persons:
+            for (key, at), edit in self.world.edits.items():
+                digest = artifacts.digest_of(artifacts.from_person(at, edit.value))
+                self._persons.setdefault(at, {})[key] = digest
+        return self._persons.get(name, {})
 
-    def digest(self, name: str) -> Callable[[str], str]:
-        """Return a function from a key to an artifact's digest, ABSENT or WAITS."""
-        world = self.world
+    def digests(self, name: str) -> Mapping[str, str]:
+        """Return key -> digest of an artifact, or WAITS, for every sample that has it."""
         if name in ("image", "digest"):
-            return lambda key: world.digests.get(key, ABSENT)
+            return self.world.digests
         if name == "lineage":
-            return lambda key: (
-                artifacts.digest_of(world.lineage[key]) if key in world.lineage else ABSENT
-            )
+            return {key: artifacts.digest_of(told) for key, told in self.world.lineage.items()}
         persons = self.persons(name)
         producer = self.producers.get(name)
         if producer is None:
-            return lambda key: persons.get(key, ABSENT)
-        rows, pending = self.made(producer.name), self.pending.get(producer.name, frozenset())
+            return persons
+        rows = self.made(producer.name).items()
+        found = {key: made.digest for key, made in rows if made.state == "made"}
+        found |= dict.fromkeys(self.pending.get(producer.name, ()), WAITS)
+        return found | persons if persons else found
 
-        def of(key: str) -> str:
-            if key in persons:
-                return persons[key]
-            if key in pending:
-                return WAITS
-            made = rows.get(key)
-            return made.digest if made is not None and made.state == "made" else ABSENT
-
-        return of
+    def digest(self, name: str) -> Callable[[str], str]:
+        """Return a function from a key to an artifact's digest, ABSENT or WAITS."""
+        found = self.digests(name)
+        return lambda key: found.get(key, ABSENT)
 
     def value(self, name: str, key: str) -> Any:
         """Return an artifact's value, or None where there is none. Not for `image`."""
@@ -183,7 +176,8 @@ def plan_map(
         present: Whether the file of a result is as we wrote it.
     """
     stage = step.stage
-    needs = [(name, optional, values.digest(name)) for name, optional in stage.needs()]
+    needs = stage.needs()
+    columns = [values.digests(name) for name, _ in needs]
     made = values.made(stage.name)
     persons = values.persons(stage.writes) if stage.yields else {}
     run: dict[str, tuple[str, Why]] = {}
@@ -194,18 +188,14 @@ def plan_map(
         if key in persons:
             skipped += 1
             continue
-        digests = [of(key) for _, _, of in needs]
+        digests = [column.get(key, ABSENT) for column in columns]
         inputs = " ".join(digests)
         if WAITS in digests:
             waits.append(key)
             continue
-        missing = [
-            n
-            for (n, optional, _), d in zip(needs, digests, strict=True)
-            if d == ABSENT and not optional
-        ]
-        if missing:
-            lacking[key] = missing[0]
+        missing = _missing(needs, digests)
+        if missing is not None:
+            lacking[key] = missing
             continue
         row = made.get(key)
         why = why_stale(step.base, inputs, row, row is None or present(row), recipes)
@@ -216,22 +206,29 @@ def plan_map(
     return Plan(step, run, tuple(waits), kept, skipped, lacking)
 
 
+def _missing(needs: Iterable[tuple[str, bool]], digests: Sequence[str]) -> str | None:
+    """Return the first artifact that a sample lacks and the stage cannot do without."""
+    if ABSENT not in digests:
+        return None
+    each = zip(needs, digests, strict=True)
+    return next((name for (name, optional), d in each if d == ABSENT and not optional), None)
+
+
 def plan_set(
     step: Step, values: Values, keys: Iterable[str], recipes: Mapping[int, Mapping[str, Any]]
 ) -> Plan:
     """Return what a decision has to do: nothing, or all samples that have what it reads."""
-    needs = [(optional, values.digest(name)) for name, optional in step.stage.needs()]
+    needs = step.stage.needs()
+    columns = [values.digests(name) for name, _ in needs]
     made = values.made(step.stage.name)
     state = hashlib.sha256()
     members: dict[str, str] = {}
     waits: list[str] = []
     for key in sorted(keys):
-        digests = [of(key) for _, of in needs]
+        digests = [column.get(key, ABSENT) for column in columns]
         if WAITS in digests:
             waits.append(key)
-        elif not any(
-            d == ABSENT and not optional for d, (optional, _) in zip(digests, needs, strict=True)
-        ):
+        elif _missing(needs, digests) is None:
             members[key] = " ".join(digests)
             state.update(f"{key}\0{members[key]}\n".encode())
     if waits:
@@ -249,11 +246,12 @@ def plan_set(
 
 def set_inputs(step: Step, values: Values, keys: Iterable[str], extra: str) -> tuple[str, bool]:
     """Return the digest of all a view reads, and whether any of it waits."""
-    needs = [values.digest(name) for name, _ in step.stage.needs()]
-    state = hashlib.sha256(extra.encode())
+    found = {name: values.digests(name) for name, _ in step.stage.needs()}
+    columns = {name: digests for name, digests in found.items() if digests}
+    state = hashlib.sha256(f"{extra}\0{' '.join(columns)}\n".encode())
     waits = False
     for key in sorted(keys):
-        digests = [of(key) for of in needs]
+        digests = [column.get(key, ABSENT) for column in columns.values()]
         waits = waits or WAITS in digests
         state.update(f"{key}\0{' '.join(digests)}\n".encode())
     return state.hexdigest(), waits

@@ -65,7 +65,7 @@ def scan(root: Path, text_suffixes: tuple[str, ...]) -> Folder:
                 if _usable(entry, name, found):
                     pictures.append((name, path))
                     found.stats[path] = _stat(entry)
-            elif suffix in text_suffixes and entry.is_file(follow_symlinks=False):
+            elif suffix in text_suffixes and entry.is_file(follow_symlinks=False) and _utf8(name):
                 found.sidecars[intern(nfc(stem) + suffix)] = path
                 found.stats[path] = _stat(entry)
     except OSError as error:
@@ -179,10 +179,9 @@ def _keyed(pictures: list[tuple[str, str]], found: Folder) -> None:
     folded: dict[str, str] = {}
     # Of twins in Unicode form, the one whose name is its key comes first.
     for name, path in sorted(pictures, key=lambda each: (nfc(each[0]), nfc(each[0]) != each[0])):
-        try:
-            name.encode()
-        except UnicodeEncodeError:
+        if not _utf8(name):
             found.faulty[_shown(name)] = "its name is not valid UTF-8: rename it"
+            del found.stats[path]
             continue
         if _CONTROL.search(name):  # sheets and lists of names are read line by line
             found.faulty[name] = "its name holds a line break or control character: rename it"
@@ -198,6 +197,14 @@ def _keyed(pictures: list[tuple[str, str]], found: Folder) -> None:
             found.faulty[name] = f"its name {differs}: rename one of them"
             continue
         found.pictures[key] = path
+
+
+def _utf8(name: str) -> bool:
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _shown(name: str) -> str:
