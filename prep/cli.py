@@ -2,6 +2,7 @@
 
 import inspect
 import os
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -120,7 +121,7 @@ def stages() -> int:
 
 def review_import(
     sheet: Annotated[
-        Path | None, typer.Argument(metavar="[SHEET]", help="default: tags.csv in the folder")
+        Path | None, typer.Argument(metavar="SHEET", help="default: tags.csv in the folder")
     ] = None,
     folder: In = None,
     state: State = None,
@@ -146,14 +147,20 @@ def built_app() -> typer.Typer:
     review = typer.Typer(help="Take tags.csv out and back in.", **plain)
     app.callback()(prep)
     for body in (init, run, plan, status, why, reset, stages):
-        app.command()(body)
+        app.command(short_help=_short(body.__doc__ or ""))(body)
     for command in all_commands(all_stages().values()).values():
         group, _, name = command.name.rpartition(" ")
         target = review if group == "review" else app
-        target.command(name, help=command.help())(_body(command))
-    review.command("import")(review_import)
+        told = command.help()
+        target.command(name, help=told, short_help=_short(told))(_body(command))
+    review.command("import", short_help=_short(review_import.__doc__ or ""))(review_import)
     app.add_typer(review, name="review")
     return app
+
+
+def _short(told: str) -> str:
+    """Return a command's line in the list of commands: its help up to the first break."""
+    return re.split(r"[.;:]\s", told + " ", maxsplit=1)[0] + "."
 
 
 def _body(command: Command) -> Callable[..., int]:

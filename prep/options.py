@@ -27,9 +27,7 @@ Jobs = Annotated[int, typer.Option("--jobs", "-j", min=1, help="pictures decoded
 Missing = Annotated[
     bool, typer.Option("--accept-missing", help="go on though a fifth of the pictures vanished")
 ]
-Name = Annotated[
-    str | None, typer.Argument(metavar="[NAME]", help="pipeline, if there are several")
-]
+Name = Annotated[str | None, typer.Argument(metavar="NAME", help="pipeline, if there are several")]
 
 
 def parameters(command: Command) -> list[inspect.Parameter]:
@@ -45,11 +43,7 @@ def parameters(command: Command) -> list[inspect.Parameter]:
         for name, metavar, text in named
     ]
     for name, item in command.params().items():
-        shown = (
-            f"{item.metadata['help']} [{item.default}]"
-            if item.default != ""
-            else item.metadata["help"]
-        )
+        shown = item.metadata["help"] + _shown(item.default)
         flag = f"--{name.replace('_', '-')}"
         words = [f"{flag}/--no-{flag[2:]}"] if item.type is bool else [flag]
         kind: Any = Optional[item.type]  # noqa: UP045 - the type is a value here
@@ -63,6 +57,14 @@ def parameters(command: Command) -> list[inspect.Parameter]:
         ("verbose", Verbose, False), ("json", Json, False),
     ]  # fmt: skip
     return found + [_parameter(*each) for each in common]
+
+
+def _shown(default: Any) -> str:
+    """Return a default as a person would type it, in brackets; empty for none."""
+    if isinstance(default, bool):
+        return " [yes]" if default else " [no]"
+    text = f"{default:g}" if isinstance(default, float) else str(default)
+    return f" [{text}]" if text else ""
 
 
 def _parameter(name: str, annotation: Any, default: Any) -> inspect.Parameter:
