@@ -155,8 +155,8 @@ def test_an_empty_folder_is_said(prep: Prep, home: Path) -> None:
     assert said.err.splitlines() == [
         "error: there are no pictures in `raw`",
         (
-            "hint: name the folder that holds them; pictures end in .avif, .bmp, .gif, .jfif, .jpeg,"
-            " .jpg, .png, .tif, .tiff, .webp"
+            "hint: name the folder that holds them; pictures end in .avif, .bmp, .gif, .jfif,"
+            " .jpeg, .jpg, .png, .tif, .tiff, .webp"
         ),
     ]
 
