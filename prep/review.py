@@ -1,6 +1,7 @@
 """A sheet that came back from a person -> edits: what was exported, the sheet, what holds now."""
 
 import math
+import os
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import replace
@@ -40,6 +41,7 @@ def take_over(file: Path, place: Place, context: Context) -> int:
         DatasetError: The sheet is damaged, was never exported, or names pictures that are not
             there; nothing is taken.
     """
+    file = Path(os.path.relpath(file))
     with held(place.state), opened(place.state) as ledger:
         leg = open_leg(Order(place, ()), context, ledger)
         view = next(s for s in context.stages.values() if s.writes == SHEET)
@@ -168,7 +170,7 @@ def _exported(leg: Leg, step: Step) -> bytes:
     copy = leg.world.place.file(metafiles.published_copy(wrote)) if wrote else None
     if copy is None or not copy.exists():
         raise DatasetError(
-            f"no sheet was exported from `{leg.world.place.root}`",
+            f"no sheet was exported from `{os.path.relpath(leg.world.place.root)}`",
             "export one: `prep review export`",
         )
     return copy.read_bytes()

@@ -1,0 +1,465 @@
+"""The sheet goes out, is edited in a spreadsheet, and comes back; nothing else changes."""
+
+import csv
+import io
+import shutil
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from prep import dataset, sheet
+
+STAGES = """\
+pipelines:
+  words:
+    images: ./images
+    stages:
+      - tag: {model: tiny, threshold: 0.35}
+      - duplicates
+      - edit: {rules: ./tags.rules}
+"""
+SHEET = Path("images/tags.csv")
+IMPORT = "take it over with `prep review import images/tags.csv`"
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a folder where the first test leaves its project for the others."""
+    return tmp_path_factory.mktemp("finished")
+
+
+@pytest.fixture
+def project(
+    home: Path, draw: Callable[..., Path], prep: Callable[..., Any], finished: Path
+) -> Path:
+    """Four pictures, the last a copy of the third; the pipeline ran once."""
+    if not (finished / "images").exists():
+        for name in "abc":
+            draw(f"images/{name}.png")
+        (home / "images/d.png").write_bytes((home / "images/c.png").read_bytes())
+        (home / "pipelines.yaml").write_text(STAGES)
+        (home / "tags.rules").write_text("- rename: {mine: ours}\n")
+        assert prep("run").code == 0
+        shutil.copytree(home, finished, dirs_exist_ok=True)
+    else:
+        shutil.copytree(finished, home, dirs_exist_ok=True)
+    return home
+
+
+def rows_of(path: Path = SHEET) -> list[dict[str, str]]:
+    """Return a sheet's rows as a spreadsheet shows them."""
+    return list(csv.DictReader(io.StringIO(path.read_text(encoding="utf-8-sig"))))
+
+
+def save(rows: Sequence[dict[str, str]], path: Path = SHEET) -> None:
+    """Write rows as a spreadsheet saves them: no BOM, semicolons, LF."""
+    out = io.StringIO()
+    writer = csv.DictWriter(out, sheet.COLUMNS, delimiter=";", lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    path.write_text(out.getvalue(), encoding="utf-8-sig")
+
+
+def change(key: str, path: Path = SHEET, **cells: str) -> None:
+    """Type into some cells of a row and save."""
+    save([row | cells if row["key"] == key else row for row in rows_of_any(path)], path)
+
+
+def rows_of_any(path: Path) -> list[dict[str, str]]:
+    """Return a sheet's rows, whatever separates its cells."""
+    return [dict(zip(sheet.COLUMNS, astuple, strict=True)) for astuple in _tuples(path)]
+
+
+def _tuples(path: Path) -> list[tuple[str, ...]]:
+    found = sheet.parse(path.read_bytes(), path.name)
+    return [tuple(getattr(row, name) for name in sheet.COLUMNS) for row in found.rows]
+
+
+def samples() -> dict[str, dataset.Sample]:
+    """Return what meta.json holds."""
+    return dict(dataset.load(Path("meta.json")).samples)
+
+
+def state() -> dict[str, bytes]:
+    """Return every file that a person sees."""
+    return {
+        path.as_posix(): path.read_bytes()
+        for path in sorted(Path().rglob("*"))
+        if path.is_file() and ".prep" not in path.parts
+    }
+
+
+def test_an_edited_sheet_comes_back(project: Path, prep: Callable[..., Any]) -> None:
+    """Edited cells count as a person's: sidecar, sheet and dataset file say them, no others do."""
+    before = state()
+    change("a.png", tags="mine,two", caption="a drawing", concept="hero", weight="0,5", notes="!")
+
+    imported, run = prep("review", "import"), prep("run")
+
+    assert imported.out == (
+        "read `images/tags.csv` as UTF-8, separated by semicolons: 5 cells changed\n"
+    )
+    assert (imported.code, run.code) == (0, 0)
+    found = samples()["a.png"]
+    assert (found.tags, found.caption) == (("ours", "two"), "a drawing")
+    assert (found.concept, found.weight) == ("hero", 0.5)
+    assert Path("images/a.txt").read_text() == "mine, two\n"
+    assert Path("images/a.caption").read_text() == "a drawing\n"
+    changed = {path for path, data in state().items() if before.get(path) != data}
+    assert changed == {"images/a.txt", "images/a.caption", "images/tags.csv", "meta.json"}
+    row = rows_of()[0]
+    assert (row["tags"], row["weight"], row["notes"]) == ("mine, two", "0.5", "!")
+
+
+def test_importing_again_changes_nothing(project: Path, prep: Callable[..., Any]) -> None:
+    """A sheet that was taken over and a sheet that was only saved hold no edits."""
+    change("a.png", tags="mine", keep="no")
+    prep("review", "import")
+    prep("run")
+    before = state()
+
+    twice = prep("review", "import")
+    save(rows_of())
+    saved = prep("review", "import")
+
+    assert twice.out.endswith("separated by commas: 0 cells changed\n")
+    assert saved.out.endswith("separated by semicolons: 0 cells changed\n")
+    assert state() == before
+    assert "up to date" in prep("run").out
+
+
+def test_sorted_and_missing_rows(project: Path, prep: Callable[..., Any]) -> None:
+    """Row 36: rows may stand in any order, and a row that is not there says nothing."""
+    change("a.png", tags="mine")
+    save(list(reversed([row for row in rows_of_any(SHEET) if row["key"] != "b.png"])))
+
+    assert prep("review", "import").out.endswith(": 1 cell changed\n")
+
+    assert [row["key"] for row in rows_of()] == ["a.png", "b.png", "c.png", "d.png"]
+    assert prep("run").code == 0
+    assert samples()["a.png"].tags == ("ours",)
+    assert samples()["b.png"].tags
+
+
+def test_emptied_cells(project: Path, prep: Callable[..., Any]) -> None:
+    """No tags and no caption are answers; an emptied decision is no decision any more."""
+    change("a.png", weight="3", concept="hero", notes="x")
+    prep("review", "import")
+    change("a.png", tags="", weight="", concept="", notes="")
+
+    prep("review", "import")
+    prep("run")
+
+    found = samples()["a.png"]
+    assert (found.tags, found.weight, found.concept) == ((), 1.0, "")
+    assert Path("images/a.txt").read_text() == "\n"
+    assert rows_of()[0]["notes"] == ""
+
+
+def test_keep_no_drops_and_keep_yes_brings_back(project: Path, prep: Callable[..., Any]) -> None:
+    """Row 18: a proposed duplicate stays until a person says no; yes brings it back."""
+    assert rows_of()[3]["keep"] == "duplicate of c.png"
+    assert "d.png" in samples()
+
+    change("d.png", keep="No")
+    prep("review", "import")
+    dropped = prep("run")
+    assert dropped.code == 0
+    assert "  left out: d.png: dropped in tags.csv\n" in dropped.out
+    assert dropped.out.endswith("4 pictures: 3 good, 1 left out, 0 failed\n")
+    assert dataset.load(Path("meta.json")).left_out == {"d.png": "dropped in tags.csv"}
+    assert rows_of()[3]["keep"] == "no"
+
+    change("d.png", keep="yes")
+    prep("review", "import")
+    assert prep("run").code == 0
+    assert "d.png" in samples()
+    assert rows_of()[3]["keep"] == "yes"
+
+    change("d.png", keep="duplicate of c.png")
+    prep("review", "import")
+    prep("run")
+    assert rows_of()[3]["keep"] == "duplicate of c.png"
+
+
+def test_the_rating_is_the_machines_until_a_person_says_another(
+    project: Path, prep: Callable[..., Any]
+) -> None:
+    """The column shows the most probable rating; an emptied cell returns to it."""
+    machine = rows_of()[0]["rating"]
+    assert machine in ("general", "sensitive", "questionable", "explicit")
+
+    change("a.png", rating="mine")
+    prep("review", "import")
+    assert rows_of()[0]["rating"] == "mine"
+
+    change("a.png", rating="")
+    prep("review", "import")
+    assert rows_of()[0]["rating"] == machine
+
+
+def test_an_edited_sheet_is_not_overwritten(project: Path, prep: Callable[..., Any]) -> None:
+    """A sheet that waits for its import stays as it is; the run goes on and names the command."""
+    change("a.png", notes="unsaved work")
+    waiting = SHEET.read_bytes()
+    Path("pipelines.yaml").write_text(STAGES.replace("0.35", "0.9"))
+
+    first, second = prep("run"), prep("run")
+
+    for told in (first, second):
+        assert told.code == 0
+        assert f"kept `images/tags.csv`: it was edited and not yet imported; {IMPORT}" in told.out
+    assert SHEET.read_bytes() == waiting
+    assert "meta.json" in first.out
+    assert "tags_csv" not in first.out.splitlines()[0]
+
+    prep("review", "import")
+    assert rows_of()[0]["notes"] == "unsaved work"
+
+
+def test_two_edits_of_one_value_conflict(project: Path, prep: Callable[..., Any]) -> None:
+    """Row 37: a sidecar and a cell that both changed are listed; nothing of the row is taken."""
+    change("a.png", tags="from the sheet", notes="lost?")
+    change("b.png", notes="fine")
+    Path("images/a.txt").write_text("from the sidecar")
+    waiting = SHEET.read_bytes()
+
+    told = prep("review", "import")
+
+    assert told.code == 4
+    first, second = told.out.splitlines()[:2]
+    assert first == "read `images/tags.csv` as UTF-8, separated by semicolons: 1 cell changed"
+    says = "the sheet says `from the sheet`, a.txt says `from the sidecar`"
+    assert second == f"  conflict: a.png: tags: {says}; nothing of this row was taken"
+    assert SHEET.read_bytes() == waiting
+    assert Path("images/a.txt").read_text() == "from the sidecar"
+    assert prep("run").code == 0
+    assert samples()["a.png"].tags == ("from the sidecar",)
+
+
+@pytest.mark.parametrize("settled_by", ["the sheet", "the sidecar"])
+def test_a_conflict_ends_where_one_side_gives_way(
+    project: Path, prep: Callable[..., Any], settled_by: str
+) -> None:
+    """Once both sides say the same, the import takes the whole row."""
+    change("a.png", tags="from the sheet", notes="kept")
+    Path("images/a.txt").write_text("from the sidecar")
+    assert prep("review", "import").code == 4
+    if settled_by == "the sheet":
+        change("a.png", tags="from the sidecar")
+    else:
+        Path("images/a.txt").write_text("from the sheet")
+
+    assert prep("review", "import").code == 0
+
+    wanted = f"from {'the sidecar' if settled_by == 'the sheet' else 'the sheet'}"
+    row = rows_of()[0]
+    assert (row["tags"], row["notes"]) == (wanted, "kept")
+    assert Path("images/a.txt").read_text().strip() == wanted
+
+
+def test_a_sidecar_edited_after_the_import_is_newer(
+    project: Path, prep: Callable[..., Any]
+) -> None:
+    """What was imported is settled: a later edit of the sidecar, or of the sheet, replaces it."""
+    change("a.png", tags="one,  two")
+    prep("review", "import")
+    Path("images/a.txt").write_text("three")
+    assert prep("run").code == 0
+    assert rows_of()[0]["tags"] == "three"
+
+    change("a.png", tags="four")
+    assert prep("review", "import").code == 0
+    assert Path("images/a.txt").read_text() == "four\n"
+
+
+def test_two_sheets(project: Path, prep: Callable[..., Any]) -> None:
+    """Two people edit copies of one sheet: different cells come together, equal ones conflict."""
+    for name in ("one.csv", "two.csv"):
+        Path(name).write_bytes(SHEET.read_bytes())
+    change("a.png", Path("one.csv"), notes="one")
+    change("b.png", Path("two.csv"), notes="two")
+    assert prep("review", "import", "one.csv").code == 0
+    assert prep("review", "import", "two.csv").code == 0
+    assert [row["notes"] for row in rows_of()] == ["one", "two", "", ""]
+
+    change("a.png", Path("two.csv"), notes="no, two")
+    told = prep("review", "import", "two.csv")
+    assert told.code == 4
+    assert (
+        "a.png: notes: the sheet says `no, two`, but the row changed since its export" in told.out
+    )
+    assert rows_of()[0]["notes"] == "one"
+
+
+def test_an_older_sheet_brings_no_old_values_back(project: Path, prep: Callable[..., Any]) -> None:
+    """Row 37: the machine's old tags in a sheet that was exported earlier are nobody's edit."""
+    Path("old.csv").write_bytes(SHEET.read_bytes())
+    old = rows_of()[0]["tags"]
+    Path("pipelines.yaml").write_text(STAGES.replace("0.35", "0.9"))
+    prep("run")
+    assert rows_of()[0]["tags"] != old
+    before = state()
+
+    assert prep("review", "import", "old.csv").out.endswith(": 0 cells changed\n")
+
+    assert state() == before
+
+
+def test_a_sheet_elsewhere_names_its_folder(project: Path, prep: Callable[..., Any]) -> None:
+    """A sheet may lie anywhere: `--in`, or the only pipeline, says whose it is."""
+    outside = project.parent / "mail"
+    outside.mkdir()
+    (outside / "edited.csv").write_bytes(SHEET.read_bytes())
+    change("a.png", outside / "edited.csv", notes="by mail")
+    SHEET.unlink()
+
+    told = prep("review", "import", outside / "edited.csv")
+
+    assert told.code == 0
+    assert rows_of()[0]["notes"] == "by mail"
+    assert sorted(path.name for path in outside.iterdir()) == ["edited.csv"]
+    change("a.png", outside / "edited.csv", notes="again")
+    assert prep("review", "import", outside / "edited.csv", "--in", "images").code == 4
+
+
+def test_an_edit_of_a_gone_picture_is_told(project: Path, prep: Callable[..., Any]) -> None:
+    """Words for a picture that has left are not lost in silence; for a renamed one they follow."""
+    change("a.png", notes="for a")
+    change("b.png", notes="for b")
+    Path("images/a.png").unlink()
+    Path("images/b.png").rename("images/z.png")
+
+    told = prep("review", "import")
+
+    assert told.code == 4
+    assert "a.png: notes: the sheet says `for a`, but the picture is gone" in told.out
+    prep("why", "z.png")
+    assert "  notes: yours, from tags.csv: for b\n" in prep("why", "z.png").out
+
+
+def test_escapes_stay_as_they_were(project: Path, prep: Callable[..., Any]) -> None:
+    """An import writes sidecars with the params they had, for a person's tags as well."""
+    Path("pipelines.yaml").write_text(STAGES.replace("0.35", "0.35, escape: true"))
+    prep("run")
+    change("a.png", tags="hat (red)")
+    before = Path("images/b.txt").stat().st_mtime_ns
+
+    prep("review", "import")
+
+    assert Path("images/a.txt").read_text() == "hat \\(red\\)\n"
+    assert Path("images/b.txt").stat().st_mtime_ns == before
+    assert rows_of()[0]["tags"] == "hat (red)"
+    Path("images/a.txt").write_text("hat \\(blue\\)")
+    assert prep("run").code == 0
+    assert rows_of()[0]["tags"] == "hat (blue)"
+
+
+def _unbalanced(data: bytes) -> bytes:
+    return data.replace(b"b.png,", b'b.png,"', 1)
+
+
+def _cut(column: str, cell: str) -> Callable[[bytes], bytes]:
+    def damaged(data: bytes) -> bytes:
+        SHEET.write_bytes(data)
+        change("b.png", SHEET, **{column: cell})
+        return SHEET.read_bytes()
+
+    return damaged
+
+
+DAMAGE: list[tuple[str, Callable[[bytes], bytes], str, str]] = [
+    (
+        "34",
+        _unbalanced,
+        "`tags.csv` is not CSV in the row that begins in line 3",
+        "look for a quote without its partner; nothing was imported",
+    ),
+    (
+        "36",
+        lambda data: data.replace(b",notes", b",remarks", 1),
+        "`tags.csv` has no column `notes`",
+        "export it again with `prep review export`",
+    ),
+    (
+        "36",
+        lambda data: data + data.splitlines(keepends=True)[1].replace(b"r", b"s", 1),
+        "`tags.csv` has 2 rows for `a.png`",
+        "keep one of them",
+    ),
+    (
+        "35",
+        lambda data: data.replace(b"b.png", b"b.pn", 1),
+        "`tags.csv`: no picture `b.pn` was exported",
+        "did you mean `b.png`?",
+    ),
+    (
+        "33",
+        lambda data: data.decode("utf-8-sig").replace("b.png,", "b.png,\u65e5", 1).encode("cp932"),
+        "`tags.csv` is not UTF-8, and its code page is not certain",
+        'save it as "CSV UTF-8"',
+    ),
+    (
+        "38",
+        _cut("notes", "x" * 140_000),
+        "`tags.csv` is not CSV in the row that begins in line 3",
+        "look for a quote without its partner; nothing was imported",
+    ),
+    (
+        "32",
+        _cut("notes", "#NAME?"),
+        "`tags.csv` row 3, column `notes`: the spreadsheet made `#NAME?` of the text",
+        "type it again with a `'` in front",
+    ),
+    ("", _cut("weight", "inf"), "the weight of `b.png` is `inf`", "write a number, 0 or more"),
+    ("", _cut("keep", "maybe"), "`keep` of `b.png` is `maybe`", "write yes or no"),
+]
+
+
+@pytest.mark.parametrize("row", DAMAGE, ids=lambda row: f"{row[0]} {row[2]}")
+def test_a_damaged_sheet_is_refused_whole(
+    project: Path,
+    prep: Callable[..., Any],
+    row: tuple[str, Callable[[bytes], bytes], str, str],
+) -> None:
+    """Rows 32 to 38: what a spreadsheet destroyed is said in two lines, and nothing is taken."""
+    _, damaged, error, hint = row
+    change("a.png", notes="a good edit")
+    save(rows_of_any(SHEET))
+    SHEET.write_bytes(damaged(sheet.dump(sheet.parse(SHEET.read_bytes(), "tags.csv").rows)))
+    before = state()
+
+    told = prep("review", "import")
+
+    assert told.code == 1
+    assert told.err.splitlines()[0].startswith(f"error: {error}")
+    assert told.err.splitlines()[1] == f"hint: {hint}"
+    assert state() == before
+    assert "notes: yours" not in prep("why", "a.png").out
+
+
+def test_a_formula_survives_the_round_trip(project: Path, prep: Callable[..., Any]) -> None:
+    """Row 32: a tag that looks like a formula is disarmed in the sheet and itself elsewhere."""
+    Path("images/a.txt").write_text("=1+2, -_-")
+    prep("run")
+    assert rows_of()[0]["tags"] == "'=1+2, -_-"
+
+    assert prep("review", "import").out.endswith(": 0 cells changed\n")
+    change("a.png", notes="x")
+    assert prep("review", "import").out.endswith(": 1 cell changed\n")
+    assert Path("images/a.txt").read_text() == "=1+2, -_-"
+
+
+def test_a_sheet_without_an_export(home: Path, draw: Any, prep: Callable[..., Any]) -> None:
+    """A folder that prep never saw has no sheet to bring back, and is left as it was."""
+    draw("new/a.png")
+    Path("new/tags.csv").write_bytes(sheet.dump([sheet.Row("a.png")]))
+
+    told = prep("review", "import", "new/tags.csv", "--in", "new")
+
+    assert told.err == (
+        "error: no sheet was exported from `new`\nhint: export one: `prep review export`\n"
+    )
+    assert told.code == 1
