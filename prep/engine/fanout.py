@@ -216,6 +216,7 @@ def _remove_derived(leg: Leg, stage: str, report: Report) -> None:
         with leg.ledger.batch():
             leg.ledger.set_lineage(key, digest, artifacts.dumped(told).decode())
         publish.remove(leg.ledger, leg.order.place.root / key, key)
+        report.removed.append(key)
     gone = [key for key in made if key not in leg.world.digests and key not in leg.world.faulty]
     if gone:
         with leg.ledger.batch():

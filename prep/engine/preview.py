@@ -45,6 +45,7 @@ class Row:
         kept: How many are up to date.
         persons: How many need nothing because a person wrote the value.
         lacking: Keys without an input they need -> the artifact that is missing.
+        removed: Pictures that no source yields any more.
     """
 
     step: Step
@@ -54,10 +55,11 @@ class Row:
     kept: int = 0
     persons: int = 0
     lacking: Mapping[str, str] = field(default_factory=dict)
+    removed: frozenset[str] = frozenset()
 
     def busy(self) -> bool:
         """Return whether the step is not known to be up to date."""
-        return bool(self.run or self.reused or self.waits)
+        return bool(self.run or self.reused or self.waits or self.removed)
 
     def line(self) -> str:
         """Return what `prep plan` says of the step."""
@@ -70,6 +72,7 @@ class Row:
             word = "write" if self.step.stage.shape is Shape.SIDECAR else "run"
             parts += _counted(word, self.run) + _counted("reuse", self.reused)
             parts += [f"waits {len(self.waits)}"] if self.waits else []
+            parts += [f"remove {len(self.removed)}"] if self.removed else []
         if self.kept or not self.busy():
             parts.append("skip" if view else f"skip {self.kept}")
         if self.persons:
@@ -83,6 +86,7 @@ class Row:
             "run": len(self.run),
             "reuse": len(self.reused),
             "waits": len(self.waits),
+            "remove": len(self.removed),
             "skip": self.kept,
             "busy": self.busy(),
         }
@@ -109,7 +113,7 @@ def coming_of(leg: Leg, rows: Iterable[Row]) -> Coming:
         command = row.step.command
         for key in (*row.run, *row.waits):
             made |= set(fanout.children(leg, stage, key)) or {key}
-        gone |= {key for key, edited in fanout.unwanted(leg, stage) if not edited}
+        gone |= row.removed
     return Coming(frozenset(made), frozenset(gone), command if made or gone else "")
 
 
@@ -127,6 +131,7 @@ def _row(leg: Leg, step: Step, before: Iterable[Row]) -> Row:
         return _view(leg, step, before)
     plan = fanout.plan(leg, step) if leg.order.source else leg.plan(step)
     leg.values.pending[step.stage.name] = frozenset((*plan.run, *plan.waits))
+    gone = fanout.unwanted(leg, step.stage.name) if leg.order.source else ()
     again = run.made_before(leg, plan) if step.stage.shape is Shape.MAP else {}
     return Row(
         step,
@@ -136,6 +141,7 @@ def _row(leg: Leg, step: Step, before: Iterable[Row]) -> Row:
         plan.kept,
         plan.persons,
         plan.lacking,
+        frozenset(key for key, edited in gone if not edited),
     )
 
 

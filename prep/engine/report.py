@@ -19,6 +19,7 @@ class Report:
         clashing: Key -> why it gets no sidecar.
         conflicts: `key: field` -> the two edits that differ.
         edited: Files that a person edited and that were therefore kept.
+        removed: Files of ours that were removed, because what they belong to is gone.
         published: Files that were written.
         notes: What a person should know but need not act on.
         total: How many pictures there are.
@@ -31,6 +32,7 @@ class Report:
     clashing: dict[str, str] = field(default_factory=dict)
     conflicts: dict[str, str] = field(default_factory=dict)
     edited: list[str] = field(default_factory=list)
+    removed: list[str] = field(default_factory=list)
     published: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     total: int = 0
@@ -43,14 +45,17 @@ class Report:
 
     def lines(self, where: str) -> list[str]:
         """Return the report as a person reads it; the counts add up to the pictures there are."""
-        made = ", ".join(f"{name} {count}" for name, count in self.made.items() if count)
-        out = [f"`{where}` is up to date: nothing to do" if not made else f"`{where}`: made {made}"]
+        done = [f"made {name} {count}" for name, count in self.made.items() if count]
+        done += [f"removed {len(self.removed)} files"] if self.removed else []
+        told = ", ".join(done).replace(", made ", ", ")
+        out = [f"`{where}`: {told}" if told else f"`{where}` is up to date: nothing to do"]
         out += [f"  {note}" for note in dict.fromkeys(self.notes)]
         out += [f"  kept as you edited it: {path}" for path in self.edited[:_SHOWN]]
         if len(self.edited) > _SHOWN:
             out.append(f"  ... and {len(self.edited) - _SHOWN} more of yours")
         out += [f"  left out: {key}: {why}" for key, why in sorted(self.rejected.items())]
         out += [f"  {line}" for line in self.wrong()]
+        out += [f"  removed {path}" for path in self.removed[:_SHOWN]]
         out += [f"  wrote {path}" for path in self.published]
         bad = len(set(self.failed))
         dropped = len(set(self.rejected) - set(self.failed))
@@ -76,6 +81,7 @@ class Report:
             "clashing": self.clashing,
             "conflicts": self.conflicts,
             "edited": self.edited,
+            "removed": self.removed,
             "published": self.published,
             "total": self.total,
         }

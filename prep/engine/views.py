@@ -94,6 +94,7 @@ def remove_orphans(leg: Leg, report: Report) -> None:
             continue
         if leg.digests.of(file) == wrote and wrote not in persons:
             publish.remove(leg.ledger, Path(file), name)
+            report.removed.append(name)
             continue
         report.edited.append(name)  # named once: from now on it is no concern of ours
         with leg.ledger.batch():
@@ -149,6 +150,7 @@ def publish_view(leg: Leg, step: Step, report: Report) -> bool:
 
     def done() -> None:
         leg.ledger.record(stage.name, [(name, Made(step.base, inputs, digest), None)], again=False)
+        leg.ledger.wrote(name, digest)  # also where a person had typed just what we would write
 
     publish.publish(leg.ledger, outputs, done)
     leg.world.outputs[name] = digest
