@@ -55,13 +55,14 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     write_pictures(top / "drawn")
     (top / "here" / "raw").mkdir(parents=True)
     whole = [path for path in sorted((top / "drawn").iterdir()) if "cut off" not in path.name]
-    for number, path in enumerate(whole[:6], start=1):
+    for number, path in enumerate(whole[:3], start=1):
         shutil.copy(path, top / "here" / "raw" / f"{number:02}{path.suffix}")
     first = next((top / "here" / "raw").glob("01.*"))
     first.rename(first.with_name("01.jpg"))
     with pytest.MonkeyPatch.context() as patched:
         patched.setenv("HF_HUB_CACHE", str(top / "hub"))
         patched.setenv("HF_HUB_OFFLINE", "1")
+        patched.setenv("OMP_NUM_THREADS", "1")
         patched.setenv("XDG_DATA_HOME", str(top / "user"))
         yield top / "here"
 
@@ -88,7 +89,6 @@ def test_every_command_works(home: Path) -> None:
     for line in lines:
         if line.startswith("prep reset "):  # it gives back what a person wrote, so that is needed
             (home / "raw" / "01.txt").write_text("my own tag\n")
-            assert typed("prep run", home).returncode == 0
         done = typed(line, home)
         assert done.returncode == 0, f"{line}\n{done.stdout}{done.stderr}"
     exports = sorted(path.name for path in (home / "runs").rglob("*.safetensors"))
