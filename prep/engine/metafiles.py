@@ -34,7 +34,9 @@ def read_back(head: Path, world: World, digests: Digests) -> None:
         for at, edit in _edits(path, world, digests).items():
             other = fresh.setdefault(at, edit)
             if other.value != edit.value:
-                clashing[at] = f"{other.source} and {edit.source} were both edited"
+                clashing[at] = (
+                    f"{other.source} and {edit.source} were both edited: let them say the same"
+                )
     world.edits |= {at: edit for at, edit in fresh.items() if at not in clashing}
     if clashing:
         world.conflicts |= clashing

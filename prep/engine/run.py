@@ -239,7 +239,9 @@ def _account(leg: Leg, report: Report) -> None:
     world = leg.world
     report.failed |= world.faulty
     report.clashing |= world.clashing
-    report.conflicts |= {f"{key}: {name}": why for (key, name), why in world.conflicts.items()}
+    report.conflicts |= {
+        f"{key}: {name.removeprefix('meta.')}": why for (key, name), why in world.conflicts.items()
+    }
     report.rejected |= world.dropped
     for asked in leg.order.asked:
         for key, made in leg.values.made(asked.stage.name).items():
