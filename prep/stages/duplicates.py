@@ -6,7 +6,7 @@ from typing import Any
 
 from prep.stage import Shape, param, stage
 
-_BANDS = 8
+_BITS = 64
 
 
 @dataclass(frozen=True)
@@ -30,19 +30,25 @@ def duplicates(samples: Mapping[str, tuple[Any, Any]], params: Params) -> dict[s
     Pictures derived from one source by different means (a flip) are never proposed.
     """
     order = sorted(samples, key=lambda key: (-_area(samples[key][0]), key))
+    rank = {key: place for place, key in enumerate(order)}
     seen: dict[tuple[int, int], list[str]] = {}
     answers: dict[str, str | None] = {}
     for key in order:
-        bits = int(samples[key][0]["hash"], 16)
-        # 7 differing bits at most leave one of 8 bytes equal: only those are compared.
-        bands = [(place, bits >> 8 * place & 255) for place in range(_BANDS)]
+        bands = _bands(int(samples[key][0]["hash"], 16), params.distance + 1)
         near = {other for band in bands for other in seen.get(band, ())}
         repeated = [o for o in near if _repeats(samples[key], samples[o], params.distance)]
-        answers[key] = min(repeated, key=order.index) if repeated else None
+        answers[key] = min(repeated, key=rank.__getitem__) if repeated else None
         if not repeated:
             for band in bands:
                 seen.setdefault(band, []).append(key)
     return answers
+
+
+def _bands(bits: int, count: int) -> list[tuple[int, int]]:
+    """Cut a hash into bands; of two that differ in fewer than `count` bits, one band is equal."""
+    width = _BITS // count
+    whole = [(place, bits >> width * place & (1 << width) - 1) for place in range(count - 1)]
+    return [*whole, (count - 1, bits >> width * (count - 1))]
 
 
 def _repeats(one: tuple[Any, Any], other: tuple[Any, Any], distance: int) -> bool:
