@@ -15,6 +15,7 @@ from prep.engine import publish
 from prep.engine.compute import Outcome, outcomes
 from prep.engine.drift import told_changes
 from prep.engine.ledger import Ledger
+from prep.engine.ledger_file import snapshot
 from prep.engine.leg import Context, Leg, Order
 from prep.engine.plan import Plan, Step, Values, plan_map
 from prep.engine.recipe import Made
@@ -22,7 +23,7 @@ from prep.engine.report import Report
 from prep.engine.scan import clock, nfc, no_pictures, scan, too_long
 from prep.engine.world import Digests, World, check_gone, read_digests
 from prep.files import digest_bytes
-from prep.stage import Derived
+from prep.stage import Derived, Shape
 
 _BATCH = 32
 
@@ -87,6 +88,7 @@ def carry_out(order: Order, context: Context, ledger: Ledger) -> Report:
         ledger.settle()
         ledger.know_files(leg.digests.news)
         ledger.set_fact("source_state", _relative(source.state, place.state))
+        ledger.set_fact("source_faulty", leg.world.faulty)
     for asked in order.asked:
         step = leg.number_for_good(leg.step(asked))
         report.notes += told_changes(leg, step)
@@ -222,6 +224,27 @@ def _remove_derived(leg: Leg, stage: str, report: Report) -> None:
         with leg.ledger.batch():
             leg.ledger.forget(stage, gone)
         leg.values.forget(stage)
+
+
+def lost_before(leg: Leg) -> Iterator[tuple[str, str]]:
+    """Yield the pictures that a fan-out before this folder could not take, and why."""
+    state, ledger = leg.order.place.state.absolute(), leg.ledger
+    stages = [s.name for s in leg.context.stages.values() if s.shape is Shape.FAN_OUT]
+    seen = {state}
+    while True:
+        yield from (ledger.fact("source_faulty") or {}).items()
+        rows = [(k, made) for name in stages for k, made in ledger.made(name).items()]
+        yield from ((key, made.why) for key, made in rows if made.state != "made")
+        source = ledger.fact("source_state")
+        if ledger is not leg.ledger:
+            ledger.close()
+        if source is None:
+            return
+        state = Path(os.path.normpath(state / source))
+        if state in seen:
+            return
+        seen.add(state)
+        ledger = snapshot(state)
 
 
 def unwanted(leg: Leg, stage: str) -> Iterator[tuple[str, bool]]:

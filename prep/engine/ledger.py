@@ -117,7 +117,10 @@ class Ledger:
         return None if row is None else (Stat(*row[:4]), row[4], bool(row[5]))
 
     def samples(self) -> dict[str, tuple[str, str | None]]:
-        """Return key -> (digest, lineage as JSON) of the samples of the last run."""
+        """Return key -> (digest, lineage as JSON) of the samples of the last run.
+
+        The digest of a derived picture that no run has read yet is empty.
+        """
         rows = self._sql.execute("SELECT key, digest, lineage FROM samples")
         return {intern(key): (intern(digest), lineage) for key, digest, lineage in rows}
 
@@ -196,8 +199,12 @@ class Ledger:
         )
 
     def set_lineage(self, key: str, digest: str, lineage: str) -> None:
-        """Remember where a derived picture comes from."""
-        self._sql.execute("REPLACE INTO samples VALUES(?, ?, ?)", (key, digest, lineage))
+        """Remember where a derived picture comes from; it is a sample once a run has read it."""
+        self._sql.execute(
+            "INSERT INTO samples VALUES(?, '', ?)"
+            " ON CONFLICT(key) DO UPDATE SET lineage = excluded.lineage",
+            (key, lineage),
+        )
         self._log({"sample": key, "digest": digest, "lineage": lineage})
 
     def recipe(self, text: str) -> int:

@@ -1,104 +1,19 @@
-"""Files that are only a view of the ledger: sidecars, the sheet, the dataset files."""
+"""Files that are only a view of the ledger: the sheet, the dataset files."""
 
 import os
-from collections.abc import Iterator, Sequence
-from dataclasses import replace
-from functools import partial
 from pathlib import Path
 from typing import Any
 
-from prep import __version__, tags
+from prep import __version__
 from prep.chain import link_before, link_of
-from prep.engine import metafiles, publish
-from prep.engine.ledger_file import snapshot
+from prep.engine import fanout, metafiles, publish
 from prep.engine.leg import Leg, large_file
 from prep.engine.plan import Step, set_inputs
 from prep.engine.recipe import Made, Why, why_stale
 from prep.engine.report import Report
-from prep.engine.scan import stem
-from prep.engine.world import INHERITED, SHEET
 from prep.errors import DatasetError
 from prep.files import canonical, digest_bytes
-from prep.stage import Rows, Shape, Stage
-
-_BATCH = 256
-
-
-def stale_sidecars(leg: Leg, step: Step) -> dict[str, str]:
-    """Return key -> text for each sidecar that does not say what it should."""
-    stage, world = step.stage, leg.world
-    suffix = next((s for s, name in world.place.sidecars.items() if name == stage.writes), None)
-    if suffix is None:
-        return {}
-    of = leg.values.digest(stage.writes)
-    made = leg.values.made(stage.name)
-    stale: dict[str, str] = {}
-    for key in world.digests:
-        if key in world.clashing or (key, stage.writes) in world.conflicts:
-            continue
-        edit = world.edits.get((key, stage.writes))
-        verbatim = edit is not None and edit.source != SHEET
-        there = world.on_disk.get(world.sidecar(key, suffix))
-        if edit is not None and verbatim and edit.file and edit.file == there:
-            continue
-        row = made.get(key)
-        if row and there == row.digest and row.base == step.base and row.inputs == of(key):
-            continue
-        value = leg.values.value(stage.writes, key)
-        if value is not None:
-            said = edit.value if edit is not None and verbatim else stage.run(value, step.params)
-            stale[key] = str(said)
-    return stale
-
-
-def publish_sidecars(leg: Leg, step: Step) -> int:
-    """Write the sidecars that are stale; return how many changed on the disk."""
-    stale = stale_sidecars(leg, step)
-    suffix = next((s for s, n in leg.world.place.sidecars.items() if n == step.stage.writes), "")
-    of = leg.values.digest(step.stage.writes)
-    keys = sorted(stale)
-    written = 0
-    for start in range(0, len(keys), _BATCH):
-        outputs, rows = [], []
-        for key in keys[start : start + _BATCH]:
-            data = tags.encoded(stale[key])
-            file = Path(leg.world.sidecar_file(key, suffix))
-            rows.append((key, Made(step.base, of(key), digest_bytes(data)), None))
-            name = leg.world.sidecar(key, suffix)
-            if leg.world.on_disk.get(name) != digest_bytes(data):
-                outputs.append(publish.Output(file, name, data))
-            leg.world.on_disk[name] = digest_bytes(data)
-        publish.publish(leg.ledger, outputs, partial(_sidecars_done, leg, step.stage, rows))
-        written += len(outputs)
-    leg.values.forget(step.stage.name)
-    return written
-
-
-def _sidecars_done(leg: Leg, stage: Stage, rows: Sequence[tuple[str, Made, None]]) -> None:
-    """Record sidecars, and of each edit that it now stands in a file: the base of the next one."""
-    leg.ledger.record(stage.name, rows, again=False)
-    for key, made, _ in rows:
-        edit = leg.world.edits.get((key, stage.writes))
-        if edit is not None and edit.source != INHERITED and edit.file != made.digest:
-            leg.world.edits[key, stage.writes] = replace(edit, file=made.digest)
-            leg.ledger.edit(key, stage.writes, leg.world.edits[key, stage.writes])
-
-
-def remove_orphans(leg: Leg, report: Report) -> None:
-    """Remove our sidecars of pictures that are gone; those a person edited stay and are named."""
-    stems = {stem(key) for key in leg.world.folder.pictures}
-    persons = {edit.file for edit in leg.world.edits.values()}
-    for name, file in leg.world.folder.sidecars.items():
-        wrote = leg.world.outputs.get(name)
-        if stem(name) in stems or wrote is None:
-            continue
-        if leg.digests.of(file) == wrote and wrote not in persons:
-            publish.remove(leg.ledger, Path(file), name)
-            report.removed.append(name)
-            continue
-        report.edited.append(name)  # named once: from now on it is no concern of ours
-        with leg.ledger.batch():
-            leg.ledger.wrote(name, None)
+from prep.stage import Rows, Stage
 
 
 def view_file(leg: Leg, stage: Stage) -> Path:
@@ -119,10 +34,10 @@ def plan_view(leg: Leg, step: Step) -> tuple[str, Why | None, bool]:
     previous = _previous(leg, step.stage)
     extra += leg.digests.of(str(previous.absolute())) or "" if previous is not None else ""
     inputs, waits = set_inputs(step, leg.values, leg.world.digests, extra)
-    if name in leg.world.held:
+    found = _found(leg, file)
+    if name in leg.world.held or _is_persons(leg, step.stage, found):
         return inputs, None, waits
     made = leg.values.made(step.stage.name).get(name)
-    found = leg.digests.of(str(file.absolute())) if file.exists() else None
     present = made is not None and found == made.digest
     return inputs, why_stale(step.base, inputs, made, present, leg.recipes), waits
 
@@ -132,13 +47,17 @@ def publish_view(leg: Leg, step: Step, report: Report) -> bool:
     stage = step.stage
     file = view_file(leg, stage)
     name = leg.world.place.name(file)
+    found, wrote = _found(leg, file), leg.world.outputs.get(name)
     inputs, why, _ = plan_view(leg, step)
+    if _is_persons(leg, stage, found):
+        report.notes.append(_kept(os.path.relpath(file), wrote))
     if why is None:
         return False
-    found = leg.digests.of(str(file.absolute())) if file.exists() else None
-    wrote = leg.world.outputs.get(name)
-    if found is not None and found != wrote and not _may_replace(stage, file, wrote, report):
-        return False
+    if found is not None and wrote is None:
+        raise DatasetError(
+            f"`{os.path.relpath(file)}` is there already and was not written for this folder",
+            "name another file with `--out`, or move it away",
+        )
     args: list[Any] = [rows_of(leg, step), step.params]
     if stage.load is not None:
         args.append(stage.load(step.params, step.found))
@@ -161,21 +80,27 @@ def publish_view(leg: Leg, step: Step, report: Report) -> bool:
     return len(outputs) > 1
 
 
-def _may_replace(stage: Stage, file: Path, wrote: str | None, report: Report) -> bool:
-    """Return whether a file that is not as we wrote it may be written; else say what to do."""
-    shown = os.path.relpath(file)
-    if not stage.writes.startswith("meta"):
-        report.notes.append(
-            f"kept `{shown}`: it was edited and not yet imported; "
-            f"take it over with `prep review import {shown}`"
-        )
+def _found(leg: Leg, file: Path) -> str | None:
+    return leg.digests.of(str(file.absolute())) if file.exists() else None
+
+
+def _is_persons(leg: Leg, stage: Stage, found: str | None) -> bool:
+    """Return whether a sheet holds what a person typed, or is not ours: it is never overwritten.
+
+    What was typed into a dataset file has been read by now, so that one may be.
+    """
+    if stage.writes.startswith("meta") or found is None:
         return False
+    return found != leg.world.outputs.get(leg.world.place.name(view_file(leg, stage)))
+
+
+def _kept(shown: str, wrote: str | None) -> str:
     if wrote is None:
-        raise DatasetError(
-            f"`{shown}` is there already and was not written for this folder",
-            "name another file with `--out`, or move it away",
-        )
-    return True
+        return f"kept `{shown}`: prep did not write it; move it away and run again for a sheet"
+    return (
+        f"kept `{shown}`: it was edited and not yet imported; "
+        f"take it over with `prep review import {shown}`"
+    )
 
 
 def _drop_copy(leg: Leg, old: str | None, new: str) -> None:
@@ -208,7 +133,7 @@ def _value(leg: Leg, name: str, key: str) -> Any:
 
 def _left_out(leg: Leg, step: Step) -> dict[str, str]:
     """Return key -> reason for every picture, of this folder and those before, that has no row."""
-    out = dict(_before(leg)) | leg.world.faulty
+    out = dict(fanout.lost_before(leg)) | leg.world.faulty
     needs = step.stage.needs()
     if ("keep", True) not in needs:
         out |= leg.world.dropped
@@ -219,26 +144,6 @@ def _left_out(leg: Leg, step: Step) -> dict[str, str]:
                 if key not in found and key not in out:
                     out[key] = leg.values.why_absent(name, key)
     return dict(sorted(out.items()))
-
-
-def _before(leg: Leg) -> Iterator[tuple[str, str]]:
-    """Yield the pictures that a fan-out before this folder could not take, and why."""
-    state, ledger = leg.order.place.state.absolute(), leg.ledger
-    seen = {state}
-    while True:
-        source = ledger.fact("source_state")
-        stages = [s.name for s in leg.context.stages.values() if s.shape is Shape.FAN_OUT]
-        rows = [(k, made) for name in stages for k, made in ledger.made(name).items()]
-        yield from ((key, made.why) for key, made in rows if made.state != "made")
-        if ledger is not leg.ledger:
-            ledger.close()
-        if source is None:
-            return
-        state = Path(os.path.normpath(state / source))
-        if state in seen:
-            return
-        seen.add(state)
-        ledger = snapshot(state)
 
 
 def _previous(leg: Leg, stage: Stage) -> Path | None:

@@ -189,7 +189,8 @@ def read_back(
     known = {key: lin for key, (_, lin) in before.items() if lin}
     for old, new in world.renamed:
         if old in known:
-            known[new] = known.pop(old)
+            lineage = known.pop(old)
+            known.setdefault(new, lineage)  # one that was made anew knows its own
     world.lineage = {
         key: artifacts.loaded(lin.encode()) for key, lin in known.items() if key in world.digests
     }
@@ -215,9 +216,10 @@ def read_digests(world: World, digests: Digests) -> None:
 def _find_renamed(world: World, before: Mapping[str, tuple[str, str | None]]) -> None:
     """Pair keys that vanished with new ones that hold the same bytes; ties in the order of keys."""
     vanished: dict[str, list[str]] = {}
-    for key in sorted(before.keys() - world.digests.keys() - world.faulty.keys()):
+    read = {key for key, (digest, _) in before.items() if digest}
+    for key in sorted(read - world.digests.keys() - world.faulty.keys()):
         vanished.setdefault(before[key][0], []).append(key)
-    for key in sorted(world.digests.keys() - before.keys()):
+    for key in sorted(world.digests.keys() - read):
         old = vanished.get(world.digests[key], [])
         if old:
             world.renamed.append((old.pop(0), key))

@@ -1,7 +1,5 @@
 """Only what changed is done again: counted at every stage's function and every loaded model."""
 
-import json
-import os
 import shutil
 import subprocess
 import sys
@@ -10,114 +8,14 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
-from safetensors.numpy import load_file, save_file
 
-from prep.cli import main
-from tests.prep.projects import NAMES, Project, drawing, new_project
+from tests.prep import changes
+from tests.prep.projects import NAMES, Project, new_project
 
 HEAVY = {"torch", "transformers", "diffusers", "onnxruntime", "pandas", "numpy", "PIL"}
 ALL = len(NAMES)
-PICTURE = "beach 1.jpg"
-STEM = "beach 1"
 NEW = {"caption": 1, "score": 1, "rating": 1, "render": 1, "measure": 1}
 NEW |= {"edit": 1, "bucket": 1, "latents": 1}
-
-
-def typed(*words: str) -> int:
-    """Type `prep WORDS` in this process; return the exit code."""
-    with pytest.raises(SystemExit) as ended:
-        main(list(words))
-    return int(ended.value.code or 0)
-
-
-def replace_pixels(project: Project) -> None:
-    """Put other pixels under the same name, with the same size and modification time."""
-    path = project.images / PICTURE
-    before = path.stat()
-    drawn = (drawing(PICTURE, seed) for seed in range(50, 90))
-    data = next(data for data in drawn if len(data) <= before.st_size)
-    path.write_bytes(data + bytes(before.st_size - len(data)))  # decoders stop at the JPEG's end
-    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
-
-
-def add_first(project: Project) -> None:
-    (project.images / "a first.png").write_bytes(drawing("night 3.png", 5))
-
-
-def add_twin(project: Project) -> None:
-    shutil.copy(project.images / PICTURE, project.images / "twin.jpg")
-
-
-def edit_sidecar(project: Project) -> None:
-    (project.images / f"{STEM}.txt").write_text("my own, words\n")
-
-
-def edit_caption(project: Project) -> None:
-    (project.images / f"{STEM}.caption").write_text("my own sentence\n")
-
-
-def edit_sheet(project: Project) -> None:
-    sheet = project.images / "tags.csv"
-    lines = sheet.read_bytes().decode("utf-8-sig").splitlines()
-    row = next(n for n, line in enumerate(lines) if line.startswith(PICTURE))
-    cells = lines[row].split(",")
-    lines[row] = ",".join([*cells[:-1], "look here"])
-    sheet.write_text("\n".join(lines) + "\n", encoding="utf-8-sig")
-    assert typed("review", "import", str(sheet)) == 0
-
-
-def edit_meta(project: Project) -> None:
-    path = project.folder / "meta.json"
-    meta = json.loads(path.read_text())
-    meta["samples"][PICTURE]["caption"] = "what I see"
-    path.write_text(json.dumps(meta))
-
-
-def touch(project: Project) -> None:
-    for path in project.images.iterdir():
-        path.touch()
-
-
-def delete(project: Project) -> None:
-    (project.images / PICTURE).unlink()
-
-
-def rename(project: Project) -> None:
-    (project.images / PICTURE).rename(project.images / "zebra.jpg")
-
-
-def rename_with_sidecars(project: Project) -> None:
-    for path in project.images.glob(f"{STEM}.*"):
-        path.rename(path.with_stem("zebra"))
-
-
-def other_threshold(project: Project) -> None:
-    project.replace("tag: {model: tiny,", "tag: {threshold: 0.6, model: tiny,")
-
-
-def add_rule(project: Project) -> None:
-    (project.folder / "tags.rules").write_text("- drop: [no_humans, indoors]\n- add: [drawn]\n")
-
-
-def other_trigger(project: Project) -> None:
-    project.replace("trigger: mascot", "trigger: mascotta")
-
-
-def other_resolution(project: Project) -> None:
-    project.replace("resolution: 128", "resolution: 160")
-
-
-def other_vae(project: Project) -> None:
-    """Name a copy of the base model whose VAE has one weight changed."""
-    import tinyworld
-
-    base = Path(tinyworld.__file__).parent / "models" / "base"
-    shutil.copytree(base, project.folder / "base")
-    file = project.folder / "base" / "vae" / "diffusion_pytorch_model.safetensors"
-    weights = load_file(file)
-    name = "encoder.conv_in.weight"
-    save_file(weights | {name: weights[name] * 1.01}, file)
-    project.replace("latents: {model: tiny}", "latents: {model: ./base}")
 
 
 class Change(NamedTuple):
@@ -128,25 +26,26 @@ class Change(NamedTuple):
 
 
 CHANGES = [
-    Change(touch, {}),
-    Change(replace_pixels, NEW),
-    Change(add_first, NEW),
-    Change(add_twin, {}),
-    Change(edit_sidecar, {"edit": 1}),
-    Change(edit_caption, {}),
-    Change(edit_sheet, {}),
-    Change(edit_meta, {}),
-    Change(delete, {}),
-    Change(rename, {}),
-    Change(rename_with_sidecars, {}),
-    Change(add_rule, {"edit": ALL}),
-    Change(other_trigger, {"edit": ALL}),
-    Change(other_resolution, {"bucket": ALL, "latents": ALL}),
-    Change(other_vae, {"latents": ALL}),
+    Change(changes.touch, {}),
+    Change(changes.replace_pixels, NEW),
+    Change(changes.add_first, NEW),
+    Change(changes.add_twin, {}),
+    Change(changes.edit_sidecar, {"edit": 1}),
+    Change(changes.edit_caption, {}),
+    Change(changes.edit_sheet, {}),
+    Change(changes.edit_meta, {}),
+    Change(changes.delete, {}),
+    Change(changes.rename, {}),
+    Change(changes.rename_with_sidecars, {}),
+    Change(changes.add_rule, {"edit": ALL}),
+    Change(changes.other_trigger, {"edit": ALL}),
+    Change(changes.other_resolution, {"bucket": ALL, "latents": ALL}),
+    Change(changes.other_vae, {"latents": ALL}),
 ]
-WHOLE = (
-    replace_pixels, add_first, delete, rename, add_rule, other_threshold, other_resolution,
+PARAMS = (
+    changes.other_threshold, changes.other_resolution, changes.other_trigger, changes.add_rule,
 )  # fmt: skip
+PICTURES = (changes.replace_pixels, changes.add_first, changes.delete, changes.rename)
 
 
 @pytest.mark.parametrize("change", CHANGES, ids=lambda change: change.make.__name__)
@@ -166,7 +65,7 @@ def test_a_change_reruns_the_affected_samples_and_stages(small: Project, change:
 
 def test_a_threshold_costs_no_inference(small: Project) -> None:
     """A changed threshold renders the scores that were kept: no picture meets a model."""
-    other_threshold(small)
+    changes.other_threshold(small)
 
     spies = small.run()
 
@@ -176,7 +75,7 @@ def test_a_threshold_costs_no_inference(small: Project) -> None:
     assert set(spies.maps()) <= {"render", "edit"}
 
 
-@pytest.mark.parametrize("make", WHOLE, ids=lambda make: make.__name__)
+@pytest.mark.parametrize("make", (*PICTURES, *PARAMS), ids=lambda make: make.__name__)
 def test_the_result_is_that_of_a_run_from_nothing(
     small: Project, tmp_path: Path, make: Callable[[Project], None]
 ) -> None:
@@ -197,7 +96,9 @@ def test_the_result_is_that_of_a_run_from_nothing(
 
 
 @pytest.mark.parametrize(
-    "make", [other_threshold, other_resolution, other_trigger, add_rule], ids=lambda m: m.__name__
+    "make",
+    [changes.other_threshold, changes.other_resolution, changes.other_trigger, changes.add_rule],
+    ids=lambda m: m.__name__,
 )
 def test_going_back_costs_nothing(small: Project, make: Callable[[Project], None]) -> None:
     """What was made by the same recipe before is taken again: no stage computes a sample."""
@@ -268,7 +169,7 @@ def test_memory_holds_one_copy_of_each_file(small: Project) -> None:
 def test_duplicates_are_decided_without_a_rerun(small: Project) -> None:
     """A new picture that repeats nobody changes nobody's row, so nothing else is computed."""
     before = (small.images / "tags.csv").read_bytes().splitlines()
-    add_first(small)
+    changes.add_first(small)
 
     spies = small.run()
 
@@ -287,7 +188,7 @@ def test_workers_and_order_of_creation_change_nothing(
     shuffled = sorted(NAMES, key=lambda name: (hash((jobs, len(name))), name), reverse=True)
     project = new_project(tmp_path / "project")
     for name in NAMES:
-        (project.images / name).rename(tmp_path / name)
+        (project.images / name).changes.rename(tmp_path / name)
     for name in shuffled:
         shutil.copy(tmp_path / name, project.images / name)
 
