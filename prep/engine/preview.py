@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from prep.chain import link_before
-from prep.engine import fanout, run, views
+from prep.engine import fanout, run, sidecars, views
 from prep.engine.leg import Leg
 from prep.engine.plan import Step
 from prep.engine.recipe import WAITS, Why
@@ -151,7 +151,7 @@ def _sidecars(leg: Leg, step: Step) -> Row:
     made = leg.values.made(step.stage.name)
     stale = {
         key: Why.INPUTS if key in made else Why.NEW
-        for key in views.stale_sidecars(leg, step)
+        for key in sidecars.stale_sidecars(leg, step)
         if key not in waits
     }
     return Row(step, stale, waits=waits, kept=len(leg.world.digests) - len(stale) - len(waits))

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from prep import artifacts
-from prep.engine import fanout, publish, views
+from prep.engine import fanout, publish, sidecars, views
 from prep.engine.compute import Outcome, outcomes
 from prep.engine.drift import told_changes
 from prep.engine.ledger_file import opened
@@ -37,7 +37,7 @@ def carry_out(order: Order, context: Context) -> Report:
         edited = remember(leg)
         total = len(leg.world.folder.pictures) + len(leg.world.folder.faulty)
         report = Report(edited=edited, total=total)
-        views.remove_orphans(leg, report)
+        sidecars.remove_orphans(leg, report)
         for asked in order.asked:
             take_step(leg, leg.number_for_good(leg.step(asked)), report)
         _account(leg, report)
@@ -103,7 +103,7 @@ def take_step(leg: Leg, step: Step, report: Report) -> None:
     report.notes += told_changes(leg, step)
     match stage.shape:
         case Shape.SIDECAR:
-            report.made[stage.name] = views.publish_sidecars(leg, step)
+            report.made[stage.name] = sidecars.publish_sidecars(leg, step)
         case Shape.VIEW:
             report.made[stage.name] = int(views.publish_view(leg, step, report))
         case Shape.DECISION:

@@ -212,11 +212,26 @@ def test_an_edited_sheet_is_not_overwritten(project: Path, prep: Callable[..., A
         assert told.code == 0
         assert f"kept `images/tags.csv`: it was edited and not yet imported; {IMPORT}" in told.out
     assert SHEET.read_bytes() == waiting
+    assert "  tags_csv      skip\n" in prep("plan").out
     assert "meta.json" in first.out
     assert "tags_csv" not in first.out.splitlines()[0]
 
     prep("review", "import")
     assert rows_of()[0]["notes"] == "unsaved work"
+
+
+def test_a_sheet_of_another_program_is_left_alone(project: Path, prep: Callable[..., Any]) -> None:
+    """A tags.csv that was there before prep is not prep's to write; the run says so."""
+    shutil.rmtree("images/.prep")
+    Path("meta.json").unlink()
+    SHEET.write_text("file,tags\n")
+
+    told = prep("run")
+
+    assert told.code == 0
+    said = "prep did not write it; move it away and run again for a sheet"
+    assert f"  kept `images/tags.csv`: {said}\n" in told.out
+    assert SHEET.read_text() == "file,tags\n"
 
 
 def test_two_edits_of_one_value_conflict(project: Path, prep: Callable[..., Any]) -> None:

@@ -1,0 +1,96 @@
+"""Text files beside the pictures: a view of one field of the ledger each."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+
+from prep import tags
+from prep.engine import publish
+from prep.engine.leg import Leg
+from prep.engine.plan import Step
+from prep.engine.recipe import Made
+from prep.engine.report import Report
+from prep.engine.scan import stem
+from prep.engine.world import INHERITED, SHEET
+from prep.files import digest_bytes
+from prep.stage import Stage
+
+_BATCH = 256
+
+
+def stale_sidecars(leg: Leg, step: Step) -> dict[str, str]:
+    """Return key -> text for each sidecar that does not say what it should."""
+    stage, world = step.stage, leg.world
+    suffix = next((s for s, name in world.place.sidecars.items() if name == stage.writes), None)
+    if suffix is None:
+        return {}
+    of = leg.values.digest(stage.writes)
+    made = leg.values.made(stage.name)
+    stale: dict[str, str] = {}
+    for key in world.digests:
+        if key in world.clashing or (key, stage.writes) in world.conflicts:
+            continue
+        edit = world.edits.get((key, stage.writes))
+        verbatim = edit is not None and edit.source != SHEET
+        there = world.on_disk.get(world.sidecar(key, suffix))
+        if edit is not None and verbatim and edit.file and edit.file == there:
+            continue
+        row = made.get(key)
+        if row and there == row.digest and row.base == step.base and row.inputs == of(key):
+            continue
+        value = leg.values.value(stage.writes, key)
+        if value is not None:
+            said = edit.value if edit is not None and verbatim else stage.run(value, step.params)
+            stale[key] = str(said)
+    return stale
+
+
+def publish_sidecars(leg: Leg, step: Step) -> int:
+    """Write the sidecars that are stale; return how many changed on the disk."""
+    stale = stale_sidecars(leg, step)
+    suffix = next((s for s, n in leg.world.place.sidecars.items() if n == step.stage.writes), "")
+    of = leg.values.digest(step.stage.writes)
+    keys = sorted(stale)
+    written = 0
+    for start in range(0, len(keys), _BATCH):
+        outputs, rows = [], []
+        for key in keys[start : start + _BATCH]:
+            data = tags.encoded(stale[key])
+            file = Path(leg.world.sidecar_file(key, suffix))
+            rows.append((key, Made(step.base, of(key), digest_bytes(data)), None))
+            name = leg.world.sidecar(key, suffix)
+            if leg.world.on_disk.get(name) != digest_bytes(data):
+                outputs.append(publish.Output(file, name, data))
+            leg.world.on_disk[name] = digest_bytes(data)
+        publish.publish(leg.ledger, outputs, partial(_sidecars_done, leg, step.stage, rows))
+        written += len(outputs)
+    leg.values.forget(step.stage.name)
+    return written
+
+
+def _sidecars_done(leg: Leg, stage: Stage, rows: Sequence[tuple[str, Made, None]]) -> None:
+    """Record sidecars, and of each edit that it now stands in a file: the base of the next one."""
+    leg.ledger.record(stage.name, rows, again=False)
+    for key, made, _ in rows:
+        edit = leg.world.edits.get((key, stage.writes))
+        if edit is not None and edit.source != INHERITED and edit.file != made.digest:
+            leg.world.edits[key, stage.writes] = replace(edit, file=made.digest)
+            leg.ledger.edit(key, stage.writes, leg.world.edits[key, stage.writes])
+
+
+def remove_orphans(leg: Leg, report: Report) -> None:
+    """Remove our sidecars of pictures that are gone; those a person edited stay and are named."""
+    stems = {stem(key) for key in leg.world.folder.pictures}
+    persons = {edit.file for edit in leg.world.edits.values()}
+    for name, file in leg.world.folder.sidecars.items():
+        wrote = leg.world.outputs.get(name)
+        if stem(name) in stems or wrote is None:
+            continue
+        if leg.digests.of(file) == wrote and wrote not in persons:
+            publish.remove(leg.ledger, Path(file), name)
+            report.removed.append(name)
+            continue
+        report.edited.append(name)  # named once: from now on it is no concern of ours
+        with leg.ledger.batch():
+            leg.ledger.wrote(name, None)
