@@ -35,6 +35,7 @@ class Ask:
         patterns: The files that make up the model, as shell patterns relative to its folder.
         revision: Hub revision, or None for the pinned or newest one.
         needs: Those of the patterns without which the model is of no use.
+        ckpt: Whether a single `.ckpt` file will do; see `weights.check`.
     """
 
     kind: str
@@ -42,6 +43,7 @@ class Ask:
     patterns: tuple[str, ...] = ("*",)
     revision: str | None = None
     needs: tuple[str, ...] = ()
+    ckpt: bool = False
 
 
 @dataclass(frozen=True)
@@ -107,7 +109,7 @@ class Models:
                 f"put the missing files into `{path}`",
             )
         for file in chosen:
-            check(file)
+            check(file, ask.ckpt and file == path)
         return Found(ask, path, tuple((file, *_stamp(file)) for file in chosen))
 
     def digest(self, found: Found) -> str:

@@ -9,10 +9,13 @@ import struct
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from prep import files
 from prep.weights import check
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 _CHUNK = 1 << 20
 
@@ -128,6 +131,28 @@ def digest_of(tensors: Iterator[tuple[str, str, tuple[int, ...], Iterator[bytes]
         for piece in pieces:
             state.update(piece)
     return state.hexdigest()
+
+
+def of_torch(
+    tensors: "Mapping[str, Tensor]",
+) -> Iterator[tuple[str, str, tuple[int, ...], Iterator[bytes]]]:
+    """Return torch's tensors, sorted, in the form that `digest_of` takes.
+
+    Raises:
+        KeyError: A tensor has a dtype that models are not made of.
+    """
+    import torch
+
+    words = {torch.float32: "F32", torch.float16: "F16", torch.bfloat16: "BF16"}
+    kinds = {name: words[tensor.dtype] for name, tensor in sorted(tensors.items())}
+
+    def whole(tensor: "Tensor") -> Iterator[bytes]:
+        yield tensor.detach().cpu().contiguous().view(-1).view(torch.uint8).numpy().tobytes()
+
+    return (
+        (name, kind, tuple(tensors[name].shape), whole(tensors[name]))
+        for name, kind in kinds.items()
+    )
 
 
 def _pieces(path: Path, place: Place) -> Iterator[bytes]:

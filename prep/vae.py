@@ -2,7 +2,7 @@
 
 Latents are the mean and log-variance of the VAE's answer, unscaled: who trains on them subtracts
 the shift and multiplies by the scale. Letters: C channels, H and W height and width of latents,
-an eighth of the picture's. Knows single-file checkpoints not yet.
+an eighth of the picture's.
 """
 
 import json
@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from prep import tensorfile
+from prep import single_file, tensorfile
 from prep.dataset import Vae
 from prep.errors import DatasetError, ModelFileError
 from prep.models import Ask
@@ -49,7 +49,7 @@ class Latents(NamedTuple):
 
 
 def ask_vae(name: str) -> Ask:
-    """Return what to look for: a base model's folder or hub id, or that of a VAE alone.
+    """Return what to look for: a base model's folder, hub id or file, or that of a VAE alone.
 
     A `.bin` is asked for only where a folder on this machine has nothing else.
     """
@@ -58,19 +58,21 @@ def ask_vae(name: str) -> Ask:
     only_pickled = not (place / _WEIGHTS).is_file() and (place / _PICKLED).is_file()
     weights = _PICKLED if only_pickled else _WEIGHTS
     each = ("config.json", weights)
-    return Ask("base", name, (*(f"vae/{file}" for file in each), *each))
+    return Ask("base", name, (*(f"vae/{file}" for file in each), *each), ckpt=True)
 
 
 def open_vae(path: Path, device: str) -> "AutoencoderKL":
-    """Return the VAE of a base model's folder, or of its own folder: float32, for inference.
+    """Return the VAE of a base model's folder or file, or of its own: float32, for inference.
 
     Raises:
-        ModelFileError: The folder holds no VAE, or one that is damaged.
+        ModelFileError: The place holds no VAE, or one that is damaged.
     """
     import torch
     from diffusers import AutoencoderKL
     from diffusers.utils import logging
 
+    if path.is_file():
+        return single_file.open_vae(path, device)
     folder, weights = _folder(path)
     logging.disable_progress_bar()
     kind: Any = AutoencoderKL  # its classes are typed only in part
@@ -95,19 +97,25 @@ def numbers(path: Path, name: str) -> Vae:
     """Return what a dataset records of its VAE; torch is needed only for a `.bin`.
 
     Args:
-        path: A base model's folder, or the VAE's own.
+        path: A base model's folder or single file, or the VAE's own.
         name: As the person named it.
 
     Raises:
         ModelFileError: The folder holds no VAE, or one that is damaged.
     """
-    folder, weights = _folder(path)
-    facts = settings(folder)
+    facts = settings(path)
+    if path.is_file():
+        return _numbers(name, single_file.vae_digest(path), facts)
+    weights = _folder(path)[1]
     if weights.suffix == ".safetensors":
         found = tensorfile.header(weights).tensors
         digest = tensorfile.digest({_today(key): (at, weights) for key, at in found.items()})
     else:
         digest = tensorfile.digest_of(_pickled(weights))
+    return _numbers(name, digest, facts)
+
+
+def _numbers(name: str, digest: str, facts: Mapping[str, float]) -> Vae:
     return Vae(
         name=name,
         digest=digest,
@@ -118,7 +126,13 @@ def numbers(path: Path, name: str) -> Vae:
 
 
 def settings(path: Path) -> dict[str, float]:
-    """Return scaling_factor, shift_factor, latent_channels of a VAE's config, or the defaults."""
+    """Return scaling_factor, shift_factor, latent_channels of a VAE's config, or the defaults.
+
+    A single file has no config; those it is opened with are the defaults too.
+    """
+    if path.is_file():
+        single_file.check_vae(path)
+        return dict(_DEFAULTS)
     folder = _folder(path)[0]
     try:
         config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
@@ -242,15 +256,11 @@ def _pickled(path: Path) -> "Iterator[tuple[str, str, tuple[int, ...], Iterator[
     """Yield the tensors of a `.bin` in the order and form of a safetensors file."""
     import torch
 
-    words = {torch.float32: "F32", torch.float16: "F16", torch.bfloat16: "BF16"}
     try:
         found: Mapping[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
         named = {_today(key): tensor.contiguous() for key, tensor in found.items()}
-        kinds = {key: words[tensor.dtype] for key, tensor in named.items()}
+        return tensorfile.of_torch(named)
     except Exception as error:  # torch has no common class for a pickle it will not open
         raise ModelFileError(
             f"`{path}` is not a plain file of weights", "use the `.safetensors` of the model"
         ) from error
-    for key, tensor in sorted(named.items()):
-        data = tensor.view(-1).view(torch.uint8).numpy().tobytes()
-        yield key, kinds[key], tuple(tensor.shape), iter((data,))

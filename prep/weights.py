@@ -12,12 +12,17 @@ _CODE = (".ckpt", ".pt", ".pth", ".pkl", ".pickle", ".py")
 _PICKLES = (b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05", b"PK")
 
 
-def check(path: Path) -> None:
+def check(path: Path, ckpt: bool = False) -> None:
     """Refuse a model file that is torn or could run code; no weights are read.
+
+    Args:
+        ckpt: Let a `.ckpt` pass: whoever asks opens it as plain weights, and runs nothing in it.
 
     Raises:
         ModelFileError: A pickle under any name, or a `.safetensors` that is not whole.
     """
+    if ckpt and path.suffix.lower() == ".ckpt":
+        return
     if path.suffix.lower() in _CODE:
         raise ModelFileError(
             f"`{path}` can hold code and is not opened",

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from prep import files, vae
+from prep import files, single_file, vae
 from prep.console import Console
 from prep.errors import DatasetError, MachineError, ModelFileError, nearest
 from prep.models import Ask, Found, Models
@@ -63,7 +63,7 @@ def decide(paths: Sequence[Path], config: Config, models: Models) -> Run:
         )
     families = all_families()
     patterns = sorted({pattern for one in families.values() for pattern in one.patterns})
-    found = models.find(Ask("base", base, tuple(patterns)))
+    found = models.find(Ask("base", base, tuple(patterns), ckpt=True))
     family = _family(found, families)
     base_digest = models.digest(found)
     recipe = files.digest_bytes(
@@ -132,15 +132,16 @@ def check_vae(run: Run) -> list[str]:
 
 def _family(found: Found, families: dict[str, Family]) -> Family:
     name = found.ask.name
-    if found.path.is_file():
-        raise ModelFileError(
-            f"`{name}` is a single file, and base models are read from diffusers folders",
-            "name a diffusers folder, a hub id, or `tiny`",
-        )
     for family in families.values():
         if family.fits(found.path):
-            _check_parts(found, family)
+            if found.path.is_dir():
+                _check_parts(found, family)
             return family
+    if found.path.is_file():
+        what = single_file.what(single_file.names(found.path))
+        raise ModelFileError(
+            f"`{name}` is {what}, not a base model of a known family", nearest("", families)
+        )
     raise ModelFileError(f"`{name}` is not a base model of a known family", nearest("", families))
 
 

@@ -252,16 +252,16 @@ def test_a_base_model_that_lacks_a_part(
 
 
 def test_a_single_file_as_a_base_model(meta: Path, tmp_path: Path, models: Models) -> None:
-    """Row 50: a pickle is not opened, and a single safetensors file is not read yet."""
+    """Row 50: a `.ckpt` that is no checkpoint, and a file of no known kind, are told."""
     pickled, single = tmp_path / "a.ckpt", tmp_path / "a.safetensors"
     pickled.write_bytes(b"x")
     single.write_bytes(tensorfile.dump({}))
 
     assert _told(meta, _config(tmp_path, base=str(pickled)), models)[0] == (
-        f"`{pickled}` can hold code and is not opened"
+        f"`{pickled}` is not a whole `.ckpt` file"
     )
     assert _told(meta, _config(tmp_path, base=str(single)), models)[0] == (
-        f"`{single}` is a single file, and base models are read from diffusers folders"
+        f"`{single}` is a file of weights of another kind, not a base model of a known family"
     )
 
 

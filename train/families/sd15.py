@@ -7,6 +7,7 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from prep import single_file
 from prep.errors import ModelFileError
 from train.family import Base, Family, Prediction
 
@@ -17,7 +18,9 @@ if TYPE_CHECKING:
 
 
 def fits(folder: Path) -> bool:
-    """Return whether a folder is Stable Diffusion 1.x; 2.x differs in its text's width."""
+    """Return whether a folder or file is Stable Diffusion 1.x; 2.x differs in its text's width."""
+    if folder.is_file():
+        return single_file.what(single_file.names(folder)) == "a Stable Diffusion 1.x model"
     try:
         index = json.loads((folder / "model_index.json").read_text(encoding="utf-8"))
         unet = json.loads((folder / "unet" / "config.json").read_text(encoding="utf-8"))
@@ -31,11 +34,29 @@ def fits(folder: Path) -> bool:
 
 
 def load(place: Path, device: str, dtype: str = "float32") -> Base:
-    """Open a diffusers folder: everything frozen.
+    """Open a diffusers folder or a single file: everything frozen.
 
     Raises:
         ModelFileError: A part is missing, damaged, or lacks weights.
     """
+    parts = _from_file(place, dtype) if place.is_file() else _from_folder(place, dtype)
+    network, encoder, tokenizer, (alpha_bar_T, prediction) = parts
+    for module in (network, encoder):
+        module.to(device).requires_grad_(False).eval()
+    # In training mode a U-Net without dropout computes the same; checkpointing will ask for it.
+    network.train()
+    text = {"tokenizer": tokenizer, "encoder": encoder}
+    return Base(network, text, alpha_bar_T, prediction, device, {"text_encoder": encoder})
+
+
+def _from_file(place: Path, dtype: str) -> tuple[Any, Any, Any, "tuple[Tensor, Prediction]"]:
+    from train import single_file as one
+
+    encoder, network = one.text_encoder(place, dtype), one.network(place, dtype)
+    return network, encoder, one.tokenizer(), one.noise_schedule()
+
+
+def _from_folder(place: Path, dtype: str) -> tuple[Any, Any, Any, "tuple[Tensor, Prediction]"]:
     import torch
     from diffusers import UNet2DConditionModel
     from transformers import CLIPTextModel, CLIPTokenizer
@@ -52,13 +73,7 @@ def load(place: Path, device: str, dtype: str = "float32") -> Base:
         raise ModelFileError(
             f"the tokenizer in `{place}` cannot be opened", "fetch its files again"
         ) from error
-    alpha_bar_T, prediction = noise_schedule(place / "scheduler", FAMILY.prediction)
-    for module in (network, encoder):
-        module.to(device).requires_grad_(False).eval()
-    # In training mode a U-Net without dropout computes the same; checkpointing will ask for it.
-    network.train()
-    text = {"tokenizer": tokenizer, "encoder": encoder}
-    return Base(network, text, alpha_bar_T, prediction, device, {"text_encoder": encoder})
+    return network, encoder, tokenizer, noise_schedule(place / "scheduler", FAMILY.prediction)
 
 
 def encode(base: Base, texts: list[str], clip_skip: int = 1) -> "list[Conditioning]":
