@@ -32,7 +32,7 @@ class Packed:
 
     dtype: str
     shape: tuple[int, ...]
-    data: bytes
+    data: bytes | memoryview
 
 
 @dataclass(frozen=True)
@@ -63,6 +63,17 @@ def dump(
 ) -> bytes:
     """Return a safetensors file; equal content gives equal bytes, whatever the order given.
 
+    Args:
+        align: The first tensor begins at a multiple of so many bytes.
+    """
+    return b"".join(pieces(tensors, metadata, align))
+
+
+def pieces(
+    tensors: Mapping[str, Packed], metadata: Mapping[str, str] | None = None, align: int = 8
+) -> Iterator[bytes | memoryview]:
+    """Yield a safetensors file in pieces, each tensor as it was given; see `dump`.
+
     The header is sorted by name. Single numbers lie behind all else: readers map the file, and
     matrices at odd addresses are multiplied with other last bits.
 
@@ -82,8 +93,9 @@ def dump(
         head[name] = {"dtype": tensor.dtype, "shape": shape, "data_offsets": places[name]}
     text = json.dumps(head, separators=(",", ":"), ensure_ascii=False).encode()
     text += b" " * (-(8 + len(text)) % align)
-    body = b"".join(tensors[name].data for name in order)
-    return struct.pack("<Q", len(text)) + text + body
+    yield struct.pack("<Q", len(text)) + text
+    for name in order:
+        yield tensors[name].data
 
 
 def header(path: Path) -> Header:

@@ -40,7 +40,9 @@ def lora(meta: list[Path], config: Config, console: Console) -> None:
     from train.run import lora as trained
 
     offline = os.environ.get("HF_HUB_OFFLINE", "") not in ("", "0")
-    trained(meta, config, Models(user_home(os.environ), offline), console)
+    first = os.environ.get("RANK", "0") == "0"  # as torchrun numbers the processes it starts
+    quiet = console if first else Console(level=0)
+    trained(meta, config, Models(user_home(os.environ), offline), quiet, first)
 
 
 def command(body: Callable[[list[Path], Config, Console], None]) -> Callable[..., None]:

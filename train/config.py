@@ -2,8 +2,8 @@
 
 import math
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,13 +12,25 @@ from prep.errors import ConfigError
 DEVICES = ("auto", "cpu", "cuda")
 # Each holds the modules of the one before it: kohya's names for SD 1.x count 128, 192 and 278.
 TARGETS = ("attention", "transformer", "convolutions")
+OPTIMIZERS = ("adamw", "adamw8bit")
+SCHEDULES = ("constant", "cosine", "cosine-with-restarts")
+PRECISIONS = ("fp32", "bf16", "fp16")
+ATTENTIONS = ("sdpa", "xformers")
+DEFAULT_STEPS = 1000
 # A name must be a file's name on every system, Windows included.
 _BAD_NAME = re.compile(r'[<>:"/\\|?*\x00-\x1f]|^\.|[. ]$|^$')
 
 
-def option(default: Any, help: str, decides: bool = True) -> Any:  # noqa: A002
-    """Describe a field of `Config`: default, help, and whether it decides the export's bytes."""
-    return field(default=default, metadata={"help": help, "decides": decides})
+def option(default: Any, help: str, decides: bool = True, **limits: Any) -> Any:  # noqa: A002
+    """Describe a field of `Config`.
+
+    Args:
+        help: Its line in `--help`.
+        decides: Whether it decides the export's bytes. What changes only rounding, speed or
+            places does not.
+        limits: `least` (the smallest value), `above`, `most`, or `words` (the values there are).
+    """
+    return field(default=default, metadata={"help": help, "decides": decides, "limits": limits})
 
 
 @dataclass(frozen=True)
@@ -27,7 +39,9 @@ class Config:
 
     Attributes:
         alpha: Scale of the adapter times rank; None means rank, a scale of one.
-        batch: Samples of one step; the last batch of a bucket in an epoch may hold fewer.
+        steps: Optimizer steps; None where epochs count, or for the default.
+        batch: Samples of one step, whatever the number of passes and processes; the last batch of
+            a bucket in an epoch may hold fewer.
 
     Raises:
         ConfigError: A value is out of its limits; all of them are told at once.
@@ -36,23 +50,63 @@ class Config:
     base: str | None = option(
         None, "Base model: folder, hub id or `tiny`; default: the dataset's", decides=False
     )
-    rank: int = option(16, "Inner width of the adapter")
-    alpha: float | None = option(None, "Scale of the adapter times rank; default: the rank")
-    learning_rate: float = option(1e-4, "Learning rate of AdamW")
-    targets: str = option(
-        "transformer", "Where the adapter goes: attention, transformer or convolutions"
+    rank: int = option(16, "Inner width of the adapter", least=1)
+    alpha: float | None = option(
+        None, "Scale of the adapter times rank; default: the rank", above=0
     )
+    learning_rate: float = option(1e-4, "Learning rate at its height", above=0)
+    targets: str = option(
+        "transformer", "Where the adapter goes: attention, transformer or convolutions",
+        words=TARGETS,
+    )  # fmt: skip
     text_encoder: bool = option(False, "Train the text encoder as well")
-    steps: int = option(1000, "Optimizer steps")
-    batch: int = option(1, "Samples a step, all of one bucket")
+    epochs: int | None = option(None, "Times all samples are seen, in place of steps", least=1)
+    steps: int | None = option(None, f"Optimizer steps; default: {DEFAULT_STEPS}", least=1)
+    batch: int = option(1, "Samples a step, all of one bucket", least=1)
+    accumulate: int = option(1, "Passes a step is cut into, to save memory", decides=False, least=1)
     seed: int = option(0, "Decides order, noise and first weights")
+    optimizer: str = option("adamw", "adamw or adamw8bit", words=OPTIMIZERS)
+    weight_decay: float = option(0.01, "Weight decay of AdamW", least=0)
+    max_gradient_norm: float = option(
+        1.0, "Longer gradients are shortened to this; 0: never", least=0
+    )
+    schedule: str = option(
+        "constant", "Learning rate over time: constant, cosine or cosine-with-restarts",
+        words=SCHEDULES,
+    )  # fmt: skip
+    warmup: int = option(0, "Steps in which the learning rate rises from 0", least=0)
+    cycles: int = option(1, "Waves of cosine-with-restarts", least=1)
+    precision: str = option("fp32", "fp32, bf16 or fp16", words=PRECISIONS)
+    attention: str = option("sdpa", "sdpa or xformers", decides=False, words=ATTENTIONS)
+    gradient_checkpointing: bool = option(
+        False, "Compute activations twice, to save memory", decides=False
+    )
+    clip_skip: int = option(
+        1, "Layer of the text encoder that is used, from the end; 1: the last", least=1, most=12
+    )
+    shuffle_tags: bool = option(False, "Show the tags of a sample in another order each epoch")
+    keep_tags: int = option(1, "First tags that stay in their places when shuffled", least=0)
+    caption_dropout: float = option(0.0, "Share of samples shown without text", least=0, most=1)
+    text_variants: int = option(
+        0, "Orders and dropouts a sample alternates between; 0: new ones each epoch", least=0
+    )
+    save_every_epochs: int | None = option(
+        None, "Export and checkpoint after each so many epochs", decides=False, least=1
+    )
+    save_every_steps: int | None = option(
+        None, "Export and checkpoint after each so many steps", decides=False, least=1
+    )
+    keep: int = option(2, "Checkpoints that are kept, the newest ones", decides=False, least=1)
+    resume: Path | None = option(  # noqa: RUF009  (a Path cannot change)
+        None, "Run folder that must be the one this command goes on with", decides=False
+    )
     name: str | None = option(
         None, "Name of the LoRA; default: the name of the pictures' folder", decides=False
     )
-    out: Path = field(
-        default=Path("runs"), metadata={"help": "Folder of the run folders", "decides": False}
+    out: Path = option(  # noqa: RUF009
+        Path("runs"), "Folder of the run folders", decides=False
     )
-    device: str = option("auto", "auto, cpu or cuda", decides=False)
+    device: str = option("auto", "auto, cpu or cuda", decides=False, words=DEVICES)
 
     def __post_init__(self) -> None:
         wrong = tuple(self._mistakes())
@@ -64,29 +118,68 @@ class Config:
         """Return alpha after its default."""
         return float(self.rank) if self.alpha is None else float(self.alpha)
 
+    def counted(self, per_epoch: int) -> "Config":
+        """Return the settings with their number of steps, for epochs of so many steps.
+
+        Raises:
+            ConfigError: The learning rate would still rise at the end.
+        """
+        steps = self.epochs * per_epoch if self.epochs else self.steps or DEFAULT_STEPS
+        if self.warmup >= steps:
+            raise ConfigError(
+                f"`--warmup` is {self.warmup}, and the run has {steps} steps",
+                "give fewer steps to warm up, or train longer",
+            )
+        return replace(self, steps=steps, epochs=None)
+
     def deciding(self) -> dict[str, Any]:
-        """Return the fields that decide the bytes of the export, after defaults."""
+        """Return the fields that decide the bytes of the export's weights, after defaults.
+
+        The number of steps is among them only where it decides the learning rate of the first
+        one: else a run can be made longer.
+        """
         chosen = {item.name: getattr(self, item.name) for item in fields(self) if decides(item)}
+        del chosen["epochs"]
+        if self.schedule == "constant":
+            del chosen["steps"]
         return chosen | {"alpha": self.scale()}
 
-    def _mistakes(self) -> list[tuple[str, str | None]]:
-        wrong: list[tuple[str, str | None]] = [
-            (f"`--{word}` is {getattr(self, word)}", "give a whole number, 1 or more")
-            for word in ("rank", "steps", "batch")
-            if getattr(self, word) < 1
-        ]
-        for word, value in (("alpha", self.scale()), ("learning-rate", self.learning_rate)):
-            if not (math.isfinite(value) and value > 0):
-                wrong.append((f"`--{word}` is {value}", "give a number above 0"))
-        if self.targets not in TARGETS:
-            wrong.append((f"`--targets` is `{self.targets}`", f"known: {', '.join(TARGETS)}"))
-        if self.device not in DEVICES:
-            wrong.append((f"`--device` is `{self.device}`", f"known: {', '.join(DEVICES)}"))
+    def chosen(self) -> dict[str, Any]:
+        """Return every field as JSON has it."""
+        each = {item.name: getattr(self, item.name) for item in fields(self)}
+        return {word: str(one) if isinstance(one, Path) else one for word, one in each.items()}
+
+    def _mistakes(self) -> Iterator[tuple[str, str | None]]:
+        for item in fields(self):
+            value, word = getattr(self, item.name), f"`--{item.name.replace('_', '-')}`"
+            hint = None if value is None else advice(value, item.metadata["limits"])
+            if hint:
+                yield f"{word} is " + (f"`{value}`" if isinstance(value, str) else f"{value}"), hint
+        if self.epochs is not None and self.steps is not None:
+            yield "`--epochs` and `--steps` are both given", "give one of them"
         if self.name is not None and _BAD_NAME.search(self.name):
-            wrong.append(
-                (f"`--name` is `{self.name}`", "give a file's name: no `/`, no leading dot")
-            )
-        return wrong
+            yield f"`--name` is `{self.name}`", "give a file's name: no `/`, no leading dot"
+
+
+def advice(value: Any, limits: Mapping[str, Any]) -> str | None:
+    """Return what to give instead of a value that is out of its limits; None for a good one."""
+    if "words" in limits:
+        return None if value in limits["words"] else f"known: {', '.join(limits['words'])}"
+    least, above, most = (limits.get(word) for word in ("least", "above", "most"))
+    if isinstance(value, float) and not math.isfinite(value):
+        good = False
+    else:
+        good = (
+            (least is None or value >= least)
+            and (above is None or value > above)
+            and (most is None or value <= most)
+        )
+    if good:
+        return None
+    kind = "a whole number" if isinstance(value, int) and above is None else "a number"
+    if most is not None:
+        return f"give {kind} from {least} to {most}"
+    return f"give {kind} above {above}" if above is not None else f"give {kind}, {least} or more"
 
 
 def decides(item: Any) -> bool:

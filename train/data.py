@@ -15,7 +15,8 @@ class Lesson:
     """A sample as training sees it.
 
     Attributes:
-        words: The tags, or the caption as one, that its text is made of.
+        words: The tags, then the caption as one, that its text is made of.
+        num_tags: How many of the words are tags.
         latents: File of mean and log-variance.
         latents_digest: SHA-256 of that file.
         repeats: How often it is seen in an epoch.
@@ -25,6 +26,7 @@ class Lesson:
     digest: str
     text: str
     words: tuple[str, ...]
+    num_tags: int
     concept: str
     bucket: Bucket
     latents: Path
@@ -65,6 +67,7 @@ class Data:
                 one.digest,
                 one.text,
                 list(one.words),
+                one.num_tags,
                 one.concept,
                 list(one.bucket),
                 one.latents_digest,
@@ -122,6 +125,7 @@ def _lessons(path: Path, found: Dataset) -> dict[str, Lesson]:
             digest=sample.digest,
             text=sample.training_text(),
             words=sample.tags if sample.text == "tags" else _words(sample),
+            num_tags=0 if sample.text == "caption" else len(sample.tags),
             concept=sample.concept,
             bucket=sample.bucket or (0, 0),
             latents=places[key],

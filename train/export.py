@@ -112,6 +112,12 @@ def recipe_of(path: Path) -> str:
     return tensorfile.header(path).metadata.get("ss_session_id", "")
 
 
+def steps_of(path: Path) -> int:
+    """Return after how many steps a LoRA file was exported; reads its header only."""
+    said = tensorfile.header(path).metadata.get("ss_steps", "")
+    return int(said) if said.isdigit() else 0
+
+
 def check_same(path: Path, tensors: "Mapping[str, Tensor]") -> None:
     """Raise MachineError unless a file holds exactly these tensors, bit for bit."""
     import torch

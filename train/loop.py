@@ -1,122 +1,140 @@
-"""The training loop: one function, and what makes a batch. Knows no family and no file format.
+"""The training loop: one function. Knows no family and no file format.
 
 Letters: B batch, C channels, H and W height and width of latents, T timesteps.
 """
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+import math
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
 from itertools import islice
 from typing import TYPE_CHECKING, NamedTuple
 
-from prep import vae
 from prep.errors import MachineError
-from train.config import Config
-from train.data import Data
+from train.crew import Crew
 from train.family import Base, Family
-from train.objective import loss, noisy_and_target
-from train.order import batches, normal, timestep
+from train.feed import Batch, Feed, inputs_digest
+from train.objective import errors, noisy_and_target
+from train.optimizer import Learner
+from train.order import batches, steps_per_epoch
+from train.schedule import learning_rate
+from train.text import States
 
 if TYPE_CHECKING:
     from torch import Tensor
 
     from train.family import Conditioning
 
+# torch's names of what mixed precision computes in.
+HALVES = {"bf16": "bfloat16", "fp16": "float16"}
+
 
 @dataclass(frozen=True)
-class Feed:
-    """What batches are made of.
+class Task:
+    """What is trained, on what, and by whom."""
+
+    base: Base
+    family: Family
+    feed: Feed
+    states: States
+    crew: Crew
+
+
+class Step(NamedTuple):
+    """What is known of a step that is done.
 
     Attributes:
-        states: Text -> its conditioning, without a batch axis.
-        scale: Latents are multiplied by this, after `shift` is subtracted.
+        number: From 1.
+        loss: Over the whole batch, before the step.
+        rate: The learning rate that was used.
+        inputs: Digest of keys, texts, timesteps, latents and noise of the whole batch.
     """
 
-    data: Data
-    states: "Mapping[str, Conditioning]"
-    scale: float
-    shift: float
-
-
-class Batch(NamedTuple):
-    """One step's input, on the CPU: clean scaled latents, noise, timesteps, texts, loss weights."""
-
-    x0_BCHW: "Tensor"
-    noise_BCHW: "Tensor"
-    timestep_B: "Tensor"
-    conditioning: "Conditioning"
-    weight_B: "Tensor"
-
-
-def batch_of(feed: Feed, keys: tuple[str, ...], step: int, seed: int, timesteps: int) -> Batch:
-    """Return the input of one step: the same for the same step, whatever came before it."""
-    import torch
-
-    lessons = [feed.data.lessons[key] for key in keys]
-    clean: list[Tensor] = []
-    for place, lesson in enumerate(lessons):
-        mean, logvar = vae.load(lesson.latents)
-        drawn = mean + (0.5 * logvar).exp() * normal(seed, "posterior", step, place, mean.shape)
-        clean.append((drawn - feed.shift) * feed.scale)
-    x0_BCHW = torch.stack(clean)
-    places = range(len(keys))  # indices in the global batch: no process or micro-batch in them
-    noise = [normal(seed, "noise", step, n, tuple(x0_BCHW.shape[1:])) for n in places]
-    states = [feed.states[lesson.text] for lesson in lessons]
-    return Batch(
-        x0_BCHW,
-        torch.stack(noise),
-        torch.tensor([timestep(seed, step, n, timesteps) for n in places]),
-        {name: torch.stack([state[name] for state in states]) for name in states[0]},
-        torch.tensor([lesson.weight for lesson in lessons]),
-    )
-
-
-def live(base: Base, family: Family, feed: Feed, keys: tuple[str, ...]) -> Feed:
-    """Return the feed with the states of these samples' texts as a learning encoder has them."""
-    texts = sorted({feed.data.lessons[key].text for key in keys})
-    return replace(feed, states=dict(zip(texts, family.encode(base, texts), strict=True)))
+    number: int
+    loss: float
+    rate: float
+    inputs: str
 
 
 def train(
-    base: Base,
-    family: Family,
-    feed: Feed,
-    config: Config,
-    on_step: Callable[[int, float], None] = lambda step, loss: None,
+    task: Task, learner: Learner, done: int, steps: int, on_step: Callable[[Step], None]
 ) -> None:
-    """Train the adapter of `base.network` in place.
+    """Train the weights of `learner` in place, from step `done` up to `steps`.
 
     Args:
-        on_step: Called after each step with its number, from 1, and its loss.
+        done: Steps that the weights have had already.
+        on_step: Called after each step; what it raises ends the training.
 
     Raises:
-        MachineError: The loss is not a finite number any more; nothing is worth keeping.
+        MachineError: Loss or gradients are not finite numbers; the weights are those before it.
     """
+    config, repeats = task.feed.config, task.feed.data.repeats()
+    per_epoch = steps_per_epoch(repeats, config.batch)
+    order = batches(repeats, config.batch, config.seed, done)
+    for step, keys in enumerate(islice(order, steps - done), done):
+        loss, inputs = _gradients(task, learner, keys, step, step // per_epoch)
+        if not math.isfinite(loss):
+            raise _diverged(f"the loss of step {step + 1} is {loss}")
+        rate = learning_rate(step, config, steps)
+        if not learner.update(rate):
+            raise _diverged(f"the gradients of step {step + 1} are not finite")
+        on_step(Step(step + 1, loss, rate, inputs))
+
+
+def _diverged(message: str) -> MachineError:
+    return MachineError(
+        message, "train with a lower `--learning-rate`; the last checkpoint is kept"
+    )
+
+
+def _gradients(
+    task: Task, learner: Learner, keys: Sequence[str], step: int, epoch: int
+) -> tuple[float, str]:
+    """Leave the gradients of a whole step in the weights; return its loss and inputs."""
     import torch
 
-    weights = list(base.learning().values())
-    optimizer = torch.optim.AdamW(weights, lr=config.learning_rate)
-    order = batches(feed.data.repeats(), config.batch, config.seed)
-    timesteps = len(base.alpha_bar_T)
-    for step, keys in enumerate(islice(order, config.steps)):
-        known = live(base, family, feed, keys) if base.text_learns() else feed
-        batch = batch_of(known, keys, step, config.seed, timesteps)
-        alpha_bar_B = base.alpha_bar_T[batch.timestep_B]
-        noisy_BCHW, target_BCHW = noisy_and_target(
-            batch.x0_BCHW, batch.noise_BCHW, alpha_bar_B, base.prediction
-        )
-        answer_BCHW = family.denoise(
+    config, crew = task.feed.config, task.crew
+    digests: dict[int, bytes] = {}
+    total = torch.zeros((), device=task.base.device)
+    for places in crew.passes(len(keys), config.batch, config.accumulate):
+        batch = task.feed.batch(keys, step, epoch, places, len(task.base.alpha_bar_T))
+        digests |= dict(zip(places, batch.digests, strict=True))
+        error_B = _errors(task, batch)
+        loss = (error_B * batch.weight_B.to(task.base.device)).sum() / len(keys)
+        learner.scaled(loss).backward()  # type: ignore[no-untyped-call]
+        total += loss.detach()
+    crew.sum([*learner.gradients(), total])
+    return total.item(), inputs_digest(crew.shared(digests, len(keys)))
+
+
+def _errors(task: Task, batch: Batch) -> "Tensor":
+    """Return the mean squared error of each sample, float32."""
+    base = task.base
+    noisy_BCHW, target_BCHW = noisy_and_target(
+        batch.x0_BCHW, batch.noise_BCHW, base.alpha_bar_T[batch.timestep_B], base.prediction
+    )
+    with halved(base.device, task.feed.config.precision):
+        answer_BCHW = task.family.denoise(
             base.network,
             noisy_BCHW.to(base.device),
             batch.timestep_B.to(base.device),
-            {name: state.to(base.device) for name, state in batch.conditioning.items()},
+            stacked(task.states.of(batch.texts), base.device),
         )
-        total = loss(answer_BCHW, target_BCHW.to(base.device), batch.weight_B.to(base.device))
-        value = total.item()
-        if not total.isfinite():
-            raise MachineError(
-                f"the loss of step {step + 1} is {value}", "train with a lower `--learning-rate`"
-            )
-        optimizer.zero_grad(set_to_none=True)
-        total.backward()  # type: ignore[no-untyped-call]
-        optimizer.step()
-        on_step(step + 1, value)
+    return errors(answer_BCHW.float(), target_BCHW.to(base.device))
+
+
+def stacked(states: "Sequence[Conditioning]", device: str) -> "Conditioning":
+    """Return the conditioning of several texts with a batch axis."""
+    import torch
+
+    first: Mapping[str, Tensor] = states[0]
+    return {name: torch.stack([state[name] for state in states]).to(device) for name in first}
+
+
+def halved(device: str, precision: str) -> "AbstractContextManager[None]":
+    """Return a block in which torch computes in half precision where the settings say so."""
+    import torch
+
+    kind = device.split(":")[0]
+    dtype = getattr(torch, HALVES.get(precision, "bfloat16"))
+    return torch.autocast(kind, dtype=dtype, enabled=precision in HALVES)

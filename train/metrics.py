@@ -1,11 +1,11 @@
 """One JSON line a step: a log, written as it happens and no part of a run's result."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TextIO
+from typing import Any, TextIO
 
 from prep import files
 
@@ -16,28 +16,42 @@ class Metrics:
 
     path: Path
     file: TextIO
-    learning_rate: float
 
     @classmethod
     @contextmanager
-    def opened(cls, path: Path, learning_rate: float) -> "Iterator[Metrics]":
-        """Begin a new log, in place of that of a run that was stopped.
+    def opened(cls, path: Path, done: int) -> "Iterator[Metrics]":
+        """Go on with a log behind step `done`; what it says of later steps is forgotten.
 
         Raises:
             MachineError: The folder cannot be written.
         """
+        files.write(path, _until(path, done).encode())
         with files.disk_errors(path):
-            file = path.open("w", encoding="utf-8")
+            file = path.open("a", encoding="utf-8")
         with file:
-            yield cls(path, file, learning_rate)
+            yield cls(path, file)
 
-    def add(self, step: int, loss: float) -> None:
+    def add(self, line: Mapping[str, Any]) -> None:
         """Write one line and give it to the system, so that others can follow.
 
         Raises:
             MachineError: The disk is full.
         """
-        line = {"step": step, "loss": loss, "learning_rate": self.learning_rate}
         with files.disk_errors(self.path):
-            self.file.write(json.dumps(line) + "\n")
+            self.file.write(json.dumps(dict(line)) + "\n")
             self.file.flush()
+
+
+def _until(path: Path, done: int) -> str:
+    """Return the lines of a log up to a step; a torn line ends it."""
+    kept: list[str] = []
+    lines = path.read_text(encoding="utf-8").splitlines() if done and path.is_file() else []
+    for line in lines:
+        try:
+            step = json.loads(line)["step"]
+        except (ValueError, LookupError, TypeError):
+            break
+        if step > done:
+            break
+        kept.append(line + "\n")
+    return "".join(kept)

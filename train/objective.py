@@ -38,7 +38,11 @@ def noisy_and_target(
             return noisy_BCHW, a_B111 * noise_BCHW - s_B111 * x0_BCHW
 
 
+def errors(predicted_BCHW: "Tensor", target_BCHW: "Tensor") -> "Tensor":
+    """Return each sample's mean squared error, shape (B,)."""
+    return (predicted_BCHW - target_BCHW).square().mean(dim=(1, 2, 3))
+
+
 def loss(predicted_BCHW: "Tensor", target_BCHW: "Tensor", weight_B: "Tensor") -> "Tensor":
     """Return the mean over the batch of each sample's mean squared error times its weight."""
-    error_B = (predicted_BCHW - target_BCHW).square().mean(dim=(1, 2, 3))
-    return (error_B * weight_B).mean()
+    return (errors(predicted_BCHW, target_BCHW) * weight_B).mean()

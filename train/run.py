@@ -3,20 +3,22 @@
 import importlib.metadata
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from prep import files, single_file, vae
+from prep import files, vae
 from prep.console import Console
-from prep.errors import DatasetError, MachineError, ModelFileError, nearest
+from prep.errors import ConfigError, DatasetError, MachineError, ModelFileError, nearest
+from prep.lock import held
 from prep.models import Ask, Found, Models
 from train import data as datasets
-from train import export
+from train import earlier, export
 from train.config import Config, safe_name
 from train.data import Data
 from train.families import all_families
 from train.family import Family
+from train.order import steps_per_epoch
 
 # Raised by hand whenever the same recipe gives other bytes.
 VERSION = 2
@@ -27,16 +29,19 @@ class Run:
     """A run that is decided and not yet carried out.
 
     Attributes:
+        config: The settings with their number of steps.
+        per_epoch: Steps of an epoch.
         found: The base model's files.
         base: The base model as it was named.
         base_digest: SHA-256 over the base model's files.
-        recipe: SHA-256 of everything that decides the export's bytes.
-        folder: Of its config, metrics and export.
+        recipe: SHA-256 of everything that decides the weights after each step.
+        folder: Of its config, metrics, checkpoints and exports.
         export: The LoRA.
     """
 
     data: Data
     config: Config
+    per_epoch: int
     family: Family
     found: Found
     base: str
@@ -46,6 +51,16 @@ class Run:
     folder: Path
     export: Path
 
+    @property
+    def steps(self) -> int:
+        """Steps of the whole run."""
+        return self.config.steps or 0
+
+    @property
+    def checkpoints(self) -> Path:
+        """Folder of the checkpoints."""
+        return self.folder / earlier.CHECKPOINTS
+
 
 def decide(paths: Sequence[Path], config: Config, models: Models) -> Run:
     """Return the run that dataset files and settings ask for. Nothing is written, no torch loaded.
@@ -53,8 +68,11 @@ def decide(paths: Sequence[Path], config: Config, models: Models) -> Run:
     Raises:
         DatasetError: A dataset cannot be trained on.
         ModelFileError: The base model is missing, damaged, or of a family that is not known.
+        ConfigError: The settings do not fit the data, or `resume` names another run.
     """
     data = datasets.load(paths)
+    per_epoch = steps_per_epoch(data.repeats(), config.batch)
+    config = config.counted(per_epoch)
     base = config.base or data.base
     if base is None:
         raise DatasetError(
@@ -81,14 +99,29 @@ def decide(paths: Sequence[Path], config: Config, models: Models) -> Run:
     )
     name = config.name or safe_name(data.name)
     folder = config.out / f"{name}-{recipe[:8]}"
-    target = folder / f"{name}.safetensors"
-    return Run(data, config, family, found, base, base_digest, recipe, name, folder, target)
+    run = Run(
+        data, config, per_epoch, family, found, base, base_digest, recipe, name, folder,
+        folder / f"{name}.safetensors",
+    )  # fmt: skip
+    return run if config.resume is None else _resumed(run, config.resume)
 
 
-def lora(paths: Sequence[Path], config: Config, models: Models, console: Console) -> Path:
+def _resumed(run: Run, folder: Path) -> Run:
+    """Return a run in the folder that `--resume` names."""
+    name = str(earlier.asked(folder, facts(run), list(run.config.deciding()))["name"])
+    return replace(run, name=name, folder=folder, export=folder / f"{name}.safetensors")
+
+
+def lora(
+    paths: Sequence[Path], config: Config, models: Models, console: Console, first: bool = True
+) -> Path:
     """Train a LoRA, or find it already trained, and return its file.
 
-    Killed at any moment, the file is whole or absent, and the same call begins again.
+    Killed at any moment, the file is whole or absent, and the same call goes on behind the newest
+    checkpoint that is whole.
+
+    Args:
+        first: Whether this process writes: one of several that train together does.
 
     Raises:
         UserError: Something that a person can mend, found before the training where possible.
@@ -97,10 +130,16 @@ def lora(paths: Sequence[Path], config: Config, models: Models, console: Console
     if _is_done(run):
         console.say(f"already done: {run.export}", export=str(run.export), done=True)
         return run.export
-    for line in check_vae(run):
+    notes = check_vae(run)
+    if not first:
+        _carry_out(run, console)
+        return run.export
+    notes += earlier.unfinished(config.out, run.name, facts(run), list(run.config.deciding()))
+    for line in notes:
         console.note(line)
-    files.write(run.folder / "config.json", _config_file(run, paths))
-    _carry_out(run, console)
+    with held(run.checkpoints, run.folder, "train"):
+        files.write(run.folder / "config.json", _config_file(run, paths))
+        _carry_out(run, console)
     console.say(f"trained: {run.export}", export=str(run.export), done=False)
     return run.export
 
@@ -159,16 +198,28 @@ def _is_done(run: Run) -> bool:
     """Return whether the export of this very recipe is there; another file there is a person's."""
     if not run.export.exists():
         return False
-    if export.recipe_of(run.export) == run.recipe:
-        return True
-    raise MachineError(
-        f"`{run.export}` is not the export of this run", "move it away, or choose another `--name`"
-    )
+    if export.recipe_of(run.export) != run.recipe:
+        raise MachineError(
+            f"`{run.export}` is not the export of this run",
+            "move it away, or choose another `--name`",
+        )
+    done = export.steps_of(run.export)
+    check_length(run, done)
+    return done == run.steps
 
 
-def _config_file(run: Run, paths: Sequence[Path]) -> bytes:
-    """Return the run's settings after defaults, as they stand beside its export."""
-    facts: dict[str, Any] = {
+def check_length(run: Run, done: int) -> None:
+    """Raise ConfigError where a run has done more steps than it is asked for."""
+    if done > run.steps:
+        raise ConfigError(
+            f"`{run.folder}` has done {done} steps already, and {run.steps} are asked for",
+            "ask for more steps, or begin another run with `--name`",
+        )
+
+
+def facts(run: Run) -> dict[str, Any]:
+    """Return what decides a run, as it stands in `config.json`."""
+    return {
         "method": "lora",
         "recipe": run.recipe,
         "version": VERSION,
@@ -176,13 +227,18 @@ def _config_file(run: Run, paths: Sequence[Path]) -> bytes:
         "family": run.family.name,
         "base": run.base,
         "base_digest": run.base_digest,
-        "name": run.name,
-        "device": run.config.device,
-        "datasets": [str(path) for path in paths],
+        "data_digest": files.digest_bytes(files.canonical(run.data.content()).encode()),
         "samples": len(run.data.lessons),
         "held_out": run.data.held_out,
-    }
-    return (json.dumps(facts | run.config.deciding(), indent=1, ensure_ascii=False) + "\n").encode()
+        "steps_per_epoch": run.per_epoch,
+    } | run.config.deciding()
+
+
+def _config_file(run: Run, paths: Sequence[Path]) -> bytes:
+    """Return the run's settings after defaults, as they stand beside its export."""
+    more = {"name": run.name, "base": run.base, "datasets": [str(path) for path in paths]}
+    found = run.config.chosen() | facts(run) | more
+    return (json.dumps(found, indent=1, ensure_ascii=False) + "\n").encode()
 
 
 def program_version() -> str:
@@ -191,38 +247,11 @@ def program_version() -> str:
 
 
 def _carry_out(run: Run, console: Console) -> None:
-    """Load, train and export; the heavy imports of a run happen in here."""
-    from prep.devices import torch_device
-    from train import lora as adapter
-    from train.loop import Feed, train
-    from train.metrics import Metrics
+    from importlib.util import find_spec
 
-    device = torch_device(run.config.device)
-    base = run.family.load(run.found.path, device)
-    texts = sorted({lesson.text for lesson in run.data.lessons.values()})
-    cut = run.family.overlong(base, texts)
-    if cut:
-        console.note(f"{len(cut)} of {len(texts)} texts are too long; their ends are not trained")
-    states = dict(zip(texts, run.family.encode(base, texts), strict=True))
-    numbers = vae.settings(run.found.path)
-    feed = Feed(run.data, states, numbers["scaling_factor"], numbers["shift_factor"])
-    adapter.adapt(base, run.family, run.config)
-    with (
-        Metrics.opened(run.folder / "metrics.jsonl", run.config.learning_rate) as metrics,
-        console.progress("training", run.config.steps) as progress,
-    ):
+    from train.optimizer import check_machine
 
-        def on_step(step: int, loss: float) -> None:
-            metrics.add(step, loss)
-            progress.advance()
+    check_machine(run.config, lambda package: find_spec(package) is not None)
+    from train.session import carry_out  # heavy: only now is it certain that there is work
 
-        train(base, run.family, feed, run.config, on_step)
-    tensors = export.named(adapter.of_base(base), run.config.scale(), run.family.export_name)
-    facts = {
-        "name": run.name,
-        "recipe": run.recipe,
-        "base_digest": run.base_digest,
-        "version": program_version(),
-    }
-    about = export.metadata(run.data, run.config, run.family, facts, base.prediction)
-    export.write(run.export, tensors, about)
+    carry_out(run, console)

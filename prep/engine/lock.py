@@ -1,67 +1,11 @@
 """One run at a time on one dataset."""
 
-import json
-import os
-import sys
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager
 from pathlib import Path
 
-from prep import files
-from prep.errors import HeldError
+from prep import lock
 
 
-@contextmanager
-def held(state: Path) -> Iterator[None]:
-    """Hold the dataset whose state folder this is, until the end of the block.
-
-    The lock belongs to the process: it is free again when the process ends, however it ends.
-
-    Raises:
-        HeldError: Another run holds it; the message names that run.
-    """
-    with files.disk_errors(state):
-        state.mkdir(parents=True, exist_ok=True)
-        descriptor = os.open(state / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
-    try:
-        if not _locked(descriptor):
-            raise _holder(state)
-        record = {
-            "pid": os.getpid(),
-            "since": time.strftime("%H:%M:%S"),
-            "command": " ".join(["prep", *sys.argv[1:]]),
-        }
-        with files.disk_errors(state):
-            (state / "holder.json").write_text(json.dumps(record), encoding="utf-8")
-        try:
-            yield
-        finally:
-            with suppress(OSError):
-                (state / "holder.json").unlink()
-    finally:
-        os.close(descriptor)
-
-
-def _locked(descriptor: int) -> bool:
-    try:
-        if sys.platform == "win32":
-            import msvcrt
-
-            msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
-        else:
-            import fcntl
-
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        return False
-    return True
-
-
-def _holder(state: Path) -> HeldError:
-    try:
-        record = json.loads((state / "holder.json").read_text(encoding="utf-8"))
-        who = f"`{record['command']}` (process {record['pid']}, since {record['since']})"
-    except (OSError, ValueError, KeyError):
-        who = "another run"
-    return HeldError(f"`{state.parent}` is held by {who}", "wait until it is done, or stop it")
+def held(state: Path) -> AbstractContextManager[None]:
+    """Hold the dataset whose state folder this is, until the end of the block; see `lock.held`."""
+    return lock.held(state, state.parent, "prep")

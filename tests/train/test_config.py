@@ -16,29 +16,56 @@ def test_alpha_is_rank_unless_given() -> None:
 
 def test_only_what_decides_bytes_is_in_the_recipe() -> None:
     """Folder, device and names are not part of what decides the weights; the rest is."""
-    assert Config(rank=4, out=Path("x"), device="cpu", name="n", base="b").deciding() == {
-        "rank": 4,
-        "alpha": 4.0,
-        "learning_rate": 1e-4,
-        "steps": 1000,
-        "batch": 1,
-        "seed": 0,
-    }
+    given = Config(rank=4, out=Path("x"), device="cpu", name="n", base="b", accumulate=2, keep=9)
+
+    assert given.deciding() == Config(rank=4).deciding()
+    assert {item.name for item in fields(Config)} - set(given.deciding()) == {
+        "accumulate", "attention", "base", "device", "epochs", "gradient_checkpointing", "keep",
+        "name", "out", "resume", "save_every_epochs", "save_every_steps", "steps",
+    }  # fmt: skip
+    assert given.deciding()["alpha"] == 4.0
+
+
+def test_steps_are_counted() -> None:
+    """Epochs are turned into steps, and neither given means a thousand."""
+    assert Config(epochs=3).counted(7).steps == 21
+    assert Config(steps=5).counted(7).steps == 5
+    assert Config().counted(7).steps == 1000
+    assert Config(schedule="cosine", epochs=3).counted(7).deciding()["steps"] == 21
+
+
+def test_a_warm_up_has_an_end() -> None:
+    """A learning rate that would rise for the whole run is a mistake."""
+    with pytest.raises(ConfigError) as caught:
+        Config(warmup=21, epochs=3).counted(7)
+
+    assert (str(caught.value), caught.value.hint) == (
+        "`--warmup` is 21, and the run has 21 steps",
+        "give fewer steps to warm up, or train longer",
+    )
 
 
 def test_all_mistakes_are_told_at_once() -> None:
-    """Every value out of its limits is named, in the order of the options."""
+    """Every value out of its limits is named with what to give, in the order of the options."""
     with pytest.raises(ConfigError) as caught:
-        Config(rank=0, batch=0, learning_rate=math.nan, device="gpu", name="a/b")
+        Config(
+            rank=0, batch=0, learning_rate=math.nan, device="gpu", name="a/b", steps=1, epochs=1,
+            weight_decay=-1.0, schedule="cosin", caption_dropout=1.5, clip_skip=13, warmup=-1,
+        )  # fmt: skip
 
-    told = [str(caught.value), *(message for message, _ in caught.value.others)]
+    told = [(str(caught.value), caught.value.hint), *caught.value.others]
     assert told == [
-        "`--rank` is 0",
-        "`--batch` is 0",
-        "`--alpha` is 0.0",
-        "`--learning-rate` is nan",
-        "`--device` is `gpu`",
-        "`--name` is `a/b`",
+        ("`--rank` is 0", "give a whole number, 1 or more"),
+        ("`--learning-rate` is nan", "give a number above 0"),
+        ("`--batch` is 0", "give a whole number, 1 or more"),
+        ("`--weight-decay` is -1.0", "give a number, 0 or more"),
+        ("`--schedule` is `cosin`", "known: constant, cosine, cosine-with-restarts"),
+        ("`--warmup` is -1", "give a whole number, 0 or more"),
+        ("`--clip-skip` is 13", "give a whole number from 1 to 12"),
+        ("`--caption-dropout` is 1.5", "give a number from 0 to 1"),
+        ("`--device` is `gpu`", "known: auto, cpu, cuda"),
+        ("`--epochs` and `--steps` are both given", "give one of them"),
+        ("`--name` is `a/b`", "give a file's name: no `/`, no leading dot"),
     ]
 
 

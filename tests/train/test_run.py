@@ -48,13 +48,13 @@ def _tree(folder: Path) -> dict[str, tuple[bytes, int]]:
 def test_a_run_leaves_config_metrics_and_export(
     meta: Path, tmp_path: Path, models: Models, base: Path
 ) -> None:
-    """A run folder is named by name and recipe and holds three files; the sentence names one."""
+    """A run folder is named by name and recipe; the sentence names its export."""
     console = _console()
     made = run.lora([meta], _config(tmp_path, name="toy", alpha=1.0), models, console)
 
     (folder,) = (tmp_path / "runs").iterdir()
     assert sorted(path.name for path in folder.iterdir()) == [
-        "config.json", "metrics.jsonl", "toy.safetensors",
+        "checkpoints", "config.json", "metrics.jsonl", "toy.safetensors",
     ]  # fmt: skip
     assert _said(console) == (f"trained: {made}\n", "")
     config = json.loads((folder / "config.json").read_text())
@@ -131,8 +131,22 @@ def test_settings_decide_and_places_do_not(
         return run.decide([meta], _config(tmp_path, **given), models).recipe
 
     assert recipe() == recipe(device="cpu", out=tmp_path, base=str(moved), name="n")
-    others = [{"rank": 3}, {"steps": 9}, {"seed": 1}, {"learning_rate": 1.0}, {"batch": 2}]
+    others = [{"rank": 3}, {"warmup": 1}, {"seed": 1}, {"learning_rate": 1.0}, {"batch": 2}]
     assert len({recipe(**one) for one in [{}, *others, {"alpha": 1.0}, {"base": str(other)}]}) == 8
+
+
+def test_steps_decide_only_where_they_bend_the_rate(
+    meta: Path, tmp_path: Path, models: Models
+) -> None:
+    """A run at a constant rate can be made longer; a cosine is another one for each length."""
+
+    def recipe(**given: object) -> str:
+        return run.decide([meta], _config(tmp_path, **given), models).recipe
+
+    assert recipe() == recipe(steps=9) == recipe(steps=None, epochs=2)
+    assert recipe(schedule="cosine") != recipe(schedule="cosine", steps=9)
+    # 6 samples, one a step
+    assert recipe(schedule="cosine", steps=None, epochs=2) == recipe(schedule="cosine", steps=12)
 
 
 def test_another_file_in_the_export_s_place_is_kept(
@@ -289,6 +303,7 @@ def test_a_full_disk_leaves_nothing_torn(
     real = Path.open
 
     def full(path: Path, *words: object, **more: object) -> object:
+        # the last file of a run: the log is there, and no folder of a checkpoint is around it
         if path.name.startswith(files.SCRATCH) and (path.parent / "metrics.jsonl").exists():
             raise OSError(errno.ENOSPC, "No space left on device")
         return real(path, *words, **more)  # type: ignore[call-overload]
@@ -300,7 +315,8 @@ def test_a_full_disk_leaves_nothing_torn(
 
     assert message == f"`{place}` cannot be written: No space left on device"
     assert hint == "free some space, then run the same command: it goes on where it stopped"
-    assert sorted(path.name for path in place.parent.iterdir()) == ["config.json", "metrics.jsonl"]
+    assert not list(place.parent.glob(f"{files.SCRATCH}*"))
+    assert not place.exists()
     assert run.lora([meta], config, models, _console()) == place
 
 

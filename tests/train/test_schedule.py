@@ -5,8 +5,9 @@ import numpy as np
 import pytest
 
 from prep.errors import ModelFileError
+from train.config import Config
 from train.family import Prediction
-from train.schedule import noise_schedule
+from train.schedule import learning_rate, noise_schedule
 
 
 def _folder(tmp_path: Path, **config: object) -> Path:
@@ -46,3 +47,37 @@ def test_a_base_model_without_a_scheduler_is_refused(tmp_path: Path) -> None:
     """A missing config names the file."""
     with pytest.raises(ModelFileError, match=r"scheduler_config\.json` is not a noise schedule"):
         noise_schedule(tmp_path, Prediction.EPSILON)
+
+
+@pytest.mark.parametrize(
+    ("config", "name", "more"),
+    [
+        (Config(), "constant", {}),
+        (Config(warmup=5), "constant_with_warmup", {"num_warmup_steps": 5}),
+        (Config(schedule="cosine", warmup=3), "cosine", {"num_warmup_steps": 3}),
+        (
+            Config(schedule="cosine-with-restarts", warmup=2, cycles=3),
+            "cosine_with_restarts",
+            {"num_warmup_steps": 2, "num_cycles": 3},
+        ),
+    ],
+)
+def test_learning_rates_are_diffusers_own(config: Config, name: str, more: dict[str, int]) -> None:
+    """The rate of each step is the one that diffusers' scheduler of that name comes to."""
+    import torch
+    from diffusers.optimization import get_scheduler
+
+    optimizer = torch.optim.AdamW([torch.nn.Parameter(torch.zeros(1))], lr=config.learning_rate)
+    scheduler = get_scheduler(name, optimizer, num_training_steps=40, **more)
+    for step in range(40):
+        assert learning_rate(step, config, 40) == pytest.approx(scheduler.get_last_lr()[0])
+        optimizer.step()
+        scheduler.step()
+
+
+def test_a_constant_rate_does_not_know_the_end() -> None:
+    """A run can be made longer: with a constant rate no step that is done would be another one."""
+    config = Config(warmup=4)
+
+    rates = [[learning_rate(step, config, steps) for step in range(20)] for steps in (20, 2000)]
+    assert rates[0] == rates[1]

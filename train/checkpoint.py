@@ -1,0 +1,183 @@
+"""All that a resumed run needs, whole or not at all.
+
+A checkpoint is a folder `step-00000012` of safetensors and JSON files, and `manifest.json` with
+the digest of each. It is written beside, flushed and renamed; older ones go only after that.
+"""
+
+import json
+import shutil
+import uuid
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from prep import files, tensorfile
+from prep.errors import MachineError, UserError
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+# Raised where older checkpoints cannot be read any more.
+FORMAT = 1
+_MANIFEST = "manifest.json"
+_BEFORE = "step-"
+_WORDS = {
+    "float32": "F32",
+    "bfloat16": "BF16",
+    "float16": "F16",
+    "uint8": "U8",
+    "int64": "I64",
+    "int32": "I32",
+}
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """What was saved after a step.
+
+    Attributes:
+        step: Steps done.
+        recipe: Of the run; see `train.run`.
+        weights: Value of each weight that learns.
+        optimizer: Tensors of the optimizer.
+        numbers: Plain numbers of the optimizer.
+        machine: What may change the last bits: package versions, processes, passes.
+    """
+
+    step: int
+    recipe: str
+    weights: "Mapping[str, Tensor]"
+    optimizer: "Mapping[str, Tensor]"
+    numbers: Mapping[str, Any]
+    machine: Mapping[str, Any]
+
+
+def write(folder: Path, made: Checkpoint, keep: int) -> Path:
+    """Save a checkpoint, then remove all but the newest `keep`; return its folder.
+
+    Raises:
+        MachineError: The disk is full or cannot be written. Older checkpoints are untouched.
+    """
+    target = folder / f"{_BEFORE}{made.step:08d}"
+    scratch = folder / f"{files.SCRATCH}{uuid.uuid4().hex}"
+    with files.disk_errors(target):
+        try:
+            scratch.mkdir(parents=True)
+            _fill(scratch, made)
+            files.flush(scratch)
+            if target.exists():  # a torn one: else the run would have gone on behind it
+                _remove(target)
+            scratch.replace(target)
+            files.flush(folder)
+        finally:
+            shutil.rmtree(scratch, ignore_errors=True)
+    for _, old in steps(folder)[keep:]:
+        _remove(old)
+    return target
+
+
+def steps(folder: Path) -> list[tuple[int, Path]]:
+    """Return steps and folders of the checkpoints that are there, whole or not, newest first."""
+    found = [(path.name.removeprefix(_BEFORE), path) for path in folder.glob(f"{_BEFORE}*")]
+    return sorted(((int(name), path) for name, path in found if name.isdigit()), reverse=True)
+
+
+def newest(folder: Path, recipe: str) -> tuple[Checkpoint | None, list[str]]:
+    """Return the newest checkpoint that is whole, and the names of newer ones that are not.
+
+    Args:
+        recipe: Of the run that wants to go on.
+
+    Raises:
+        MachineError: There are checkpoints, and none is whole, or they belong to another run.
+    """
+    torn: list[str] = []
+    found = steps(folder)
+    for _, path in found:
+        if not whole(path):
+            torn.append(path.name)
+            continue
+        made = _read(path)
+        if made.recipe != recipe:
+            raise MachineError(
+                f"`{path}` is a checkpoint of another run",
+                "move it away, or choose another `--out`",
+            )
+        return made, torn
+    if torn:
+        raise MachineError(
+            f"none of the {len(torn)} checkpoints in `{folder}` is whole",
+            "delete that folder: the same command then begins again",
+        )
+    return None, torn
+
+
+def whole(path: Path) -> bool:
+    """Return whether every file of a checkpoint is the one that was written."""
+    try:
+        said = files.strict_json((path / _MANIFEST).read_text(encoding="utf-8"), _MANIFEST)
+        return said["format"] == FORMAT and all(
+            files.digest(files.inside(path, name)) == digest
+            for name, digest in said["files"].items()
+        )
+    except (OSError, UserError, ValueError, LookupError, TypeError, AttributeError):
+        return False
+
+
+def sweep(folder: Path) -> None:
+    """Remove what a stopped run left half done."""
+    for path in folder.glob(f"{files.SCRATCH}*"):
+        shutil.rmtree(path, ignore_errors=True)
+
+
+def packed(tensor: "Tensor") -> tensorfile.Packed:
+    """Return a tensor as it lies in a file; one on the CPU is not copied."""
+    import torch
+
+    plain = tensor.detach().cpu().contiguous()
+    word = _WORDS[str(plain.dtype).removeprefix("torch.")]
+    return tensorfile.Packed(
+        word, tuple(plain.shape), plain.view(-1).view(torch.uint8).numpy().data
+    )
+
+
+def _fill(scratch: Path, made: Checkpoint) -> None:
+    digests: dict[str, str] = {}
+    for name, tensors in (("weights", made.weights), ("optimizer", made.optimizer)):
+        each = {word: packed(tensor) for word, tensor in tensors.items()}
+        file = f"{name}.safetensors"
+        digests[file] = files.write_pieces(scratch / file, tensorfile.pieces(each))
+    state = {
+        "step": made.step,
+        "recipe": made.recipe,
+        "numbers": made.numbers,
+        "machine": made.machine,
+    }
+    digests["state.json"] = files.write_pieces(scratch / "state.json", _json(state))
+    files.write_pieces(scratch / _MANIFEST, _json({"format": FORMAT, "files": digests}))
+
+
+def _json(value: Any) -> Iterator[bytes]:
+    yield (json.dumps(value, indent=1, sort_keys=True, allow_nan=False) + "\n").encode()
+
+
+def _read(path: Path) -> Checkpoint:
+    from safetensors.torch import load_file
+
+    state = files.strict_json((path / "state.json").read_text(encoding="utf-8"), "state.json")
+    return Checkpoint(
+        step=state["step"],
+        recipe=state["recipe"],
+        weights=load_file(path / "weights.safetensors"),
+        optimizer=load_file(path / "optimizer.safetensors"),
+        numbers=state["numbers"],
+        machine=state["machine"],
+    )
+
+
+def _remove(path: Path) -> None:
+    """Remove a checkpoint; killed in between, what is left does not look like a torn one."""
+    gone = path.with_name(f"{files.SCRATCH}{uuid.uuid4().hex}")
+    path.replace(gone)
+    shutil.rmtree(gone, ignore_errors=True)

@@ -1,0 +1,82 @@
+"""Earlier runs of a name: what they were, and how another one differs."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from prep.errors import ConfigError
+from train import checkpoint
+
+# Facts of `config.json` that are no settings, and what a person calls them.
+_FACTS = {
+    "method": "the kind of training",
+    "version": "the program",
+    "family": "the kind of base model",
+    "base_digest": "the base model",
+    "data_digest": "the dataset",
+}
+CHECKPOINTS = "checkpoints"
+
+
+def settings(folder: Path) -> dict[str, Any] | None:
+    """Return what stands in a run folder's `config.json`; None where it is no run folder."""
+    try:
+        found = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    return found if isinstance(found, dict) and "recipe" in found else None
+
+
+def differences(there: Mapping[str, Any], here: Mapping[str, Any], words: list[str]) -> list[str]:
+    """Return in what two runs differ, in a person's words.
+
+    Args:
+        words: The settings that decide.
+    """
+    found = [f"{told} differs" for word, told in _FACTS.items() if there.get(word) != here[word]]
+    return found + [
+        f"`--{word.replace('_', '-')}` is {there.get(word)} there and {here[word]} here"
+        for word in words
+        if there.get(word) != here[word]
+    ]
+
+
+def asked(folder: Path, here: Mapping[str, Any], words: list[str]) -> dict[str, Any]:
+    """Return the settings of the run folder that `--resume` names.
+
+    Raises:
+        ConfigError: It is no run folder, or that of another run.
+    """
+    there = settings(folder)
+    if there is None:
+        raise ConfigError(f"`{folder}` is no run folder", "name a folder that holds `config.json`")
+    if there["recipe"] != here["recipe"]:
+        why = differences(there, here, words) or ["it was made by another version"]
+        raise ConfigError(
+            f"`{folder}` is another run: {'; '.join(why)}",
+            "give the settings and data of that run, or leave out `--resume` to begin a new one",
+        )
+    return there
+
+
+def unfinished(out: Path, name: str, here: Mapping[str, Any], words: list[str]) -> list[str]:
+    """Return a line for each stopped run of this name that the same command will not go on with."""
+    told: list[str] = []
+    for folder in sorted(out.glob(f"{_plain(name)}-????????")):
+        there = settings(folder)
+        saved = checkpoint.steps(folder / CHECKPOINTS)
+        if there is None or not saved or there["recipe"] == here["recipe"]:
+            continue
+        if (folder / f"{name}.safetensors").exists():
+            continue
+        why = "; ".join(differences(there, here, words)) or "it was made by another version"
+        told.append(
+            f"a new run begins; `{folder}`, stopped at step {saved[0][0]}, is another: {why}"
+        )
+    return told
+
+
+def _plain(name: str) -> str:
+    """Return a glob pattern that only `name` matches."""
+    return "".join(f"[{char}]" if char in "*?[" else char for char in name)

@@ -1,0 +1,167 @@
+"""Carrying a run out: load, go on where it stopped, train, export."""
+
+import signal
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from prep import vae
+from prep.console import Console
+from train import checkpoint, crew, export, stopping
+from train import lora as adapter
+from train.crew import Crew
+from train.family import Base
+from train.feed import Feed
+from train.loop import HALVES, Task, train
+from train.metrics import Metrics
+from train.optimizer import Learner, check_device
+from train.run import Run, check_length, program_version
+from train.text import States, all_texts
+from train.watch import StoppedError, Watch
+
+
+def carry_out(run: Run, console: Console) -> None:
+    """Train up to the run's last step and publish its export.
+
+    Raises:
+        UserError: Something that a person can mend.
+        KeyboardInterrupt: Stopped by Ctrl-C; everything is saved.
+        SystemExit: Stopped by SIGTERM, likewise.
+    """
+    with crew.joined(run.config.device) as found:
+        check_device(run.config, found.device)
+        task = opened(run, found, console if found.first else Console(level=0))
+        learner = Learner(task.base.learning(), run.config, found.device.split(":")[0])
+        done = _restored(run, learner, machine(run, found), console)
+        stopped = _train(run, task, learner, done, console)
+        if found.first and stopped is None:
+            _keep_shorter(run)
+            publish(run, task.base, run.export, run.steps)
+        found.wait()
+    if stopped is not None:
+        signal.raise_signal(stopped)
+
+
+def opened(run: Run, found: Crew, console: Console) -> Task:
+    """Return the base model with its adapter, and what it will be shown."""
+    config = run.config
+    base = run.family.load(run.found.path, found.device, HALVES.get(config.precision, "float32"))
+    texts = all_texts(list(run.data.lessons.values()))
+    cut = run.family.overlong(base, texts)
+    if cut:
+        console.note(f"{len(cut)} of {len(texts)} texts are too long; their ends are not trained")
+    adapter.adapt(base, run.family, config)
+    network: Any = base.network
+    if config.gradient_checkpointing:
+        network.enable_gradient_checkpointing()
+    if config.attention == "xformers":
+        network.enable_xformers_memory_efficient_attention()
+    numbers = vae.settings(run.found.path)
+    feed = Feed(run.data, config, numbers["scaling_factor"], numbers["shift_factor"])
+    states = States(
+        lambda texts: run.family.encode(base, texts, config.clip_skip), base.text_learns()
+    )
+    return Task(base, run.family, feed, states, found)
+
+
+def machine(run: Run, found: Crew) -> dict[str, Any]:
+    """Return what is no part of the recipe and may change the last bits."""
+    import torch
+
+    return {
+        "torch": torch.__version__,
+        "device": found.device.split(":")[0],
+        "processes": found.count,
+        "threads": torch.get_num_threads(),
+        "accumulate": run.config.accumulate,
+        "attention": run.config.attention,
+    }
+
+
+def _restored(run: Run, learner: Learner, here: Mapping[str, Any], console: Console) -> int:
+    """Put the learner where the newest whole checkpoint left it; return the steps done."""
+    made, torn = checkpoint.newest(run.checkpoints, run.recipe)
+    for name in torn:
+        console.note(f"the checkpoint `{name}` is torn; the one before it is used")
+    if made is None:
+        return 0
+    check_length(run, made.step)
+    learner.restore(made.weights, made.optimizer, made.numbers)
+    console.note(f"goes on behind step {made.step} of {run.steps}")
+    for word, now in here.items():
+        if made.machine.get(word) != now:
+            console.note(
+                f"{word}: {made.machine.get(word)} before, {now} now; the last bits may differ"
+            )
+    return made.step
+
+
+def _train(run: Run, task: Task, learner: Learner, done: int, console: Console) -> int | None:
+    """Train to the end; return None, or the signal that a stop was asked for with."""
+    found = task.crew
+    with (
+        _log(run, done, found) as metrics,
+        console.progress("training", run.steps - done) as progress,
+        stopping.stops(lambda: console.note("finishing the step and saving it")) as stop,
+    ):
+        watch = Watch(
+            config=run.config,
+            folder=run.checkpoints,
+            recipe=run.recipe,
+            steps=run.steps,
+            per_epoch=run.per_epoch,
+            machine=machine(run, found),
+            learner=learner,
+            crew=found,
+            metrics=metrics,
+            progress=progress,
+            stop=stop,
+            save=lambda step: publish(run, task.base, between(run, step), step),
+        )
+        try:
+            train(task, learner, done, run.steps, watch.after)
+        except StoppedError:
+            return stop.asked or signal.SIGTERM
+    return None
+
+
+@contextmanager
+def _log(run: Run, done: int, found: Crew) -> Iterator[Metrics | None]:
+    """Open the log in the process that writes, and clear away what a killed one left."""
+    if not found.first:
+        yield None
+        return
+    checkpoint.sweep(run.checkpoints)
+    with Metrics.opened(run.folder / "metrics.jsonl", done) as metrics:
+        yield metrics
+
+
+def between(run: Run, step: int) -> Path:
+    """Return the place of an export before the last one, named as kohya's scripts name theirs."""
+    every = run.config.save_every_epochs
+    epoch, rest = divmod(step, run.per_epoch)
+    word = f"{epoch:06d}" if every and not rest and not epoch % every else f"step{step:08d}"
+    return run.folder / f"{run.name}-{word}.safetensors"
+
+
+def publish(run: Run, base: Base, path: Path, step: int) -> None:
+    """Write the export of a step."""
+    config = replace(run.config, steps=step)
+    tensors = export.named(adapter.of_base(base), config.scale(), run.family.export_name)
+    facts = {
+        "name": run.name,
+        "recipe": run.recipe,
+        "base_digest": run.base_digest,
+        "version": program_version(),
+    }
+    about = export.metadata(run.data, config, run.family, facts, base.prediction)
+    export.write(path, tensors, about)
+
+
+def _keep_shorter(run: Run) -> None:
+    """Give the export of a run that was made longer the name of its step."""
+    if run.export.exists():
+        step = export.steps_of(run.export)
+        run.export.replace(run.folder / f"{run.name}-step{step:08d}.safetensors")

@@ -1,0 +1,79 @@
+"""What a sample says in an epoch, and the states of texts. Knows no tokenizer and no family."""
+
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
+
+from prep.seeds import seed_for
+from train.config import Config
+from train.data import Lesson
+
+if TYPE_CHECKING:
+    from train.family import Conditioning
+
+_CACHE_BYTES = 1 << 30
+_SEEDS = 1 << 63
+
+
+def text_of(lesson: Lesson, key: str, epoch: int, config: Config) -> str:
+    """Return the text that a sample is shown with in an epoch: the same for every repeat in it.
+
+    Tags are shuffled behind the first `keep_tags`; a caption keeps its place behind the tags. A
+    share of `caption_dropout` of samples and epochs has no text.
+    """
+    if not (config.shuffle_tags or config.caption_dropout):
+        return lesson.text
+    variant = epoch
+    if config.text_variants:
+        variant = seed_for(config.seed, "variant", epoch, key) % config.text_variants
+    if seed_for(config.seed, "dropout", variant, key) < config.caption_dropout * _SEEDS:
+        return ""
+    if not config.shuffle_tags:
+        return lesson.text
+    tags, rest = lesson.words[: lesson.num_tags], lesson.words[lesson.num_tags :]
+    kept, moved = tags[: config.keep_tags], tags[config.keep_tags :]
+    drawn = sorted(
+        (seed_for(config.seed, "shuffle", variant, key, tag, nth), tag)
+        for nth, tag in enumerate(moved)
+    )
+    return ", ".join([*kept, *(tag for _, tag in drawn), *rest])
+
+
+def all_texts(lessons: Sequence[Lesson]) -> list[str]:
+    """Return the texts of samples as they stand in the dataset, each once, sorted."""
+    return sorted({lesson.text for lesson in lessons})
+
+
+class States:
+    """The states of texts: kept while they fit into memory, where no text encoder learns.
+
+    Keys are the texts alone: encoders, token length and clip skip are those of one run.
+    """
+
+    def __init__(
+        self, encode: "Callable[[list[str]], list[Conditioning]]", learns: bool = False
+    ) -> None:
+        self._encode, self._limit = encode, 0 if learns else _CACHE_BYTES
+        self._kept: OrderedDict[str, Conditioning] = OrderedDict()
+        self._bytes = 0
+
+    def of(self, texts: Sequence[str]) -> "list[Conditioning]":
+        """Return the conditioning of each text, without a batch axis."""
+        found = {text: self._kept[text] for text in texts if text in self._kept}
+        for text in found:
+            self._kept.move_to_end(text)
+        new = [text for text in dict.fromkeys(texts) if text not in found]
+        made = dict(zip(new, self._encode(new), strict=True)) if new else {}
+        for text, state in made.items():
+            self._keep(text, state)
+        return [found[text] if text in found else made[text] for text in texts]
+
+    def _keep(self, text: str, state: "Conditioning") -> None:
+        size = sum(tensor.nbytes for tensor in state.values())
+        if size > self._limit:
+            return
+        self._kept[text] = state
+        self._bytes += size
+        while self._bytes > self._limit:
+            _, old = self._kept.popitem(last=False)
+            self._bytes -= sum(tensor.nbytes for tensor in old.values())
