@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from prep import files, vae
+from prep import files, single_file, vae
 from prep.console import Console
 from prep.errors import ConfigError, DatasetError, MachineError, ModelFileError, nearest
 from prep.lock import held
