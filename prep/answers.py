@@ -5,6 +5,7 @@ import subprocess
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -72,6 +73,8 @@ def _plan(order: Order, context: Context, coming: Coming) -> tuple[Coming, bool]
         rows = previewed(leg, coming)
         for row in rows:
             context.console.say(f"  {row.line()}", **row.facts())
+        for note in leg.notes:
+            context.console.say(f"  {note}")
         after = coming_of(leg, rows) if order.source else Coming()
         return after, any(row.busy() for row in rows)
 
@@ -121,7 +124,7 @@ def status(folder: Path, place: Any, context: Context) -> int:
             {k for (k, _), e in world.edits.items() if e.source != INHERITED}
         )
         counts["conflicts"] = len(world.conflicts)
-        console.say(f"{folder}", **counts)
+        console.say(os.path.relpath(folder), **counts)
         for name, count in counts.items():
             if count or name == "pictures":
                 console.say(f"  {name}: {count}")
@@ -204,6 +207,7 @@ def review_import(sheet: Path, folder: Path, place: Any, context: Context) -> in
 @contextmanager
 def _read_only(order: Order, context: Context) -> Iterator[Leg]:
     """Open a leg from a snapshot of the ledger: no lock, no change."""
+    context = replace(context, looking=True)
     ledger = snapshot(order.place.state)
     try:
         yield (
@@ -227,7 +231,7 @@ def _training(pipeline: Pipeline) -> list[str]:
     """Return the command line of the training step."""
     options = dict(pipeline.train or {})
     method = str(options.pop("method"))
-    words = [sys.executable, "-m", "train", method, os.fspath(link_of(pipeline.meta, "meta_lat"))]
+    words = [sys.executable, "-P", "-m", "train", method, os.fspath(link_of(pipeline.meta, "meta_lat"))]
     for name, value in options.items():
         flag = f"--{name.replace('_', '-')}"
         if isinstance(value, bool):

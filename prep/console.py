@@ -8,6 +8,7 @@ import unicodedata
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, TextIO
 
 from prep.errors import UserError
@@ -129,11 +130,15 @@ def duration(seconds: float) -> str:
 
 
 def show_error(error: UserError, err: TextIO) -> None:
-    """Print an error as two lines, and each of its further mistakes likewise."""
+    """Print an error as two lines, and each of its further mistakes likewise.
+
+    Paths in backticks below the folder that a person stands in are shown relative to it.
+    """
+    here = f"`{Path.cwd()}{os.sep}"
     for message, hint in ((str(error), error.hint), *error.others):
-        _line(err, "error: " + message.replace("\n", " "))
-        if hint:
-            _line(err, "hint: " + hint.replace("\n", " "))
+        for label, text in (("error", message), ("hint", hint)):
+            if text:
+                _line(err, f"{label}: {text.replace(here, '`')}".replace("\n", " "))
 
 
 def _line(stream: TextIO, text: str) -> None:

@@ -12,7 +12,7 @@ import json
 import os
 import time
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fnmatch import fnmatch
 from functools import partial
 from pathlib import Path
@@ -23,6 +23,10 @@ from prep.errors import ModelFileError
 from prep.weights import check
 
 _RACY_NS = 2_000_000_000  # the coarsest clock of a file system in use (FAT)
+
+
+class AbsentModelError(ModelFileError):
+    """A hub model that is not on this machine."""
 
 
 @dataclass(frozen=True)
@@ -111,6 +115,15 @@ class Models:
         for file in chosen:
             check(file, ask.ckpt and file == path)
         return Found(ask, path, tuple((file, *_stamp(file)) for file in chosen))
+
+    def at_hand(self, ask: Ask) -> Found | None:
+        """Return the model as it lies on this machine; None where it has to be downloaded."""
+        try:
+            return replace(self, offline=True).find(ask)
+        except AbsentModelError:
+            if self.offline:
+                raise
+            return None
 
     def digest(self, found: Found) -> str:
         """Return the SHA-256 over the names and digests of the model's files.
@@ -228,8 +241,8 @@ def _lacking(path: Path, ask: Ask) -> list[str]:
     return [need for need in ask.needs if not any(fnmatch(name, need) for name in names)]
 
 
-def _absent(ask: Ask) -> ModelFileError:
-    return ModelFileError(
+def _absent(ask: Ask) -> AbsentModelError:
+    return AbsentModelError(
         f"the {ask.kind} `{ask.name}` is not on this machine and cannot be downloaded",
         f"fetch {', '.join(ask.needs or ask.patterns)} from https://huggingface.co/{ask.name} into "
         "a folder and give the folder's path as the model, or use `tiny` to try things out",

@@ -15,7 +15,7 @@ from prep.engine.plan import Plan, Step, Values, plan_map, plan_set
 from prep.engine.recipe import Made, base_text
 from prep.engine.scan import clock
 from prep.engine.world import Digests, Place, World, read_back
-from prep.models import Models
+from prep.models import Ask, Found, Models
 from prep.stage import Asked, Shape, Stage
 
 
@@ -45,6 +45,7 @@ class Context:
         models: Where models are found.
         jobs: Decoding processes.
         accept_missing: A fifth of the pictures may vanish at once.
+        looking: Only to say what would be done: no model is downloaded, none is read for long.
     """
 
     stages: Mapping[str, Stage]
@@ -52,6 +53,7 @@ class Context:
     console: Console
     jobs: int = 2
     accept_missing: bool = False
+    looking: bool = False
 
 
 @dataclass
@@ -65,16 +67,39 @@ class Leg:
     values: Values
     digests: Digests
     recipes: dict[int, Mapping[str, Any]] = field(default_factory=dict)
+    notes: dict[str, None] = field(default_factory=dict)
     _ids: dict[str, int] = field(default_factory=dict)
 
     def step(self, asked: Asked) -> Step:
         """Return a stage ready to be planned: its models found, its recipe numbered."""
         asks = asked.stage.models(asked.params) if asked.stage.models else ()
-        found = tuple(self.context.models.find(ask) for ask in asks)
-        digests = tuple(self.context.models.digest(model) for model in found)
+        look = self._looked_up if self.context.looking else self._found
+        found, digests = look(asks)
         pixels = images.VERSION if "image" in asked.stage.reads and _decodes(asked.stage) else 0
         text = base_text(asked.stage, asked.params, digests, pixels)
         return Step(asked.stage, asked.params, self.number(text), found, asked.command)
+
+    def _found(self, asks: Sequence[Ask]) -> tuple[tuple[Found, ...], tuple[str, ...]]:
+        """Return the models and their digests, downloaded and read where that has to be."""
+        models = self.context.models
+        found = tuple(models.find(ask) for ask in asks)
+        return found, tuple(models.digest(model) for model in found)
+
+    def _looked_up(self, asks: Sequence[Ask]) -> tuple[tuple[Found, ...], tuple[str, ...]]:
+        """Return the same without a download or the reading of large files; notes say what waits.
+
+        A digest that is not known yet is that of no model: what depends on it is to be run.
+        """
+        models, digests = self.context.models, []
+        there = [(ask, models.at_hand(ask)) for ask in asks]
+        for ask, model in there:
+            known = model is not None and models.known(model)
+            digests.append(models.digest(model) if model is not None and known else "")
+            if model is None:
+                self.notes[f"`{ask.name}` is not on this machine yet: the run downloads it"] = None
+            elif not known:
+                self.notes[f"`{ask.name}` was not read yet: the run reads it first"] = None
+        return tuple(model for _, model in there if model is not None), tuple(digests)
 
     def number_for_good(self, step: Step) -> Step:
         """Return the step with its recipe's common part known to the ledger."""
