@@ -231,7 +231,9 @@ def _training(pipeline: Pipeline) -> list[str]:
     """Return the command line of the training step."""
     options = dict(pipeline.train or {})
     method = str(options.pop("method"))
-    words = [sys.executable, "-P", "-m", "train", method, os.fspath(link_of(pipeline.meta, "meta_lat"))]
+    meta = os.fspath(link_of(pipeline.meta, "meta_lat"))
+    # -P: a folder or file named `train` where the person stands is not the program.
+    words = [sys.executable, "-P", "-m", "train", method, meta]
     for name, value in options.items():
         flag = f"--{name.replace('_', '-')}"
         if isinstance(value, bool):
