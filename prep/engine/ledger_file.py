@@ -62,16 +62,23 @@ def open_ledger(state: Path) -> Ledger:
 def snapshot(state: Path) -> Ledger:
     """Open a ledger to read it, without a lock; an empty one in memory where there is none."""
     path = state / _NAME
-    if path.exists():
-        try:
-            _check_length(path)
-            database = sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)
-            _check_version(database, state)
-            database.execute("SELECT count(*) FROM facts")
-        except sqlite3.DatabaseError:
-            return _in_memory(state)
-        return Ledger(state, database)
-    return _in_memory(state)
+    if not path.exists():
+        return _in_memory(state)
+    try:
+        database = sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)
+    except sqlite3.OperationalError:
+        return _in_memory(state)
+    try:
+        _check_length(path)
+        _check_version(database, state)
+        database.execute("SELECT count(*) FROM facts")
+    except sqlite3.DatabaseError:
+        database.close()
+        return _in_memory(state)
+    except DatasetError:
+        database.close()
+        raise
+    return Ledger(state, database)
 
 
 def _in_memory(state: Path) -> Ledger:

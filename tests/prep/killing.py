@@ -1,0 +1,289 @@
+"""Small projects, and ways to stop a run of them: by signal, by system call, by a full disk.
+
+`python -m tests.prep.killing FOLDER` runs a project and prints one line for each call of a
+stage's function, before and after it: that is what runs are stopped at.
+"""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from prep import answers
+from prep.commands import all_commands
+from prep.config import chosen, read_pipelines
+from prep.console import Console
+from prep.engine.ledger_file import snapshot
+from prep.engine.leg import Context
+from prep.models import Models
+from prep.stage import Stage
+from prep.stages import all_stages
+from tinyworld.pictures import PICTURES, encoded
+
+ROOT = Path(__file__).resolve().parents[2]
+LIGHT = """\
+pipelines:
+  light:
+    images: ./raw
+    meta: ./meta.json
+    stages:
+      - crop: {to: ./images, min_side: 32}
+      - edit: {trigger: mascot}
+      - bucket: {resolution: 128, step: 32}
+"""
+FULL = """\
+pipelines:
+  full:
+    images: ./raw
+    meta: ./meta.json
+    stages:
+      - crop: {to: ./cut, aspect_ratio: 0.75, min_side: 64}
+      - augment: {to: ./images}
+      - caption: {model: tiny, batch: 2}
+      - tag: {model: tiny, batch: 2}
+      - duplicates
+      - edit: {trigger: mascot}
+      - bucket: {resolution: 128, step: 32}
+      - latents: {model: tiny}
+"""
+# What prep keeps for itself: it tells of how a result came to be, so it may differ.
+OWN = ("ledger.", "journal.jsonl", "clock", "lock", "holder.json")
+CHANGING = (
+    "write", "pwrite64", "fsync", "fdatasync", "rename", "renameat", "renameat2", "unlink",
+    "unlinkat", "mkdir", "mkdirat", "ftruncate", "link", "linkat", "openat",
+)  # fmt: skip
+
+
+def new_project(folder: Path, pipelines: str) -> Path:
+    """Write three pictures, a person's own texts and a pipelines.yaml; return the folder."""
+    raw = folder / "raw"
+    raw.mkdir(parents=True)
+    for picture in [each for each in PICTURES if each.kind == "plain"][:3]:
+        (raw / picture.name).write_bytes(encoded(picture, 0))
+    for name, text in PERSONS.items():
+        (folder / name).write_text(text)
+    (folder / "pipelines.yaml").write_text(pipelines)
+    return folder
+
+
+PERSONS = {
+    "raw/beach 1.txt": "solo, my words",
+    "raw/notes.txt": "not a sidecar",
+    "raw/.tmp-mine": "a person's, whatever it is called",
+    ".tmp-0123456789abcdef0123456789abcdef": "nobody knows whose",
+}
+
+
+def persons(folder: Path) -> dict[str, tuple[str, int]]:
+    """Return the text and the time of every file that a person wrote."""
+    files = {name: folder / name for name in PERSONS}
+    return {name: (file.read_text(), file.stat().st_mtime_ns) for name, file in files.items()}
+
+
+def tree(folder: Path) -> dict[str, bytes]:
+    """Return path -> bytes of all that is in a project, but for prep's own memory."""
+    return {
+        path.relative_to(folder).as_posix(): path.read_bytes()
+        for path in sorted(folder.rglob("*"))
+        if path.is_file() and not (path.parent.name == ".prep" and path.name.startswith(OWN))
+    }
+
+
+def rows(folder: Path) -> dict[str, Any]:
+    """Return what the ledgers of a project say of results, files and edits."""
+    found: dict[str, Any] = {}
+    for state in sorted(folder.rglob(".prep")):
+        ledger = snapshot(state)
+        known = ledger.recipes()
+        made = {
+            (stage, key): (known[row.base], *row[1:])
+            for stage in ledger.stages()
+            for key, row in ledger.made(stage).items()
+        }
+        said = (made, ledger.outputs(), ledger.edits(), ledger.intents(), ledger.samples())
+        found[state.relative_to(folder).as_posix()] = said
+        ledger.close()
+    return found
+
+
+def environment() -> dict[str, str]:
+    """Return the environment of a child: no files of its own, one thread."""
+    more = {"OMP_NUM_THREADS": "1", "PYTHONDONTWRITEBYTECODE": "1", "PYTHONPATH": str(ROOT)}
+    return {**os.environ, **more}
+
+
+def run(folder: Path, before: tuple[str, ...] = ()) -> "subprocess.CompletedProcess[str]":
+    """Run a project's pipeline as a person would."""
+    words = [*before, sys.executable, "-P", "-m", "prep", "run", "-j", "1"]
+    return subprocess.run(
+        [*words, "--pipelines", str(folder / "pipelines.yaml")],
+        cwd=folder,
+        env=environment() | {"XDG_DATA_HOME": str(folder.parent / "home")},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+
+
+@dataclass
+class Watched:
+    """A running project that says which stage's function it is about to call, or has called."""
+
+    process: "subprocess.Popen[str]"
+
+    def events(self) -> Iterator[str]:
+        """Yield `begin STAGE` and `end STAGE` as they happen."""
+        assert self.process.stdout is not None
+        yield from (line.strip() for line in self.process.stdout)
+
+    def reach(self, event: str, nth: int = 1) -> bool:
+        """Wait for the n-th time that something happens; False where the run ended before."""
+        met = 0
+        for said in self.events():
+            met += said == event
+            if met == nth:
+                return True
+        return False
+
+    def send(self, number: int, *, group: bool = True) -> int:
+        """Send a signal, to the whole process group or the one process; return the exit code."""
+        if group:
+            os.killpg(self.process.pid, number)
+        else:
+            self.process.send_signal(number)
+        return self.end()
+
+    def end(self) -> int:
+        """Wait for the end; return the exit code."""
+        self.process.communicate(timeout=60)
+        return self.process.returncode
+
+
+def watched(folder: Path) -> Watched:
+    """Start a project in a process group of its own."""
+    words = [sys.executable, "-P", "-m", "tests.prep.killing", str(folder)]
+    pipe = subprocess.PIPE
+    return Watched(
+        subprocess.Popen(
+            words,
+            cwd=ROOT,
+            env=environment(),
+            stdout=pipe,
+            stderr=subprocess.DEVNULL,
+            text=True,
+            start_new_session=True,
+        )
+    )
+
+
+def killed(folder: Path, event: str, nth: int, delay_s: float) -> bool:
+    """Kill a run's whole process group some time after an event; False where it never came."""
+    running = watched(folder)
+    if not running.reach(event, nth):
+        running.end()
+        return False
+    time.sleep(delay_s)
+    running.send(signal.SIGKILL)
+    return True
+
+
+@dataclass(frozen=True)
+class Call:
+    """One system call of a run that changes a file.
+
+    Attributes:
+        name: As strace knows it.
+        nth: Its number among the run's calls of that name.
+        text: The whole call, with the paths of its descriptors.
+    """
+
+    name: str
+    nth: int
+    text: str
+
+
+def calls(folder: Path) -> list[Call]:
+    """Run a project under strace; return the calls of its main thread that change a file in it.
+
+    Opening is one where it may write. Only calls after the first that names the project count:
+    those before are Python's.
+    """
+    log = folder.parent / "strace.log"
+    names = ",".join(CHANGING)
+    done = run(folder, ("strace", "-y", "-s", "4096", "-o", str(log), "-e", f"trace={names}"))
+    assert done.returncode == 0, done.stderr
+    met = dict.fromkeys(CHANGING, 0)
+    found = []
+    for line in log.read_text(errors="replace").splitlines():
+        match = re.match(r"(\w+)\(", line)
+        if match is None or match[1] not in met:
+            continue
+        met[match[1]] += 1
+        reads = match[1] == "openat" and not re.search(r"O_WRONLY|O_RDWR", line)
+        if str(folder) in line and not reads:
+            found.append(Call(match[1], met[match[1]], line))
+    return found
+
+
+def run_into(folder: Path, call: Call, what: str) -> "subprocess.CompletedProcess[str]":
+    """Run a project so that at one call happens `what`: `signal=KILL`, `error=ENOSPC`, ..."""
+    inject = f"inject={call.name}:{what}:when={call.nth}"
+    before = ("strace", "-o", os.devnull, "-e", f"trace={call.name}", "-e", inject)
+    return run(folder, before)
+
+
+def difference(clean: Path, folder: Path) -> list[str]:
+    """Return what is not the same in two projects: paths, and names of ledger tables."""
+    one, other = tree(clean), tree(folder)
+    names = sorted(name for name in one.keys() | other.keys() if one.get(name) != other.get(name))
+    ledgers, others = rows(clean), rows(folder)
+    names += [state for state in ledgers if ledgers[state] != others.get(state)]
+    mine = {name: text for name, (text, _) in persons(folder).items()}
+    return names + [name for name in mine if mine[name] != PERSONS[name]]
+
+
+def changed(folder: Path) -> None:
+    """Do what a person does between two runs: other pixels, other params, other words."""
+    (folder / "raw/beach 3.png").write_bytes(encoded(PICTURES[4], 1))
+    (folder / "raw/beach 2.txt").write_text("late, words")
+    file = folder / "pipelines.yaml"
+    file.write_text(
+        file.read_text().replace("mascot", "hero").replace("min_side: 32", "min_side: 40")
+    )
+
+
+def _announced(stage: Stage) -> Stage:
+    def said(word: str) -> None:
+        sys.stdout.write(f"{word} {stage.name}\n")
+        sys.stdout.flush()
+
+    def call(*args: Any) -> Any:
+        said("begin")
+        result = stage.run(*args)
+        said("end")
+        return result
+
+    return replace(stage, run=call)
+
+
+def main(folder: Path, watch: Callable[[Stage], Stage] = lambda stage: stage) -> int:
+    """Run a project's pipeline in this process."""
+    stages = {name: watch(stage) for name, stage in all_stages().items()}
+    pipelines = read_pipelines(folder / "pipelines.yaml", all_commands(stages.values()))
+    models = Models(folder.parent / "home", offline=True)
+    with Path(os.devnull).open("w") as silence:
+        context = Context(stages, models, Console(0, False, silence, silence), 1)
+        return answers.run_pipeline(chosen(pipelines, None), context, ())
+
+
+if __name__ == "__main__":
+    from prep.command import run_app
+
+    run_app(lambda **_: main(Path(sys.argv[1]), _announced), [], "prep")  # type: ignore[arg-type]
