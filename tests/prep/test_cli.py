@@ -113,6 +113,47 @@ def test_nothing_heavy_is_imported(prep: Prep, draw: Draw, home: Path, words: st
     assert ended.stdout.splitlines()[-1:] == ["loaded: []"], ended.stderr
 
 
+@pytest.mark.parametrize("words", ["plan", "tag raw --dry-run", "why a.png --in raw"])
+def test_looking_downloads_nothing(
+    prep: Prep, draw: Draw, home: Path, monkeypatch: pytest.MonkeyPatch, words: str
+) -> None:
+    """A plan needs no network and changes nothing, the folder of the pictures included."""
+    monkeypatch.setenv("HF_HUB_OFFLINE", "0")
+    draw("raw/a.png")
+    (home / "pipelines.yaml").write_text(
+        "pipelines: {a: {images: raw, stages: [tag: {model: wd-vit-tagger-v3}]}}", encoding="utf-8"
+    )
+    before = sorted(home.rglob("*"))
+    code, out, err = prep(*words.split())
+
+    assert (code, err) == (0, "")
+    assert sorted(home.rglob("*")) == before
+    if not words.startswith("why"):
+        assert "  score         run 1: new (1)\n" in out
+        wanted = "`SmilingWolf/wd-vit-tagger-v3` is not on this machine yet"
+        assert out.endswith(f"  {wanted}: the run downloads it\n")
+
+
+def test_looking_reads_no_large_file(prep: Prep, draw: Draw, home: Path) -> None:
+    """A plan does not digest gigabytes of a model it never met, and says that the run will."""
+    draw("raw/a.png")
+    vae = home / "base" / "vae"
+    vae.mkdir(parents=True)
+    (vae / "config.json").write_text("{}", encoding="utf-8")
+    with (vae / "diffusion_pytorch_model.safetensors").open("wb") as file:
+        size = 100 << 20
+        tensor = {"dtype": "U8", "shape": [size], "data_offsets": [0, size]}
+        head = json.dumps({"a": tensor}).encode()
+        file.write(len(head).to_bytes(8, "little") + head)
+        file.truncate(8 + len(head) + size)
+    prep("edit", "raw")
+    prep("bucket", "meta.json")
+    code, out, err = prep("latents", "meta_bucket.json", "--model", "base", "-n")
+
+    assert (code, err) == (0, "")
+    assert out.endswith("was not read yet: the run reads it first\n")
+
+
 @pytest.fixture
 def flawed(draw: Draw, home: Path) -> Path:
     """A folder with a good and a broken picture."""

@@ -2,6 +2,7 @@
 
 import io
 import json
+from pathlib import Path
 
 import pytest
 
@@ -71,6 +72,17 @@ def test_errors_are_two_lines_each() -> None:
     show_error(ConfigError("one\nmore", "do", others=[("two", None), ("three", "act")]), err)
 
     assert err.getvalue() == "error: one more\nhint: do\nerror: two\nerror: three\nhint: act\n"
+
+
+def test_paths_are_shown_from_where_one_stands(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A file below the current folder is named as a person would type it, others in full."""
+    monkeypatch.chdir(tmp_path)
+    err = io.StringIO()
+    show_error(ConfigError(f"`{tmp_path}/a/b` is bad", f"see `{tmp_path.parent}/c`"), err)
+
+    assert err.getvalue() == f"error: `a/b` is bad\nhint: see `{tmp_path.parent}/c`\n"
 
 
 def test_exit_codes() -> None:

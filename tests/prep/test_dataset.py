@@ -101,12 +101,10 @@ def test_a_wrong_value_is_told_with_its_key(row: str, message: str, hint: str) -
     assert (str(caught.value), caught.value.hint) == (f"`meta.json`: {message}", hint)
 
 
-@pytest.mark.parametrize("text", ["", "[]", "# x", '{"a": 1}', '{"format": "other"}'])
+@pytest.mark.parametrize("text", ["", "[]", "3", '{"a": 1}', '{"format": "other"}'])
 @pytest.mark.parametrize("name", ["meta.json", "meta.jsonl"])
 def test_another_file_is_told_as_such(text: str, name: str) -> None:
     """What is no dataset of ours is not called a broken one."""
-    if name.endswith("l") and text == "# x":
-        pytest.skip("a line that is not JSON is told with its place")
     with pytest.raises(DatasetError) as caught:
         parse(text, name)
 
