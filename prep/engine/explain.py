@@ -26,7 +26,7 @@ def said(leg: Leg, key: str) -> Iterator[str]:
             yield listed[key]
     for (at, field), edit in sorted(world.edits.items()):
         if at == key:
-            yield f"{field}: yours, from {edit.source}: {edit.value}"
+            yield f"{field}: yours, from {edit.source}: {str(edit.value).strip()}"
     for (at, field), text in sorted(world.conflicts.items()):
         if at == key:
             yield f"{field}: conflict: {text}"

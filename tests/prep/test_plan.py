@@ -11,10 +11,9 @@ from tests.prep import changes
 from tests.prep.projects import CORRUPT, FANNED, NAMES, Project, drawing, new_project
 
 SINGLE = [
-    changes.touch, changes.replace_pixels, changes.add_first, changes.edit_sidecar,
-    changes.edit_caption, changes.edit_sheet, changes.edit_meta, changes.delete, changes.rename,
-    changes.add_rule, changes.other_threshold, changes.other_trigger, changes.other_resolution,
-    changes.other_vae,
+    changes.replace_pixels, changes.add_first, changes.edit_sidecar, changes.edit_caption,
+    changes.edit_meta, changes.delete, changes.rename, changes.add_rule, changes.other_threshold,
+    changes.other_resolution, changes.other_vae,
 ]  # fmt: skip
 RAW = "snow 1.png"
 

@@ -1,0 +1,113 @@
+"""Commands typed one by one and `prep run` are the same thing; which params hold, and are told."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.prep import changes
+from tests.prep.projects import FANNED, Project, new_project
+
+OPTIONS = (
+    ("caption", "images", "--model", "tiny", "--batch", "2"),
+    ("tag", "images", "--model", "tiny", "--batch", "2"),
+    ("duplicates", "images"),
+    ("edit", "images", "--rules", "tags.rules", "--trigger", "mascot"),
+    ("bucket", "meta.json", "--resolution", "128", "--step", "32"),
+    ("latents", "meta_bucket.json", "--model", "tiny"),
+)
+THRESHOLD = "tag: {threshold: 0.45, model: tiny,"
+
+
+def stand_in(project: Project, monkeypatch: pytest.MonkeyPatch) -> Project:
+    monkeypatch.chdir(project.folder)
+    monkeypatch.setenv("XDG_DATA_HOME", str(project.home.parent))
+    return project
+
+
+def test_alone_with_options_is_as_together(
+    small_made: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each command with its options, one after the other, ends in the bytes of `prep run`."""
+    project = stand_in(new_project(tmp_path / "project"), monkeypatch)
+    yaml = project.file.read_bytes()
+    project.file.unlink()
+
+    for words in OPTIONS:
+        assert changes.typed(*words) == 0
+
+    project.file.write_bytes(yaml)
+    assert project.results() == small_made.results()
+    assert not project.run().samples
+
+
+def test_alone_takes_its_params_from_the_pipeline(
+    fanned_made: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A command on a folder that pipelines.yaml names takes its params there, fan-outs too."""
+    project = stand_in(new_project(tmp_path / "project", FANNED), monkeypatch)
+
+    for words in (("crop", "raw", "cut"), ("augment", "cut", "images")):
+        assert changes.typed(*words) == 0
+    for words in OPTIONS:
+        assert changes.typed(*words[:2]) == 0
+
+    whole = fanned_made.results()
+    alone = project.results()
+    assert alone.keys() == whole.keys() - {"raw/cut off while copying.jpg"}
+    # The dataset files name the corrupt picture, which only the whole run had.
+    assert {n: d for n, d in alone.items() if not n.startswith("meta")} == {
+        n: d for n, d in whole.items() if n in alone and not n.startswith("meta")
+    }
+    assert not project.run().samples
+
+
+def test_option_over_file_over_default(small: Project, capsys: pytest.CaptureFixture[str]) -> None:
+    """The default holds until pipelines.yaml says otherwise, and an option holds over both."""
+    tags = small.images / f"{changes.STEM}.txt"
+    default = tags.read_text()
+    small.replace("tag: {model: tiny,", THRESHOLD)
+    assert changes.typed("tag", "images") == 0
+    by_file = tags.read_text()
+    assert "  tag: threshold: 0.0 -> 0.45\n" in capsys.readouterr().out
+
+    assert changes.typed("tag", "images", "--threshold", "0.48") == 0
+
+    assert "  tag: threshold: 0.45 -> 0.48\n" in capsys.readouterr().out
+    by_option = tags.read_text()
+    counts = [len(text.split(",")) for text in (default, by_file, by_option)]
+    assert len({default, by_file, by_option}) == 3, counts
+    assert changes.typed("tag", "images", "--threshold", "0.48") == 0
+    assert "threshold" not in capsys.readouterr().out
+
+
+def test_every_param_that_differs_is_told(small: Project) -> None:
+    """A run tells each changed param once: of models, files and speed as well."""
+    small.replace("caption: {model: tiny, batch: 2}", "caption: {model: tiny, batch: 1}")
+    changes.add_rule(small)
+    changes.other_trigger(small)
+    changes.other_resolution(small)
+    changes.other_vae(small)
+
+    small.run()
+
+    told = [line.strip() for line in small.said.splitlines() if line.startswith("  ")]
+    assert [line for line in told if " -> " in line or "other" in line] == [
+        "caption: batch: 2 -> 1",
+        "edit: rules: other text",
+        "edit: trigger: mascot -> mascotta",
+        "bucket: resolution: 128 -> 160",
+        f"latents: model: tiny -> {small.folder}/base",
+        "latents: model: other files",
+    ]
+    small.run()
+    assert " -> " not in small.said
+
+
+def test_speed_alone_reruns_nothing(small: Project) -> None:
+    """Batch and workers are speed: they are told and change no result."""
+    small.replace("batch: 2}", "batch: 3}")
+
+    spies = small.run(jobs=4)
+
+    assert not spies.samples
+    assert "caption: batch: 2 -> 3" in small.said
