@@ -189,7 +189,7 @@ def test_verbose_says_what_becomes_of_each_picture(prep: Prep, flawed: Path) -> 
 def test_every_json_line_parses(prep: Prep, flawed: Path, home: Path, words: str) -> None:
     """`--json` makes stdout JSON lines, each with `say`; odd characters do not break them."""
     (home / "raw" / "a.txt").write_text("\u7b11\u9854\u200d, x", encoding="utf-8")
-    (home / "raw" / "tab\tand\x7f.png").write_bytes(b"")
+    (home / "raw" / "\u732b\tand\x7f.png").write_bytes(b"")
     (home / "pipelines.yaml").write_text(
         "pipelines: {a: {images: raw, stages: [edit]}}", encoding="utf-8"
     )

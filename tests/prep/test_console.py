@@ -53,6 +53,7 @@ def test_json_is_one_object_a_line() -> None:
     console.note("by the way")
     first, second = out.getvalue().splitlines()
 
+    assert out.getvalue().isascii()
     assert json.loads(first) == {"say": "\u732b\n\x7f\udcff\x9b", "count": 2}
     assert json.loads(second) == {"say": "by the way", "kind": "note"}
 
