@@ -1,0 +1,80 @@
+"""A training that kills itself: after a step, or at a write of a checkpoint.
+
+`python -m tests.train.killing META HOME STEP FSYNC [SETTINGS]`: SIGKILL after step STEP of this
+process; or, with FSYNC above 0, at that flush to the disk counted from the end of step STEP.
+SETTINGS is JSON. A STEP of 0 kills nothing.
+"""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from prep.console import Console, Progress
+from prep.models import Models
+from train import run
+from train.config import Config
+
+ROOT = Path(__file__).resolve().parents[2]
+# Flushes of a checkpoint: weights, optimizer, numbers, manifest, the folder before and after its
+# new name.
+FLUSHES = 6
+
+
+class Killing(Console):
+    """A console that nobody reads, whose progress kills the process."""
+
+    @contextmanager
+    def progress(self, title: str, total: int) -> Iterator[Progress]:
+        """Yield a progress that kills after the step of the command line."""
+        yield Fatal(self, title, total)
+
+
+class Fatal(Progress):
+    """Counts steps; at the one of the command line the process, or its next flushes, die."""
+
+    def advance(self, count: int = 1) -> None:
+        """Count a step."""
+        super().advance(count)
+        if self.done == int(sys.argv[3]):
+            flush = int(sys.argv[4])
+            if not flush:
+                os.kill(os.getpid(), signal.SIGKILL)
+            _kill_at_flush(flush)
+
+
+def _kill_at_flush(nth: int) -> None:
+    real, calls = os.fsync, [0]
+
+    def fsync(descriptor: int) -> None:
+        calls[0] += 1
+        if calls[0] == nth:
+            os.kill(os.getpid(), signal.SIGKILL)
+        real(descriptor)
+
+    os.fsync = fsync
+
+
+def killed(meta: Path, home: Path, step: int, flush: int, settings: dict[str, Any]) -> int:
+    """Train in a process of its own that kills itself; return its exit code."""
+    words = [str(meta), str(home), str(step), str(flush), json.dumps(settings)]
+    done = subprocess.run(
+        [sys.executable, "-m", "tests.train.killing", *words], cwd=ROOT, check=False,
+        stderr=subprocess.DEVNULL,
+    )  # fmt: skip
+    return done.returncode
+
+
+def trained(meta: Path, home: Path, settings: dict[str, Any], console: Console) -> Path:
+    """Train in this process; return the export."""
+    config = Config(**settings | {"out": Path(settings["out"])})
+    return run.lora([meta], config, Models(home, offline=True), console)
+
+
+if __name__ == "__main__":
+    trained(Path(sys.argv[1]), Path(sys.argv[2]), json.loads(sys.argv[5]), Killing(level=0))
