@@ -127,10 +127,15 @@ class Ledger:
     def made(self, stage: str) -> dict[str, Made]:
         """Return key -> result of one stage."""
         query = "SELECT key, base, inputs, digest, state, why FROM results WHERE stage = ?"
+        rows = self._sql.execute(query, (stage,))
         return {
-            intern(key): Made(base, intern(inputs), intern(digest), intern(state), why)
-            for key, base, inputs, digest, state, why in self._sql.execute(query, (stage,))
-        }
+            # A lone digest is the result of another stage, or a picture's: one text for both.
+            intern(key): Made(
+                base, intern(inputs) if len(inputs) == 64 else inputs, intern(digest),
+                intern(state), why,
+            )
+            for key, base, inputs, digest, state, why in rows
+        }  # fmt: skip
 
     def past(self, stage: str, inputs: str, base: int) -> Made | None:
         """Return what one stage ever made by this recipe, for whichever sample."""

@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from sys import intern
 from typing import Any
 
 from prep import artifacts
@@ -104,7 +105,7 @@ class Values:
         if not self._persons:
             for (key, at), edit in self.world.edits.items():
                 digest = artifacts.digest_of(artifacts.from_person(at, edit.value))
-                self._persons.setdefault(at, {})[key] = digest
+                self._persons.setdefault(at, {})[key] = intern(digest)
         return self._persons.get(name, {})
 
     def digests(self, name: str) -> Mapping[str, str]:
@@ -233,15 +234,20 @@ def plan_set(
             state.update(f"{key}\0{members[key]}\n".encode())
     if waits:
         return Plan(step, {}, (*waits, *members))
+    table = state.hexdigest()
+    if all(_stands(made.get(key), step.base, f"{table} {own}") for key, own in members.items()):
+        return Plan(step, kept=len(members))
     run: dict[str, tuple[str, Why]] = {}
     for key, own in members.items():
-        inputs, row = f"{state.hexdigest()} {own}", made.get(key)
+        inputs, row = f"{table} {own}", made.get(key)
         why = why_stale(step.base, inputs, row, True, recipes)
         same = row is not None and row.inputs.partition(" ")[2] == own
         run[key] = inputs, Why.SET if why is None or (why is Why.INPUTS and same) else why
-    if all(made.get(key) and made[key][:2] == (step.base, run[key][0]) for key in members):
-        return Plan(step, kept=len(members))
     return Plan(step, run)
+
+
+def _stands(row: Made | None, base: int, inputs: str) -> bool:
+    return row is not None and row.base == base and row.inputs == inputs
 
 
 def set_inputs(step: Step, values: Values, keys: Iterable[str], extra: str) -> tuple[str, bool]:

@@ -38,6 +38,7 @@ def carry_out(order: Order, context: Context) -> Report:
         total = len(leg.world.folder.pictures) + len(leg.world.folder.faulty)
         report = Report(edited=edited, total=total)
         sidecars.remove_orphans(leg, report)
+        views.drop_copies(leg)
         for asked in order.asked:
             take_step(leg, leg.number_for_good(leg.step(asked)), report)
         _account(leg, report)
@@ -103,12 +104,13 @@ def take_step(leg: Leg, step: Step, report: Report) -> None:
     report.notes += told_changes(leg, step)
     match stage.shape:
         case Shape.SIDECAR:
-            report.made[stage.name] = sidecars.publish_sidecars(leg, step)
+            report.made[stage.name] = sidecars.publish_sidecars(leg, step, report)
         case Shape.VIEW:
             report.made[stage.name] = int(views.publish_view(leg, step, report))
         case Shape.DECISION:
             plan = leg.plan(step)
             _decide(leg, plan)
+            leg.values.forget(stage.name)  # long rows, and few stages read them
             report.made[stage.name] = len(plan.run)
         case Shape.MAP | Shape.FAN_OUT:
             plan = leg.plan(step)
@@ -244,6 +246,8 @@ def _account(leg: Leg, report: Report) -> None:
     }
     report.rejected |= world.dropped
     for asked in leg.order.asked:
+        if asked.stage.shape is not Shape.MAP:
+            continue  # of the others, none fails for one sample
         for key, made in leg.values.made(asked.stage.name).items():
             used = asked.stage.yields and (key, asked.stage.writes) in world.edits
             if key not in world.digests or key in world.dropped or made.state == "made" or used:
