@@ -90,15 +90,17 @@ def build_base(folder: Path, prediction: str = "epsilon", seed: int = 0) -> Path
     return folder
 
 
-def build_dataset(folder: Path, base: Path, count: int = 6) -> Path:
-    """Write a dataset of `count` samples in three buckets, with random latents; return its file."""
+def build_dataset(
+    folder: Path, base: Path, count: int = 6, buckets: tuple[tuple[int, int], ...] = BUCKETS
+) -> Path:
+    """Write a dataset of samples that take turns in the buckets; return its file."""
     import torch
 
     numbers = vae.numbers(base, "small")
     state = folder / "images" / ".prep"
     samples: dict[str, Sample] = {}
     for number in range(count):
-        width, height = BUCKETS[number % 3]
+        width, height = buckets[number % len(buckets)]
         generator = torch.Generator().manual_seed(number)
         shape = (2, 4, height // 8, width // 8)
         mean, logvar = torch.randn(shape, generator=generator)

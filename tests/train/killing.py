@@ -21,9 +21,9 @@ from train import run
 from train.config import Config
 
 ROOT = Path(__file__).resolve().parents[2]
-# Flushes of a checkpoint: weights, optimizer, numbers, manifest, the folder before and after its
-# new name.
-FLUSHES = 6
+# Flushes of a step that is saved. Three are the export's; six the checkpoint's: weights, optimizer,
+# numbers, manifest, its folder before and the one around it after the new name.
+FLUSHES = 9
 
 
 class Killing(Console):
