@@ -45,8 +45,11 @@ def read_back(head: Path, world: World, digests: Digests) -> None:
 
 def _edits(path: Path, world: World, digests: Digests) -> dict[tuple[str, str], Edit]:
     """Return what a person changed in one file since we wrote it, under the names of today."""
-    wrote = world.outputs.get(world.place.name(path))
+    name = world.place.name(path)
+    wrote = world.outputs.get(name)
     found = digests.of(str(path.absolute())) if path.exists() else None
+    if found is not None:
+        world.on_disk[name] = found
     if found is None or wrote is None or found == wrote:
         return {}
     base = world.place.file(published_copy(wrote))

@@ -1,5 +1,6 @@
 """Text files beside the pictures: a view of one field of the ledger each."""
 
+import os
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
@@ -11,7 +12,7 @@ from prep.engine.leg import Leg
 from prep.engine.plan import Step
 from prep.engine.recipe import Made
 from prep.engine.report import Report
-from prep.engine.scan import stem
+from prep.engine.scan import path_in, stem
 from prep.engine.world import INHERITED, SHEET
 from prep.files import digest_bytes
 from prep.stage import Stage
@@ -46,8 +47,11 @@ def stale_sidecars(leg: Leg, step: Step) -> dict[str, str]:
     return stale
 
 
-def publish_sidecars(leg: Leg, step: Step) -> int:
-    """Write the sidecars that are stale; return how many changed on the disk."""
+def publish_sidecars(leg: Leg, step: Step, report: Report) -> int:
+    """Write the sidecars that are stale; return how many changed on the disk.
+
+    One that a person edited while the run went on stays; the next run reads it.
+    """
     stale = stale_sidecars(leg, step)
     suffix = next((s for s, n in leg.world.place.sidecars.items() if n == step.stage.writes), "")
     of = leg.values.digest(step.stage.writes)
@@ -58,9 +62,13 @@ def publish_sidecars(leg: Leg, step: Step) -> int:
         for key in keys[start : start + _BATCH]:
             data = tags.encoded(stale[key])
             file = Path(leg.world.sidecar_file(key, suffix))
-            rows.append((key, Made(step.base, of(key), digest_bytes(data)), None))
             name = leg.world.sidecar(key, suffix)
-            if leg.world.on_disk.get(name) != digest_bytes(data):
+            there = leg.digests.of(os.fspath(file)) if file.exists() else None
+            if there != leg.world.on_disk.get(name):
+                report.edited.append(name)
+                continue
+            rows.append((key, Made(step.base, of(key), digest_bytes(data)), None))
+            if there != rows[-1][1].digest:
                 outputs.append(publish.Output(file, name, data))
             leg.world.on_disk[name] = digest_bytes(data)
         publish.publish(leg.ledger, outputs, partial(_sidecars_done, leg, step.stage, rows))
@@ -83,10 +91,11 @@ def remove_orphans(leg: Leg, report: Report) -> None:
     """Remove our sidecars of pictures that are gone; those a person edited stay and are named."""
     stems = {stem(key) for key in leg.world.folder.pictures}
     persons = {edit.file for edit in leg.world.edits.values()}
-    for name, file in leg.world.folder.sidecars.items():
+    for name, spelled in leg.world.folder.sidecars.items():
         wrote = leg.world.outputs.get(name)
         if stem(name) in stems or wrote is None:
             continue
+        file = path_in(leg.world.folder.root, spelled)
         if leg.digests.of(file) == wrote and wrote not in persons:
             publish.remove(leg.ledger, Path(file), name)
             report.removed.append(name)

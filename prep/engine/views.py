@@ -58,6 +58,9 @@ def publish_view(leg: Leg, step: Step, report: Report) -> bool:
             f"`{os.path.relpath(file)}` is there already and was not written for this folder",
             "name another file with `--out`, or move it away",
         )
+    if found is not None and found != leg.world.on_disk.get(name, found):
+        report.notes.append(f"kept `{os.path.relpath(file)}`: it was edited just now; run again")
+        return False
     args: list[Any] = [rows_of(leg, step), step.params]
     if stage.load is not None:
         args.append(stage.load(step.params, step.found))
@@ -72,9 +75,9 @@ def publish_view(leg: Leg, step: Step, report: Report) -> bool:
         leg.ledger.wrote(name, digest)  # also where a person had typed just what we would write
 
     publish.publish(leg.ledger, outputs, done)
-    leg.world.outputs[name] = digest
+    leg.world.outputs |= {name: digest, copy: digest}
     leg.values.forget(stage.name)
-    _drop_copy(leg, wrote, digest)
+    drop_copies(leg)
     if len(outputs) > 1:
         report.published.append(os.path.relpath(file))
     return len(outputs) > 1
@@ -103,13 +106,17 @@ def _kept(shown: str, wrote: str | None) -> str:
     )
 
 
-def _drop_copy(leg: Leg, old: str | None, new: str) -> None:
-    """Remove our copy of the version before, unless another file still has the same bytes."""
-    if not old or old == new:
-        return
-    copy = metafiles.published_copy(old)
-    if all(name == copy for name, digest in leg.world.outputs.items() if digest == old):
-        publish.remove(leg.ledger, leg.world.place.file(copy), copy)
+def drop_copies(leg: Leg) -> None:
+    """Remove our copies of versions that no file has any more."""
+    outputs = leg.world.outputs
+    held = {metafiles.published_copy(d) for name, d in outputs.items() if not _is_copy(name)}
+    for name in [name for name in outputs if _is_copy(name) and name not in held]:
+        publish.remove(leg.ledger, leg.world.place.file(name), name)
+        del outputs[name]
+
+
+def _is_copy(name: str) -> bool:
+    return name.startswith(metafiles.published_copy(""))
 
 
 def rows_of(leg: Leg, step: Step) -> Rows:
