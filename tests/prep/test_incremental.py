@@ -1,5 +1,6 @@
 """Only what changed is done again: counted at every stage's function and every loaded model."""
 
+import json
 import shutil
 import subprocess
 import sys
@@ -153,6 +154,18 @@ def test_memory_holds_one_copy_of_each_file(small: Project) -> None:
     copies = {path.read_bytes() for path in (small.images / ".prep" / "published").iterdir()}
     files = [*small.folder.glob("meta*.json"), small.images / "tags.csv"]
     assert copies == {path.read_bytes() for path in files}
+
+
+def test_only_recipes_that_are_shown_are_named(small: Project) -> None:
+    """What an older recipe made for a sample that a person worded is no part of the result."""
+    changes.edit_caption(small)
+    small.run()
+    small.replace("caption: {model: tiny,", "caption: {max_new_tokens: 5, model: tiny,")
+
+    small.run()
+
+    made_by = json.loads((small.folder / "meta.json").read_text())["made_by"]["stages"]
+    assert made_by["caption"]["params"]["max_new_tokens"] == 5
 
 
 def test_duplicates_are_decided_without_a_rerun(small: Project) -> None:

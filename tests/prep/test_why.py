@@ -88,6 +88,15 @@ def test_going_back(small: Project) -> None:
     assert reasons(small)["render"] == told
 
 
+def test_a_decision_over_all(small: Project) -> None:
+    """Where another picture changed, a decision is made again, and says that it was another."""
+    changes.delete(small)
+
+    assert reasons(small, RAW)["duplicates"] == "will run: other samples changed"
+    small.run()
+    assert reasons(small, RAW)["duplicates"] == "up to date"
+
+
 def test_lost_latents(small: Project) -> None:
     """A result whose file is gone is named as such."""
     for path in (small.images / ".prep" / "latents").rglob("*.safetensors"):
