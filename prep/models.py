@@ -138,6 +138,10 @@ class Models:
         self._check_pins(found, each)
         return files.digest_bytes(files.canonical(each).encode())
 
+    def file_digest(self, path: Path) -> str:
+        """Return the SHA-256 of one file, from memory where the file is unchanged."""
+        return self._file_digest(path)
+
     def known(self, found: Found) -> bool:
         """Return whether `digest` would read no large file."""
         return all(

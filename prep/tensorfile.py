@@ -121,6 +121,18 @@ def header(path: Path) -> Header:
     return Header(places, metadata)
 
 
+def data_digest(path: Path) -> str:
+    """Return the SHA-256 of all bytes behind a file's header: what WebUIs know a LoRA by."""
+    import hashlib
+
+    state = hashlib.sha256()
+    with path.open("rb") as file:
+        file.seek(8 + struct.unpack("<Q", file.read(8))[0])
+        while piece := file.read(_CHUNK):
+            state.update(piece)
+    return state.hexdigest()
+
+
 def digest(tensors: Mapping[str, tuple[Place, Path]]) -> str:
     """Return the SHA-256 over sorted tensors: name, dtype, shape and bytes of each.
 

@@ -89,6 +89,18 @@ def configured(given: dict[str, Any]) -> Config:
 app.command("lora")(command(lora))
 
 
+@app.command()
+def explain(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="A LoRA")],
+    verbose: _VERBOSE = False,
+    json: _JSON = False,
+) -> None:
+    """Tell what a LoRA was made of: base model, settings, every picture."""
+    from train.explain import explain as told
+
+    told(file, Console(level=2 if verbose else 1, json=json))
+
+
 def main(args: Sequence[str] | None = None) -> None:
     """Run the `train` program and leave with its exit code."""
     run_app(app, args, "train")

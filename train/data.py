@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from prep import dataset, files, vae
+from prep import dataset, files, single_file, vae
 from prep.dataset import Concept, Dataset, Sample, Vae
 from prep.errors import ConfigError, DatasetError, nearest
 from train.order import Bucket
@@ -45,6 +45,7 @@ class Data:
         held_out: How many samples are kept for validation.
         vaes: Name of the dataset file -> the VAE that made its latents.
         base: The base model that the datasets name.
+        triggers: The words that call the concepts, each once, in the order of the concepts' names.
     """
 
     name: str
@@ -52,6 +53,7 @@ class Data:
     held_out: int
     vaes: Mapping[str, Vae]
     base: str | None
+    triggers: tuple[str, ...] = ()
 
     def repeats(self) -> dict[Bucket, dict[str, int]]:
         """Return how often each sample is seen in an epoch, by bucket; buckets and keys sorted."""
@@ -88,6 +90,8 @@ def load(paths: Sequence[Path]) -> Data:
     """
     if len({path.resolve() for path in paths}) < len(paths):
         raise ConfigError("one dataset file is named twice", "name each file once")
+    for path in paths:
+        _check_kind(path)
     each = [(path, dataset.load(path)) for path in paths]
     lessons: dict[str, Lesson] = {}
     for number, (path, found) in enumerate(each, 1):
@@ -100,7 +104,15 @@ def load(paths: Sequence[Path]) -> Data:
         held_out=sum(one.split == "validation" for _, d in each for one in d.samples.values()),
         vaes={path.name: found.vae for path, found in each if found.vae},
         base=next((found.base for _, found in each if found.base), None),
+        triggers=tuple(dict.fromkeys(word for _, found in each for word in _triggers(found))),
     )
+
+
+def _triggers(found: Dataset) -> list[str]:
+    """Return the trigger words of the concepts that have samples."""
+    used = {sample.concept for sample in found.samples.values()}
+    each = sorted(found.concepts.items())
+    return [one.trigger for name, one in each if name in used and one.trigger]
 
 
 def _lessons(path: Path, found: Dataset) -> dict[str, Lesson]:
@@ -135,6 +147,16 @@ def _lessons(path: Path, found: Dataset) -> dict[str, Lesson]:
         )
         for key, sample in chosen.items()
     }
+
+
+def _check_kind(path: Path) -> None:
+    """Raise for the files that are given in place of a dataset most often."""
+    if path.suffix.lower() in single_file.SUFFIXES:
+        raise DatasetError(
+            f"`{path}` is a file of weights, not a dataset",
+            "name the file that `prep latents` wrote, `meta_lat.json`; "
+            "a base model goes behind `--base`",
+        )
 
 
 def _words(sample: Sample) -> tuple[str, ...]:

@@ -1,19 +1,15 @@
-"""A LoRA file that WebUIs, ComfyUI and diffusers load: kohya's names, true alpha, metadata.
+"""A LoRA file that WebUIs, ComfyUI and diffusers load: kohya's names, true alpha, hashes.
 
-Source: key names and `ss_*` fields of kohya-ss/sd-scripts (commit 48d368fa), modelspec 1.0.1.
+Source: key names and hashes of kohya-ss/sd-scripts (commit 48d368fa).
 """
 
-import json
-from collections import Counter
+import hashlib
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from prep import files, tensorfile
 from prep.errors import MachineError
-from train.config import Config
-from train.data import Data
-from train.family import Family, Prediction
 from train.lora import Pair
 
 if TYPE_CHECKING:
@@ -35,8 +31,16 @@ def named(
     return found
 
 
-def write(path: Path, tensors: "Mapping[str, Tensor]", metadata: Mapping[str, str]) -> None:
+def write(
+    path: Path,
+    tensors: "Mapping[str, Tensor]",
+    metadata: Mapping[str, str],
+    applied: Callable[[Path], None] = lambda _: None,
+) -> None:
     """Publish a LoRA file, after it was read back and found equal to `tensors`.
+
+    Args:
+        applied: Called with the file before it gets its name; what it raises keeps it from that.
 
     Raises:
         MachineError: The disk is full, or gave back other bytes than it was given.
@@ -45,66 +49,28 @@ def write(path: Path, tensors: "Mapping[str, Tensor]", metadata: Mapping[str, st
         name: tensorfile.Packed("F32", tuple(tensor.shape), tensor.numpy().tobytes())
         for name, tensor in tensors.items()
     }
-    files.write(
-        path, tensorfile.dump(packed, metadata, align=64), lambda made: check_same(made, tensors)
-    )
+
+    def check(made: Path) -> None:
+        check_same(made, tensors)
+        applied(made)
+
+    data = tensorfile.dump(packed, dict(metadata) | hashes(packed, metadata), align=64)
+    files.write(path, data, check)
 
 
-def metadata(
-    data: Data, config: Config, family: Family, facts: Mapping[str, str], prediction: Prediction
-) -> dict[str, str]:
-    """Return what the file says of itself; no clock and no path of this machine is in it.
+def hashes(packed: Mapping[str, tensorfile.Packed], metadata: Mapping[str, str]) -> dict[str, str]:
+    """Return the hashes that WebUIs know a LoRA by, whatever else its metadata say.
 
-    Args:
-        facts: `name` of the LoRA, `recipe`, `base_digest` and `version` (of this program).
-        prediction: What the base model was trained to output.
+    The model's is the SHA-256 of all bytes behind the header; the legacy one is that of 64 KiB at
+    1 MiB of the file with `ss_*` metadata only, shortened to 8 digits.
     """
-    velocity = prediction is Prediction.V_PREDICTION
-    buckets = Counter(lesson.bucket for lesson in data.lessons.values())
-    width, height = max(buckets, key=lambda size: (buckets[size], size))
-    ours = {
-        "ss_session_id": facts["recipe"],
-        "ss_output_name": facts["name"],
-        "ss_network_module": "networks.lora",
-        "ss_network_dim": str(config.rank),
-        "ss_network_alpha": str(config.scale()),
-        "ss_base_model_version": family.base_version + ("_v" if velocity else ""),
-        "ss_v2": "False",
-        "ss_learning_rate": str(config.learning_rate),
-        "ss_unet_lr": str(config.learning_rate),
-        "ss_steps": str(config.steps),
-        "ss_max_train_steps": str(config.steps),
-        "ss_total_batch_size": str(config.batch),
-        "ss_seed": str(config.seed),
-        "ss_optimizer": "torch.optim.adamw.AdamW",
-        "ss_lr_scheduler": "constant",
-        "ss_mixed_precision": "no",
-        "ss_num_train_images": str(sum(one.repeats for one in data.lessons.values())),
-        "ss_num_validation_images": str(data.held_out),
-        "ss_tag_frequency": _text(tag_frequency(data, facts["name"])),
-        "prep_base_digest": facts["base_digest"],
-        "prep_version": facts["version"],
+    said = {word: value for word, value in metadata.items() if word.startswith("ss_")}
+    data = tensorfile.dump(packed, said, align=64)
+    start = 8 + int.from_bytes(data[:8], "little")
+    return {
+        "sshs_model_hash": hashlib.sha256(memoryview(data)[start:]).hexdigest(),
+        "sshs_legacy_hash": hashlib.sha256(data[1 << 20 : (1 << 20) + (64 << 10)]).hexdigest()[:8],
     }
-    spec = {
-        "sai_model_spec": "1.0.1",
-        "architecture": f"{family.architecture}/lora",
-        "implementation": "diffusers",
-        "title": facts["name"],
-        "resolution": f"{width}x{height}",
-        "prediction_type": "v" if velocity else "epsilon",
-    }
-    return ours | {f"modelspec.{word}": value for word, value in spec.items()}
-
-
-def tag_frequency(data: Data, name: str) -> dict[str, dict[str, int]]:
-    """Return per concept in how many samples each tag (or whole caption) is trained on.
-
-    The concept without a name goes by `name`.
-    """
-    found: dict[str, Counter[str]] = {}
-    for lesson in data.lessons.values():
-        found.setdefault(lesson.concept or name, Counter()).update(set(lesson.words))
-    return {concept: dict(sorted(counts.items())) for concept, counts in sorted(found.items())}
 
 
 def recipe_of(path: Path) -> str:
@@ -132,7 +98,3 @@ def check_same(path: Path, tensors: "Mapping[str, Tensor]") -> None:
 
 def _plain(tensor: "Tensor") -> "Tensor":
     return tensor.detach().float().cpu().contiguous()
-
-
-def _text(value: object) -> str:
-    return json.dumps(value, ensure_ascii=False, sort_keys=True)

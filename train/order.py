@@ -55,6 +55,18 @@ def batches(
         epoch, skip = epoch + 1, 0
 
 
+def times_seen(
+    repeats: Mapping[Bucket, Mapping[str, int]], batch: int, seed: int, steps: int
+) -> dict[str, int]:
+    """Return how often each sample was shown in the first so many steps."""
+    epochs, more = divmod(steps, steps_per_epoch(repeats, batch))
+    found = {key: n * epochs for counts in repeats.values() for key, n in counts.items()}
+    for keys in batches_of_epoch(repeats, batch, seed, epochs)[:more]:
+        for key in keys:
+            found[key] += 1
+    return found
+
+
 def normal(seed: int, purpose: str, step: int, place: int, shape: tuple[int, ...]) -> "Tensor":
     """Return standard normal float32 numbers, drawn on the CPU.
 

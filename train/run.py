@@ -2,7 +2,7 @@
 
 import importlib.metadata
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -34,6 +34,7 @@ class Run:
         found: The base model's files.
         base: The base model as it was named.
         base_digest: SHA-256 over the base model's files.
+        base_hashes: What WebUIs know a base model's single file by; see `metadata.Facts`.
         recipe: SHA-256 of everything that decides the weights after each step.
         folder: Of its config, metrics, checkpoints and exports.
         export: The LoRA.
@@ -50,6 +51,7 @@ class Run:
     name: str
     folder: Path
     export: Path
+    base_hashes: Mapping[str, str]
 
     @property
     def steps(self) -> int:
@@ -94,6 +96,7 @@ def decide(paths: Sequence[Path], config: Config, models: Models) -> Run:
                 "config": config.deciding(),
                 "data": data.content(),
                 "held_out": data.held_out,
+                "triggers": list(data.triggers),
             }
         ).encode()
     )
@@ -101,9 +104,22 @@ def decide(paths: Sequence[Path], config: Config, models: Models) -> Run:
     folder = config.out / f"{name}-{recipe[:8]}"
     run = Run(
         data, config, per_epoch, family, found, base, base_digest, recipe, name, folder,
-        folder / f"{name}.safetensors",
+        folder / f"{name}.safetensors", _base_hashes(found, models),
     )  # fmt: skip
     return run if config.resume is None else _resumed(run, config.resume)
+
+
+def _base_hashes(found: Found, models: Models) -> dict[str, str]:
+    """Return the hashes of a single file, by kohya's names; a folder has none."""
+    if found.path.is_dir():
+        return {}
+    with found.path.open("rb") as file:
+        file.seek(1 << 20)
+        legacy = files.digest_bytes(file.read(64 << 10))[:8]
+    return {
+        "ss_sd_model_hash": legacy,
+        "ss_new_sd_model_hash": models.file_digest(found.path),
+    }
 
 
 def _resumed(run: Run, folder: Path) -> Run:

@@ -9,12 +9,13 @@ from typing import Any
 
 from prep import vae
 from prep.console import Console
-from train import checkpoint, crew, export, stopping
+from train import checkpoint, crew, export, proof, stopping
 from train import lora as adapter
 from train.crew import Crew
 from train.family import Base
 from train.feed import Feed
 from train.loop import HALVES, Task, train
+from train.metadata import Facts, metadata
 from train.metrics import Metrics
 from train.optimizer import Learner, check_device
 from train.run import Run, check_length, program_version
@@ -150,14 +151,17 @@ def publish(run: Run, base: Base, path: Path, step: int) -> None:
     """Write the export of a step."""
     config = replace(run.config, steps=step)
     tensors = export.named(adapter.of_base(base), config.scale(), run.family.export_name)
-    facts = {
-        "name": run.name,
-        "recipe": run.recipe,
-        "base_digest": run.base_digest,
-        "version": program_version(),
-    }
-    about = export.metadata(run.data, config, run.family, facts, base.prediction)
-    export.write(path, tensors, about)
+    facts = Facts(
+        name=run.name,
+        recipe=run.recipe,
+        base=run.base.rstrip("/\\").replace("\\", "/").rpartition("/")[2],
+        base_digest=run.base_digest,
+        base_hashes=run.base_hashes,
+        version=program_version(),
+        prediction=base.prediction,
+    )
+    about = metadata(run.data, config, run.family, facts)
+    export.write(path, tensors, about, lambda made: proof.check_applied(made, base, run.family))
 
 
 def _keep_shorter(run: Run) -> None:

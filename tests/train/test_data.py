@@ -175,3 +175,15 @@ def test_content_says_all_that_decides(meta: Path, changed: Change) -> None:
     changed(moved, "0.png", tags=("other",))
     assert data.load([moved]).content()["0.png"] != before["0.png"]
     assert dataset.load(moved).samples["0.png"].tags == ("other",)
+
+
+def test_a_lora_given_as_a_dataset(tmp_path: Path) -> None:
+    """A file of weights in the dataset's place is told as one, with what belongs there."""
+    with pytest.raises(DatasetError) as caught:
+        data.load([tmp_path / "toy.safetensors"])
+
+    assert (str(caught.value), caught.value.hint) == (
+        f"`{tmp_path / 'toy.safetensors'}` is a file of weights, not a dataset",
+        "name the file that `prep latents` wrote, `meta_lat.json`; "
+        "a base model goes behind `--base`",
+    )

@@ -1,5 +1,4 @@
-import json
-from collections.abc import Callable
+import hashlib
 from pathlib import Path
 from typing import Any
 
@@ -8,11 +7,11 @@ import torch
 
 from prep import tensorfile
 from prep.console import Console
+from prep.errors import MachineError
 from prep.models import Models
-from train import data, export, lora, run
+from train import export, lora, proof, run
 from train.config import Config
 from train.families.sd15 import FAMILY
-from train.family import Prediction
 from train.lora import Pair
 
 
@@ -99,62 +98,6 @@ def test_names_shapes_and_alphas_are_kohya_s(made: Path) -> None:
     assert saved[f"{place}_transformer_blocks_0_attn2_to_k.lora_down.weight"].shape == (4, 32)
 
 
-def test_the_file_says_what_it_is(made: Path, meta: Path, models: Models) -> None:
-    """Metadata name network, base model, settings, tags and recipe, all as text, none by clock."""
-    config = json.loads((made.parent / "config.json").read_text())
-
-    assert dict(tensorfile.header(made).metadata) == {
-        "modelspec.architecture": "stable-diffusion-v1/lora",
-        "modelspec.implementation": "diffusers",
-        "modelspec.prediction_type": "epsilon",
-        "modelspec.resolution": "64x64",
-        "modelspec.sai_model_spec": "1.0.1",
-        "modelspec.title": "toy",
-        "prep_base_digest": config["base_digest"],
-        "prep_version": run.program_version(),
-        "ss_base_model_version": "sd_v1",
-        "ss_learning_rate": "0.01",
-        "ss_lr_scheduler": "constant",
-        "ss_max_train_steps": "3",
-        "ss_mixed_precision": "no",
-        "ss_network_alpha": "2.0",
-        "ss_network_dim": "4",
-        "ss_network_module": "networks.lora",
-        "ss_num_train_images": "6",
-        "ss_num_validation_images": "0",
-        "ss_optimizer": "torch.optim.adamw.AdamW",
-        "ss_output_name": "toy",
-        "ss_seed": "0",
-        "ss_session_id": config["recipe"],
-        "ss_steps": "3",
-        "ss_tag_frequency": '{"toy": {"mascot": 6, "pose 0": 3, "pose 1": 3}}',
-        "ss_total_batch_size": "1",
-        "ss_unet_lr": "0.01",
-        "ss_v2": "False",
-    }
-    assert export.recipe_of(made) == config["recipe"]
-
-
-def test_a_v_model_is_marked(meta: Path) -> None:
-    """A LoRA of a v_prediction base model says so in both vocabularies."""
-    facts = dict.fromkeys(("name", "recipe", "base_digest", "version"), "x")
-
-    found = export.metadata(data.load([meta]), Config(), FAMILY, facts, Prediction.V_PREDICTION)
-
-    assert found["ss_base_model_version"] == "sd_v1_v"
-    assert found["modelspec.prediction_type"] == "v"
-
-
-def test_a_caption_is_counted_whole(meta: Path, changed: Callable[..., Path]) -> None:
-    """Commas of a caption are never taken for tags."""
-    changed(meta, "0.png", text="caption", caption="a toy, red")
-    changed(meta, "1.png", text="both", caption="blue")
-
-    counts = export.tag_frequency(data.load([meta]), "n")
-
-    assert counts == {"toy": {"a toy, red": 1, "blue": 1, "mascot": 5, "pose 0": 2, "pose 1": 3}}
-
-
 def test_the_tensors_are_copies_in_float32() -> None:
     """Half-precision weights are written as float32; the order of modules changes nothing."""
     pair = Pair(torch.ones(1, 2, dtype=torch.float16), torch.zeros(3, 1, dtype=torch.float16))
@@ -166,3 +109,40 @@ def test_the_tensors_are_copies_in_float32() -> None:
         "lora_unet_a_b.lora_up.weight": (torch.float32, (3, 1)),
         "lora_unet_a_b.alpha": (torch.float32, ()),
     }
+
+
+def test_the_hashes_are_those_a_webui_computes(made: Path) -> None:
+    """The model's hash is that of all bytes behind the header, which WebUIs compute of the file."""
+    said = tensorfile.header(made).metadata
+    data = made.read_bytes()
+    start = 8 + int.from_bytes(data[:8], "little")
+
+    assert said["sshs_model_hash"] == hashlib.sha256(data[start:]).hexdigest()
+    assert len(said["sshs_legacy_hash"]) == 8
+
+
+def test_a_file_that_acts_otherwise_is_not_published(made: Path, base: Path) -> None:
+    """A file with another alpha or another number than the trained model's is found out."""
+    from safetensors.torch import load_file, save_file
+
+    trained = FAMILY.load(base, "cpu")
+    lora.add(trained.network, FAMILY.lora_targets, 4, 2.0)
+    saved = load_file(made)
+    for name, pair in lora.pairs(trained.network).items():
+        pair.down.data.copy_(saved[f"{FAMILY.export_name(name)}.lora_down.weight"])
+        pair.up.data.copy_(saved[f"{FAMILY.export_name(name)}.lora_up.weight"])
+    proof.check_applied(made, trained, FAMILY)
+    before = [pair.up.clone() for pair in lora.pairs(trained.network).values()]
+
+    for ending in (".alpha", ".lora_up.weight"):
+        wrong = dict(saved)
+        name = next(name for name in wrong if name.endswith("attn1_to_q" + ending))
+        wrong[name] = wrong[name] * 2
+        file = made.with_name("wrong.safetensors")
+        save_file(wrong, file)
+        with pytest.raises(MachineError) as caught:
+            proof.check_applied(file, trained, FAMILY)
+        assert str(caught.value) == "the export does not do what the trained model does"
+    proof.check_applied(made, trained, FAMILY)
+    after = [pair.up for pair in lora.pairs(trained.network).values()]
+    assert all(torch.equal(one, two) for one, two in zip(before, after, strict=True))
