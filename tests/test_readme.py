@@ -91,7 +91,7 @@ def test_every_command_works(home: Path) -> None:
             (home / "raw" / "01.txt").write_text("my own tag\n")
         done = typed(line, home)
         assert done.returncode == 0, f"{line}\n{done.stdout}{done.stderr}"
-    exports = sorted(path.name for path in (home / "runs").rglob("*.safetensors"))
+    exports = sorted(path.name for path in (home / "runs").glob("*/*.safetensors"))
     assert "more.safetensors" in exports
     assert "raw.safetensors" in exports
 
