@@ -21,7 +21,7 @@ from prep.engine.lock import held
 from prep.engine.preview import Coming, coming_of, previewed
 from prep.engine.report import Report
 from prep.engine.run import carry_out, remember
-from prep.engine.world import INHERITED
+from prep.engine.world import INHERITED, Known
 from prep.errors import ConfigError, nearest
 from prep.files import write
 from prep.stage import Shape, Stage
@@ -210,11 +210,10 @@ def _read_only(order: Order, context: Context) -> Iterator[Leg]:
     context = replace(context, looking=True)
     ledger = snapshot(order.place.state)
     try:
-        yield (
-            fanout.open_source(order, context, ledger)
-            if order.source
-            else open_leg(order, context, ledger)
-        )
+        leg = fanout.open_source if order.source else open_leg
+        opened = leg(order, context, ledger)
+        opened.world.known = Known({}, {}, {})  # only a run compares with it
+        yield opened
     finally:
         ledger.close()
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from prep.engine.decoders import Decoders, Failure
 from prep.engine.plan import Plan, Step, Values
+from prep.engine.scan import path_in
 from prep.errors import MachineError, ModelFileError, UserError
 from prep.stage import Rejected
 
@@ -106,8 +107,9 @@ def _read(
         return
     with ExitStack() as stack:
         pool = stack.enter_context(Decoders(jobs))
-        pictures = values.world.folder.pictures
-        for key, result in pool.decoded((key, Path(pictures[key])) for key in keys):
+        folder = values.world.folder
+        paths = ((key, Path(path_in(folder.root, folder.pictures[key]))) for key in keys)
+        for key, result in pool.decoded(paths):
             inputs = plan.run[key][0]
             if isinstance(result, Failure):
                 why = f"{result.kind}: {result.why}"

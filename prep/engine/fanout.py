@@ -171,7 +171,7 @@ def _publish(leg: Leg, step: Step, done: list[Outcome], report: Report) -> None:
 def _output(leg: Leg, key: str, derived: Derived) -> publish.Output:
     place = leg.order.place
     if not derived.name:
-        data = Path(leg.world.folder.pictures[key]).read_bytes()
+        data = (leg.world.folder.root / leg.world.folder.pictures[key]).read_bytes()
         return publish.Output(place.root / key, key, data)
     name = _name(key, derived.name)
     return publish.Output(place.root / name, name, images.png(derived.image))

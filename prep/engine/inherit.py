@@ -101,10 +101,11 @@ def _own(source: _Source, key: str, suffix: str, name: str, digests: Digests) ->
     file = source.folder.sidecars.get(name_of_file)
     wrote = source.outputs.get(name_of_file)
     if file is not None and key not in source.clashing:
-        found = digests.of(file, source.folder.stats[file])
+        path = scan.path_in(source.root, file)
+        found = digests.of(path, source.folder.stats[file])
         if found is not None and found != wrote:
             try:
-                return tags.decoded(Path(file).read_bytes())
+                return tags.decoded(Path(path).read_bytes())
             except (tags.TextError, OSError):
                 return None
     deleted = file is None and wrote is not None

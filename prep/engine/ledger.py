@@ -6,6 +6,7 @@ computed again. How any of it is stored is this module's secret, and `ledger_fil
 
 import json
 import sqlite3
+import sys
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -101,11 +102,18 @@ class Ledger:
 
     # -- what the plan reads
 
-    def unchanged(self, stats: Mapping[str, Stat]) -> dict[str, str]:
-        """Return path -> SHA-256 of the files whose digest is known and certain by their stats."""
-        query = "SELECT path, size, mtime, ctime, ino, sha FROM files WHERE racy = 0"
+    def unchanged(self, top: str, stats: Mapping[str, Stat]) -> dict[str, str]:
+        """Return path -> SHA-256 of the files whose digest is known and certain by their stats.
+
+        Paths are relative to `top`, the absolute path of a folder, with its last slash.
+        """
+        query = (
+            "SELECT substr(path, ?), size, mtime, ctime, ino, sha FROM files"
+            " WHERE racy = 0 AND path >= ? AND path < ?"
+        )
         found = {}
-        for path, size, mtime, ctime, ino, sha in self._sql.execute(query):
+        within = (len(top) + 1, top, top + chr(sys.maxunicode))
+        for path, size, mtime, ctime, ino, sha in self._sql.execute(query, within):
             if stats.get(path) == (size, mtime, ctime, ino):
                 found[path] = intern(sha)
         return found

@@ -15,7 +15,7 @@ from prep.engine.lock import held
 from prep.engine.plan import Plan, Step
 from prep.engine.recipe import Made
 from prep.engine.report import Report
-from prep.engine.world import INHERITED
+from prep.engine.world import INHERITED, Known
 from prep.files import digest_bytes
 from prep.stage import Shape
 
@@ -71,6 +71,7 @@ def remember(leg: Leg) -> list[str]:
         now |= {key: row for key, row in before.items() if key in world.faulty}
         if now != before:
             ledger.know_samples(now)
+    world.known = Known({}, {}, {})  # of a million samples, it would be a good part of the memory
     return edited
 
 

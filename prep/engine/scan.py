@@ -26,9 +26,10 @@ class Folder:
     """The pictures and sidecars of a folder, by key.
 
     Attributes:
-        pictures: Key -> absolute path. Keys are relative, POSIX, NFC, with their extension.
-        sidecars: Path, relative and NFC, with a lower-case suffix -> absolute path.
-        stats: Absolute path -> what identifies the file's content cheaply.
+        pictures: Key -> path as the disk spells it, relative to the folder. Keys are relative,
+            POSIX, NFC, with their extension.
+        sidecars: Relative path, NFC, with a lower-case suffix -> the same as the disk spells it.
+        stats: Path as the disk spells it, relative -> what identifies the file's content cheaply.
         faulty: Key -> why the picture cannot be a sample.
         scratch: Folders where a run that died may have left something behind.
     """
@@ -52,7 +53,7 @@ def scan(root: Path, text_suffixes: tuple[str, ...]) -> Folder:
         DatasetError: `root` is not a folder that can be read.
     """
     found = Folder(root)
-    pictures: list[tuple[str, str]] = []
+    pictures: list[str] = []
     try:
         for path, name, entry in _walk(os.fspath(root.absolute()), ""):
             if entry.name.startswith("."):
@@ -63,11 +64,13 @@ def scan(root: Path, text_suffixes: tuple[str, ...]) -> Folder:
             suffix = suffix.lower()
             if suffix in SUFFIXES:
                 if _usable(entry, name, found):
-                    pictures.append((name, path))
-                    found.stats[path] = _stat(entry)
+                    pictures.append(name)
+                    found.stats[name] = _stat(entry)
             elif suffix in text_suffixes and entry.is_file(follow_symlinks=False) and _utf8(name):
-                found.sidecars[intern(nfc(stem) + suffix)] = path
-                found.stats[path] = _stat(entry)
+                told = nfc(stem) + suffix
+                name = told if told == name else name
+                found.sidecars[intern(told)] = name
+                found.stats[name] = _stat(entry)
     except OSError as error:
         raise DatasetError(
             f"`{root}` cannot be read: {error.strerror}", "name the folder that holds the pictures"
@@ -82,6 +85,11 @@ def no_pictures(root: Path) -> DatasetError:
         f"there are no pictures in `{root}`",
         f"name the folder that holds them; pictures end in {', '.join(sorted(SUFFIXES))}",
     )
+
+
+def path_in(root: Path, name: str) -> str:
+    """Return the absolute path of a file that `scan` found in `root`."""
+    return os.path.join(os.path.abspath(root), name)
 
 
 def stem(key: str) -> str:
@@ -175,13 +183,13 @@ def _usable(entry: "os.DirEntry[str]", name: str, found: Folder) -> bool:
     return False
 
 
-def _keyed(pictures: list[tuple[str, str]], found: Folder) -> None:
+def _keyed(pictures: list[str], found: Folder) -> None:
     folded: dict[str, str] = {}
     # Of twins in Unicode form, the one whose name is its key comes first.
-    for name, path in sorted(pictures, key=lambda each: (nfc(each[0]), nfc(each[0]) != each[0])):
+    for name in sorted(pictures, key=lambda each: (nfc(each), nfc(each) != each)):
         if not _utf8(name):
             found.faulty[_shown(name)] = "its name is not valid UTF-8: rename it"
-            del found.stats[path]
+            del found.stats[name]
             continue
         if _CONTROL.search(name):  # sheets and lists of names are read line by line
             found.faulty[name] = "its name holds a line break or control character: rename it"
@@ -196,7 +204,7 @@ def _keyed(pictures: list[tuple[str, str]], found: Folder) -> None:
             )
             found.faulty[name] = f"its name {differs}: rename one of them"
             continue
-        found.pictures[key] = path
+        found.pictures[intern(key)] = name
 
 
 def _utf8(name: str) -> bool:

@@ -123,7 +123,9 @@ class World:
     def sidecar_file(self, key: str, suffix: str) -> str:
         """Return the absolute path of a sample's sidecar, as the disk spells it."""
         found = self.folder.sidecars.get(self.sidecar(key, suffix))
-        return found or scan.stem(self.folder.pictures[key]) + suffix
+        return scan.path_in(
+            self.folder.root, found or scan.stem(self.folder.pictures[key]) + suffix
+        )
 
 
 class Digests:
@@ -139,13 +141,16 @@ class Digests:
         self.news: list[tuple[str, Stat, str, bool]] = []
         self._read: dict[str, tuple[Stat, str, bool]] = {}
 
-    def of_all(self, stats: Mapping[str, Stat]) -> dict[str, str]:
-        """Return path -> SHA-256 of many files; those that cannot be read in peace are left out."""
-        found = self._ledger.unchanged(stats)
-        for path in [path for path in stats if path not in found]:
-            digest = self.of(path, stats[path])
+    def of_all(self, root: Path, stats: Mapping[str, Stat]) -> dict[str, str]:
+        """Return the SHA-256 of many files of a folder, by their paths in it.
+
+        Those that cannot be read in peace are left out.
+        """
+        found = self._ledger.unchanged(scan.path_in(root, ""), stats)
+        for name in [name for name in stats if name not in found]:
+            digest = self.of(scan.path_in(root, name), stats[name])
             if digest is not None:
-                found[path] = digest
+                found[name] = digest
         return found
 
     def of(self, path: str, stat: Stat | None = None) -> str | None:
@@ -203,10 +208,10 @@ def read_back(
 def read_digests(world: World, digests: Digests) -> None:
     """Note the digest of every picture and sidecar that was scanned."""
     folder = world.folder
-    found = digests.of_all(folder.stats)
-    for key, path in folder.pictures.items():
-        if path in found:
-            world.digests[key] = found[path]
+    found = digests.of_all(folder.root, folder.stats)
+    for key, name in folder.pictures.items():
+        if name in found:
+            world.digests[key] = found[name]
         else:
             world.faulty[key] = "it cannot be read, or changes while it is read"
     world.on_disk = {name: found[at] for name, at in folder.sidecars.items() if at in found}
@@ -293,7 +298,7 @@ def _merge_sidecar(world: World, key: str, name: str, path: str) -> None:
 def _adopt(world: World, key: str, name: str, path: str) -> None:
     found = world.on_disk[path]
     try:
-        text = tags.decoded(Path(world.folder.sidecars[path]).read_bytes())
+        text = tags.decoded((world.place.root / world.folder.sidecars[path]).read_bytes())
     except (tags.TextError, OSError) as error:
         world.faulty[key] = f"`{path}` cannot be read: {error}"
         world.digests.pop(key, None)
