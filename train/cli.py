@@ -86,7 +86,16 @@ def configured(given: dict[str, Any]) -> Config:
         raise UsageError(str(error), error.hint, error.others) from None
 
 
+def check(meta: list[Path], config: Config, console: Console) -> None:
+    """Tell what `train lora` would do with META, and all that stands in its way; load no weight."""
+    from train.check import check as told
+
+    offline = os.environ.get("HF_HUB_OFFLINE", "") not in ("", "0")
+    told(meta, config, Models(user_home(os.environ), offline), console)
+
+
 app.command("lora")(command(lora))
+app.command("check")(command(check))
 
 
 @app.command()

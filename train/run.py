@@ -81,10 +81,7 @@ def decide(paths: Sequence[Path], config: Config, models: Models) -> Run:
             f"`{paths[0].name}` names no base model",
             "name one: `--base FOLDER`, a hub id or `tiny`",
         )
-    families = all_families()
-    patterns = sorted({pattern for one in families.values() for pattern in one.patterns})
-    found = models.find(Ask("base", base, tuple(patterns), ckpt=True))
-    family = _family(found, families)
+    found, family = opened_base(base, models)
     base_digest = models.digest(found)
     recipe = files.digest_bytes(
         files.canonical(
@@ -107,6 +104,18 @@ def decide(paths: Sequence[Path], config: Config, models: Models) -> Run:
         folder / f"{name}.safetensors", _base_hashes(found, models),
     )  # fmt: skip
     return run if config.resume is None else _resumed(run, config.resume)
+
+
+def opened_base(base: str, models: Models) -> tuple[Found, Family]:
+    """Return the files of a base model and its family; nothing of torch is loaded.
+
+    Raises:
+        ModelFileError: It is missing, damaged, or of a family that is not known.
+    """
+    families = all_families()
+    patterns = sorted({pattern for one in families.values() for pattern in one.patterns})
+    found = models.find(Ask("base", base, tuple(patterns), ckpt=True))
+    return found, _family(found, families)
 
 
 def _base_hashes(found: Found, models: Models) -> dict[str, str]:

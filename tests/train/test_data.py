@@ -184,6 +184,8 @@ def test_a_lora_given_as_a_dataset(tmp_path: Path) -> None:
 
     assert (str(caught.value), caught.value.hint) == (
         f"`{tmp_path / 'toy.safetensors'}` is a file of weights, not a dataset",
-        "name the file that `prep latents` wrote, `meta_lat.json`; "
-        "a base model goes behind `--base`",
+        (
+            "name the file that `prep latents` wrote, `meta_lat.json`; "
+            "a base model goes behind `--base`"
+        ),
     )
