@@ -83,7 +83,7 @@ def train(
 
 def _diverged(message: str) -> MachineError:
     return MachineError(
-        message, "train with a lower `--learning-rate`; the last checkpoint is kept"
+        message, "train with a lower `--learning-rate`; what was saved before is kept"
     )
 
 

@@ -132,7 +132,7 @@ class Learner:
             states[name] |= state
         for place, tensor in tensors.items():
             name, _, word = place.rpartition("/")
-            states[name][word] = tensor
+            states[name][word] = tensor.clone()  # the file may go
         with torch.no_grad():
             for name, weight in self.weights.items():
                 weight.copy_(weights[name])
@@ -143,8 +143,9 @@ class Learner:
             self._scaler.load_state_dict(numbers["scaler"])
 
     def _states(self) -> dict[str, dict[str, Any]]:
-        known = self._optimizer.state_dict()["state"]
-        return {name: known.get(n, {}) for n, name in enumerate(self.weights)}
+        # Not its state_dict(): the 8-bit optimizers pack theirs into dicts of their own.
+        known = self._optimizer.state
+        return {name: dict(known.get(weight, {})) for name, weight in self.weights.items()}
 
 
 def _optimizer(weights: "list[nn.Parameter]", config: Config) -> Any:

@@ -176,7 +176,7 @@ def test_a_loss_that_is_no_number_stops_the_run(base: Path, meta: Path) -> None:
 
     assert (str(caught.value), caught.value.hint) == (
         "the loss of step 1 is nan",
-        "train with a lower `--learning-rate`; the last checkpoint is kept",
+        "train with a lower `--learning-rate`; what was saved before is kept",
     )
     assert seen == []
     assert _equal(before, learner.weights)  # type: ignore[arg-type]

@@ -12,7 +12,12 @@ def _weights() -> dict[str, torch.nn.Parameter]:
     generator = torch.Generator().manual_seed(0)
     return {
         name: torch.nn.Parameter(torch.randn(shape, generator=generator))
-        for name, shape in (("b/down", (3, 4)), ("a", (5,)), ("c.up", (2, 2, 1, 1)))
+        for name, shape in (
+            ("b/down", (3, 4)),
+            ("a", (5,)),
+            ("c.up", (2, 2, 1, 1)),
+            ("d", (64, 80)),
+        )
     }
 
 
@@ -23,16 +28,20 @@ def _step(learner: Learner, nth: int, rate: float = 0.01) -> bool:
     return learner.update(rate)
 
 
-def test_a_restored_learner_goes_on_bit_for_bit() -> None:
+@pytest.mark.parametrize("kind", ["adamw", "adamw8bit"])
+def test_a_restored_learner_goes_on_bit_for_bit(kind: str) -> None:
     """Three steps, saved and restored into a new learner, and three more are six in one go."""
-    whole, first = (Learner(_weights(), Config(), "cpu") for _ in range(2))
+    if kind == "adamw8bit":
+        pytest.importorskip("bitsandbytes", reason="the optional package is not installed")
+    config = Config(optimizer=kind)
+    whole, first = (Learner(_weights(), config, "cpu") for _ in range(2))
     for nth in range(6):
         _step(whole, nth)
     for nth in range(3):
         _step(first, nth)
     saved = copy.deepcopy((dict(first.weights), first.tensors(), first.numbers()))
 
-    second = Learner(_weights(), Config(), "cpu")
+    second = Learner(_weights(), config, "cpu")
     second.restore(*saved)
     for nth in range(3, 6):
         _step(second, nth)
@@ -90,7 +99,9 @@ def test_weights_without_a_gradient_get_zeros() -> None:
     """A weight that a step did not use has a gradient of zeros, in every process alike."""
     learner = Learner(_weights(), Config(), "cpu")
 
-    assert [list(g.shape) for g in learner.gradients()] == [[5], [3, 4], [2, 2, 1, 1]]
+    assert [list(g.shape) for g in learner.gradients()] == [
+        [5], [3, 4], [2, 2, 1, 1], [64, 80],
+    ]  # fmt: skip
     assert not any(gradient.any() for gradient in learner.gradients())
 
 

@@ -1,21 +1,26 @@
+import errno
 import io
 import json
 import os
 import shutil
 import subprocess
 import sys
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
+from prep import vae
 from prep.console import Console
 from prep.errors import ConfigError, HeldError, UserError
 from prep.lock import held
 from prep.models import Models
 from tests.train.killing import killed, trained
-from train import run
+from train import checkpoint, data, run
 from train.config import Config
+from train.order import batches
 
 
 def _console() -> Console:
@@ -95,6 +100,59 @@ def test_more_steps_go_on(meta: Path, tmp_path: Path, models: Models) -> None:
     assert _said(console) == "goes on behind step 3 of 5\n"
     assert made.read_bytes() == whole.read_bytes()
     assert (made.parent / "images-step00000003.safetensors").read_bytes() == before
+
+
+def test_a_run_that_diverges_keeps_its_checkpoints(
+    meta: Path, tmp_path: Path, models: Models
+) -> None:
+    """Row 91: where the loss is no number any more, the last good checkpoint stays untouched."""
+    lessons = data.load([meta])
+    order = batches(lessons.repeats(), 1, 0)
+    spoilt = next(islice(order, 3, 4))[0]  # is seen in the fourth step
+    path = lessons.lessons[spoilt].latents
+    found = vae.load(path)
+    path.write_bytes(vae.dump(vae.Latents(found.mean * torch.nan, found.logvar)))
+    told = []
+    for _ in range(2):
+        with pytest.raises(UserError) as caught:
+            _lora(meta, tmp_path / "out", models, _console(), save_every_steps=2)
+        told.append((str(caught.value), caught.value.hint))
+
+    message = "the loss of step 4 is nan"
+    hint = "train with a lower `--learning-rate`; what was saved before is kept"
+    assert told == [(message, hint)] * 2
+    (folder,) = (tmp_path / "out").glob("*/checkpoints")
+    assert [step for step, path in checkpoint.steps(folder) if checkpoint.whole(path)] == [2]
+    assert not list((tmp_path / "out").glob("*/images.safetensors"))
+
+
+def test_a_full_disk_in_a_checkpoint(
+    meta: Path, tmp_path: Path, models: Models, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Row 86: full while a checkpoint is saved, the one before it is gone on with later."""
+    whole = _lora(meta, tmp_path / "whole", models, _console(), steps=4)
+    more = {"steps": 4, "save_every_steps": 1}
+    real = Path.open
+
+    def full(path: Path, *words: object, **given: object) -> object:
+        if path.name == "optimizer.safetensors" and (path.parents[1] / "step-00000002").exists():
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return real(path, *words, **given)  # type: ignore[call-overload]
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Path, "open", full)
+        with pytest.raises(UserError) as caught:
+            _lora(meta, tmp_path / "full", models, _console(), **more)
+    (folder,) = (tmp_path / "full").glob("*/checkpoints")
+    console = _console()
+
+    assert (str(caught.value), caught.value.hint) == (
+        f"`{folder / 'step-00000003'}` cannot be written: No space left on device",
+        "free some space, then run the same command: it goes on where it stopped",
+    )
+    made = _lora(meta, tmp_path / "full", models, console, **more)
+    assert _said(console) == "goes on behind step 2 of 4\n"
+    assert made.read_bytes() == whole.read_bytes()
 
 
 def test_fewer_steps_are_refused(meta: Path, tmp_path: Path, models: Models) -> None:
