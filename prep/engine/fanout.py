@@ -13,6 +13,7 @@ from typing import Any
 from prep import artifacts, images
 from prep.engine import publish
 from prep.engine.compute import Outcome, outcomes
+from prep.engine.digests import Digests
 from prep.engine.drift import told_changes
 from prep.engine.ledger import Ledger
 from prep.engine.ledger_file import snapshot
@@ -21,7 +22,7 @@ from prep.engine.plan import Plan, Step, Values, plan_map
 from prep.engine.recipe import Made
 from prep.engine.report import Report
 from prep.engine.scan import clock, nfc, no_pictures, scan, too_long
-from prep.engine.world import Digests, World, check_gone, read_digests
+from prep.engine.world import World, check_gone, read_digests
 from prep.files import digest_bytes
 from prep.stage import Derived, Shape
 

@@ -11,9 +11,10 @@ from typing import Any
 
 from prep import artifacts, tags
 from prep.engine import scan
+from prep.engine.digests import Digests
 from prep.engine.ledger import Edit
 from prep.engine.ledger_file import snapshot
-from prep.engine.world import INHERITED, Digests, World
+from prep.engine.world import INHERITED, World
 from prep.errors import DatasetError
 
 _DEPTH = 20  # a chain of folders is short; a circle of them would have no end

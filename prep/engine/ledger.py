@@ -20,22 +20,6 @@ from prep.errors import MachineError
 from prep.files import canonical, digest_bytes
 
 JOURNAL = "journal"  # the fact that says how many bytes of the journal are in the ledger
-TABLES = """
-CREATE TABLE files(path TEXT PRIMARY KEY, size INT, mtime INT, ctime INT, ino INT, sha TEXT,
-                   racy INT) WITHOUT ROWID;
-CREATE TABLE samples(key TEXT PRIMARY KEY, digest TEXT, lineage TEXT) WITHOUT ROWID;
-CREATE TABLE recipes(id INTEGER PRIMARY KEY, text TEXT UNIQUE);
-CREATE TABLE results(stage TEXT, key TEXT, base INT, inputs TEXT, digest TEXT, state TEXT,
-                     why TEXT, PRIMARY KEY(stage, key)) WITHOUT ROWID;
-CREATE TABLE past(stage TEXT, inputs TEXT, base INT, digest TEXT, state TEXT, why TEXT,
-                  PRIMARY KEY(stage, inputs, base)) WITHOUT ROWID;
-CREATE TABLE bodies(digest TEXT PRIMARY KEY, body BLOB);
-CREATE TABLE edits(key TEXT, field TEXT, value TEXT, source TEXT, file TEXT,
-                   PRIMARY KEY(key, field)) WITHOUT ROWID;
-CREATE TABLE outputs(path TEXT PRIMARY KEY, digest TEXT) WITHOUT ROWID;
-CREATE TABLE intents(path TEXT, digest TEXT, PRIMARY KEY(path, digest)) WITHOUT ROWID;
-CREATE TABLE facts(name TEXT PRIMARY KEY, value TEXT) WITHOUT ROWID;
-"""
 
 
 class Stat(NamedTuple):
@@ -136,14 +120,8 @@ class Ledger:
         """Return key -> result of one stage."""
         query = "SELECT key, base, inputs, digest, state, why FROM results WHERE stage = ?"
         rows = self._sql.execute(query, (stage,))
-        return {
-            # A lone digest is the result of another stage, or a picture's: one text for both.
-            intern(key): Made(
-                base, intern(inputs) if len(inputs) == 64 else inputs, intern(digest),
-                intern(state), why,
-            )
-            for key, base, inputs, digest, state, why in rows
-        }  # fmt: skip
+        # A digest that one stage made and another one read is one text in memory.
+        return {intern(k): Made(b, intern(i), intern(d), intern(s), w) for k, b, i, d, s, w in rows}
 
     def past(self, stage: str, inputs: str, base: int) -> Made | None:
         """Return what one stage ever made by this recipe, for whichever sample."""

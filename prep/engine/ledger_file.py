@@ -7,12 +7,28 @@ from pathlib import Path
 from typing import Any
 
 from prep.engine import journal
-from prep.engine.ledger import JOURNAL, TABLES, Edit, Ledger, unwritable
+from prep.engine.ledger import JOURNAL, Edit, Ledger, unwritable
 from prep.errors import DatasetError, MachineError
 
 _APPLICATION = 0x70726570
 _VERSION = 1
 _NAME = "ledger.sqlite"
+_TABLES = """
+CREATE TABLE files(path TEXT PRIMARY KEY, size INT, mtime INT, ctime INT, ino INT, sha TEXT,
+                   racy INT) WITHOUT ROWID;
+CREATE TABLE samples(key TEXT PRIMARY KEY, digest TEXT, lineage TEXT) WITHOUT ROWID;
+CREATE TABLE recipes(id INTEGER PRIMARY KEY, text TEXT UNIQUE);
+CREATE TABLE results(stage TEXT, key TEXT, base INT, inputs TEXT, digest TEXT, state TEXT,
+                     why TEXT, PRIMARY KEY(stage, key)) WITHOUT ROWID;
+CREATE TABLE past(stage TEXT, inputs TEXT, base INT, digest TEXT, state TEXT, why TEXT,
+                  PRIMARY KEY(stage, inputs, base)) WITHOUT ROWID;
+CREATE TABLE bodies(digest TEXT PRIMARY KEY, body BLOB);
+CREATE TABLE edits(key TEXT, field TEXT, value TEXT, source TEXT, file TEXT,
+                   PRIMARY KEY(key, field)) WITHOUT ROWID;
+CREATE TABLE outputs(path TEXT PRIMARY KEY, digest TEXT) WITHOUT ROWID;
+CREATE TABLE intents(path TEXT, digest TEXT, PRIMARY KEY(path, digest)) WITHOUT ROWID;
+CREATE TABLE facts(name TEXT PRIMARY KEY, value TEXT) WITHOUT ROWID;
+"""
 
 
 @contextmanager
@@ -83,7 +99,7 @@ def snapshot(state: Path) -> Ledger:
 
 def _in_memory(state: Path) -> Ledger:
     database = sqlite3.connect(":memory:")
-    database.executescript(TABLES)
+    database.executescript(_TABLES)
     ledger = Ledger(state, database)
     _catch_up(ledger, state)
     return ledger
@@ -99,7 +115,7 @@ def _opened(state: Path) -> Ledger:
         database.execute("PRAGMA synchronous = FULL")
         if fresh:
             database.executescript(
-                f"BEGIN; {TABLES} PRAGMA application_id = {_APPLICATION};"
+                f"BEGIN; {_TABLES} PRAGMA application_id = {_APPLICATION};"
                 f" PRAGMA user_version = {_VERSION}; COMMIT;"
             )
         ledger = Ledger(state, database)

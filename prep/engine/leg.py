@@ -9,12 +9,13 @@ from typing import Any
 from prep import images
 from prep.console import Console
 from prep.engine import metafiles
+from prep.engine.digests import Digests
 from prep.engine.inherit import inherit
 from prep.engine.ledger import Ledger
 from prep.engine.plan import Plan, Step, Values, plan_map, plan_set
 from prep.engine.recipe import Made, base_text
 from prep.engine.scan import clock
-from prep.engine.world import Digests, Place, World, read_back
+from prep.engine.world import Place, World, read_back
 from prep.models import Ask, Found, Models
 from prep.stage import Asked, Shape, Stage
 

@@ -8,8 +8,9 @@ from typing import Any
 from prep import dataset
 from prep.chain import LINKS, link_of
 from prep.dataset import PERSONS, Dataset, Sample
+from prep.engine.digests import Digests
 from prep.engine.ledger import Edit
-from prep.engine.world import DROP, STATE, Digests, World
+from prep.engine.world import DROP, STATE, World
 from prep.errors import DatasetError
 
 

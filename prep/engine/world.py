@@ -8,7 +8,8 @@ from typing import Any
 
 from prep import artifacts, tags
 from prep.engine import scan
-from prep.engine.ledger import Edit, Ledger, Stat
+from prep.engine.digests import Digests
+from prep.engine.ledger import Edit, Ledger
 from prep.errors import DatasetError
 from prep.files import digest_bytes
 from prep.merge import Verdict, merged
@@ -126,48 +127,6 @@ class World:
         return scan.path_in(
             self.folder.root, found or scan.stem(self.folder.pictures[key]) + suffix
         )
-
-
-class Digests:
-    """Digests of files: known ones by their stat, others by reading them.
-
-    Attributes:
-        news: Path, stat, digest and raciness of every file that was read, for the ledger.
-    """
-
-    def __init__(self, ledger: Ledger, now: int) -> None:
-        self._ledger = ledger
-        self._now = now
-        self.news: list[tuple[str, Stat, str, bool]] = []
-        self._read: dict[str, tuple[Stat, str, bool]] = {}
-
-    def of_all(self, root: Path, stats: Mapping[str, Stat]) -> dict[str, str]:
-        """Return the SHA-256 of many files of a folder, by their paths in it.
-
-        Those that cannot be read in peace are left out.
-        """
-        found = self._ledger.unchanged(scan.path_in(root, ""), stats)
-        for name in [name for name in stats if name not in found]:
-            digest = self.of(scan.path_in(root, name), stats[name])
-            if digest is not None:
-                found[name] = digest
-        return found
-
-    def of(self, path: str, stat: Stat | None = None) -> str | None:
-        """Return the SHA-256 of a file, or None where it cannot be read in peace."""
-        known = self._read.get(path) or self._ledger.file(path)
-        stat = stat or scan.stat_of(path)
-        if known is not None and stat == known[0] and not known[2]:
-            return known[1]
-        try:
-            found = scan.digest_now(path)
-        except OSError:
-            return None
-        if found is None:
-            return None
-        self._read[path] = (*found, scan.racy(found[0], self._now))
-        self.news.append((path, *self._read[path]))
-        return found[1]
 
 
 def read_back(
