@@ -69,11 +69,8 @@ class States:
         return [found[text] if text in found else made[text] for text in texts]
 
     def _keep(self, text: str, state: "Conditioning") -> None:
-        size = sum(tensor.nbytes for tensor in state.values())
-        if size > self._limit:
-            return
         self._kept[text] = state
-        self._bytes += size
+        self._bytes += sum(tensor.nbytes for tensor in state.values())
         while self._bytes > self._limit:
             _, old = self._kept.popitem(last=False)
             self._bytes -= sum(tensor.nbytes for tensor in old.values())
