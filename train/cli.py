@@ -39,10 +39,9 @@ def lora(meta: list[Path], config: Config, console: Console) -> None:
     """Train a LoRA on the samples of META; the same command again says that it is done."""
     from train.run import lora as trained
 
-    offline = os.environ.get("HF_HUB_OFFLINE", "") not in ("", "0")
     first = os.environ.get("RANK", "0") == "0"  # as torchrun numbers the processes it starts
     quiet = console if first else Console(level=0)
-    trained(meta, config, Models(user_home(os.environ), offline), quiet, first)
+    trained(meta, config, _models(), quiet, first)
 
 
 def command(body: Callable[[list[Path], Config, Console], None]) -> Callable[..., None]:
@@ -90,8 +89,12 @@ def check(meta: list[Path], config: Config, console: Console) -> None:
     """Tell what `train lora` would do with META, and all that stands in its way; load no weight."""
     from train.check import check as told
 
+    told(meta, config, _models(), console)
+
+
+def _models() -> Models:
     offline = os.environ.get("HF_HUB_OFFLINE", "") not in ("", "0")
-    told(meta, config, Models(user_home(os.environ), offline), console)
+    return Models(user_home(os.environ), offline)
 
 
 app.command("lora")(command(lora))
@@ -108,6 +111,38 @@ def explain(
     from train.explain import explain as told
 
     told(file, Console(level=2 if verbose else 1, json=json))
+
+
+@app.command()
+def sample(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="A LoRA")],
+    prompt: Annotated[list[str] | None, typer.Option(help="What to draw; a row each")] = None,
+    prompts: Annotated[Path | None, typer.Option(help="File of prompts, one a line")] = None,
+    negative: Annotated[str, typer.Option(help="What not to draw")] = "",
+    strength: Annotated[list[float] | None, typer.Option(help="A column each; default: 1")] = None,
+    seed: Annotated[list[int] | None, typer.Option(help="A row each; default: 0")] = None,
+    steps: Annotated[int, typer.Option(help="Steps of a drawing", min=1, max=1000)] = 20,
+    guidance: Annotated[float, typer.Option(help="How strongly the text decides")] = 7.5,
+    base: Annotated[
+        str | None, typer.Option(help="Base model; default: the one the run folder names")
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="The sheet; default: FILE with `-sheet.png`")
+    ] = None,
+    device: Annotated[str, typer.Option(help="auto, cpu or cuda")] = "auto",
+    quiet: _QUIET = False,
+    json: _JSON = False,
+) -> None:
+    """Draw a labelled sheet: the base model beside the LoRA, from the same noise."""
+    from train.sample import Wish, asked
+    from train.sample import sample as drawn
+
+    usual = {"negative": negative, "steps": steps, "guidance": guidance}
+    wish = Wish(
+        asked(file, prompt or [], prompts, usual), strength or [1.0], seed or [], base, device
+    )
+    target = out or file.with_name(f"{file.stem}-sheet.png")
+    drawn(file, wish, target, _models(), Console(level=0 if quiet else 1, json=json))
 
 
 def main(args: Sequence[str] | None = None) -> None:

@@ -96,6 +96,9 @@ class Config:
     save_every_steps: int | None = option(
         None, "Export and checkpoint after each so many steps", decides=False, least=1
     )
+    prompts: Path | None = option(  # noqa: RUF009
+        None, "File of prompts, one a line: drawn with each export", decides=False
+    )
     keep: int = option(2, "Checkpoints that are kept, the newest ones", decides=False, least=1)
     resume: Path | None = option(  # noqa: RUF009  (a Path cannot change)
         None, "Run folder that must be the one this command goes on with", decides=False

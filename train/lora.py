@@ -50,6 +50,27 @@ def add(network: Any, targets: tuple[str, ...], rank: int, alpha: float) -> None
             weight.data = weight.data.float()
 
 
+def add_ranks(network: Any, ranks: Mapping[str, int]) -> None:
+    """Give modules an adapter, each of its own rank: name -> rank."""
+    from peft import LoraConfig
+
+    first = next(iter(ranks.values()))
+    own = {f"^{name}$": rank for name, rank in ranks.items() if rank != first}
+    config = LoraConfig(r=first, lora_alpha=first, target_modules=list(ranks), rank_pattern=own)
+    network.add_adapter(config, adapter_name=ADAPTER)
+
+
+def layers(base: Base) -> list[tuple[str, Any]]:
+    """Return peft's layers by the names that `of_base` uses."""
+    each = [("", base.network), *((f"{part}.", one) for part, one in base.encoders.items())]
+    return [
+        (before + name, layer)
+        for before, module in each
+        for name, layer in module.named_modules()
+        if ADAPTER in getattr(layer, "scaling", {})
+    ]
+
+
 def seed_weights(network: "nn.Module", seed: int, part: str = "") -> None:
     """Set first weights that depend on the seed and the module's name alone.
 

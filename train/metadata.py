@@ -186,7 +186,7 @@ def _of_data(data: Data, config: Config, facts: Facts) -> dict[str, str]:
         "ss_num_reg_images": "0",
         "ss_batch_size_per_device": str(config.batch),
         "ss_total_batch_size": str(config.batch),
-        "ss_resolution": str(_usual_size(data)),
+        "ss_resolution": str(usual_size(data)),
         "ss_cache_latents": "True",
         "ss_shuffle_caption": str(config.shuffle_tags),
         "ss_keep_tokens": str(config.keep_tags if config.shuffle_tags else 0),
@@ -200,7 +200,7 @@ def _of_data(data: Data, config: Config, facts: Facts) -> dict[str, str]:
 
 
 def _spec(data: Data, config: Config, family: Family, facts: Facts) -> dict[str, str]:
-    width, height = _usual_size(data)
+    width, height = usual_size(data)
     velocity = facts.prediction is Prediction.V_PREDICTION
     found = {
         "sai_model_spec": "1.0.1",
@@ -218,7 +218,7 @@ def _spec(data: Data, config: Config, family: Family, facts: Facts) -> dict[str,
     return found
 
 
-def _usual_size(data: Data) -> tuple[int, int]:
+def usual_size(data: Data) -> tuple[int, int]:
     """Return the (width, height) px that most samples have; of equals the largest."""
     buckets = Counter(lesson.bucket for lesson in data.lessons.values())
     return max(buckets, key=lambda size: (buckets[size], size))

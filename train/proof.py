@@ -1,7 +1,7 @@
 """A LoRA file is applied, by what it says alone, and compared with the model that was trained."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from prep.errors import MachineError
 from train import lora
@@ -22,7 +22,7 @@ def check_applied(path: Path, base: Base, family: Family) -> None:
     """
     wanted = _answers(base, family)
     kept = {name: (pair.down.data, pair.up.data) for name, pair in lora.of_base(base).items()}
-    scales = _scales(base)
+    scales = [(layer, layer.scaling[lora.ADAPTER]) for _, layer in lora.layers(base)]
     try:
         _apply(path, base, family)
         found = _answers(base, family)
@@ -42,7 +42,7 @@ def _apply(path: Path, base: Base, family: Family) -> None:
     from safetensors.torch import load_file
 
     saved = load_file(path)
-    layers = dict(_layers(base))
+    layers = dict(lora.layers(base))
     for name, pair in lora.of_base(base).items():
         word = family.export_name(name)
         # Copies: where a file's numbers lie in memory would decide the last bits of a product.
@@ -50,18 +50,6 @@ def _apply(path: Path, base: Base, family: Family) -> None:
         pair.up.data = saved[f"{word}.lora_up.weight"].to(base.device, copy=True)
         rank = pair.down.shape[0]
         layers[name].scaling[lora.ADAPTER] = saved[f"{word}.alpha"].item() / rank
-
-
-def _layers(base: Base) -> list[tuple[str, Any]]:
-    """Return peft's layers by the names that `lora.of_base` uses."""
-    found = []
-    for before, module in (("", base.network), *((f"{p}.", m) for p, m in base.encoders.items())):
-        found += [(before + n, m) for n, m in module.named_modules() if hasattr(m, "scaling")]
-    return [(name, layer) for name, layer in found if lora.ADAPTER in layer.scaling]
-
-
-def _scales(base: Base) -> list[tuple[Any, float]]:
-    return [(layer, layer.scaling[lora.ADAPTER]) for _, layer in _layers(base)]
 
 
 def _answers(base: Base, family: Family) -> "list[Tensor]":

@@ -15,9 +15,10 @@ from train.crew import Crew
 from train.family import Base
 from train.feed import Feed
 from train.loop import HALVES, Task, train
-from train.metadata import Facts, metadata
+from train.metadata import Facts, metadata, usual_size
 from train.metrics import Metrics
 from train.optimizer import Learner, check_device
+from train.prompts import Prompt, read
 from train.run import Run, check_length, program_version
 from train.text import States, all_texts
 from train.watch import StoppedError, Watch
@@ -31,6 +32,8 @@ def carry_out(run: Run, console: Console) -> None:
         KeyboardInterrupt: Stopped by Ctrl-C; everything is saved.
         SystemExit: Stopped by SIGTERM, likewise.
     """
+    if run.config.prompts is not None:
+        read(run.config.prompts, usual_prompt(run))  # its mistakes are told before the training
     with crew.joined(run.config.device) as found:
         check_device(run.config, found.device)
         task = opened(run, found, console if found.first else Console(level=0))
@@ -40,6 +43,7 @@ def carry_out(run: Run, console: Console) -> None:
         if found.first and stopped is None:
             _keep_shorter(run)
             publish(run, task.base, run.export, run.steps)
+            draw_samples(run, task, run.export)
         found.wait()
     if stopped is not None:
         signal.raise_signal(stopped)
@@ -119,7 +123,7 @@ def _train(run: Run, task: Task, learner: Learner, done: int, console: Console) 
             metrics=metrics,
             progress=progress,
             stop=stop,
-            save=lambda step: publish(run, task.base, between(run, step), step),
+            save=lambda step: _keep(run, task, step),
         )
         try:
             train(task, learner, done, run.steps, watch.after)
@@ -162,6 +166,34 @@ def publish(run: Run, base: Base, path: Path, step: int) -> None:
     )
     about = metadata(run.data, config, run.family, facts)
     export.write(path, tensors, about, lambda made: proof.check_applied(made, base, run.family))
+
+
+def _keep(run: Run, task: Task, step: int) -> None:
+    place = between(run, step)
+    publish(run, task.base, place, step)
+    draw_samples(run, task, place)
+
+
+def draw_samples(run: Run, task: Task, beside: Path) -> None:
+    """Draw the prompts that the person asked for, with fixed noise; see `sample.Drawer`.
+
+    Each picture is `samples/<name of the export>-<number>-<seed>.png` in the run folder.
+    """
+    if run.config.prompts is None:
+        return
+    from train.sample import Drawer
+    from train.sampler import opened_vae
+
+    prompts = read(run.config.prompts, usual_prompt(run))
+    coder = opened_vae(run.found.path, task.base.device)
+    drawer = Drawer(task.base, run.family, coder, prompts, run.config.clip_skip)
+    drawer.draw(run.folder / "samples" / beside.stem)
+
+
+def usual_prompt(run: Run) -> Prompt:
+    """Return a prompt of the size that most samples have."""
+    width, height = usual_size(run.data)
+    return Prompt("", width=width, height=height)
 
 
 def _keep_shorter(run: Run) -> None:

@@ -1,0 +1,71 @@
+"""Pictures side by side, with a word above each column and beside each row. Pillow only."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+_MARGIN = 8
+_LINE = 18
+_SIDE = 160
+
+
+def grid(
+    columns: Sequence[str], rows: Sequence[str], pictures: "Sequence[Image.Image]"
+) -> "Image.Image":
+    """Return one RGB picture of all pictures, row by row, labelled.
+
+    Cells are as large as the largest picture; labels that are too long end in dots.
+
+    Args:
+        pictures: `len(columns)` times `len(rows)` of them.
+    """
+    from PIL import Image, ImageDraw, ImageFont
+
+    width = max(one.width for one in pictures)
+    height = max(one.height for one in pictures)
+    size = (
+        _SIDE + len(columns) * (width + _MARGIN) + _MARGIN,
+        _LINE + len(rows) * (height + _MARGIN) + _MARGIN,
+    )
+    sheet = Image.new("RGB", size, "white")
+    pen = ImageDraw.Draw(sheet)
+    font = ImageFont.load_default(12)
+    for n, label in enumerate(columns):
+        left = _SIDE + _MARGIN + n * (width + _MARGIN)
+        pen.text((left, 3), _cut(label, width, font), "black", font)
+    for n, label in enumerate(rows):
+        top = _LINE + n * (height + _MARGIN)
+        for m, line in enumerate(_lines(label, _SIDE, font)[: max(1, height // _LINE)]):
+            pen.text((_MARGIN, top + m * _LINE), line, "black", font)
+    for n, picture in enumerate(pictures):
+        row, column = divmod(n, len(columns))
+        place = (_SIDE + _MARGIN + column * (width + _MARGIN), _LINE + row * (height + _MARGIN))
+        sheet.paste(picture, place)
+    return sheet
+
+
+def _cut(text: str, width: int, font: "object") -> str:
+    """Return as much of a text as fits, with dots where some is missing."""
+    if _length(text, font) <= width:
+        return text
+    while text and _length(text + "...", font) > width:
+        text = text[:-1]
+    return text + "..."
+
+
+def _lines(text: str, width: int, font: "object") -> list[str]:
+    """Return a text broken at spaces into lines that fit."""
+    found: list[str] = []
+    for word in text.split():
+        joined = f"{found[-1]} {word}" if found else word
+        if found and _length(joined, font) <= width:
+            found[-1] = joined
+        else:
+            found.append(_cut(word, width, font))
+    return found
+
+
+def _length(text: str, font: "object") -> float:
+    return float(font.getlength(text))  # type: ignore[attr-defined]
