@@ -9,6 +9,7 @@ from typing import Any
 
 from prep import vae
 from prep.console import Console
+from prep.errors import MachineError
 from train import checkpoint, crew, export, proof, stopping
 from train import lora as adapter
 from train.crew import Crew
@@ -34,7 +35,7 @@ def carry_out(run: Run, console: Console) -> None:
     """
     if run.config.prompts is not None:
         read(run.config.prompts, usual_prompt(run))  # its mistakes are told before the training
-    with crew.joined(run.config.device) as found:
+    with memory_errors(), crew.joined(run.config.device) as found:
         check_device(run.config, found.device)
         task = opened(run, found, console if found.first else Console(level=0))
         learner = Learner(task.base.learning(), run.config, found.device.split(":")[0])
@@ -47,6 +48,28 @@ def carry_out(run: Run, console: Console) -> None:
         found.wait()
     if stopped is not None:
         signal.raise_signal(stopped)
+
+
+@contextmanager
+def memory_errors() -> Iterator[None]:
+    """Turn what torch says of too little memory into advice.
+
+    Raises:
+        MachineError: Memory of the GPU or of the machine was not enough.
+    """
+    import torch
+
+    try:
+        yield
+    except (torch.OutOfMemoryError, RuntimeError) as error:
+        known = isinstance(error, torch.OutOfMemoryError) or "DefaultCPUAllocator" in str(error)
+        if not known:
+            raise
+        raise MachineError(
+            "there is too little memory for this training",
+            "try `--gradient-checkpointing`, more `--accumulate`, `--precision bf16`, "
+            "or a smaller `--batch`",
+        ) from error
 
 
 def opened(run: Run, found: Crew, console: Console) -> Task:

@@ -14,11 +14,11 @@ import torch
 
 from prep import vae
 from prep.console import Console
-from prep.errors import ConfigError, HeldError, UserError
+from prep.errors import ConfigError, HeldError, MachineError, UserError
 from prep.lock import held
 from prep.models import Models
 from tests.train.killing import killed, trained
-from train import checkpoint, data, run
+from train import checkpoint, data, run, session
 from train.config import Config
 from train.order import batches
 
@@ -165,6 +165,33 @@ def test_fewer_steps_are_refused(meta: Path, tmp_path: Path, models: Models) -> 
     assert (str(caught.value), caught.value.hint) == (
         f"`{made.parent}` has done 2 steps already, and 1 are asked for",
         "ask for more steps, or begin another run with `--name`",
+    )
+
+
+def test_half_precision_goes_on_bit_for_bit(meta: Path, tmp_path: Path, models: Models) -> None:
+    """In bfloat16 too, with a base model in it, a run in two parts is the run in one."""
+    more = {"precision": "bf16", "gradient_checkpointing": True}
+    whole = _lora(meta, tmp_path / "whole", models, _console(), steps=4, **more)
+    _lora(meta, tmp_path / "out", models, _console(), steps=2, **more)
+
+    made = _lora(meta, tmp_path / "out", models, _console(), steps=4, **more)
+
+    assert made.read_bytes() == whole.read_bytes()
+
+
+def test_too_little_memory_is_told_with_advice() -> None:
+    """What torch says when memory is used up becomes two lines; other errors stay what they are."""
+    with pytest.raises(MachineError) as caught, session.memory_errors():
+        torch.empty(1 << 50)
+    with pytest.raises(RuntimeError, match="size"), session.memory_errors():
+        torch.ones(2) + torch.ones(3)
+
+    assert (str(caught.value), caught.value.hint) == (
+        "there is too little memory for this training",
+        (
+            "try `--gradient-checkpointing`, more `--accumulate`, `--precision bf16`, "
+            "or a smaller `--batch`"
+        ),
     )
 
 
