@@ -225,7 +225,7 @@ def _belongs(part: str, name: str) -> bool:
 
 
 def _picked(path: Path, part: str) -> "dict[str, Tensor]":
-    if path.suffix.lower() == ".safetensors":
+    if path.suffix.lower() != ".ckpt":
         from safetensors import safe_open
 
         tensorfile.header(path)

@@ -2,8 +2,8 @@
 
 import inspect
 import os
-from collections.abc import Callable, Sequence
-from dataclasses import fields
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Annotated, Any, get_type_hints
 
@@ -44,8 +44,22 @@ def lora(meta: list[Path], config: Config, console: Console) -> None:
     trained(meta, config, _models(), quiet, first)
 
 
-def command(body: Callable[[list[Path], Config, Console], None]) -> Callable[..., None]:
-    """Return `body` as Typer wants it: an option for every field of `Config`, help and default."""
+def finetune(meta: list[Path], config: Config, console: Console) -> None:
+    """Train the whole U-Net on the samples of META, and the text encoder where asked."""
+    lora(meta, replace(config, method="finetune"), console)
+
+
+def command(
+    body: Callable[[list[Path], Config, Console], None],
+    lacks: Sequence[str],
+    usual: Mapping[str, Any] | None = None,
+) -> Callable[..., None]:
+    """Return `body` as Typer wants it: an option for every field of `Config`, help and default.
+
+    Args:
+        lacks: Fields that make no sense for it.
+        usual: Other defaults than those of `Config`.
+    """
 
     def run(**given: Any) -> None:
         level = 0 if given.pop("quiet") else 2 if given.pop("verbose") else 1
@@ -58,9 +72,10 @@ def command(body: Callable[[list[Path], Config, Console], None]) -> Callable[...
         (
             item.name,
             Annotated[hints[item.name], typer.Option(help=item.metadata["help"])],
-            item.default,
+            (usual or {}).get(item.name, item.default),
         )
         for item in fields(Config)
+        if item.name not in lacks
     ]
     flags = [("quiet", _QUIET, False), ("verbose", _VERBOSE, False), ("json", _JSON, False)]
     each = [("meta", _META, inspect.Parameter.empty), *named, *flags]
@@ -97,8 +112,10 @@ def _models() -> Models:
     return Models(user_home(os.environ), offline)
 
 
-app.command("lora")(command(lora))
-app.command("check")(command(check))
+_OF_LORAS = ("rank", "alpha", "targets")
+app.command("lora")(command(lora, ("method", "save_as")))
+app.command("check")(command(check, ("method", "save_as")))
+app.command("finetune")(command(finetune, ("method", *_OF_LORAS), {"learning_rate": 1e-5}))
 
 
 @app.command()

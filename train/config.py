@@ -12,6 +12,8 @@ from prep.errors import ConfigError
 DEVICES = ("auto", "cpu", "cuda")
 # Each holds the modules of the one before it: kohya's names for SD 1.x count 128, 192 and 278.
 TARGETS = ("attention", "transformer", "convolutions")
+METHODS = ("lora", "finetune")
+FORMS = ("folder", "file")
 OPTIMIZERS = ("adamw", "adamw8bit")
 SCHEDULES = ("constant", "cosine", "cosine-with-restarts")
 PRECISIONS = ("fp32", "bf16", "fp16")
@@ -50,6 +52,7 @@ class Config:
     base: str | None = option(
         None, "Base model: folder, hub id or `tiny`; default: the dataset's", decides=False
     )
+    method: str = option("lora", "lora or finetune", words=METHODS)
     rank: int = option(16, "Inner width of the adapter", least=1)
     alpha: float | None = option(
         None, "Scale of the adapter times rank; default: the rank", above=0
@@ -96,6 +99,10 @@ class Config:
     save_every_steps: int | None = option(
         None, "Export and checkpoint after each so many steps", decides=False, least=1
     )
+    save_as: str = option(
+        "folder", "Form of the model: folder (diffusers) or file (for WebUIs)",
+        decides=False, words=FORMS,
+    )  # fmt: skip
     prompts: Path | None = option(  # noqa: RUF009
         None, "File of prompts, one a line: drawn with each export", decides=False
     )

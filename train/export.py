@@ -4,6 +4,7 @@ Source: key names and hashes of kohya-ss/sd-scripts (commit 48d368fa).
 """
 
 import hashlib
+import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,6 +15,9 @@ from train.lora import Pair
 
 if TYPE_CHECKING:
     from torch import Tensor
+
+# Where the folder of a fine-tuned model says what it was made of.
+BORN = "prep_certificate.json"
 
 
 def named(
@@ -64,8 +68,8 @@ def hashes(packed: Mapping[str, tensorfile.Packed], metadata: Mapping[str, str])
     The model's is the SHA-256 of all bytes behind the header; the legacy one is that of 64 KiB at
     1 MiB of the file with `ss_*` metadata only, shortened to 8 digits.
     """
-    said = {word: value for word, value in metadata.items() if word.startswith("ss_")}
-    data = tensorfile.dump(packed, said, align=64)
+    few = {word: value for word, value in metadata.items() if word.startswith("ss_")}
+    data = tensorfile.dump(packed, few, align=64)
     start = 8 + int.from_bytes(data[:8], "little")
     return {
         "sshs_model_hash": hashlib.sha256(memoryview(data)[start:]).hexdigest(),
@@ -74,14 +78,25 @@ def hashes(packed: Mapping[str, tensorfile.Packed], metadata: Mapping[str, str])
 
 
 def recipe_of(path: Path) -> str:
-    """Return the digest of the recipe that made a LoRA file; reads its header only."""
-    return tensorfile.header(path).metadata.get("ss_session_id", "")
+    """Return the digest of the recipe that made an export; reads its header only."""
+    return said(path).get("ss_session_id", "")
 
 
 def steps_of(path: Path) -> int:
-    """Return after how many steps a LoRA file was exported; reads its header only."""
-    said = tensorfile.header(path).metadata.get("ss_steps", "")
-    return int(said) if said.isdigit() else 0
+    """Return after how many steps an export was made; reads its header only."""
+    steps = said(path).get("ss_steps", "")
+    return int(steps) if steps.isdigit() else 0
+
+
+def said(path: Path) -> Mapping[str, str]:
+    """Return what an export says of itself: a file in its header, a folder in a file of its own."""
+    if path.is_file():
+        return tensorfile.header(path).metadata
+    try:
+        found = json.loads((path / BORN).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}
 
 
 def check_same(path: Path, tensors: "Mapping[str, Tensor]") -> None:

@@ -156,6 +156,13 @@ def _of_run(data: Data, config: Config, facts: Facts) -> dict[str, str]:
 
 def _of_network(config: Config, family: Family, facts: Facts) -> dict[str, str]:
     velocity = facts.prediction is Prediction.V_PREDICTION
+    if config.method == "finetune":
+        return {
+            "ss_base_model_version": family.base_version + ("_v" if velocity else ""),
+            "ss_clip_skip": str(config.clip_skip) if config.clip_skip > 1 else "None",
+            "ss_sd_model_name": facts.base,
+            **facts.base_hashes,
+        }
     kernels = {"conv_dim": str(config.rank), "conv_alpha": str(config.scale())}
     return {
         "ss_network_module": "networks.lora",
@@ -204,7 +211,7 @@ def _spec(data: Data, config: Config, family: Family, facts: Facts) -> dict[str,
     velocity = facts.prediction is Prediction.V_PREDICTION
     found = {
         "sai_model_spec": "1.0.1",
-        "architecture": f"{family.architecture}/lora",
+        "architecture": family.architecture + ("/lora" if config.method == "lora" else ""),
         "implementation": "diffusers",
         "implementation_version": f"prep-and-train/{facts.version}",
         "title": facts.name,

@@ -86,7 +86,6 @@ def decide(paths: Sequence[Path], config: Config, models: Models) -> Run:
     recipe = files.digest_bytes(
         files.canonical(
             {
-                "method": "lora",
                 "version": VERSION,
                 "family": family.name,
                 "base": base_digest,
@@ -101,9 +100,14 @@ def decide(paths: Sequence[Path], config: Config, models: Models) -> Run:
     folder = config.out / f"{name}-{recipe[:8]}"
     run = Run(
         data, config, per_epoch, family, found, base, base_digest, recipe, name, folder,
-        folder / f"{name}.safetensors", _base_hashes(found, models),
+        folder / f"{name}{_ending(config)}", _base_hashes(found, models),
     )  # fmt: skip
     return run if config.resume is None else _resumed(run, config.resume)
+
+
+def _ending(config: Config) -> str:
+    """Return the suffix of the export: a fine-tuned model may be a folder."""
+    return "" if config.method == "finetune" and config.save_as == "folder" else ".safetensors"
 
 
 def opened_base(base: str, models: Models) -> tuple[Found, Family]:
@@ -134,7 +138,7 @@ def _base_hashes(found: Found, models: Models) -> dict[str, str]:
 def _resumed(run: Run, folder: Path) -> Run:
     """Return a run in the folder that `--resume` names."""
     name = str(earlier.asked(folder, facts(run), list(run.config.deciding()))["name"])
-    return replace(run, name=name, folder=folder, export=folder / f"{name}.safetensors")
+    return replace(run, name=name, folder=folder, export=folder / f"{name}{_ending(run.config)}")
 
 
 def lora(
@@ -245,7 +249,6 @@ def check_length(run: Run, done: int) -> None:
 def facts(run: Run) -> dict[str, Any]:
     """Return what decides a run, as it stands in `config.json`."""
     return {
-        "method": "lora",
         "recipe": run.recipe,
         "version": VERSION,
         "program": program_version(),

@@ -18,6 +18,7 @@ from train.feed import Feed
 from train.loop import HALVES, Task, train
 from train.metadata import Facts, metadata, usual_size
 from train.metrics import Metrics
+from train.model_files import FORMS
 from train.optimizer import Learner, check_device
 from train.prompts import Prompt, read
 from train.run import Run, check_length, program_version
@@ -75,12 +76,17 @@ def memory_errors() -> Iterator[None]:
 def opened(run: Run, found: Crew, console: Console) -> Task:
     """Return the base model with its adapter, and what it will be shown."""
     config = run.config
-    base = run.family.load(run.found.path, found.device, HALVES.get(config.precision, "float32"))
+    whole = config.method == "finetune"  # small steps would be rounded away in half precision
+    kind = "float32" if whole else HALVES.get(config.precision, "float32")
+    base = run.family.load(run.found.path, found.device, kind)
     texts = all_texts(list(run.data.lessons.values()))
     cut = run.family.overlong(base, texts)
     if cut:
         console.note(f"{len(cut)} of {len(texts)} texts are too long; their ends are not trained")
-    adapter.adapt(base, run.family, config)
+    if whole:
+        _unfreeze(base, config.text_encoder)
+    else:
+        adapter.adapt(base, run.family, config)
     network: Any = base.network
     if config.gradient_checkpointing:
         network.enable_gradient_checkpointing()
@@ -92,6 +98,14 @@ def opened(run: Run, found: Crew, console: Console) -> Task:
         lambda texts: run.family.encode(base, texts, config.clip_skip), base.text_learns()
     )
     return Task(base, run.family, feed, states, found)
+
+
+def _unfreeze(base: Base, text_encoder: bool) -> None:
+    """Let the network itself learn, and the text encoders where they are asked for."""
+    base.network.requires_grad_(True)
+    if text_encoder:
+        for encoder in base.encoders.values():
+            encoder.requires_grad_(True)
 
 
 def machine(run: Run, found: Crew) -> dict[str, Any]:
@@ -171,13 +185,12 @@ def between(run: Run, step: int) -> Path:
     every = run.config.save_every_epochs
     epoch, rest = divmod(step, run.per_epoch)
     word = f"{epoch:06d}" if every and not rest and not epoch % every else f"step{step:08d}"
-    return run.folder / f"{run.name}-{word}.safetensors"
+    return run.folder / f"{run.name}-{word}{run.export.suffix}"
 
 
 def publish(run: Run, base: Base, path: Path, step: int) -> None:
     """Write the export of a step."""
     config = replace(run.config, steps=step)
-    tensors = export.named(adapter.of_base(base), config.scale(), run.family.export_name)
     facts = Facts(
         name=run.name,
         recipe=run.recipe,
@@ -188,6 +201,10 @@ def publish(run: Run, base: Base, path: Path, step: int) -> None:
         prediction=base.prediction,
     )
     about = metadata(run.data, config, run.family, facts)
+    if config.method == "finetune":
+        FORMS[config.save_as](path, base, run.found.path, about)
+        return
+    tensors = export.named(adapter.of_base(base), config.scale(), run.family.export_name)
     export.write(path, tensors, about, lambda made: proof.check_applied(made, base, run.family))
 
 
@@ -223,4 +240,4 @@ def _keep_shorter(run: Run) -> None:
     """Give the export of a run that was made longer the name of its step."""
     if run.export.exists():
         step = export.steps_of(run.export)
-        run.export.replace(run.folder / f"{run.name}-step{step:08d}.safetensors")
+        run.export.replace(run.folder / f"{run.name}-step{step:08d}{run.export.suffix}")

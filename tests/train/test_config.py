@@ -21,7 +21,8 @@ def test_only_what_decides_bytes_is_in_the_recipe() -> None:
     assert given.deciding() == Config(rank=4).deciding()
     assert {item.name for item in fields(Config)} - set(given.deciding()) == {
         "accumulate", "attention", "base", "device", "epochs", "gradient_checkpointing", "keep",
-        "name", "out", "resume", "save_every_epochs", "save_every_steps", "steps",
+        "name", "out", "prompts", "resume", "save_as", "save_every_epochs", "save_every_steps",
+        "steps",
     }  # fmt: skip
     assert given.deciding()["alpha"] == 4.0
 

@@ -1,0 +1,106 @@
+"""A full-size Stable Diffusion 1.5 in one file, of random weights: trained, and written back.
+
+`python -m benchmarks.full_size FOLDER` writes the model there (2.1 GB, bfloat16), makes two 512 px
+samples, trains a LoRA for two steps in bf16, loads it with diffusers, and prints what each part
+took. By hand: it wants 10 GB of memory and minutes.
+"""
+
+import json
+import resource
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from prep import dataset, files, ldm, single_file, tensorfile, vae
+from prep.console import Console
+from prep.dataset import Concept, Dataset, Sample
+from prep.models import Models
+from train import run
+from train.config import Config
+
+
+def write_model(path: Path) -> None:
+    """Write a random model in the real layout and size."""
+    import torch
+    from diffusers import AutoencoderKL, UNet2DConditionModel
+    from transformers import CLIPTextConfig, CLIPTextModel
+
+    def config(part: str) -> dict[str, Any]:
+        found: dict[str, Any] = json.loads(
+            (single_file.shipped() / part / "config.json").read_text()
+        )
+        return found
+
+    torch.manual_seed(0)
+    torch.set_default_dtype(torch.bfloat16)
+    unet: Any = UNet2DConditionModel
+    coder: Any = AutoencoderKL
+    parts = {
+        "unet": unet.from_config(config("unet")),
+        "vae": coder.from_config(config("vae")),
+        "text_encoder": CLIPTextModel(CLIPTextConfig(**config("text_encoder"))),
+    }
+    torch.set_default_dtype(torch.float32)
+    packed = {}
+    for part, module in parts.items():
+        for name, tensor in module.state_dict().items():
+            shape = (*tensor.shape, 1, 1) if ldm.is_flat(part, name) else tuple(tensor.shape)
+            data = tensor.contiguous().view(-1).view(torch.uint8).numpy().data
+            packed[ldm.to_ldm(part, name)] = tensorfile.Packed("BF16", shape, data)
+    with files.published(path) as scratch, scratch.open("wb") as file:
+        file.writelines(tensorfile.pieces(packed))
+
+
+def write_dataset(folder: Path, base: Path) -> Path:
+    """Write two samples of 512 px with random latents."""
+    import torch
+
+    samples = {}
+    for n in range(2):
+        mean, logvar = torch.randn((2, 4, 64, 64), generator=torch.Generator().manual_seed(n))
+        place = f"latents/{n}.safetensors"
+        files.write(folder / "images/.prep" / place, vae.dump(vae.Latents(mean, logvar - 3)))
+        samples[f"{n}.png"] = Sample(
+            f"{n:064x}", (512, 512), ("a", "toy"), bucket=(512, 512), latents=place
+        )
+    found = Dataset(
+        "images", samples, "images/.prep", {"": Concept()}, base=str(base),
+        vae=vae.numbers(base, base.name),
+    )  # fmt: skip
+    files.write(folder / "meta_lat.json", dataset.dump(found))
+    return folder / "meta_lat.json"
+
+
+@contextmanager
+def told(what: str, rows: list[dict[str, Any]]) -> Iterator[None]:
+    """Print what the block took."""
+    began = time.monotonic()
+    yield
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
+    rows.append({"what": what, "seconds": round(time.monotonic() - began, 1), "peak_gb": peak})
+    print(f"{what:<28} {rows[-1]['seconds']:>7} s   peak {peak:.1f} GB", flush=True)
+
+
+def main(folder: Path) -> None:
+    """Make what is missing, train, load, print."""
+    rows: list[dict[str, Any]] = []
+    model = folder / "full.safetensors"
+    if not model.exists():
+        with told("write the model", rows):
+            write_model(model)
+    with told("dataset, VAE's digest", rows):
+        meta = write_dataset(folder, model)
+    config = Config(steps=2, rank=16, precision="bf16", out=folder / "runs", name="full")
+    with told("train lora: 2 steps in bf16", rows):
+        made = run.lora([meta], config, Models(folder / "home", True), Console())
+    modules = [n for n in tensorfile.header(made).tensors if n.endswith("lora_down.weight")]
+    print(f"{made}: {made.stat().st_size} bytes, {len(modules)} modules")
+    print((made.parent / "metrics.jsonl").read_text(), end="")
+    (folder / "full_size.json").write_text(json.dumps(rows, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))

@@ -1,0 +1,108 @@
+import importlib.util
+import io
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from prep import single_file, vae
+from prep.console import Console
+from prep.models import Models
+from train import run
+from train.config import Config
+from train.families.sd15 import FAMILY
+
+
+def _config(tmp_path: Path, **given: Any) -> Config:
+    plain = {"method": "finetune", "steps": 2, "learning_rate": 1e-3, "name": "toy"}
+    return Config(**plain | {"out": tmp_path / "runs"} | given)
+
+
+@pytest.fixture(scope="module")
+def narrow(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A narrow model of the real block structure."""
+    place = Path(__file__).with_name("test_single_file.py")
+    spec = importlib.util.spec_from_file_location("narrow_models", place)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    built: Path = module.build_narrow(tmp_path_factory.mktemp("narrow"))
+    return built
+
+
+def test_a_folder_that_loads_again(meta: Path, tmp_path: Path, models: Models, base: Path) -> None:
+    """The model is a diffusers folder that a pipeline and `train` open; all of the U-Net moved."""
+    from diffusers import StableDiffusionPipeline
+
+    made = run.lora([meta], _config(tmp_path), models, Console(level=0))
+
+    pipeline: Any = StableDiffusionPipeline.from_pretrained(str(made), local_files_only=True)
+    before, after = (FAMILY.load(place, "cpu") for place in (base, made))
+    old, new = before.network.state_dict(), after.network.state_dict()
+    found = pipeline.unet.state_dict()
+    assert all(torch.equal(found[name], new[name]) for name in new)
+    assert sum(torch.equal(old[name], new[name]) for name in new) < 0.05 * len(new)
+    text = before.text["encoder"].state_dict()
+    assert all(torch.equal(text[n], w) for n, w in after.text["encoder"].state_dict().items())
+    assert vae.numbers(made, "x") == vae.numbers(base, "x")
+    born = json.loads((made / "prep_certificate.json").read_text())
+    assert len(json.loads(born["prep_certificate"])["samples"]) == 6
+
+
+def test_the_same_command_says_that_it_is_done(meta: Path, tmp_path: Path, models: Models) -> None:
+    """A folder is recognised as a file is; with the text encoder it is another run."""
+    made = run.lora([meta], _config(tmp_path), models, Console(level=0))
+    out = io.StringIO()
+
+    run.lora([meta], _config(tmp_path), models, Console(out=out, err=out))
+    other = run.lora([meta], _config(tmp_path, text_encoder=True), models, Console(level=0))
+
+    assert out.getvalue() == f"already done: {made}\n"
+    assert other.parent != made.parent
+    one, two = (FAMILY.load(place, "cpu").text["encoder"].state_dict() for place in (made, other))
+    assert not any(torch.equal(one[n], two[n]) for n in one if n.endswith("q_proj.weight"))
+
+
+def test_a_file_that_loads_again(
+    tmp_path: Path, models: Models, narrow: Path, built_dataset: Callable[..., Path]
+) -> None:
+    """As one file the model holds what the folder holds, and is a base model like any other."""
+    meta = built_dataset(tmp_path / "data", narrow)
+    folder = run.lora([meta], _config(tmp_path), models, Console(level=0))
+    file = run.lora([meta], _config(tmp_path / "f", save_as="file"), models, Console(level=0))
+
+    assert file.suffix == ".safetensors"
+    assert single_file.what(single_file.names(file)) == "a Stable Diffusion 1.x model"
+    one, two = (FAMILY.load(place, "cpu").network.state_dict() for place in (file, folder))
+    assert all(torch.equal(one[name], two[name]) for name in two)
+    assert vae.numbers(file, "x") == vae.numbers(narrow, "x")
+    again = _config(tmp_path / "g", base=str(file), steps=1)
+    assert (run.lora([meta], again, models, Console(level=0)) / "unet").is_dir()
+
+
+def test_a_repeated_batch_is_learnt(meta: Path, tmp_path: Path, models: Models, base: Path) -> None:
+    """With latents, noise and timesteps held fixed, the loss falls by half in 50 steps."""
+    from train.objective import errors, noisy_and_target
+
+    opened = FAMILY.load(base, "cpu")
+    opened.network.requires_grad_(True)
+    generator = torch.Generator().manual_seed(0)
+    x0, noise = torch.randn(2, 2, 4, 8, 8, generator=generator)
+    when = torch.tensor([100, 800])
+    noisy, target = noisy_and_target(x0, noise, opened.alpha_bar_T[when], opened.prediction)
+    state = FAMILY.encode(opened, ["mascot"])[0]["text"]
+    optimizer = torch.optim.AdamW(opened.learning().values(), lr=1e-3)
+    seen = []
+    for _ in range(50):
+        answer = FAMILY.denoise(opened.network, noisy, when, {"text": state.expand(2, -1, -1)})
+        loss = errors(answer, target).mean()
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        seen.append(loss.item())
+
+    assert seen[-1] < 0.5 * seen[0]

@@ -1,0 +1,123 @@
+"""A fine-tuned model as others load it: a diffusers folder, or one file in the LDM layout.
+
+Each is whole or absent, and is read back before it gets its name.
+"""
+
+import json
+import shutil
+import uuid
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from prep import files, ldm, single_file, tensorfile, vae
+from prep.errors import MachineError
+from train.checkpoint import packed
+from train.export import BORN
+from train.family import Base
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+def write_file(path: Path, base: Base, source: Path, metadata: Mapping[str, str]) -> None:
+    """Publish network, text encoder and the source's VAE as one safetensors file, in float32.
+
+    Args:
+        source: The base model's folder or file.
+
+    Raises:
+        MachineError: The disk is full, or gave back other numbers than it was given.
+    """
+    import torch
+
+    parts = _parts(base) | {"vae": _vae(source)}
+    found: dict[str, Tensor] = {}
+    for part, tensors in parts.items():
+        for name, tensor in tensors.items():
+            kernel = tensor[..., None, None] if ldm.is_flat(part, name) else tensor
+            found[ldm.to_ldm(part, name)] = kernel
+    # Older readers ask for them.
+    found[ldm.PARTS["text_encoder"] + "embeddings.position_ids"] = torch.arange(77)[None]
+    each = {name: packed(tensor) for name, tensor in found.items()}
+    with files.published(path, lambda made: _check(made, parts)) as scratch:
+        files.write_pieces(scratch, tensorfile.pieces(each, metadata, align=64))
+
+
+def write_folder(path: Path, base: Base, source: Path, metadata: Mapping[str, str]) -> None:
+    """Publish a diffusers folder: what was trained, and the rest as the source has it.
+
+    Raises:
+        MachineError: The disk is full.
+    """
+    scratch = path.with_name(f"{files.SCRATCH}{uuid.uuid4().hex}")
+    try:
+        with files.disk_errors(path):
+            scratch.mkdir(parents=True)
+            _rest(scratch, source, base)
+            for part, module in _modules(base).items():
+                module.save_pretrained(str(scratch / part))
+            _check_folder(scratch, base)
+            text = json.dumps(dict(metadata), indent=1, ensure_ascii=False, sort_keys=True)
+            (scratch / BORN).write_text(text + "\n", encoding="utf-8")
+            for file in sorted(scratch.rglob("*")):
+                files.flush(file)
+            scratch.replace(path)
+            files.flush(path.parent)
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
+
+
+def _modules(base: Base) -> dict[str, Any]:
+    return {"unet": base.network, **base.encoders}
+
+
+def _parts(base: Base) -> "dict[str, dict[str, Tensor]]":
+    return {part: dict(module.state_dict()) for part, module in _modules(base).items()}
+
+
+def _vae(source: Path) -> "dict[str, Tensor]":
+    """Return the VAE's tensors of a base model, by diffusers' names of today."""
+    coder: Any = vae.open_vae(source, "cpu")  # its classes are typed only in part
+    return dict(coder.state_dict())
+
+
+def _rest(scratch: Path, source: Path, base: Base) -> None:
+    """Give a folder everything that is not trained: VAE, tokenizer, schedule, index."""
+    if source.is_dir():
+        for name in ("vae", "tokenizer", "scheduler"):
+            shutil.copytree(source / name, scratch / name, copy_function=shutil.copyfile)
+        shutil.copyfile(source / "model_index.json", scratch / "model_index.json")
+        return
+    shipped = single_file.shipped()
+    (scratch / "scheduler").mkdir()
+    for name in ("model_index.json", "scheduler/scheduler_config.json"):
+        (scratch / name).write_bytes((shipped / name).read_bytes())
+    base.text["tokenizer"].save_pretrained(str(scratch / "tokenizer"))
+    coder: Any = vae.open_vae(source, "cpu")
+    coder.save_pretrained(str(scratch / "vae"))
+
+
+def _check(path: Path, parts: "Mapping[str, Mapping[str, Tensor]]") -> None:
+    for part, wanted in parts.items():
+        _compare(single_file.state(path, part), wanted)
+
+
+def _check_folder(path: Path, base: Base) -> None:
+    from safetensors.torch import load_file
+
+    for part, wanted in _parts(base).items():
+        (weights,) = (path / part).glob("*.safetensors")
+        _compare(load_file(weights), wanted)
+
+
+def _compare(found: "Mapping[str, Tensor]", wanted: "Mapping[str, Tensor]") -> None:
+    same = found.keys() == wanted.keys() and all(
+        bool((found[name] == value.to("cpu")).all()) for name, value in wanted.items()
+    )
+    if not same:
+        raise MachineError("the model reads back as other numbers", "check the disk, run again")
+
+
+Writer = Callable[[Path, Base, Path, Mapping[str, str]], None]
+FORMS: Mapping[str, Writer] = {"folder": write_folder, "file": write_file}
