@@ -59,11 +59,10 @@ def in_stages(work: Path, kills: int) -> Iterator[dict[str, Any]]:
     """Yield a row for each stage of a whole pipeline."""
     chance = random.Random(SEED)
     clean = killing.new_project(work / "clean full", FULL)
-    running = killing.watched(clean)
     seen: dict[str, int] = {}
-    for event in running.events():
-        seen[event] = seen.get(event, 0) + 1
-    running.end()
+    with killing.watched(clean) as running:
+        for event in running.events():
+            seen[event] = seen.get(event, 0) + 1
     for stage in [event.removeprefix("begin ") for event in seen if event.startswith("begin ")]:
         bad = []
         for _ in range(kills):
@@ -71,7 +70,8 @@ def in_stages(work: Path, kills: int) -> Iterator[dict[str, Any]]:
             nth, delay = chance.randint(1, seen[event]), chance.uniform(0, 0.05)
             folder = killing.new_project(work / "stopped", FULL)
             killing.killed(folder, event, nth, delay)
-            code = killing.watched(folder).end()
+            with killing.watched(folder) as running:
+                code = running.end()
             wrong = killing.difference(clean, folder)
             bad += [f"{event} {nth} + {delay:.3f} s: {code}, {wrong}"] if code or wrong else []
             shutil.rmtree(folder)

@@ -1,7 +1,7 @@
 """Small projects, and ways to stop a run of them: by signal, by system call, by a full disk.
 
 `python -m tests.prep.killing FOLDER` runs a project and prints one line for each call of a
-stage's function, before and after it: that is what runs are stopped at.
+stage's function, before and after it, and waits for an answer: there runs are stopped.
 """
 
 import os
@@ -11,6 +11,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -37,6 +38,7 @@ pipelines:
       - edit: {trigger: mascot}
       - bucket: {resolution: 128, step: 32}
 """
+TAGGED = LIGHT.replace("      - edit", "      - tag: {model: tiny, batch: 2}\n      - edit")
 FULL = """\
 pipelines:
   full:
@@ -139,9 +141,18 @@ class Watched:
     process: "subprocess.Popen[str]"
 
     def events(self) -> Iterator[str]:
-        """Yield `begin STAGE` and `end STAGE` as they happen."""
+        """Yield `begin STAGE` and `end STAGE` as they happen; the run waits at each."""
         assert self.process.stdout is not None
-        yield from (line.strip() for line in self.process.stdout)
+        for line in self.process.stdout:
+            yield line.strip()
+            self.go_on()
+
+    def go_on(self) -> None:
+        """Let the run go on until its next event."""
+        assert self.process.stdin is not None
+        with suppress(BrokenPipeError):
+            self.process.stdin.write("\n")
+            self.process.stdin.flush()
 
     def reach(self, event: str, nth: int = 1) -> bool:
         """Wait for the n-th time that something happens; False where the run ended before."""
@@ -161,48 +172,48 @@ class Watched:
         return self.end()
 
     def end(self) -> int:
-        """Wait for the end; return the exit code."""
-        self.process.communicate(timeout=60)
-        return self.process.returncode
+        """Let the run go on to its end; return the exit code."""
+        for _ in self.events():
+            pass
+        return self.process.wait(timeout=60)
 
 
-def watched(folder: Path) -> Watched:
-    """Start a project in a process group of its own."""
+@contextmanager
+def watched(folder: Path) -> Iterator[Watched]:
+    """Start a project in a process group of its own; whatever is left of it is killed at last."""
     words = [sys.executable, "-P", "-m", "tests.prep.killing", str(folder)]
     pipe = subprocess.PIPE
-    return Watched(
-        subprocess.Popen(
-            words,
-            cwd=ROOT,
-            env=environment(),
-            stdout=pipe,
-            stderr=subprocess.DEVNULL,
-            text=True,
-            start_new_session=True,
-        )
+    process = subprocess.Popen(
+        words,
+        cwd=ROOT,
+        env=environment(),
+        stdin=pipe,
+        stdout=pipe,
+        stderr=subprocess.DEVNULL,
+        text=True,
+        start_new_session=True,
     )
+    try:
+        yield Watched(process)
+    finally:
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.communicate()
 
 
 def killed(folder: Path, event: str, nth: int, delay_s: float) -> bool:
     """Kill a run's whole process group some time after an event; False where it never came."""
-    running = watched(folder)
-    if not running.reach(event, nth):
-        running.end()
-        return False
-    time.sleep(delay_s)
-    running.send(signal.SIGKILL)
+    with watched(folder) as running:
+        if not running.reach(event, nth):
+            return False
+        running.go_on()
+        time.sleep(delay_s)
     return True
 
 
 @dataclass(frozen=True)
 class Call:
-    """One system call of a run that changes a file.
-
-    Attributes:
-        name: As strace knows it.
-        nth: Its number among the run's calls of that name.
-        text: The whole call, with the paths of its descriptors.
-    """
+    """One system call that changes a file: the n-th of its name, and all strace says of it."""
 
     name: str
     nth: int
@@ -254,15 +265,15 @@ def changed(folder: Path) -> None:
     (folder / "raw/beach 3.png").write_bytes(encoded(PICTURES[4], 1))
     (folder / "raw/beach 2.txt").write_text("late, words")
     file = folder / "pipelines.yaml"
-    file.write_text(
-        file.read_text().replace("mascot", "hero").replace("min_side: 32", "min_side: 40")
-    )
+    text = file.read_text().replace("mascot", "hero")
+    file.write_text(text.replace("min_side: 32", "min_side: 40"))
 
 
 def _announced(stage: Stage) -> Stage:
     def said(word: str) -> None:
         sys.stdout.write(f"{word} {stage.name}\n")
         sys.stdout.flush()
+        sys.stdin.readline()
 
     def call(*args: Any) -> Any:
         said("begin")

@@ -1,0 +1,160 @@
+"""Killed at any moment, the next run ends in the bytes of a run never stopped.
+
+`benchmarks/killed.py` is the long form: every system call, three kills in every stage.
+"""
+
+import os
+import random
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from prep.stages import all_stages
+from tests.prep import killing
+from tests.prep.killing import FULL, LIGHT, TAGGED, Call, difference, new_project, persons, tree
+
+needs_strace = pytest.mark.skipif(shutil.which("strace") is None, reason="strace is not installed")
+EVERY = 20
+
+
+def test_killed_once_in_every_stage(tmp_path: Path) -> None:
+    """Row 72: one dataset, killed in each stage in turn, ends as the one that nobody stopped."""
+    chance = random.Random(2)
+    clean, folder = new_project(tmp_path / "clean", FULL), new_project(tmp_path / "killed", FULL)
+    mine = persons(folder)
+    with killing.watched(clean) as running:
+        begun = [event for event in running.events() if event.startswith("begin")]
+        assert running.end() == 0
+    stages = list(dict.fromkeys(begun))
+    assert set(stages) == {f"begin {name}" for name in all_stages()}
+    for begin in stages:
+        event = chance.choice((begin, begin.replace("begin", "end")))
+        assert killing.killed(folder, event, 1, chance.uniform(0, 0.05)), event
+    with killing.watched(folder) as running:
+        assert running.end() == 0
+    assert difference(clean, folder) == []
+    assert persons(folder) == mine
+
+
+@pytest.fixture(scope="module")
+def first(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path, list[Call]]:
+    """Return a project before its first run, one after it, and the calls of that run."""
+    base = new_project(tmp_path_factory.mktemp("first") / "base", LIGHT)
+    clean = Path(shutil.copytree(base, base.parent / "clean"))
+    return base, clean, killing.calls(clean)
+
+
+@pytest.fixture(scope="module")
+def second(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path, list[Call]]:
+    """Return the same for the run after a person changed pixels, params and words."""
+    base = new_project(tmp_path_factory.mktemp("second") / "base", LIGHT)
+    killing.main(base)
+    killing.changed(base)
+    clean = Path(shutil.copytree(base, base.parent / "clean"))
+    return base, clean, killing.calls(clean)
+
+
+@needs_strace
+@pytest.mark.parametrize("which", ["first", "second"])
+def test_killed_at_system_calls(which: str, request: pytest.FixtureRequest, tmp_path: Path) -> None:
+    """Row 72: killed before every 20th call that changes a file, the rerun has the same bytes."""
+    base, clean, calls = request.getfixturevalue(which)
+    assert len(calls) > 200
+    for call in calls[:: EVERY if which == "first" else 2 * EVERY]:
+        folder = Path(shutil.copytree(base, tmp_path / "killed"))
+        mine = persons(folder)
+        assert killing.run_into(folder, call, "signal=KILL").returncode == -9, call
+        assert killing.main(folder) == 0
+        assert difference(clean, folder) == [], call
+        assert persons(folder) == mine
+        shutil.rmtree(folder)
+
+
+@needs_strace
+@pytest.mark.parametrize("what", ["error=ENOSPC", "error=EIO"])
+def test_an_error_in_place_of_a_system_call(
+    what: str, first: tuple[Path, Path, list[Call]], tmp_path: Path
+) -> None:
+    """Rows 59, 60, 63: two lines and exit code 1, nothing torn, and the rerun completes."""
+    base, clean, calls = first
+    refused = 0
+    for call in calls[7 :: 3 * EVERY]:
+        folder = Path(shutil.copytree(base, tmp_path / "refused"))
+        done = killing.run_into(folder, call, what)
+        lines = done.stderr.splitlines()
+        if done.returncode:
+            assert done.returncode == 1, call
+            assert [line.partition(" ")[0] for line in lines] == ["error:", "hint:"], call
+            refused += 1
+        assert killing.main(folder) == 0
+        assert difference(clean, folder) == [], call
+        shutil.rmtree(folder)
+    assert refused > 2
+
+
+@needs_strace
+def test_a_write_that_lies_about_its_length(
+    first: tuple[Path, Path, list[Call]], tmp_path: Path
+) -> None:
+    """Row 64: a write that says it took all and took nothing is found out, never published."""
+    base, clean, calls = first
+    published = [call for call in calls if call.name == "write" and "/.tmp-" in call.text]
+    assert len(published) == 7  # three crops, two dataset files and their copies
+    for call in published[::3]:
+        folder = Path(shutil.copytree(base, tmp_path / "short"))
+        length = call.text.rpartition("= ")[2]
+        done = killing.run_into(folder, call, f"retval={length}")
+        assert done.returncode == 1, call
+        assert "the disk took only a part" in done.stderr
+        assert killing.main(folder) == 0
+        assert difference(clean, folder) == [], call
+        shutil.rmtree(folder)
+
+
+@pytest.mark.skipif(sys.platform != "linux" or os.geteuid() != 0, reason="only root can mount")
+def test_a_disk_that_is_full(tmp_path: Path) -> None:
+    """Rows 59 and 60: a real full disk is told in two lines; with space, the run completes."""
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=1m", "none", disk], capture_output=True, check=False
+    )
+    if mounted.returncode:
+        pytest.skip("this machine mounts nothing")
+    try:
+        clean = new_project(tmp_path / "clean", LIGHT)
+        assert killing.main(clean) == 0
+        folder = new_project(disk / "project", LIGHT)
+        taken = disk / "taken"
+        for room in (0, 160_000, 320_000):
+            free = os.statvfs(disk).f_bavail * os.statvfs(disk).f_frsize
+            taken.write_bytes(b"\0" * max(0, free - room))
+            done = killing.run(folder)
+            assert (done.returncode, done.stderr.count("\n")) in [(1, 2), (0, 0)], done.stderr
+            taken.unlink()
+        assert killing.main(folder) == 0
+        assert difference(clean, folder) == []
+    finally:
+        subprocess.run(["umount", disk], check=True)
+
+
+def test_a_lost_ledger_is_rebuilt(tmp_path: Path) -> None:
+    """Without its ledgers a dataset ends in the same bytes: our files stay ours, edits theirs."""
+    clean, folder = new_project(tmp_path / "clean", TAGGED), new_project(tmp_path / "lost", TAGGED)
+    for project in (clean, folder):
+        assert killing.main(project) == 0
+        (project / "images/beach 2.png@crop.txt").write_text("a person's")
+        text = (project / "meta.json").read_text()
+        (project / "meta.json").write_text(text.replace('"weight": 1.0', '"weight": 2.0', 1))
+        assert text != (project / "meta.json").read_text()
+        assert killing.main(project) == 0
+    for ledger in folder.rglob("ledger.sqlite*"):
+        ledger.unlink()
+    edited = folder / "images/beach 2.png@crop.txt"
+    before = edited.stat().st_mtime_ns
+    assert killing.main(folder) == 0
+    assert tree(folder) == tree(clean)
+    assert (edited.read_text(), edited.stat().st_mtime_ns) == ("a person's", before)
