@@ -13,9 +13,10 @@ import statistics
 import struct
 import subprocess
 import sys
+import tempfile
 import time
 import zlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -52,15 +53,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--counts", type=int, nargs="+", default=[10_000, 50_000])
     parser.add_argument("--turns", type=int, default=5)
-    parser.add_argument("--folder", type=Path, default=Path("scale-data"))
+    parser.add_argument("--folder", type=Path, default=Path(tempfile.gettempdir()) / "prep-scale")
     parser.add_argument("--out", type=Path)
     chosen = parser.parse_args(arguments)
-    found = {}
-    for count in chosen.counts:
-        folder = chosen.folder / str(count)
+    folders = {count: chosen.folder / str(count) for count in chosen.counts}
+    for count, folder in folders.items():
         generate(folder, count)
-        found[count] = measured(folder, chosen.turns)
-        print(table(count, found[count]), flush=True)
+    found = measured(folders, chosen.turns)
+    for count, each in found.items():
+        print(table(count, each))
     broken = breaches(found)
     print("\n".join(broken) or "all limits are kept")
     if chosen.out:
@@ -84,20 +85,22 @@ def generate(folder: Path, count: int) -> None:
     timed(["prep", "run", "-q"], folder)
 
 
-def measured(folder: Path, turns: int) -> dict[str, Cost]:
-    """Return program -> median costs of a bare read and of prep's commands.
+def measured(folders: Mapping[int, Path], turns: int) -> dict[int, dict[str, Cost]]:
+    """Return size -> program -> median costs of a bare read and of prep's commands.
 
-    The programs take turns, so that all meet the same machine.
+    Sizes and programs take turns, so that all meet the same machine.
     """
     programs = {"bare": [BARE, "."]} | {name: ["prep", name] for name in COMMANDS}
-    runs: dict[str, list[Cost]] = {name: [] for name in programs}
+    runs: dict[tuple[int, str], list[Cost]] = {}
     for _ in range(turns):
         for name, words in programs.items():
-            runs[name].append(timed(words, folder))
-    return {
-        name: Cost(*(statistics.median(kind) for kind in zip(*each, strict=True)))
-        for name, each in runs.items()
-    }
+            for count, folder in folders.items():
+                runs.setdefault((count, name), []).append(timed(words, folder))
+    return {count: {name: _median(runs[count, name]) for name in programs} for count in folders}
+
+
+def _median(costs: Sequence[Cost]) -> Cost:
+    return Cost(*(statistics.median(kind) for kind in zip(*costs, strict=True)))
 
 
 def timed(words: Sequence[str], folder: Path) -> Cost:
