@@ -252,7 +252,8 @@ class Ledger:
 
     def settle(self) -> None:
         """Drop all intents: what a dead run put in place has been taken over."""
-        self._sql.execute("DELETE FROM intents")
+        # Without a WHERE, SQLite writes a page even where there is nothing to delete.
+        self._sql.execute("DELETE FROM intents WHERE path IS NOT NULL")
 
     def forget(self, stage: str, keys: Iterable[str]) -> None:
         """Forget the results of one stage for some keys."""
