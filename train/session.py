@@ -44,8 +44,8 @@ def carry_out(run: Run, console: Console) -> None:
         stopped = _train(run, task, learner, done, console)
         if found.first and stopped is None:
             _keep_shorter(run)
-            publish(run, task.base, run.export, run.steps)
             draw_samples(run, task, run.export)
+            publish(run, task.base, run.export, run.steps)  # last: with it the run is done
         found.wait()
     if stopped is not None:
         signal.raise_signal(stopped)

@@ -3,8 +3,6 @@ import io
 import json
 import os
 import shutil
-import subprocess
-import sys
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -14,8 +12,7 @@ import torch
 
 from prep import vae
 from prep.console import Console
-from prep.errors import ConfigError, HeldError, MachineError, UserError
-from prep.lock import held
+from prep.errors import MachineError, UserError
 from prep.models import Models
 from tests.train.killing import killed, trained
 from train import checkpoint, data, run, session
@@ -155,19 +152,6 @@ def test_a_full_disk_in_a_checkpoint(
     assert made.read_bytes() == whole.read_bytes()
 
 
-def test_fewer_steps_are_refused(meta: Path, tmp_path: Path, models: Models) -> None:
-    """A run that has gone further is not taken back, and the hint says how to begin another."""
-    made = _lora(meta, tmp_path, models, _console(), steps=2)
-
-    with pytest.raises(ConfigError) as caught:
-        _lora(meta, tmp_path, models, _console(), steps=1)
-
-    assert (str(caught.value), caught.value.hint) == (
-        f"`{made.parent}` has done 2 steps already, and 1 are asked for",
-        "ask for more steps, or begin another run with `--name`",
-    )
-
-
 def test_half_precision_goes_on_bit_for_bit(meta: Path, tmp_path: Path, models: Models) -> None:
     """In bfloat16 too, with a base model in it, a run in two parts is the run in one."""
     more = {"precision": "bf16", "gradient_checkpointing": True}
@@ -177,6 +161,31 @@ def test_half_precision_goes_on_bit_for_bit(meta: Path, tmp_path: Path, models: 
     made = _lora(meta, tmp_path / "out", models, _console(), steps=4, **more)
 
     assert made.read_bytes() == whole.read_bytes()
+
+
+def test_a_fine_tune_goes_on_bit_for_bit(meta: Path, tmp_path: Path, models: Models) -> None:
+    """A whole U-Net that is trained in two parts is the one that is trained in one."""
+    more = {"method": "finetune", "learning_rate": 1e-5, "batch": 2, "accumulate": 2}
+    whole = _lora(meta, tmp_path / "whole", models, _console(), steps=4, **more)
+    _lora(meta, tmp_path / "out", models, _console(), steps=2, **more)
+
+    made = _lora(meta, tmp_path / "out", models, _console(), steps=4, **more)
+
+    one, two = (place / "unet/diffusion_pytorch_model.safetensors" for place in (made, whole))
+    assert one.read_bytes() == two.read_bytes()
+
+
+def test_sample_pictures_change_no_bit(meta: Path, tmp_path: Path, models: Models) -> None:
+    """Whether pictures are drawn on the way or not, the run ends in the same file."""
+    prompts = tmp_path / "prompts.txt"
+    prompts.write_text("mascot --w 64 --h 64 --s 1\n")
+    more = {"steps": 3, "save_every_steps": 1, "text_encoder": True}
+
+    plain = _lora(meta, tmp_path / "plain", models, _console(), **more)
+    drawn = _lora(meta, tmp_path / "drawn", models, _console(), prompts=prompts, **more)
+
+    assert len(list((drawn.parent / "samples").iterdir())) == 3
+    assert drawn.read_bytes() == plain.read_bytes()
 
 
 def test_too_little_memory_is_told_with_advice() -> None:
@@ -214,110 +223,3 @@ def test_exports_on_the_way(meta: Path, tmp_path: Path, models: Models) -> None:
 
     one, two = load_file(step5), load_file(short)
     assert all(one[name].equal(two[name]) for name in two)
-
-
-def test_a_second_run_says_who_holds_the_folder(meta: Path, tmp_path: Path, models: Models) -> None:
-    """Two identical runs at once: the second one names the first and leaves with 5."""
-    decided = run.decide([meta], Config(**_settings(tmp_path) | {"out": tmp_path}), models)
-
-    with held(decided.checkpoints, decided.folder, "train"), pytest.raises(HeldError) as caught:
-        _lora(meta, tmp_path, models, _console())
-
-    assert caught.value.exit_code == 5
-    assert str(caught.value).startswith(f"`{decided.folder}` is held by `train ")
-    assert f"(process {os.getpid()}, since " in str(caught.value)
-    assert caught.value.hint == "wait until it is done, or stop it"
-
-
-def _refused(meta: Path, models: Models, **given: object) -> tuple[str, str | None]:
-    with pytest.raises(UserError) as caught:
-        _lora(meta, Path("unused"), models, _console(), **given)
-    return str(caught.value), caught.value.hint
-
-
-def test_resume_of_another_run_is_refused(meta: Path, tmp_path: Path, models: Models) -> None:
-    """Row 88: `--resume` with other settings or data says what differs, and trains nothing."""
-    folder = _lora(meta, tmp_path, models, _console(), steps=1).parent
-
-    assert _refused(meta, models, resume=folder, rank=3, warmup=2) == (
-        (
-            f"`{folder}` is another run: `--rank` is 2 there and 3 here; "
-            "`--alpha` is 2.0 there and 3.0 here; `--warmup` is 0 there and 2 here"
-        ),
-        "give the settings and data of that run, or leave out `--resume` to begin a new one",
-    )
-    assert _refused(meta, models, resume=tmp_path) == (
-        f"`{tmp_path}` is no run folder",
-        "name a folder that holds `config.json`",
-    )
-
-
-def test_resume_goes_on_wherever_the_folder_is(meta: Path, tmp_path: Path, models: Models) -> None:
-    """A run folder that was moved is gone on with where it is now."""
-    folder = _lora(meta, tmp_path / "a", models, _console(), steps=1, name="n").parent
-    moved = folder.rename(tmp_path / "elsewhere")
-
-    made = _lora(meta, tmp_path / "a", models, _console(), steps=2, resume=moved)
-
-    assert made == moved / "n.safetensors"
-    assert _steps(made) == [1, 2]
-
-
-def test_a_new_run_names_the_one_it_does_not_go_on_with(
-    meta: Path, tmp_path: Path, models: Models
-) -> None:
-    """Changed settings begin a new folder; a stopped one of the same name is told with why."""
-    old = _lora(meta, tmp_path, models, _console(), steps=1)
-    old.unlink()
-    console = _console()
-
-    _lora(meta, tmp_path, models, console, steps=1, rank=4, alpha=2.0)
-
-    assert _said(console) == (
-        f"a new run begins; `{old.parent}`, stopped at step 1, is another: "
-        "`--rank` is 2 there and 4 here\n"
-    )
-
-
-def test_what_may_change_the_last_bits_is_said(meta: Path, tmp_path: Path, models: Models) -> None:
-    """Row 87: going on with another number of passes is told in one line, and sees the same."""
-    _lora(meta, tmp_path, models, _console(), steps=1, batch=2)
-    console = _console()
-
-    _lora(meta, tmp_path, models, console, steps=2, batch=2, accumulate=2)
-
-    assert _said(console) == (
-        "goes on behind step 1 of 2\naccumulate: 1 before, 2 now; the last bits may differ\n"
-    )
-
-
-def test_two_processes_see_what_one_sees(meta: Path, tmp_path: Path, models: Models) -> None:
-    """Two gloo processes have the inputs, and but for rounding the losses, of one process."""
-    more = {"batch": 2, "shuffle_tags": True}
-    one = _lora(meta, tmp_path / "one", models, _console(), **more)
-    environment = {
-        **os.environ, "ACCELERATE_USE_CPU": "true", "OMP_NUM_THREADS": "1",
-        "XDG_DATA_HOME": str(tmp_path / "home"), "HF_HUB_OFFLINE": "1",
-    }  # fmt: skip
-    words = ["--steps", "6", "--rank", "2", "--learning-rate", "1e-3", "--batch", "2"]
-    done = subprocess.run(
-        [
-            sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2",
-            "-m", "train", "lora", str(meta), *words, "--shuffle-tags",
-            "--out", str(tmp_path / "two"),
-        ],
-        cwd=Path(run.__file__).parents[1], env=environment, capture_output=True, text=True,
-        check=False,
-    )  # fmt: skip
-
-    assert done.returncode == 0, done.stderr
-    two = tmp_path / "two" / one.parent.name / one.name
-    assert done.stdout == f"trained: {two}\n"
-    state = json.loads((two.parent / "checkpoints/step-00000006/state.json").read_text())
-    assert state["machine"]["processes"] == 2
-    rows = [
-        [json.loads(line) for line in (made.parent / "metrics.jsonl").read_text().splitlines()]
-        for made in (one, two)
-    ]
-    assert [row["inputs"] for row in rows[1]] == [row["inputs"] for row in rows[0]]
-    assert [row["loss"] for row in rows[1]] == pytest.approx([row["loss"] for row in rows[0]])
