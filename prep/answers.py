@@ -1,6 +1,7 @@
 """What each command does with what the command line gave: engine calls in, sentences out."""
 
 import os
+import shlex
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping, Sequence
@@ -62,7 +63,10 @@ def plan_pipeline(pipeline: Pipeline, context: Context) -> int:
         waits = order.asked[-1].command if busy else waits
     if pipeline.train is not None:
         after = f"waits for {waits}" if waits else "runs next; says at once if it is done"
-        context.console.say(f"{'train':<12}  {pipeline.train['method']}: {after}")
+        words = _training(pipeline)[4:]
+        near = [os.path.relpath(word) if Path(word).is_absolute() else word for word in words]
+        typed = shlex.join(["train", *near])
+        context.console.say(f"{'train':<12}  {pipeline.train['method']}: {after}", f"  {typed}")
     return 0
 
 

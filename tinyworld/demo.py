@@ -60,13 +60,32 @@ def demo(folder: Path) -> int:
     code = subprocess.run(command, check=False).returncode
     if code not in (0, _PICTURES_FAILED):
         return code
-    print(story(folder, _exports(folder)))
+    exports = _exports(folder)
+    for lora in exports:
+        if not sheet_of(lora).exists():
+            code = subprocess.run(drawing(lora), check=False).returncode
+            if code:
+                return code
+    print(story(folder, exports))
     return 0
+
+
+def sheet_of(lora: Path) -> Path:
+    """Return the place of the sheet that shows the base model beside a LoRA."""
+    return lora.with_name(f"{lora.stem}-sheet.png")
+
+
+def drawing(lora: Path) -> list[str]:
+    """Return the command that draws a LoRA's sheet."""
+    words = ["--prompt", "mascot", "--seed", "0", "--seed", "1", "--steps", "8"]
+    strengths = ["--strength", "0.5", "--strength", "1"]
+    command = [sys.executable, "-P", "-m", "train", "sample", str(lora), *words, *strengths]
+    return [*command, "--out", str(sheet_of(lora)), "--quiet"]
 
 
 def story(folder: Path, exports: Iterable[Path]) -> str:
     """Return what the demo made, in plain words: one paragraph a subject, where everything is."""
-    loras = [f"  {path}" for path in exports]
+    loras = list(exports)
     return "\n".join(
         [
             "",
@@ -76,7 +95,7 @@ def story(folder: Path, exports: Iterable[Path]) -> str:
             f"  {folder / 'augmented'}: the cuts and their mirror images, with tags (.txt),",
             "    captions (.caption) and one sheet of all of them (tags.csv)",
             f"  {folder / 'meta.json'}: the dataset; meta_bucket.json and meta_lat.json follow",
-            *(["The LoRA:", *loras] if loras else []),
+            *(_of_loras(loras) if loras else []),
             "",
             f"`{CORRUPT}` is broken on purpose: the file ends in the middle of the picture.",
             "prep lists such a file, leaves it where it is and goes on with the others; that is",
@@ -88,12 +107,30 @@ def story(folder: Path, exports: Iterable[Path]) -> str:
             "",
             "Run the demo again: nothing is redone. Edit one .txt file and run it once more:",
             "your words stay, and only what depends on them is made again.",
+            *(["", *_copying(loras[-1])] if loras else []),
         ]
     )
+
+
+def _of_loras(loras: Iterable[Path]) -> list[str]:
+    shown = [(lora, sheet_of(lora)) for lora in loras]
+    lines = ["The LoRA, and a sheet with the base model beside it:"]
+    return [*lines, *(f"  {path}" for pair in shown for path in pair)]
+
+
+def _copying(lora: Path) -> list[str]:
+    """Return where a LoRA goes in the programs that use it."""
+    prompt = f"<lora:{lora.stem}:1> mascot"
+    return [
+        f"To use such a LoRA, copy `{lora.name}` to",
+        f"  AUTOMATIC1111 or Forge: models/Lora, and write {prompt} as the prompt",
+        "  ComfyUI: models/loras, and choose it in a Load LoRA node",
+        f'  diffusers: pipeline.load_lora_weights("{lora.name}")',
+    ]
 
 
 def _exports(folder: Path) -> list[Path]:
     """Return the LoRA files of the training runs, the newest run last."""
     found = folder.glob("**/*.safetensors")
-    outside = [path for path in found if ".prep" not in path.parts]
+    outside = [path for path in found if not {".prep", "checkpoints"} & set(path.parts)]
     return sorted(outside, key=lambda path: (path.stat().st_mtime_ns, path))

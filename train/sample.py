@@ -63,7 +63,7 @@ def sample(path: Path, wish: Wish, target: Path, models: Models, console: Consol
                 pictures.append(draw(base, family, vae, prompt))
                 progress.advance()
     words = ["base model", *(f"strength {strength:g}" for strength in wish.strengths)]
-    labels = [f"{one.text} / not: {one.negative} / seed {one.seed}" for one in rows]
+    labels = [label(one) for one in rows]
     files.write(target, png(grid(words, labels, pictures)))
     console.say(f"drawn: {target}", sheet=str(target), pictures=len(pictures))
     return target
@@ -96,6 +96,12 @@ def asked(
     if not found:
         raise ConfigError(f"no words that call `{path}` are known", "say what to draw: `--prompt`")
     return found
+
+
+def label(prompt: Prompt) -> str:
+    """Return what stands beside a row of a sheet."""
+    without = f" / not: {prompt.negative}" if prompt.negative else ""
+    return f"{prompt.text}{without} / seed {prompt.seed}"
 
 
 def base_of(path: Path) -> str:

@@ -236,4 +236,6 @@ def test_the_tiny_preset_plans(prep: Callable[..., Any], draw: Callable[..., Pat
 
     assert (code, err) == (0, "")
     assert out.splitlines()[0] == "raw:"
-    assert out.splitlines()[-1] == "train         lora: waits for latents"
+    told, typed = out.splitlines()[-2:]
+    assert told == "train         lora: waits for latents"
+    assert typed.startswith("  train lora meta_lat.json --base tiny ")

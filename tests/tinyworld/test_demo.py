@@ -50,6 +50,10 @@ def test_the_story_is_plain(tmp_path: Path) -> None:
     for place in ("raw", "images", "augmented", "meta.json", "pipelines.yaml", "x.safetensors"):
         assert str(tmp_path / place) in told
     assert f"`{CORRUPT}` is broken on purpose: the file ends in the middle of the picture." in told
+    assert str(tmp_path / "x-sheet.png") in told
+    assert (
+        "  AUTOMATIC1111 or Forge: models/Lora, and write <lora:x:1> mascot as the prompt" in told
+    )
     assert "The embedded models are stand-ins with random weights" in told
     assert max(len(line.replace(str(tmp_path), "demo")) for line in told.splitlines()) <= 100
 
@@ -86,7 +90,11 @@ def test_the_demo_from_nothing_and_again(tmp_path: Path) -> None:
     assert out.startswith(f"{Path('demo') / 'raw'}: 18 pictures drawn\n")
     assert "What was made:" in out
     assert f"failed: {CORRUPT}" in out + err
-    assert any(name.endswith(".safetensors") for name in first)
+    (sheet,) = (name for name in first if name.endswith("-sheet.png"))
+    lora = sheet.replace("-sheet.png", ".safetensors")
+    assert lora in first
+    assert Path(sheet).name in out
+    assert out.rstrip().endswith(f'pipeline.load_lora_weights("{Path(lora).name}")')
     assert seen(tmp_path) == first
     assert told.startswith(f"{Path('demo') / 'raw'}: all pictures are there\n")
     assert seconds < 5

@@ -38,7 +38,9 @@ def test_everything_is_told_before_it_costs_anything(
     told = _told(meta, config, models)
 
     assert told[0] == f"toy: a LoRA on `{base}` (sd15)"
-    assert told[1].startswith("settings: rank 4, alpha 4.0, learning_rate 0.0001, targets tr")
+    assert told[1].startswith(
+        "settings: method lora, rank 4, alpha 4.0, learning_rate 0.0001, targets tr"
+    )
     assert told[2:8] == [
         "samples: 6, kept for validation: 0",
         "  32x64: 2 samples, shown 2, steps 1",

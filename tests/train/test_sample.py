@@ -186,6 +186,12 @@ def test_sample_pictures_are_drawn_in_training_and_change_nothing(
     ]  # fmt: skip
 
 
+def test_a_row_says_what_was_asked() -> None:
+    """Prompt, negative prompt where there is one, and seed stand beside a row."""
+    assert sample.label(Prompt("a cat", seed=3)) == "a cat / seed 3"
+    assert sample.label(Prompt("a cat", "dog")) == "a cat / not: dog / seed 0"
+
+
 def test_labels_are_written_and_cut() -> None:
     """A sheet is white with its pictures in place; a label that is too long ends in dots."""
     cells = [Image.new("RGB", (40, 40), colour) for colour in ("red", "lime", "blue", "black")]
