@@ -133,6 +133,7 @@ def explain(
 @app.command()
 def sample(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="A LoRA")],
+    *,
     prompt: Annotated[list[str] | None, typer.Option(help="What to draw; a row each")] = None,
     prompts: Annotated[Path | None, typer.Option(help="File of prompts, one a line")] = None,
     negative: Annotated[str, typer.Option(help="What not to draw")] = "",

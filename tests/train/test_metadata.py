@@ -15,6 +15,51 @@ from train.family import Prediction
 from train.metadata import CERTIFICATE, Facts, metadata, tag_frequency
 from train.order import batches, times_seen
 
+UNUSED = [
+    "ss_adaptive_noise_scale", "ss_clip_skip", "ss_color_aug", "ss_debiased_estimation",
+    "ss_face_crop_aug_range", "ss_flip_aug", "ss_fp8_base", "ss_full_fp16",
+    "ss_ip_noise_gamma", "ss_lowram", "ss_max_token_length", "ss_min_snr_gamma",
+    "ss_multires_noise_iterations", "ss_network_dropout", "ss_noise_offset", "ss_random_crop",
+    "ss_scale_weight_norms", "ss_shuffle_caption", "ss_text_encoder_lr",
+    "ss_training_comment", "ss_v2", "ss_zero_terminal_snr",
+]  # fmt: skip
+# What three steps, rank 4, a rate of 0.01 and six samples are written as.
+PLAIN = {
+    "ss_batch_size_per_device": "1",
+    "ss_bucket_info": '{"buckets": {"0": {"count": 2, "resolution": [32, 64]}, '
+    '"1": {"count": 2, "resolution": [64, 32]}, "2": {"count": 2, "resolution": [64, 64]}}}',
+    "ss_cache_latents": "True",
+    "ss_caption_dropout_every_n_epochs": "0",
+    "ss_caption_dropout_rate": "0.0",
+    "ss_caption_tag_dropout_rate": "0.0",
+    "ss_dataset_dirs": '{"toy": {"img_count": 6, "n_repeats": 1}}',
+    "ss_enable_bucket": "True",
+    "ss_epoch": "1",
+    "ss_keep_tokens": "0",
+    "ss_learning_rate": "0.01",
+    "ss_loss_type": "l2",
+    "ss_lr_scheduler": "constant",
+    "ss_lr_warmup_steps": "0",
+    "ss_max_bucket_reso": "64",
+    "ss_max_grad_norm": "1.0",
+    "ss_max_train_steps": "3",
+    "ss_min_bucket_reso": "32",
+    "ss_mixed_precision": "no",
+    "ss_network_alpha": "2.0",
+    "ss_network_args": "{}",
+    "ss_network_dim": "4",
+    "ss_network_module": "networks.lora",
+    "ss_num_batches_per_epoch": "6",
+    "ss_num_epochs": "1",
+    "ss_num_reg_images": "0",
+    "ss_num_train_images": "6",
+    "ss_num_validation_images": "0",
+    "ss_optimizer": "torch.optim.adamw.AdamW(weight_decay=0.01)",
+    "ss_output_name": "toy",
+    "ss_prior_loss_weight": "1.0",
+    "ss_reg_dataset_dirs": "{}",
+    "ss_resolution": "(64, 64)",
+}
 FACTS = Facts("toy", "r", "base", "d", {}, "0.1", Prediction.EPSILON)
 
 
@@ -33,14 +78,7 @@ def test_the_file_says_what_it_is(
     found = dict(tensorfile.header(made).metadata)
 
     unused = {word: value for word, value in found.items() if value in ("None", "False")}
-    assert sorted(unused) == [
-        "ss_adaptive_noise_scale", "ss_clip_skip", "ss_color_aug", "ss_debiased_estimation",
-        "ss_face_crop_aug_range", "ss_flip_aug", "ss_fp8_base", "ss_full_fp16",
-        "ss_ip_noise_gamma", "ss_lowram", "ss_max_token_length", "ss_min_snr_gamma",
-        "ss_multires_noise_iterations", "ss_network_dropout", "ss_noise_offset", "ss_random_crop",
-        "ss_scale_weight_norms", "ss_shuffle_caption", "ss_text_encoder_lr",
-        "ss_training_comment", "ss_v2", "ss_zero_terminal_snr",
-    ]  # fmt: skip
+    assert sorted(unused) == UNUSED
     hidden = {CERTIFICATE, "sshs_model_hash", "sshs_legacy_hash"}
     assert {word: v for word, v in found.items() if word not in unused.keys() | hidden} == {
         "modelspec.architecture": "stable-diffusion-v1/lora",
@@ -54,40 +92,7 @@ def test_the_file_says_what_it_is(
         "prep_base_digest": chosen["base_digest"],
         "prep_version": run.program_version(),
         "ss_base_model_version": "sd_v1",
-        "ss_batch_size_per_device": "1",
-        "ss_bucket_info": '{"buckets": {"0": {"count": 2, "resolution": [32, 64]}, '
-        '"1": {"count": 2, "resolution": [64, 32]}, "2": {"count": 2, "resolution": [64, 64]}}}',
-        "ss_cache_latents": "True",
-        "ss_caption_dropout_every_n_epochs": "0",
-        "ss_caption_dropout_rate": "0.0",
-        "ss_caption_tag_dropout_rate": "0.0",
-        "ss_dataset_dirs": '{"toy": {"img_count": 6, "n_repeats": 1}}',
-        "ss_enable_bucket": "True",
-        "ss_epoch": "1",
-        "ss_keep_tokens": "0",
-        "ss_learning_rate": "0.01",
-        "ss_loss_type": "l2",
-        "ss_lr_scheduler": "constant",
-        "ss_lr_warmup_steps": "0",
-        "ss_max_bucket_reso": "64",
-        "ss_max_grad_norm": "1.0",
-        "ss_max_train_steps": "3",
-        "ss_min_bucket_reso": "32",
-        "ss_mixed_precision": "no",
-        "ss_network_alpha": "2.0",
-        "ss_network_args": "{}",
-        "ss_network_dim": "4",
-        "ss_network_module": "networks.lora",
-        "ss_num_batches_per_epoch": "6",
-        "ss_num_epochs": "1",
-        "ss_num_reg_images": "0",
-        "ss_num_train_images": "6",
-        "ss_num_validation_images": "0",
-        "ss_optimizer": "torch.optim.adamw.AdamW(weight_decay=0.01)",
-        "ss_output_name": "toy",
-        "ss_prior_loss_weight": "1.0",
-        "ss_reg_dataset_dirs": "{}",
-        "ss_resolution": "(64, 64)",
+        **PLAIN,
         "ss_sd_model_name": base.name,
         "ss_seed": "0",
         "ss_session_id": chosen["recipe"],
