@@ -9,14 +9,14 @@ from pathlib import Path
 
 from prep import sheet
 from prep.commands import built
-from prep.engine import metafiles, views
+from prep.engine import views
 from prep.engine.ledger import Edit
 from prep.engine.ledger_file import opened
 from prep.engine.leg import Context, Leg, Order, open_leg
 from prep.engine.lock import held
 from prep.engine.plan import Step
 from prep.engine.run import carry_out, remember
-from prep.engine.world import SHEET, Place
+from prep.engine.world import SHEET, Place, published_copy
 from prep.errors import DatasetError, nearest
 from prep.files import digest_bytes
 from prep.merge import Verdict, merged
@@ -167,7 +167,7 @@ def _exported(leg: Leg, step: Step) -> bytes:
     """Return the sheet as it was exported: the base of the merge."""
     name = leg.world.place.name(views.view_file(leg, step.stage))
     wrote = leg.world.outputs.get(name)
-    copy = leg.world.place.file(metafiles.published_copy(wrote)) if wrote else None
+    copy = leg.world.place.file(published_copy(wrote)) if wrote else None
     if copy is None or not copy.exists():
         raise DatasetError(
             f"no sheet was exported from `{os.path.relpath(leg.world.place.root)}`",

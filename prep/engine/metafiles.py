@@ -10,13 +10,8 @@ from prep.chain import LINKS, link_of
 from prep.dataset import PERSONS, Dataset, Sample
 from prep.engine.digests import Digests
 from prep.engine.ledger import Edit
-from prep.engine.world import DROP, STATE, World
+from prep.engine.world import DROP, World, published_copy
 from prep.errors import DatasetError
-
-
-def published_copy(digest: str) -> str:
-    """Return the name of our own copy of what we last published: the base of the next merge."""
-    return f"{STATE}published/{digest[:32]}"
 
 
 def read_back(head: Path, world: World, digests: Digests) -> None:

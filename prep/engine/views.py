@@ -6,11 +6,12 @@ from typing import Any
 
 from prep import __version__
 from prep.chain import link_before, link_of
-from prep.engine import fanout, metafiles, publish
+from prep.engine import fanout, publish
 from prep.engine.leg import Leg, large_file
 from prep.engine.plan import Step, set_inputs
 from prep.engine.recipe import Made, Why, why_stale
 from prep.engine.report import Report
+from prep.engine.world import published_copy
 from prep.errors import DatasetError
 from prep.files import canonical, digest_bytes
 from prep.stage import Rows, Stage
@@ -67,7 +68,7 @@ def publish_view(leg: Leg, step: Step, report: Report) -> bool:
     data: bytes = stage.run(*args)
     digest = digest_bytes(data)
     outputs = [publish.Output(file, name, data)] if digest != found else []
-    copy = metafiles.published_copy(digest)
+    copy = published_copy(digest)
     outputs.insert(0, publish.Output(leg.world.place.file(copy), copy, data))
 
     def done() -> None:
@@ -109,14 +110,14 @@ def _kept(shown: str, wrote: str | None) -> str:
 def drop_copies(leg: Leg) -> None:
     """Remove our copies of versions that no file has any more."""
     outputs = leg.world.outputs
-    held = {metafiles.published_copy(d) for name, d in outputs.items() if not _is_copy(name)}
+    held = {published_copy(d) for name, d in outputs.items() if not _is_copy(name)}
     for name in [name for name in outputs if _is_copy(name) and name not in held]:
         publish.remove(leg.ledger, leg.world.place.file(name), name)
         del outputs[name]
 
 
 def _is_copy(name: str) -> bool:
-    return name.startswith(metafiles.published_copy(""))
+    return name.startswith(published_copy(""))
 
 
 def rows_of(leg: Leg, step: Step) -> Rows:

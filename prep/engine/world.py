@@ -220,11 +220,24 @@ def check_gone(gone: int, left: int, root: Path) -> None:
 
 
 def _adopt_intended(world: World, intents: Mapping[str, set[str]], digests: Digests) -> None:
-    """Take for ours what a run that died had put in place but not yet reported."""
+    """Take for ours what a run that died had put in place but not yet reported.
+
+    Where a person edited it since, it is what their edits are compared with: our copy of it,
+    which is put in place first, tells that it stood there.
+    """
     for name, ours in intents.items():
         found = digests.of(os.fspath(world.place.file(name).absolute()))
         if found in ours:
             world.outputs[name] = found
+        elif found is not None and found != world.outputs.get(name):
+            copied = [sha for sha in ours if world.place.file(published_copy(sha)).exists()]
+            if copied:
+                world.outputs[name] = copied[0]
+
+
+def published_copy(digest: str) -> str:
+    """Return the name of our own copy of what we last published: the base of the next merge."""
+    return f"{STATE}published/{digest[:32]}"
 
 
 def _read_sidecars(world: World) -> None:
