@@ -1,8 +1,8 @@
 """A full-size Stable Diffusion 1.5 in one file, of random weights: trained, and written back.
 
 `python -m benchmarks.full_size FOLDER` writes the model there (2.1 GB, bfloat16), makes two 512 px
-samples, trains a LoRA for two steps in bf16, loads it with diffusers, and prints what each part
-took. By hand: it wants 10 GB of memory and minutes.
+samples, trains a LoRA for two steps in bf16, writes the model back as one file and as a folder,
+opens both again, and prints what each part took. By hand: it wants 10 GB of memory and minutes.
 """
 
 import json
@@ -18,8 +18,9 @@ from prep import dataset, files, ldm, single_file, tensorfile, vae
 from prep.console import Console
 from prep.dataset import Concept, Dataset, Sample
 from prep.models import Models
-from train import run
+from train import model_files, run
 from train.config import Config
+from train.families.sd15 import FAMILY
 
 
 def write_model(path: Path) -> None:
@@ -84,6 +85,21 @@ def told(what: str, rows: list[dict[str, Any]]) -> Iterator[None]:
     print(f"{what:<28} {rows[-1]['seconds']:>7} s   peak {peak:.1f} GB", flush=True)
 
 
+def write_back(model: Path, folder: Path, rows: list[dict[str, Any]]) -> None:
+    """Write the model as a file and as a folder, and open both again."""
+    import torch
+
+    base = FAMILY.load(model, "cpu", "bfloat16")
+    wanted = base.network.state_dict()
+    for form, place in (("file", folder / "back.safetensors"), ("folder", folder / "back")):
+        if not place.exists():
+            with told(f"write back as a {form}", rows):
+                model_files.FORMS[form](place, base, model, {})
+        with told(f"open that {form} again", rows):
+            found = FAMILY.load(place, "cpu", "bfloat16").network.state_dict()
+        assert all(torch.equal(found[name], value) for name, value in wanted.items())
+
+
 def main(folder: Path) -> None:
     """Make what is missing, train, load, print."""
     rows: list[dict[str, Any]] = []
@@ -99,6 +115,7 @@ def main(folder: Path) -> None:
     modules = [n for n in tensorfile.header(made).tensors if n.endswith("lora_down.weight")]
     print(f"{made}: {made.stat().st_size} bytes, {len(modules)} modules")
     print((made.parent / "metrics.jsonl").read_text(), end="")
+    write_back(model, folder, rows)
     (folder / "full_size.json").write_text(json.dumps(rows, indent=1) + "\n")
 
 

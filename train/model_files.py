@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 def write_file(path: Path, base: Base, source: Path, metadata: Mapping[str, str]) -> None:
-    """Publish network, text encoder and the source's VAE as one safetensors file, in float32.
+    """Publish network, text encoder and the source's VAE (in float32) as one safetensors file.
 
     Args:
         source: The base model's folder or file.
