@@ -22,7 +22,7 @@ from prep.engine.plan import Plan, Step, Values, plan_map
 from prep.engine.recipe import Made
 from prep.engine.report import Report
 from prep.engine.scan import clock, nfc, no_pictures, scan, too_long
-from prep.engine.world import World, check_gone, read_digests
+from prep.engine.world import World, adopt_intended, check_gone, read_digests
 from prep.files import digest_bytes
 from prep.stage import Derived, Shape
 
@@ -40,9 +40,7 @@ def open_source(order: Order, context: Context, ledger: Ledger) -> Leg:
     read_digests(world, digests)
     if not context.accept_missing:
         _check_gone(order, ledger, world)
-    for name, ours in ledger.intents().items():
-        if digests.of(os.fspath(order.place.file(name).absolute())) in ours:
-            world.outputs[name] = digests.of(os.fspath(order.place.file(name).absolute())) or ""
+    adopt_intended(order.place, world.outputs, ledger.intents(), digests)
     return Leg(order, context, ledger, world, Values(world, ledger, {}), digests)
 
 

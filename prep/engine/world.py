@@ -158,7 +158,7 @@ def read_back(
     world.lineage = {
         key: artifacts.loaded(lin.encode()) for key, lin in known.items() if key in world.digests
     }
-    _adopt_intended(world, ledger.intents(), digests)
+    adopt_intended(place, world.outputs, ledger.intents(), digests)
     _read_sidecars(world)
     world.drop()
     return world
@@ -219,20 +219,22 @@ def check_gone(gone: int, left: int, root: Path) -> None:
         )
 
 
-def _adopt_intended(world: World, intents: Mapping[str, set[str]], digests: Digests) -> None:
-    """Take for ours what a run that died had put in place but not yet reported.
+def adopt_intended(
+    place: Place, outputs: dict[str, str], intents: Mapping[str, set[str]], digests: Digests
+) -> None:
+    """Take for ours, into `outputs`, what a run that died had put in place but not yet reported.
 
     Where a person edited it since, it is what their edits are compared with: our copy of it,
     which is put in place first, tells that it stood there.
     """
     for name, ours in intents.items():
-        found = digests.of(os.fspath(world.place.file(name).absolute()))
+        found = digests.of(os.fspath(place.file(name).absolute()))
         if found in ours:
-            world.outputs[name] = found
-        elif found is not None and found != world.outputs.get(name):
-            copied = [sha for sha in ours if world.place.file(published_copy(sha)).exists()]
+            outputs[name] = found
+        elif found is not None and found != outputs.get(name):
+            copied = [sha for sha in ours if place.file(published_copy(sha)).exists()]
             if copied:
-                world.outputs[name] = copied[0]
+                outputs[name] = copied[0]
 
 
 def published_copy(digest: str) -> str:

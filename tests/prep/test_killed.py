@@ -12,6 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from prep.engine.ledger_file import opened
+from prep.files import digest
 from prep.stages import all_stages
 from tests.prep import killing
 from tests.prep.killing import FULL, LIGHT, TAGGED, Call, difference, new_project, persons, tree
@@ -158,3 +160,22 @@ def test_a_lost_ledger_is_rebuilt(tmp_path: Path) -> None:
     assert killing.main(folder) == 0
     assert tree(folder) == tree(clean)
     assert (edited.read_text(), edited.stat().st_mtime_ns) == ("a person's", before)
+
+
+def test_a_file_edited_after_the_kill(tmp_path: Path) -> None:
+    """Killed between rename and done, then edited: only the edit is a person's, and it is kept."""
+    folder = new_project(tmp_path / "project", LIGHT)
+    assert killing.main(folder) == 0
+    meta, state = folder / "meta.json", folder / "images/.prep"
+    with opened(state) as ledger, ledger.batch():
+        ledger.wrote("../meta.json", None)
+        ledger.intend("../meta.json", digest(meta))
+        ledger.forget("meta", ["../meta.json"])
+    meta.write_text(meta.read_text().replace('"weight": 1.0', '"weight": 2.0', 1))
+    assert killing.main(folder) == 0
+    with opened(state) as ledger:
+        edits = {
+            at: edit.value for at, edit in ledger.edits().items() if edit.source == "meta.json"
+        }
+    assert edits == {("beach 1.jpg@crop.png", "meta.weight"): 2.0}
+    assert meta.read_text().count('"weight": 2.0') == 1
