@@ -60,19 +60,37 @@ def second(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path, list[C
 
 
 @needs_strace
-@pytest.mark.parametrize("which", ["first", "second"])
-def test_killed_at_system_calls(which: str, request: pytest.FixtureRequest, tmp_path: Path) -> None:
-    """Row 72: killed before every 20th call that changes a file, the rerun has the same bytes."""
-    base, clean, calls = request.getfixturevalue(which)
+def test_killed_at_every_20th_system_call(
+    first: tuple[Path, Path, list[Call]], tmp_path: Path
+) -> None:
+    """Row 72: killed before a call that changes a file, the rerun has the same bytes."""
+    calls = first[2]
     assert len(calls) > 200
-    for call in calls[:: EVERY if which == "first" else 2 * EVERY]:
-        folder = Path(shutil.copytree(base, tmp_path / "killed"))
-        mine = persons(folder)
-        assert killing.run_into(folder, call, "signal=KILL").returncode == -9, call
-        assert killing.main(folder) == 0
-        assert difference(clean, folder) == [], call
-        assert persons(folder) == mine
-        shutil.rmtree(folder)
+    for call in calls[::EVERY]:
+        _kill_and_compare(first, call, tmp_path / "killed")
+
+
+@needs_strace
+def test_killed_at_names_of_a_second_run(
+    second: tuple[Path, Path, list[Call]], tmp_path: Path
+) -> None:
+    """Row 72: the same where old results are replaced and what is no longer needed removed."""
+    renames = [call for call in second[2] if call.name == "rename"]
+    removals = [call for call in second[2] if call.name == "unlink" and "/published/" in call.text]
+    assert (len(renames), len(removals)) == (7, 2)
+    for call in renames[::2] + removals:
+        _kill_and_compare(second, call, tmp_path / "killed")
+
+
+def _kill_and_compare(run: tuple[Path, Path, list[Call]], call: Call, folder: Path) -> None:
+    base, clean, _ = run
+    shutil.copytree(base, folder)
+    mine = persons(folder)
+    assert killing.run_into(folder, call, "signal=KILL").returncode == -9, call
+    assert killing.main(folder) == 0
+    assert difference(clean, folder) == [], call
+    assert persons(folder) == mine
+    shutil.rmtree(folder)
 
 
 @needs_strace

@@ -42,7 +42,7 @@ KEPT = (
     {("a.png", "tags"): EDIT},
     {"b.txt": "1" * 64},
     {},
-    {"a.png@crop.png": ("2" * 64, "{}")},
+    {"a.png@crop.png": ("", "{}")},
 )
 
 
