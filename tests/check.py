@@ -112,7 +112,7 @@ CHECKS: tuple[tuple[str, Callable[[], bool]], ...] = (
     ("mypy", tool("mypy")),
     ("lint-imports", contracts),
     ("budgets", budgets),
-    ("pytest", tool("pytest", "-q")),
+    ("pytest", tool("pytest", "-q", "-n", "2", "--dist", "loadfile", "--durations", "15")),
 )
 
 

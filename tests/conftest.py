@@ -1,6 +1,16 @@
-"""Options of the whole suite."""
+"""Options of the whole suite, and the surroundings that every test and its processes get."""
+
+import os
+import signal
 
 import pytest
+
+# The suite runs in as many processes as there are cores: each computes in one thread, and so does
+# every program that a test starts, whose bits depend on the number of threads.
+os.environ["OMP_NUM_THREADS"] = "1"
+# A shell starts what it puts into the background with Ctrl-C ignored, and children inherit that.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
