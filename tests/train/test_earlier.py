@@ -60,7 +60,7 @@ def test_a_second_run_says_who_holds_the_folder(meta: Path, tmp_path: Path, mode
         _lora(meta, tmp_path, models, _console())
 
     assert caught.value.exit_code == 5
-    assert str(caught.value).startswith(f"`{decided.folder}` is held by `train ")
+    assert str(caught.value).startswith(f"`{decided.folder}` is held by `train")
     assert f"(process {os.getpid()}, since " in str(caught.value)
     assert caught.value.hint == "wait until it is done, or stop it"
 
