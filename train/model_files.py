@@ -108,7 +108,15 @@ def _check_folder(path: Path, base: Base) -> None:
 
     for part, wanted in _parts(base).items():
         (weights,) = (path / part).glob("*.safetensors")
-        _compare(load_file(weights), wanted)
+        _compare(_unprefixed(load_file(weights)), _unprefixed(wanted))
+
+
+def _unprefixed(tensors: "Mapping[str, Tensor]") -> "dict[str, Tensor]":
+    """Return tensors by the names of today.
+
+    A text encoder that was read from a file of older names is written with them again.
+    """
+    return {name.removeprefix("text_model."): tensor for name, tensor in tensors.items()}
 
 
 def _compare(found: "Mapping[str, Tensor]", wanted: "Mapping[str, Tensor]") -> None:

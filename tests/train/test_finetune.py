@@ -1,6 +1,7 @@
 import importlib.util
 import io
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -51,6 +52,25 @@ def test_a_folder_that_loads_again(meta: Path, tmp_path: Path, models: Models, b
     assert vae.numbers(made, "x") == vae.numbers(base, "x")
     born = json.loads((made / "prep_certificate.json").read_text())
     assert len(json.loads(born["prep_certificate"])["samples"]) == 6
+
+
+def test_a_text_encoder_of_older_names(
+    tmp_path: Path, models: Models, base: Path, built_dataset: Callable[..., Path]
+) -> None:
+    """A base whose text encoder says `text_model.`, as most do, is written so again, and loads."""
+    from safetensors.torch import load_file, save_file
+
+    old = shutil.copytree(base, tmp_path / "old")
+    weights = old / "text_encoder/model.safetensors"
+    named = {f"text_model.{name}": tensor for name, tensor in load_file(weights).items()}
+    save_file(named, weights, {"format": "pt"})
+
+    meta = built_dataset(tmp_path / "data", old)
+    made = run.lora([meta], _config(tmp_path, steps=1), models, Console(level=0))
+
+    one, two = (FAMILY.load(place, "cpu").text["encoder"].state_dict() for place in (base, made))
+    assert all(torch.equal(one[name], two[name]) for name in one)
+    assert load_file(made / "text_encoder/model.safetensors").keys() == named.keys()
 
 
 def test_the_same_command_says_that_it_is_done(meta: Path, tmp_path: Path, models: Models) -> None:
