@@ -20,17 +20,30 @@ _KEPT_PER_WEIGHT = 3
 _MB = 1_000_000
 
 
-def check(paths: Sequence[Path], config: Config, models: Models, console: Console) -> None:
-    """Print what `train lora` would do with these files and settings; change nothing.
+def check(
+    paths: Sequence[Path],
+    config: Config,
+    models: Models,
+    console: Console,
+    coming: Sequence[Path] = (),
+) -> None:
+    """Print what a training would do with these files and settings; change nothing.
+
+    Args:
+        coming: Those of the files that will be prepared first, and are not there yet.
 
     Raises:
         UserError: What stands in the way; all that can be found is told at once.
     """
-    wrong = list(mistakes(paths, config, models))
+    wrong = list(mistakes([path for path in paths if path not in coming], config, models))
     if wrong:
         first, *others = wrong
         more = [(str(one), one.hint) for one in others]
         raise type(first)(str(first), first.hint, (*first.others, *more))
+    if coming:
+        named = ", ".join(f"`{path}`" for path in coming)
+        console.say(f"steps, rates and disk can be told once {named} is there", coming=coming)
+        return
     run = decide(paths, config, models)
     notes = check_vae(run)
     sizes = disk(run)

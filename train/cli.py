@@ -19,7 +19,10 @@ _QUIET = Annotated[bool, typer.Option("--quiet", "-q", help="Say only what is wr
 _VERBOSE = Annotated[bool, typer.Option("--verbose", "-v", help="Say more")]
 _JSON = Annotated[bool, typer.Option("--json", help="Say everything as JSON lines")]
 _META = Annotated[
-    list[Path], typer.Argument(metavar="META", help="Dataset files with latents: meta_lat.json")
+    list[Path],
+    typer.Argument(
+        metavar="META", help="Dataset files with latents (meta_lat.json), or folders of pictures"
+    ),
 ]
 
 app = typer.Typer(
@@ -35,25 +38,30 @@ def train() -> None:
     """Train on datasets that `prep` has made."""
 
 
-def lora(meta: list[Path], config: Config, console: Console) -> None:
+def lora(meta: list[Path], config: Config, console: Console) -> int:
     """Train a LoRA on the samples of META; the same command again says that it is done."""
+    from train.folder import prepared
     from train.run import lora as trained
 
-    first = os.environ.get("RANK", "0") == "0"  # as torchrun numbers the processes it starts
+    # As torchrun counts and numbers the processes it starts.
+    alone = os.environ.get("WORLD_SIZE", "1") == "1"
+    first = os.environ.get("RANK", "0") == "0"
     quiet = console if first else Console(level=0)
-    trained(meta, config, _models(), quiet, first)
+    found = prepared(meta, config, quiet, alone)
+    trained(found.paths, config, _models(), quiet, first)
+    return found.code
 
 
-def finetune(meta: list[Path], config: Config, console: Console) -> None:
+def finetune(meta: list[Path], config: Config, console: Console) -> int:
     """Train the whole U-Net on the samples of META, and the text encoder where asked."""
-    lora(meta, replace(config, method="finetune"), console)
+    return lora(meta, replace(config, method="finetune"), console)
 
 
 def command(
-    body: Callable[[list[Path], Config, Console], None],
+    body: Callable[[list[Path], Config, Console], int],
     lacks: Sequence[str],
     usual: Mapping[str, Any] | None = None,
-) -> Callable[..., None]:
+) -> Callable[..., int]:
     """Return `body` as Typer wants it: an option for every field of `Config`, help and default.
 
     Args:
@@ -61,11 +69,11 @@ def command(
         usual: Other defaults than those of `Config`.
     """
 
-    def run(**given: Any) -> None:
+    def run(**given: Any) -> int:
         level = 0 if given.pop("quiet") else 2 if given.pop("verbose") else 1
         given.pop("verbose", None)
         console = Console(level=level, json=given.pop("json"))
-        body(given.pop("meta"), configured(given), console)
+        return body(given.pop("meta"), configured(given), console)
 
     hints = get_type_hints(Config)
     named = [
@@ -80,7 +88,7 @@ def command(
     flags = [("quiet", _QUIET, False), ("verbose", _VERBOSE, False), ("json", _JSON, False)]
     each = [("meta", _META, inspect.Parameter.empty), *named, *flags]
     run.__name__, run.__doc__ = body.__name__, body.__doc__
-    run.__annotations__ = {name: kind for name, kind, _ in each} | {"return": None}
+    run.__annotations__ = {name: kind for name, kind, _ in each} | {"return": int}
     vars(run)["__signature__"] = inspect.Signature(
         [
             inspect.Parameter(
@@ -100,11 +108,16 @@ def configured(given: dict[str, Any]) -> Config:
         raise UsageError(str(error), error.hint, error.others) from None
 
 
-def check(meta: list[Path], config: Config, console: Console) -> None:
-    """Tell what `train lora` would do with META, and all that stands in its way; load no weight."""
+def check(meta: list[Path], config: Config, console: Console) -> int:
+    """Tell what a training on META would do, and all that stands in its way; load no weight."""
     from train.check import check as told
+    from train.folder import foreseen
 
-    told(meta, config, _models(), console)
+    folders = [path for path in meta if path.is_dir()]
+    found = foreseen(meta, config, console)
+    coming = [file for path, file in zip(meta, found, strict=True) if path in folders]
+    told(found, config, _models(), console, [file for file in coming if not file.exists()])
+    return 0
 
 
 def _models() -> Models:

@@ -115,7 +115,18 @@ def _triggers(found: Dataset) -> list[str]:
     return [one.trigger for name, one in each if name in used and one.trigger]
 
 
-def _lessons(path: Path, found: Dataset) -> dict[str, Lesson]:
+def check_texts(path: Path) -> None:
+    """Look at a dataset file that may have no latents yet.
+
+    Raises:
+        DatasetError: There is nothing to train on, or no sample has a text.
+    """
+    found = dataset.load(path)
+    _check_texts(path, _chosen(path, found))
+
+
+def _chosen(path: Path, found: Dataset) -> dict[str, Sample]:
+    """Return the samples to train on, keys sorted; raise where there is none."""
     chosen = {
         key: sample
         for key, sample in sorted(found.samples.items())
@@ -128,6 +139,11 @@ def _lessons(path: Path, found: Dataset) -> dict[str, Lesson]:
             if found.samples
             else "run the stages before it: `prep run`",
         )
+    return chosen
+
+
+def _lessons(path: Path, found: Dataset) -> dict[str, Lesson]:
+    chosen = _chosen(path, found)
     _check_whole(path, found, chosen)
     state = path.parent / (found.state or found.root)
     places = {key: files.inside(state, str(sample.latents)) for key, sample in chosen.items()}
@@ -183,6 +199,11 @@ def _check_whole(path: Path, found: Dataset, chosen: Mapping[str, Sample]) -> No
             f"{count} of {len(chosen)} samples of `{path.name}` have no latents{first}",
             f"make them with `prep latents {_bucket_file(path)}`",
         )
+    _check_texts(path, chosen)
+
+
+def _check_texts(path: Path, chosen: Mapping[str, Sample]) -> None:
+    """Raise where no sample has a text to train on."""
     if not any(sample.training_text() for sample in chosen.values()):
         raise DatasetError(
             f"none of the {len(chosen)} samples of `{path.name}` has a text",
