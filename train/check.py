@@ -3,6 +3,7 @@
 import os
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
+from math import prod
 from pathlib import Path
 
 from prep import ldm, tensorfile
@@ -11,7 +12,7 @@ from prep.errors import UserError
 from prep.models import Models
 from train import checkpoint, export
 from train import data as datasets
-from train.config import Config
+from train.config import OF_LORAS, Config
 from train.run import Run, check_vae, decide, opened_base
 from train.schedule import learning_rate
 
@@ -75,8 +76,11 @@ def mistakes(paths: Sequence[Path], config: Config, models: Models) -> Iterator[
 def lines(run: Run, sizes: Mapping[str, int], free: int) -> Iterator[str]:
     """Yield what a person wants to know before a night of training, a line a subject."""
     data, config = run.data, run.config
-    lowered = ", ".join(f"{word} {value}" for word, value in run.config.deciding().items())
-    yield f"{run.name}: a LoRA on `{run.base}` ({run.family.name})"
+    whole = config.method == "finetune"
+    deciding = {w: v for w, v in config.deciding().items() if not (whole and w in OF_LORAS)}
+    lowered = ", ".join(f"{word} {value}" for word, value in deciding.items())
+    what = "a fine-tune of" if whole else "a LoRA on"
+    yield f"{run.name}: {what} `{run.base}` ({run.family.name})"
     yield f"settings: {lowered}"
     yield f"samples: {len(data.lessons)}, kept for validation: {data.held_out}"
     for (width, height), counts in data.repeats().items():
@@ -120,35 +124,37 @@ def disk(run: Run) -> dict[str, int]:
     shapes = _shapes(run.found.path)
     if not shapes:
         return {}
-    targets = {"unet": run.family.targets(run.config.targets)}
-    if run.config.text_encoder:
-        targets["text_encoder"] = run.family.text_targets
-    weights = sum(
-        adapter_size(shapes[part], endings, run.config.rank) for part, endings in targets.items()
-    )
+    learn, written = _sizes(run, shapes)
     every = run.config.save_every_steps or (run.config.save_every_epochs or 0) * run.per_epoch
     exports = 1 + (run.steps // every if every else 0)
     kept = run.config.keep + 1  # an old one goes only when the new one is whole
-    export_bytes, whole = 4 * weights, 4 * weights * _KEPT_PER_WEIGHT
+    export_bytes, whole = 4 * written, 4 * learn * _KEPT_PER_WEIGHT
     most = exports * export_bytes + kept * whole
     return {"export": export_bytes, "checkpoint": whole, "most": most}
+
+
+def _sizes(run: Run, shapes: Mapping[str, Mapping[str, tuple[int, ...]]]) -> tuple[int, int]:
+    """Return how many numbers learn, and how many an export holds."""
+    config = run.config
+    if config.method == "finetune":
+        each = {part: sum(map(prod, found.values())) for part, found in shapes.items()}
+        return each["unet"] + config.text_encoder * each["text_encoder"], sum(each.values())
+    targets = {"unet": run.family.targets(config.targets)}
+    if config.text_encoder:
+        targets["text_encoder"] = run.family.text_targets
+    learn = sum(adapter_size(shapes[part], ends, config.rank) for part, ends in targets.items())
+    return learn, learn
 
 
 def adapter_size(shapes: Mapping[str, tuple[int, ...]], endings: Sequence[str], rank: int) -> int:
     """Return how many numbers an adapter has, by the shapes of the weights it goes beside."""
     dotted = tuple(f".{ending}.weight" for ending in endings)
     found = [shape for name, shape in shapes.items() if name.endswith(dotted)]
-    total = 0
-    for out, *inner in found:
-        size = 1
-        for side in inner:
-            size *= side
-        total += rank * (out + size)
-    return total
+    return sum(rank * (out + prod(inner)) for out, *inner in found)
 
 
 def _shapes(place: Path) -> dict[str, dict[str, tuple[int, ...]]]:
-    """Return the shapes of U-Net and text encoder by diffusers' names; headers only."""
+    """Return the shapes of U-Net, text encoder and VAE by diffusers' names; headers only."""
     if place.is_file():
         if place.suffix.lower() != ".safetensors":
             return {}
@@ -159,10 +165,11 @@ def _shapes(place: Path) -> dict[str, dict[str, tuple[int, ...]]]:
                 for name, at in names.items()
                 if name.startswith(ldm.PARTS[part])
             }
-            for part in ("unet", "text_encoder")
+            for part in ("unet", "text_encoder", "vae")
         }
     found: dict[str, dict[str, tuple[int, ...]]] = {}
-    for part, name in (("unet", "diffusion_pytorch_model"), ("text_encoder", "model")):
+    for part in ("unet", "text_encoder", "vae"):
+        name = "model" if part == "text_encoder" else "diffusion_pytorch_model"
         tensors = tensorfile.header(place / part / f"{name}.safetensors").tensors
         found[part] = {name: at.shape for name, at in tensors.items()}
     return found

@@ -13,7 +13,7 @@ from prep.command import run_app
 from prep.console import Console
 from prep.errors import ConfigError, UsageError
 from prep.models import Models, user_home
-from train.config import Config
+from train.config import OF_FINETUNES, OF_LORAS, Config
 
 _QUIET = Annotated[bool, typer.Option("--quiet", "-q", help="Say only what is wrong")]
 _VERBOSE = Annotated[bool, typer.Option("--verbose", "-v", help="Say more")]
@@ -76,15 +76,14 @@ def command(
         return body(given.pop("meta"), configured(given), console)
 
     hints = get_type_hints(Config)
-    named = [
-        (
-            item.name,
-            Annotated[hints[item.name], typer.Option(help=item.metadata["help"])],
-            (usual or {}).get(item.name, item.default),
-        )
-        for item in fields(Config)
-        if item.name not in lacks
-    ]
+    named = []
+    for item in fields(Config):
+        if item.name not in lacks:
+            default, told = (usual or {}).get(item.name, item.default), item.metadata["help"]
+            kind: Any = hints[item.name]
+            if default is None and item.default is not None:
+                told, kind = f"{told}; default: that of the method", kind | None
+            named.append((item.name, Annotated[kind, typer.Option(help=told)], default))
     flags = [("quiet", _QUIET, False), ("verbose", _VERBOSE, False), ("json", _JSON, False)]
     each = [("meta", _META, inspect.Parameter.empty), *named, *flags]
     run.__name__, run.__doc__ = body.__name__, body.__doc__
@@ -101,7 +100,13 @@ def command(
 
 
 def configured(given: dict[str, Any]) -> Config:
-    """Return the settings; a value out of its limits is a mistake of the command line."""
+    """Return the settings; a value out of its limits is a mistake of the command line.
+
+    Without a learning rate it is the usual one of the method.
+    """
+    if given["learning_rate"] is None:
+        usual = _FINETUNES if given["method"] == "finetune" else {}
+        given = given | {"learning_rate": Config.learning_rate} | usual
     try:
         return Config(**given)
     except ConfigError as error:
@@ -109,7 +114,11 @@ def configured(given: dict[str, Any]) -> Config:
 
 
 def check(meta: list[Path], config: Config, console: Console) -> int:
-    """Tell what a training on META would do, and all that stands in its way; load no weight."""
+    """Tell what a training on META would do, and all that stands in its way; load no weight.
+
+    That of `train lora`; with `--method finetune` that of `train finetune`.
+    """
+    _check_method(config)
     from train.check import check as told
     from train.folder import foreseen
 
@@ -120,15 +129,27 @@ def check(meta: list[Path], config: Config, console: Console) -> int:
     return 0
 
 
+def _check_method(config: Config) -> None:
+    """Raise UsageError for options that the command of the method does not have."""
+    lacks = OF_LORAS if config.method == "finetune" else OF_FINETUNES
+    wrong = [word for word in lacks if getattr(config, word) != getattr(Config, word)]
+    told = [
+        (f"`train {config.method}` has no `--{word.replace('_', '-')}`", "leave it out")
+        for word in wrong
+    ]
+    if told:
+        raise UsageError(*told[0], told[1:])
+
+
 def _models() -> Models:
     offline = os.environ.get("HF_HUB_OFFLINE", "") not in ("", "0")
     return Models(user_home(os.environ), offline)
 
 
-_OF_LORAS = ("rank", "alpha", "targets")
-app.command("lora")(command(lora, ("method", "save_as")))
-app.command("check")(command(check, ("method", "save_as")))
-app.command("finetune")(command(finetune, ("method", *_OF_LORAS), {"learning_rate": 1e-5}))
+_FINETUNES = {"learning_rate": 1e-5}
+app.command("lora")(command(lora, ("method", *OF_FINETUNES)))
+app.command("check")(command(check, (), {"learning_rate": None}))
+app.command("finetune")(command(finetune, ("method", *OF_LORAS), _FINETUNES))
 
 
 @app.command()

@@ -15,6 +15,7 @@ from prep.errors import DatasetError
 from prep.models import Models
 from train import run
 from train.check import adapter_size, check, disk
+from train.cli import main
 from train.config import Config
 from train.families.sd15 import FAMILY
 
@@ -73,6 +74,70 @@ def test_the_sizes_are_those_of_the_files(meta: Path, tmp_path: Path, models: Mo
     tensors = made.stat().st_size - 8 - int.from_bytes(made.read_bytes()[:8], "little")
     alphas = made.read_bytes().count(b".alpha")
     assert tensors == wanted["export"] + 4 * alphas
+
+
+@pytest.mark.parametrize("text_encoder", [False, True])
+def test_a_fine_tune_is_foretold(
+    meta: Path, tmp_path: Path, models: Models, base: Path, text_encoder: bool
+) -> None:
+    """Of a fine-tune no setting of LoRAs is told; model and checkpoint get the sizes foretold."""
+    config = _config(tmp_path, method="finetune", steps=1, text_encoder=text_encoder)
+    told = _told(meta, config, models)
+    wanted = disk(run.decide([meta], config, models))
+
+    made = run.lora([meta], config, models, Console(level=0))
+
+    assert told[0] == f"toy: a fine-tune of `{base}` (sd15)"
+    assert told[1].startswith("settings: method finetune, learning_rate 0.0001, text_encoder ")
+    assert told[-1].endswith(": begins at step 1")
+    assert _told(meta, config, models)[-1].endswith(": is done")
+    sizes = [path.stat().st_size for path in made.rglob("*.safetensors")]
+    assert wanted["export"] <= sum(sizes) < 1.1 * wanted["export"]
+    (saved,) = (made.parent / "checkpoints").glob("step-*")
+    kept = sum(path.stat().st_size for path in saved.glob("*.safetensors"))
+    assert wanted["checkpoint"] <= kept < 1.1 * wanted["checkpoint"]
+
+
+def _main(capsys: pytest.CaptureFixture[str], *words: str) -> tuple[object, str, str]:
+    with pytest.raises(SystemExit) as stopped:
+        main(["check", *words])
+    return (stopped.value.code, *capsys.readouterr())
+
+
+def test_the_method_has_its_own_learning_rate(
+    meta: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """`--method finetune` foretells what `train finetune` does: its folder, its learning rate."""
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))
+    rates = []
+    for method in ("lora", "finetune"):
+        code, out, err = _main(capsys, str(meta), "--method", method, "--json", "--steps", "2")
+        assert (code, err) == (0, "")
+        rates.append(json.loads(out)["config"]["learning_rate"])
+    assert rates == [1e-4, 1e-5]
+    given = _main(capsys, str(meta), "--method", "finetune", "--learning-rate", "0.5", "--json")
+    assert json.loads(given[1])["config"]["learning_rate"] == 0.5
+
+
+def test_the_other_method_s_options_are_refused(
+    meta: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What the command of the method does not know, `train check` does not take either."""
+    words = ["--rank", "4", "--targets", "attention", "--method", "finetune"]
+    assert _main(capsys, str(meta), *words) == (
+        2,
+        "",
+        (
+            "error: `train finetune` has no `--rank`\nhint: leave it out\n"
+            "error: `train finetune` has no `--targets`\nhint: leave it out\n"
+        ),
+    )
+    assert _main(capsys, str(meta), "--save-as", "file") == (
+        2, "", "error: `train lora` has no `--save-as`\nhint: leave it out\n",
+    )  # fmt: skip
+    assert _main(capsys, str(meta), "--method", "lara") == (
+        2, "", "error: `--method` is `lara`\nhint: known: lora, finetune\n",
+    )  # fmt: skip
 
 
 def test_the_full_size_adapter_is_foretold() -> None:
