@@ -68,7 +68,7 @@ def unfinished(out: Path, name: str, here: Mapping[str, Any], words: list[str]) 
         saved = checkpoint.steps(folder / CHECKPOINTS)
         if there is None or not saved or there["recipe"] == here["recipe"]:
             continue
-        if (folder / f"{name}.safetensors").exists():
+        if any((folder / f"{name}{ending}").exists() for ending in ("", ".safetensors")):
             continue
         why = "; ".join(differences(there, here, words)) or "it was made by another version"
         told.append(

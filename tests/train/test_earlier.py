@@ -115,6 +115,18 @@ def test_a_new_run_names_the_one_it_does_not_go_on_with(
     )
 
 
+def test_a_fine_tune_that_is_done_is_not_unfinished(
+    meta: Path, tmp_path: Path, models: Models
+) -> None:
+    """A model that is a folder ends its run as a file does: the next run has nothing to tell."""
+    _lora(meta, tmp_path, models, _console(), steps=1, method="finetune")
+    console = _console()
+
+    _lora(meta, tmp_path, models, console, steps=1, method="finetune", batch=2)
+
+    assert _said(console) == ""
+
+
 def test_what_may_change_the_last_bits_is_said(meta: Path, tmp_path: Path, models: Models) -> None:
     """Row 87: going on with another number of passes is told in one line, and sees the same."""
     _lora(meta, tmp_path, models, _console(), steps=1, batch=2)
