@@ -92,6 +92,7 @@ class Config:
     )
     shuffle_tags: bool = option(False, "Show the tags of a sample in another order each epoch")
     keep_tags: int = option(1, "First tags that stay in their places when shuffled", least=0)
+    prior_loss_weight: float = option(1.0, "Weight of the loss of regularisation pictures", least=0)
     caption_dropout: float = option(0.0, "Share of samples shown without text", least=0, most=1)
     text_variants: int = option(
         0, "Orders and dropouts a sample alternates between; 0: new ones each epoch", least=0

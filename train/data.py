@@ -21,6 +21,8 @@ class Lesson:
         latents_digest: SHA-256 of that file.
         repeats: How often it is seen in an epoch.
         weight: Multiplies its loss.
+        regularisation: Whether it shows the class, not the subject. It is seen as often as its
+            repeats say: unlike in kohya's scripts, no count of other pictures decides.
     """
 
     digest: str
@@ -33,6 +35,7 @@ class Lesson:
     latents_digest: str
     repeats: int
     weight: float
+    regularisation: bool = False
 
 
 @dataclass(frozen=True)
@@ -75,6 +78,7 @@ class Data:
                 one.latents_digest,
                 one.repeats,
                 one.weight,
+                one.regularisation,
             ]
             for key, one in self.lessons.items()
         }
@@ -160,6 +164,7 @@ def _lessons(path: Path, found: Dataset) -> dict[str, Lesson]:
             latents_digest=files.digest(places[key]),
             repeats=_concept(path, found, key, sample).repeats,
             weight=sample.weight,
+            regularisation=_concept(path, found, key, sample).regularisation,
         )
         for key, sample in chosen.items()
     }

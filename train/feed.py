@@ -74,7 +74,10 @@ class Feed:
             _digest([keys[n], *said], x0, eps)
             for n, *said, x0, eps in zip(places, texts, times, clean, noise, strict=True)
         )
-        weights = torch.tensor([lesson.weight for lesson in lessons])
+        prior = self.config.prior_loss_weight
+        weights = torch.tensor(
+            [one.weight * (prior if one.regularisation else 1.0) for one in lessons]
+        )
         return Batch(
             torch.stack(clean), torch.stack(noise), torch.tensor(times), texts, weights, digests
         )

@@ -37,9 +37,7 @@ _UNUSED = {
     "ss_multires_noise_iterations": "None",
     "ss_network_dropout": "None",
     "ss_noise_offset": "None",
-    "ss_prior_loss_weight": "1.0",
     "ss_random_crop": "False",
-    "ss_reg_dataset_dirs": "{}",
     "ss_scale_weight_norms": "None",
     "ss_training_comment": "None",
     "ss_v2": "False",
@@ -150,6 +148,7 @@ def _of_run(data: Data, config: Config, facts: Facts) -> dict[str, str]:
         "ss_seed": str(config.seed),
         "ss_optimizer": f"{_OPTIMIZERS[config.optimizer]}(weight_decay={config.weight_decay})",
         "ss_max_grad_norm": str(config.max_gradient_norm),
+        "ss_prior_loss_weight": str(config.prior_loss_weight),
         "ss_caption_dropout_rate": str(config.caption_dropout),
     }
 
@@ -177,10 +176,12 @@ def _of_network(config: Config, family: Family, facts: Facts) -> dict[str, str]:
 
 
 def _of_data(data: Data, config: Config, facts: Facts) -> dict[str, str]:
-    concepts: dict[str, dict[str, int]] = {}
+    concepts: dict[bool, dict[str, dict[str, int]]] = {False: {}, True: {}}
+    shown = {False: 0, True: 0}
     for lesson in data.lessons.values():
-        row = {"n_repeats": lesson.repeats, "img_count": 0}
-        concepts.setdefault(lesson.concept or facts.name, row)["img_count"] += 1
+        kind, row = lesson.regularisation, {"n_repeats": lesson.repeats, "img_count": 0}
+        concepts[kind].setdefault(lesson.concept or facts.name, row)["img_count"] += 1
+        shown[kind] += lesson.repeats
     repeats = data.repeats()
     sides = [side for size in repeats for side in size]
     info = {
@@ -188,9 +189,9 @@ def _of_data(data: Data, config: Config, facts: Facts) -> dict[str, str]:
         for n, size in enumerate(repeats)
     }
     return {
-        "ss_num_train_images": str(sum(one.repeats for one in data.lessons.values())),
+        "ss_num_train_images": str(shown[False]),
         "ss_num_validation_images": str(data.held_out),
-        "ss_num_reg_images": "0",
+        "ss_num_reg_images": str(shown[True]),
         "ss_batch_size_per_device": str(config.batch),
         "ss_total_batch_size": str(config.batch),
         "ss_resolution": str(usual_size(data)),
@@ -201,7 +202,8 @@ def _of_data(data: Data, config: Config, facts: Facts) -> dict[str, str]:
         "ss_min_bucket_reso": str(min(sides)),
         "ss_max_bucket_reso": str(max(sides)),
         "ss_bucket_info": _text({"buckets": info}),
-        "ss_dataset_dirs": _text(concepts),
+        "ss_dataset_dirs": _text(concepts[False]),
+        "ss_reg_dataset_dirs": _text(concepts[True]),
         "ss_tag_frequency": _text(tag_frequency(data, facts.name)),
     }
 

@@ -175,6 +175,8 @@ def test_content_says_all_that_decides(meta: Path, changed: Change) -> None:
     changed(moved, "0.png", tags=("other",))
     assert data.load([moved]).content()["0.png"] != before["0.png"]
     assert dataset.load(moved).samples["0.png"].tags == ("other",)
+    changed(moved, concepts={"toy": Concept(trigger="mascot", regularisation=True)})
+    assert data.load([moved]).content()["1.png"] != before["1.png"]
 
 
 def test_a_lora_given_as_a_dataset(tmp_path: Path) -> None:

@@ -1,3 +1,4 @@
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -5,6 +6,7 @@ import pytest
 import torch
 
 from prep import vae
+from prep.dataset import Concept
 from train import data, feed
 from train.config import Config
 from train.feed import Feed, inputs_digest
@@ -29,6 +31,17 @@ def test_clean_latents_are_drawn_and_scaled(meta: Path) -> None:
     assert torch.equal(batch.noise_BCHW[1], normal(1, "noise", 7, 1, (4, 8, 8)))
     assert batch.texts == ("mascot, pose 0", "mascot, pose 1")
     assert torch.equal(batch.weight_B, torch.tensor([1.0, 1.0]))
+
+
+def test_regularisation_weighs_by_its_own_number(meta: Path, changed: Callable[..., Path]) -> None:
+    """The loss of a regularisation picture counts its weight times `--prior-loss-weight`."""
+    changed(meta, "0.png", concept="class", weight=0.5)
+    changed(meta, "3.png", weight=0.5)
+    changed(meta, concepts={"toy": Concept(), "class": Concept(regularisation=True)})
+
+    for prior, wanted in ((1.0, [0.5, 0.5]), (0.25, [0.125, 0.5]), (0.0, [0.0, 0.5])):
+        found = _feed(meta, prior_loss_weight=prior).batch(KEYS, 0, 0, range(2), 1000)
+        assert found.weight_B.tolist() == wanted
 
 
 def test_a_step_sees_the_same_whoever_asks(meta: Path) -> None:

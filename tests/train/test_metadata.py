@@ -7,6 +7,7 @@ import pytest
 
 from prep import tensorfile
 from prep.console import Console
+from prep.dataset import Concept
 from prep.models import Models
 from train import data, run
 from train.config import Config
@@ -143,6 +144,20 @@ def test_what_differs_is_said(meta: Path) -> None:
     assert found["ss_mixed_precision"] == "bf16"
     assert found["ss_lr_scheduler"] == "constant_with_warmup"
     assert (found["ss_shuffle_caption"], found["ss_keep_tokens"]) == ("True", "1")
+
+
+def test_regularisation_is_counted_apart(meta: Path, changed: Callable[..., Path]) -> None:
+    """Regularisation pictures have a count and a list of concepts of their own."""
+    changed(meta, "0.png", concept="class")
+    both = {"toy": Concept(repeats=2), "class": Concept(repeats=3, regularisation=True)}
+    changed(meta, concepts=both)
+
+    found = _metadata(meta, prior_loss_weight=0.5)
+
+    assert (found["ss_num_train_images"], found["ss_num_reg_images"]) == ("10", "3")
+    assert json.loads(found["ss_dataset_dirs"]) == {"toy": {"img_count": 5, "n_repeats": 2}}
+    assert json.loads(found["ss_reg_dataset_dirs"]) == {"class": {"img_count": 1, "n_repeats": 3}}
+    assert found["ss_prior_loss_weight"] == "0.5"
 
 
 def test_a_v_model_is_marked(meta: Path) -> None:
