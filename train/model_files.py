@@ -4,9 +4,12 @@ Each is whole or absent, and is read back before it gets its name.
 """
 
 import json
+import os
+import re
 import shutil
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -52,7 +55,7 @@ def write_folder(path: Path, base: Base, source: Path, metadata: Mapping[str, st
     """
     scratch = path.with_name(f"{files.SCRATCH}{uuid.uuid4().hex}")
     try:
-        with files.disk_errors(path):
+        with files.disk_errors(path), _said_plainly():
             scratch.mkdir(parents=True)
             _rest(scratch, source, base)
             for part, module in _modules(base).items():
@@ -66,6 +69,20 @@ def write_folder(path: Path, base: Base, source: Path, metadata: Mapping[str, st
             files.flush(path.parent)
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
+
+
+@contextmanager
+def _said_plainly() -> Iterator[None]:
+    """Raise the operating system's own error where safetensors wraps it as another."""
+    from safetensors import SafetensorError
+
+    try:
+        yield
+    except SafetensorError as error:
+        code = re.search(r"\(os error (\d+)\)", str(error))
+        if code is None:
+            raise
+        raise OSError(int(code[1]), os.strerror(int(code[1]))) from error
 
 
 def _modules(base: Base) -> dict[str, Any]:
@@ -86,7 +103,7 @@ def _rest(scratch: Path, source: Path, base: Base) -> None:
     """Give a folder everything that is not trained: VAE, tokenizer, schedule, index."""
     if source.is_dir():
         for name in ("vae", "tokenizer", "scheduler"):
-            shutil.copytree(source / name, scratch / name, copy_function=shutil.copyfile)
+            _copy(source / name, scratch / name)
         shutil.copyfile(source / "model_index.json", scratch / "model_index.json")
         return
     shipped = single_file.shipped()
@@ -96,6 +113,15 @@ def _rest(scratch: Path, source: Path, base: Base) -> None:
     base.text["tokenizer"].save_pretrained(str(scratch / "tokenizer"))
     coder: Any = vae.open_vae(source, "cpu")
     coder.save_pretrained(str(scratch / "vae"))
+
+
+def _copy(source: Path, target: Path) -> None:
+    """Copy a folder's files; a full disk is told as that, not as a list of what was not copied."""
+    for file in sorted(source.rglob("*")):
+        if file.is_file():
+            place = target / file.relative_to(source)
+            place.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(file, place)
 
 
 def _check(path: Path, parts: "Mapping[str, Mapping[str, Tensor]]") -> None:

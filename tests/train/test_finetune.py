@@ -2,6 +2,7 @@ import importlib.util
 import io
 import json
 import shutil
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,10 +12,12 @@ import torch
 
 from prep import single_file, vae
 from prep.console import Console
+from prep.errors import MachineError
 from prep.models import Models
 from train import run
 from train.config import Config
 from train.families.sd15 import FAMILY
+from train.model_files import FORMS
 
 
 def _config(tmp_path: Path, **given: Any) -> Config:
@@ -85,6 +88,34 @@ def test_the_same_command_says_that_it_is_done(meta: Path, tmp_path: Path, model
     assert other.parent != made.parent
     one, two = (FAMILY.load(place, "cpu").text["encoder"].state_dict() for place in (made, other))
     assert not any(torch.equal(one[n], two[n]) for n in one if n.endswith("q_proj.weight"))
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="a POSIX limit")
+@pytest.mark.parametrize(
+    ("form", "most"), [("file", 50_000), ("folder", 50_000), ("folder", 2_000_000)]
+)
+def test_a_disk_that_takes_no_more(
+    tmp_path: Path, base: Path, narrow: Path, form: str, most: int
+) -> None:
+    """Row 59: where the disk takes no more at a model's export, it is said, and nothing is left."""
+    import resource
+
+    source = narrow if form == "file" else base
+    opened, place = FAMILY.load(source, "cpu"), tmp_path / "runs" / "model"
+    # Too little for anything; enough for the VAE, which is copied, but not for the U-Net.
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (most, before[1]))
+    try:
+        with pytest.raises(MachineError) as caught:
+            FORMS[form](place, opened, source, {})
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+    assert (str(caught.value), caught.value.hint) == (
+        f"`{place}` cannot be written: File too large",
+        "check the disk, then run the same command again",
+    )
+    assert list(place.parent.iterdir()) == []
 
 
 def test_a_file_that_loads_again(

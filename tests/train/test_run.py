@@ -279,6 +279,26 @@ def test_a_single_file_as_a_base_model(meta: Path, tmp_path: Path, models: Model
     )
 
 
+@pytest.mark.parametrize(
+    ("tensor", "what"),
+    [
+        ("lora_unet_x.lora_down.weight", "a LoRA"),
+        ("conditioner.embedders.0.x", "a Stable Diffusion XL model"),
+    ],
+)
+def test_a_wrong_file_as_a_base_model(
+    meta: Path, tmp_path: Path, models: Models, tensor: str, what: str
+) -> None:
+    """A LoRA, or a model of another family, in the base model's place is told as what it is."""
+    file = tmp_path / "a.safetensors"
+    file.write_bytes(tensorfile.dump({tensor: tensorfile.Packed("F32", (1,), bytes(4))}))
+
+    assert _told(meta, _config(tmp_path, base=str(file)), models) == (
+        f"`{file}` is {what}, not a base model of a known family",
+        "known: sd15",
+    )
+
+
 def test_a_dataset_without_concepts_trains(
     meta: Path, tmp_path: Path, models: Models, changed: Change
 ) -> None:
