@@ -2,7 +2,6 @@
 
 import os
 import shlex
-import subprocess
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -13,6 +12,7 @@ from typing import Any
 
 from prep import orders
 from prep.chain import link_of
+from prep.command import run_child
 from prep.config import Pipeline
 from prep.console import Console
 from prep.engine import explain, fanout
@@ -41,8 +41,7 @@ def run_pipeline(pipeline: Pipeline, context: Context, speech: Sequence[str]) ->
     worst = next((code for code in _STOPPERS if code in codes), 0)
     if pipeline.train is None:
         return worst
-    done = subprocess.run([*_training(pipeline), *speech], check=False)
-    return done.returncode or worst
+    return run_child([*_training(pipeline), *speech]) or worst
 
 
 def plan_one(order: Order, context: Context) -> int:

@@ -5,6 +5,7 @@ Knows no command by name; `prep` and `train` both run their Typer app through it
 
 import re
 import signal
+import subprocess
 import sys
 import threading
 from collections.abc import Iterator, Sequence
@@ -53,6 +54,25 @@ def run_app(app: "typer.Typer", args: Sequence[str] | None, prog: str) -> None:
     if code == INTERRUPTED:  # Typer turns Ctrl-C into this code
         console.Console(err=sys.stderr).note(_STOPPED)
     raise SystemExit(code if isinstance(code, int) else 0)
+
+
+def run_child(command: Sequence[str]) -> int:
+    """Run another program of ours; return its exit code, 128 + n where signal n ended it.
+
+    A stop is the child's as well: Ctrl-C goes to all that runs in the terminal, SIGTERM is passed
+    on. What the child has in hand, it saves before this returns; a second Ctrl-C waits no longer.
+    """
+    child = subprocess.Popen(list(command))
+    try:
+        code = child.wait()
+    except KeyboardInterrupt:
+        child.wait()
+        raise
+    except BaseException:
+        child.terminate()
+        child.wait()
+        raise
+    return code if code >= 0 else 128 - code
 
 
 @contextmanager

@@ -1,12 +1,12 @@
 """A folder of pictures in a dataset's place: what is missing is prepared by the `prep` program."""
 
 import os
-import subprocess
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from prep.command import run_child
 from prep.console import Console
 from prep.errors import ConfigError
 from train import data
@@ -119,13 +119,7 @@ def _ended(words: Sequence[str], console: Console) -> int:
     """Run prep to its end; return its exit code, or leave with it where prep could not finish."""
     speech = ["--json"] if console.json else [["-q"], [], ["-v"]][console.level]
     # -P: a folder or file named `prep` where the person stands is not the program.
-    child = subprocess.Popen([sys.executable, "-P", "-m", "prep", *words, *speech])
-    try:
-        code = child.wait()
-    except BaseException:  # a stop: what prep has in hand, it ends itself
-        child.terminate()
-        child.wait()
-        raise
+    code = run_child([sys.executable, "-P", "-m", "prep", *words, *speech])
     if code not in _FINISHED:
-        raise SystemExit(code if code > 0 else 128 - code)
+        raise SystemExit(code)
     return code

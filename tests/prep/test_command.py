@@ -1,11 +1,15 @@
 import os
 import signal
+import subprocess
+import sys
+import time
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 import typer
 
-from prep.command import run_app
+from prep.command import run_app, run_child
 from prep.errors import DatasetError, UsageError
 
 
@@ -129,3 +133,52 @@ def test_a_bug_keeps_its_traceback() -> None:
     """An exception that nobody foresaw is not turned into two lines."""
     with pytest.raises(ZeroDivisionError):
         run_app(_app(lambda: 1 // 0), ["lift"], "crane")
+
+
+_CHILD = """
+import pathlib, signal, sys, time
+def save(number, frame):
+    time.sleep(0.5)
+    pathlib.Path("saved").write_text(str(number))
+    sys.exit(128 + number)
+signal.signal(signal.SIGINT, save)
+signal.signal(signal.SIGTERM, save)
+pathlib.Path("ready").touch()
+time.sleep(60)
+"""
+_PARENT = """
+import sys, typer
+from prep.command import run_app, run_child
+app = typer.Typer(pretty_exceptions_enable=False, rich_markup_mode=None)
+@app.command()
+def go() -> int:
+    return run_child([sys.executable, "child.py"])
+run_app(app, [], "prep")
+"""
+
+
+@pytest.mark.parametrize(("number", "group"), [(signal.SIGTERM, False), (signal.SIGINT, True)])
+def test_a_child_saves_before_the_command_ends(tmp_path: Path, number: int, group: bool) -> None:
+    """SIGTERM is passed on, Ctrl-C goes to the group: the child's work is saved first."""
+    (tmp_path / "child.py").write_text(_CHILD)
+    root = str(Path(__file__).resolve().parents[2])
+    parent = subprocess.Popen(
+        [sys.executable, "-c", _PARENT],
+        cwd=tmp_path,
+        env=os.environ | {"PYTHONPATH": root},
+        start_new_session=True,
+        stderr=subprocess.DEVNULL,
+    )
+    while not (tmp_path / "ready").exists():
+        time.sleep(0.02)
+
+    (os.killpg if group else os.kill)(parent.pid, number)
+
+    assert parent.wait(10) == 128 + number
+    assert (tmp_path / "saved").read_text() == str(number)
+
+
+def test_a_child_that_a_signal_ended_has_a_code() -> None:
+    """A child ended by a signal gives 128 and the signal's number, as shells do."""
+    assert run_child([sys.executable, "-c", "import os; os.kill(os.getpid(), 9)"]) == 137
+    assert run_child([sys.executable, "-c", "raise SystemExit(3)"]) == 3
