@@ -17,7 +17,7 @@ from prep.engine.recipe import Made
 from prep.engine.report import Report
 from prep.engine.world import INHERITED, Known
 from prep.files import digest_bytes
-from prep.stage import Shape
+from prep.stage import Shape, Stage
 
 _COMMIT_SAMPLES = 256
 _COMMIT_S = 2.0
@@ -246,11 +246,25 @@ def _account(leg: Leg, report: Report) -> None:
         f"{key}: {name.removeprefix('meta.')}": why for (key, name), why in world.conflicts.items()
     }
     report.rejected |= world.dropped
-    for asked in leg.order.asked:
-        if asked.stage.shape is not Shape.MAP:
-            continue  # of the others, none fails for one sample
-        for key, made in leg.values.made(asked.stage.name).items():
-            used = asked.stage.yields and (key, asked.stage.writes) in world.edits
+    for stage in _behind(leg):
+        for key, made in leg.values.made(stage.name).items():
+            used = stage.yields and (key, stage.writes) in world.edits
             if key not in world.digests or key in world.dropped or made.state == "made" or used:
                 continue
             (report.failed if made.state == "failed" else report.rejected)[key] = made.why
+
+
+def _behind(leg: Leg) -> list[Stage]:
+    """Return the maps that were asked for and those whose results they cannot do without.
+
+    Of the other shapes, none fails for one sample.
+    """
+    found = {asked.stage.name: asked.stage for asked in leg.order.asked}
+    left = list(found.values())
+    while left:
+        for name, optional in left.pop().needs():
+            producer = leg.values.producers.get(name)
+            if producer is not None and not optional and producer.name not in found:
+                found[producer.name] = producer
+                left.append(producer)
+    return [stage for stage in found.values() if stage.shape is Shape.MAP]

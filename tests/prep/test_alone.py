@@ -1,10 +1,12 @@
 """Commands typed one by one and `prep run` are the same thing; which params hold, and are told."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from tests.prep import changes
+from tests.prep.conftest import Draw, Said
 from tests.prep.projects import FANNED, Project, new_project
 
 OPTIONS = (
@@ -111,3 +113,19 @@ def test_speed_alone_reruns_nothing(small: Project) -> None:
 
     assert not spies.samples
     assert "caption: batch: 2 -> 3" in small.said
+
+
+def test_latents_alone_name_what_bucket_left_out(
+    prep: Callable[..., Said], draw: Draw, home: Path
+) -> None:
+    """Of pictures that earlier stages could not take, a later one alone counts none as good."""
+    draw("raw/a.png", (128, 128))
+    draw("raw/long.png", (64, 640))
+    (home / "raw" / "torn.png").write_bytes(b"\x89PNG\r\n\x1a\n")
+    prep("edit", "raw")
+    prep("bucket", "meta.json", "--resolution", 128, "--step", 32)
+
+    said = prep("latents", "meta_bucket.json", "--model", "tiny")
+
+    assert said.code == 3
+    assert "  3 pictures: 1 good, 1 left out, 1 failed\n" in said.out
