@@ -254,3 +254,25 @@ def test_numbers_need_no_torch(folder: Path) -> None:
     )
 
     assert done.stdout == "[]\n"
+
+
+def test_latents_that_claim_more_than_they_hold(tmp_path: Path) -> None:
+    """Row 95: a small file that says it holds gigabytes is refused before memory is taken."""
+    claimed = 4 * 4 * 16384 * 16384
+    place = {"dtype": "F32", "shape": [4, 16384, 16384]}
+    header = json.dumps(
+        {
+            "logvar": place | {"data_offsets": [0, claimed]},
+            "mean": place | {"data_offsets": [claimed, 2 * claimed]},
+        }
+    ).encode()
+    file = tmp_path / "bomb.safetensors"
+    file.write_bytes(struct.pack("<Q", len(header)) + header + bytes(64))
+
+    with pytest.raises(DatasetError) as caught:
+        vae.load(file)
+
+    assert (str(caught.value), caught.value.hint) == (
+        "`bomb.safetensors` cannot be read as latents: it is damaged",
+        "make it again with `prep latents`",
+    )
