@@ -35,13 +35,6 @@ def from_person(field: str, value: Any) -> Any:
     return _FROM_PERSON[field](value) if field in _FROM_PERSON else value
 
 
-def to_text(field: str, value: Any, *, escape: bool = False) -> str:
-    """Return the text that stands in a sidecar or a cell for an artifact."""
-    if value is None:
-        return ""
-    return text_of_tags.joined(value, escape=escape) if field == "tags" else str(value)
-
-
 def digest_of(value: Any) -> str:
     """Return the digest by which a value enters recipes."""
     return digest_bytes(dumped(value))
