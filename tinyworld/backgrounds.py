@@ -5,7 +5,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, TypeAlias
 
 from tinyworld.pen import arc, mixed
-from tinyworld.world import RGB
+from tinyworld.world import RGB, WHITE_PAPER
 
 if TYPE_CHECKING:
     from PIL import ImageDraw
@@ -41,45 +41,45 @@ def _cloud(canvas: Canvas, x: float, y: float, r: float) -> None:
 
 def _clouds(canvas: Canvas, size: Size, dice: random.Random) -> None:
     width, height = size
-    for n in range(3):
-        x = (n + dice.random()) / 3 * width
-        _cloud(canvas, x, dice.uniform(0.06, 0.3) * height, dice.uniform(0.045, 0.075) * min(size))
+    for n in range(2):
+        x = (n + dice.random()) / 2 * width
+        _cloud(canvas, x, dice.uniform(0.08, 0.3) * height, dice.uniform(0.07, 0.1) * min(size))
 
 
 def _dots(
-    canvas: Canvas, dice: random.Random, box: tuple[float, ...], look: tuple[int, ...]
+    canvas: Canvas,
+    dice: random.Random,
+    box: tuple[float, ...],
+    look: tuple[int, float, int, int, int],
 ) -> None:
     """Scatter dots in box (left, top, right, bottom) px; look: count, radius in px, colour."""
     count, largest, red, green, blue = look
     for _ in range(count):
         x, y = dice.uniform(box[0], box[2]), dice.uniform(box[1], box[3])
-        r = dice.uniform(0.4, 1.0) * largest
+        r = dice.uniform(0.6, 1.0) * largest
         canvas.ellipse((x - r, y - r, x + r, y + r), fill=(red, green, blue))
 
 
 def _meadow(canvas: Canvas, size: Size, dice: random.Random) -> None:
     width, height = size
     _sky(canvas, size, (138, 204, 250), (226, 244, 255))
-    r, x = 0.09 * min(size), dice.choice((0.14, 0.86)) * width
-    canvas.ellipse((x - r, 0.12 * height - r, x + r, 0.12 * height + r), fill=(255, 226, 120))
-    _clouds(canvas, size, dice)
+    r, x = 0.1 * min(size), dice.choice((0.15, 0.85)) * width
+    canvas.ellipse((x - r, 0.14 * height - r, x + r, 0.14 * height + r), fill=(255, 226, 120))
     _hill(canvas, size, (dice.uniform(0.0, 0.3), 0.55, 0.75), (160, 216, 130))
     _hill(canvas, size, (dice.uniform(0.7, 1.0), 0.6, 0.8), (138, 204, 112))
     canvas.rectangle((0, 0.74 * height, width, height), fill=(120, 190, 98))
-    ground, r = (0, 0.76 * height, width, height), round(0.014 * min(size))
-    _dots(canvas, dice, ground, (16, r, 255, 255, 255))
-    _dots(canvas, dice, ground, (10, r, 255, 214, 110))
+    ground, r = (0, 0.78 * height, width, height), 0.024 * min(size)
+    _dots(canvas, dice, ground, (7, r, 255, 255, 255))
 
 
 def _night(canvas: Canvas, size: Size, dice: random.Random) -> None:
     width, height = size
     _sky(canvas, size, (28, 32, 84), (92, 82, 156))
-    r = max(1, round(0.008 * min(size)))
-    _dots(canvas, dice, (0, 0, width, 0.7 * height), (50, r, 255, 250, 214))
-    moon, x, y = 0.1 * min(size), dice.choice((0.17, 0.83)) * width, 0.16 * height
+    _dots(canvas, dice, (0, 0, width, 0.7 * height), (12, 0.02 * min(size), 255, 250, 214))
+    moon, x, y = 0.12 * min(size), dice.choice((0.17, 0.83)) * width, 0.16 * height
     inner = arc((x + 0.45 * moon, y - 0.2 * moon), (0.8 * moon, 0.8 * moon), (280, 94))
     canvas.polygon([*arc((x, y), (moon, moon), (33, 303)), *inner], fill=(255, 242, 186))
-    _hill(canvas, size, (0.25, 0.68, 0.7), (50, 64, 104))
+    _hill(canvas, size, (dice.uniform(0.1, 0.9), 0.68, 0.7), (50, 64, 104))
     canvas.rectangle((0, 0.78 * height, width, height), fill=(42, 54, 88))
 
 
@@ -87,39 +87,38 @@ def _beach(canvas: Canvas, size: Size, dice: random.Random) -> None:
     width, height = size
     _sky(canvas, size, (110, 200, 246), (240, 250, 255))
     _clouds(canvas, size, dice)
-    canvas.rectangle((0, 0.5 * height, width, height), fill=(64, 168, 214))
-    for n in range(12):
-        x, y = (n + dice.random()) / 12 * width, dice.uniform(0.53, 0.68) * height
-        canvas.line((x, y, x + 0.07 * width, y), fill=(150, 214, 238), width=max(1, height // 160))
-    canvas.ellipse((-0.4 * width, 0.68 * height, 1.4 * width, 1.6 * height), fill=(244, 250, 250))
-    canvas.ellipse((-0.4 * width, 0.7 * height, 1.4 * width, 1.6 * height), fill=(250, 222, 168))
-    r = max(1, round(0.008 * min(size)))
-    _dots(canvas, dice, (0, 0.8 * height, width, height), (24, r, 226, 190, 132))
+    canvas.rectangle((0, 0.5 * height, width, height), fill=(50, 150, 210))
+    shore = dice.uniform(-0.15, 0.15)
+    left, right = (shore - 0.4) * width, (shore + 1.4) * width
+    canvas.ellipse((left, 0.66 * height, right, 1.6 * height), fill=(244, 250, 250))
+    canvas.ellipse((left, 0.7 * height, right, 1.6 * height), fill=(250, 222, 168))
 
 
 def _snow(canvas: Canvas, size: Size, dice: random.Random) -> None:
     width, height = size
-    _sky(canvas, size, (176, 200, 226), (226, 236, 246))
-    for n in range(4):
-        x, base, tall = (n + dice.random()) / 4 * width, 0.74 * height, 0.34 * height
-        for share, half in ((1.0, 0.05), (0.72, 0.07), (0.44, 0.09)):
+    _sky(canvas, size, (160, 186, 220), (226, 236, 246))
+    for n in range(3):
+        x, base, tall = (n + dice.random()) / 3 * width, 0.76 * height, 0.4 * height
+        for share, half in ((1.0, 0.08), (0.66, 0.12)):
             tip, spread = base - share * tall, half * min(size)
-            points = [(x, tip), (x - spread, tip + 0.42 * tall), (x + spread, tip + 0.42 * tall)]
-            canvas.polygon(points, fill=(86, 138, 128))
+            points = [(x, tip), (x - spread, tip + 0.6 * tall), (x + spread, tip + 0.6 * tall)]
+            canvas.polygon(points, fill=(72, 128, 116))
     canvas.ellipse((-0.3 * width, 0.66 * height, 1.3 * width, 1.5 * height), fill=(250, 252, 255))
-    r = max(1, round(0.013 * min(size)))
-    _dots(canvas, dice, (0, 0, width, 0.95 * height), (46, r, 255, 255, 255))
+    _dots(canvas, dice, (0, 0, width, 0.95 * height), (14, 0.026 * min(size), 255, 255, 255))
 
 
 def _studio(canvas: Canvas, size: Size, dice: random.Random) -> None:
     width, height = size
-    wall = dice.choice(((255, 226, 214), (222, 236, 226), (232, 226, 246)))
+    wall = dice.choice(((255, 214, 196), (206, 230, 212), (222, 212, 246)))
     canvas.rectangle((0, 0, width, height), fill=wall)
-    stripe = max(8, width // 12)
-    for x in range(0, width, 2 * stripe):
-        canvas.rectangle((x, 0, x + stripe, height), fill=mixed(wall, WHITE, 0.4))
-    canvas.rectangle((0, 0.76 * height, width, height), fill=mixed(wall, (150, 110, 90), 0.45))
-    canvas.rectangle((0, 0.75 * height, width, 0.77 * height), fill=mixed(wall, WHITE, 0.75))
+    stripe = width // 4
+    for x in range(round(dice.uniform(-1, 0) * stripe), width, 2 * stripe):
+        canvas.rectangle((x, 0, x + stripe, height), fill=mixed(wall, WHITE, 0.45))
+    canvas.rectangle((0, 0.76 * height, width, height), fill=mixed(wall, (150, 110, 90), 0.55))
+
+
+def _white(canvas: Canvas, size: Size, _: random.Random) -> None:
+    canvas.rectangle((0, 0, *size), fill=WHITE)
 
 
 _BACKGROUNDS: dict[str, Callable[[Canvas, Size, random.Random], None]] = {
@@ -128,4 +127,5 @@ _BACKGROUNDS: dict[str, Callable[[Canvas, Size, random.Random], None]] = {
     "beach": _beach,
     "snow": _snow,
     "studio": _studio,
+    WHITE_PAPER: _white,
 }

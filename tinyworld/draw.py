@@ -15,11 +15,12 @@ if TYPE_CHECKING:
 # Drawn this much larger, then made smaller: smooth edges.
 _FINE = 3
 
-# For each framing: the units that fit the picture (across, down), and where the middle looks.
-_FRAMES: dict[str, tuple[Point, Point]] = {
-    "full_body": ((3.4, 3.9), (0.0, -0.26)),
-    "upper_body": ((2.7, 2.5), (0.0, -0.55)),
-    "face": ((2.1, 1.9), (0.0, -0.1)),
+# For each framing, in units: how much of the mascot is seen (across, down), and the height of the
+# lower edge. Where a picture is taller than that, more sky is seen above.
+_FRAMES: dict[str, tuple[Point, float]] = {
+    "full_body": ((3.1, 3.45), 1.5),
+    "upper_body": ((2.6, 2.8), 0.95),
+    "face": ((2.15, 2.2), 0.82),
 }
 _GROUND = 1.22
 
@@ -61,10 +62,11 @@ def _figure(scene: Scene, seed: int, shadow: bool) -> "Image.Image":
 
     dice = random.Random(f"figure:{seed}")
     width, height = (side * _FINE for side in scene.size)
-    (across, down), (x, y) = _FRAMES[scene.framing]
-    scale = min(width / across, height / down) * dice.uniform(0.94, 1.0)
-    shift = dice.uniform(-0.5, 0.5) * max(0.0, width / scale - across) * 0.6
-    origin = (width / 2 + (shift - x) * scale, height / 2 - y * scale)
+    (across, down), low = _FRAMES[scene.framing]
+    scale = min(width / across, height / down) * dice.uniform(0.9, 1.0)
+    shift = dice.uniform(-0.5, 0.5) * max(0.0, width / scale - across) * 0.8
+    raised = dice.uniform(0.0, 1.0) * max(0.0, height / scale - down) * 0.3
+    origin = (width / 2 + shift * scale, height - (low + raised) * scale)
     image = Image.new("RGBA", (width, height), (0, 0, 0, 0))
     canvas = ImageDraw.Draw(image)
     if shadow:

@@ -11,9 +11,9 @@ BLUSH: RGB = (255, 112, 130)
 MOUTH: RGB = (150, 52, 74)
 
 # Half width and half height of each body, in units.
-BODY_RADII: dict[str, Point] = {"round": (1.0, 0.95), "tall": (0.82, 1.08), "square": (0.95, 0.92)}
+BODY_RADII: dict[str, Point] = {"round": (1.0, 0.95), "square": (0.92, 0.9), "pear": (1.12, 1.02)}
 
-# Hands (left, right) and feet (left, right) of each pose, and whether the eyes laugh.
+# Hands (left, right) and feet (left, right) of each pose.
 _HANDS: dict[str, tuple[Point, Point]] = {
     "standing": ((-1.22, 0.55), (1.22, 0.55)),
     "waving": ((-1.22, 0.55), (1.36, -0.62)),
@@ -26,7 +26,7 @@ _FEET: dict[str, tuple[Point, Point]] = {
     "cheering": ((-0.5, 1.08), (0.5, 1.08)),
     "jumping": ((-0.56, 0.98), (0.5, 1.08)),
 }
-_LAUGHING = ("cheering", "jumping")
+LAUGHING = ("cheering", "jumping")
 
 
 def draw_figure(pen: Pen, look: Look, pose: str) -> None:
@@ -38,37 +38,40 @@ def draw_figure(pen: Pen, look: Look, pose: str) -> None:
     for hand, side in zip(_HANDS[pose], (-1, 1), strict=True):
         elbow = (side * (across + 0.12), (hand[1] + 0.3) / 2)
         pen.limb([(side * (across - 0.15), 0.25), elbow, hand], 0.24, colour)
-    pen.shape(_OUTLINES[look.body](across, down), colour, 0.06)
+    pen.shape(_OUTLINES[look.body](across, down), colour, 0.07)
     pen.oval((0, 0.48 * down), (across * 0.58, down * 0.4), mixed(colour, WHITE, 0.35), 0)
-    pen.oval((-0.45 * across, -0.62 * down), (0.17, 0.1), mixed(colour, WHITE, 0.6), 0)
-    _draw_face(pen, laughing=pose in _LAUGHING)
+    _draw_face(pen, laughing=pose in LAUGHING)
     draw_hat(pen, look.hat, down)
     draw_accessory(pen, look.accessory, across)
 
 
 def _draw_face(pen: Pen, laughing: bool) -> None:
     for side in (-1, 1):
-        eye = (side * 0.34, -0.16)
-        pen.oval((side * 0.6, 0.1), (0.15, 0.1), mixed(BLUSH, WHITE, 0.15), 0)
+        eye = (side * 0.34, -0.2)
+        pen.oval((side * 0.62, 0.08), (0.16, 0.1), mixed(BLUSH, WHITE, 0.15), 0)
         if laughing:
-            pen.stroke(arc((eye[0], eye[1] + 0.06), (0.15, 0.17), (200, 340)), 0.07)
+            pen.stroke(arc((eye[0], eye[1] + 0.06), (0.16, 0.18), (200, 340)), 0.085)
         else:
-            pen.oval(eye, (0.14, 0.19), INK, 0)
-            pen.oval((eye[0] + 0.045, eye[1] - 0.07), (0.055, 0.065), WHITE, 0)
-            pen.oval((eye[0] - 0.04, eye[1] + 0.08), (0.03, 0.035), WHITE, 0)
+            pen.oval(eye, (0.15, 0.2), INK, 0)
+            pen.oval((eye[0] + 0.045, eye[1] - 0.07), (0.065, 0.075), WHITE, 0)
     if laughing:
-        pen.shape(arc((0, 0.06), (0.2, 0.22), (0, 180)), MOUTH, 0.045)
+        pen.shape(arc((0, 0.02), (0.2, 0.22), (0, 180)), MOUTH, 0.05)
     else:
-        pen.stroke(arc((0, 0.0), (0.15, 0.14), (20, 160)), 0.055)
+        pen.stroke(arc((0, -0.02), (0.16, 0.15), (20, 160)), 0.07)
 
 
-def _oval_body(across: float, down: float) -> list[Point]:
+def _round_body(across: float, down: float) -> list[Point]:
     return arc((0, 0), (across, down), (0, 360))
+
+
+def _pear_body(across: float, down: float) -> list[Point]:
+    """Return an oval with a narrow head and a wide belly."""
+    return [(x * (0.8 + 0.32 * y / down), y) for x, y in _round_body(across, down)]
 
 
 def _square_body(across: float, down: float) -> list[Point]:
     """Return a square with round corners."""
-    corner = 0.42
+    corner = 0.25
     x, y = across - corner, down - corner
     corners = (((x, y), 0), ((-x, y), 90), ((-x, -y), 180), ((x, -y), 270))
     return [
@@ -79,7 +82,7 @@ def _square_body(across: float, down: float) -> list[Point]:
 
 
 _OUTLINES: dict[str, Callable[[float, float], list[Point]]] = {
-    "round": _oval_body,
-    "tall": _oval_body,
+    "round": _round_body,
     "square": _square_body,
+    "pear": _pear_body,
 }

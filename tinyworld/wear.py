@@ -1,111 +1,100 @@
-"""What a mascot wears: hats and accessories, each drawn in the mascot's units."""
+"""What a mascot wears: hats and accessories, each drawn in the mascot's units, large and bold."""
 
 from collections.abc import Callable
 
 from tinyworld.pen import INK, Pen, arc, mixed
 from tinyworld.world import RGB
 
-LEAF: RGB = (104, 190, 92)
-GOLD: RGB = (255, 205, 70)
-RED: RGB = (222, 68, 82)
-BLUE: RGB = (72, 128, 222)
+LEAF: RGB = (92, 190, 84)
+GOLD: RGB = (255, 200, 60)
+RED: RGB = (222, 60, 76)
+NAVY: RGB = (52, 62, 140)
+PINK: RGB = (244, 104, 172)
+DARK: RGB = (58, 52, 72)
 WHITE: RGB = (255, 255, 255)
 
 
 def draw_hat(pen: Pen, hat: str, top: float) -> None:
     """Draw a hat on a head whose highest point is `top` units above the middle."""
-    if hat != "none":
-        _HATS[hat](pen, top)
+    _HATS[hat](pen, top)
 
 
 def draw_accessory(pen: Pen, accessory: str, across: float) -> None:
     """Draw an accessory on a body `across` units wide to each side."""
-    if accessory != "none":
-        _ACCESSORIES[accessory](pen, across)
+    _ACCESSORIES[accessory](pen, across)
 
 
 def _sprout(pen: Pen, top: float) -> None:
-    pen.stroke(
-        [(0, -top + 0.05), (0.02, -top - 0.2), (0, -top - 0.36)], 0.08, mixed(LEAF, INK, 0.35)
-    )
+    pen.stroke([(0, -top + 0.05), (0.02, -top - 0.3)], 0.12, mixed(LEAF, INK, 0.35))
     for side in (-1, 1):
-        tip = (side * 0.62, -top - 0.66)
-        upper = [(side * 0.14, -top - 0.66), (side * 0.36, -top - 0.8), tip]
-        lower = [(side * 0.5, -top - 0.42), (side * 0.22, -top - 0.32)]
-        pen.shape([(0, -top - 0.36), *upper, *lower], LEAF)
-        pen.stroke(
-            [(side * 0.12, -top - 0.44), (side * 0.42, -top - 0.58)], 0.03, mixed(LEAF, INK, 0.3)
-        )
+        tip = (side * 0.68, -top - 0.62)
+        upper = [(side * 0.16, -top - 0.66), (side * 0.4, -top - 0.78), tip]
+        lower = [(side * 0.54, -top - 0.32), (side * 0.24, -top - 0.2)]
+        pen.shape([(0, -top - 0.3), *upper, *lower], LEAF, 0.07)
 
 
 def _crown(pen: Pen, top: float) -> None:
-    low, high = -top + 0.12, -top - 0.5
-    points = [(-0.55, low), (-0.62, high), (-0.28, high + 0.28), (0, high - 0.1)]
-    pen.shape([*points, (0.28, high + 0.28), (0.62, high), (0.55, low)], GOLD)
-    for x, y in ((-0.62, high), (0, high - 0.1), (0.62, high)):
-        pen.oval((x, y), (0.08, 0.08), RED, 0.04)
-    pen.oval((0, low - 0.17), (0.1, 0.1), BLUE, 0.04)
+    low, high = -top + 0.14, -top - 0.52
+    points = [(-0.56, low), (-0.66, high), (-0.28, high + 0.3), (0, high - 0.12)]
+    pen.shape([*points, (0.28, high + 0.3), (0.66, high), (0.56, low)], GOLD, 0.07)
+    pen.oval((0, low - 0.2), (0.13, 0.13), RED, 0.04)
 
 
 def _party_hat(pen: Pen, top: float) -> None:
-    low = -top + 0.12
-    pen.shape([(-0.48, low), (0, -top - 0.85), (0.48, low), (0, low + 0.1)], (240, 110, 170))
-    for x, y in ((-0.16, -0.12), (0.14, -0.26), (-0.02, -0.5), (0.2, 0.0)):
-        pen.oval((x, -top + y), (0.07, 0.07), (255, 240, 150), 0)
-    pen.oval((0, -top - 0.87), (0.15, 0.15), WHITE)
+    low = -top + 0.14
+    pen.shape([(-0.52, low), (0, -top - 0.78), (0.52, low), (0, low + 0.1)], PINK, 0.07)
+    pen.stroke([(-0.3, -top - 0.2), (0.3, -top - 0.2)], 0.14, WHITE)
+    pen.oval((0, -top - 0.76), (0.17, 0.17), WHITE)
 
 
-def _beret(pen: Pen, top: float) -> None:
-    pen.stroke([(0.1, -top - 0.25), (0.16, -top - 0.45)], 0.09)
-    pen.shape(arc((0.1, -top + 0.08), (0.78, 0.4), (170, 372)), RED)
-    pen.stroke(
-        [(-0.62, -top + 0.16), (-0.2, -top + 0.04), (0.4, -top + 0.06), (0.8, -top + 0.2)], 0.12
-    )
+def _top_hat(pen: Pen, top: float) -> None:
+    low = -top + 0.1
+    pen.shape([(-0.5, low), (-0.56, low - 0.72), (0.56, low - 0.72), (0.5, low)], DARK, 0.07)
+    pen.shape([(-0.5, low - 0.1), (-0.52, low - 0.28), (0.52, low - 0.28), (0.5, low - 0.1)], RED)
+    pen.oval((0, low), (0.86, 0.13), DARK, 0.07)
 
 
 def _scarf(pen: Pen, across: float) -> None:
-    wide = across * 0.93
-    upper = arc((0, 0.28), (wide, 0.32), (180, 0))
-    lower = arc((0, 0.5), (wide * 0.94, 0.36), (0, 180))
-    tail = [(0.3, 0.66), (0.62, 0.6), (0.74, 1.12), (0.4, 1.16)]
-    pen.shape(tail, mixed(BLUE, INK, 0.15))
-    for x in (0.5, 0.6, 0.7):
-        pen.stroke([(x - 0.04, 1.1), (x - 0.03, 1.22)], 0.04)
-    pen.shape([*upper, *lower], BLUE)
-    for x in (-0.55, -0.15, 0.25):
-        pen.stroke([(x, 0.66), (x + 0.1, 0.78)], 0.07, WHITE)
-
-
-def _glasses(pen: Pen, across: float) -> None:
-    pen.stroke([(-across * 0.95, -0.22), (-0.55, -0.18)], 0.06)
-    pen.stroke([(across * 0.95, -0.22), (0.55, -0.18)], 0.06)
-    pen.stroke([(-0.1, -0.18), (0.1, -0.18)], 0.06)
-    for side in (-1, 1):
-        pen.stroke(arc((side * 0.34, -0.16), (0.26, 0.27), (0, 360)), 0.07)
+    wide = across * 0.95
+    upper = arc((0, 0.26), (wide, 0.3), (180, 0))
+    lower = arc((0, 0.5), (wide * 0.95, 0.36), (0, 180))
+    tail = [(0.26, 0.62), (0.64, 0.56), (0.78, 1.14), (0.38, 1.2)]
+    pen.shape(tail, mixed(RED, INK, 0.15), 0.06)
+    pen.shape([*upper, *lower], RED, 0.06)
+    for x in (-0.55, -0.1, 0.35):
+        pen.stroke([(x, 0.64), (x + 0.08, 0.74)], 0.13, WHITE)
 
 
 def _bowtie(pen: Pen, _: float) -> None:
     for side in (-1, 1):
-        pen.shape([(0, 0.5), (side * 0.42, 0.28), (side * 0.42, 0.74)], RED)
-    pen.oval((0, 0.5), (0.12, 0.13), mixed(RED, INK, 0.25))
+        pen.shape([(0, 0.52), (side * 0.6, 0.22), (side * 0.6, 0.84)], NAVY, 0.06)
+    pen.oval((0, 0.53), (0.16, 0.18), mixed(NAVY, WHITE, 0.3))
 
 
-def _flower(pen: Pen, across: float) -> None:
-    x, y = across * 0.62, -0.66
-    for dx, dy in ((0, -0.17), (0.16, -0.05), (0.1, 0.14), (-0.1, 0.14), (-0.16, -0.05)):
-        pen.oval((x + dx, y + dy), (0.13, 0.13), WHITE, 0.035)
-    pen.oval((x, y), (0.1, 0.1), GOLD, 0.035)
+def _sunglasses(pen: Pen, across: float) -> None:
+    pen.stroke([(-across * 0.74, -0.3), (across * 0.74, -0.3)], 0.09)
+    for side in (-1, 1):
+        lens = [(side * 0.06, -0.36), (side * 0.68, -0.36), (side * 0.6, 0.04), (side * 0.16, 0.04)]
+        pen.shape(lens, DARK, 0.08)
+        pen.stroke([(side * 0.36 + 0.06, -0.26), (side * 0.36 - 0.04, -0.1)], 0.08, WHITE)
+
+
+def _flower(pen: Pen, _: float) -> None:
+    x, y = 0.0, 0.56
+    for dx, dy in ((0, -0.26), (0.25, -0.08), (0.16, 0.22), (-0.16, 0.22), (-0.25, -0.08)):
+        pen.oval((x + dx, y + dy), (0.19, 0.19), WHITE, 0.05)
+    pen.oval((x, y), (0.17, 0.17), GOLD, 0.05)
 
 
 _HATS: dict[str, Callable[[Pen, float], None]] = {
     "sprout": _sprout,
     "crown": _crown,
     "party_hat": _party_hat,
-    "beret": _beret,
+    "top_hat": _top_hat,
 }
 _ACCESSORIES: dict[str, Callable[[Pen, float], None]] = {
     "scarf": _scarf,
-    "glasses": _glasses,
     "bowtie": _bowtie,
+    "sunglasses": _sunglasses,
     "flower": _flower,
 }
