@@ -9,7 +9,6 @@ from prep.errors import ModelFileError
 
 if TYPE_CHECKING:
     from torch import Tensor
-    from transformers import CLIPTokenizer
 
     from train.family import Prediction
 
@@ -64,25 +63,6 @@ def _filled(path: Path, part: str, built: Any, dtype: str) -> Any:
             value = torch.arange(buffer.shape[-1]).expand(buffer.shape)
             module.get_submodule(owner).register_buffer(last, value, persistent=False)
     return module
-
-
-def tokenizer() -> "CLIPTokenizer":
-    """Return CLIP's tokenizer, built from the merges that ship with the package.
-
-    Source: openai/CLIP simple_tokenizer.py: bytes, bytes at a word's end, merges, two marks.
-    """
-    from transformers import CLIPTokenizer
-    from transformers.convert_slow_tokenizer import bytes_to_unicode
-
-    text = (single_file.shipped() / "tokenizer" / "merges.txt").read_text(encoding="utf-8")
-    merges = [tuple(line.split()) for line in text.split("\n")[1:] if line]
-    letters = list(bytes_to_unicode().values())  # type: ignore[no-untyped-call]
-    words = [*letters, *(letter + "</w>" for letter in letters)]
-    words += ["".join(pair) for pair in merges]
-    words += ["<|startoftext|>", "<|endoftext|>"]
-    vocabulary = {word: index for index, word in enumerate(words)}
-    pairs: Any = merges  # the type says text; pairs are what its back end takes
-    return CLIPTokenizer(vocab=vocabulary, merges=pairs, model_max_length=77)
 
 
 def noise_schedule() -> "tuple[Tensor, Prediction]":

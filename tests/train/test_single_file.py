@@ -10,8 +10,8 @@ from prep import single_file, vae
 from prep.console import Console
 from prep.errors import ModelFileError, UserError
 from prep.models import Models
+from prep.token_count import shipped_tokenizer
 from train import run
-from train import single_file as one
 from train.config import Config
 from train.families.sd15 import FAMILY
 
@@ -38,7 +38,7 @@ def build_narrow(folder: Path) -> Path:
     scheduler.from_config(
         json.loads((single_file.shipped() / "scheduler" / "scheduler_config.json").read_text())
     ).save_pretrained(folder / "scheduler")
-    one.tokenizer().save_pretrained(folder / "tokenizer")
+    shipped_tokenizer().save_pretrained(folder / "tokenizer")
     index = (single_file.shipped() / "model_index.json").read_text()
     (folder / "model_index.json").write_text(index)
     return folder
@@ -238,7 +238,7 @@ def test_the_shipped_settings_are_stable_diffusion_1_5() -> None:
 
 def test_the_tokenizer_is_clip_s() -> None:
     """The tokenizer built from the shipped merges gives the ids that CLIP's is known for."""
-    tokenizer = one.tokenizer()
+    tokenizer = shipped_tokenizer()
 
     assert len(tokenizer) == 49408
     assert tokenizer("a photo of a cat").input_ids == [49406, 320, 1125, 539, 320, 2368, 49407]

@@ -50,10 +50,11 @@ def load(place: Path, device: str, dtype: str = "float32") -> Base:
 
 
 def _from_file(place: Path, dtype: str) -> tuple[Any, Any, Any, "tuple[Tensor, Prediction]"]:
+    from prep.token_count import shipped_tokenizer
     from train import single_file as one
 
     encoder, network = one.text_encoder(place, dtype), one.network(place, dtype)
-    return network, encoder, one.tokenizer(), one.noise_schedule()
+    return network, encoder, shipped_tokenizer(), one.noise_schedule()
 
 
 def _from_folder(place: Path, dtype: str) -> tuple[Any, Any, Any, "tuple[Tensor, Prediction]"]:
