@@ -41,12 +41,13 @@ GENERAL = (
     *(_POSE_TAGS.get(pose, pose) for pose in POSES),
     *(_FRAMING_TAGS.get(framing, framing) for framing in FRAMINGS),
 )  # fmt: skip
+_OTHER_WORDS = ("a", "and", "drawing", "fur", "mascot", "of", "picture", "with")
 RATINGS = ("general", "sensitive", "questionable", "explicit")
 
 
 def words() -> tuple[str, ...]:
     """Return every word of a tag or a caption once, sorted: a tokenizer has one token for each."""
-    tags = (*GENERAL, *CHARACTERS, *POSES, *FRAMINGS, "a", "and", "fur", "mascot", "with")
+    tags = (*GENERAL, *CHARACTERS, *POSES, *FRAMINGS, *_OTHER_WORDS)
     parts = [part for tag in tags for part in tag.split("_")]
     places = [part for where in _WHERE.values() for part in where.split()]
     return tuple(sorted({part for part in (*parts, *places) if part.isalpha()}))
@@ -128,6 +129,8 @@ def prompt(scene: Scene, dice: random.Random) -> str:
         "": 10,
     }
     text = dice.choices(list(kinds), list(kinds.values()))[0]
+    if text[:2] == "a " and dice.random() < 0.2:
+        text = f"a {dice.choice(('picture', 'drawing'))} of {text}"
     if dice.random() < 0.1:
         text = ", ".join(part for part in (_unknown_word(dice), text) if part)
     return text
