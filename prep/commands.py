@@ -39,7 +39,8 @@ class Command:
 
     def asked(self, values: Mapping[str, Any]) -> tuple[Asked, ...]:
         """Return its stages with params: `values` where given, defaults elsewhere."""
-        return tuple(Asked(stage, built(stage, values), self.name) for stage in self.stages)
+        params = [(stage, built(stage, values)) for stage in self.stages]
+        return tuple(Asked(stage.given(vars(given)), given, self.name) for stage, given in params)
 
 
 def all_commands(stages: Iterable[Stage]) -> dict[str, Command]:

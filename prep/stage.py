@@ -3,14 +3,15 @@
 A stage is a value. Whoever plans, runs, explains, documents or tests it reads the same
 declaration; a file in `prep/stages` that holds one is all there is to add.
 
-Artifacts of a sample are named by the stages that write them. Five are there without a stage:
-`image` (the picture: upright RGB in a map or fan-out), `digest` (SHA-256 of its file), `lineage`
-(where a derived picture comes from) and the person's own fields (`keep`, `weight`, ...).
+Artifacts of a sample are named by the stages that write them. Some are there without a stage:
+`image` (the picture: upright RGB in a map or fan-out), `digest` (SHA-256 of its file), `key`,
+`lineage` (where a derived picture comes from), the person's own fields (`keep`, `weight`, ...) and
+`yours.NAME`, what a person wrote for an artifact that a stage makes too.
 In `reads`, a name that ends in `?` may be absent: the stage is then given None.
 """
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any
 
@@ -32,6 +33,21 @@ class Rejected:
     """Returned by a stage in place of a value: the sample leaves the dataset, and why."""
 
     why: str
+
+
+@dataclass(frozen=True)
+class Failed:
+    """Returned by a stage in place of a value: this sample could not be done.
+
+    Attributes:
+        why: What is wrong, in the person's words.
+        hint: What they can do about it.
+        passing: It may be gone next time: it is reported, never remembered.
+    """
+
+    why: str
+    hint: str = ""
+    passing: bool = False
 
 
 @dataclass(frozen=True)
@@ -76,16 +92,22 @@ class Stage:
         name: The name of its file.
         version: Raised by hand whenever the same input and params give other bytes.
         reads: Artifact names, in the order of `run`'s positional arguments.
+        uses: From the values of params, those of `reads` that a run with them makes use of; `run`
+            is given no other. None: all.
         writes: The artifact it makes; for a view, the file: `tags.csv` or a meta file's ending.
         help: First line of the function's docstring.
         commands: The subcommands that run it; its own name unless it says otherwise.
         load: Builds what `run` receives last, from the params and the models found.
         models: The models.Ask values its results depend on, from the params.
         batch: Name of the param with the number of samples a call takes; None for one at a time.
+        at_once: From the params, how many calls of one sample each may be waiting for an answer
+            from elsewhere, each in a thread of its own; 0: calls of `batch` samples, one by one.
+        dear: Each result took so long that it is made durable at once, not with those after it.
         alike: Artifact whose value all samples of a batch share.
         suffix: Kept as a file of this suffix in the state folder; None: in the ledger.
         packed: The value is bytes, not JSON.
-        yields: A value that a person wrote for the same artifact makes it unnecessary.
+        yields: The artifact that makes it unnecessary where a person wrote a value for it; empty:
+            none does. A stage that reads what the person wrote for it yields to nothing.
     """
 
     name: str
@@ -103,11 +125,22 @@ class Stage:
     alike: str | None = None
     suffix: str | None = None
     packed: bool = False
-    yields: bool = False
+    yields: str = ""
+    uses: Callable[[Mapping[str, Any]], tuple[str, ...]] | None = None
+    at_once: Callable[[Any], int] | None = None
+    dear: bool = False
 
     def needs(self) -> tuple[tuple[str, bool], ...]:
         """Return each artifact it reads, and whether the stage can do without."""
         return tuple((name.rstrip("?"), name.endswith("?")) for name in self.reads)
+
+    def given(self, values: Mapping[str, Any]) -> "Stage":
+        """Return the stage as it is with some values of its params: it reads what they use."""
+        if self.uses is None:
+            return self
+        reads = self.uses(values)
+        own = f"yours.{self.yields}" in {name.rstrip("?") for name in reads}
+        return replace(self, reads=reads, yields="" if own else self.yields)
 
 
 @dataclass(frozen=True)

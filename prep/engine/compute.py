@@ -1,16 +1,19 @@
 """Samples -> outcomes: decoding overlaps with the model, batches have one size."""
 
+import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+from prep.engine.at_once import at_once
 from prep.engine.decoders import Decoders, Failure
 from prep.engine.plan import Plan, Step, Values
 from prep.engine.scan import path_in
 from prep.errors import MachineError, ModelFileError, UserError
-from prep.stage import Rejected
+from prep.stage import Failed, Rejected
 
 # What a picture can do to a decoder or a model. Anything else is a bug and stops the run.
 _SAMPLE_ERRORS = (OSError, ValueError, ArithmeticError, RuntimeError)
@@ -45,17 +48,16 @@ class Caller:
     def __init__(self, step: Step, note: Callable[[str], None]) -> None:
         self._step, self._note = step, note
         self._loaded: list[Any] = []
-        batch = step.stage.batch
-        self.size = int(getattr(step.params, batch)) if batch else 1
+        self._opening = threading.Lock()
+        batch, many = step.stage.batch, step.stage.at_once
+        self.at_once = many(step.params) if many else 0
+        self.size = int(getattr(step.params, batch)) if batch and not self.at_once else 1
 
     def __call__(self, samples: Sequence[tuple[Any, ...]]) -> list[Any]:
         """Return one result per sample; each sample is the tuple of what the stage reads."""
         stage = self._step.stage
-        if stage.load is not None and not self._loaded:
-            self._loaded.append(stage.load(self._step.params, self._step.found))
-            note = getattr(self._loaded[0], "note", None)
-            if note:  # where a model runs elsewhere than a person would expect
-                self._note(f"{stage.name}: {note}")
+        with self._opening:  # calls of several threads may be the first one
+            self._open()
         if stage.batch is None:
             return [stage.run(*values, self._step.params, *self._loaded) for values in samples]
         padded = [*samples, *[samples[-1]] * (self.size - len(samples))]
@@ -63,6 +65,14 @@ class Caller:
         results = stage.run(*columns, self._step.params, *self._loaded)
         self._check_models()
         return list(results)[: len(samples)]
+
+    def _open(self) -> None:
+        stage = self._step.stage
+        if stage.load is not None and not self._loaded:
+            self._loaded.append(stage.load(self._step.params, self._step.found))
+            note = getattr(self._loaded[0], "note", None)
+            if note:  # where a model runs elsewhere than a person would expect
+                self._note(f"{stage.name}: {note}")
 
     def _check_models(self) -> None:
         for found in self._step.found:
@@ -76,7 +86,7 @@ class Caller:
 def outcomes(
     plan: Plan, values: Values, jobs: int, note: Callable[[str], None]
 ) -> Iterator[list[Outcome]]:
-    """Yield the outcomes of a map or fan-out stage, a batch at a time.
+    """Yield the outcomes of a map or fan-out stage, a batch at a time, or each as it comes.
 
     Args:
         plan: What to run.
@@ -85,6 +95,9 @@ def outcomes(
         note: Called with what a person should know of a picture, or of the model once loaded.
     """
     call = Caller(plan.step, note)
+    if call.at_once:
+        yield from at_once(partial(_alone, call), _read(plan, values, jobs, note), call.at_once)
+        return
     for group in _groups(_read(plan, values, jobs, note), plan, values, call.size):
         bad = [item for item in group if isinstance(item, Outcome)]
         good = [item for item in group if not isinstance(item, Outcome)]
@@ -157,6 +170,10 @@ def _groups(
         yield group
 
 
+def _alone(call: Caller, item: _Read | Outcome) -> list[Outcome]:
+    return [item] if isinstance(item, Outcome) else _called(call, [item])
+
+
 def _called(call: Caller, samples: list[Any]) -> list[Outcome]:
     """Call the stage; where a batch fails, each sample alone: only the culprit is blamed."""
     try:
@@ -169,12 +186,17 @@ def _called(call: Caller, samples: list[Any]) -> list[Outcome]:
             return [result for sample in samples for result in _called(call, [sample])]
         key, inputs, _ = samples[0]
         return [Outcome(key, inputs, None, "failed", f"{type(error).__name__}: {error}")]
-    return [
-        Outcome(key, inputs, None, "rejected", result.why)
-        if isinstance(result, Rejected)
-        else Outcome(key, inputs, result)
-        for (key, inputs, _), result in zip(samples, results, strict=True)
-    ]
+    each = zip(samples, results, strict=True)
+    return [_outcome(key, inputs, result) for (key, inputs, _), result in each]
+
+
+def _outcome(key: str, inputs: str, result: Any) -> Outcome:
+    if isinstance(result, Rejected):
+        return Outcome(key, inputs, None, "rejected", result.why)
+    if isinstance(result, Failed):
+        why = f"{result.why}\n{result.hint}" if result.hint else result.why
+        return Outcome(key, inputs, None, "failed", why, result.passing)
+    return Outcome(key, inputs, result)
 
 
 def _stop_for_memory(error: Exception) -> None:

@@ -61,7 +61,7 @@ def of_results(leg: Leg, key: str) -> Iterator[str]:
         if made is None:
             continue
         stale = _input_changed(leg, stage, key, made)
-        state = f"{made.state}: {made.why}" if made.state != "made" else "up to date"
+        state = _bad(made) if made.state != "made" else "up to date"
         yield (
             f"{stage.name}: {f'stale: {Why.INPUTS}' if stale else state}"
             f"{_machine(leg, stage, key, made)}"
@@ -79,11 +79,15 @@ def _would(leg: Leg, row: Row, key: str, made: Made | None, coming: Coming) -> s
         return f"waits for {_waited_for(leg, row.step.stage, key, coming)}"
     if key in row.lacking:
         return f"cannot run: {leg.values.why_absent(row.lacking[key], key)}"
-    if row.step.stage.yields and (key, row.step.stage.writes) in leg.world.edits:
+    if row.step.stage.yields and (key, row.step.stage.yields) in leg.world.edits:
         return "not needed: yours is used"
     if made is None:
         return ""
-    return f"{made.state}: {made.why}" if made.state != "made" else "up to date"
+    return _bad(made) if made.state != "made" else "up to date"
+
+
+def _bad(made: Made) -> str:
+    return f"{made.state}: {made.why}".replace("\n", "; ")
 
 
 def _reason(leg: Leg, row: Row, why: Why, made: Made | None) -> str:
@@ -111,7 +115,9 @@ def _origin(lineage: dict[str, object]) -> str:
 def _input_changed(leg: Leg, stage: Stage, key: str, made: Made) -> bool:
     if stage.shape in (Shape.DECISION, Shape.VIEW, Shape.FAN_OUT):
         return False
-    return made.inputs != " ".join(leg.values.digest(name)(key) for name, _ in stage.needs())
+    asked = leg.recipes.get(made.base, {}).get("params")
+    needs = stage.given(asked).needs() if asked is not None else stage.needs()
+    return made.inputs != " ".join(leg.values.digest(name)(key) for name, _ in needs)
 
 
 def _machine(leg: Leg, stage: Stage, key: str, made: Made | None) -> str:

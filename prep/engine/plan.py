@@ -12,6 +12,8 @@ from prep.engine.recipe import ABSENT, WAITS, Made, Why, why_stale
 from prep.engine.world import World
 from prep.stage import Stage
 
+_YOURS = "yours."  # begins the name of what a person wrote for an artifact that a stage makes too
+
 
 @dataclass(frozen=True)
 class Step:
@@ -114,6 +116,10 @@ class Values:
             return self.world.digests
         if name == "lineage":
             return {key: artifacts.digest_of(told) for key, told in self.world.lineage.items()}
+        if name == "key":
+            return {key: artifacts.digest_of(key) for key in self.world.digests}
+        if name.startswith(_YOURS):
+            return self.persons(name.removeprefix(_YOURS))
         persons = self.persons(name)
         producer = self.producers.get(name)
         if producer is None:
@@ -134,6 +140,12 @@ class Values:
             return self.world.digests[key]
         if name == "lineage":
             return self.world.lineage.get(key)
+        if name == "key":
+            return key
+        if name.startswith(_YOURS):
+            name = name.removeprefix(_YOURS)
+            yours = self.world.edits.get((key, name))
+            return None if yours is None else artifacts.from_person(name, yours.value)
         edit = self.world.edits.get((key, name))
         if edit is not None:
             return artifacts.from_person(name, edit.value)
@@ -153,7 +165,7 @@ class Values:
         while producer is not None and seen < 20:
             made = self.made(producer.name).get(key)
             if made is not None and made.state != "made":
-                return made.why
+                return made.why.replace("\n", "; ")
             needed = [need for need, optional in producer.needs() if not optional]
             producer = self.producers.get(needed[0]) if needed else None
             seen += 1
@@ -180,7 +192,7 @@ def plan_map(
     needs = stage.needs()
     columns = [values.digests(name) for name, _ in needs]
     made = values.made(stage.name)
-    persons = values.persons(stage.writes) if stage.yields else {}
+    persons = values.persons(stage.yields) if stage.yields else {}
     run: dict[str, tuple[str, Why]] = {}
     waits: list[str] = []
     lacking: dict[str, str] = {}

@@ -63,13 +63,14 @@ class Report:
         return [*out, f"  {self.total} pictures: {good} good, {dropped} left out, {bad} failed"]
 
     def wrong(self) -> list[str]:
-        """Return what a person has to mend or decide, one line each."""
+        """Return what a person has to mend or decide, a line each; below it, how, if it says so."""
         kinds = {"failed": self.failed, "clash": self.clashing, "conflict": self.conflicts}
-        return [
+        told = [
             f"{kind}: {key}: {why}"
             for kind, found in kinds.items()
             for key, why in sorted(found.items())
         ]
+        return [line for one in told for line in one.replace("\n", "\n  hint: ", 1).split("\n")]
 
     def facts(self) -> Mapping[str, Any]:
         """Return the same for `--json`."""

@@ -210,7 +210,7 @@ class _Writer:
                 (key, made, body) for key in (outcome.key, *self._followers.get(outcome.key, ()))
             ]
         late = time.monotonic() - self._since > _COMMIT_S
-        if late or len(self._rows) >= _COMMIT_SAMPLES:
+        if late or self._step.stage.dear or len(self._rows) >= _COMMIT_SAMPLES:
             self.commit()
 
     def commit(self) -> None:
@@ -248,7 +248,7 @@ def _account(leg: Leg, report: Report) -> None:
     report.rejected |= world.dropped
     for stage in _behind(leg):
         for key, made in leg.values.made(stage.name).items():
-            used = stage.yields and (key, stage.writes) in world.edits
+            used = stage.yields and (key, stage.yields) in world.edits
             if key not in world.digests or key in world.dropped or made.state == "made" or used:
                 continue
             (report.failed if made.state == "failed" else report.rejected)[key] = made.why

@@ -206,7 +206,7 @@ def _made_by(leg: Leg, view: Stage) -> dict[str, Any]:
 def _bases(leg: Leg, producer: Stage) -> set[int]:
     """Return the recipes behind what a stage's artifact says now of the samples that are shown."""
     rows, dropped = leg.values.made(producer.name), leg.world.dropped
-    persons = leg.values.persons(producer.writes) if producer.yields else {}
+    persons = leg.values.persons(producer.yields) if producer.yields else {}
     return {
         rows[key].base
         for key in leg.world.digests

@@ -49,7 +49,7 @@ def load(params: Params, found: tuple[Found, ...]) -> Any:
     models=models,
     load=load,
     batch="batch",
-    yields=True,
+    yields="caption",
 )
 def caption(images: Sequence["Image.Image"], params: Params, captioner: Any) -> list[str]:
     """Write a sentence about each picture, as x.caption; yours are kept."""
