@@ -1,11 +1,14 @@
-"""`python -m tinyworld demo|draw|make [FOLDER]`."""
+"""`python -m tinyworld demo|draw|train`."""
 
 import argparse
+import importlib
 import sys
 from pathlib import Path
 
 from tinyworld.demo import demo
 from tinyworld.pictures import write_pictures
+
+PARTS = ("tagger", "judge", "captioner", "base")
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -16,10 +19,17 @@ def main(arguments: list[str] | None = None) -> int:
     add.add_argument("folder", nargs="?", type=Path, default=Path("demo"))
     add = commands.add_parser("draw", help="draw the demo's pictures into a folder")
     add.add_argument("folder", type=Path)
-    add = commands.add_parser("make", help="make the stand-in models again (needs `onnx`)")
-    add.add_argument("folder", type=Path)
+    add = commands.add_parser("train", help="train the small models again, from nothing")
+    add.add_argument("part", choices=PARTS)
+    add.add_argument("folder", type=Path, help="where the models go, each into its own folder")
+    add.add_argument("--work", type=Path, default=Path("tinyworld-work"), help="kept between runs")
+    add.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
     chosen = parser.parse_args(arguments)
-    return {"demo": demo, "draw": _draw, "make": _make}[chosen.command](chosen.folder)
+    if chosen.command == "demo":
+        return demo(chosen.folder)
+    if chosen.command == "draw":
+        return _draw(chosen.folder)
+    return _train(chosen.part, chosen.folder, chosen.work, chosen.device)
 
 
 def _draw(folder: Path) -> int:
@@ -28,11 +38,11 @@ def _draw(folder: Path) -> int:
     return 0
 
 
-def _make(folder: Path) -> int:
-    from tinyworld.make import make_models  # torch and more; the demo does without
-
-    for made in make_models(folder):
-        print(made)
+def _train(part: str, folder: Path, work: Path, device: str) -> int:
+    training = importlib.import_module(f"tinyworld.training.{part}")
+    (folder / part).mkdir(parents=True, exist_ok=True)
+    getattr(training, f"train_{part}")(work, folder / part, device)
+    print(folder / part)
     return 0
 
 

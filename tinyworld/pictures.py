@@ -42,24 +42,29 @@ def _scene(words: str, size: tuple[int, int]) -> Scene:
     return Scene(MASCOT, background, pose, framing, size)
 
 
+# 20 pictures and a broken one. None shows the studio: what a LoRA makes of a place that it never
+# saw is part of the demo.
 PICTURES = (
     Picture("beach 1.jpg", _scene("full_body standing beach", (480, 640))),
-    Picture("beach 2.png", _scene("full_body jumping beach", (640, 360))),
+    Picture("beach 2.png", _scene("full_body jumping beach", (640, 480))),
     Picture("beach 3.png", _scene("face standing beach", (320, 320))),
-    Picture("cut out.png", _scene("full_body cheering studio", (360, 480)), "cut_out"),
+    Picture("beach 4.png", _scene("upper_body waving beach", (400, 500))),
+    Picture("cut out.png", _scene("full_body cheering white", (360, 480)), "cut_out"),
     Picture("meadow 1.png", _scene("full_body waving meadow", (384, 512))),
     Picture("meadow 2.jpg", _scene("upper_body standing meadow", (512, 384))),
     Picture("meadow 3.png", _scene("face cheering meadow", (256, 256))),
     Picture("meadow 4.png", _scene("full_body jumping meadow", (300, 500))),
+    Picture("meadow 5.jpg", _scene("upper_body cheering meadow", (320, 400))),
     Picture("night 1.png", _scene("full_body standing night", (400, 600))),
     Picture("night 2.jpg", _scene("upper_body waving night", (450, 450))),
     Picture("night 3.png", _scene("full_body cheering night", (600, 400))),
+    Picture("night 4.png", _scene("face waving night", (320, 400))),
     Picture("phone photo.jpg", _scene("upper_body cheering snow", (360, 540)), "turned"),
     Picture("snow 1.png", _scene("full_body jumping snow", (420, 560))),
     Picture("snow 2.jpg", _scene("face standing snow", (240, 320))),
-    Picture("studio 1.png", _scene("full_body waving studio", (512, 512))),
-    Picture("studio 2.png", _scene("upper_body standing studio", (320, 400))),
-    Picture("studio 3.jpg", _scene("full_body standing studio", (200, 300))),
+    Picture("snow 3.png", _scene("full_body waving snow", (512, 512))),
+    Picture("snow 4.png", _scene("upper_body standing snow", (200, 300))),
+    Picture("snow 5.jpg", _scene("full_body standing snow", (512, 384))),
     Picture(CORRUPT, _scene("full_body cheering beach", (480, 480)), "corrupt"),
 )
 

@@ -181,6 +181,9 @@ def sample(
     out: Annotated[
         Path | None, typer.Option(help="The sheet; default: FILE with `-sheet.png`")
     ] = None,
+    each: Annotated[
+        Path | None, typer.Option(metavar="FOLDER", help="Write every picture alone, too")
+    ] = None,
     device: Annotated[str, typer.Option(help="auto, cpu or cuda")] = "auto",
     quiet: _QUIET = False,
     json: _JSON = False,
@@ -190,9 +193,8 @@ def sample(
     from train.sample import sample as drawn
 
     usual = {"negative": negative, "steps": steps, "guidance": guidance}
-    wish = Wish(
-        asked(file, prompt or [], prompts, usual), strength or [1.0], seed or [], base, device
-    )
+    rows = asked(file, prompt or [], prompts, usual)
+    wish = Wish(rows, strength or [1.0], seed or [], base, device, each)
     target = out or file.with_name(f"{file.stem}-sheet.png")
     drawn(file, wish, target, _models(), Console(level=0 if quiet else 1, json=json))
 

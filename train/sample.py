@@ -28,6 +28,7 @@ class Wish:
         prompts: A row for each, and for each of `seeds`.
         strengths: A column for each, beside the base model's.
         base: The base model; None for the one in the run folder's `config.json`.
+        each: Folder that gets every picture alone too, or None.
     """
 
     prompts: Sequence[Prompt]
@@ -35,6 +36,7 @@ class Wish:
     seeds: Sequence[int]
     base: str | None = None
     device: str = "auto"
+    each: Path | None = None
 
 
 def sample(path: Path, wish: Wish, target: Path, models: Models, console: Console) -> Path:
@@ -64,6 +66,10 @@ def sample(path: Path, wish: Wish, target: Path, models: Models, console: Consol
                 progress.advance()
     words = ["base model", *(f"strength {strength:g}" for strength in wish.strengths)]
     labels = [label(one) for one in rows]
+    if wish.each:
+        for number, picture in enumerate(pictures):
+            row, column = divmod(number, len(columns))
+            files.write(wish.each / f"{row:03d} {words[column]}.png", png(picture))
     files.write(target, png(grid(words, labels, pictures)))
     console.say(f"drawn: {target}", sheet=str(target), pictures=len(pictures))
     return target

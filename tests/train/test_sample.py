@@ -107,10 +107,13 @@ def test_a_picture_is_the_pipeline_s(base: Path) -> None:
 def test_a_sheet_has_the_base_model_beside_the_lora(
     made: Path, base: Path, models: Models, tmp_path: Path
 ) -> None:
-    """Strength 0 and the first column are the base model's picture; strength 1 is another one."""
+    """Strength 0 and the first column are the base model's picture; strength 1 is another one.
+
+    Where a folder for them is named, the same pictures are there alone, one file a cell.
+    """
     out = io.StringIO()
     prompts = sample.asked(made, ["mascot", "mascot, pose 1"], None, {"steps": 3})
-    wish = sample.Wish(prompts, [0.0, 1.0], [0, 1])
+    wish = sample.Wish(prompts, [0.0, 1.0], [0, 1], each=tmp_path / "alone")
 
     file = sample.sample(made, wish, tmp_path / "s.png", models, Console(out=out, err=out))
 
@@ -128,6 +131,14 @@ def test_a_sheet_has_the_base_model_beside_the_lora(
         assert torch.equal(row[0], row[1])
         assert (row[0] - row[2]).abs().mean() > 1
     assert not torch.equal(cells[0][0], cells[1][0])
+    names = ("base model", "strength 0", "strength 1")
+    alone = [[tmp_path / "alone" / f"{r:03d} {name}.png" for name in names] for r in range(4)]
+    assert sorted((tmp_path / "alone").iterdir()) == [path for row in alone for path in row]
+    for paths, row in zip(alone, cells, strict=True):
+        assert all(
+            torch.equal(_pixels(Image.open(path)), cell)
+            for path, cell in zip(paths, row, strict=True)
+        )
 
 
 def test_the_words_that_call_it_are_drawn_unless_told(made: Path, base: Path) -> None:
