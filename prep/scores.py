@@ -2,6 +2,10 @@
 
 import struct
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import numpy as np
 
 # Least probability that is kept; ratings are kept always. A lower threshold cannot be asked for.
 FLOOR = 0.01
@@ -18,3 +22,11 @@ def unpacked(data: bytes) -> list[tuple[int, float]]:
     count = len(data) // 6
     numbers = struct.unpack(f"<{count}I{count}e", data)
     return list(zip(numbers[:count], numbers[count:], strict=True))
+
+
+def columns(data: bytes) -> "tuple[np.ndarray, np.ndarray]":
+    """Return the same as arrays: label ids, uint32, and probabilities, float16; shapes (K,)."""
+    import numpy as np
+
+    count = len(data) // 6
+    return np.frombuffer(data, "<u4", count), np.frombuffer(data, "<f2", count, 4 * count)

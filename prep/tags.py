@@ -1,4 +1,4 @@
-r"""Tag text: parse, join, space, order, render; and what a sidecar's bytes say. Text only.
+r"""Tag text: parse, join, space, order; and what a sidecar's bytes say. Text only.
 
 The canonical tag inside prep is plain text: no escapes, words separated by one space, NFC. Written
 out, tags are separated by a comma and a space, and a backslash before `\`, `(`, `)` or `,` makes
@@ -8,7 +8,7 @@ that character an ordinary one. A backslash before anything else is itself, so `
 import codecs
 import re
 import unicodedata
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import Protocol
 
 # Emoticons keep their underscore. Nineteen are common to SmilingWolf's Space and its ports; the
@@ -22,7 +22,9 @@ KAOMOJI = frozenset(
 )
 
 # The order of a rendered tag list: the token limit cuts the tail, so what matters most is first.
-BLOCKS = ("rating", "quality", "count", "character", "copyright", "artist", "general", "meta")
+BLOCKS = (
+    "rating", "quality", "count", "character", "copyright", "artist", "species", "general", "meta",
+)  # fmt: skip
 
 _COUNT = re.compile(r"solo|no humans|(\d+\+?|multiple )(boy|girl|other)s?")
 _PIECE = re.compile(r"(?:\\[\\(),]|[^,\r\n])+")
@@ -40,7 +42,11 @@ class Label(Protocol):
 
     @property
     def category(self) -> str:
-        """`rating`, `general`, `character` or another one of BLOCKS."""
+        """`rating`, `general`, `character` or another one, see BLOCKS."""
+
+    @property
+    def series(self) -> tuple[str, ...]:
+        """The works a character belongs to, as labels spell them; empty where it is not known."""
 
 
 class TextError(Exception):
@@ -87,9 +93,9 @@ def joined(tags: Iterable[str], escape: bool) -> str:
     return ", ".join(special.sub(r"\\\g<0>", tag) for tag in tags)
 
 
-def spaced(label: str) -> str:
+def spaced(label: str, faces: Collection[str] = KAOMOJI) -> str:
     """Return a label's name as a tag: underscores are spaces, but not those of emoticons."""
-    return label if label in KAOMOJI else canonical(label.replace("_", " ")) or label
+    return label if label in faces else canonical(label.replace("_", " ")) or label
 
 
 def block(tag: str, category: str) -> str:
@@ -101,38 +107,6 @@ def rated(labels: Sequence[Label], scores: Iterable[tuple[int, float]]) -> str:
     """Return the most probable rating as a tag; ties go to the first label; empty without any."""
     ratings = [(-score, index) for index, score in scores if labels[index].category == "rating"]
     return spaced(labels[min(ratings)[1]].name) if ratings else ""
-
-
-def rendered(
-    labels: Sequence[Label],
-    scores: Sequence[tuple[int, float]],
-    thresholds: Mapping[str, float],
-    rating: bool = False,
-    blocks: Sequence[str] = BLOCKS,
-) -> tuple[str, ...]:
-    """Return the tags of one picture, block by block, the most probable first; no inference.
-
-    Args:
-        labels: The tagger's vocabulary.
-        scores: (index of the label, probability in [0, 1]) pairs, in any order.
-        thresholds: Category -> least probability that is kept, itself included; the labels of
-            other categories are left out.
-        rating: Whether the most probable rating is a tag as well; ratings have no threshold.
-        blocks: Order of the blocks; a category that is not named comes last.
-
-    Equal probabilities keep label order.
-    """
-    places = {name: place for place, name in enumerate(blocks)}
-    found = []
-    for index, score in scores:
-        label = labels[index]
-        if label.category == "rating" or score < thresholds.get(label.category, 2.0):
-            continue
-        tag = spaced(label.name)
-        found.append((places.get(block(tag, label.category), len(places)), -score, index, tag))
-    if rating and (tag := rated(labels, scores)):
-        found.append((places.get("rating", len(places)), -1.0, -1, tag))
-    return tuple(dict.fromkeys(tag for *_, tag in sorted(found)))
 
 
 def decoded(data: bytes) -> str:

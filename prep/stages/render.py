@@ -1,12 +1,14 @@
-"""Turn scores into tags: thresholds and order. No inference."""
+"""Turn scores into tags: thresholds, order, text. No inference."""
 
 from dataclasses import dataclass
 from typing import Any
 
 from prep import tags as text_of_tags
+from prep.cuts import CUTS
 from prep.models import Ask, Found
-from prep.scores import FLOOR, unpacked
+from prep.rendering import SERIES, Style, checked_order, renderer
 from prep.stage import param, stage
+from prep.thresholds import chosen
 
 
 @dataclass(frozen=True)
@@ -20,7 +22,24 @@ class Params:
     character_threshold: float = param(
         0.0, "least probability of a character tag; 0: the tagger's own", ge=0, le=1
     )
+    thresholds: str = param("", "those of single tags or other categories: `smile=0.6, meta=0.4`")
+    cut: str = param(
+        "threshold", "threshold, or mcut: the widest gap of each picture decides", choices=CUTS
+    )
+    most: int = param(0, "most tags of a picture, the most probable; 0: any number", ge=0)
     rating: bool = param(False, "add the most probable rating as a tag")
+    rating_threshold: float = param(
+        0.0, "least probability of that rating, else it is left out", ge=0, le=1
+    )
+    order: str = param(", ".join(text_of_tags.BLOCKS), "blocks of tags in their order")
+    series: str = param(
+        "no",
+        "add the series of a character: no, known (by the tagger's labels) or name (else by the "
+        "brackets in its name)",
+        choices=SERIES,
+    )
+    underscores: bool = param(False, "leave labels their underscores")
+    emoticons: str = param("", "further labels that keep their underscores, as `^_^` does")
 
 
 def models(params: Params) -> tuple[Ask, ...]:
@@ -31,25 +50,31 @@ def models(params: Params) -> tuple[Ask, ...]:
 
 
 def load(params: Params, found: tuple[Found, ...]) -> Any:
-    """Return the tagger's labels and the thresholds that hold."""
-    from prep.errors import ConfigError
+    """Return a function from scores to tags, made for the tagger's labels."""
     from tagger_models.labels import read_labels
     from tagger_models.registry import profile
 
     row = profile(params.model)
+    labels = read_labels(found[0], row)
     asked = {"general": params.threshold, "character": params.character_threshold}
-    for value in asked.values():
-        if 0 < value < FLOOR:
-            raise ConfigError(
-                f"a threshold of {value} is under {FLOOR}, the least score that is kept",
-                f"use {FLOOR} or more",
-            )
-    thresholds = dict(row.thresholds) | {name: value for name, value in asked.items() if value}
-    return read_labels(found[0], row), thresholds
+    limits = chosen(labels, row.thresholds, asked, params.thresholds)
+    style = Style(
+        thresholds=limits.of_categories,
+        of_labels=limits.of_labels,
+        cut=params.cut,
+        most=params.most,
+        rating=params.rating,
+        rating_least=params.rating_threshold,
+        order=checked_order(params.order),
+        underscores=params.underscores,
+        faces=text_of_tags.KAOMOJI.union(text_of_tags.parsed(params.emoticons)),
+        series=params.series,
+    )
+    return renderer(labels, style)
 
 
 @stage(
-    version=1,
+    version=2,
     reads=("scores",),
     writes="tags",
     params=Params,
@@ -57,11 +82,10 @@ def load(params: Params, found: tuple[Found, ...]) -> Any:
     models=models,
     load=load,
 )
-def render(scores: bytes, params: Params, opened: Any) -> list[str]:
+def render(scores: bytes, params: Params, rendered: Any) -> list[str]:
     """Turn scores into tags; a changed threshold costs no inference.
 
     Tags come block by block, the most probable first; equal scores keep label order.
     """
-    labels, thresholds = opened
-    found = unpacked(scores)
-    return list(text_of_tags.rendered(labels, found, thresholds, params.rating))
+    found: list[str] = rendered(scores)
+    return found

@@ -1,6 +1,5 @@
 import csv
 import unicodedata
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -16,19 +15,11 @@ from prep.tags import (
     encoded,
     joined,
     parsed,
-    rated,
-    rendered,
     spaced,
     stripped,
 )
 
 SHARED = Path(__file__).parents[2] / ".." / "shared" / "data"
-
-
-@dataclass(frozen=True)
-class Label:
-    name: str
-    category: str
 
 
 def booru_names() -> list[str]:
@@ -115,63 +106,6 @@ def test_escapes_are_written_only_when_asked() -> None:
 def test_underscores_are_spaces_but_not_in_faces(label: str, tag: str) -> None:
     """Row 31: an emoticon keeps its underscore, every other label gets spaces."""
     assert spaced(label) == tag
-
-
-LABELS = (
-    Label("general", "rating"),
-    Label("sensitive", "rating"),
-    Label("long_hair", "general"),
-    Label("1girl", "general"),
-    Label("smile", "general"),
-    Label("eileen_(ren'py)", "character"),
-    Label("solo", "general"),
-    Label("highres", "meta"),
-    Label("odd", "odd"),
-)
-
-
-def test_tags_come_in_blocks_most_probable_first() -> None:
-    """Count tags, then characters, then the rest; equal probabilities keep label order."""
-    scores = [(8, 0.9), (7, 0.9), (6, 0.9), (4, 0.5), (2, 0.5), (3, 0.99), (5, 0.9), (1, 0.8)]
-    thresholds = {"general": 0.35, "character": 0.85, "meta": 0.1, "odd": 0.1}
-
-    assert rendered(LABELS, scores, thresholds) == (
-        "1girl", "solo", "eileen (ren'py)", "long hair", "smile", "highres", "odd",
-    )  # fmt: skip
-    assert rendered(LABELS, scores, thresholds, blocks=("odd", "general"))[:3] == (
-        "odd", "long hair", "smile",
-    )  # fmt: skip
-
-
-def test_a_threshold_keeps_what_equals_it() -> None:
-    """A probability at the threshold is kept, one below is not, a category without one is out."""
-    scores = [(2, 0.35), (4, 0.3499), (5, 0.99)]
-
-    assert rendered(LABELS, scores, {"general": 0.35}) == ("long hair",)
-
-
-def test_a_rating_is_the_most_probable_one_and_only_when_asked() -> None:
-    """The rating is an arg-max, never thresholded; a tie goes to the first label."""
-    scores = [(0, 0.4), (1, 0.4), (2, 0.9)]
-
-    assert rendered(LABELS, scores, {"general": 0.5, "rating": 0.0}) == ("long hair",)
-    assert rendered(LABELS, scores, {"general": 0.5}, rating=True) == ("general", "long hair")
-    assert rated(LABELS, [(1, 0.2), (0, 0.1)]) == "sensitive"
-    assert rated(LABELS, [(2, 0.9)]) == ""
-
-
-@given(
-    st.lists(st.tuples(st.integers(0, 8), st.floats(0, 1, width=16)), unique_by=lambda s: s[0]),
-    st.randoms(use_true_random=False),
-)
-def test_the_order_of_scores_does_not_matter(
-    scores: list[tuple[int, float]], random: object
-) -> None:
-    """Scores in any order render to the same tags."""
-    thresholds = {"general": 0.3, "character": 0.5, "meta": 0.0}
-    shuffled = sorted(scores, key=lambda _: random.random())  # type: ignore[attr-defined]
-
-    assert rendered(LABELS, shuffled, thresholds) == rendered(LABELS, scores, thresholds)
 
 
 @pytest.mark.parametrize(
