@@ -40,6 +40,7 @@ class Ask:
         revision: Hub revision, or None for the pinned or newest one.
         needs: Those of the patterns without which the model is of no use.
         ckpt: Whether a single `.ckpt` file will do; see `weights.check`.
+        facts: What else decides the model's results, as text; it enters the digest.
     """
 
     kind: str
@@ -48,6 +49,7 @@ class Ask:
     revision: str | None = None
     needs: tuple[str, ...] = ()
     ckpt: bool = False
+    facts: str = ""
 
 
 @dataclass(frozen=True)
@@ -126,7 +128,7 @@ class Models:
             return None
 
     def digest(self, found: Found) -> str:
-        """Return the SHA-256 over the names and digests of the model's files.
+        """Return the SHA-256 over the names and digests of the model's files, and its facts.
 
         Raises:
             ModelFileError: The files differ from those that were pinned for this hub revision.
@@ -136,7 +138,8 @@ class Models:
             path.relative_to(top).as_posix(): self._file_digest(path) for path, _, _ in found.files
         }
         self._check_pins(found, each)
-        return files.digest_bytes(files.canonical(each).encode())
+        whole = each | ({"": found.ask.facts} if found.ask.facts else {})
+        return files.digest_bytes(files.canonical(whole).encode())
 
     def file_digest(self, path: Path) -> str:
         """Return the SHA-256 of one file, from memory where the file is unchanged."""

@@ -1,16 +1,18 @@
 """A tagger over onnxruntime. Knows no tagger by name: its row and its graph say all there is."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from prep.errors import ModelFileError
+from prep.fitting import PAD, WITHIN, Fit, sized
 from prep.models import Found
 from tagger_models.base import Label
 from tagger_models.external import check_external
 from tagger_models.labels import read_labels
-from tagger_models.registry import Profile
+from tagger_models.model_files import as_the_model_says
+from tagger_models.profile import Profile
 from tagger_models.session import open_session
 
 if TYPE_CHECKING:
@@ -18,21 +20,24 @@ if TYPE_CHECKING:
     from PIL import Image
 
 _SLACK = 1e-3  # how far a float16 graph's probabilities may leave [0, 1]
+_OTHER = "is it really a tagger of this kind? name the tagger it was made from"
 
 
 @dataclass(frozen=True)
 class Shape:
-    """What a graph says of its input.
+    """What a graph says of its input, and which of its answers is read.
 
     Attributes:
         tensor: The input's name.
         batch: Fixed number of pictures, or None where it is free.
         size: Side of the square picture, px.
+        output: The output's name.
     """
 
     tensor: str
     batch: int | None
     size: int
+    output: str
 
 
 @dataclass(frozen=True)
@@ -59,6 +64,11 @@ class OnnxTagger:
         """How many pictures the graph takes at once, or None where it takes any number."""
         return self.shape.batch
 
+    @property
+    def fit(self) -> tuple[Fit, ...]:
+        """The steps that bring a picture to the square that `score_fitted` takes."""
+        return sized(self._row.fit, self.shape.size)
+
     def score(self, images: Sequence["Image.Image"]) -> "np.ndarray":
         """Return the probabilities of upright RGB images, shape (N, labels), float32 in [0, 1].
 
@@ -68,15 +78,29 @@ class OnnxTagger:
         Raises:
             ModelFileError: The graph answers with another number of labels or no probabilities.
         """
-        import numpy as np
-
         from tagger_models.preprocess import prepared
+
+        return self._scores(images, prepared)
+
+    def score_fitted(self, squares: Sequence["Image.Image"]) -> "np.ndarray":
+        """Return what `score` does, of pictures that have been fitted by `fit` already.
+
+        Raises:
+            ModelFileError: As `score`.
+            ValueError: A picture was not fitted.
+        """
+        from tagger_models.preprocess import stacked
+
+        return self._scores(squares, stacked)
+
+    def _scores(self, images: Sequence["Image.Image"], feed: Callable[..., Any]) -> "np.ndarray":
+        import numpy as np
 
         piece = self.batch or max(len(images), 1)
         answers = [np.zeros((0, len(self.labels)), np.float32)]
         for start in range(0, len(images), piece):
             some = images[start : start + piece]
-            pixels = prepared(some, self.shape.size, self._row)
+            pixels = feed(some, self.shape.size, self._row)
             if len(some) < piece:
                 pixels = np.concatenate(
                     [pixels, np.zeros((piece - len(some), *pixels.shape[1:]), np.float32)]
@@ -87,9 +111,8 @@ class OnnxTagger:
     def _probabilities(self, pixels: "np.ndarray") -> "np.ndarray":
         import numpy as np
 
-        found: np.ndarray = self._session.run(None, {self.shape.tensor: pixels})[0].astype(
-            np.float32
-        )
+        answer = self._session.run([self.shape.output], {self.shape.tensor: pixels})[0]
+        found: np.ndarray = answer.astype(np.float32)
         if found.shape != (len(pixels), len(self.labels)):
             raise _other_labels(self._model, len(self.labels), found.shape[-1])
         if self._row.activation == "sigmoid":
@@ -97,7 +120,7 @@ class OnnxTagger:
         if not bool(((found >= -_SLACK) & (found <= 1 + _SLACK)).all()):
             raise ModelFileError(
                 f"`{self._model}` does not answer with probabilities in 0 to 1",
-                "is it really a tagger of this kind? name the tagger it was made from",
+                _OTHER,
             )
         probabilities: np.ndarray = found.clip(0, 1)
         return probabilities
@@ -109,21 +132,22 @@ def open_tagger(found: Found, row: Profile, device: str = "auto", threads: int =
     Args:
         found: The model file and its label file.
         row: How it is fed and read.
-        device: auto, cpu or cuda.
-        threads: CPU threads of one call; another number may change the last bits of the scores.
+        device: One of `providers.DEVICES`.
+        threads: CPU threads of one call, 0 for one each core; another number may change the last
+            bits of the scores.
 
     Raises:
         ModelFileError: A file is missing or damaged, reads files that it may not, needs an
             unknown operator, is no tagger, or its labels do not fit its answers.
-        MachineError: cuda was asked for and cannot be had.
+        MachineError: A device was asked for by name and cannot be had.
     """
-    model, labels = _graph(found), read_labels(found, row)
+    model, row = _graph(found), as_the_model_says(found, row)
+    labels = read_labels(found, row)
     check_external(model, [path for path, _, _ in found.files])
     session, provider, note = open_session(model, device, threads)
-    shape = shape_of(session.get_inputs(), row, model)
-    answers = session.get_outputs()[0].shape
-    if isinstance(answers[-1], int) and answers[-1] != len(labels):
-        raise _other_labels(model, len(labels), answers[-1])
+    shape = shape_of(session.get_inputs(), session.get_outputs(), row, model)
+    _check_labels(session.get_outputs(), shape, len(labels), model)
+    _check_fit(row, shape, model)
     return OnnxTagger(
         labels=labels,
         shape=shape,
@@ -135,11 +159,12 @@ def open_tagger(found: Found, row: Profile, device: str = "auto", threads: int =
     )
 
 
-def shape_of(inputs: Sequence[Any], row: Profile, model: Path) -> Shape:
-    """Return what the graph's inputs (name, type, shape) say, checked against the row.
+def shape_of(inputs: Sequence[Any], outputs: Sequence[Any], row: Profile, model: Path) -> Shape:
+    """Return what the graph's inputs and outputs (name, type, shape) say, checked by the row.
 
     Raises:
-        ModelFileError: Not one float32 picture, square, with three channels, in the row's layout.
+        ModelFileError: Not one float32 picture, square, with three channels, in the row's layout;
+            or no such output as the row names.
     """
     first = inputs[0] if len(inputs) == 1 else None
     if first and first.type == "tensor(float)" and len(first.shape) == 4:
@@ -148,12 +173,38 @@ def shape_of(inputs: Sequence[Any], row: Profile, model: Path) -> Shape:
         if channels in (3, None) or isinstance(channels, str):
             sides = {side for side in (height, width) if isinstance(side, int)} or {row.size}
             if len(sides) == 1:
-                return Shape(first.name, batch if isinstance(batch, int) else None, sides.pop())
+                fixed = batch if isinstance(batch, int) else None
+                return Shape(first.name, fixed, sides.pop(), _output(outputs, row, model))
     told = "; ".join(f"{one.name} {one.type} {one.shape}" for one in inputs)
-    raise ModelFileError(
-        f"`{model}` does not take one square {row.layout} picture: {told}",
-        "is it really a tagger of this kind? name the tagger it was made from",
-    )
+    raise ModelFileError(f"`{model}` does not take one square {row.layout} picture: {told}", _OTHER)
+
+
+def _output(outputs: Sequence[Any], row: Profile, model: Path) -> str:
+    """Return the name of the output that the row means."""
+    names: list[str] = [one.name for one in outputs]
+    if isinstance(row.output, int) and -len(names) <= row.output < len(names):
+        return names[row.output]
+    if row.output in names:
+        return str(row.output)
+    raise ModelFileError(f"`{model}` has no output `{row.output}`, but {', '.join(names)}", _OTHER)
+
+
+def _check_labels(outputs: Sequence[Any], shape: Shape, labels: int, model: Path) -> None:
+    answers = next(one.shape for one in outputs if one.name == shape.output)
+    if not answers or (isinstance(answers[-1], int) and answers[-1] != labels):
+        raise _other_labels(model, labels, answers[-1] if answers else 1)
+
+
+def _check_fit(row: Profile, shape: Shape, model: Path) -> None:
+    """Refuse steps that do not end in the graph's own square."""
+    ends = sized(row.fit, shape.size)
+    sizes = [step.size for step in ends if step.kind != PAD]
+    if not ends or ends[-1].kind == WITHIN or sizes[-1:] != [shape.size]:
+        raise ModelFileError(
+            f"`{model}` takes {shape.size} px, but its pictures are prepared as "
+            f"{sizes[-1] if sizes else 'they are'}",
+            "fetch all files again, from the same revision of the same model",
+        )
 
 
 def _graph(found: Found) -> Path:

@@ -1,22 +1,13 @@
-"""Where an ONNX model runs: the choice of provider, the settings that repeat, the errors."""
+"""How an ONNX model is opened: on the chosen provider, with settings that repeat, and errors."""
 
 import io
-from collections.abc import Iterable, Sequence
 from contextlib import redirect_stdout, suppress
 from pathlib import Path
 from typing import Any
 
-from prep.errors import MachineError, ModelFileError
+from prep.errors import ModelFileError
 from tagger_models.external import damaged
-
-CPU = "CPUExecutionProvider"
-# Fastest first; what onnxruntime's builds call NVIDIA, AMD and any card under Windows.
-_GPU = (
-    "CUDAExecutionProvider",
-    "MIGraphXExecutionProvider",
-    "ROCMExecutionProvider",
-    "DmlExecutionProvider",
-)
+from tagger_models.providers import CPU, chosen, fallback_note, with_options
 
 
 def open_session(model: Path, device: str, threads: int) -> tuple[Any, str, str | None]:
@@ -26,61 +17,22 @@ def open_session(model: Path, device: str, threads: int) -> tuple[Any, str, str 
 
     Args:
         model: An ONNX file whose external data was checked.
-        device: auto, cpu or cuda.
-        threads: CPU threads of one call.
+        device: One of `providers.DEVICES`.
+        threads: CPU threads of one call; 0 is one for each core.
 
     Raises:
         ModelFileError: onnxruntime does not open the model.
-        MachineError: cuda was asked for and cannot be had.
+        MachineError: A device was asked for by name and cannot be had.
     """
     import onnxruntime  # type: ignore[import-untyped]
 
-    chosen = providers(device, onnxruntime.get_available_providers())
-    session = _session(model, chosen, threads)
+    wanted = chosen(device, onnxruntime.get_available_providers())
+    session = _session(model, wanted, threads)
     provider: str = session.get_providers()[0]  # what runs, not what was asked for
-    return session, provider, fallback_note(chosen, provider, device)
+    return session, provider, fallback_note(wanted, provider, device)
 
 
-def providers(device: str, available: Iterable[str]) -> list[str]:
-    """Return the providers to ask for, best first; the CPU is always the last.
-
-    Args:
-        device: auto, cpu or cuda.
-        available: What this build of onnxruntime says it has; it may still fail to start.
-
-    Raises:
-        MachineError: cuda was asked for and this build has none.
-    """
-    here = set(available)
-    if device == "cpu":
-        return [CPU]
-    wanted = _GPU if device == "auto" else _GPU[:1]
-    chosen = [name for name in wanted if name in here][:1]
-    if device != "auto" and not chosen:
-        raise MachineError(
-            "this onnxruntime was built without CUDA",
-            "install the extra `cuda` in place of `cpu`, or use `--device auto`",
-        )
-    return [*chosen, CPU]
-
-
-def fallback_note(chosen: Sequence[str], in_use: str, device: str) -> str | None:
-    """Return what to tell where the session does not run on the provider that was chosen.
-
-    Raises:
-        MachineError: cuda was asked for by name.
-    """
-    if in_use == chosen[0]:
-        return None
-    if device != "auto":
-        raise MachineError(
-            f"{chosen[0]} could not be started; onnxruntime fell back to {in_use}",
-            "check the driver and that its CUDA libraries are installed, or use `--device auto`",
-        )
-    return f"{chosen[0]} could not be started: tagging runs on {in_use}, which is much slower"
-
-
-def _session(model: Path, chosen: list[str], threads: int) -> Any:
+def _session(model: Path, wanted: list[str], threads: int) -> Any:
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
@@ -89,11 +41,11 @@ def _session(model: Path, chosen: list[str], threads: int) -> Any:
     options.execution_mode = onnxruntime.ExecutionMode.ORT_SEQUENTIAL
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     options.use_deterministic_compute = True
-    options.enable_mem_pattern = "DmlExecutionProvider" not in chosen  # which cannot use it
+    options.enable_mem_pattern = "DmlExecutionProvider" not in wanted  # which cannot use it
     options.log_severity_level = 4  # what fails is told by us, in two lines
-    if chosen != [CPU]:
+    if wanted != [CPU]:
         with suppress(Exception):  # of a card or of the model: the CPU's answer tells which
-            return _started(model, options, chosen)
+            return _started(model, options, wanted)
     try:
         return _started(model, options, [CPU])
     except Exception as error:
@@ -106,7 +58,9 @@ def _started(model: Path, options: Any, names: list[str]) -> Any:
     if "CUDAExecutionProvider" in names:
         with redirect_stdout(io.StringIO()):  # it prints what it did not find
             onnxruntime.preload_dlls()
-    return onnxruntime.InferenceSession(str(model), options, providers=names, enable_fallback=0)
+    return onnxruntime.InferenceSession(
+        str(model), options, providers=with_options(names), enable_fallback=0
+    )
 
 
 def _refused(model: Path, said: str) -> ModelFileError:

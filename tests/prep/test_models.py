@@ -2,6 +2,7 @@ import os
 import struct
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -87,6 +88,15 @@ def test_tiny_is_a_folder_of_the_package(models: Models) -> None:
         "name a nosuchkind's folder, a hub id, or `tiny`",
     )
     assert not place.exists()
+
+
+def test_what_is_said_of_a_model_is_part_of_it(models: Models, folder: Path) -> None:
+    """The same files fed in another way are another model; without a word, the files decide."""
+    fed = [replace(at(folder), facts=facts) for facts in ("", "", "RGB", "BGR")]
+    first, again, rgb, bgr = (models.digest(models.find(ask)) for ask in fed)
+
+    assert first == again == models.digest(models.find(at(folder)))
+    assert len({first, rgb, bgr}) == 3
 
 
 def test_the_digest_is_of_names_and_contents(models: Models, folder: Path, tmp_path: Path) -> None:

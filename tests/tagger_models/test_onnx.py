@@ -12,7 +12,8 @@ from PIL import Image
 from prep.models import Models
 from tagger_models.base import Label
 from tagger_models.onnx import OnnxTagger, open_tagger
-from tagger_models.registry import WD, Profile, ask
+from tagger_models.profile import Profile
+from tagger_models.registry import WD, ask
 
 MakeTagger = Callable[..., Path]
 SHARED = Path(__file__).parents[2] / ".." / "shared" / "data" / "wd-selected-tags-synthetic"

@@ -5,8 +5,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tagger_models.preprocess import prepared, square
+from prep.fitting import PAD, SQUARE, Fit, fitted, sized
+from tagger_models.preprocess import prepared
 from tagger_models.registry import WD
+
+BLACK = (Fit(PAD, colour=(0, 0, 0)), Fit(SQUARE, "BICUBIC"))
 
 
 def space_recipe(image: Image.Image, size: int) -> np.ndarray:
@@ -71,10 +74,10 @@ def test_a_wide_picture_by_hand() -> None:
 def test_the_filter_is_one_antialiased_bicubic(pictures: list[Image.Image]) -> None:
     """The resized square is within one level of the cubic kernel written out in float64."""
     for image in pictures[:3]:
-        padded = np.asarray(square(image, max(image.size), WD)).astype(float)
+        padded = np.asarray(fitted(image, WD.fit[:1])).astype(float)
         both = bicubic(bicubic(padded, 6).transpose(1, 0, 2), 6).transpose(1, 0, 2)
 
-        found = np.asarray(square(image, 6, WD)).astype(float)
+        found = np.asarray(fitted(image, sized(WD.fit, 6))).astype(float)
 
         # Pillow rounds and clips between the two passes, so a level may be lost in each.
         assert np.abs(found - both.clip(0, 255)).mean() < 1.0
@@ -83,7 +86,7 @@ def test_the_filter_is_one_antialiased_bicubic(pictures: list[Image.Image]) -> N
 
 def test_other_rows_are_obeyed(pictures: list[Image.Image]) -> None:
     """Channels first, RGB, -1 to 1 and a black border come from the row, not from code."""
-    row = replace(WD, layout="NCHW", order="RGB", low=-1.0, high=1.0, pad=(0, 0, 0))
+    row = replace(WD, layout="NCHW", order="RGB", low=-1.0, high=1.0, fit=BLACK)
     image = Image.fromarray(np.array([[[255, 0, 0], [0, 0, 255]]], dtype=np.uint8))
 
     assert prepared([image], 2, row).tolist() == [

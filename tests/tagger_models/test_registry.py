@@ -1,43 +1,75 @@
 import subprocess
 import sys
-from dataclasses import FrozenInstanceError
+from dataclasses import FrozenInstanceError, replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from prep.errors import ConfigError
+from prep.fitting import FILTERS
 from prep.models import Ask
-from tagger_models.labels import READERS
+from tagger_models.labels import NAMES, READERS
 from tagger_models.registry import DEFAULT, PROFILES, WD, ask, ask_labels, profile
 
 
-def test_the_rows_are_the_ten_taggers() -> None:
-    """Each tagger of the WD family since v2 can be asked for by its bare name."""
-    assert sorted(PROFILES) == [
-        "wd-convnext-tagger-v3",
-        "wd-eva02-large-tagger-v3",
+def test_the_rows_are_the_taggers_we_know() -> None:
+    """Each of these can be asked for by its bare name."""
+    assert list(PROFILES) == [
+        "wd-vit-tagger-v3",
         "wd-swinv2-tagger-v3",
+        "wd-convnext-tagger-v3",
+        "wd-vit-large-tagger-v3",
+        "wd-eva02-large-tagger-v3",
+        "wd-v1-4-vit-tagger-v2",
         "wd-v1-4-convnext-tagger-v2",
         "wd-v1-4-convnextv2-tagger-v2",
-        "wd-v1-4-moat-tagger-v2",
         "wd-v1-4-swinv2-tagger-v2",
-        "wd-v1-4-vit-tagger-v2",
-        "wd-vit-large-tagger-v3",
-        "wd-vit-tagger-v3",
+        "wd-v1-4-moat-tagger-v2",
+        "z3d-e621-convnext",
+        "z3d-e621-convnext-silveroxides",
+        "pixai-tagger-v0.9",
+        "animetimm-caformer-b36",
+        "camie-tagger",
+        "camie-tagger-initial",
+        "camie-tagger-refined",
+        "cl-tagger-1.00",
+        "cl-tagger-1.01",
+        "cl-tagger-1.02",
+        "joytag",
+        "ml-danbooru-caformer",
+        "ml-danbooru-tresnet",
+        "deepdanbooru",
     ]
     assert DEFAULT in PROFILES
 
 
 @pytest.mark.parametrize("name", sorted(PROFILES))
 def test_a_row_says_where_its_facts_come_from(name: str) -> None:
-    """A row names its source for its threshold, invents no revision and can be read by us."""
+    """A row names a source for each of its thresholds, invents no revision, and can be read."""
     row = PROFILES[name]
+    told = " ".join(row.sources)
 
-    assert row.repo == f"SmilingWolf/{name}"
+    assert row.name == name
+    assert row.repo.count("/") == 1
     assert row.revision == "unpinned"
-    assert any(str(row.thresholds["general"]) in source for source in row.sources)
+    assert all(f"{value:g}" in told for value in row.thresholds.values())
     assert row.label_format in READERS
-    assert sorted(row.thresholds) == ["character", "general"]
+    assert "general" in row.thresholds
+    assert set(row.thresholds) <= NAMES - {"rating"}
+    assert row.fit[-1].kind in ("pad", "square")
+    assert all(step.filter in FILTERS for step in row.fit if step.kind != "pad")
+
+
+def test_a_family_is_known_by_its_owner() -> None:
+    """A hub id of a known owner without a row of its own is fed as its family is."""
+    other = profile("animetimm/swinv2_base_window8_256.dbv4-full")
+
+    assert other == replace(PROFILES["animetimm-caformer-b36"], name=other.name, repo=other.name)
+    assert ask(other.name).needs == ("model.onnx", "selected_tags.csv", "preprocess.json")
+    assert profile("SmilingWolf/wd-next") == replace(
+        WD, name="SmilingWolf/wd-next", repo="SmilingWolf/wd-next"
+    )
 
 
 def test_a_row_is_found_by_name_and_by_hub_id() -> None:
@@ -69,12 +101,65 @@ def test_what_is_asked_of_the_models_room() -> None:
     patterns = ("model.onnx", "selected_tags.csv", "model.onnx_data", "model.onnx.data")
     needs = ("model.onnx", "selected_tags.csv")
 
+    facts = WD.input_facts()
+
     assert ask("wd-vit-tagger-v3") == Ask(
-        "tagger", "SmilingWolf/wd-vit-tagger-v3", patterns, None, needs
+        "tagger", "SmilingWolf/wd-vit-tagger-v3", patterns, None, needs, facts=facts
     )
-    assert ask("tiny") == Ask("tagger", "tiny", patterns, None, needs)
+    assert ask("tiny") == Ask("tagger", "tiny", patterns, None, needs, facts=facts)
     mine = ("mine.onnx", "selected_tags.csv", "mine.onnx_data", "mine.onnx.data")
-    assert ask("/models/wd/mine.onnx") == Ask("tagger", "/models/wd", mine, None, mine[:2])
+    assert ask("/models/wd/mine.onnx") == Ask(
+        "tagger", "/models/wd", mine, None, mine[:2], facts=facts
+    )
+
+
+def test_what_is_asked_of_a_row_with_more_files() -> None:
+    """Preprocessing that the model's own file says is needed with the weights, not with labels."""
+    camie = "deepghs/camie_tagger_onnx"
+    onnx, tags = "initial/model.onnx", "initial/selected_tags.csv"
+    steps, levels = "initial/preprocess.json", "initial/threshold.json"
+
+    whole, labels = ask("camie-tagger-initial"), ask_labels("camie-tagger-initial")
+
+    assert (whole.name, whole.needs) == (camie, (onnx, tags, steps))
+    assert whole.patterns == (onnx, tags, steps, f"{onnx}_data", f"{onnx}.data")
+    assert (labels.name, labels.needs, labels.patterns) == (camie, (tags,), (tags, levels))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"layout": "NCHW"},
+        {"order": "RGB"},
+        {"low": -1.0},
+        {"high": 1.0},
+        {"mean": (0.1, 0.0, 0.0)},
+        {"std": (1.0, 1.0, 2.0)},
+        {"fit": WD.fit[1:]},
+        {"size": 384},
+        {"output": -1},
+        {"activation": "sigmoid"},
+        {"label_format": "csv"},
+        {"thresholds": {"general": 0.4}},
+    ],
+    ids=str,
+)
+def test_a_corrected_row_is_another_model(change: dict[str, Any]) -> None:
+    """A fact of a row that is mended makes stale what it decided: scores or tags, not both."""
+    other = replace(WD, **change)
+
+    assert (other.input_facts() != WD.input_facts()) == ("thresholds" not in change)
+    assert (other.reading_facts() != WD.reading_facts()) == (
+        "thresholds" in change or "label_format" in change
+    )
+
+
+def test_one_model_by_two_names_is_one_model() -> None:
+    """A model by its name and by its folder gives the same scores; only thresholds differ."""
+    by_name, by_folder = profile("wd-vit-tagger-v3"), profile("/models/wd")
+
+    assert by_name.input_facts() == by_folder.input_facts()
+    assert by_name.reading_facts() != by_folder.reading_facts()
 
 
 def test_where_only_the_labels_are_needed() -> None:
@@ -83,7 +168,10 @@ def test_where_only_the_labels_are_needed() -> None:
 
     for name in ("wd-vit-tagger-v3", "tiny", "/models/wd", "/models/wd/mine.onnx"):
         whole = ask(name)
-        assert ask_labels(name) == Ask("tagger", whole.name, only, whole.revision, only)
+        facts = profile(name).reading_facts()
+        assert ask_labels(name) == Ask(
+            "tagger", whole.name, only, whole.revision, only, facts=facts
+        )
 
 
 def test_rows_cannot_be_changed() -> None:

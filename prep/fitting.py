@@ -1,0 +1,82 @@
+"""How a picture is brought to the square that a model takes: steps of data, done in order.
+
+Done in the decoding process, so that only the small picture crosses the pipe. Knows no model.
+"""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+PAD, WITHIN, SQUARE = "pad", "within", "square"
+KINDS = (PAD, WITHIN, SQUARE)
+FILTERS = ("NEAREST", "BOX", "BILINEAR", "HAMMING", "BICUBIC", "LANCZOS")
+
+
+class Fit(NamedTuple):
+    """One step; all fields are plain values, which JSON keeps.
+
+    Attributes:
+        kind: `pad`: a border makes the picture a square, the picture in its middle, an odd pixel
+            of border right or below. `within`: the longer side becomes `size`, the other one
+            follows, rounded down, at least 1 px. `square`: both sides become `size`.
+        filter: One of FILTERS; unused by `pad`.
+        colour: RGB, 0 to 255, of the border; None repeats the picture's edge. Used by `pad` alone.
+        size: px; 0 is the model's own size. Unused by `pad`.
+    """
+
+    kind: str
+    filter: str = ""
+    colour: tuple[int, int, int] | None = None
+    size: int = 0
+
+
+def sized(steps: Sequence[Fit], size: int) -> tuple[Fit, ...]:
+    """Return the steps with the model's own size, in px, where they leave it open."""
+    return tuple(step._replace(size=step.size or size) for step in steps)
+
+
+def fitted(image: "Image.Image", steps: Sequence[Sequence[object]]) -> "Image.Image":
+    """Return an RGB image with all steps done; a picture of the right size is not resampled.
+
+    Args:
+        image: Upright, RGB.
+        steps: Fit values, or what JSON made of them; their sizes are given.
+    """
+    from PIL.Image import Resampling
+
+    for step in (Fit(*each) for each in steps):  # type: ignore[arg-type]
+        width, height = image.size
+        if step.kind == PAD:
+            image = _padded(image, step.colour)
+            continue
+        wanted = (step.size, step.size)
+        if step.kind == WITHIN:
+            longer = max(width, height)
+            wanted = (
+                max(1, width * step.size // longer),
+                max(1, height * step.size // longer),
+            )
+        if wanted != image.size:
+            image = image.resize(wanted, Resampling[step.filter])
+    return image
+
+
+def _padded(image: "Image.Image", colour: tuple[int, int, int] | None) -> "Image.Image":
+    """Return the image in the middle of a square of its longer side."""
+    from PIL import Image
+
+    width, height = image.size
+    side = max(width, height)
+    if width == height:
+        return image
+    left, top = (side - width) // 2, (side - height) // 2
+    if colour is None:
+        import numpy as np
+
+        border = ((top, side - height - top), (left, side - width - left), (0, 0))
+        return Image.fromarray(np.pad(np.asarray(image), border, mode="edge"))
+    canvas = Image.new("RGB", (side, side), tuple(colour))
+    canvas.paste(image, (left, top))
+    return canvas

@@ -1,0 +1,86 @@
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from prep.errors import ConfigError
+from tagger_models.templates import PRESETS, VARIABLES, filled, of_key, variables
+
+
+def test_variables_are_found_once_in_order() -> None:
+    """A template tells what it asks of a picture; doubled braces ask for nothing."""
+    assert variables("{name}: {tags}, {name} {{notes}}") == ("name", "tags")
+    assert variables("Describe this image.") == ()
+
+
+def test_places_are_filled() -> None:
+    """Each variable's value stands in its place on one line; what a picture lacks is empty."""
+    values = {"tags": "1girl,\n solo", "name": "{tags}"}
+
+    assert filled("{name} has {tags} {{x}} {notes}", values) == "{tags} has 1girl, solo {x}"
+
+
+@pytest.mark.parametrize(
+    ("template", "message", "hint"),
+    [
+        ("{tag}", "no variable of a prompt is named `tag`", "did you mean `tags`?"),
+        (
+            "{}",
+            "no variable of a prompt is named ``",
+            "known: caption, folder, name, notes, tags",
+        ),
+        (
+            "a } b",
+            "the prompt has a `}` that belongs to no variable",
+            "write `}}` for the character itself",
+        ),
+        (
+            "{tags",
+            "the prompt has a `{` that belongs to no variable",
+            "write `{{` for the character itself",
+        ),
+    ],
+)
+def test_mistakes_of_a_template(template: str, message: str, hint: str) -> None:
+    """An unknown variable and a lone brace are told with the nearest name or the way to write."""
+    with pytest.raises(ConfigError) as told:
+        variables(template)
+
+    assert (str(told.value), told.value.hint) == (message, hint)
+
+
+@given(st.text())
+def test_any_text_can_be_written(text: str) -> None:
+    """Every text is the result of a template: the one with its braces doubled."""
+    template = text.replace("{", "{{").replace("}", "}}")
+
+    assert variables(template) == ()
+    assert filled(template, {}) == text.strip()
+
+
+@given(st.text())
+def test_a_value_is_never_a_template(text: str) -> None:
+    """What a person or a tagger wrote is put in as it is, braces too."""
+    assert filled("<{notes}>", {"notes": text}) == f"<{' '.join(text.split())}>"
+
+
+def test_presets_are_templates() -> None:
+    """Every preset can be filled, and ends with the wish for nothing but the description."""
+    for preset in PRESETS.values():
+        assert set(variables(preset)) <= set(VARIABLES)
+        assert filled(preset, {"tags": "solo"}).endswith("Answer with the description only.")
+    assert variables(PRESETS["tags"]) == ("tags",)
+
+
+@pytest.mark.parametrize(
+    ("key", "name", "folder"),
+    [
+        ("a.png", "a", ""),
+        ("10_hero/side view/\u732b 01.v2.jpeg", "\u732b 01.v2", "10_hero/side view"),
+        ("hero/a.png@face.png", "a", "hero"),
+        ("@home.png", "@home", ""),
+        (".png", ".png", ""),
+    ],
+)
+def test_name_and_folder_of_a_key(key: str, name: str, folder: str) -> None:
+    """A picture's name has no ending, and that of a crop is its source's."""
+    assert of_key(key) == {"name": name, "folder": folder}
