@@ -3,6 +3,7 @@
 import json
 import struct
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -32,7 +33,7 @@ def tied() -> nn.Module:
 
 def test_tensor_files_are_sorted_and_whole(tmp_path: Path) -> None:
     """A tensor file has its header sorted by width and name, and safetensors reads it back."""
-    arrays = {
+    arrays: dict[str, np.ndarray[Any, Any]] = {
         "b": np.arange(6, dtype=np.float32).reshape(2, 3),
         "h": np.array([0.5, -2], np.float16),
         "a": np.ones((2,), np.float32),
