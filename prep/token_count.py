@@ -50,11 +50,12 @@ def _opened(models: Models, name: str) -> "CLIPTokenizer":
 
     folder = models.find(ask(name)).path / "tokenizer"
     try:
-        return CLIPTokenizer.from_pretrained(str(folder), local_files_only=True)
+        found: CLIPTokenizer = CLIPTokenizer.from_pretrained(str(folder), local_files_only=True)
     except (OSError, ValueError, TypeError) as error:
         raise ModelFileError(
             f"the tokenizer in `{folder.parent}` cannot be opened", "fetch its files again"
         ) from error
+    return found
 
 
 def shipped_tokenizer() -> "CLIPTokenizer":
