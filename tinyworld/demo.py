@@ -1,40 +1,48 @@
-"""The main job on the embedded default: pictures are drawn, prepared and trained on.
+"""The main job on the embedded models: pictures are drawn, prepared, learnt from, and judged.
 
-Runs `prep` as a person would: as a command.
+Runs `prep` and `train` as a person would: as commands.
 """
 
+import random
 import subprocess
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from tinyworld.pictures import CORRUPT, write_pictures
+from tinyworld.words import attribute_tags
+from tinyworld.world import MASCOT, Scene
 
-PIPELINES = """\
+TRIGGER = "lumi"
+
+PIPELINES = f"""\
 # Written by the demo. Change what you like: the next run redoes only what depends on it.
 pipelines:
   demo:
     images: ./raw                     # the folder the first stage reads
     meta: ./meta.json                 # meta_bucket.json and meta_lat.json follow from it
     stages:
-      - crop: {to: ./images, aspect_ratio: 0.75, min_side: 64}
-      - augment: {to: ./augmented}
-      - caption: {model: tiny}
-      - tag: {model: tiny}
+      - crop: {{to: ./images, aspect_ratio: 0.75, min_side: 64}}
+      - augment: {{to: ./augmented}}
+      - caption: {{model: tiny}}
+      - tag: {{model: tiny}}
       - duplicates
-      - edit: {rules: ./tags.rules, trigger: mascot}
-      - bucket: {resolution: 128, step: 32}
-      - latents: {model: tiny}
+      - edit: {{rules: ./tags.rules, trigger: {TRIGGER}}}
+      - bucket: {{resolution: 128, step: 32}}
+      - latents: {{model: tiny}}
     train:
       method: lora
       base: tiny
-      steps: 20
-      rank: 4
+      steps: 400
+      batch: 4
+      rank: 8
+      learning_rate: 1.0e-3
 """
 
 RULES = """\
 # Written by the demo: what is done to every picture's tags, in this order.
-- drop: [no_humans, "no humans"]
+- drop: [round body, coral fur, sprout, scarf]  # always so: the trigger stands for them
+- drop: [no humans, blush]
 - rename: {":d": smile}
 - first: [solo]
 """
@@ -42,9 +50,19 @@ RULES = """\
 # `prep run` ends so when it finished but pictures could not be read.
 _PICTURES_FAILED = 3
 
+# What the sheet shows: two places of the 20 pictures, one that they never show, and no trigger.
+_SHOWN = (
+    f"{TRIGGER}, waving, full body, meadow",
+    f"{TRIGGER}, jumping, full body, night",
+    f"{TRIGGER}, standing, upper body, studio",
+    "a square mascot with blue fur, a crown and a bowtie, waving on a beach",
+)
+_JUDGED = 32
+_DRAWING = ("--steps", "20", "--guidance", "4", "--strength", "1", "--quiet")
+
 
 def demo(folder: Path) -> int:
-    """Draw the pictures, run the pipeline, say what was made; return the exit code.
+    """Draw the pictures, run the pipeline, judge the LoRA, say what was made; return the exit code.
 
     The corrupt picture is part of the show, so exit code 3 of `prep run` counts as success here.
     """
@@ -55,17 +73,14 @@ def demo(folder: Path) -> int:
             path.write_bytes(text.encode())
     drawn = f"{len(written)} pictures drawn" if written else "all pictures are there"
     print(f"{raw}: {drawn}", flush=True)
-    # -P: a folder or file named `prep` where the person stands is not the program.
-    command = [sys.executable, "-P", "-m", "prep", "run", "--pipelines", str(pipelines)]
-    code = subprocess.run(command, check=False).returncode
+    code = _run("prep", "run", "--pipelines", str(pipelines))
     if code not in (0, _PICTURES_FAILED):
         return code
     exports = _exports(folder)
     for lora in exports:
-        if not sheet_of(lora).exists():
-            code = subprocess.run(drawing(lora), check=False).returncode
-            if code:
-                return code
+        code = _show(lora) or _judge(lora)
+        if code:
+            return code
     print(story(folder, exports))
     return 0
 
@@ -75,12 +90,56 @@ def sheet_of(lora: Path) -> Path:
     return lora.with_name(f"{lora.stem}-sheet.png")
 
 
-def drawing(lora: Path) -> list[str]:
-    """Return the command that draws a LoRA's sheet."""
-    words = ["--prompt", "mascot", "--seed", "0", "--seed", "1", "--steps", "8"]
-    strengths = ["--strength", "0.5", "--strength", "1"]
-    command = [sys.executable, "-P", "-m", "train", "sample", str(lora), *words, *strengths]
-    return [*command, "--out", str(sheet_of(lora)), "--quiet"]
+def judged_of(lora: Path) -> Path:
+    """Return the folder of the pictures that the tagger judges."""
+    return lora.with_name(f"{lora.stem}-judged")
+
+
+def prompts_to_judge() -> list[str]:
+    """Return lines of a prompts file: the trigger, and nothing that says what it looks like."""
+    dice = random.Random("judged")
+    lines = []
+    for number in range(_JUDGED):
+        pose = dice.choice(("standing", "waving", "arms up", "jumping"))
+        place = dice.choice(("meadow", "night", "beach", "snow"))
+        lines.append(f"{TRIGGER}, {pose}, full body, {place} --w 96 --h 128 --d {number}")
+    return lines
+
+
+def found_in(judged: Path, words: str) -> int:
+    """Return how many of the judged pictures whose name ends in `words` show the whole mascot."""
+    scene = Scene(MASCOT, "white", "standing", "full_body", (128, 128))
+    looks = {tag.replace("_", " ") for tag in attribute_tags(scene).values()}
+    texts = (path.read_text(encoding="utf-8") for path in judged.glob(f"*{words}.txt"))
+    return sum(looks <= set(text.strip().split(", ")) for text in texts)
+
+
+def _show(lora: Path) -> int:
+    """Draw the sheet of a LoRA where there is none; return the exit code."""
+    sheet = sheet_of(lora)
+    prompts = [word for text in _SHOWN for word in ("--prompt", text)]
+    if sheet.exists():
+        return 0
+    return _run("train", "sample", str(lora), *prompts, "--out", str(sheet), *_DRAWING)
+
+
+def _judge(lora: Path) -> int:
+    """Draw with the trigger, with and without the LoRA, and let the tagger say what it sees."""
+    judged = judged_of(lora)
+    prompts = judged / "prompts.txt"
+    if not (judged / "all.png").exists():
+        judged.mkdir(exist_ok=True)
+        prompts.write_text("\n".join([*prompts_to_judge(), ""]), encoding="utf-8")
+        places = ("--out", str(judged / "all.png"), "--each", str(judged / "pictures"))
+        code = _run("train", "sample", str(lora), "--prompts", str(prompts), *places, *_DRAWING)
+        if code:
+            return code
+    return _run("prep", "tag", str(judged / "pictures"), "--model", "tiny", "--quiet")
+
+
+def _run(*words: str) -> int:
+    # -P: a folder or file named `prep` where the person stands is not the program.
+    return subprocess.run([sys.executable, "-P", "-m", *words], check=False).returncode
 
 
 def story(folder: Path, exports: Iterable[Path]) -> str:
@@ -101,9 +160,8 @@ def story(folder: Path, exports: Iterable[Path]) -> str:
             "prep lists such a file, leaves it where it is and goes on with the others; that is",
             f"the exit code {_PICTURES_FAILED} of `prep run`, until the file is mended or deleted.",
             "",
-            "The embedded models are stand-ins with random weights: the tags, captions and the",
-            "LoRA go through the real code but mean nothing. For real ones, name real models in",
-            f"`{folder / 'pipelines.yaml'}`.",
+            "The embedded models are small and know only this world of mascots. For your own",
+            f"pictures name real ones in a `pipelines.yaml` as `{folder / 'pipelines.yaml'}`.",
             "",
             "Run the demo again: nothing is redone. Edit one .txt file and run it once more:",
             "your words stay, and only what depends on them is made again.",
@@ -112,15 +170,24 @@ def story(folder: Path, exports: Iterable[Path]) -> str:
     )
 
 
-def _of_loras(loras: Iterable[Path]) -> list[str]:
+def _of_loras(loras: Sequence[Path]) -> list[str]:
     shown = [(lora, sheet_of(lora)) for lora in loras]
-    lines = ["The LoRA, and a sheet with the base model beside it:"]
-    return [*lines, *(f"  {path}" for pair in shown for path in pair)]
+    judged = judged_of(loras[-1]) / "pictures"
+    with_it, without = found_in(judged, "strength 1"), found_in(judged, "base model")
+    return [
+        "The LoRA, and a sheet with the base model beside it:",
+        *(f"  {path}" for pair in shown for path in pair),
+        "",
+        f"Asked for `{TRIGGER}` in some pose and place, and told nothing of its looks, the LoRA",
+        f"draws the whole mascot in {with_it} of {_JUDGED} pictures, as the tagger sees them:",
+        f"round, coral, sprout, scarf. The base model does in {without} of {_JUDGED}. All are in",
+        f"  {judged}",
+    ]
 
 
 def _copying(lora: Path) -> list[str]:
     """Return where a LoRA goes in the programs that use it."""
-    prompt = f"<lora:{lora.stem}:1> mascot"
+    prompt = f"<lora:{lora.stem}:1> {TRIGGER}"
     return [
         f"To use such a LoRA, copy `{lora.name}` to",
         f"  AUTOMATIC1111 or Forge: models/Lora, and write {prompt} as the prompt",

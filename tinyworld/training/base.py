@@ -3,7 +3,6 @@
 Letters: B batch, C channels, H and W height and width of latents, L tokens, D features.
 """
 
-import os
 import random
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -142,6 +141,6 @@ def _latents(work: Path, vae: Any, shape: Shape, device: str) -> "Tensor":
             ]
         beside = path.with_suffix(".new")
         torch.save(torch.cat(parts).cpu() * 0.18215, beside)
-        os.replace(beside, path)
+        beside.replace(path)
     found: Tensor = torch.load(path, weights_only=True)
     return found

@@ -1,6 +1,5 @@
 """Drawn pictures in great number, kept on disk as arrays so that each is drawn once."""
 
-import os
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -48,7 +47,7 @@ def pictures(folder: Path, shape: Shape, count: int) -> "Array":
             beside = path.with_suffix(".new")
             with beside.open("wb") as file:
                 np.save(file, np.stack(list(made)))
-            os.replace(beside, path)
+            beside.replace(path)
     found: Array = np.load(path, mmap_mode="r")
     return found
 

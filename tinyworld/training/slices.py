@@ -5,7 +5,6 @@ as if it had not been.
 """
 
 import math
-import os
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -94,7 +93,7 @@ def _save(save: Path, weights: Any, average: Any, optimizer: Any, step: int) -> 
     save.parent.mkdir(parents=True, exist_ok=True)
     beside = save.with_name(f"{save.name}.new")
     torch.save(state, beside)
-    os.replace(beside, save)
+    beside.replace(save)
 
 
 def _resumed(save: Path, weights: Any, average: Any, optimizer: Any) -> int:

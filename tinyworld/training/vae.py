@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 _LEVELS = (16, 32, 64, 80)
 _COUNT, _BATCH = 12_000, 8
-PLAN = Plan(steps=6_000, rate=2e-3)
+PLAN = Plan(steps=4_000, rate=2e-3)
 
 # The loss: how much edges weigh beside plain differences, and a Gaussian prior beside both.
 _EDGES, _PRIOR = 1.0, 1e-4
