@@ -41,6 +41,7 @@ class Ask:
         needs: Those of the patterns without which the model is of no use.
         ckpt: Whether a single `.ckpt` file will do; see `weights.check`.
         facts: What else decides the model's results, as text; it enters the digest.
+        remote: It runs on a server: `facts` are all that is known of it, no file is looked for.
     """
 
     kind: str
@@ -50,6 +51,7 @@ class Ask:
     needs: tuple[str, ...] = ()
     ckpt: bool = False
     facts: str = ""
+    remote: bool = False
 
 
 @dataclass(frozen=True)
@@ -59,11 +61,13 @@ class Found:
     Attributes:
         path: Its folder, or the single file that was named.
         files: The files that decide its results, sorted, with (size, mtime_ns) as first seen.
+        key: For its server, where it is remote.
     """
 
     ask: Ask
     path: Path
     files: tuple[tuple[Path, int, int], ...]
+    key: str = field(default="", repr=False)
 
     def size_bytes(self) -> int:
         """Return how much there is to read."""
@@ -82,11 +86,13 @@ class Models:
         home: The user's data folder for this program.
         offline: Never ask the hub.
         hub_cache: Where hub models lie; None for the place that the hub's own client uses.
+        key: What a server of models is shown; never written down.
     """
 
     home: Path
     offline: bool = False
     hub_cache: Path | None = None
+    key: str = field(default="", repr=False)
     _digests: dict[str, str] = field(default_factory=dict)
 
     def find(self, ask: Ask) -> Found:
@@ -95,6 +101,8 @@ class Models:
         Raises:
             ModelFileError: It is not there, cannot be fetched, is damaged, or is a pickle.
         """
+        if ask.remote:
+            return Found(ask, Path(), (), self.key)
         path = self._place(ask)
         if path.is_file():
             chosen = [path]
