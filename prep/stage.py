@@ -104,6 +104,9 @@ class Stage:
             from elsewhere, each in a thread of its own; 0: calls of `batch` samples, one by one.
         dear: Each result took so long that it is made durable at once, not with those after it.
         alike: Artifact whose value all samples of a batch share.
+        fit: From what `load` built, the steps of `prep.fitting` that a map's `image` has gone
+            through when `run` gets it; None where `run` wants the whole picture. It is done where
+            pictures are decoded: in several processes, and less crosses their pipes.
         suffix: Kept as a file of this suffix in the state folder; None: in the ledger.
         packed: The value is bytes, not JSON.
         yields: The artifact that makes it unnecessary where a person wrote a value for it; empty:
@@ -123,6 +126,7 @@ class Stage:
     models: Callable[[Any], tuple[Any, ...]] | None = None
     batch: str | None = None
     alike: str | None = None
+    fit: Callable[[Any], Any] | None = None
     suffix: str | None = None
     packed: bool = False
     yields: str = ""

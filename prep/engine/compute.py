@@ -66,6 +66,13 @@ class Caller:
         self._check_models()
         return list(results)[: len(samples)]
 
+    def fit(self) -> Any:
+        """Return the steps that each picture goes through before the stage sees it; none: ()."""
+        if self._step.stage.fit is None:
+            return ()
+        self._open()
+        return self._step.stage.fit(self._loaded[0])
+
     def _open(self) -> None:
         stage = self._step.stage
         if stage.load is not None and not self._loaded:
@@ -95,10 +102,12 @@ def outcomes(
         note: Called with what a person should know of a picture, or of the model once loaded.
     """
     call = Caller(plan.step, note)
+    decoders = Decoders(jobs, fit=call.fit())
+    read = _read(plan, values, decoders, note)
     if call.at_once:
-        yield from at_once(partial(_alone, call), _read(plan, values, jobs, note), call.at_once)
+        yield from at_once(partial(_alone, call), read, call.at_once)
         return
-    for group in _groups(_read(plan, values, jobs, note), plan, values, call.size):
+    for group in _groups(read, plan, values, call.size):
         bad = [item for item in group if isinstance(item, Outcome)]
         good = [item for item in group if not isinstance(item, Outcome)]
         yield bad + (_called(call, good) if good else [])
@@ -108,7 +117,7 @@ _Read = tuple[str, str, tuple[Any, ...]]
 
 
 def _read(
-    plan: Plan, values: Values, jobs: int, note: Callable[[str], None]
+    plan: Plan, values: Values, decoders: Decoders, note: Callable[[str], None]
 ) -> Iterator[_Read | Outcome]:
     """Yield key, inputs and what the stage reads of each sample, or why it cannot be read."""
     names = [name for name, _ in plan.step.stage.needs()]
@@ -119,7 +128,7 @@ def _read(
             yield key, plan.run[key][0], read
         return
     with ExitStack() as stack:
-        pool = stack.enter_context(Decoders(jobs))
+        pool = stack.enter_context(decoders)
         folder = values.world.folder
         paths = ((key, Path(path_in(folder.root, folder.pictures[key]))) for key in keys)
         for key, result in pool.decoded(paths):

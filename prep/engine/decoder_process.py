@@ -4,6 +4,7 @@ import subprocess
 import sys
 import tempfile
 import threading
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -80,11 +81,19 @@ class Worker:
         self._words.close()
         return True
 
-    def decode(self, path: Path, timeout_s: float) -> Picture | Failure | None:
-        """Return what becomes of a picture, or None where the process died of it."""
+    def decode(
+        self, path: Path, timeout_s: float, fit: Sequence[Any] = ()
+    ) -> Picture | Failure | None:
+        """Return what becomes of a picture, or None where the process died of it.
+
+        Args:
+            path: The picture.
+            timeout_s: How long it may take.
+            fit: Steps of `prep.fitting`, or nothing for the whole picture.
+        """
         answer = None
         with suppress(EOFError, OSError), _TimeLimit(self, timeout_s):
-            decoder_worker.send(self._in, {"path": str(path)})
+            decoder_worker.send(self._in, {"path": str(path), "fit": fit})
             answer = self._answer(decoder_worker.receive(self._out))
         if answer is None and self.late:
             return Failure("timeout", f"not decoded within {timeout_s:g} s")

@@ -2,7 +2,8 @@
 
 Started by `prep.engine.decoders` as `python -m prep.engine.decoder_worker`. A message is the
 length of a JSON header (4 bytes, little endian), the header, and for a picture its RGB bytes,
-row by row from the top left. Imports Pillow and `prep.images`, no other room.
+row by row from the top left. Imports Pillow, `prep.images` and `prep.fitting`,
+no other room.
 
 Ends itself when stdin closes, also in the middle of a picture: it never outlives its parent.
 """
@@ -17,13 +18,13 @@ import stat
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 from queue import SimpleQueue
 from typing import IO, Any
 
-from prep import images
+from prep import fitting, images
 
 MEMORY_BYTES = 4 << 30
 _TRIES = 3
@@ -31,13 +32,15 @@ _PAUSE_S = 0.1
 _PASSING = (errno.EIO, errno.ESTALE, errno.EINTR)
 
 Answer = tuple[dict[str, Any], bytes]
+Fits = Sequence[Sequence[Any]]
 
 
-def main(decode: "Callable[[str], Answer] | None" = None) -> None:
+def main(decode: "Callable[[str, Fits], Answer] | None" = None) -> None:
     """Answer requests until stdin closes.
 
     Args:
-        decode: What a request's path is given to; tests wrap the real one to hang or crash.
+        decode: What a request's path and steps are given to; tests wrap the real one to hang or
+            crash.
     """
     decode = decode or decoded
     for name in ("SIGINT", "SIGTERM", "SIGHUP"):  # sent to the whole group; the parent decides
@@ -52,18 +55,24 @@ def main(decode: "Callable[[str], Answer] | None" = None) -> None:
     silence = os.open(os.devnull, os.O_WRONLY)
     os.dup2(silence, 1)
     os.dup2(silence, 2)
-    requests: SimpleQueue[str] = SimpleQueue()
+    requests: SimpleQueue[tuple[str, Fits]] = SimpleQueue()
     threading.Thread(target=_listen, args=(requests,), daemon=True).start()
     while True:
-        send(answers, *decode(requests.get()))
+        send(answers, *decode(*requests.get()))
 
 
-def decoded(path: str) -> Answer:
-    """Return the header and RGB bytes of a picture, or a header with kind and why it is none."""
+def decoded(path: str, fit: Fits = ()) -> Answer:
+    """Return the header and RGB bytes of a picture, or a header with kind and why it is none.
+
+    Args:
+        path: The picture's file.
+        fit: Steps of `prep.fitting` that it goes through before it is sent.
+    """
     try:
         data = read(path)
         picture = images.opened(io.BytesIO(data), Path(path).name)
-        pixels = picture.image.tobytes()
+        image = fitting.fitted(picture.image, fit)
+        pixels = image.tobytes()
     except images.Unreadable as error:
         return {"kind": error.kind, "why": error.why}, b""
     except MemoryError:
@@ -71,7 +80,7 @@ def decoded(path: str) -> Answer:
     header = {
         "sha256": hashlib.sha256(data).hexdigest(),
         "format": picture.format,
-        "size": picture.image.size,
+        "size": image.size,
         "warnings": picture.warnings,
         "bytes": len(pixels),
     }
@@ -150,10 +159,11 @@ def receive(stream: IO[bytes]) -> dict[str, Any]:
     return header
 
 
-def _listen(requests: "SimpleQueue[str]") -> None:
+def _listen(requests: "SimpleQueue[tuple[str, Fits]]") -> None:
     with suppress(EOFError, ValueError, OSError):
         while True:
-            requests.put(receive(sys.stdin.buffer)["path"])
+            request = receive(sys.stdin.buffer)
+            requests.put((request["path"], request["fit"]))
     os._exit(0)  # the parent has gone, or wants no more
 
 

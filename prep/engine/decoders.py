@@ -15,11 +15,11 @@ oom              the same, killed as the system does when memory runs out
 import signal
 import threading
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from queue import LifoQueue
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from prep.engine.decoder_process import Failure, Picture, Worker
 from prep.errors import MachineError
@@ -39,14 +39,19 @@ class Decoders:
     Args:
         jobs: Most processes at once; twice as many pictures are in memory or under way.
         timeout_s: A decoder that takes longer over one picture is killed.
+        fit: Steps of `prep.fitting` that each picture goes through; () leaves it whole.
         worker: Arguments to Python that start a worker; tests bring ones that crash or hang.
     """
 
     def __init__(
-        self, jobs: int, timeout_s: float = 30.0, worker: tuple[str, ...] = WORKER
+        self,
+        jobs: int,
+        timeout_s: float = 30.0,
+        worker: tuple[str, ...] = WORKER,
+        fit: Sequence[Any] = (),
     ) -> None:
         self._ahead = max(2, 2 * jobs - 1)  # and one more is with whoever reads the results
-        self._timeout_s, self._worker = timeout_s, worker
+        self._timeout_s, self._worker, self._fit = timeout_s, worker, fit
         self._threads = ThreadPoolExecutor(jobs, thread_name_prefix="decoder")
         self._idle: LifoQueue[Worker | None] = LifoQueue()
         for _ in range(jobs):
@@ -96,7 +101,7 @@ class Decoders:
         try:
             for _ in range(2):
                 worker = worker or self._started()
-                answer = worker.decode(path, self._timeout_s)
+                answer = worker.decode(path, self._timeout_s, self._fit)
                 if answer is None or worker.late:
                     code = self._ended(worker)
                     worker = None

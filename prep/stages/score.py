@@ -46,6 +46,7 @@ def load(params: Params, found: tuple[Found, ...]) -> Any:
     models=models,
     load=load,
     batch="batch",
+    fit=lambda tagger: tagger.fit,
     packed=True,
 )
 def score(images: Sequence["Image.Image"], params: Params, tagger: Any) -> list[bytes]:
@@ -54,8 +55,8 @@ def score(images: Sequence["Image.Image"], params: Params, tagger: Any) -> list[
     Returns:
         Per picture `packed` scores: label ids and probabilities in [0, 1], in label order.
     """
-    ratings = {i for i, label in enumerate(tagger.labels) if label.category == "rating"}
-    return [
-        packed([(i, float(p)) for i, p in enumerate(row) if p >= FLOOR or i in ratings])
-        for row in tagger.score(images)
-    ]
+    import numpy as np
+
+    always = np.array([label.category == "rating" for label in tagger.labels])
+    kept = [(row, np.flatnonzero((row >= FLOOR) | always)) for row in tagger.score_fitted(images)]
+    return [packed(list(zip(ids.tolist(), row[ids].tolist(), strict=True))) for row, ids in kept]

@@ -4,15 +4,18 @@ A stage that is added is met here by what it declares: nothing names one.
 """
 
 import hashlib
+import io
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
 import numpy as np
+import openpyxl
 from PIL import Image
 
 from prep.chain import link_before
+from prep.fitting import fitted
 from prep.models import Models
 from prep.scores import unpacked
 from prep.stage import Derived, Rejected, Rows, Shape, Stage
@@ -71,19 +74,31 @@ class Bench:
     def digests(self, stage: Stage) -> list[str]:
         """Return the digests of all models that decide a stage's result, those before it too."""
         own = {self.models.digest(model) for model in self.found(stage)}
-        before = [self.producer(name) for name, _ in stage.needs()]
+        before = [self.producer(name) for name, _ in self.given(stage).needs()]
         return sorted(own.union(*(self.digests(one) for one in before if one is not None)))
+
+    def given(self, stage: Stage) -> Stage:
+        """Return a stage as a run with these params has it."""
+        return stage.given(vars(self.params(stage)))
 
     def made(self, stage: Stage) -> Any:
         """Return what a stage makes: key -> value, or for a view its bytes."""
+        stage = self.given(stage)
         if stage.name not in self._made:
             loaded = [stage.load(self.params(stage), self.found(stage))] if stage.load else []
             self._made[stage.name] = self._run(stage, [self.params(stage), *loaded])
         return self._made[stage.name]
 
     def _run(self, stage: Stage, last: list[Any]) -> Any:
+        stage = stage.given(vars(last[0]))
         rows = {key: self._row(stage, key) for key in sorted(self.pictures)}
         rows = {key: row for key, row in rows.items() if row is not None}
+        if stage.fit is not None:
+            at, steps = [name for name, _ in stage.needs()].index("image"), stage.fit(last[1])
+            rows = {
+                key: (*row[:at], fitted(row[at], steps), *row[at + 1 :])
+                for key, row in rows.items()
+            }
         if stage.shape is Shape.VIEW:
             names = [name for name, _ in stage.needs()]
             cells = {key: dict(zip(names, row, strict=True)) for key, row in rows.items()}
@@ -153,6 +168,12 @@ def opened(writes: str, data: bytes) -> Any:
         return dict(unpacked(data))
     if writes == "latents":
         return dict(_tensors(data))
+    if data.startswith(b"\xff\xd8"):  # what JPEG makes of pixels belongs to its library
+        small = Image.open(io.BytesIO(data))
+        return [*small.size, *(float(value / 255) for value in small.resize((2, 2)).tobytes())]
+    if data.startswith(b"PK"):
+        pages = openpyxl.load_workbook(io.BytesIO(data)).worksheets
+        return [[list(cells) for cells in page.iter_rows(values_only=True)] for page in pages]
     return data.decode()
 
 

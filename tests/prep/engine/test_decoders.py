@@ -26,7 +26,7 @@ import os, signal, sys, time
 from pathlib import Path
 from prep.engine.decoder_worker import decoded, main
 
-def odd(path):
+def odd(path, fit):
     name = Path(path).name
     with open(path + ".tries", "a") as file:
         file.write(str(os.getpid()) + "\\n")
@@ -39,7 +39,7 @@ def odd(path):
         os._exit(3)
     if "kill" in name or ("once" in name and tries == 1):
         os.kill(os.getpid(), signal.SIGKILL)
-    return decoded(path)
+    return decoded(path, fit)
 
 with open(sys.argv[1], "a") as file:
     file.write(str(os.getpid()) + "\\n")

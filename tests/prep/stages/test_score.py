@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from prep.errors import ConfigError
+from prep.fitting import fitted
 from prep.models import Models
 from prep.scores import FLOOR, packed, unpacked
 from prep.stages import rating, render, score, tags_sidecar
@@ -30,7 +31,8 @@ def test_scores_above_the_floor_and_all_ratings_are_kept(home: Models) -> None:
     images = list(pictures().values())
     answers = tagger.score(images)
 
-    for data, answer in zip(score.score.run(images, params, tagger), answers, strict=True):
+    squares = [fitted(image, tagger.fit) for image in images]
+    for data, answer in zip(score.score.run(squares, params, tagger), answers, strict=True):
         kept = [i for i, p in enumerate(answer) if i < 4 or p >= FLOOR]
         assert unpacked(data) == [(i, float(np.float16(answer[i]))) for i in kept]
         assert len(data) == 6 * len(kept) < 6 * len(answer)

@@ -1,0 +1,87 @@
+import json
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from prep.fitting import PAD, SQUARE, WITHIN, Fit, fitted, sized
+
+
+def noise(width: int, height: int) -> Image.Image:
+    """Return a picture of random pixels."""
+    random = np.random.default_rng(width * 1000 + height)
+    return Image.fromarray(random.integers(0, 256, (height, width, 3), dtype=np.uint8))
+
+
+@pytest.mark.parametrize("size", [(13, 6), (6, 13), (7, 2), (1, 2), (5, 5)])
+@pytest.mark.parametrize("colour", [(255, 255, 255), (1, 2, 3), None])
+def test_a_border_makes_a_square(
+    size: tuple[int, int], colour: tuple[int, int, int] | None
+) -> None:
+    """The picture is in the middle, an odd pixel right or below; `None` repeats its edges."""
+    image = noise(*size)
+    side, pixels = max(size), np.asarray(image)
+    top, left = (side - size[1]) // 2, (side - size[0]) // 2
+
+    found = np.asarray(fitted(image, [Fit(PAD, colour=colour)]))
+
+    for y in range(side):
+        for x in range(side):
+            inside = 0 <= y - top < size[1] and 0 <= x - left < size[0]
+            near = pixels[np.clip(y - top, 0, size[1] - 1), np.clip(x - left, 0, size[0] - 1)]
+            wanted = near if inside or colour is None else colour
+            assert found[y, x].tolist() == list(wanted), (x, y)
+
+
+@pytest.mark.parametrize(
+    ("size", "wanted"), [((13, 6), (8, 3)), ((6, 13), (3, 8)), ((3, 3), (8, 8)), ((90, 1), (8, 1))]
+)
+def test_the_longer_side_leads(size: tuple[int, int], wanted: tuple[int, int]) -> None:
+    """`within` keeps the aspect, rounds the shorter side down and leaves at least a pixel."""
+    image = noise(*size)
+
+    found = fitted(image, [Fit(WITHIN, "LANCZOS", size=8)])
+
+    assert found.size == wanted
+    assert found.tobytes() == image.resize(wanted, Image.Resampling.LANCZOS).tobytes()
+
+
+@pytest.mark.parametrize("name", ["NEAREST", "BOX", "BILINEAR", "HAMMING", "BICUBIC", "LANCZOS"])
+def test_a_squashed_picture(name: str) -> None:
+    """`square` takes both sides to the size, by the filter that was named."""
+    image = noise(9, 4)
+
+    found = fitted(image, [Fit(SQUARE, name, size=5)])
+
+    assert found.tobytes() == image.resize((5, 5), Image.Resampling[name]).tobytes()
+
+
+def test_a_picture_of_the_right_size_is_left_alone() -> None:
+    """No step touches the pixels of a square that has its size already."""
+    image = noise(6, 6)
+    steps = [Fit(PAD, colour=(0, 0, 0)), Fit(WITHIN, "BOX", size=6), Fit(SQUARE, "BOX", size=6)]
+
+    assert fitted(image, steps) is image
+    assert fitted(image, []) is image
+
+
+def test_steps_are_done_in_order() -> None:
+    """Padding first and resizing first are two pictures."""
+    image = noise(12, 4)
+    pad, shrink = Fit(PAD, colour=(255, 255, 255)), Fit(WITHIN, "BICUBIC", size=6)
+
+    first, last = fitted(image, [pad, shrink]), fitted(image, [shrink, pad])
+
+    assert first.size == last.size == (6, 6)
+    assert first.tobytes() != last.tobytes()
+
+
+def test_an_open_size_is_the_models() -> None:
+    """A step without a size takes the model's; JSON keeps a step as it is."""
+    steps = (Fit(WITHIN, "BOX", size=9), Fit(PAD, colour=None), Fit(SQUARE, "BOX"))
+
+    whole = sized(steps, 4)
+
+    assert [step.size for step in whole] == [9, 4, 4]
+    again = json.loads(json.dumps(whole))
+    assert fitted(noise(7, 3), again).tobytes() == fitted(noise(7, 3), whole).tobytes()
