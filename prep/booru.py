@@ -42,6 +42,31 @@ def entries(text: str, name: str) -> list[Entry]:
     ]
 
 
+class Words(NamedTuple):
+    """What is known of tags.
+
+    Attributes:
+        tags: A vocabulary, in its own order.
+        aliases: Other word -> tag.
+    """
+
+    tags: tuple[str, ...] = ()
+    aliases: Mapping[str, str] = {}
+
+
+def words(text: str, name: str) -> Words:
+    """Return the vocabulary of a list, or of a tagger's label file: CSV with a column `name`.
+
+    Raises:
+        ConfigError: It is neither.
+    """
+    head = next(csv.reader(io.StringIO(text.partition("\n")[0])), [])
+    if "name" not in head:
+        return Words(tuple(entry.tag for entry in entries(text, name)), aliases(text, name))
+    rows = [row[head.index("name")] for _, row in _rows(text, name, len(head))]
+    return Words(tuple(spaced(cell) for cell in rows[1:] if cell))
+
+
 def aliases(text: str, name: str) -> dict[str, str]:
     """Return other word -> tag, chains followed to their end; the first line of a word counts.
 

@@ -29,6 +29,20 @@ Missing = Annotated[
 ]
 Name = Annotated[str | None, typer.Argument(metavar="NAME", help="pipeline, if there are several")]
 
+Source = Annotated[
+    Path,
+    typer.Argument(metavar="META|FOLDER", help="dataset file (after the rules) or folder (before)"),
+]
+Lint = Annotated[bool, typer.Option("--lint", help="show what looks wrong, in place of counts")]
+Pairs = Annotated[bool, typer.Option("--pairs", help="show which tags occur together")]
+With = Annotated[str, typer.Option("--with", metavar="TAG", help="only beside this tag")]
+Top = Annotated[int, typer.Option("--top", min=0, help="most lines of a table; 0: all")]
+Vocabulary = Annotated[
+    str,
+    typer.Option("--vocabulary", help="tagger or CSV file with the tags there are; for --lint"),
+]
+Base = Annotated[str, typer.Option("--base", help="base model whose tokenizer counts; for --lint")]
+
 
 def parameters(command: Command) -> list[inspect.Parameter]:
     """Return the parameters of a subcommand as Typer reads them."""

@@ -1,0 +1,124 @@
+"""What looks wrong in the tags of a dataset. Pure: nothing is changed, and all of it is advice."""
+
+from collections import Counter
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from prep.booru import Words
+from prep.spelling import Spelling
+from prep.tags import block
+from prep.token_count import CHUNKS
+from prep.traits import everywhere, is_trait
+
+SHARE = 0.8
+# A tag that is not in the vocabulary is taken for a mistyped one of the dataset's own that is so
+# many times as frequent.
+_TIMES = 10
+# Fewer common pictures of two tags may be chance.
+_FEWEST = 3
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that looks wrong.
+
+    Attributes:
+        kind: typo, alias, together, everywhere or long.
+        text: What it is, in a sentence for a person.
+        tags: Those it is about.
+        key: The picture it is about; empty where it is about all.
+        count: Of pictures, or of tokens for `long`.
+    """
+
+    kind: str
+    text: str
+    tags: tuple[str, ...] = ()
+    key: str = ""
+    count: int = 0
+
+
+def misspelt(pictures: Sequence[Collection[str]], words: Words) -> Iterator[Finding]:
+    """Yield the tags that are no tag of the vocabulary but nearly one, or another word for one.
+
+    Without a vocabulary, tags are compared with those that are ten times as frequent.
+    """
+    counts = Counter(tag for each in pictures for tag in each)
+    known = set(words.tags)
+    spelling = Spelling((*words.tags, *sorted(counts)))
+    for tag, count in sorted(counts.items()):
+        if tag in known:
+            continue
+        where = f"`{tag}` in {_pictures(count)}"
+        plain = " ".join(tag.replace("_", " ").lower().split())
+        if tag in words.aliases:
+            meant = words.aliases[tag]
+            yield Finding(
+                "alias", f"{where} is another word for `{meant}`", (tag, meant), "", count
+            )
+            continue
+        near = [plain] if plain != tag and plain in known else spelling.near(tag)
+        meant_tags = [one for one in near if one in known or counts[one] >= _TIMES * count]
+        if meant_tags:
+            meant = max(meant_tags, key=lambda one: counts[one])
+            yield Finding("typo", f"{where}, did you mean `{meant}`?", (tag, meant), "", count)
+
+
+def together(pictures: Sequence[Collection[str]]) -> Iterator[Finding]:
+    """Yield the tags that are in the very same pictures, at least three and not all: most first."""
+    places: dict[str, list[int]] = {}
+    for place, tags in enumerate(pictures):
+        for tag in tags:
+            places.setdefault(tag, []).append(place)
+    groups: dict[tuple[int, ...], list[str]] = {}
+    for tag, found in sorted(places.items()):
+        if _FEWEST <= len(found) < len(pictures):
+            groups.setdefault(tuple(found), []).append(tag)
+    for found_in, tags in sorted(groups.items(), key=lambda item: (-len(item[0]), item[1])):
+        if len(tags) > 1:
+            text = f"{_listed(tags)} are always together, in {_pictures(len(found_in))}"
+            yield Finding("together", text, tuple(tags), "", len(found_in))
+
+
+def invariant(
+    concept: str, pictures: Sequence[Collection[str]], triggers: Collection[str] = ()
+) -> Iterator[Finding]:
+    """Yield the tags that 80 % or more of a concept's pictures have, traits first.
+
+    Triggers, and tags that count people, belong there.
+    """
+    of = f" of `{concept}`" if concept else ""
+    counts = Counter(tag for each in pictures for tag in each)
+    found = [
+        tag
+        for tag in everywhere(pictures, SHARE)
+        if tag not in triggers and block(tag, "general") != "count"
+    ]
+    for tag in sorted(found, key=lambda tag: (not is_trait(tag), -counts[tag], tag)):
+        advice = (
+            "a trait that the trigger word can stand for, with `prep edit --prune`"
+            if is_trait(tag)
+            else "what is always there is learned with the subject"
+        )
+        text = f"`{tag}` is in {counts[tag]} of {_pictures(len(pictures))}{of}: {advice}"
+        yield Finding("everywhere", text, (tag,), "", counts[tag])
+
+
+def overlong(texts: Mapping[str, str], counts: Sequence[int]) -> Iterator[Finding]:
+    """Yield the texts of more than 75, 150 or 225 tokens, in the order given.
+
+    Args:
+        texts: What a text is of -> the text.
+        counts: Tokens of each, marks left out.
+    """
+    for key, count in zip(texts, counts, strict=True):
+        over = [chunk for chunk in CHUNKS if count > chunk]
+        if over:
+            yield Finding("long", f"`{key}` has {count} tokens, over {over[-1]}", (), key, count)
+
+
+def _pictures(count: int) -> str:
+    return f"{count} picture{'s' * (count != 1)}"
+
+
+def _listed(tags: Sequence[str]) -> str:
+    return ", ".join(f"`{tag}`" for tag in tags)
