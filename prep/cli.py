@@ -112,6 +112,27 @@ def init(
     return answers.init(folder, preset, _FILE, _console())
 
 
+def tags(
+    source: options.Source,
+    *,
+    lint: options.Lint = False,
+    pairs: options.Pairs = False,
+    beside: options.With = "",
+    top: options.Top = 40,
+    vocabulary: options.Vocabulary = "",
+    base: options.Base = "",
+    state: State = None,
+    pipelines: Pipelines = None,
+    json: Json = False,
+) -> int:
+    """Count the tags of a dataset, show what occurs together, or what looks wrong."""
+    from prep import tag_report
+
+    wish = tag_report.Wish(pairs, beside, lint, top, vocabulary, base)
+    context = _context(_console(False, False, json))
+    return tag_report.tell(source, wish, context, _naming(source, pipelines), state)
+
+
 def stages() -> int:
     """List the stages: what each reads and writes."""
     from prep import answers
@@ -146,7 +167,7 @@ def built_app() -> typer.Typer:
     app = typer.Typer(pretty_exceptions_enable=False, **plain)
     review = typer.Typer(help="Take tags.csv out and back in.", **plain)
     app.callback()(prep)
-    for body in (init, run, plan, status, why, reset, stages):
+    for body in (init, run, plan, status, why, reset, tags, stages):
         app.command(short_help=_short(body.__doc__ or ""))(body)
     for command in all_commands(all_stages().values()).values():
         group, _, name = command.name.rpartition(" ")
