@@ -25,7 +25,8 @@ if TYPE_CHECKING:
     from torch import Generator, Tensor
 
 PLAN = Plan(steps=6_000, rate=2e-3, warmup=300, seed=31)
-_COUNT, _BATCH = 24_000, 64
+COUNT = 24_000  # drawings that are learnt from
+_BATCH = 64
 
 # How often a word that names something is given wrongly, so that what is said next comes from the
 # picture and not from what was said before; and how many pictures are spoilt.
@@ -38,12 +39,14 @@ _SAYING = 3.0
 _NOTHING = -100
 
 
-def train_captioner(work: Path, folder: Path, device: str = "cpu") -> None:
-    """Write the whole BLIP folder into `folder`; work is kept in `work`."""
+def train_captioner(
+    work: Path, folder: Path, device: str = "cpu", plan: Plan = PLAN, count: int = COUNT
+) -> None:
+    """Write the whole BLIP folder into `folder`; the arguments are those of `train_tagger`."""
     from torch import nn
 
-    found = drawings(work / "pictures", _COUNT)
-    model = new_captioner(PLAN.seed)
+    found = drawings(work / "pictures", count)
+    model = new_captioner(plan.seed)
     # Heads that read the attributes off the eyes alone, so that those learn sooner; not kept.
     heads = {name: nn.Linear(WIDTH, len(values)) for name, values in attribute_values().items()}
     parts = nn.ModuleDict({"blip": model, **_zeroed(heads)}).to(device)
@@ -52,7 +55,7 @@ def train_captioner(work: Path, folder: Path, device: str = "cpu") -> None:
     def loss_of(step: int) -> "Tensor":
         import torch
 
-        dice = torch.Generator().manual_seed(PLAN.seed * 1_000_003 + step)
+        dice = torch.Generator().manual_seed(plan.seed * 1_000_003 + step)
         numbers = found.chosen(_BATCH, dice)
         pixels = _pixels(found, numbers, dice).to(device)
         said = texts[numbers]
@@ -60,7 +63,7 @@ def train_captioner(work: Path, folder: Path, device: str = "cpu") -> None:
         with torch.autocast(device, torch.bfloat16):
             return _loss(parts, pixels, (said.to(device), misled(said, dice).to(device)), answers)
 
-    learn(parts, loss_of, PLAN, work / "captioner.pt")
+    learn(parts, loss_of, plan, work / "captioner.pt")
     write_captioner(model.cpu(), folder)
 
 

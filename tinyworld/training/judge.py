@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tinyworld.tensors import write_module
-from tinyworld.training.canvases import Drawings, drawings
+from tinyworld.training.canvases import drawings
 from tinyworld.training.slices import Plan, learn
 from tinyworld.training.views import spoilt, views
 from tinyworld.words import attribute_tags, attribute_values
@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 
 SIDE = 56
 PLAN = Plan(steps=4_000, rate=3e-3, seed=23)
-_COUNT, _BATCH = 24_000, 64
+COUNT = 24_000  # drawings that are learnt from
+_BATCH = 64
 
 # Channels and kernel of each convolution; each is followed by a pool of 2 x 2.
 _LAYERS = ((16, 5), (32, 5), (48, 5))
@@ -31,12 +32,23 @@ _WIDTH = 64
 FILE = "judge.safetensors"
 
 
-def train_judge(work: Path, folder: Path, device: str = "cpu") -> None:
-    """Write `judge.safetensors` into `folder`; work is kept in `work`."""
-    found = drawings(work / "pictures", _COUNT)
-    net = new_judge(PLAN.seed).to(device)
+def train_judge(
+    work: Path, folder: Path, device: str = "cpu", plan: Plan = PLAN, count: int = COUNT
+) -> None:
+    """Write `judge.safetensors` into `folder`; the arguments are those of `train_tagger`."""
+    found = drawings(work / "pictures", count)
+    net = new_judge(plan.seed).to(device)
     truth = truths(found.scenes)
-    learn(net, lambda step: _loss(net, found, truth, step, device), PLAN, work / "judge.pt")
+
+    def loss_of(step: int) -> "Tensor":
+        import torch
+
+        dice = torch.Generator().manual_seed(plan.seed * 1_000_003 + step)
+        numbers = found.chosen(_BATCH, dice)
+        batch = spoilt(views(found, numbers, SIDE, True, dice), dice).to(device)
+        return _loss(net, batch, {name: row[numbers].to(device) for name, row in truth.items()})
+
+    learn(net, loss_of, plan, work / "judge.pt")
     folder.mkdir(parents=True, exist_ok=True)
     write_module(folder / FILE, net.cpu(), half=True)
 
@@ -112,19 +124,14 @@ def answered(net: Any, batch: "Tensor") -> "dict[str, Tensor]":
     return {name: net[name](found[:, n]) for n, name in enumerate(attribute_values())}
 
 
-def _loss(
-    net: Any, found: Drawings, truth: "dict[str, Tensor]", step: int, device: str
-) -> "Tensor":
+def _loss(net: Any, batch: "Tensor", wanted: "dict[str, Tensor]") -> "Tensor":
     import torch
     from torch.nn.functional import cross_entropy
 
-    dice = torch.Generator().manual_seed(PLAN.seed * 1_000_003 + step)
-    numbers = found.chosen(_BATCH, dice)
-    batch = spoilt(views(found, numbers, SIDE, True, dice), dice).to(device)
-    with torch.autocast(device, torch.bfloat16):
+    with torch.autocast(batch.device.type, torch.bfloat16):
         answers = answered(net, batch)
     losses = [
-        cross_entropy(answers[name].float(), truth[name][numbers].to(device), ignore_index=-1)
-        for name in answers
+        cross_entropy(answers[name].float(), places, ignore_index=-1)
+        for name, places in wanted.items()
     ]
     return torch.stack(losses).sum()

@@ -19,7 +19,11 @@ if TYPE_CHECKING:
 
 SIDE = 64
 PLAN = Plan(steps=5_000, rate=4e-3, seed=11)
-_COUNT, _BATCH, _COVERED = 24_000, 64, 0.3
+COUNT = 24_000  # drawings that are learnt from
+_BATCH, _COVERED = 64, 0.3
+
+# What the mean over labels is multiplied by: gradients are then large enough to be clipped at 1.
+_SCALE = 10.0
 
 # Channels and stride of each 3 x 3 convolution; where neither changes, its input is added to it.
 _LAYERS = ((24, 2), (24, 1), (48, 2), (48, 1), (80, 2), (80, 1), (80, 1))
@@ -33,12 +37,33 @@ _GENERAL, _CHARACTER, _RATING = 0, 4, 9
 LABELS = (*RATINGS, *GENERAL, *CHARACTERS)
 
 
-def train_tagger(work: Path, folder: Path, device: str = "cpu") -> None:
-    """Write `model.onnx` and `selected_tags.csv` into `folder`; work is kept in `work`."""
-    found = drawings(work / "pictures", _COUNT)
-    net = new_tagger(PLAN.seed).to(device)
+def train_tagger(
+    work: Path, folder: Path, device: str = "cpu", plan: Plan = PLAN, count: int = COUNT
+) -> None:
+    """Write `model.onnx` and `selected_tags.csv` into `folder`.
+
+    Args:
+        work: Keeps the drawings, and what was learnt so far.
+        folder: Of the tagger.
+        device: cpu or cuda.
+        plan: How long.
+        count: How many drawings are learnt from.
+    """
+    found = drawings(work / "pictures", count)
+    net = new_tagger(plan.seed).to(device)
     truth = truths(found.scenes)
-    learn(net, lambda step: _loss(net, found, truth, step, device), PLAN, work / "tagger.pt")
+
+    def loss_of(step: int) -> "Tensor":
+        import torch
+
+        dice = torch.Generator().manual_seed(plan.seed * 1_000_003 + step)
+        numbers = found.chosen(_BATCH, dice)
+        seen, other = covered(views(found, numbers, SIDE, False, dice), dice, _COVERED)
+        target = torch.lerp(truth[numbers], truth[numbers].roll(1, 0), other[:, None])
+        batch = spoilt(seen, dice).to(device, memory_format=torch.channels_last)
+        return _loss(net, batch, target.to(device))
+
+    learn(net, loss_of, plan, work / "tagger.pt")
     settle(net, found)
     folder.mkdir(parents=True, exist_ok=True)
     write_tagger(net.cpu(), folder)
@@ -114,19 +139,13 @@ def write_tagger(net: Any, folder: Path) -> None:
     (folder / "selected_tags.csv").write_bytes(label_table().encode())
 
 
-def _loss(net: Any, found: Drawings, truth: "Tensor", step: int, device: str) -> "Tensor":
+def _loss(net: Any, batch: "Tensor", target: "Tensor") -> "Tensor":
     import torch
     from torch.nn.functional import binary_cross_entropy_with_logits
 
-    dice = torch.Generator().manual_seed(PLAN.seed * 1_000_003 + step)
-    numbers = found.chosen(_BATCH, dice)
-    seen, other = covered(views(found, numbers, SIDE, False, dice), dice, _COVERED)
-    target = torch.lerp(truth[numbers], truth[numbers].roll(1, 0), other[:, None]).to(device)
-    batch = spoilt(seen, dice).to(device, memory_format=torch.channels_last)
-    with torch.autocast(device, torch.bfloat16):
+    with torch.autocast(batch.device.type, torch.bfloat16):
         answer = logits(net.train(), batch)
-    # The mean over labels would let a label that is rare, or one of five, count for nothing.
-    return binary_cross_entropy_with_logits(answer.float(), target) * 10
+    return binary_cross_entropy_with_logits(answer.float(), target) * _SCALE
 
 
 def _graph(net: Any) -> "ModelProto":
