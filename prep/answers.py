@@ -200,11 +200,11 @@ def stages(known: Mapping[str, Stage], console: Console) -> int:
     return 0
 
 
-def review_import(sheet: Path, folder: Path, place: Any, context: Context) -> int:
-    """Take the edits of a sheet over."""
+def review_import(sheet: Path, place: Any, context: Context, side: Any = "") -> int:
+    """Take the edits of a sheet over; `side` is right in a conflict."""
     from prep.review import take_over
 
-    return take_over(sheet, place, context)
+    return take_over(sheet, place, context, side)
 
 
 @contextmanager

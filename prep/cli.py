@@ -13,6 +13,7 @@ from prep import options
 from prep.command import run_app
 from prep.commands import Command, all_commands
 from prep.console import Console
+from prep.errors import UsageError
 from prep.options import In, Jobs, Json, Missing, Name, Pipelines, Quiet, State, Verbose
 from prep.stages import all_stages
 
@@ -142,8 +143,16 @@ def stages() -> int:
 
 def review_import(
     sheet: Annotated[
-        Path | None, typer.Argument(metavar="SHEET", help="default: tags.csv in the folder")
+        Path | None,
+        typer.Argument(metavar="SHEET", help="CSV or XLSX; default: tags.csv in the folder"),
     ] = None,
+    *,
+    ours: Annotated[bool, typer.Option("--ours", help="in a conflict keep what holds here")] = (
+        False
+    ),
+    theirs: Annotated[
+        bool, typer.Option("--theirs", help="in a conflict take what the sheet says")
+    ] = False,
     folder: In = None,
     state: State = None,
     pipelines: Pipelines = None,
@@ -155,17 +164,21 @@ def review_import(
     """
     from prep import answers
 
+    if ours and theirs:
+        raise UsageError("`--ours` and `--theirs` contradict each other", "choose one")
+
     found = _dataset(folder or (sheet and _folder_of(sheet, state)), pipelines)
     file = found[0] / "tags.csv" if sheet is None or sheet.is_dir() else sheet
     context = _context(_console(False, False, json))
-    return answers.review_import(file, found[0], _given_state(found, state), context)
+    side = "ours" if ours else "theirs" if theirs else ""
+    return answers.review_import(file, _given_state(found, state), context, side)
 
 
 def built_app() -> typer.Typer:
     """Return the command line: our own subcommands, and one for each that stages declare."""
     plain: Any = {"no_args_is_help": True, "rich_markup_mode": None, "add_completion": False}
     app = typer.Typer(pretty_exceptions_enable=False, **plain)
-    review = typer.Typer(help="Take tags.csv out and back in.", **plain)
+    review = typer.Typer(help="Take the tags out as a sheet, and back in.", **plain)
     app.callback()(prep)
     for body in (init, run, plan, status, why, reset, tags, stages):
         app.command(short_help=_short(body.__doc__ or ""))(body)
@@ -224,7 +237,7 @@ def _context(console: Console, jobs: int = 2, accept_missing: bool = False) -> "
     from prep.models import Models, user_home
 
     offline = os.environ.get("HF_HUB_OFFLINE", "") not in ("", "0")
-    models = Models(user_home(os.environ), offline)
+    models = Models(user_home(os.environ), offline, key=os.environ.get("PREP_API_KEY", ""))
     return Context(all_stages(), models, console, jobs, accept_missing)
 
 

@@ -9,7 +9,9 @@ from typing import Any
 
 import pytest
 
-from prep import dataset, sheet
+from prep import dataset
+from prep.sheets import row as sheet
+from prep.sheets import text
 
 STAGES = """\
 pipelines:
@@ -73,8 +75,8 @@ def rows_of_any(path: Path) -> list[dict[str, str]]:
 
 
 def _tuples(path: Path) -> list[tuple[str, ...]]:
-    found = sheet.parse(path.read_bytes(), path.name)
-    return [tuple(getattr(row, name) for name in sheet.COLUMNS) for row in found.rows]
+    found = text.parse(path.read_bytes(), path.name)
+    return [tuple(getattr(row, name) for name in sheet.COLUMNS) for row in found.rows()]
 
 
 def samples() -> dict[str, dataset.Sample]:
@@ -303,9 +305,8 @@ def test_two_sheets(project: Path, prep: Callable[..., Any]) -> None:
     change("a.png", Path("two.csv"), notes="no, two")
     told = prep("review", "import", "two.csv")
     assert told.code == 4
-    assert (
-        "a.png: notes: the sheet says `no, two`, but the row changed since its export" in told.out
-    )
+    says = "the sheet says `no, two`, a sheet imported before says `one`"
+    assert f"  conflict: a.png: notes: {says}; nothing of this row was taken\n" in told.out
     assert rows_of()[0]["notes"] == "one"
 
 
@@ -406,9 +407,9 @@ DAMAGE: list[tuple[str, Callable[[bytes], bytes], str, str]] = [
     ),
     (
         "35",
-        lambda data: data.replace(b"b.png", b"b.pn", 1),
-        "`tags.csv`: no picture `b.pn` was exported",
-        "did you mean `b.png`?",
+        lambda data: data.replace(b"b.png,r", b"1E+10,0", 1),
+        "`tags.csv` row 3 has no whole `revision`",
+        "export it again with `prep review export`",
     ),
     (
         "33",
@@ -443,7 +444,7 @@ def test_a_damaged_sheet_is_refused_whole(
     _, damaged, error, hint = row
     change("a.png", notes="a good edit")
     save(rows_of_any(SHEET))
-    SHEET.write_bytes(damaged(sheet.dump(sheet.parse(SHEET.read_bytes(), "tags.csv").rows)))
+    SHEET.write_bytes(damaged(text.dump(text.parse(SHEET.read_bytes(), "tags.csv").rows())))
     before = state()
 
     told = prep("review", "import")
@@ -468,13 +469,15 @@ def test_a_formula_survives_the_round_trip(project: Path, prep: Callable[..., An
 
 
 def test_a_sheet_without_an_export(home: Path, draw: Any, prep: Callable[..., Any]) -> None:
-    """A folder that prep never saw has no sheet to bring back, and is left as it was."""
+    """A sheet that no prep exported says nothing of what was edited, so nothing is taken."""
     draw("new/a.png")
-    Path("new/tags.csv").write_bytes(sheet.dump([sheet.Row("a.png")]))
+    Path("new/tags.csv").write_bytes(text.dump([sheet.Row("a.png", tags="mine")]))
 
     told = prep("review", "import", "new/tags.csv", "--in", "new")
 
     assert told.err == (
-        "error: no sheet was exported from `new`\nhint: export one: `prep review export`\n"
+        "error: `tags.csv` row 2 has no whole `revision`\n"
+        "hint: export it again with `prep review export`\n"
     )
     assert told.code == 1
+    assert not Path("new/a.txt").exists()

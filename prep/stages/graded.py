@@ -1,0 +1,72 @@
+"""What the tagger saw in each picture, for a person: the labels with some probability, by category.
+
+Scores are kept for every label above a hundredth; this is the part that the review sheet shows.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+from prep import tags as text_of_tags
+from prep.models import Ask, Found
+from prep.scores import unpacked
+from prep.stage import param, stage
+
+# Least probability that is shown, but for ratings, which all are.
+_LEAST = 0.1
+
+
+@dataclass(frozen=True)
+class Params:
+    """What the command line and pipelines.yaml accept."""
+
+    model: str = param("wd-vit-tagger-v3", "a tagger: name, hub id, folder or `tiny`", path=True)
+    underscores: bool = param(False, "leave labels their underscores")
+    emoticons: str = param("", "further labels that keep their underscores, as `^_^` does")
+
+
+def models(params: Params) -> tuple[Ask, ...]:
+    """Return where the tagger's labels are: all that this reads of a model."""
+    from tagger_models.registry import ask_labels
+
+    return (ask_labels(params.model),)
+
+
+def load(params: Params, found: tuple[Found, ...]) -> Any:
+    """Return category and tag of each of the tagger's labels, in their order."""
+    from tagger_models.labels import read_labels
+    from tagger_models.registry import profile
+
+    faces = text_of_tags.KAOMOJI.union(text_of_tags.parsed(params.emoticons))
+    return [
+        (
+            label.category,
+            text_of_tags.canonical(label.name)
+            if params.underscores
+            else text_of_tags.spaced(label.name, faces),
+        )
+        for label in read_labels(found[0], profile(params.model))
+    ]
+
+
+@stage(
+    version=1,
+    reads=("scores",),
+    writes="graded",
+    params=Params,
+    commands=("tag",),
+    models=models,
+    load=load,
+)
+def graded(scores: bytes, params: Params, labels: Any) -> dict[str, list[list[Any]]]:
+    """Note what the tagger saw in each category, for tags.xlsx; at least 0.1, all ratings.
+
+    Returns:
+        Category -> [tag, probability to three decimals] pairs, the most probable first; equal
+        scores keep label order.
+    """
+    found: dict[str, list[list[Any]]] = {}
+    for index, value in sorted(unpacked(scores), key=lambda pair: (-pair[1], pair[0])):
+        category, tag = labels[index]
+        if value >= _LEAST or category == "rating":
+            found.setdefault(category, []).append([tag, round(value, 3)])
+    return found

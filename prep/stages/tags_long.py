@@ -1,0 +1,27 @@
+"""All tags as a table for pivot tables."""
+
+from dataclasses import dataclass
+
+from prep.sheets import long_form, workbook
+from prep.stage import Rows, Shape, stage
+
+
+@dataclass(frozen=True)
+class Params:
+    """Nothing to choose."""
+
+
+@stage(
+    version=1,
+    reads=(
+        "digest", "keep?", "rating?", "tags?", "caption?", "concept?", "weight?", "notes?",
+        "duplicate_of?", "graded?",
+    ),
+    writes="tags_long.csv",
+    params=Params,
+    shape=Shape.VIEW,
+    commands=("review export",),
+)  # fmt: skip
+def tags_long(rows: Rows, params: Params) -> bytes:
+    """Publish tags_long.csv, one line a picture and tag, for pivot tables."""
+    return long_form.dump(workbook.shown(rows.rows))

@@ -1,0 +1,29 @@
+"""All samples as one sheet with pictures, for Excel or LibreOffice."""
+
+from dataclasses import dataclass
+
+from prep.sheets import workbook
+from prep.stage import Rows, Shape, param, stage
+
+
+@dataclass(frozen=True)
+class Params:
+    """What the command line and pipelines.yaml accept."""
+
+    thumbnail: int = param(128, "longer side of the thumbnails in tags.xlsx, px", ge=16, le=512)
+
+
+@stage(
+    version=1,
+    reads=(
+        "digest", "keep?", "rating?", "tags?", "caption?", "concept?", "weight?", "notes?",
+        "duplicate_of?", "graded?", "thumbnail?",
+    ),
+    writes="tags.xlsx",
+    params=Params,
+    shape=Shape.VIEW,
+    commands=("review export",),
+)  # fmt: skip
+def tags_xlsx(rows: Rows, params: Params) -> bytes:
+    """Publish tags.xlsx, the same sheet with pictures, a column per category, and scores."""
+    return workbook.dump(workbook.shown(rows.rows), params.thumbnail)
