@@ -1,4 +1,4 @@
-"""What a tagger and a captioner are. Knows no model and no library that runs one."""
+"""What a tagger is. Knows no model and no library that runs one."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -42,23 +42,3 @@ class Tagger(Protocol):
 
     def score(self, images: Sequence["Image.Image"]) -> "np.ndarray":
         """Return the probabilities of upright RGB images, shape (N, labels), float32 in [0, 1]."""
-
-
-class Captioner(Protocol):
-    """Says in one sentence what a picture shows."""
-
-    def caption(
-        self,
-        images: Sequence["Image.Image"],
-        beams: int = 3,
-        max_new_tokens: int = 75,
-        prompt: str = "",
-    ) -> list[str]:
-        """Return one caption per upright RGB image; the same call gives the same words.
-
-        Args:
-            images: In the order of the answers.
-            beams: Width of the beam search; 1 takes the likeliest token each time.
-            max_new_tokens: Where a caption that does not end is cut.
-            prompt: What each caption begins with; it is part of the answer.
-        """

@@ -1,14 +1,27 @@
-"""One sentence about each picture, where no person wrote one."""
+"""What a captioner says of each picture, where no person wrote a caption.
 
-from collections.abc import Sequence
+The words are kept as they came: what makes a caption of them costs no inference.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from prep.errors import ConfigError
 from prep.models import Ask, Found
-from prep.stage import param, stage
+from prep.seeds import seed_for
+from prep.stage import Failed, param, stage
 
-if TYPE_CHECKING:
-    from PIL import Image
+# The artifact that holds a variable of a prompt.
+_HOLDS = {
+    "tags": "tags",
+    "name": "key",
+    "folder": "key",
+    "notes": "notes?",
+    "caption": "yours.caption?",
+}
+_MODEL = "Salesforce/blip-image-captioning-large"
+_PRESETS = ("", "sentence", "detailed", "character", "style", "tags")
 
 
 @dataclass(frozen=True)
@@ -16,42 +29,132 @@ class Params:
     """What the command line and pipelines.yaml accept."""
 
     model: str = param(
-        "Salesforce/blip-image-captioning-large",
-        "a BLIP captioner: hub id, folder or `tiny`",
-        path=True,
+        _MODEL, "a captioner: hub id, folder or `tiny`; with `url` the server's name", path=True
     )
-    beams: int = param(3, "width of the beam search", ge=1)
-    max_new_tokens: int = param(75, "most tokens of a caption", ge=1)
-    prompt: str = param("", "words that every caption begins with")
+    # The address is no part of a recipe: the same model says the same wherever it is served, and
+    # a server that moves must not cost every caption. Its name is, and so is all it is sent.
+    url: str = param("", "address of an OpenAI-compatible server that has the model", speed=True)
+    prompt: str = param("", "what is asked, or words to begin with; may hold {tags}, {name}, ...")
+    preset: str = param(
+        "",
+        "a ready question: sentence, detailed, character, style or tags",
+        choices=_PRESETS,
+    )
+    beams: int = param(3, "width of the beam search; not on a server", ge=1)
+    temperature: float = param(0.0, "0: the likeliest words; above: words drawn by chance", ge=0)
+    seed: int = param(0, "with every picture's own bytes, decides what chance draws", ge=0)
+    max_new_tokens: int = param(75, "most tokens of an answer", ge=1)
+    forbid: str = param("", "words that no caption may have, with commas between them")
+    image_size: int = param(1024, "px; a server is sent no larger pictures", ge=32)
     batch: int = param(4, "pictures per call of the model", ge=1, speed=True)
     device: str = param("auto", "auto, cpu or cuda", speed=True, choices=("auto", "cpu", "cuda"))
+    at_once: int = param(4, "pictures that a server has at a time", ge=1, le=64, speed=True)
+    timeout_s: float = param(300.0, "how long a server may take for an answer", gt=0, speed=True)
 
 
 def models(params: Params) -> tuple[Ask, ...]:
     """Return what the captioner consists of."""
-    from tagger_models.blip import ask_captioner
+    from tagger_models.captioners import ask_captioner
+    from tagger_models.endpoint import ask_endpoint
 
+    if params.url:
+        return (ask_endpoint(params.url, params.model),)
     return (ask_captioner(params.model),)
 
 
 def load(params: Params, found: tuple[Found, ...]) -> Any:
     """Open the captioner; its heavy imports happen here."""
-    from tagger_models.blip import open_captioner
+    from tagger_models.captioners import open_captioner
+    from tagger_models.endpoint import open_endpoint
 
-    return open_captioner(found[0], params.device)
+    if params.url:
+        key, name = found[0].key, found[0].ask.name
+        return open_endpoint(params.url, name, key, params.timeout_s, params.image_size)
+    return open_captioner(found[0], params.preset, params.device)
+
+
+def uses(values: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return what is read: of tags, names and notes only what the prompt asks for.
+
+    Raises:
+        ConfigError: The prompt has a mistake, or there are two of them.
+    """
+    from tagger_models.templates import variables
+
+    asked = [_HOLDS[name] for name in variables(_template(values))]
+    drawn = ["digest"] if values.get("temperature", 0) > 0 else []
+    return tuple(dict.fromkeys(["image", *drawn, *asked]))
+
+
+def _template(values: Mapping[str, Any]) -> str:
+    from tagger_models.templates import PRESETS
+
+    prompt, preset = str(values.get("prompt", "")), str(values.get("preset", ""))
+    if prompt and preset:
+        raise ConfigError(
+            "`prompt` and `preset` both say what is asked", "leave one of the two out"
+        )
+    return prompt or PRESETS.get(preset, "")
 
 
 @stage(
-    version=1,
-    reads=("image",),
-    writes="caption",
+    version=2,
+    reads=("image", "digest?", "tags?", "key", "notes?", "yours.caption?"),
+    writes="answer",
     params=Params,
     models=models,
     load=load,
     batch="batch",
     yields="caption",
+    uses=uses,
+    at_once=lambda params: params.at_once if params.url else 0,
+    dear=True,
 )
-def caption(images: Sequence["Image.Image"], params: Params, captioner: Any) -> list[str]:
-    """Write a sentence about each picture, as x.caption; yours are kept."""
-    found: list[str] = captioner.caption(images, params.beams, params.max_new_tokens, params.prompt)
-    return found
+def caption(*given: Any) -> list[Any]:
+    """Write a sentence about each picture, as x.caption; yours are kept.
+
+    Args:
+        given: The columns of what `uses` names, the params and the captioner.
+
+    Returns:
+        Per picture `text`, the words as they came, and `end`: done, cut or refused.
+    """
+    from tagger_models.captions import Decoding, Trouble
+    from tagger_models.cleanup import forbidden
+
+    *columns, params, captioner = given
+    values = vars(params)
+    names = [name.rstrip("?") for name in uses(values)]
+    rows = [dict(zip(names, row, strict=True)) for row in zip(*columns, strict=True)]
+    decoding = Decoding(
+        params.beams,
+        params.max_new_tokens,
+        params.temperature,
+        forbidden(params.forbid),
+        alone=len(names) > 1,
+    )
+    found = captioner.caption(
+        columns[0],
+        list(_prompts(_template(values), rows)),
+        [seed_for(params.seed, "caption", row.get("digest", "")) for row in rows],
+        decoding,
+    )
+    return [
+        Failed(one.why, one.hint, passing=True)
+        if isinstance(one, Trouble)
+        else {"text": one.text, "end": one.end.value}
+        for one in found
+    ]
+
+
+def _prompts(template: str, rows: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+    """Yield the prompt of each picture."""
+    from tagger_models.templates import filled, of_key
+
+    for row in rows:
+        values = of_key(row.get("key", "")) | {
+            "tags": ", ".join(row.get("tags") or ()),
+            "notes": row.get("notes") or "",
+            "caption": row.get("yours.caption") or "",
+        }
+        yield filled(template, values)

@@ -7,14 +7,30 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from prep.errors import ModelFileError
+from prep.errors import ConfigError, ModelFileError
 from prep.models import Ask, Models
-from tagger_models.blip import BlipCaptioner, ask_captioner, open_captioner
+from tagger_models.captioner_local import LocalCaptioner
+from tagger_models.captioners import ask_captioner, open_captioner
+from tagger_models.captions import Answer, Decoding, End
 
 
-def opened(folder: Path, home: Path) -> BlipCaptioner:
+def opened(folder: Path, home: Path, preset: str = "") -> LocalCaptioner:
     """Return the captioner that a person gets who names the folder."""
-    return open_captioner(Models(home).find(ask_captioner(str(folder))), device="cpu")
+    return open_captioner(Models(home).find(ask_captioner(str(folder))), preset, device="cpu")
+
+
+def said(
+    captioner: LocalCaptioner,
+    images: list[Image.Image],
+    beams: int = 3,
+    most: int = 75,
+    prompt: str = "",
+) -> list[str]:
+    """Return the words of a captioner for pictures with one prompt, without chance."""
+    count = len(images)
+    found = captioner.caption(images, [prompt] * count, [0] * count, Decoding(beams, most))
+    assert all(isinstance(one, Answer) for one in found)
+    return [one.text for one in found if isinstance(one, Answer)]
 
 
 def told(folder: Path, home: Path) -> tuple[str, str | None]:
@@ -58,7 +74,7 @@ def test_captions_are_those_of_transformers(
     how = {"num_beams": 3, "max_new_tokens": 12}
     expected = bare(saved_blip, pictures, **how)
 
-    found = opened(saved_blip, tmp_path).caption(pictures, beams=3, max_new_tokens=12)
+    found = said(opened(saved_blip, tmp_path), pictures, 3, 12)
 
     assert found == expected
     assert len(set(found)) > 1
@@ -71,7 +87,7 @@ def test_the_hubs_layout_and_the_saved_one_say_the_same(
     saved, hub = opened(saved_blip, tmp_path), opened(hub_blip, tmp_path)
 
     for prompt in ("", "a picture of"):
-        assert hub.caption(pictures, 3, 12, prompt) == saved.caption(pictures, 3, 12, prompt)
+        assert said(hub, pictures, 3, 12, prompt) == said(saved, pictures, 3, 12, prompt)
 
 
 def test_the_same_call_gives_the_same_words(
@@ -80,16 +96,16 @@ def test_the_same_call_gives_the_same_words(
     """Opened twice, in another order, and with torch's seed moved, a picture keeps its caption."""
     import torch
 
-    first = opened(saved_blip, tmp_path).caption(pictures)
+    first = said(opened(saved_blip, tmp_path), pictures)
     torch.manual_seed(1234)
-    second = opened(saved_blip, tmp_path).caption(pictures[::-1])
+    second = said(opened(saved_blip, tmp_path), pictures[::-1])
 
     assert second[::-1] == first
 
 
 def test_no_marks_are_left(saved_blip: Path, tmp_path: Path, pictures: list[Image.Image]) -> None:
     """Neither special tokens nor BLIP's own marks nor space at the ends come through."""
-    for caption in opened(saved_blip, tmp_path).caption(pictures, 1, 40):
+    for caption in said(opened(saved_blip, tmp_path), pictures, 1, 40):
         assert "[" not in caption
         assert caption == caption.strip()
         assert caption
@@ -99,7 +115,7 @@ def test_a_prompt_begins_each_caption(
     saved_blip: Path, tmp_path: Path, pictures: list[Image.Image]
 ) -> None:
     """The prompt is the beginning of every caption and part of it."""
-    found = opened(saved_blip, tmp_path).caption(pictures, 3, 8, "a picture of the red cat")
+    found = said(opened(saved_blip, tmp_path), pictures, 3, 8, "a picture of the red cat")
 
     assert [caption[:24] for caption in found] == ["a picture of the red cat"] * 5
 
@@ -110,7 +126,7 @@ def test_length_is_cut_where_asked(
     """The longest caption grows with the limit on its tokens, past the library's own 20."""
     captioner = opened(saved_blip, tmp_path)
 
-    longest = [max(len(c.split()) for c in captioner.caption(pictures, 1, n)) for n in (3, 60)]
+    longest = [max(len(c.split()) for c in said(captioner, pictures, 1, n)) for n in (3, 60)]
 
     assert longest[0] <= 3
     assert longest[1] > 20
@@ -118,14 +134,14 @@ def test_length_is_cut_where_asked(
 
 def test_no_pictures_no_captions(saved_blip: Path, tmp_path: Path) -> None:
     """An empty batch has no captions."""
-    assert opened(saved_blip, tmp_path).caption([]) == []
+    assert said(opened(saved_blip, tmp_path), []) == []
 
 
 def test_nothing_is_written_on_the_terminal(
     hub_blip: Path, tmp_path: Path, pictures: list[Image.Image], capfd: pytest.CaptureFixture[str]
 ) -> None:
     """Opening and captioning print nothing: no bars, no advice for programmers."""
-    opened(hub_blip, tmp_path).caption(pictures)
+    said(opened(hub_blip, tmp_path), pictures)
 
     assert capfd.readouterr() == ("", "")
 
@@ -140,9 +156,9 @@ def test_pickled_weights_are_read_without_running_them(
     torch.save(load_file(mine / "model.safetensors"), mine / "pytorch_model.bin")
     (mine / "model.safetensors").unlink()
 
-    found = opened(mine, tmp_path).caption(pictures, 3, 12)
+    found = said(opened(mine, tmp_path), pictures, 3, 12)
 
-    assert found == opened(saved_blip, tmp_path).caption(pictures, 3, 12)
+    assert found == said(opened(saved_blip, tmp_path), pictures, 3, 12)
 
 
 class Bomb:
@@ -215,7 +231,7 @@ def test_a_folder_that_lacks_a_file(mine: Path, tmp_path: Path, lost: str) -> No
 @pytest.mark.parametrize(
     ("lost", "either"),
     [
-        ("tokenizer.json", "tokenizer.json nor vocab.txt"),
+        ("tokenizer.json", "tokenizer.json nor vocab.txt nor vocab.json"),
         ("processor_config.json", "preprocessor_config.json nor processor_config.json"),
     ],
 )
@@ -229,13 +245,55 @@ def test_a_folder_without_its_processor(mine: Path, tmp_path: Path, lost: str, e
     )
 
 
-def test_another_kind_of_model(mine: Path, tmp_path: Path) -> None:
-    """A folder of another architecture is named as what it is."""
+def test_a_model_that_says_nothing_of_pictures(mine: Path, tmp_path: Path) -> None:
+    """A folder of an architecture that is no captioner is named as what it is."""
+    (mine / "config.json").write_text('{"model_type": "bert"}', encoding="utf-8")
+
+    message, hint = told(mine, tmp_path)
+
+    assert message == f"`{mine}` is a `bert` model, and no image-text model of transformers"
+    assert hint == (
+        "name a captioner such as `Salesforce/blip-image-captioning-large`; if it is one with code "
+        "of its own, serve it with vLLM, LM Studio or ollama, and name that server: `--url`"
+    )
+
+
+def test_weights_of_another_kind(mine: Path, tmp_path: Path) -> None:
+    """A folder whose config.json is another model's is not opened."""
     (mine / "config.json").write_text('{"model_type": "git"}', encoding="utf-8")
 
-    assert told(mine, tmp_path) == (
-        f"`{mine}` is a `git` model, not a `blip` model",
-        "name a BLIP folder, a hub id such as `Salesforce/blip-image-captioning-large`, or `tiny`",
+    message, _ = told(mine, tmp_path)
+
+    assert message.startswith((f"`{mine}` cannot be opened as a `git` model: ", f"`{mine}` is not"))
+
+
+def test_a_preset_is_for_models_that_can_be_asked(saved_blip: Path, tmp_path: Path) -> None:
+    """BLIP goes on with words and answers no question: a preset for it is told as a mistake."""
+    with pytest.raises(ConfigError) as raised:
+        opened(saved_blip, tmp_path, preset="detailed")
+
+    assert (str(raised.value), raised.value.hint) == (
+        "a `blip` model cannot be asked what preset `detailed` asks",
+        "leave the preset out; `--prompt` gives it words to continue",
+    )
+
+
+def test_an_answer_says_how_it_ended(
+    saved_blip: Path, tmp_path: Path, pictures: list[Image.Image]
+) -> None:
+    """An answer is cut if, and only if, it would go on with more room."""
+    captioner = opened(saved_blip, tmp_path)
+    short, long = (
+        captioner.caption(pictures, [""] * 5, [0] * 5, Decoding(1, most)) for most in (9, 40)
+    )
+
+    for cut, whole in zip(short, long, strict=True):
+        assert isinstance(cut, Answer)
+        assert isinstance(whole, Answer)
+        assert whole.text.startswith(cut.text)
+        assert (cut.end is End.DONE) == (cut.text == whole.text)
+    assert {answer.end for answer in (*short, *long) if isinstance(answer, Answer)} == set(
+        (End.CUT, End.DONE)
     )
 
 

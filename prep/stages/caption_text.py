@@ -1,0 +1,33 @@
+"""The caption in a captioner's answer: no inference."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from prep.stage import Failed, param, stage
+
+
+@dataclass(frozen=True)
+class Params:
+    """What the command line and pipelines.yaml accept."""
+
+    start: str = param("", "what every caption begins with; put before it where it does not")
+    forbid: str = param("", "words that no caption may have, with commas between them")
+
+
+@stage(
+    version=1,
+    reads=("answer",),
+    writes="caption",
+    params=Params,
+    commands=("caption",),
+    yields="caption",
+)
+def caption_text(answer: Mapping[str, Any], params: Params) -> str | Failed:
+    """Clean the captioner's answer up; a refusal or an empty one is told, never written."""
+    from tagger_models.captions import Answer, End
+    from tagger_models.cleanup import Unusable, cleaned, forbidden
+
+    said = Answer(answer["text"], End(answer["end"]))
+    found = cleaned(said, params.start, forbidden(params.forbid))
+    return Failed(found.why, found.hint) if isinstance(found, Unusable) else found
