@@ -23,7 +23,7 @@ class Finding:
     """One thing that looks wrong.
 
     Attributes:
-        kind: typo, alias, together, everywhere or long.
+        kind: typo, alias, together, trait, everywhere or long.
         text: What it is, in a sentence for a person.
         tags: Those it is about.
         key: The picture it is about; empty where it is about all.
@@ -94,13 +94,11 @@ def invariant(
         if tag not in triggers and block(tag, "general") != "count"
     ]
     for tag in sorted(found, key=lambda tag: (not is_trait(tag), -counts[tag], tag)):
-        advice = (
-            "a trait that the trigger word can stand for, with `prep edit --prune`"
-            if is_trait(tag)
-            else "what is always there is learned with the subject"
-        )
-        text = f"`{tag}` is in {counts[tag]} of {_pictures(len(pictures))}{of}: {advice}"
-        yield Finding("everywhere", text, (tag,), "", counts[tag])
+        text = f"`{tag}` is in {counts[tag]} of {_pictures(len(pictures))}{of}"
+        if is_trait(tag):
+            text += f": `prep edit --prune {SHARE:g}` leaves it to the trigger word"
+        kind = "trait" if is_trait(tag) else "everywhere"
+        yield Finding(kind, text, (tag,), "", counts[tag])
 
 
 def overlong(texts: Mapping[str, str], counts: Sequence[int]) -> Iterator[Finding]:
