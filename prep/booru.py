@@ -25,6 +25,39 @@ class Entry(NamedTuple):
     aliases: tuple[str, ...]
 
 
+class Known(NamedTuple):
+    """What is done with tags that are other words, or that follow from others.
+
+    Attributes:
+        aliases: Other word -> tag.
+        implied: Tag -> all that follows from it.
+        adds: What follows is added; else it is dropped.
+    """
+
+    aliases: Mapping[str, str] = {}
+    implied: Mapping[str, tuple[str, ...]] = {}
+    adds: bool = False
+
+
+def known(of_aliases: str, of_implications: str, adds: bool) -> Known:
+    """Return what two files' texts say, empty for none.
+
+    Raises:
+        ConfigError: See `aliases` and `implications`.
+    """
+    return Known(
+        aliases(of_aliases, "aliases") if of_aliases else {},
+        implications(of_implications, "implications") if of_implications else {},
+        adds,
+    )
+
+
+def settled(tags: Iterable[str], what: Known) -> tuple[str, ...]:
+    """Return tags in a booru's own words, with or without those that follow from others."""
+    own = renamed(tags, what.aliases)
+    return (with_implied if what.adds else without_implied)(own, what.implied)
+
+
 def entries(text: str, name: str) -> list[Entry]:
     """Return the tags of a list, in its order; lines without a name are passed over.
 

@@ -7,6 +7,9 @@ it. Clothes, poses and places are no traits: those should stay separable.
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping
 
+# Help of the param that two stages have.
+PRUNE = "leave out traits (eyes, hair, ...) that this share of a concept's pictures has; 0: none"
+
 # After the suffixes of `tagging/character.py` of deepghs/imgutils, which drops such tags wherever
 # they occur; clothes and counts of people, which it drops too, are left out here.
 _ENDS = frozenset(
