@@ -126,15 +126,17 @@ def _show(lora: Path) -> int:
 def _judge(lora: Path) -> int:
     """Draw with the trigger, with and without the LoRA, and let the tagger say what it sees."""
     judged = judged_of(lora)
-    prompts = judged / "prompts.txt"
+    prompts, pictures = judged / "prompts.txt", judged / "pictures"
     if not (judged / "all.png").exists():
         judged.mkdir(exist_ok=True)
         prompts.write_text("\n".join([*prompts_to_judge(), ""]), encoding="utf-8")
-        places = ("--out", str(judged / "all.png"), "--each", str(judged / "pictures"))
+        places = ("--out", str(judged / "all.png"), "--each", str(pictures))
         code = _run("train", "sample", str(lora), "--prompts", str(prompts), *places, *_DRAWING)
         if code:
             return code
-    return _run("prep", "tag", str(judged / "pictures"), "--model", "tiny", "--quiet")
+    if all(path.with_suffix(".txt").exists() for path in pictures.glob("*.png")):
+        return 0
+    return _run("prep", "tag", str(pictures), "--model", "tiny", "--quiet")
 
 
 def _run(*words: str) -> int:
