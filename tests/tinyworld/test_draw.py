@@ -106,9 +106,9 @@ def test_the_pictures_are_many_kinds() -> None:
     assert all(200 <= side <= 640 for size in sizes for side in size)
     assert len({round(width / height, 2) for width, height in sizes}) >= 6
     assert {picture.scene.framing for picture in PICTURES} == set(world.FRAMINGS)
-    assert {picture.scene.background for picture in PICTURES} == {
-        *world.BACKGROUNDS, "white"
-    } - {"studio"}
+    assert {picture.scene.background for picture in PICTURES} == {*world.BACKGROUNDS, "white"} - {
+        "studio"
+    }
     kinds = sorted(picture.kind for picture in PICTURES if picture.kind != "plain")
     assert kinds == ["corrupt", "cut_out", "turned"]
 
@@ -152,7 +152,7 @@ def test_the_pictures_are_written_once(tmp_path: Path) -> None:
 
 
 def test_the_drawings_never_change() -> None:
-    """The pixels of one picture are those of the world that the models were trained on, to the bit."""
+    """The pixels of one picture are those that the models were trained on, to the bit."""
     scene = Scene(MASCOT, "meadow", "waving", "full_body", (96, 128))
     digest = hashlib.sha256(draw(scene, 0).tobytes()).hexdigest()
 
