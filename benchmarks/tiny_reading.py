@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING
 
 from benchmarks.tiny_painting import FRESH, Figure, Judge, share
 from prep.models import Models
-from tagger_models import blip, onnx, registry
+from tagger_models import captioners, onnx, registry
 from tagger_models.base import Label
+from tagger_models.captions import Answer, Decoding
 from tinyworld.draw import draw
 from tinyworld.training import judge
 from tinyworld.words import (
@@ -37,7 +38,7 @@ ALWAYS = frozenset({"solo", "no_humans", "blush"})
 # Whether it names all five must hold for fresh pictures; held-out ones are told beside them.
 F1_FRESH, F1_UNSEEN, CAPTIONS = 0.97, 0.90, 0.90
 LARGEST = 4
-KINDS = (("fresh", False), ("held-out", True))
+KINDS = {"fresh": False, "held-out": True}
 
 
 def scenes(count: int, unseen: bool) -> list[Scene]:
@@ -82,12 +83,12 @@ def second_judge(folder: Path) -> Judge:
     return lambda images: judge.judged(net, images)
 
 
-def tagger_figures(name: str, count: int) -> list[Figure]:
+def tagger_figures(name: str, count: int, *kinds: str) -> list[Figure]:
     """Return micro F1 over the tags that vary, and how often each attribute's best tag is right."""
     tagger, least = open_tagger(name)
     found = []
-    for words, unseen in KINDS:
-        shown = scenes(count, unseen)
+    for words in kinds or KINDS:
+        shown = scenes(count, KINDS[words])
         scores = tagger.score(pictures(shown))
         counts = [
             _counted(
@@ -97,7 +98,7 @@ def tagger_figures(name: str, count: int) -> list[Figure]:
             for row, s in zip(scores, shown, strict=True)
         ]
         value, error = micro_f1(counts)
-        wanted = F1_UNSEEN if unseen else F1_FRESH
+        wanted = F1_UNSEEN if KINDS[words] else F1_FRESH
         found.append(Figure(f"tagger, {words}, micro F1", value, error, wanted))
         place = {label.name: number for number, label in enumerate(tagger.labels)}
         seen = [_likeliest(row, place) for row in scores]
@@ -105,38 +106,45 @@ def tagger_figures(name: str, count: int) -> list[Figure]:
     return found
 
 
-def judge_figures(folder: Path, count: int) -> list[Figure]:
+def judge_figures(folder: Path, count: int, *kinds: str) -> list[Figure]:
     """Return how often the judge is right in each attribute."""
     judged, found = second_judge(folder), []
-    for words, unseen in KINDS:
-        shown = scenes(count, unseen)
+    for words in kinds or KINDS:
+        shown = scenes(count, KINDS[words])
         found += attribute_figures(f"judge, {words}", shown, judged(pictures(shown)))
     return found
 
 
-def captioner_figures(name: str, count: int) -> list[Figure]:
+def captioner_figures(name: str, count: int, *kinds: str) -> list[Figure]:
     """Return how often a caption names an attribute rightly, all five, or every word."""
-    opened = blip.open_captioner(Models(Path.home()).find(blip.ask_captioner(name)), "cpu")
     found = []
-    for words, unseen in KINDS:
-        shown = scenes(count, unseen)
+    for words in kinds or KINDS:
+        shown = scenes(count, KINDS[words])
         images = pictures(shown)
-        said = [
-            text
-            for first in range(0, count, 32)
-            for text in opened.caption(images[first : first + 32])
-        ]
+        said = captions(name, images)
         hits = [_named_rightly(text, scene) for text, scene in zip(said, shown, strict=True)]
         for attribute in ATTRIBUTES:
             right = (hit[attribute] for hit in hits if attribute in hit)
             found.append(share(f"captioner, {words}, {attribute}", right))
-        wanted = None if unseen else CAPTIONS
+        wanted = None if KINDS[words] else CAPTIONS
         found.append(
             share(f"captioner, {words}, all five", (all(h.values()) for h in hits), wanted)
         )
         whole = (text == caption(scene) for text, scene in zip(said, shown, strict=True))
         found.append(share(f"captioner, {words}, every word", whole))
     return found
+
+
+def captions(name: str, images: "Sequence[Image.Image]") -> list[str]:
+    """Return what a captioner says of pictures, with the settings of `prep caption`."""
+    found = Models(Path.home()).find(captioners.ask_captioner(name))
+    opened, said = captioners.open_captioner(found, device="cpu"), []
+    for first in range(0, len(images), 32):
+        some = images[first : first + 32]
+        empty = [""] * len(some)
+        answers = opened.caption(some, empty, [0] * len(some), Decoding())
+        said += [answer.text if isinstance(answer, Answer) else "" for answer in answers]
+    return said
 
 
 def attribute_figures(
