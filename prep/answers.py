@@ -157,6 +157,20 @@ def reset(folder: Path, key: str, place: Any, context: Context) -> int:
     return 0
 
 
+def edit(request: Any, context: Context, pipeline: Pipeline | None) -> int:
+    """Edit the words of many pictures at once."""
+    from prep import bulk
+
+    return bulk.edit(request, context, pipeline)
+
+
+def undo(place: Any, context: Context) -> int:
+    """Take the last such edit back."""
+    from prep import bulk
+
+    return bulk.undo(place, context)
+
+
 def _nothing_to_reset(leg: Leg, key: str, known: set[str]) -> ConfigError:
     if any(at == key for at, _ in leg.world.edits):
         told = leg.world.lineage[key]

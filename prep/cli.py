@@ -2,14 +2,13 @@
 
 import inspect
 import os
-import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from prep import options
+from prep import edit_options, options
 from prep.command import run_app
 from prep.commands import Command, all_commands
 from prep.console import Console
@@ -101,6 +100,14 @@ def reset(
     return answers.reset(found[0], key, _given_state(found, state), _context(_console()))
 
 
+def undo(folder: In = None, state: State = None, pipelines: Pipelines = None) -> int:
+    """Take the last edit of `prep edit` back, then the one before it; files are as they were."""
+    from prep import answers
+
+    found = _dataset(folder, pipelines)
+    return answers.undo(_given_state(found, state), _context(_console()))
+
+
 def init(
     folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="folder of your pictures")],
     preset: Annotated[str, typer.Option("--for", help="sd15-character, sd15-style or tiny")] = (
@@ -180,21 +187,16 @@ def built_app() -> typer.Typer:
     app = typer.Typer(pretty_exceptions_enable=False, **plain)
     review = typer.Typer(help="Take the tags out as a sheet, and back in.", **plain)
     app.callback()(prep)
-    for body in (init, run, plan, status, why, reset, tags, stages):
-        app.command(short_help=_short(body.__doc__ or ""))(body)
+    for body in (init, run, plan, status, why, reset, undo, tags, stages):
+        app.command(short_help=options.short(body.__doc__ or ""))(body)
     for command in all_commands(all_stages().values()).values():
         group, _, name = command.name.rpartition(" ")
         target = review if group == "review" else app
         told = command.help()
-        target.command(name, help=told, short_help=_short(told))(_body(command))
-    review.command("import", short_help=_short(review_import.__doc__ or ""))(review_import)
+        target.command(name, help=told, short_help=options.short(told))(_body(command))
+    review.command("import", short_help=options.short(review_import.__doc__ or ""))(review_import)
     app.add_typer(review, name="review")
     return app
-
-
-def _short(told: str) -> str:
-    """Return a command's line in the list of commands: its help up to the first break."""
-    return re.split(r"[.;:]\s", told + " ", maxsplit=1)[0] + "."
 
 
 def _body(command: Command) -> Callable[..., int]:
@@ -204,10 +206,14 @@ def _body(command: Command) -> Callable[..., int]:
         console = _console(given.pop("quiet"), given.pop("verbose"), given.pop("json"))
         context = _context(console, given.pop("jobs"), given.pop("accept_missing"))
         dry, file = given.pop("dry_run"), given.pop("pipelines")
+        if command.writes_meta() and (asked := edit_options.taken(given)):
+            request = edit_options.request(given, asked, dry)
+            return answers.edit(request, context, _naming(request.target, file))
         order = _order(command, given, file)
         return answers.plan_one(order, context) if dry else answers.run_one(order, context)
 
-    body.__signature__ = inspect.Signature(options.parameters(command))  # type: ignore[attr-defined]
+    shown = options.parameters(command) + edit_options.parameters() * command.writes_meta()
+    body.__signature__ = inspect.Signature(shown)  # type: ignore[attr-defined]
     return body
 
 

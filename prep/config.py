@@ -28,11 +28,13 @@ class Asked:
         command: The subcommand it names.
         values: The params that the file gives, checked; paths resolved, files read.
         to: The folder that a fan-out writes.
+        files: Param -> the file that it names.
     """
 
     command: Command
     values: Mapping[str, Any]
     to: Path | None = None
+    files: Mapping[str, Path] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -223,7 +225,12 @@ class _Reader:
                 self.wrong.append((child.line, *commands.unknown(command, name)))
                 continue
             values[name] = self._value(params[name], child)
-        return Asked(command, values, self._path(to, "to", "") if to else None)
+        files = {
+            name: self.folder / Path(items[name].raw).expanduser()
+            for name in values
+            if params[name].metadata["file"] and items[name].raw
+        }
+        return Asked(command, values, self._path(to, "to", "") if to else None, files)
 
     def _value(self, item: "Field[Any]", node: Node) -> Any:
         value = node.value

@@ -1,6 +1,7 @@
 """The options of the `prep` command, as Typer reads them."""
 
 import inspect
+import re
 from pathlib import Path
 from typing import Annotated, Any, Optional
 
@@ -51,7 +52,8 @@ def parameters(command: Command) -> list[inspect.Parameter]:
     elif command.reads_meta():
         named = [("meta", "META", "dataset file that the stage before wrote")]
     else:
-        named = [("folder", "FOLDER", "folder of pictures")]
+        also = "; to edit words by an option also a dataset file" * command.writes_meta()
+        named = [("folder", "FOLDER", f"folder of pictures{also}")]
     found = [
         _parameter(name, Annotated[Path, typer.Argument(metavar=metavar, help=text)], ...)
         for name, metavar, text in named
@@ -89,3 +91,8 @@ def _parameter(name: str, annotation: Any, default: Any) -> inspect.Parameter:
         annotation=annotation,
         default=empty if default is ... else default,
     )
+
+
+def short(told: str) -> str:
+    """Return a command's line in the list of commands: its help up to the first break."""
+    return re.split(r"[.;:]\s", told + " ", maxsplit=1)[0] + "."

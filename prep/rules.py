@@ -1,153 +1,130 @@
-"""`tags.rules`: a YAML list of one-key operations on a picture's tags, done in their order.
+"""What rules do to a picture's words: add, drop, rename, replace, reorder, set. Pure.
 
-    - add: [1girl, "sketch (medium)"]   # at the end, where absent
-    - drop: [blurry, "* hair"]          # `*` stands for any text
-    - rename: {grin: smile}             # onto a tag that is there: the two become one
-    - first: [1girl, solo]              # to the front where present, in this order
-
-Every word here is a tag, as typed: `no`, `2000` and `null` are tags too.
+Rules of a file and one-off edits are the same values and go through the same code; `rules_file`
+reads and writes them.
 """
 
-import json
-import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from prep import tags as text_of_tags
-from prep.errors import ConfigError, nearest
-from prep.yamlfile import Node, read
+from prep.filters import Filter
+from prep.patterns import replaced
+from prep.picture import Picture, glob
 
 
 class Op(StrEnum):
     """What a rule does."""
 
-    ADD = "add"
     DROP = "drop"
     RENAME = "rename"
+    REPLACE = "replace"
+    ADD = "add"
     FIRST = "first"
+    CAPTION = "caption"
+    REPLACE_CAPTION = "replace_caption"
+
+
+PAIRED = (Op.RENAME, Op.REPLACE, Op.REPLACE_CAPTION)
+OF_CAPTION = (Op.CAPTION, Op.REPLACE_CAPTION)
 
 
 @dataclass(frozen=True)
 class Rule:
-    """One operation.
+    """One operation, or several on the same pictures.
 
     Attributes:
-        tags: What is added, dropped or put first; for a rename, the old tags.
-        new: For a rename, the new tags, one for each of `tags`; else empty.
+        tags: What is added, dropped or put first; for a rename, the old tags; for a replacement,
+            the patterns; for a caption, its text alone.
+        new: For a rename or replacement, the new text, one for each of `tags`; else empty.
+        where: The pictures it is for, as they are when its turn comes; None for all.
+        then: What is done after it, without a `where` of their own.
     """
 
     op: Op
     tags: tuple[str, ...]
     new: tuple[str, ...] = ()
-
-
-class _RuleError(Exception):
-    """A rule that cannot be read: message and hint."""
-
-
-def parse(text: str, name: str) -> tuple[Rule, ...]:
-    """Return the rules of a file's text, in its order.
-
-    Raises:
-        ConfigError: All mistakes of the file at once, each with its line.
-    """
-    rules, mistakes = [], []
-    for node in read(text, name, top=list).value:
-        try:
-            rules.append(_rule(node))
-        except _RuleError as mistake:
-            message, hint = mistake.args
-            mistakes.append((f"`{name}` line {node.line}: {message}", hint))
-    if mistakes:
-        raise ConfigError(*mistakes[0], others=mistakes[1:])
-    return tuple(rules)
-
-
-def dump(rules: Iterable[Rule]) -> str:
-    """Return rules as text that can be appended to a rules file, one line each."""
-    return "".join(f"- {rule.op}: {_written(rule)}\n" for rule in rules)
+    where: Filter | None = None
+    then: "tuple[Rule, ...]" = ()
 
 
 def applied(tags: Iterable[str], rules: Sequence[Rule], trigger: str = "") -> tuple[str, ...]:
-    """Return a picture's tags after all rules, each tag once.
+    """Return a picture's tags after all rules, each tag once, as `changed` does it.
 
     Args:
         tags: Canonical tags.
-        rules: Done one after the other; the renames of one rule at the same time, so that two
-            tags can be swapped.
+        rules: Done one after the other.
         trigger: Kept first whatever the rules say, and added where absent; empty for none.
     """
-    result = tuple(dict.fromkeys(tags))
+    return led(changed(Picture(tags=tuple(tags)), rules).tags, trigger)
+
+
+def led(tags: Iterable[str], trigger: str) -> tuple[str, ...]:
+    """Return tags with the trigger first, each tag once."""
+    return tuple(dict.fromkeys((*text_of_tags.parsed(trigger), *tags)))
+
+
+def changed(picture: Picture, rules: Sequence[Rule]) -> Picture:
+    """Return a picture after all rules, one after the other; each tag once.
+
+    The renames of one rule happen at the same time, so that two tags can be swapped; of its
+    replacements, each sees what the one before it left.
+
+    Raises:
+        ConfigError: A pattern takes too long; see `prep.patterns`.
+    """
+    now = replace(picture, tags=tuple(dict.fromkeys(picture.tags)))
     for rule in rules:
-        result = tuple(dict.fromkeys(_one(result, rule)))
-    lead = text_of_tags.parsed(trigger)
-    return tuple(dict.fromkeys((*lead, *result)))
+        if rule.where is None or rule.where.holds(now):
+            for one in (rule, *rule.then):
+                now = _done(now, one)
+    return now
 
 
-def _one(tags: tuple[str, ...], rule: Rule) -> Iterable[str]:
+def reads(rules: Iterable[Rule]) -> frozenset[str]:
+    """Return what has to be known of a picture, beside its tags: see `prep.filters`."""
+    found: set[str] = set()
+    for rule in rules:
+        found |= rule.where.needs() if rule.where else set()
+        found |= {"caption"} if any(one.op in OF_CAPTION for one in (rule, *rule.then)) else set()
+    return frozenset(found - {"tags"})
+
+
+def _done(picture: Picture, rule: Rule) -> Picture:
+    if rule.op is Op.CAPTION:
+        return replace(picture, caption=rule.tags[0])
+    if rule.op is Op.REPLACE_CAPTION:
+        return replace(picture, caption=_rewritten(picture.caption, rule).strip())
+    return replace(picture, tags=tuple(dict.fromkeys(_tags(picture.tags, rule))))
+
+
+def _tags(tags: tuple[str, ...], rule: Rule) -> Iterable[str]:
     match rule.op:
         case Op.ADD:
             return (*tags, *rule.tags)
         case Op.DROP:
-            patterns = [_pattern(tag) for tag in rule.tags if "*" in tag]
-            return [
-                tag
-                for tag in tags
-                if tag not in rule.tags and not any(p.fullmatch(tag) for p in patterns)
-            ]
+            return [tag for tag in tags if not _meant(tag, rule.tags)]
         case Op.RENAME:
             names = dict(zip(rule.tags, rule.new, strict=True))
             return [names.get(tag, tag) for tag in tags]
         case Op.FIRST:
             return (*(tag for tag in rule.tags if tag in tags), *tags)
+        case _:
+            return [new for tag in tags for new in _replaced(tag, rule)]
 
 
-def _pattern(tag: str) -> re.Pattern[str]:
-    return re.compile(".*".join(re.escape(part) for part in tag.split("*")))
+def _meant(tag: str, asked: tuple[str, ...]) -> bool:
+    return tag in asked or any("*" in each and glob(each, tag) for each in asked)
 
 
-def _rule(node: Node) -> Rule:
-    if not isinstance(node.value, dict) or len(node.value) != 1:
-        raise _RuleError("a rule has one key", "write `- drop: blurry`")
-    ((word, value),) = node.value.items()
-    if word not in list(Op):
-        raise _RuleError(f"no rule is named `{word}`", nearest(word, list(Op)))
-    op = Op(word)
-    if op is Op.RENAME:
-        return _rename(value)
-    nodes = value.value if isinstance(value.value, list) else [value]
-    found = tuple(dict.fromkeys(tag for item in nodes for tag in _tags(item, op)))
-    if not found:
-        raise _RuleError(f"`{op}` names no tag", f"write `- {op}: tag`")
-    return Rule(op, found)
+def _replaced(tag: str, rule: Rule) -> tuple[str, ...]:
+    """Return what becomes of one tag: itself, none, or several where a comma came in."""
+    new = _rewritten(tag, rule)
+    return (tag,) if new == tag else text_of_tags.parsed(new)
 
 
-def _rename(value: Node) -> Rule:
-    hint = "write `- rename: {old: new}`"
-    if not isinstance(value.value, dict) or not value.value:
-        raise _RuleError("`rename` names no old and new tag", hint)
-    pairs = {}
-    for old, new in value.value.items():
-        both = (text_of_tags.parsed(old), _tags(new, Op.RENAME))
-        if any(len(side) != 1 for side in both):
-            raise _RuleError(f"`rename` wants one new tag for one old tag, at `{old}`", hint)
-        pairs[both[0][0]] = both[1][0]
-    return Rule(Op.RENAME, tuple(pairs), tuple(pairs.values()))
-
-
-def _tags(node: Node, op: Op) -> tuple[str, ...]:
-    if isinstance(node.value, dict | list):
-        raise _RuleError(f"`{op}` wants tags", 'quote a tag with special characters: ":d"')
-    return text_of_tags.parsed(node.raw)
-
-
-def _written(rule: Rule) -> str:
-    """Return a rule's value in YAML's JSON form, every tag quoted and escaped."""
-    old, new = (
-        [text_of_tags.joined((tag,), escape=False) for tag in side]
-        for side in (rule.tags, rule.new)
-    )
-    if rule.op is Op.RENAME:
-        return json.dumps(dict(zip(old, new, strict=True)), ensure_ascii=False)
-    return json.dumps(old, ensure_ascii=False)
+def _rewritten(text: str, rule: Rule) -> str:
+    for pattern, new in zip(rule.tags, rule.new, strict=True):
+        text = replaced(pattern, new, text)
+    return text

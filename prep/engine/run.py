@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from prep import artifacts
-from prep.engine import fanout, publish, sidecars, views
+from prep.engine import fanout, operations, publish, sidecars, views
 from prep.engine.compute import Outcome, outcomes
 from prep.engine.drift import told_changes
 from prep.engine.ledger_file import opened
@@ -34,7 +34,7 @@ def carry_out(order: Order, context: Context) -> Report:
         if order.source is not None:
             return fanout.carry_out(order, context, ledger)
         leg = open_leg(order, context, ledger)
-        edited = remember(leg)
+        edited = remember(leg) + operations.finish(leg)
         total = len(leg.world.folder.pictures) + len(leg.world.folder.faulty)
         report = Report(edited=edited, total=total)
         sidecars.remove_orphans(leg, report)

@@ -1,10 +1,13 @@
-"""Tags as they train: the rules applied to what the tagger or a person wrote."""
+"""Words as they train: the rules applied to what the machine or a person wrote."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from prep import rules as tag_rules
+from prep import picture_facts, rules_file
+from prep.models import Ask, Found
+from prep.picture import Picture
+from prep.rules import Rule, changed, led, reads
 from prep.stage import param, stage
 
 
@@ -12,16 +15,72 @@ from prep.stage import param, stage
 class Params:
     """What the command line and pipelines.yaml accept."""
 
-    rules: str = param("", "file with a YAML list of rules: add, drop, rename, first", file=True)
+    rules: str = param("", "file with a YAML list of rules: add, drop, rename, ...", file=True)
     trigger: str = param("", "word that calls the subject; kept first in every picture's tags")
+    tagger: str = param("", "the tagger that scored, for filters that ask for `score:`", path=True)
 
 
-def load(params: Params, found: tuple[Any, ...]) -> Any:
-    """Return the rules; all mistakes of the file are told at once."""
-    return tag_rules.parse(params.rules, "tags.rules") if params.rules.strip() else ()
+@dataclass(frozen=True)
+class _Opened:
+    """What the params mean."""
+
+    rules: tuple[Rule, ...]
+    reads: tuple[str, ...]
+    labels: tuple[str, ...]
+    count: Callable[[str], int] | None
 
 
-@stage(version=1, reads=("tags?",), writes="training_tags", params=Params, load=load)
-def edit(tags: Sequence[str] | None, params: Params, rules: Any) -> list[str]:
-    """Apply the rules to the tags, and write the dataset file meta.json."""
-    return list(tag_rules.applied(tags or (), rules, params.trigger))
+def uses(values: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return what the rules read: the tags, and what their filters ask for."""
+    text = values.get("rules", "")  # of an old recipe, only the digest of the file is known
+    needs = reads(_rules(text)) if isinstance(text, str) else frozenset[str]()
+    more = [name for need, name in picture_facts.ARTIFACTS.items() if need in needs]
+    return ("tags?", *(f"{name}?" for name in more))
+
+
+def models(params: Params) -> tuple[Ask, ...]:
+    """Return the tagger's labels, where a filter asks for scores."""
+    return picture_facts.asks(reads(_rules(params.rules)), params.tagger)
+
+
+def load(params: Params, found: tuple[Found, ...]) -> Any:
+    """Return the rules, and what their filters need; all mistakes of the file are told at once."""
+    rules = _rules(params.rules)
+    labels = picture_facts.tags_of_labels(params.tagger, found)
+    count = picture_facts.token_counter(reads(rules))
+    return _Opened(rules, uses(vars(params)), labels, count)
+
+
+@stage(
+    version=2,
+    reads=("tags?", "caption?", "key?", "looks?", "scores?"),
+    writes="training_words",
+    params=Params,
+    models=models,
+    load=load,
+    uses=uses,
+)
+def edit(*given: Any) -> dict[str, Any]:
+    """Apply the rules to tags and captions, and write the dataset file meta.json.
+
+    Returns:
+        `tags`: in training order; `caption`: where a rule changed it, else None.
+    """
+    *values, params, opened = given
+    read = {name.rstrip("?"): value for name, value in zip(opened.reads, values, strict=True)}
+    looks, caption = read.get("looks"), read.get("caption") or ""
+    before = Picture(
+        key=read.get("key") or "",
+        tags=tuple(read["tags"] or ()),
+        caption=caption,
+        size=tuple(looks["size"]) if looks else None,
+        scores=picture_facts.by_tag(read.get("scores"), opened.labels),
+        count=opened.count,
+    )
+    after = changed(before, opened.rules)
+    told = None if after.caption == caption else after.caption
+    return {"tags": list(led(after.tags, params.trigger)), "caption": told}
+
+
+def _rules(text: str) -> tuple[Rule, ...]:
+    return rules_file.parse(text, "tags.rules") if text.strip() else ()

@@ -1,16 +1,14 @@
 """The dataset file: every sample with what it trains on."""
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from prep import dataset
 from prep.chain import edited
+from prep.concepts import concept_of
 from prep.dataset import PERSONS, TEXTS, Concept, Dataset, Sample
 from prep.stage import Rows, Shape, param, stage
-
-_REPEATS = re.compile(r"(\d+)_(.+)")
 
 
 @dataclass(frozen=True)
@@ -27,7 +25,7 @@ class Params:
 @stage(
     version=1,
     reads=(
-        "digest", "looks", "training_tags", "caption?", "concept?", "weight?", "lineage?",
+        "digest", "looks", "training_words", "caption?", "concept?", "weight?", "lineage?",
         *(f"meta.{field}?" for field in PERSONS),
     ),
     writes="meta",
@@ -55,10 +53,10 @@ def _sample(key: str, row: Mapping[str, Any], params: Params) -> Sample:
     sample = Sample(
         digest=row["digest"],
         original_size=tuple(row["looks"]["size"]),
-        tags=tuple(row["training_tags"]),
-        caption=row["caption"] or "",
+        tags=tuple(row["training_words"]["tags"]),
+        caption=_caption(row),
         text=params.text,
-        concept=row["concept"] or _folder(key)[1],
+        concept=row["concept"] or concept_of(key)[1],
         weight=1.0 if row["weight"] is None else row["weight"],
         flip=bool(row["lineage"] and row["lineage"]["flip"]),
         source=row["lineage"],
@@ -66,20 +64,17 @@ def _sample(key: str, row: Mapping[str, Any], params: Params) -> Sample:
     return edited(sample, row)
 
 
+def _caption(row: Mapping[str, Any]) -> str:
+    """Return the caption as a rule changed it, or as it was written."""
+    ruled: str | None = row["training_words"]["caption"]
+    return (row["caption"] or "") if ruled is None else ruled
+
+
 def _concepts(rows: Rows, samples: Mapping[str, Sample], params: Params) -> dict[str, Concept]:
     """Return the concepts of all samples; a folder `10_name` repeats its pictures ten times."""
-    repeats = {name: count for key in rows.rows for count, name in [_folder(key)] if count}
+    repeats = {name: count for key in rows.rows for count, name in [concept_of(key)] if count}
     names = sorted({sample.concept for sample in samples.values()} | {""})
     return {
         name: Concept(repeats=repeats.get(name) or params.repeats, trigger=params.trigger)
         for name in names
     }
-
-
-def _folder(key: str) -> tuple[int, str]:
-    """Return the repeats and the concept that a key's first sub-folder names; 0 and "" without."""
-    first, slash, _ = key.partition("/")
-    numbered = _REPEATS.fullmatch(first)
-    if not slash:
-        return 0, ""
-    return (int(numbered[1]), numbered[2]) if numbered else (0, first)

@@ -1,9 +1,14 @@
+import re
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from prep.errors import ConfigError
-from prep.rules import Op, Rule, applied, dump, parse
+from prep.filter_text import parsed
+from prep.rules import Op, Rule, applied
+from prep.rules_file import dump, parse
 from prep.tags import canonical
 
 RULES = """\
@@ -88,7 +93,7 @@ def test_all_mistakes_of_a_file_are_told_at_once() -> None:
     """Row 47: every faulty rule is named with its line and what was probably meant."""
     text = (
         "- drpo: blurry\n- add:\n- drop: x\n- rename: {a: [b]}\n- first: {a: b}\n"
-        "- add: x\n  drop: y\n- word\n- rename: a\n- rename: {a: 'b, c'}\n- rename: {a: }\n"
+        "- where: y\n- word\n- rename: a\n- rename: {a: 'b, c'}\n- rename: {a: }\n"
     )
 
     with pytest.raises(ConfigError) as caught:
@@ -101,11 +106,11 @@ def test_all_mistakes_of_a_file_are_told_at_once() -> None:
         ("`tags.rules` line 2: `add` names no tag", "write `- add: tag`"),
         ("`tags.rules` line 4: `rename` wants tags", quote),
         ("`tags.rules` line 5: `first` wants tags", quote),
-        ("`tags.rules` line 6: a rule has one key", "write `- drop: blurry`"),
-        ("`tags.rules` line 8: a rule has one key", "write `- drop: blurry`"),
-        ("`tags.rules` line 9: `rename` names no old and new tag", rename),
+        ("`tags.rules` line 6: a rule says what to do", "write `- drop: blurry`"),
+        ("`tags.rules` line 7: a rule says what to do", "write `- drop: blurry`"),
+        ("`tags.rules` line 8: `rename` names no old and new tag", rename),
+        ("`tags.rules` line 9: `rename` wants one new tag for one old tag, at `a`", rename),
         ("`tags.rules` line 10: `rename` wants one new tag for one old tag, at `a`", rename),
-        ("`tags.rules` line 11: `rename` wants one new tag for one old tag, at `a`", rename),
     ]
 
 
@@ -130,9 +135,20 @@ tags = st.lists(hostile.map(canonical).filter(bool), unique=True, min_size=1, ma
 
 @st.composite
 def rules(draw: st.DrawFn) -> Rule:
-    op, old = draw(st.sampled_from(list(Op))), tuple(draw(tags))
-    new = tuple(draw(tags)[0] for _ in old) if op is Op.RENAME else ()
-    return Rule(op, old, new)
+    """Rules with each operation at most once, as a mapping has each key once."""
+    each = [one(op, draw) for op in draw(st.permutations(list(Op)))[: draw(st.integers(1, 3))]]
+    where = parsed('solo or not (width<512 and tag:"a \\\\ b")') if draw(st.booleans()) else None
+    return replace(each[0], where=where, then=tuple(each[1:]))
+
+
+def one(op: Op, draw: st.DrawFn) -> Rule:
+    old = tuple(draw(tags))
+    if op is Op.CAPTION:
+        return Rule(op, old[:1])
+    if op in (Op.REPLACE, Op.REPLACE_CAPTION):
+        plain = tuple(dict.fromkeys(re.escape(tag)[:100].rstrip("\\") for tag in old))
+        return Rule(op, plain, tuple(tag.replace("\\", "/") for tag in old[: len(plain)]))
+    return Rule(op, old, tuple(draw(tags)[0] for _ in old) if op is Op.RENAME else ())
 
 
 @given(st.lists(rules(), max_size=4))

@@ -1,5 +1,7 @@
 """Rules and trigger, as the stage applies them."""
 
+from typing import Any
+
 import pytest
 
 from prep.errors import ConfigError
@@ -13,10 +15,16 @@ RULES = """\
 """
 
 
+def worded(tags: list[str] | None, *more: object, **params: str) -> dict[str, Any]:
+    """Return the words that the stage makes; `more` is what the filters of the rules read."""
+    chosen = Params(**params)
+    found: dict[str, Any] = edit.run(tags, *more, chosen, load(chosen, ()))
+    return found
+
+
 def edited(tags: list[str] | None, **params: str) -> list[str]:
     """Return the tags that the stage makes."""
-    chosen = Params(**params)
-    found: list[str] = edit.run(tags, chosen, load(chosen, ()))
+    found: list[str] = worded(tags, **params)["tags"]
     return found
 
 

@@ -20,7 +20,8 @@ def row(**more: Any) -> dict[str, Any]:
     cells: dict[str, Any] = dict.fromkeys(
         ("caption", "concept", "weight", "lineage", *(f"meta.{name}" for name in PERSONS))
     )
-    cells |= {"digest": "d", "looks": {"size": [30, 20]}, "training_tags": ["a", "b"]}
+    cells |= {"digest": "d", "looks": {"size": [30, 20]}}
+    cells["training_words"] = {"tags": ["a", "b"], "caption": None}
     return cells | {name.replace("meta_", "meta."): value for name, value in more.items()}
 
 

@@ -1,0 +1,238 @@
+"""One-off edits at the command line: the same operations and filters as in `tags.rules`.
+
+In a folder they are what a person would have typed into the text files, in a dataset file what
+they would have typed there; either way the words are a person's from then on. Saved as a rule,
+they are no edit of anyone's words: the rules file changes words on their way into the dataset.
+"""
+
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from prep import orders, rules_file
+from prep.changes import Change, between
+from prep.config import Pipeline
+from prep.edit_targets import FolderTarget, Target, meta_target
+from prep.engine import operations
+from prep.engine.ledger_file import opened, snapshot
+from prep.engine.leg import Context, Leg, Order, open_leg
+from prep.engine.lock import held
+from prep.engine.operation import Operation, TextFile
+from prep.engine.run import remember
+from prep.errors import ConfigError, DatasetError, UsageError
+from prep.filters import Filter
+from prep.picture import Picture
+from prep.rules import Rule, changed, reads
+
+_SHOWN = 20
+
+
+@dataclass(frozen=True)
+class Request:
+    """What one command line asks for.
+
+    Attributes:
+        target: A folder of pictures, or a dataset file.
+        where: The pictures it is for; None for all.
+        rule: What to do; None to list the pictures that answer.
+        dry: Show it, change nothing.
+        save: Append it to the rules file instead.
+        state: `--state`.
+        tagger: Whose scores a filter asks for; empty for the pipeline's.
+        said: The command, as a person could type it.
+    """
+
+    target: Path
+    where: Filter | None
+    rule: Rule | None
+    said: str
+    dry: bool = False
+    save: bool = False
+    state: Path | None = None
+    tagger: str = ""
+
+
+def edit(request: Request, context: Context, pipeline: Pipeline | None) -> int:
+    """Do what a command line asks for, and tell; return the exit code: 4 where words wait."""
+    target = _target(request, pipeline)
+    wet = request.rule is not None and not request.dry
+    with _leg(target.order, context, wet) as leg:
+        if wet and operations.last_said(leg) == request.said:
+            operations.finish(leg)
+            context.console.say(f"finished `{request.said}`, which was stopped before")
+            return 0
+        pictures = target.pictures(leg, _needs(request, pipeline), wet)
+        meant = {
+            key: picture
+            for key, picture in pictures.items()
+            if request.where is None or request.where.holds(picture)
+        }
+        if request.rule is None:
+            return _listed(target, meant, pictures, context)
+        rules: tuple[Rule, ...] = (replace(request.rule, where=None),)
+        if request.save:
+            return _saved(request, target, leg, pictures, pipeline)
+        changes = between(meant, {key: changed(one, rules) for key, one in meant.items()})
+        waits = [c for c in changes if target.conflicts(leg, c)]
+        changes = [change for change in changes if change not in waits]
+        kept: list[str] = []
+        if wet and changes:
+            kept = operations.carry_out(leg, target.operation(leg, changes, request.said))
+        _told(request, target, (len(meant), len(pictures)), changes, context)
+    for change in waits:
+        context.console.say(f"  conflict: {change.key}: two edits of yours wait for a decision")
+    for name in kept:
+        context.console.say(f"  kept `{name}`: it was edited just now; run again")
+    return 4 if waits or kept else 0
+
+
+def undo(place: Any, context: Context) -> int:
+    """Take the last edit of a folder back; return 4 where some of it was changed since."""
+    say = context.console.say
+    with held(place.state), opened(place.state) as ledger:
+        leg = open_leg(Order(place, ()), context, ledger)
+        remember(leg)
+        done = operations.take_back(leg)
+    if done is None:
+        raise DatasetError(
+            f"there is no edit of `{os.path.relpath(place.root)}` to take back",
+            "`prep edit` with `--add`, `--drop` and the like makes one",
+        )
+    operation, kept = done
+    count = len({word.key for word in operation.words}) or len(operation.texts)
+    say(f"took back `{operation.said}`: {_counted(count, operation)}", kept=kept, count=count)
+    for name in kept:
+        say(f"  kept {name}: it was changed since")
+    return 4 if kept else 0
+
+
+def _counted(count: int, operation: Operation) -> str:
+    what = "picture" if operation.words else "file"
+    return f"{count} {what}{'' if count == 1 else 's'}"
+
+
+def _target(request: Request, pipeline: Pipeline | None) -> Target:
+    step = next((s for s in pipeline.steps if s.command.name == "tag"), None) if pipeline else None
+    values: Mapping[str, Any] = step.values if step else {}
+    tagger = request.tagger or str(values.get("model", ""))
+    escape = bool(values.get("escape"))
+    if request.target.is_dir() or not request.target.suffix.startswith(".json"):
+        place = orders.known_place(request.target, request.state, pipeline)
+        edits = [s for s in pipeline.steps if s.command.name == "edit"] if pipeline else []
+        text = str(edits[0].values.get("text", "tags")) if edits and not request.save else "tags"
+        return FolderTarget(place, tagger, escape, text)
+    target = meta_target(request.target, request.state, pipeline, tagger)
+    return FolderTarget(target.place, tagger, escape) if request.save else target
+
+
+@contextmanager
+def _leg(order: Order, context: Context, wet: bool) -> Iterator[Leg]:
+    """Open the dataset: to change it, under its lock; else from a snapshot of its ledger."""
+    if wet:
+        with held(order.place.state), opened(order.place.state) as ledger:
+            leg = open_leg(order, context, ledger)
+            remember(leg)
+            yield leg
+            with ledger.batch():
+                ledger.know_files(leg.digests.news)
+        return
+    ledger = snapshot(order.place.state)
+    try:
+        yield open_leg(order, replace(context, looking=True), ledger)
+    finally:
+        ledger.close()
+
+
+def _needs(request: Request, pipeline: Pipeline | None) -> frozenset[str]:
+    """Return what has to be known of pictures: for the filter, and for rules that come first."""
+    found = request.where.needs() if request.where else frozenset[str]()
+    if request.save:
+        path = _rules_path(request, pipeline)
+        found |= reads(rules_file.parse(path.read_bytes().decode("utf-8-sig"), path.name))
+    return found
+
+
+def _listed(
+    target: Target, meant: Mapping[str, Picture], all_: Mapping[str, Picture], context: Context
+) -> int:
+    say = context.console.say
+    say(f"`{target.shown}`: {len(meant)} of {len(all_)} pictures match", keys=sorted(meant))
+    if not context.console.json:
+        say(*(f"  {key}" for key in sorted(meant)))
+    return 0
+
+
+def _told(
+    request: Request,
+    target: Target,
+    counts: tuple[int, int],
+    changes: list[Change],
+    context: Context,
+) -> None:
+    say, many = context.console.say, len(changes)
+    would = "would change" if request.dry else "changed"
+    facts = [change.facts() for change in changes]
+    matched = (
+        f"{counts[0]} of {counts[1]} pictures match" if request.where else f"{counts[1]} pictures"
+    )
+    say(f"`{target.shown}`: {matched}, {many} {would}", changes=facts)
+    if context.console.json:
+        return
+    most = many if request.dry or context.console.level > 1 else _SHOWN
+    for change in changes[:most]:
+        say(*(f"  {change.key}: {line}" for line in change.lines()))
+    if many > most:
+        say(f"  ... and {many - most} more; `-v` shows all")
+    if many and not request.dry:
+        say("  `prep undo` takes it back")
+
+
+def _saved(
+    request: Request,
+    target: Target,
+    leg: Leg,
+    pictures: Mapping[str, Picture],
+    pipeline: Pipeline | None,
+) -> int:
+    """Append the rule to the rules file, and tell what it changes behind the rules before it."""
+    path = _rules_path(request, pipeline)
+    data = path.read_bytes()
+    shown = os.path.relpath(path)
+    before = rules_file.parse(data.decode("utf-8-sig"), path.name)
+    rule = replace(request.rule, where=request.where) if request.rule else None
+    added = rules_file.dump([rule] if rule else [])
+    gap = b"" if not data or data.endswith(b"\n") else b"\n"
+    text = data + gap + added.encode()
+    if rules_file.parse(text.decode("utf-8-sig"), path.name) != (*before, rule):
+        raise ConfigError(
+            f"`{shown}` is not a list with one rule below the other", "write it with `- ` lines"
+        )
+    ruled = {key: changed(picture, before) for key, picture in pictures.items()}
+    last = (rule,) if rule else ()
+    changes = between(ruled, {key: changed(one, last) for key, one in ruled.items()})
+    if not request.dry:
+        file = TextFile(leg.world.place.name(path), data, text)
+        operations.carry_out(leg, Operation(request.said, texts=(file,)))
+    meant = sum(request.where.holds(one) for one in ruled.values()) if request.where else len(ruled)
+    _told(replace(request, dry=True), target, (meant, len(ruled)), changes, leg.context)
+    word = "would be added" if request.dry else "added"
+    leg.context.console.say(f"  {word} to `{shown}`:", *(f"    {li}" for li in added.splitlines()))
+    if not request.dry:
+        leg.context.console.say(
+            "  `prep run` brings it into the dataset, `prep undo` takes it back"
+        )
+    return 0
+
+
+def _rules_path(request: Request, pipeline: Pipeline | None) -> Path:
+    steps = [s for s in pipeline.steps if s.command.name == "edit"] if pipeline else []
+    path = steps[0].files.get("rules") if steps else None
+    if path is None:
+        raise UsageError(
+            f"`--save`: no rules file is named for `{os.path.relpath(request.target)}`",
+            "write `- edit: {rules: ./tags.rules}` into pipelines.yaml",
+        )
+    return path

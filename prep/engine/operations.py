@@ -1,0 +1,220 @@
+"""One-off edits of many pictures: done whole or not at all, finished after a crash, taken back.
+
+An operation is one row of the ledger, made durable together with the edits that it means; only
+then are files touched. What a crash leaves is finished by the next run, edit or undo.
+"""
+
+import os
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from prep import dataset, files
+from prep.engine import publish, views
+from prep.engine.ledger import Edit
+from prep.engine.leg import Leg
+from prep.engine.operation import MetaFile, Operation, TextFile, Word, loaded, stored
+from prep.engine.scan import path_in
+from prep.engine.world import published_copy
+
+_LIST = "operations"  # the fact that says which operations can be taken back, and which is in work
+_MOST = 32
+_BATCH = 256
+_META = "meta."
+
+
+def carry_out(leg: Leg, operation: Operation) -> list[str]:
+    """Make an operation durable, then bring the files up to date with it.
+
+    Returns:
+        The names of files that a person edited at this very moment and that were left alone.
+    """
+    finish(leg)
+    found = _known(leg)
+    number = found["last"] + 1
+    kept = [*found["kept"], number]
+    with leg.ledger.batch():
+        if operation.ours:
+            for word in operation.words:
+                _set(leg, word, word.now)
+        leg.ledger.set_fact(f"operation:{number}", stored(operation))
+        for old in kept[:-_MOST]:
+            leg.ledger.set_fact(f"operation:{old}", None)
+        leg.ledger.set_fact(_LIST, {"last": number, "kept": kept[-_MOST:], "open": number})
+    return finish(leg)
+
+
+def take_back(leg: Leg) -> tuple[Operation, list[str]] | None:
+    """Take the last operation back; None where there is none.
+
+    Returns:
+        It, and what of it stays because it was changed since: keys with fields, names of files.
+    """
+    finish(leg)
+    found = _known(leg)
+    if not found["kept"]:
+        return None
+    number = found["kept"][-1]
+    operation = loaded(leg.ledger.fact(f"operation:{number}"))
+    stays = [word for word in operation.words if operation.ours and not _untouched(leg, word)]
+    left = {(word.key, word.field) for word in stays}
+    going = replace(
+        operation,
+        back=True,
+        words=tuple(word for word in operation.words if (word.key, word.field) not in left),
+        texts=tuple(text for text in operation.texts if (text.key, text.field) not in left),
+    )
+    with leg.ledger.batch():
+        if operation.ours:
+            for word in going.words:
+                _set(leg, word, word.edit)
+        leg.ledger.set_fact(f"operation:{number}", stored(going))
+        leg.ledger.set_fact(_LIST, found | {"kept": found["kept"][:-1], "open": number})
+    kept = [f"{word.key}: {word.field.removeprefix(_META)}" for word in stays]
+    return going, kept + finish(leg)
+
+
+def last_said(leg: Leg) -> str:
+    """Return the command of the operation that is not finished; empty where all are."""
+    number = _known(leg)["open"]
+    return loaded(leg.ledger.fact(f"operation:{number}")).said if number else ""
+
+
+def finish(leg: Leg) -> list[str]:
+    """Bring the files up to date with the operation that a crash left open, if any.
+
+    Returns:
+        The names of files that were edited since and are left alone.
+    """
+    found = _known(leg)
+    if not found["open"]:
+        return []
+    operation = loaded(leg.ledger.fact(f"operation:{found['open']}"))
+    kept: list[str] = []
+    for start in range(0, len(operation.texts), _BATCH):
+        kept += _replace_texts(leg, operation, operation.texts[start : start + _BATCH])
+    _replace_metas(leg, operation)
+    with leg.ledger.batch():
+        leg.ledger.set_fact(_LIST, found | {"open": 0})
+        if operation.back:
+            leg.ledger.set_fact(f"operation:{found['open']}", None)
+    return kept
+
+
+def meta_file(leg: Leg, path: Path, words: Iterable[Word]) -> MetaFile | None:
+    """Return what an operation is to know of one dataset file; None where nothing changes there."""
+    data = path.read_bytes()
+    after = patched(data, path.name, _values(words, back=False))
+    if after == data:
+        return None
+    same = patched(after, path.name, _values(words, back=True)) == data
+    name = leg.world.place.name(path)
+    return MetaFile(name, None if same else data, files.digest_bytes(after))
+
+
+def patched(data: bytes, name: str, values: Mapping[str, Mapping[str, Any]]) -> bytes:
+    """Return a dataset file's bytes with some fields of some samples replaced.
+
+    Args:
+        data: The file's bytes; returned as they are where nothing changes.
+        name: Its name, for messages; the suffix decides the format.
+        values: Key -> field -> value. Samples that the file does not have are passed over.
+    """
+    before = dataset.parse(data.decode("utf-8-sig"), name)
+    samples = {
+        key: replace(sample, **values[key]) if key in values else sample
+        for key, sample in before.samples.items()
+    }
+    if samples == before.samples:
+        return data
+    return dataset.dump(replace(before, samples=samples), name)
+
+
+def _untouched(leg: Leg, word: Word) -> bool:
+    known = leg.world.edits.get((word.key, word.field))
+    return known is not None and known.value == word.now.value
+
+
+def _set(leg: Leg, word: Word, edit: Edit | None) -> None:
+    leg.ledger.edit(word.key, word.field, edit)
+    if edit is None:
+        leg.world.edits.pop((word.key, word.field), None)
+    else:
+        leg.world.edits[word.key, word.field] = edit
+
+
+def _replace_texts(leg: Leg, operation: Operation, texts: Iterable[TextFile]) -> list[str]:
+    kept: list[str] = []
+    outputs: list[publish.Output] = []
+    gone: list[tuple[Path, str]] = []
+    for text in texts:
+        sides = (text.before, text.after)
+        old, new = reversed(sides) if operation.back else sides
+        path = _path(leg, text)
+        there = path.read_bytes() if path.exists() else None
+        if there == new:
+            continue
+        if there != old:
+            kept.append(text.name)
+        elif new is None:
+            gone.append((path, text.name))
+        elif text.key:
+            outputs.append(publish.Output(path, text.name, new))
+        else:  # a file that is no view of the ledger: nothing is known of it there
+            files.write(path, new)
+    publish.publish(leg.ledger, outputs)
+    for output in outputs:
+        leg.world.on_disk[output.name] = leg.world.outputs[output.name] = output.digest()
+    for path, name in gone:
+        publish.remove(leg.ledger, path, name)
+        leg.world.on_disk.pop(name, None)
+        leg.world.outputs.pop(name, None)
+    return kept
+
+
+def _replace_metas(leg: Leg, operation: Operation) -> None:
+    values = _values(operation.words, operation.back)
+    for meta in operation.metas:
+        path = leg.world.place.file(meta.name)
+        if not path.exists():
+            continue
+        data = path.read_bytes()
+        exact = operation.back and files.digest_bytes(data) == meta.after
+        new = meta.exact if exact and meta.exact else patched(data, path.name, values)
+        if new == data:
+            continue
+        if not operation.ours:
+            files.write(path, new)
+            continue
+        copy = published_copy(files.digest_bytes(new))
+        outputs = [publish.Output(leg.world.place.file(copy), copy, new)]
+        outputs.append(publish.Output(path.absolute(), meta.name, new))
+        publish.publish(leg.ledger, outputs)
+        leg.world.outputs |= {output.name: output.digest() for output in outputs}
+    views.drop_copies(leg)
+
+
+def _values(words: Iterable[Word], back: bool) -> dict[str, dict[str, Any]]:
+    """Return key -> field -> value of the dataset files, after an operation or before it."""
+    found: dict[str, dict[str, Any]] = {}
+    for word in words:
+        if word.field.startswith(_META):
+            value = word.was if back else word.now.value
+            field = word.field.removeprefix(_META)
+            found.setdefault(word.key, {})[field] = tuple(value) if field == "tags" else value
+    return found
+
+
+def _path(leg: Leg, text: TextFile) -> Path:
+    """Return where a text file lies, as the disk spells it."""
+    folder = leg.world.folder
+    if text.name in folder.sidecars:
+        return Path(path_in(folder.root, folder.sidecars[text.name]))
+    if text.key in folder.pictures:
+        return Path(leg.world.sidecar_file(text.key, os.path.splitext(text.name)[1]))
+    return leg.world.place.file(text.name)
+
+
+def _known(leg: Leg) -> dict[str, Any]:
+    return leg.ledger.fact(_LIST) or {"last": 0, "kept": [], "open": 0}
