@@ -64,7 +64,7 @@ def to_prune(
 
     Args:
         samples: Key -> (concept, tags).
-        share: Least share of a concept's pictures; 0 for no pruning.
+        share: Least share of a concept's pictures, in (0, 1].
         kept: Tags that are never pruned.
     """
     concepts: dict[str, list[Collection[str]]] = {}
@@ -72,8 +72,6 @@ def to_prune(
         concepts.setdefault(concept, []).append(tags)
     usual = {
         concept: {tag for tag in everywhere(each, share) if is_trait(tag) and tag not in kept}
-        if share
-        else set()
         for concept, each in concepts.items()
     }
     return {
