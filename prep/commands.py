@@ -40,7 +40,11 @@ class Command:
     def asked(self, values: Mapping[str, Any]) -> tuple[Asked, ...]:
         """Return its stages with params: `values` where given, defaults elsewhere."""
         params = [(stage, built(stage, values)) for stage in self.stages]
-        return tuple(Asked(stage.given(vars(given)), given, self.name) for stage, given in params)
+        return tuple(
+            Asked(stage.given(vars(given)), given, self.name)
+            for stage, given in params
+            if stage.wanted is None or stage.wanted(given)
+        )
 
 
 def all_commands(stages: Iterable[Stage]) -> dict[str, Command]:

@@ -100,6 +100,7 @@ class Stage:
         load: Builds what `run` receives last, from the params and the models found.
         models: The models.Ask values its results depend on, from the params.
         batch: Name of the param with the number of samples a call takes; None for one at a time.
+        wanted: From the params, whether they ask for the stage at all; None: they always do.
         at_once: From the params, how many calls of one sample each may be waiting for an answer
             from elsewhere, each in a thread of its own; 0: calls of `batch` samples, one by one.
         dear: Each result took so long that it is made durable at once, not with those after it.
@@ -131,6 +132,7 @@ class Stage:
     packed: bool = False
     yields: str = ""
     uses: Callable[[Mapping[str, Any]], tuple[str, ...]] | None = None
+    wanted: Callable[[Any], bool] | None = None
     at_once: Callable[[Any], int] | None = None
     dear: bool = False
 

@@ -56,6 +56,7 @@ def of_rows(leg: Leg, rows: Iterable[Row], key: str, coming: Coming) -> Iterator
 
 def of_results(leg: Leg, key: str) -> Iterator[str]:
     """Yield a line per stage with a result, where no pipeline says what is wanted now."""
+    leg.know_recipes()
     for stage in leg.context.stages.values():
         made = leg.values.made(stage.name).get(key)
         if made is None:

@@ -59,7 +59,9 @@ def base_text(stage: Stage, params: Any, models: tuple[str, ...], images: int) -
     }
     # A model is known by its digest: under another name or path it gives the same results.
     if models and stage.shape is not Shape.VIEW:
-        values.pop("model", None)
+        for item in fields(params):
+            if item.name == "model" or (item.metadata["path"] and stage.uses is None):
+                values.pop(item.name)
     recipe = {"stage": stage.name, "version": stage.version, "params": values, "models": models}
     return canonical(recipe | ({"images": images} if images else {}))
 

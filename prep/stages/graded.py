@@ -20,21 +20,21 @@ class Params:
     """What the command line and pipelines.yaml accept."""
 
     model: str = param("wd-vit-tagger-v3", "a tagger: name, hub id, folder or `tiny`", path=True)
+    second: str = param("", "a second tagger, to combine with the first", path=True)
     underscores: bool = param(False, "leave labels their underscores")
     emoticons: str = param("", "further labels that keep their underscores, as `^_^` does")
 
 
 def models(params: Params) -> tuple[Ask, ...]:
     """Return where the tagger's labels are: all that this reads of a model."""
-    from tagger_models.registry import ask_labels
+    from tagger_models.vocabulary import asks
 
-    return (ask_labels(params.model),)
+    return asks(params.model, params.second)
 
 
 def load(params: Params, found: tuple[Found, ...]) -> Any:
     """Return category and tag of each of the tagger's labels, in their order."""
-    from tagger_models.labels import read_labels
-    from tagger_models.registry import profile
+    from tagger_models.vocabulary import vocabulary
 
     faces = text_of_tags.KAOMOJI.union(text_of_tags.parsed(params.emoticons))
     return [
@@ -44,18 +44,19 @@ def load(params: Params, found: tuple[Found, ...]) -> Any:
             if params.underscores
             else text_of_tags.spaced(label.name, faces),
         )
-        for label in read_labels(found[0], profile(params.model))
+        for label in vocabulary(params.model, params.second, found)[0]
     ]
 
 
 @stage(
     version=1,
-    reads=("scores",),
+    reads=("scores", "combined_scores?"),
     writes="graded",
     params=Params,
     commands=("tag",),
     models=models,
     load=load,
+    uses=lambda values: ("combined_scores",) if values.get("second") else ("scores",),
 )
 def graded(scores: bytes, params: Params, labels: Any) -> dict[str, list[list[Any]]]:
     """Note what the tagger saw in each category, for tags.xlsx; at least 0.1, all ratings.

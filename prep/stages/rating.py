@@ -14,31 +14,32 @@ class Params:
     """What the command line and pipelines.yaml accept."""
 
     model: str = param("wd-vit-tagger-v3", "a tagger: name, hub id, folder or `tiny`", path=True)
+    second: str = param("", "a second tagger, to combine with the first", path=True)
 
 
 def models(params: Params) -> tuple[Ask, ...]:
     """Return where the tagger's labels are: all that this reads of a model."""
-    from tagger_models.registry import ask_labels
+    from tagger_models.vocabulary import asks
 
-    return (ask_labels(params.model),)
+    return asks(params.model, params.second)
 
 
 def load(params: Params, found: tuple[Found, ...]) -> Any:
     """Return the tagger's labels."""
-    from tagger_models.labels import read_labels
-    from tagger_models.registry import profile
+    from tagger_models.vocabulary import vocabulary
 
-    return read_labels(found[0], profile(params.model))
+    return vocabulary(params.model, params.second, found)[0]
 
 
 @stage(
     version=1,
-    reads=("scores",),
+    reads=("scores", "combined_scores?"),
     writes="rating",
     params=Params,
     commands=("tag",),
     models=models,
     load=load,
+    uses=lambda values: ("combined_scores",) if values.get("second") else ("scores",),
 )
 def rating(scores: bytes, params: Params, labels: Any) -> str:
     """Name the most probable rating, for tags.csv; equal scores keep label order."""

@@ -16,6 +16,7 @@ class Params:
     """What the command line and pipelines.yaml accept. A threshold of 0 is the tagger's own."""
 
     model: str = param("wd-vit-tagger-v3", "a tagger: name, hub id, folder or `tiny`", path=True)
+    second: str = param("", "a second tagger, to combine with the first", path=True)
     threshold: float = param(
         0.0, "least probability of a general tag; 0: the tagger's own", ge=0, le=1
     )
@@ -44,20 +45,18 @@ class Params:
 
 def models(params: Params) -> tuple[Ask, ...]:
     """Return where the tagger's labels are: all that rendering reads of a model."""
-    from tagger_models.registry import ask_labels
+    from tagger_models.vocabulary import asks
 
-    return (ask_labels(params.model),)
+    return asks(params.model, params.second)
 
 
 def load(params: Params, found: tuple[Found, ...]) -> Any:
     """Return a function from scores to tags, made for the tagger's labels."""
-    from tagger_models.labels import read_labels
-    from tagger_models.registry import profile
+    from tagger_models.vocabulary import vocabulary
 
-    row = profile(params.model)
-    labels = read_labels(found[0], row)
+    labels, own = vocabulary(params.model, params.second, found)
     asked = {"general": params.threshold, "character": params.character_threshold}
-    limits = chosen(labels, row.thresholds, asked, params.thresholds)
+    limits = chosen(labels, own, asked, params.thresholds)
     style = Style(
         thresholds=limits.of_categories,
         of_labels=limits.of_labels,
@@ -75,12 +74,13 @@ def load(params: Params, found: tuple[Found, ...]) -> Any:
 
 @stage(
     version=2,
-    reads=("scores",),
+    reads=("scores", "combined_scores?"),
     writes="tags",
     params=Params,
     commands=("tag",),
     models=models,
     load=load,
+    uses=lambda values: ("combined_scores",) if values.get("second") else ("scores",),
 )
 def render(scores: bytes, params: Params, rendered: Any) -> list[str]:
     """Turn scores into tags; a changed threshold costs no inference.

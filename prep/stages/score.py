@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from prep.models import Ask, Found
-from prep.scores import FLOOR, packed
+from prep.scores import kept
 from prep.stage import param, stage
 
 if TYPE_CHECKING:
@@ -18,8 +18,13 @@ class Params:
 
     model: str = param("wd-vit-tagger-v3", "a tagger: name, hub id, folder or `tiny`", path=True)
     batch: int = param(4, "pictures per call of the model", ge=1, speed=True)
-    device: str = param("auto", "auto, cpu or cuda", speed=True, choices=("auto", "cpu", "cuda"))
-    threads: int = param(2, "CPU threads of the tagger", ge=1, speed=True)
+    device: str = param(
+        "auto",
+        "auto, cpu, cuda, rocm, directml or openvino",
+        speed=True,
+        choices=("auto", "cpu", "cuda", "rocm", "directml", "openvino"),
+    )
+    threads: int = param(0, "CPU threads of the tagger; 0: all cores", ge=0, speed=True)
 
 
 def models(params: Params) -> tuple[Ask, ...]:
@@ -55,8 +60,4 @@ def score(images: Sequence["Image.Image"], params: Params, tagger: Any) -> list[
     Returns:
         Per picture `packed` scores: label ids and probabilities in [0, 1], in label order.
     """
-    import numpy as np
-
-    always = np.array([label.category == "rating" for label in tagger.labels])
-    kept = [(row, np.flatnonzero((row >= FLOOR) | always)) for row in tagger.score_fitted(images)]
-    return [packed(list(zip(ids.tolist(), row[ids].tolist(), strict=True))) for row, ids in kept]
+    return kept(tagger.labels, tagger.score_fitted(images))

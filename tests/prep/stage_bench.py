@@ -62,9 +62,10 @@ class Bench:
         return found[0] if found else None
 
     def params(self, stage: Stage) -> Any:
-        """Return default params, with `tiny` where a model is asked for."""
-        named = "model" in stage.params.__dataclass_fields__
-        return stage.params(model="tiny") if named else stage.params()
+        """Return params that want the stage: defaults, with `tiny` where a model is asked for."""
+        asked = ("model",) if stage.wanted is None else ("model", "second")
+        named = [name for name in asked if name in stage.params.__dataclass_fields__]
+        return stage.params(**dict.fromkeys(named, "tiny"))
 
     def found(self, stage: Stage) -> tuple[Any, ...]:
         """Return the models that a stage asks for."""

@@ -1,0 +1,58 @@
+"""The scores of two taggers as one; see `tagger_models.combine` for the ways. No inference."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from prep.models import Ask, Found
+from prep.stage import param, stage
+
+
+@dataclass(frozen=True)
+class Params:
+    """What the command line and pipelines.yaml accept."""
+
+    model: str = param("wd-vit-tagger-v3", "a tagger: name, hub id, folder or `tiny`", path=True)
+    second: str = param("", "a second tagger, to combine with the first", path=True)
+    combine: str = param(
+        "union",
+        "two taggers: union (either is sure), intersection (both are), or mean of their scores",
+        choices=("union", "intersection", "mean"),
+    )
+    share: float = param(0.5, "weight of the first tagger in a mean", ge=0, le=1)
+
+
+def models(params: Params) -> tuple[Ask, ...]:
+    """Return where the labels of both taggers are."""
+    from tagger_models.vocabulary import asks
+
+    return asks(params.model, params.second)
+
+
+def load(params: Params, found: tuple[Found, ...]) -> Any:
+    """Return a function from two packed scores to one."""
+    from tagger_models.combine import Combiner
+    from tagger_models.vocabulary import of_two
+
+    both = of_two((params.model, params.second), found)
+    return Combiner(both, params.combine, params.share)
+
+
+@stage(
+    version=1,
+    reads=("scores", "second_scores"),
+    writes="combined_scores",
+    params=Params,
+    commands=("tag",),
+    models=models,
+    load=load,
+    wanted=lambda params: bool(params.second),
+    packed=True,
+)
+def combined(first: bytes, second: bytes, params: Params, combiner: Any) -> bytes:
+    """Combine the scores of two taggers: union, intersection or mean.
+
+    Returns:
+        `packed` scores by the labels of both: the first one's, then those only the second knows.
+    """
+    scores: bytes = combiner(first, second)
+    return scores

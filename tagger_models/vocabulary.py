@@ -1,0 +1,55 @@
+"""The labels that scores are of, and the thresholds that come with them: one tagger's, or two's."""
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from prep.models import Ask
+from tagger_models.base import Label
+from tagger_models.combine import Both, Tagger, joined
+from tagger_models.labels import read_labels
+from tagger_models.model_files import default_thresholds
+from tagger_models.registry import ask_labels, profile
+
+if TYPE_CHECKING:
+    from prep.models import Found
+
+
+def asks(model: str, second: str = "") -> tuple[Ask, ...]:
+    """Return where the labels are: no weights are read.
+
+    Args:
+        model: The tagger.
+        second: The one whose scores are combined with it; empty for none.
+
+    Raises:
+        ConfigError, ModelFileError: As for `registry.profile`.
+    """
+    return tuple(ask_labels(name) for name in (model, second) if name)
+
+
+def vocabulary(
+    model: str, second: str, found: Sequence["Found"]
+) -> tuple[tuple[Label, ...], Mapping[str, float]]:
+    """Return the labels, in the order of the scores' ids, and category -> least probability.
+
+    Args:
+        model: The tagger.
+        second: The one that is combined with it; empty for none.
+        found: What `asks` led to.
+
+    Raises:
+        ModelFileError: A label file, or a file of thresholds, is not as it has to be.
+    """
+    if second:
+        both = of_two((model, second), found)
+        return both.labels, both.thresholds
+    row = profile(model)
+    return read_labels(found[0], row), default_thresholds(found[0], row)
+
+
+def of_two(names: tuple[str, str], found: Sequence["Found"]) -> Both:
+    """Return the vocabularies of two taggers as one; see `vocabulary`."""
+    first, second = (
+        Tagger(*vocabulary(name, "", [one])) for name, one in zip(names, found, strict=True)
+    )
+    return joined(first, second)
