@@ -24,7 +24,7 @@ from tinyworld.world import ACCESSORIES, BACKGROUNDS, BODIES, COLOURS, HATS, POS
 if TYPE_CHECKING:
     from torch import Generator, Tensor
 
-PLAN = Plan(steps=6_000, rate=2e-3, warmup=300, seed=31)
+PLAN = Plan(steps=5_000, rate=2e-3, warmup=300, seed=31)
 COUNT = 24_000  # drawings that are learnt from
 _BATCH = 64
 

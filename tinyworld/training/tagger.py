@@ -64,7 +64,7 @@ def train_tagger(
         return _loss(net, batch, target.to(device))
 
     learn(net, loss_of, plan, work / "tagger.pt")
-    settle(net, found)
+    settle(net, found, min(_SETTLED_ON, plan.steps))
     folder.mkdir(parents=True, exist_ok=True)
     write_tagger(net.cpu(), folder)
 
@@ -114,7 +114,7 @@ def logits(net: Any, batch: "Tensor") -> "Tensor":
     return answer
 
 
-def settle(net: Any, found: Drawings) -> None:
+def settle(net: Any, found: Drawings, batches: int) -> None:
     """Give the batch norms the means and deviations that the averaged weights have."""
     import torch
     from torch import nn
@@ -125,7 +125,7 @@ def settle(net: Any, found: Drawings) -> None:
         norm.momentum = None  # a plain mean over all batches
     device = next(net.parameters()).device
     with torch.no_grad():
-        for number in range(_SETTLED_ON):
+        for number in range(batches):
             dice = torch.Generator().manual_seed(number)
             numbers = found.chosen(_BATCH, dice)
             logits(net.train(), spoilt(views(found, numbers, SIDE, False, dice), dice).to(device))
