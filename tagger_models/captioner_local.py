@@ -111,7 +111,8 @@ class LocalCaptioner:
                 )
             except (TemplateError, TypeError):
                 continue
-            if prompt in text and (mark is None or str(mark) in text):
+            shown = mark is None or str(mark) in text
+            if prompt in text and shown and str(parts[0]) not in text:  # no code for the parts
                 return text
         raise ValueError("its chat template takes no picture with a question")
 

@@ -220,6 +220,9 @@ def _loaded(found: Found, family: Family) -> tuple[Any, Any, list[str]]:
 
     folder = str(found.path)
     safe = any(path.suffix == ".safetensors" for path, _, _ in found.files)
+    untyped: Any = AutoProcessor
+    # First, since it is small: what it lacks is told before gigabytes are read.
+    processor = untyped.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
     # transformers does not say in its types that the answer is then a pair
     pair: Any = AutoModelForImageTextToText.from_pretrained(
         folder,
@@ -229,9 +232,6 @@ def _loaded(found: Found, family: Family) -> tuple[Any, Any, list[str]]:
         weights_only=True,
         dtype="auto" if family.dtype == "auto" else getattr(torch, family.dtype),
         output_loading_info=True,
-    )
-    processor: Any = AutoProcessor.from_pretrained(
-        folder, local_files_only=True, trust_remote_code=False
     )
     model, told = pair
     queries = getattr(model.config, "num_query_tokens", None)
