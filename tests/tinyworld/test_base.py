@@ -14,8 +14,9 @@ from safetensors.torch import load_file
 import tinyworld
 from prep import single_file
 from tinyworld.draw import draw
-from tinyworld.training.base import new_text_encoder, new_unet, signal_rates
+from tinyworld.training.base import new_unet, signal_rates
 from tinyworld.training.base_files import write_base, write_tokenizer
+from tinyworld.training.text import new_text_encoder, said_so_far
 from tinyworld.training.vae import new_vae, pixels, scale_latents
 from tinyworld.vocabulary import clip_vocabulary, merges_for
 from tinyworld.words import words
@@ -127,6 +128,13 @@ def test_the_committed_files_are_of_these_shapes(tmp_path: Path) -> None:
             assert {k: v.shape for k, v in made.items()} == {k: v.shape for k, v in kept.items()}
         elif "tokenizer" in name:
             assert ours.read_bytes() == theirs.read_bytes()
+
+
+def test_a_state_is_asked_for_what_was_said_up_to_it() -> None:
+    """A token counts from its place on, once however often it is said."""
+    found = said_so_far(torch.tensor([[2, 0, 2, 1]]), 4)
+
+    assert found.tolist() == [[[0, 0, 1, 0], [1, 0, 1, 0], [1, 0, 1, 0], [1, 1, 1, 0]]]
 
 
 def test_latents_are_scaled_and_pictures_stay() -> None:

@@ -1,4 +1,4 @@
-"""Train the base model: a U-Net and its text encoder, together, on the latents of drawings.
+"""Train the base model: a U-Net, on the latents of drawings and the states of what they show.
 
 Letters: B batch, C channels, H and W height and width of latents, L tokens, D features.
 """
@@ -8,11 +8,11 @@ import random
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tinyworld.training.base_files import SCHEDULER, write_base, write_tokenizer
+from tinyworld.training.base_files import SCHEDULER, write_base
 from tinyworld.training.pictures import Shape, pictures, scene_at, share
 from tinyworld.training.slices import Plan, learn
+from tinyworld.training.text import TOKENS, WIDTH, opened_tokenizer, train_text
 from tinyworld.training.vae import pixels, train_vae
-from tinyworld.vocabulary import END, START
 from tinyworld.words import prompt
 from tinyworld.world import SHAPES
 
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 _LEVELS = (64, 96, 96, 64)
-_WIDTH, _TOKENS = 64, 77
 _COUNT, _BATCH = 24_000, 32
 PLAN = Plan(steps=4_500, rate=1e-3)
 _GAMMA = 5.0
@@ -35,55 +34,34 @@ def new_unet() -> Any:
         sample_size=16,
         block_out_channels=_LEVELS,
         layers_per_block=1,
-        cross_attention_dim=_WIDTH,
+        cross_attention_dim=WIDTH,
         attention_head_dim=4,  # that many heads, as SD 1.x's 8: the name is diffusers' mistake
     )
 
 
-def new_text_encoder(vocabulary: dict[str, int]) -> Any:
-    """Return the untrained text encoder: CLIP's twelve layers at a twelfth of their width."""
-    from transformers import CLIPTextConfig, CLIPTextModel
-
-    config = CLIPTextConfig(
-        vocab_size=len(vocabulary),
-        hidden_size=_WIDTH,
-        intermediate_size=2 * _WIDTH,
-        projection_dim=_WIDTH,
-        num_hidden_layers=12,
-        num_attention_heads=4,
-        max_position_embeddings=_TOKENS,
-        bos_token_id=vocabulary[START],
-        eos_token_id=vocabulary[END],
-        pad_token_id=vocabulary[END],
-        architectures=["CLIPTextModel"],
-    )
-    return CLIPTextModel(config)
-
-
 def train_base(work: Path, folder: Path, device: str = "cpu") -> None:
-    """Train VAE, U-Net and text encoder where they are not trained yet; write the folder."""
+    """Train VAE, text encoder and U-Net where they are not trained yet; write the folder."""
     import torch
-    from transformers import CLIPTokenizer
 
     vae = train_vae(work, device)
     latents = {shape: _latents(work, vae, shape, device) for shape in SHAPES}
-    vocabulary = write_tokenizer(folder)
-    tokenizer = CLIPTokenizer.from_pretrained(str(folder / "tokenizer"), local_files_only=True)
+    text = train_text(work, device).to(device).requires_grad_(False)
+    tokenizer = opened_tokenizer(work)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(PLAN.seed)
-        parts = torch.nn.ModuleDict({"unet": new_unet(), "text": new_text_encoder(vocabulary)})
-    parts.to(device)
+        unet = new_unet().to(device)
     signal_T = signal_rates().to(device)
 
     def loss_of(step: int) -> "Tensor":
         latents_BCHW, texts = _batch(latents, step)
         tokens_BL = tokenizer(
-            texts, padding="max_length", max_length=_TOKENS, truncation=True, return_tensors="pt"
+            texts, padding="max_length", max_length=TOKENS, truncation=True, return_tensors="pt"
         ).input_ids
-        return _loss(parts, latents_BCHW.to(device), tokens_BL.to(device), signal_T, step)
+        text_BLD = text(tokens_BL.to(device)).last_hidden_state
+        return _loss(unet, latents_BCHW.to(device), text_BLD, signal_T, step)
 
-    learn(parts, loss_of, PLAN, work / "base.pt")
-    write_base(folder, parts["unet"].cpu(), parts["text"].cpu(), vae)
+    learn(unet, loss_of, PLAN, work / "base.pt")
+    write_base(folder, unet.cpu(), text.cpu(), vae)
 
 
 def signal_rates() -> "Tensor":
@@ -100,7 +78,7 @@ def signal_rates() -> "Tensor":
 
 
 def _loss(
-    parts: Any, latents_BCHW: "Tensor", tokens_BL: "Tensor", signal_T: "Tensor", step: int
+    unet: Any, latents_BCHW: "Tensor", text_BLD: "Tensor", signal_T: "Tensor", step: int
 ) -> "Tensor":
     """Return the error of the predicted noise, weighted by min-SNR (Hang et al. 2023, eq. 5)."""
     import torch
@@ -111,8 +89,7 @@ def _loss(
     timestep_B = timestep_B.to(latents_BCHW.device)
     signal_B111 = signal_T[timestep_B, None, None, None]
     noisy_BCHW = signal_B111.sqrt() * latents_BCHW + (1 - signal_B111).sqrt() * noise_BCHW
-    text_BLD = parts["text"](tokens_BL).last_hidden_state
-    answer_BCHW = parts["unet"](noisy_BCHW, timestep_B, text_BLD).sample
+    answer_BCHW = unet(noisy_BCHW, timestep_B, text_BLD).sample
     ratio_B = (signal_B111 / (1 - signal_B111)).flatten()
     weight_B = ratio_B.clamp(max=_GAMMA) / ratio_B
     each_B: Tensor = (answer_BCHW - noise_BCHW).square().mean((1, 2, 3))
