@@ -35,10 +35,13 @@ def by_threshold(
             never kept.
         of_labels: Label name -> its own, in place of its category's.
     """
-    import numpy as np
-
     least = _least(labels, thresholds, of_labels)
-    return lambda ids, values: np.take(least, ids)
+
+    def cut(ids: "np.ndarray", values: "np.ndarray") -> "np.ndarray":
+        found: np.ndarray = least[ids]
+        return found
+
+    return cut
 
 
 def by_mcut(

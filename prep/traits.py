@@ -64,9 +64,11 @@ def to_prune(
 
     Args:
         samples: Key -> (concept, tags).
-        share: Least share of a concept's pictures, in (0, 1].
+        share: Least share of a concept's pictures, in (0, 1]; 0 prunes nothing.
         kept: Tags that are never pruned.
     """
+    if not share:
+        return {key: [] for key in samples}
     concepts: dict[str, list[Collection[str]]] = {}
     for concept, tags in samples.values():
         concepts.setdefault(concept, []).append(tags)

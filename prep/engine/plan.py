@@ -230,13 +230,8 @@ def _missing(needs: Iterable[tuple[str, bool]], digests: Sequence[str]) -> str |
 def plan_set(
     step: Step, values: Values, keys: Iterable[str], recipes: Mapping[int, Mapping[str, Any]]
 ) -> Plan:
-    """Return what a decision has to do: nothing, or all samples that have what it reads.
-
-    One that its params let read nothing has nothing to decide.
-    """
+    """Return what a decision has to do: nothing, or all samples that have what it reads."""
     needs = step.stage.needs()
-    if not needs:
-        return Plan(step)
     columns = [values.digests(name) for name, _ in needs]
     made = values.made(step.stage.name)
     state = hashlib.sha256()

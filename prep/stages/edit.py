@@ -4,11 +4,14 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from prep import picture_facts, rules_file
+from prep import booru, picture_facts, rules_file
 from prep.models import Ask, Found
 from prep.picture import Picture
 from prep.rules import Rule, changed, led, reads
 from prep.stage import param, stage
+from prep.traits import PRUNE
+
+IMPLIED = ("drop", "add")
 
 
 @dataclass(frozen=True)
@@ -18,6 +21,10 @@ class Params:
     rules: str = param("", "file with a YAML list of rules: add, drop, rename, ...", file=True)
     trigger: str = param("", "word that calls the subject; kept first in every picture's tags")
     tagger: str = param("", "the tagger that scored, for filters that ask for `score:`", path=True)
+    prune: float = param(0.0, PRUNE, ge=0, le=1)
+    aliases: str = param("", "CSV file of a booru's aliases: its own words are used", file=True)
+    implications: str = param("", "CSV file of what follows from which tag", file=True)
+    implied: str = param("drop", "what becomes of tags that follow: drop, add", choices=IMPLIED)
 
 
 @dataclass(frozen=True)
@@ -28,6 +35,7 @@ class _Opened:
     reads: tuple[str, ...]
     labels: tuple[str, ...]
     count: Callable[[str], int] | None
+    known: booru.Known
 
 
 def uses(values: Mapping[str, Any]) -> tuple[str, ...]:
@@ -35,7 +43,8 @@ def uses(values: Mapping[str, Any]) -> tuple[str, ...]:
     text = values.get("rules", "")  # of an old recipe, only the digest of the file is known
     needs = reads(_rules(text)) if isinstance(text, str) else frozenset[str]()
     more = [name for need, name in picture_facts.ARTIFACTS.items() if need in needs]
-    return ("tags?", *(f"{name}?" for name in more))
+    pruned = ("pruned?",) if values.get("prune") else ()
+    return ("tags?", *(f"{name}?" for name in more), *pruned)
 
 
 def models(params: Params) -> tuple[Ask, ...]:
@@ -48,12 +57,13 @@ def load(params: Params, found: tuple[Found, ...]) -> Any:
     rules = _rules(params.rules)
     labels = picture_facts.tags_of_labels(params.tagger, found)
     count = picture_facts.token_counter(reads(rules))
-    return _Opened(rules, uses(vars(params)), labels, count)
+    known = booru.known(params.aliases, params.implications, params.implied == "add")
+    return _Opened(rules, uses(vars(params)), labels, count, known)
 
 
 @stage(
     version=2,
-    reads=("tags?", "caption?", "key?", "looks?", "scores?"),
+    reads=("tags?", "caption?", "key?", "looks?", "scores?", "pruned?"),
     writes="training_words",
     params=Params,
     models=models,
@@ -63,6 +73,8 @@ def load(params: Params, found: tuple[Found, ...]) -> Any:
 def edit(*given: Any) -> dict[str, Any]:
     """Apply the rules to tags and captions, and write the dataset file meta.json.
 
+    Traits that are pruned go first, then come aliases and implications, rules, and the trigger.
+
     Returns:
         `tags`: in training order; `caption`: where a rule changed it, else None.
     """
@@ -71,7 +83,10 @@ def edit(*given: Any) -> dict[str, Any]:
     looks, caption = read.get("looks"), read.get("caption") or ""
     before = Picture(
         key=read.get("key") or "",
-        tags=tuple(read["tags"] or ()),
+        tags=booru.settled(
+            (tag for tag in read["tags"] or () if tag not in (read.get("pruned") or ())),
+            opened.known,
+        ),
         caption=caption,
         size=tuple(looks["size"]) if looks else None,
         scores=picture_facts.by_tag(read.get("scores"), opened.labels),

@@ -18,11 +18,6 @@ class Params:
     keep: str = param("", "traits that are never left out, with commas")
 
 
-def uses(values: Mapping[str, Any]) -> tuple[str, ...]:
-    """Return what it reads: nothing where nothing is to be pruned, and then it decides nothing."""
-    return ("tags", "concept?") if values.get("prune") else ()
-
-
 @stage(
     version=1,
     reads=("tags", "concept?"),
@@ -30,14 +25,12 @@ def uses(values: Mapping[str, Any]) -> tuple[str, ...]:
     params=Params,
     shape=Shape.DECISION,
     commands=("edit",),
-    uses=uses,
+    wanted=lambda params: params.prune > 0,
 )
 def traits(samples: Mapping[str, tuple[Any, Any]], params: Params) -> dict[str, list[str]]:
     """Find the traits that nearly every picture of a concept has, with `--prune`.
 
     For each key those of its own tags; `edit` leaves them out before it applies the rules.
     """
-    if not params.prune:
-        return {key: [] for key in samples}
     known = {key: (concept or concept_of(key)[1], tags) for key, (tags, concept) in samples.items()}
     return to_prune(known, params.prune, parsed(params.keep))
