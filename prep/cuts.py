@@ -69,7 +69,7 @@ def by_mcut(
     bottoms = [max(_MCUT_LEAST.get(name, 0.0), FLOOR) for name in names]
 
     def cut(ids: "np.ndarray", values: "np.ndarray") -> "np.ndarray":
-        found = least[ids].astype(np.float32)
+        found: np.ndarray = least[ids].astype(np.float32)
         of = kinds[ids]
         for kind, (size, bottom) in enumerate(zip(sizes, bottoms, strict=True)):
             mine = of == kind

@@ -19,7 +19,8 @@ ROOT = Path(package.__file__).parents[1]
 HELP = Path(__file__).parents[1] / "golden" / "help"
 COMMANDS = (
     "augment", "bucket", "caption", "crop", "duplicates", "edit", "init", "latents", "plan",
-    "reset", "review", "review export", "review import", "run", "stages", "status", "tag", "why",
+    "reset", "review", "review export", "review import", "run", "stages", "status", "tag",
+    "tags", "why",
 )  # fmt: skip
 
 # DESIGN.md, promise 10.
