@@ -14,7 +14,7 @@ from prep.stage import Failed, param, stage
 
 # The artifact that holds a variable of a prompt.
 _HOLDS = {
-    "tags": "tags",
+    "tags": "tags?",
     "name": "key",
     "folder": "key",
     "notes": "notes?",
@@ -119,22 +119,40 @@ def caption(*given: Any) -> list[Any]:
     Returns:
         Per picture `text`, the words as they came, and `end`: done, cut or refused.
     """
+    *columns, params, captioner = given
+    names = [name.rstrip("?") for name in uses(vars(params))]
+    rows = [dict(zip(names, row, strict=True)) for row in zip(*columns, strict=True)]
+    ready = [row for row in rows if not _lacks_tags(row)]
+    found = iter(_asked(ready, params, captioner) if ready else [])
+    return [_NO_TAGS if _lacks_tags(row) else next(found) for row in rows]
+
+
+_NO_TAGS = Failed(
+    "its prompt asks for its tags, and it has none yet",
+    "tag it first: `prep tag`; in pipelines.yaml, `tag` stands before `caption`",
+    passing=True,
+)
+
+
+def _lacks_tags(row: Mapping[str, Any]) -> bool:
+    return "tags" in row and row["tags"] is None
+
+
+def _asked(rows: Sequence[Mapping[str, Any]], params: Params, captioner: Any) -> list[Any]:
+    """Return what the captioner says of pictures that have all that their prompts ask for."""
     from tagger_models.captions import Decoding, Trouble
     from tagger_models.cleanup import forbidden
 
-    *columns, params, captioner = given
     values = vars(params)
-    names = [name.rstrip("?") for name in uses(values)]
-    rows = [dict(zip(names, row, strict=True)) for row in zip(*columns, strict=True)]
     decoding = Decoding(
         params.beams,
         params.max_new_tokens,
         params.temperature,
         forbidden(params.forbid),
-        alone=len(names) > 1,
+        alone=len(uses(values)) > 1,
     )
     found = captioner.caption(
-        columns[0],
+        [row["image"] for row in rows],
         list(_prompts(_template(values), rows)),
         [seed_for(params.seed, "caption", row.get("digest", "")) for row in rows],
         decoding,
