@@ -165,7 +165,7 @@ def _exact(value: Any, numbers: list[float]) -> Any:
 
 def opened(writes: str, data: bytes) -> Any:
     """Return bytes as values, where they hold floats; else their text."""
-    if writes == "scores":
+    if writes.endswith("scores"):
         return dict(unpacked(data))
     if writes == "latents":
         return dict(_tensors(data))

@@ -79,7 +79,7 @@ def test_a_second_tagger_scores_once(project: Project) -> None:
     assert (spies.samples["score"], spies.samples["score_second"]) == (0, PICTURES)
     assert texts(project) == {"cat, dog, only two, only one\n"}
 
-    for way, wanted in (("intersection", "\n"), ("mean", "cat, dog, only two, only one\n")):
+    for way, wanted in (("intersection", "\n"), ("mean", "only two, dog, cat, only one\n")):
         project.replace("combine: " + ("union" if way == "intersection" else "intersection"),
                         f"combine: {way}")  # fmt: skip
         spies = project.run()
