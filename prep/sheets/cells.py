@@ -17,12 +17,12 @@ _MONTH = (
     "jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec|january|february|march|april|june|july|"
     "august|sept|september|october|november|december"
 )
-_NUMBER = re.compile(
-    r"[-+(]?[$\u20ac\xa3\xa5]?\s*(\d[\d.,'\s]*|[.,]\d+)\s*%?\)?|\d[\d.,]*e[-+]?\d+", re.IGNORECASE
-)
+# Figures with any punctuation: each locale has its own, and `4:5` becomes a time of day.
+_FIGURES = re.compile(r"[-+($\u20ac\xa3\xa5]?\s?[.,]?\d([-\d.,:/'\s]*\d)?\s?[%):]?")
+_EXPONENT = re.compile(r"[-+]?\d[\d.,]*e[-+]?\d+", re.IGNORECASE)
 _DATE = re.compile(
-    r"\d{1,4}\s?[-/.]\s?\d{1,4}(\s?[-/.]\s?\d{1,4})?([T\s]+\d{1,2}:\d\d(:\d\d(\.\d+)?)?)?|"
-    r"\d{1,4}:\d\d(:\d\d(\.\d+)?)?(\s?[ap]m)?|\d+\s+\d+/\d+|"
+    r"\d{1,4}-\d{1,2}-\d{1,4}[T\s]\d[\d:.]*Z?|"
+    r"\d{1,4}(:\d{1,2}){0,2}(\.\d+)?\s?[ap]m|"
     rf"\d{{1,2}}[-/.\s]*({_MONTH})\.?([-/.,\s]+\d{{2,4}})?|"
     rf"({_MONTH})\.?[-/.\s]*\d{{1,4}}(,?\s+\d{{2,4}})?",
     re.IGNORECASE,
@@ -37,10 +37,11 @@ def meant_as(cell: str) -> str:
         return ""
     if not _DIGIT.search(text):
         return "truth" if text.lower() in ("true", "false") else ""
-    for word, pattern in (("number", _NUMBER), ("date", _DATE)):
-        if pattern.fullmatch(text):
-            return word
-    return ""
+    if _FIGURES.fullmatch(text):
+        return "date" if set(text[1:]) & {"-", "/", ":"} else "number"
+    if _EXPONENT.fullmatch(text):
+        return "number"
+    return "date" if _DATE.fullmatch(text) else ""
 
 
 def guarded(cell: str, column: str = "") -> str:

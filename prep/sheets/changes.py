@@ -13,6 +13,7 @@ from prep.errors import nearest
 from prep.merge import Verdict, merged
 from prep.sheets import mangled, row
 from prep.sheets.categories import together
+from prep.sheets.cells import unguarded
 from prep.sheets.row import Revision, Row
 from prep.sheets.table import AGAIN, Found, Mistake, Sheet
 
@@ -152,8 +153,9 @@ def _edits(found: Found, revision: Revision, changes: Changes) -> _Edited:
     listed = ", ".join(cell for cell in found.categories.values() if cell.strip())
     if not found.categories or row.digest_of_set(listed) == revision.tag_set:
         return _Edited(found, "", revision, cells)
+    typed = {name: unguarded(cell, "tags") for name, cell in found.categories.items()}
     if "tags" not in cells:
-        together_now = together(found.row.tags, found.categories)
+        together_now = together(found.row.tags, typed)
         return _Edited(found, "", revision, {**cells, "tags": together_now}, of_categories=True)
     if row.digest_of_set(listed) != row.digest_of_set(found.row.tags):
         changes.mistakes.append(

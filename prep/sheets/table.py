@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from difflib import get_close_matches
 
 from prep.errors import DatasetError
-from prep.sheets.row import COLUMNS, Row
+from prep.sheets.cells import unguarded
+from prep.sheets.row import COLUMNS, EDITABLE, Row, digest, revision
 
 # Columns beside those of a row: the tags of one category, and what is shown and never read.
 TAGS, SCORES, PICTURE = " tags", " scores", "picture"
@@ -143,8 +144,7 @@ def _column_mistakes(columns: Sequence[str], name: str) -> list[Mistake]:
 
 def _found(columns: Sequence[str], record: Record) -> tuple[Found, list[Mistake]]:
     cells = dict(zip(columns, record.cells, strict=False))
-    values = {name: cells.get(name, "") for name in COLUMNS}
-    values["key"] = unicodedata.normalize("NFC", values["key"])
+    values = _plain({name: cells.get(name, "") for name in COLUMNS})
     categories = {
         name.removesuffix(TAGS): cells.get(name, "") for name in columns if name.endswith(TAGS)
     }
@@ -163,6 +163,22 @@ def _found(columns: Sequence[str], record: Record) -> tuple[Found, list[Mistake]
     if not values["key"]:
         mistakes.append((f"{where} has no key", AGAIN))
     return Found(Row(**values), where, categories, formulas), mistakes
+
+
+def _plain(cells: Mapping[str, str]) -> dict[str, str]:
+    """Return cells without the apostrophes that CSV has in front of what is acted on.
+
+    XLSX has none, until a sheet went from one to the other: a cell that says what was exported is
+    left as it is.
+    """
+    known = revision(Row(cells["key"], cells["revision"]))
+    values = {
+        name: cell
+        if known and name in EDITABLE and digest(name, cell) == known.cells[name]
+        else unguarded(cell, name)
+        for name, cell in cells.items()
+    }
+    return values | {"key": unicodedata.normalize("NFC", values["key"])}
 
 
 def _twice(found: Iterable[Found], name: str) -> list[Mistake]:

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import astuple
 
 from prep.errors import DatasetError
-from prep.sheets.cells import guarded, unguarded
+from prep.sheets.cells import guarded
 from prep.sheets.row import COLUMNS, Row
 from prep.sheets.table import LONG_COLUMNS, Record, Sheet, Table, sheet_of
 
@@ -53,21 +53,14 @@ def parse(data: bytes, name: str) -> Sheet:
     delimiter = named[1] if named else _delimiter(text)
     records = _records(text[named.end() :] if named else text, delimiter, name)
     header = next(records, [])
-    columns = [column.strip() for column in header]
     rows = [
-        Record(
-            f"`{name}` row {number}",
-            [
-                unguarded(cell, columns[at] if at < len(columns) else "")
-                for at, cell in enumerate(cells)
-            ],
-        )
+        Record(f"`{name}` row {number}", cells)
         for number, cells in enumerate(records, start=2)
         if any(cells)
     ]
     bare = not data.startswith((codecs.BOM_UTF8, codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
     how = f"{encoding}, separated by {_WORDS[delimiter]}"
-    return sheet_of([Table(name, columns, rows)], name, how, bare and text.isascii())
+    return sheet_of([Table(name, header, rows)], name, how, bare and text.isascii())
 
 
 def _decoded(data: bytes, name: str) -> tuple[str, str]:

@@ -14,12 +14,13 @@ from prep.sheets.row import EDITABLE, Row, digest, digest_of_set, revised, revis
 from prep.tags import spaced
 
 DATA = Path(__file__).parents[2] / ".." / "shared" / "data"
+# File -> the columns that hold names.
 VOCABULARIES = {
-    "danbooru-tags/danbooru_top.csv": 1,
-    "danbooru-tags/e621_sfw.csv": 1,
-    "danbooru-tags/tag_aliases.csv": 2,
-    "danbooru-tags/tag_implications.csv": 2,
-    "wd-selected-tags-synthetic/selected_tags.csv": 2,
+    "danbooru-tags/danbooru_top.csv": slice(0, 1),
+    "danbooru-tags/e621_sfw.csv": slice(0, 1),
+    "danbooru-tags/tag_aliases.csv": slice(0, 2),
+    "danbooru-tags/tag_implications.csv": slice(0, 2),
+    "wd-selected-tags-synthetic/selected_tags.csv": slice(1, 2),
 }
 PICTURE = "0123456789abcdef" * 4
 
@@ -29,8 +30,8 @@ def names() -> Iterator[str]:
     for file, columns in VOCABULARIES.items():
         with (DATA / file).open(encoding="utf-8", newline="") as lines:
             for line in csv.reader(lines):
-                yield from line[:columns]
-                yield from line[3].split(",") if len(line) > 3 else ()
+                yield from line[columns]
+                yield from line[3].split(",") if len(line) > 3 and columns.start == 0 else ()
 
 
 @pytest.mark.parametrize("column", ["tags", "weight"])
@@ -45,7 +46,20 @@ def test_the_apostrophe_comes_off_again(column: str, cell: str) -> None:
     ("cell", "kind"),
     [
         *((cell, "number") for cell in ("39", "1.5", "1,000", "007", "1E+10", "50 %", "-3", "$5")),
-        *((cell, "date") for cell in ("1-2", "3/4", "02-Jan", "2024-01-02", "12:30", "MARCH1")),
+        *(
+            (cell, "date")
+            for cell in (
+                "1-2",
+                "3/4",
+                "02-Jan",
+                "2024-01-02",
+                "12:30",
+                "4:5",
+                "3:",
+                "9 pm",
+                "MARCH1",
+            )
+        ),
         *((cell, "date") for cell in ("Sept 2", "1/2/2024", "2024-01-02 00:00:00", "1 1/2")),
         *((cell, "truth") for cell in ("TRUE", "false")),
         *((cell, "") for cell in ("1girl", "6+girls", "0_0", "may", "a 1", "3d", "x" * 100)),
@@ -70,7 +84,7 @@ def test_every_name_of_the_vocabularies_is_one_tag_again() -> None:
             assert not meant_as(cell), cell
         count += 1
 
-    assert count > 60_000
+    assert count > 50_000
 
 
 def test_a_revision_knows_its_picture_and_each_cell() -> None:
