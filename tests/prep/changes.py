@@ -84,7 +84,7 @@ def rename_with_sidecars(project: Project) -> None:
 
 
 def other_threshold(project: Project) -> None:
-    project.replace("tag: {model: tiny,", "tag: {threshold: 0.45, model: tiny,")
+    project.replace("tag: {model: tiny,", "tag: {threshold: 0.99, model: tiny,")
 
 
 def add_rule(project: Project) -> None:

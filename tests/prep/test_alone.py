@@ -17,7 +17,7 @@ OPTIONS = (
     ("bucket", "meta.json", "--resolution", "128", "--step", "32"),
     ("latents", "meta_bucket.json", "--model", "tiny"),
 )
-THRESHOLD = "tag: {threshold: 0.45, model: tiny,"
+THRESHOLD = "tag: {threshold: 0.99, model: tiny,"
 
 
 def stand_in(project: Project, monkeypatch: pytest.MonkeyPatch) -> Project:
@@ -70,15 +70,15 @@ def test_option_over_file_over_default(small: Project, capsys: pytest.CaptureFix
     small.replace("tag: {model: tiny,", THRESHOLD)
     assert changes.typed("tag", "images") == 0
     by_file = tags.read_text()
-    assert "  tag: threshold: 0.0 -> 0.45\n" in capsys.readouterr().out
+    assert "  tag: threshold: 0.0 -> 0.99\n" in capsys.readouterr().out
 
-    assert changes.typed("tag", "images", "--threshold", "0.48") == 0
+    assert changes.typed("tag", "images", "--threshold", "0.9995") == 0
 
-    assert "  tag: threshold: 0.45 -> 0.48\n" in capsys.readouterr().out
+    assert "  tag: threshold: 0.99 -> 0.9995\n" in capsys.readouterr().out
     by_option = tags.read_text()
     counts = [len(text.split(",")) for text in (default, by_file, by_option)]
     assert len({default, by_file, by_option}) == 3, counts
-    assert changes.typed("tag", "images", "--threshold", "0.48") == 0
+    assert changes.typed("tag", "images", "--threshold", "0.9995") == 0
     assert "threshold" not in capsys.readouterr().out
 
 

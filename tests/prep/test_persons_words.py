@@ -275,13 +275,12 @@ def test_words_are_inherited_through_every_folder(derived: Path, prep: Callable[
 
 def test_the_machines_words_are_not_inherited(derived: Path, prep: Callable[..., Any]) -> None:
     """What a tagger wrote for the source says nothing of a crop: it takes its own scores."""
-    prep("tag", "raw", "--model", "tiny", "--threshold", "0.99")
-    machine = Path("raw/b.txt").read_text()
-    assert machine.strip() == ""
+    prep("tag", "raw", "--model", "tiny", "--threshold", "0.9999")
+    machine = Path("raw/b.txt").read_text().split(",")
 
     prep("run")
 
-    assert tags_of("b.png@crop.png")
+    assert len(tags_of("b.png@crop.png")) > len(machine)
 
 
 def test_words_edited_at_the_source_arrive(derived: Path, prep: Callable[..., Any]) -> None:

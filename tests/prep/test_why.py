@@ -59,7 +59,7 @@ def test_replaced_pixels(small: Project) -> None:
 @pytest.mark.parametrize(
     ("change", "step", "told"),
     [
-        (changes.other_threshold, "render", "a param changed: threshold: 0.0 -> 0.45"),
+        (changes.other_threshold, "render", "a param changed: threshold: 0.0 -> 0.99"),
         (changes.other_resolution, "bucket", "a param changed: resolution: 128 -> 160"),
         (changes.add_rule, "edit", "a param changed: rules: other text"),
         (changes.other_vae, "latents", "the model changed"),
@@ -82,9 +82,9 @@ def test_going_back(small: Project) -> None:
     """What the same recipe made before is not run again, and why says so."""
     changes.other_threshold(small)
     small.run()
-    small.replace("threshold: 0.45, ", "")
+    small.replace("threshold: 0.99, ", "")
 
-    told = "was made before: a param changed: threshold: 0.45 -> 0.0"
+    told = "was made before: a param changed: threshold: 0.99 -> 0.0"
     assert reasons(small)["render"] == told
 
 
