@@ -138,7 +138,7 @@ def chat(
 def redacted(text: str, server: Server) -> str:
     """Return what a server said on one line, cut short, with the key left out."""
     plain = " ".join(text.split())
-    plain = plain.replace(server.key, "***") if server.key else plain
+    plain = plain.replace(server.key, "[key]") if server.key else plain
     return plain if len(plain) <= _SHOWN else f"{plain[: _SHOWN - 3]}..."
 
 

@@ -67,7 +67,7 @@ class EndpointCaptioner:
         with self._lock:
             self._troubles = 0
         key = self.server.key
-        return Answer(found.text.replace(key, "***"), found.end) if key else found
+        return Answer(found.text.replace(key, "[key]"), found.end) if key else found
 
     def _trouble(self, trouble: Trouble) -> Trouble:
         with self._lock:

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Mapping
 from types import MappingProxyType
+from typing import Any
 
 from prep.errors import ConfigError, no_such
 
@@ -76,6 +77,34 @@ def filled(template: str, values: Mapping[str, str]) -> str:
         return " ".join(values.get(match[1], "").split())
 
     return _PART.sub(part, template).strip()
+
+
+def chosen(prompt: str, preset: str) -> str:
+    """Return the template that a person asks for, by its text or its name; empty for neither.
+
+    Raises:
+        ConfigError: Both are given.
+    """
+    if prompt and preset:
+        raise ConfigError(
+            "`prompt` and `preset` both say what is asked", "leave one of the two out"
+        )
+    return prompt or PRESETS.get(preset, "")
+
+
+def filled_for(template: str, row: Mapping[str, Any]) -> str:
+    """Return a template filled in for one picture.
+
+    Args:
+        template: One that `variables` has read.
+        row: Those of `key`, `tags`, `notes` and `yours.caption` that the template makes use of.
+    """
+    values = of_key(row.get("key", "")) | {
+        "tags": ", ".join(row.get("tags") or ()),
+        "notes": row.get("notes") or "",
+        "caption": row.get("yours.caption") or "",
+    }
+    return filled(template, values)
 
 
 def of_key(key: str) -> dict[str, str]:

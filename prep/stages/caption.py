@@ -3,11 +3,10 @@
 The words are kept as they came: what makes a caption of them costs no inference.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from prep.errors import ConfigError
 from prep.models import Ask, Found
 from prep.seeds import seed_for
 from prep.stage import Failed, param, stage
@@ -79,22 +78,12 @@ def uses(values: Mapping[str, Any]) -> tuple[str, ...]:
     Raises:
         ConfigError: The prompt has a mistake, or there are two of them.
     """
-    from tagger_models.templates import variables
+    from tagger_models.templates import chosen, variables
 
-    asked = [_HOLDS[name] for name in variables(_template(values))]
+    template = chosen(values.get("prompt", ""), values.get("preset", ""))
     drawn = ["digest"] if values.get("temperature", 0) > 0 else []
+    asked = [_HOLDS[name] for name in variables(template)]
     return tuple(dict.fromkeys(["image", *drawn, *asked]))
-
-
-def _template(values: Mapping[str, Any]) -> str:
-    from tagger_models.templates import PRESETS
-
-    prompt, preset = str(values.get("prompt", "")), str(values.get("preset", ""))
-    if prompt and preset:
-        raise ConfigError(
-            "`prompt` and `preset` both say what is asked", "leave one of the two out"
-        )
-    return prompt or PRESETS.get(preset, "")
 
 
 @stage(
@@ -142,18 +131,19 @@ def _asked(rows: Sequence[Mapping[str, Any]], params: Params, captioner: Any) ->
     """Return what the captioner says of pictures that have all that their prompts ask for."""
     from tagger_models.captions import Decoding, Trouble
     from tagger_models.cleanup import forbidden
+    from tagger_models.templates import chosen, filled_for
 
-    values = vars(params)
+    template = chosen(params.prompt, params.preset)
     decoding = Decoding(
         params.beams,
         params.max_new_tokens,
         params.temperature,
         forbidden(params.forbid),
-        alone=len(uses(values)) > 1,
+        alone=len(uses(vars(params))) > 1,
     )
     found = captioner.caption(
         [row["image"] for row in rows],
-        list(_prompts(_template(values), rows)),
+        [filled_for(template, row) for row in rows],
         [seed_for(params.seed, "caption", row.get("digest", "")) for row in rows],
         decoding,
     )
@@ -163,16 +153,3 @@ def _asked(rows: Sequence[Mapping[str, Any]], params: Params, captioner: Any) ->
         else {"text": one.text, "end": one.end.value}
         for one in found
     ]
-
-
-def _prompts(template: str, rows: Sequence[Mapping[str, Any]]) -> Iterator[str]:
-    """Yield the prompt of each picture."""
-    from tagger_models.templates import filled, of_key
-
-    for row in rows:
-        values = of_key(row.get("key", "")) | {
-            "tags": ", ".join(row.get("tags") or ()),
-            "notes": row.get("notes") or "",
-            "caption": row.get("yours.caption") or "",
-        }
-        yield filled(template, values)

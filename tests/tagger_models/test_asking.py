@@ -230,7 +230,7 @@ def test_the_key_is_sent_and_never_shown() -> None:
 
     assert server.asked[0].headers["Authorization"] == f"Bearer {KEY}"
     assert KEY not in json.dumps(server.asked[0].body)
-    assert told[0] == "the server answers 500: Bearer ***"
+    assert told[0] == "the server answers 500: Bearer [key]"
     assert refused[0].startswith(f"the server at `{server.url}` does not take the key: ")
     for message, hint, _ in (told, refused, moved):
         assert KEY not in message

@@ -99,7 +99,7 @@ def test_a_caption_never_holds_the_key() -> None:
     with serving(lambda _n, seen: says(f"a {seen.headers['Authorization']}")) as server:
         found = captioner(server.url, KEY).caption([RED], [""], [0], GREEDY)
 
-    assert found == [Answer("a Bearer ***")]
+    assert found == [Answer("a Bearer [key]")]
 
 
 def test_a_picture_without_an_answer_is_told_and_the_next_is_asked() -> None:

@@ -3,7 +3,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from prep.errors import ConfigError
-from tagger_models.templates import PRESETS, VARIABLES, filled, of_key, variables
+from tagger_models.templates import (
+    PRESETS,
+    VARIABLES,
+    chosen,
+    filled,
+    filled_for,
+    of_key,
+    variables,
+)
 
 
 def test_variables_are_found_once_in_order() -> None:
@@ -84,3 +92,23 @@ def test_presets_are_templates() -> None:
 def test_name_and_folder_of_a_key(key: str, name: str, folder: str) -> None:
     """A picture's name has no ending, and that of a crop is its source's."""
     assert of_key(key) == {"name": name, "folder": folder}
+
+
+def test_a_prompt_or_a_preset() -> None:
+    """One of the two says what is asked; both at once is a mistake."""
+    assert (chosen("what?", ""), chosen("", "style"), chosen("", "")) == (
+        "what?", PRESETS["style"], ""
+    )  # fmt: skip
+    with pytest.raises(ConfigError) as told:
+        chosen("what?", "style")
+    assert str(told.value) == "`prompt` and `preset` both say what is asked"
+    assert told.value.hint == "leave one of the two out"
+
+
+def test_a_picture_fills_its_prompt() -> None:
+    """What a picture has stands in its prompt, and nothing where it has nothing."""
+    row = {"key": "hero/a.png", "tags": ["solo", "hat"], "notes": "red", "yours.caption": "A."}
+    template = "{folder}/{name}: {tags}; {notes}; {caption}"
+
+    assert filled_for(template, row) == "hero/a: solo, hat; red; A."
+    assert filled_for(template, {"key": "a.png", "notes": None}) == "/a: ; ;"
