@@ -6,6 +6,7 @@ they are no edit of anyone's words: the rules file changes words on their way in
 """
 
 import os
+import shlex
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -43,12 +44,14 @@ class Request:
         state: `--state`.
         tagger: Whose scores a filter asks for; empty for the pipeline's.
         said: The command, as a person could type it.
+        undo: The command that takes it back.
     """
 
     target: Path
     where: Filter | None
     rule: Rule | None
     said: str
+    undo: str = "prep undo"
     dry: bool = False
     save: bool = False
     state: Path | None = None
@@ -58,6 +61,9 @@ class Request:
 def edit(request: Request, context: Context, pipeline: Pipeline | None) -> int:
     """Do what a command line asks for, and tell; return the exit code: 4 where words wait."""
     target = _target(request, pipeline)
+    if pipeline is None:
+        root = os.path.relpath(target.order.place.root)
+        request = replace(request, undo=shlex.join(["prep", "undo", "--in", root]))
     wet = request.rule is not None and not request.dry
     with _leg(target.order, context, wet) as leg:
         if wet and operations.last_said(leg) == request.said:
@@ -187,7 +193,7 @@ def _told(
     if many > most:
         say(f"  ... and {many - most} more; `-v` shows all")
     if many and not request.dry:
-        say("  `prep undo` takes it back")
+        say(f"  `{request.undo}` takes it back")
 
 
 def _saved(

@@ -268,9 +268,10 @@ class Ledger:
         self._sql.execute("UPDATE OR REPLACE samples SET key = ? WHERE key = ?", (new, old))
         self._log({"rename": [old, new]})
 
-    def set_fact(self, name: str, value: Any) -> None:
-        """Remember a value about the whole dataset."""
+    def set_fact(self, name: str, value: Any, *, told: bool = False) -> None:
+        """Remember a value about the whole dataset; `told`: the journal tells it too."""
         self._sql.execute("REPLACE INTO facts VALUES(?, ?)", (name, canonical(value)))
+        self._lines += [canonical({"fact": name, "value": value})] * told
 
     def _log(self, line: dict[str, Any]) -> None:
         self._lines.append(canonical(line))

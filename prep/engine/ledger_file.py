@@ -188,5 +188,7 @@ def _take(ledger: Ledger, entry: dict[str, Any]) -> None:
         ledger.wrote(entry["wrote"], entry["digest"])
     elif "rename" in entry:
         ledger.rename(*entry["rename"])
+    elif "fact" in entry:
+        ledger.set_fact(entry["fact"], entry["value"])
     elif "sample" in entry:
         ledger.set_lineage(entry["sample"], entry["digest"], entry["lineage"])

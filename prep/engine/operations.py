@@ -12,7 +12,6 @@ from typing import Any
 
 from prep import dataset, files
 from prep.engine import publish, views
-from prep.engine.ledger import Edit
 from prep.engine.leg import Leg
 from prep.engine.operation import MetaFile, Operation, TextFile, Word, loaded, stored
 from prep.engine.scan import path_in
@@ -35,13 +34,9 @@ def carry_out(leg: Leg, operation: Operation) -> list[str]:
     number = found["last"] + 1
     kept = [*found["kept"], number]
     with leg.ledger.batch():
-        if operation.ours:
-            for word in operation.words:
-                _set(leg, word, word.now)
-        leg.ledger.set_fact(f"operation:{number}", stored(operation))
+        _tell(leg, number, operation, kept[-_MOST:])
         for old in kept[:-_MOST]:
             leg.ledger.set_fact(f"operation:{old}", None)
-        leg.ledger.set_fact(_LIST, {"last": number, "kept": kept[-_MOST:], "open": number})
     return finish(leg)
 
 
@@ -66,11 +61,7 @@ def take_back(leg: Leg) -> tuple[Operation, list[str]] | None:
         texts=tuple(text for text in operation.texts if (text.key, text.field) not in left),
     )
     with leg.ledger.batch():
-        if operation.ours:
-            for word in going.words:
-                _set(leg, word, word.edit)
-        leg.ledger.set_fact(f"operation:{number}", stored(going))
-        leg.ledger.set_fact(_LIST, found | {"kept": found["kept"][:-1], "open": number})
+        _tell(leg, number, going, found["kept"][:-1])
     kept = [f"{word.key}: {word.field.removeprefix(_META)}" for word in stays]
     return going, kept + finish(leg)
 
@@ -96,7 +87,8 @@ def finish(leg: Leg) -> list[str]:
         kept += _replace_texts(leg, operation, operation.texts[start : start + _BATCH])
     _replace_metas(leg, operation)
     with leg.ledger.batch():
-        leg.ledger.set_fact(_LIST, found | {"open": 0})
+        _set_words(leg, operation)  # a journal that was torn may have told some of them only
+        leg.ledger.set_fact(_LIST, found | {"open": 0}, told=True)
         if operation.back:
             leg.ledger.set_fact(f"operation:{found['open']}", None)
     return kept
@@ -136,12 +128,27 @@ def _untouched(leg: Leg, word: Word) -> bool:
     return known is not None and known.value == word.now.value
 
 
-def _set(leg: Leg, word: Word, edit: Edit | None) -> None:
-    leg.ledger.edit(word.key, word.field, edit)
-    if edit is None:
-        leg.world.edits.pop((word.key, word.field), None)
-    else:
-        leg.world.edits[word.key, word.field] = edit
+def _tell(leg: Leg, number: int, operation: Operation, kept: list[int]) -> None:
+    """Let the ledger know an operation that begins, and the edits that it means."""
+    last = max(number, _known(leg)["last"])
+    # First of all: a crash that tears the journal in here leaves an operation to be finished.
+    leg.ledger.set_fact(f"operation:{number}", stored(operation), told=True)
+    leg.ledger.set_fact(_LIST, {"last": last, "kept": kept, "open": number}, told=True)
+    _set_words(leg, operation)
+
+
+def _set_words(leg: Leg, operation: Operation) -> None:
+    """Let the ledger know the words of an operation, but for those that a person changed since."""
+    for word in operation.words if operation.ours else ():
+        at = (word.key, word.field)
+        old, new = (word.now, word.edit) if operation.back else (word.edit, word.now)
+        known = leg.world.edits.get(at)
+        if known == new or (known and known.value) != (old and old.value):
+            continue
+        leg.ledger.edit(*at, new)
+        leg.world.edits.pop(at, None)
+        if new is not None:
+            leg.world.edits[at] = new
 
 
 def _replace_texts(leg: Leg, operation: Operation, texts: Iterable[TextFile]) -> list[str]:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from prep import artifacts, tags
-from prep.engine import scan
+from prep.engine import moved, scan
 from prep.engine.digests import Digests
 from prep.engine.ledger import Edit, Ledger
 from prep.errors import DatasetError
@@ -243,10 +243,20 @@ def published_copy(digest: str) -> str:
 
 
 def _read_sidecars(world: World) -> None:
+    machines: frozenset[str] | None = None
     for suffix, name in world.place.sidecars.items():
         for key in list(world.digests):  # a sidecar that is no text takes its picture out
             path = scan.stem(key) + suffix
-            if world.on_disk.get(path) != world.outputs.get(path) and key not in world.clashing:
+            found, wrote = world.on_disk.get(path), world.outputs.get(path)
+            if found == wrote or key in world.clashing:
+                continue
+            machines = moved.machine_texts(world) if machines is None else machines
+            if found in machines and moved.is_new(world, key):
+                edit = world.edits.get((key, name))
+                if edit is not None and edit.file == wrote:  # what stood here before moved on
+                    del world.edits[key, name]
+                world.outputs[path] = found
+            else:
                 _merge_sidecar(world, key, name, path)
 
 
