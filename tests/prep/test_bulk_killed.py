@@ -1,0 +1,114 @@
+"""An edit that is killed at any moment ends, typed again, as one that nobody stopped."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.prep.killing import CHANGING, environment, tree
+
+needs_strace = pytest.mark.skipif(shutil.which("strace") is None, reason="strace is not installed")
+EDIT = ("edit", "images", "--replace", "(.)a", r"\1aa", "--caption", "the same")
+UNDO = ("undo", "--in", "images")
+SURE = ("rename", "renameat", "renameat2")
+EVERY = 12
+
+Call = tuple[str, int]
+
+
+def prep(folder: Path, words: tuple[str, ...], before: tuple[str, ...] = ()) -> int:
+    """Type a command in a folder, perhaps under strace; return its exit code."""
+    command = [*before, sys.executable, "-P", "-m", "prep", *words]
+    home = {"XDG_DATA_HOME": str(folder.parent / "home")}
+    return subprocess.run(
+        command, cwd=folder, env=environment() | home, capture_output=True, check=False
+    ).returncode
+
+
+def calls(folder: Path, words: tuple[str, ...]) -> list[Call]:
+    """Carry a command out; return the calls that change a file of the folder: name and count."""
+    log, names = folder.parent / "log", ",".join(CHANGING)
+    strace = ("strace", "-y", "-s", "4096", "-o", str(log), "-e", f"trace={names}")
+    assert prep(folder, words, strace) == 0
+    met, found = dict.fromkeys(CHANGING, 0), []
+    for line in log.read_text(errors="replace").splitlines():
+        match = re.match(r"(\w+)\(", line)
+        if match is None or match[1] not in met:
+            continue
+        met[match[1]] += 1
+        reads = match[1] == "openat" and not re.search(r"O_WRONLY|O_RDWR", line)
+        if not reads and (str(folder) in line or "images/" in line):
+            found.append((match[1], met[match[1]]))
+    return [call for n, call in enumerate(found) if call[0] in SURE or n % EVERY == 0]
+
+
+def words_of(folder: Path) -> dict[str, bytes]:
+    """Return all files of a project, but for prep's own memory."""
+    return {name: data for name, data in tree(folder).items() if "/.prep/" not in name}
+
+
+@pytest.fixture
+def base(tmp_path: Path, draw: Callable[..., Path]) -> Path:
+    """A project of two pictures, one with a person's odd text, whose tags doubling would show."""
+    folder = draw("images/a.png").parents[1]
+    draw("images/b.png")
+    (folder / "images/a.txt").write_bytes(b"\xef\xbb\xbfhat,\r\nbanana")
+    return folder
+
+
+@needs_strace
+@pytest.mark.parametrize("undone", [False, True], ids=["edit", "undo"])
+def test_an_edit_killed_at_any_call_ends_as_one_that_was_not(
+    base: Path, tmp_path: Path, undone: bool
+) -> None:
+    """Row 72: killed before a system call and typed again, the words change once, not twice."""
+    words = EDIT
+    if undone:
+        assert prep(base, EDIT) == 0
+        words = UNDO
+    clean = Path(shutil.copytree(base, tmp_path / "clean"))
+    points = calls(clean, words)
+    wanted = words_of(clean)
+    assert len(points) > 6
+    assert wanted != words_of(base)
+
+    for number, (name, nth) in enumerate(points):
+        folder = Path(shutil.copytree(base, tmp_path / f"killed {number}"))
+        inject = f"inject={name}:signal=KILL:when={nth}"
+        kill = ("strace", "-o", os.devnull, "-e", f"trace={name}", "-e", inject)
+        assert prep(folder, words, kill) != 0, (name, nth)
+        again = ("tag", "--help") if undone and words_of(folder) == wanted else words
+        assert prep(folder, again) in (0, 1), (name, nth)
+        assert words_of(folder) == wanted, (name, nth)
+        left = [path.name for path in folder.rglob(".tmp-*")]
+        assert left == [], (name, nth)
+
+
+@needs_strace
+def test_a_killed_edit_is_finished_by_the_next_run(base: Path, tmp_path: Path) -> None:
+    """Not only the same command: whatever runs next on the folder finishes what was begun."""
+    clean = Path(shutil.copytree(base, tmp_path / "clean"))
+    assert prep(clean, EDIT) == 0
+    kill = (
+        "strace",
+        "-o",
+        os.devnull,
+        "-e",
+        "trace=rename",
+        "-e",
+        "inject=rename:signal=KILL:when=1",
+    )
+    assert prep(base, EDIT, kill) != 0
+    assert words_of(base) != words_of(clean)
+
+    assert prep(base, ("edit", "images")) == 0
+    assert prep(clean, ("edit", "images")) == 0
+
+    assert words_of(base) == words_of(clean)
+    assert prep(base, UNDO) == 0
+    assert (base / "images/a.txt").read_bytes() == b"\xef\xbb\xbfhat,\r\nbanana"
