@@ -32,7 +32,7 @@ def test_all_up_to_date(small: Project) -> None:
     assert set(found.values()) == {"up to date"}
     assert {"caption", "score", "render", "edit", "bucket", "latents"} <= found.keys()
     text = (small.images / f"{STEM}.caption").read_text().strip()
-    assert f'caption: up to date, the machine says "{text}"' in small.why(PICTURE)
+    assert f'caption_text: up to date, the machine says "{text}"' in small.why(PICTURE)
 
 
 def test_a_new_picture(small: Project) -> None:
