@@ -22,9 +22,7 @@ def main(model: Path, folder: Path) -> int:
     """Tag every picture of a folder; return 0."""
     with (model / "selected_tags.csv").open(encoding="utf-8", newline="") as file:
         names = [row["name"].replace("_", " ") for row in csv.DictReader(file)]
-    session = onnxruntime.InferenceSession(
-        model / "model.onnx", providers=["CPUExecutionProvider"]
-    )
+    session = onnxruntime.InferenceSession(model / "model.onnx", providers=["CPUExecutionProvider"])
     pictures = sorted(folder.glob("*.jpg"))
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         ready = pool.map(prepared, pictures)
