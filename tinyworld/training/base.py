@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 _LEVELS = (64, 96, 96, 64)
 _COUNT, _BATCH = 24_000, 32
-PLAN = Plan(steps=4_500, rate=1e-3)
+PLAN = Plan(steps=3_500, rate=1e-3)
 _GAMMA = 5.0
 
 
