@@ -5,6 +5,7 @@ bytes. Knows no folder: thumbnails come as JPEG.
 """
 
 import io
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import astuple, dataclass, field
 from typing import Any
@@ -21,6 +22,9 @@ _FIRST = (PICTURE, "key", "keep", "weight", "rating", "tags")
 _LAST = ("caption", "concept", "notes")
 _WIDTHS = {"key": 24, "keep": 14, "weight": 8, "tags": 60, "caption": 44, "notes": 30}
 _WIDE, _NARROW = 30, 12
+_LINES = 250  # Excel takes 253 line ends in a cell
+# In XLSX these stand for other characters, and each program undoes them in its own way.
+_ESCAPES = re.compile(r"_x[0-9A-Fa-f]{4}_|x005F_")
 _NOTE = "shown only: what you type here is not read"
 
 
@@ -132,7 +136,9 @@ def _cells(sample: Shown, columns: Sequence[str], of: Mapping[str, str]) -> dict
 
 def _fitting(text: str) -> str:
     plain = tags.stripped(text)
-    if units(plain) < CELL_LIMIT and plain.count("\n") < 250:
+    if _ESCAPES.search(plain):
+        return f"({len(text)} characters: XLSX cannot hold `_x....`)"
+    if units(plain) < CELL_LIMIT and plain.count("\n") < _LINES:
         return plain
     return f"({len(text)} characters: too long for a cell)"
 

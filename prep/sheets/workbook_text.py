@@ -2,7 +2,6 @@
 
 import datetime
 import io
-import re
 import warnings
 import zipfile
 from collections.abc import Iterator
@@ -17,8 +16,8 @@ if TYPE_CHECKING:
 
 # Unpacked, without pictures: a file that claims more is no sheet.
 _MOST_BYTES = 1 << 30
-# How XLSX writes characters that XML cannot hold, and the beginning of text that looks so.
-_ESCAPE = re.compile(r"_x([0-9A-Fa-f]{4})_")
+# How Excel writes the carriage return of a line end.
+_RETURN = "_x000D_"
 _SAVE = "save it as XLSX or CSV"
 
 
@@ -100,7 +99,7 @@ def _text(value: Any) -> str:
         case None:
             return ""
         case str():
-            return _ESCAPE.sub(lambda found: chr(int(found[1], 16)), value)
+            return value.replace(_RETURN, "")
         case bool():
             return str(value).upper()
         case float():

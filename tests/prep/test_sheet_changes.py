@@ -1,0 +1,319 @@
+"""Three ways: what was exported, what the sheet says, what holds now."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from itertools import product
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
+
+from prep import tags as text_of_tags
+from prep.sheets import long_form, reading, text, workbook
+from prep.sheets.changes import Changes, Conflict, Now, changes_of
+from prep.sheets.row import EDITABLE, Row, exported, revised, said
+from prep.sheets.table import Found, Sheet
+
+KEYS = ("a.png", "b.png", "c.png")
+PICTURES = {key: f"{number:02x}" * 32 for number, key in enumerate(KEYS, start=1)}
+ROWS = {
+    key: revised(Row(key, tags=f"1girl, {key[0]}", caption=f"a {key[0]}"), PICTURES[key])
+    for key in KEYS
+}
+
+
+def sheet(*rows: Row, **more: Any) -> Sheet:
+    """Return a sheet that came back."""
+    found = [Found(row, f"`s.csv` row {at}", **more) for at, row in enumerate(rows, start=2)]
+    return Sheet(tuple(found), "CSV")
+
+
+def now(
+    rows: Mapping[str, Row] = ROWS, persons: Mapping[tuple[str, str], str] | None = None
+) -> Now:
+    """Return what holds."""
+    return Now(rows, PICTURES, persons or {})
+
+
+@pytest.mark.parametrize(("theirs", "ours", "person"), [*product("xyz", "xyz", (False, True))])
+def test_every_way_that_three_versions_can_differ(theirs: str, ours: str, person: bool) -> None:
+    """Row 37: unchanged, sheet only, disk only, both equal, conflict: each as its name says."""
+    base = revised(Row("a.png", notes="x"), PICTURES["a.png"])
+    holds = {"a.png": replace(base, notes=ours)}
+    persons = {("a.png", "notes"): "tags.csv"} if person else {}
+
+    changes = changes_of(sheet(replace(base, notes=theirs)), now(holds, persons))
+
+    edited, moved = theirs != "x", ours != "x"
+    both = edited and moved and theirs != ours
+    assert (changes.taken == {("a.png", "notes"): theirs}) is (
+        edited and theirs != ours and not (both and person)
+    )
+    assert bool(changes.conflicts) is (both and person)
+    assert changes.same == (edited and theirs == ours)
+    assert changes.elsewhere == (moved and not edited)
+    assert changes.mistakes == []
+
+
+def test_a_conflict_holds_its_whole_row() -> None:
+    """Row 37: nothing of a row with a conflict is taken, until one side is said to be right."""
+    edited = replace(ROWS["a.png"], tags="sheet", notes="kept")
+    holds = ROWS | {"a.png": replace(ROWS["a.png"], tags="disk")}
+
+    def fresh() -> Changes:
+        return changes_of(sheet(edited), now(holds, {("a.png", "tags"): "a.txt"}))
+
+    open_, ours, theirs = fresh(), fresh(), fresh()
+    open_.settle("")
+    ours.settle("ours")
+    theirs.settle("theirs")
+
+    why = "the sheet says `sheet`, a.txt says `disk`"
+    assert open_.conflicts == {("a.png", "tags"): Conflict("sheet", why)}
+    assert open_.taken == {}
+    assert (ours.conflicts, theirs.conflicts) == ({}, {})
+    assert ours.taken == {("a.png", "notes"): "kept"}
+    assert theirs.taken == {("a.png", "notes"): "kept", ("a.png", "tags"): "sheet"}
+
+
+def test_a_sheet_of_another_dataset() -> None:
+    """A sheet that shows none of the pictures is foreign, be its keys the same or not."""
+    others = [revised(replace(row, notes="x"), "f" * 64) for row in ROWS.values()]
+
+    assert changes_of(sheet(*others), now()) == Changes(foreign=True)
+    assert changes_of(sheet(Row("z.png")), now()) == Changes(foreign=True)
+    assert not changes_of(sheet(), now()).foreign
+
+
+def test_a_row_belongs_to_its_picture_whatever_its_key() -> None:
+    """Row 35: a key that was changed, or a picture that was renamed, is found by its content."""
+    edited = replace(ROWS["b.png"], key="1E+10", notes="x")
+    changes = changes_of(sheet(edited, ROWS["a.png"]), now())
+
+    assert changes.taken == {("b.png", "notes"): "x"}
+    assert changes.notes == ["`1E+10` is `b.png` now: it is the same picture"]
+    assert changes.mistakes == []
+
+
+def test_keys_that_cannot_be_told_are_refused() -> None:
+    """Row 35: without its revision a row is refused; so are two rows of one picture."""
+    lost = replace(ROWS["b.png"], revision="0")
+    twice = replace(ROWS["b.png"], key="copy.png")
+
+    assert changes_of(sheet(ROWS["a.png"], lost), now()).mistakes == [
+        (
+            "`s.csv` row 3 has no whole `revision`",
+            "export it again with `prep review export`",
+        )
+    ]
+    assert changes_of(sheet(ROWS["b.png"], twice), now()).mistakes == [
+        (
+            "`s.csv` row 3 and `s.csv` row 2 are both of `b.png`",
+            "export it again with `prep review export`",
+        )
+    ]
+
+
+def test_twins_are_told_apart_by_their_keys() -> None:
+    """Two pictures with the same content keep a row each; a third name for it is not guessed."""
+    twins = {"c.png": PICTURES["a.png"], "a.png": PICTURES["a.png"]}
+    holds = {key: revised(Row(key), PICTURES["a.png"]) for key in twins}
+    found = Now(holds, twins, {})
+
+    changes = changes_of(sheet(replace(holds["c.png"], notes="c"), holds["a.png"]), found)
+    assert changes.taken == {("c.png", "notes"): "c"}
+
+    strange = replace(holds["c.png"], key="d.png", notes="d")
+    assert changes_of(sheet(strange), found).mistakes == [
+        ("`s.csv` row 2: there is no picture `d.png`", "did you mean `c.png`?")
+    ]
+
+
+def test_columns_sorted_alone_are_refused() -> None:
+    """Row 36: tags or revisions that were sorted without their rows would go to other pictures."""
+    swapped = (
+        replace(ROWS["a.png"], tags=ROWS["b.png"].tags),
+        replace(ROWS["b.png"], tags=ROWS["a.png"].tags),
+    )
+    assert changes_of(sheet(*swapped), now()).mistakes == [
+        (
+            "2 cells of `tags` only changed places with each other",
+            "was the column sorted alone? undo it, and sort whole rows",
+        )
+    ]
+
+    turned = (
+        replace(ROWS["a.png"], revision=ROWS["b.png"].revision),
+        replace(ROWS["b.png"], revision=ROWS["a.png"].revision),
+    )
+    assert changes_of(sheet(*turned), now()).mistakes == [
+        (
+            f"`s.csv` row {at}: the revision is that of `{of}`, not of `{key}`",
+            "was a column sorted alone? undo it, and sort whole rows",
+        )
+        for at, key, of in ((2, "a.png", "b.png"), (3, "b.png", "a.png"))
+    ]
+
+
+def test_a_picture_that_was_replaced_or_is_gone() -> None:
+    """Words typed for other pixels wait for a person; words for no picture cannot be taken."""
+    others = {"a.png": "ee" * 32, "b.png": PICTURES["b.png"]}
+    holds = {key: revised(ROWS[key], others[key]) for key in others}
+    edited = [replace(ROWS[key], notes=f"for {key}") for key in ("a.png", "c.png")]
+
+    changes = changes_of(sheet(*edited, ROWS["b.png"]), Now(holds, others, {}))
+
+    assert {at: (one.why, one.lost) for at, one in changes.conflicts.items()} == {
+        ("a.png", "notes"): (
+            "the sheet says `for a.png`, but the picture was replaced since",
+            False,
+        ),
+        ("c.png", "notes"): (
+            "the sheet says `for c.png`, but the picture is gone or cannot be read",
+            True,
+        ),
+    }
+    changes.settle("theirs")
+    assert changes.taken == {("a.png", "notes"): "for a.png"}
+    assert list(changes.conflicts) == [("c.png", "notes")]
+
+
+def test_a_formula_is_refused_wherever_it_would_be_read() -> None:
+    """Row 32: a cell that was calculated is no text, even where it shows what was exported."""
+    formula = Found(
+        replace(ROWS["a.png"], tags="=_="), "`s.csv` row 2", formulas=frozenset({"tags"})
+    )
+
+    assert changes_of(Sheet((formula,), "XLSX"), now()).mistakes == [
+        (
+            "`s.csv` row 2, column `tags`: a formula stands where text was",
+            "type it again with a `'` in front",
+        )
+    ]
+
+
+def test_tags_of_categories_go_into_the_tags() -> None:
+    """A category's cell is edited like the tags themselves, but not both of them differently."""
+    cells = {"character": "a", "general": "1girl"}
+    row = ROWS["a.png"]
+
+    def taken(row: Row, **edited: str) -> Changes:
+        return changes_of(sheet(row, categories=cells | edited), now())
+
+    assert taken(row) == Changes()
+    assert taken(row, character="b, c").taken == {("a.png", "tags"): "1girl, b, c"}
+    assert taken(row, general="").taken == {("a.png", "tags"): "a"}
+    both = replace(row, tags="x")
+    assert taken(both).taken == {("a.png", "tags"): "x"}
+    assert taken(both, character="y").mistakes == [
+        (
+            "`s.csv` row 2: `tags` and the tags of a category were both edited",
+            "undo one of the two",
+        )
+    ]
+    made = "`02-Jan` may be a date that the spreadsheet made"
+    assert taken(row, character="02-Jan").mistakes == [
+        (
+            f"`s.csv` row 2, column `character tags`: {made}",
+            "if not, type `''02-Jan`",
+        )
+    ]
+
+
+letters = st.characters(exclude_categories=["Cs", "Cc"])
+hostile = st.one_of(
+    st.text(st.one_of(st.sampled_from("=+-@',;\" \n_x0"), letters), max_size=12),
+    st.sampled_from(
+        [
+            "=_=",
+            "@_@",
+            "+_+",
+            "+_-",
+            "''",
+            "'=1",
+            "NULL",
+            "nan",
+            "007",
+            "1e3",
+            "1-2",
+            "4:5",
+            "sep=;",
+        ]
+    ),
+    st.sampled_from(
+        ["#NAME?", "TRUE", "_x0041_", "_x005F_", "\ufffd", "caf\xc3\xa9", "???", "\u2019"]
+    ),
+)
+sample = st.fixed_dictionaries(
+    {
+        "keep": st.sampled_from(["", "yes", "no"]),
+        "rating": st.sampled_from(["general", "TRUE"]),
+        "tags": st.lists(hostile, max_size=4).map(
+            lambda some: list(text_of_tags.parsed(text_of_tags.joined(some, escape=False)))
+        ),
+        "caption": hostile,
+        "concept": hostile.map(lambda cell: cell.replace("\n", "")),
+        "weight": st.sampled_from([None, 0.0, 0.25, 3.0]),
+        "notes": hostile,
+        "duplicate_of": st.none(),
+    }
+)
+
+
+@settings(
+    suppress_health_check=[HealthCheck.too_slow],
+    deadline=None,
+    max_examples=40,
+    phases=[Phase.explicit, Phase.generate],
+)
+@given(st.lists(sample, min_size=1, max_size=3), st.booleans(), st.data())
+def test_hostile_sheets_come_back(samples: list[Any], as_text: bool, data: st.DataObject) -> None:
+    """Rows 32 to 36: whatever cells hold, an untouched sheet is no edit, and one edit is one."""
+    pictures = {f"={n}.png": f"{n:064x}" for n in range(len(samples))}
+    named = {
+        key: one
+        | {"digest": pictures[key], "graded": {"general": [[tag, 0.5] for tag in one["tags"]]}}
+        for key, one in zip(pictures, samples, strict=True)
+    }
+    holds = {row.key: row for row in exported(named)}
+    rows = list(holds.values())
+    written = text.dump(rows[::-1]) if as_text else workbook.dump(workbook.shown(named), 16)
+
+    came = reading.parse(written, "s")
+    untouched = changes_of(came, Now(holds, pictures, {}))
+    assert (untouched.taken, untouched.conflicts, untouched.mistakes) == ({}, {}, [])
+
+    at, column = data.draw(st.sampled_from(range(len(rows)))), data.draw(st.sampled_from(EDITABLE))
+    cell = {"keep": "no", "weight": "7"}.get(column, "a person's words")
+    found = list(came.found)
+    before = found[at].row
+    found[at] = replace(found[at], row=replace(before, **{column: cell}))
+    changes = changes_of(Sheet(tuple(found), ""), Now(holds, pictures, {}))
+    same = said(column, cell) == said(column, getattr(before, column))
+    assert changes.taken == ({} if same else {(before.key, column): cell})
+    assert (changes.conflicts, changes.mistakes) == ({}, [])
+
+
+def test_the_long_form_has_a_line_for_each_tag() -> None:
+    """One line a picture and tag: what is kept, in order, then what the tagger saw besides."""
+    cells = dict.fromkeys(("keep", "rating", "caption", "concept", "weight", "notes"))
+    row = {
+        "digest": "0" * 64, "duplicate_of": None, "tags": ["=_=", "mine", "1-2"], **cells,
+        "graded": {
+            "general": [["=_=", 0.987], ["hat", 0.2]],
+            "character": [["miku", 0.15]],
+            "rating": [["general", 0.9], ["explicit", 0.001]],
+        },
+    }  # fmt: skip
+
+    assert long_form.dump(workbook.shown({"a.png": row})).decode("utf-8-sig").splitlines() == [
+        "key,position,tag,category,score,kept",
+        "a.png,1,'=_=,general,0.987,yes",
+        "a.png,2,mine,other,,yes",
+        "a.png,3,'1-2,other,,yes",
+        "a.png,,miku,character,0.150,no",
+        "a.png,,hat,general,0.200,no",
+        "a.png,,general,rating,0.900,no",
+        "a.png,,explicit,rating,0.001,no",
+    ]
