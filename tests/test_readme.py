@@ -16,6 +16,7 @@ from prep.commands import all_commands
 from prep.config import read_pipelines
 from prep.stage import Shape, Stage
 from prep.stages import all_stages
+from tests.tagger_models.model_server import says, serving
 from tinyworld.pictures import write_pictures
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -67,9 +68,13 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         yield top / "here"
 
 
-def typed(line: str, folder: Path) -> subprocess.CompletedProcess[str]:
-    """Run a command of the README in a folder, smaller where it would take long."""
-    for old, new in SMALLER:
+def typed(line: str, folder: Path, url: str) -> subprocess.CompletedProcess[str]:
+    """Run a command of the README in a folder, smaller where it would take long.
+
+    Args:
+        url: Of the server that stands in for a person's own.
+    """
+    for old, new in (*SMALLER, ("http://localhost:1234/v1", url)):
         line = line.replace(old, new)
     program, *words = shlex.split(line)
     command = [sys.executable, *PROGRAMS[program], *words]
@@ -86,11 +91,16 @@ def typed(line: str, folder: Path) -> subprocess.CompletedProcess[str]:
 def test_every_command_works(home: Path) -> None:
     """Typed in order, in one folder, every command of the README ends well."""
     lines = [line for line in commands() if not line.startswith("python bootstrap.py ")]
-    for line in lines:
-        if line.startswith("prep reset "):  # it gives back what a person wrote, so that is needed
-            (home / "raw" / "01.txt").write_text("my own tag\n")
-        done = typed(line, home)
-        assert done.returncode == 0, f"{line}\n{done.stdout}{done.stderr}"
+    with serving([says("Sure! A drawing.")]) as server:
+        for line in lines:
+            if line.startswith("prep reset "):  # it gives back a person's words: they are needed
+                (home / "raw" / "01.txt").write_text("my own tag\n")
+            done = typed(line, home, server.url)
+            assert done.returncode == 0, f"{line}\n{done.stdout}{done.stderr}"
+    prompts = [asked.prompt() for asked in server.asked]
+    assert len(prompts) == 6
+    assert "in one paragraph" in prompts[0]
+    assert "Describe 01 in one sentence. Its tags: " in "".join(prompts[3:])
     exports = sorted(path.name for path in (home / "runs").glob("*/*.safetensors"))
     assert "more.safetensors" in exports
     assert "raw.safetensors" in exports
