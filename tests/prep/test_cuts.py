@@ -39,6 +39,14 @@ def test_the_widest_gap_of_a_category_decides() -> None:
     assert kept(scores, {"general": 1.0}, {}) == [2, 3]
 
 
+def test_where_all_of_a_category_is_kept_no_zero_is_made_up() -> None:
+    """The last gap is one between two labels, not one down to nothing."""
+    scores = dict(zip(CHARACTERS, (0.99, 0.98, 0.7, 0.69, 0.68), strict=True))
+
+    assert kept(scores, BOTH, {}) == [14, 15]
+    assert kept({14: 0.99, 15: 0.98, 16: 0.7, 17: 0.69}, BOTH, {}) == [14, 15, 16, 17]
+
+
 def test_somebody_who_is_hardly_there_is_nobody() -> None:
     """Characters are never cut under 0.15; the least general tag is at the floor."""
     assert kept({2: 0.04, 14: 0.14, 15: 0.02}, BOTH, {}) == [2]

@@ -43,7 +43,7 @@ def test_a_tag_of_the_vocabulary_is_never_a_mistake() -> None:
 
 def test_tags_of_the_very_same_pictures_are_together() -> None:
     """From three pictures on, and not where they are everywhere; the most frequent first."""
-    all_of = ["solo"]
+    all_of = ["solo", "1girl"]
     pictures = [
         [*all_of, "hat", "coat"], [*all_of, "hat", "coat", "cat", "tail", "ears"],
         [*all_of, "hat", "coat", "cat", "tail", "ears"], [*all_of, "hat", "coat", "a", "b"],

@@ -94,6 +94,7 @@ def test_only_the_most_probable_are_kept_where_so_many_are_asked_for() -> None:
 
     assert rendered(scores, most=3) == ["solo", "eileen (ren'py)", "smile"]
     assert rendered(scores, most=4)[-1] == "long hair"  # of equals, the first label
+    assert rendered(scores[::-1], most=4) == rendered(scores, most=4)
     assert len(rendered(scores, most=99)) == len(rendered(scores)) == 5
     assert rendered(scores, most=1, rating=True) == ["general", "smile"]
 
@@ -167,6 +168,7 @@ CAST = (
     Label("sketch_(fate)", "general"),
     Label("hatsune_miku", "character"),
     Label("fate", "copyright"),
+    Label("ganyu_(genshin_impact)", "character"),
 )
 
 
@@ -176,7 +178,9 @@ def test_a_character_brings_its_series() -> None:
 
     assert series_of(CAST, Style({})) == {}
     assert series_of(CAST, Style({}, series="known")) == known
-    assert series_of(CAST, Style({}, series="name")) == {0: ("fate",), 1: ("fate",)} | known
+    assert series_of(CAST, Style({}, series="name")) == known | {
+        0: ("fate",), 1: ("fate",), 9: ("genshin impact",),
+    }  # fmt: skip
     assert series_of(CAST, Style({}, series="name", underscores=True))[5] == (
         "genshin_impact", "honkai_(series)",
     )  # fmt: skip
