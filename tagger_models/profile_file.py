@@ -119,6 +119,7 @@ def _shown(value: Any) -> str:
 
 
 def _file(node: Node) -> str:
+    odd = node.raw in ("", "..") or not _NO_PATTERN.isdisjoint(node.raw)
     if (
         not isinstance(node.value, str)
         or node.raw != PurePosixPath(node.raw).name
