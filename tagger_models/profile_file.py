@@ -32,6 +32,7 @@ from tagger_models.labels import NAMES, READERS
 from tagger_models.profile import ACTIVATIONS, BLACK, LAYOUTS, ORDERS, WHITE, Profile
 
 PROFILE_FILE = "tagger.yaml"
+_NO_PATTERN = frozenset("\\*?[]")  # a name is looked for as a shell pattern
 _COLOURS: Mapping[str, tuple[int, int, int] | None] = {"white": WHITE, "black": BLACK, "edge": None}
 
 
@@ -120,11 +121,7 @@ def _shown(value: Any) -> str:
 
 def _file(node: Node) -> str:
     odd = node.raw in ("", "..") or not _NO_PATTERN.isdisjoint(node.raw)
-    if (
-        not isinstance(node.value, str)
-        or node.raw != PurePosixPath(node.raw).name
-        or "\\" in (node.raw)
-    ):
+    if odd or not isinstance(node.value, str) or node.raw != PurePosixPath(node.raw).name:
         raise _Wrong("name a file of this folder")
     return node.raw
 

@@ -154,10 +154,11 @@ def test_a_table_without_its_columns() -> None:
 def test_any_text_is_labels_or_two_lines(kind: str, text: str) -> None:
     """Whatever a label file holds, it is labels or told; never a traceback."""
     for head in ("", "tag_id,name,category,count\n", '{"idx_to_tag": '):
+        labels: tuple[Label, ...] | None = None
+        hint: str | None = None
         try:
             labels = READERS[kind](head + text, "f")
         except UserError as error:
-            assert error.hint
-        else:
-            assert labels
-            assert all(label.name.isprintable() for label in labels)
+            hint = error.hint
+        assert bool(labels) != bool(hint)
+        assert all(label.name.isprintable() for label in labels or ())

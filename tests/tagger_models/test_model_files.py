@@ -90,9 +90,9 @@ def test_what_holds_no_steps_is_damaged(text: str) -> None:
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=5),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner),
     max_leaves=6,
-)  # fmt: skip
+)
 STEP = st.fixed_dictionaries(
     {"type": st.sampled_from(["pad_to_size", "resize", "center_crop", "normalize", "to_tensor"])},
     optional=dict.fromkeys(("size", "mean", "std", "interpolation", "background_color"), JSON),
@@ -103,9 +103,10 @@ STEP = st.fixed_dictionaries(
 @given(st.lists(STEP, max_size=4))
 def test_any_steps_are_read_or_refused(steps: list[dict[str, Any]]) -> None:
     """Whatever the steps hold, they are ours or told; never a traceback."""
+    row, hint = ROW, "it is a row"
     try:
         row = read(*steps)
     except UserError as error:
-        assert error.hint
-    else:
-        assert all(step.kind == "pad" or 0 < step.size <= 4096 for step in row.fit)
+        hint = error.hint or ""
+    assert hint
+    assert row is ROW or all(step.kind == "pad" or 0 < step.size <= 4096 for step in row.fit)
