@@ -251,9 +251,12 @@ def test_scores_equal_those_of_a_bare_script(bare: Ran) -> None:
 
 
 def test_captions_equal_those_of_a_bare_script(bare: Ran) -> None:
-    """Captions are the words that transformers gives for the same picture."""
+    """Captions are the words that transformers gives for the same picture, cleaned up."""
     import torch
     from transformers import BlipForConditionalGeneration, BlipProcessor
+
+    from tagger_models.captions import Answer
+    from tagger_models.cleanup import cleaned
 
     place: Any = TINY / "captioner"
     model: Any = BlipForConditionalGeneration.from_pretrained(place)
@@ -264,7 +267,7 @@ def test_captions_equal_those_of_a_bare_script(bare: Ran) -> None:
         inputs = processor(images=upright(bare.folder / "renpy" / key), return_tensors="pt")
         with torch.inference_mode():
             tokens = model.generate(**inputs, num_beams=3, max_new_tokens=75)
-        words = processor.decode(tokens[0], skip_special_tokens=True).strip()
+        words = cleaned(Answer(processor.decode(tokens[0], skip_special_tokens=True)))
         assert sample["caption"] == words, key
         sidecar = (bare.folder / "renpy" / key).with_suffix(".caption")
         assert sidecar.read_text().strip() == words
