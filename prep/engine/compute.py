@@ -45,8 +45,10 @@ class Caller:
     The model is loaded at the first call, so a run with nothing to do loads none.
     """
 
-    def __init__(self, step: Step, note: Callable[[str], None]) -> None:
-        self._step, self._note = step, note
+    def __init__(
+        self, step: Step, note: Callable[[str], None], warn: Callable[[str], None] = lambda _: None
+    ) -> None:
+        self._step, self._note, self._warn = step, note, warn
         self._loaded: list[Any] = []
         self._opening = threading.Lock()
         batch, many = step.stage.batch, step.stage.at_once
@@ -79,6 +81,7 @@ class Caller:
             self._loaded.append(stage.load(self._step.params, self._step.found))
             note = getattr(self._loaded[0], "note", None)
             if note:  # where a model runs elsewhere than a person would expect
+                self._warn(f"warning: {stage.name}: {note}")
                 self._note(f"{stage.name}: {note}")
 
     def _check_models(self) -> None:
@@ -91,7 +94,11 @@ class Caller:
 
 
 def outcomes(
-    plan: Plan, values: Values, jobs: int, note: Callable[[str], None]
+    plan: Plan,
+    values: Values,
+    jobs: int,
+    note: Callable[[str], None],
+    warn: Callable[[str], None] = lambda _: None,
 ) -> Iterator[list[Outcome]]:
     """Yield the outcomes of a map or fan-out stage, a batch at a time, or each as it comes.
 
@@ -100,8 +107,9 @@ def outcomes(
         values: Where what the stage reads is found.
         jobs: Decoding processes.
         note: Called with what a person should know of a picture, or of the model once loaded.
+        warn: Called with the latter at once, before any picture meets the model.
     """
-    call = Caller(plan.step, note)
+    call = Caller(plan.step, note, warn)
     decoders = Decoders(jobs, fit=call.fit())
     read = _read(plan, values, decoders, note)
     if call.at_once:
