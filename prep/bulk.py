@@ -66,32 +66,41 @@ def edit(request: Request, context: Context, pipeline: Pipeline | None) -> int:
         request = replace(request, undo=shlex.join(["prep", "undo", "--in", root]))
     wet = request.rule is not None and not request.dry
     with _leg(target.order, context, wet) as leg:
-        if wet and operations.last_said(leg) == request.said:
-            operations.finish(leg)
-            context.console.say(f"finished `{request.said}`, which was stopped before")
-            return 0
+        if wet:
+            stopped = operations.last_said(leg)
+            operations.mend(leg)
+            if stopped == request.said:
+                context.console.say(f"finished `{stopped}`, which was stopped before")
+                return 0
         pictures = target.pictures(leg, _needs(request, pipeline), wet)
-        meant = {
-            key: picture
-            for key, picture in pictures.items()
-            if request.where is None or request.where.holds(picture)
-        }
-        if request.rule is None:
-            return _listed(target, meant, pictures, context)
-        rules: tuple[Rule, ...] = (replace(request.rule, where=None),)
         if request.save:
             return _saved(request, target, leg, pictures, pipeline)
-        changes = between(meant, {key: changed(one, rules) for key, one in meant.items()})
-        waits = [c for c in changes if target.conflicts(leg, c)]
-        changes = [change for change in changes if change not in waits]
-        kept: list[str] = []
-        if wet and changes:
-            kept = operations.carry_out(leg, target.operation(leg, changes, request.said))
-        _told(request, target, (len(meant), len(pictures)), changes, context)
-    for change in waits:
-        context.console.say(f"  conflict: {change.key}: two edits of yours wait for a decision")
+        where = request.where
+        meant = {key: one for key, one in pictures.items() if where is None or where.holds(one)}
+        if request.rule is None:
+            return _listed(target, meant, pictures, context)
+        return _edited(request, target, leg, meant, len(pictures))
+
+
+def _edited(
+    request: Request, target: Target, leg: Leg, meant: Mapping[str, Picture], total: int
+) -> int:
+    """Change the words of the pictures that are meant, and tell."""
+    rules = (request.rule,) if request.rule else ()
+    found = between(meant, {key: changed(one, rules) for key, one in meant.items()})
+    waits = [change.key for change in found if target.conflicts(leg, change)]
+    changes = [change for change in found if change.key not in waits]
+    kept: list[str] = []
+    if changes and not request.dry:
+        kept = operations.carry_out(leg, target.operation(leg, changes, request.said))
+    _told(request, target, (len(meant), total), changes, leg.context)
+    say = leg.context.console.say
+    for key in waits:
+        say(f"  conflict: {key}: two edits of yours wait for a decision", conflict=key)
     for name in kept:
-        context.console.say(f"  kept `{name}`: it was edited just now; run again")
+        say(f"  kept `{name}`: it was edited just now; run again", kept=name)
+    if not request.dry:
+        operations.close(leg)
     return 4 if waits or kept else 0
 
 
@@ -102,16 +111,17 @@ def undo(place: Any, context: Context) -> int:
         leg = open_leg(Order(place, ()), context, ledger)
         remember(leg)
         done = operations.take_back(leg)
-    if done is None:
-        raise DatasetError(
-            f"there is no edit of `{os.path.relpath(place.root)}` to take back",
-            "`prep edit` with `--add`, `--drop` and the like makes one",
-        )
-    operation, kept = done
-    count = len({word.key for word in operation.words}) or len(operation.texts)
-    say(f"took back `{operation.said}`: {_counted(count, operation)}", kept=kept, count=count)
-    for name in kept:
-        say(f"  kept {name}: it was changed since")
+        if done is None:
+            raise DatasetError(
+                f"there is no edit of `{os.path.relpath(place.root)}` to take back",
+                "`prep edit` with `--add`, `--drop` and the like makes one",
+            )
+        operation, kept = done
+        count = len({word.key for word in operation.words}) or len(operation.texts)
+        say(f"took back `{operation.said}`: {_counted(count, operation)}", kept=kept, count=count)
+        for name in kept:
+            say(f"  kept {name}: it was changed since")
+        operations.close(leg)
     return 4 if kept else 0
 
 

@@ -26,10 +26,13 @@ _META = "meta."
 def carry_out(leg: Leg, operation: Operation) -> list[str]:
     """Make an operation durable, then bring the files up to date with it.
 
+    It stays open, and the same command would only finish it, until `close`: call that once the
+    person has been told.
+
     Returns:
         The names of files that a person edited at this very moment and that were left alone.
     """
-    finish(leg)
+    mend(leg)
     found = _known(leg)
     number = found["last"] + 1
     kept = [*found["kept"], number]
@@ -37,16 +40,19 @@ def carry_out(leg: Leg, operation: Operation) -> list[str]:
         _tell(leg, number, operation, kept[-_MOST:])
         for old in kept[:-_MOST]:
             leg.ledger.set_fact(f"operation:{old}", None)
-    return finish(leg)
+    return _bring(leg)
 
 
 def take_back(leg: Leg) -> tuple[Operation, list[str]] | None:
-    """Take the last operation back; None where there is none.
+    """Take the last operation back, up to `close`; None where there is none.
 
     Returns:
         It, and what of it stays because it was changed since: keys with fields, names of files.
     """
-    finish(leg)
+    found = _known(leg)
+    if found["open"] and (begun := loaded(leg.ledger.fact(f"operation:{found['open']}"))).back:
+        return begun, _bring(leg)
+    mend(leg)
     found = _known(leg)
     if not found["kept"]:
         return None
@@ -63,7 +69,7 @@ def take_back(leg: Leg) -> tuple[Operation, list[str]] | None:
     with leg.ledger.batch():
         _tell(leg, number, going, found["kept"][:-1])
     kept = [f"{word.key}: {word.field.removeprefix(_META)}" for word in stays]
-    return going, kept + finish(leg)
+    return going, kept + _bring(leg)
 
 
 def last_said(leg: Leg) -> str:
@@ -72,12 +78,30 @@ def last_said(leg: Leg) -> str:
     return loaded(leg.ledger.fact(f"operation:{number}")).said if number else ""
 
 
-def finish(leg: Leg) -> list[str]:
-    """Bring the files up to date with the operation that a crash left open, if any.
+def mend(leg: Leg) -> list[str]:
+    """Finish and close the operation that a crash left open, if any.
 
     Returns:
         The names of files that were edited since and are left alone.
     """
+    kept = _bring(leg)
+    close(leg)
+    return kept
+
+
+def close(leg: Leg) -> None:
+    """Note that the open operation, if any, is finished and was told."""
+    found = _known(leg)
+    if not found["open"]:
+        return
+    with leg.ledger.batch():
+        leg.ledger.set_fact(_LIST, found | {"open": 0}, told=True)
+        if found["open"] not in found["kept"]:
+            leg.ledger.set_fact(f"operation:{found['open']}", None)
+
+
+def _bring(leg: Leg) -> list[str]:
+    """Bring files and words up to date with the open operation; return what is left alone."""
     found = _known(leg)
     if not found["open"]:
         return []
@@ -88,9 +112,6 @@ def finish(leg: Leg) -> list[str]:
     _replace_metas(leg, operation)
     with leg.ledger.batch():
         _set_words(leg, operation)  # a journal that was torn may have told some of them only
-        leg.ledger.set_fact(_LIST, found | {"open": 0}, told=True)
-        if operation.back:
-            leg.ledger.set_fact(f"operation:{found['open']}", None)
     return kept
 
 

@@ -34,7 +34,7 @@ def carry_out(order: Order, context: Context) -> Report:
         if order.source is not None:
             return fanout.carry_out(order, context, ledger)
         leg = open_leg(order, context, ledger)
-        edited = remember(leg) + operations.finish(leg)
+        edited = remember(leg) + operations.mend(leg)
         total = len(leg.world.folder.pictures) + len(leg.world.folder.faulty)
         report = Report(edited=edited, total=total)
         sidecars.remove_orphans(leg, report)
@@ -149,7 +149,8 @@ def _make(leg: Leg, plan: Plan, report: Report) -> int:
     console = leg.context.console
     try:
         with console.progress(plan.step.stage.name, len(first)) as progress:
-            for done in outcomes(todo, leg.values, leg.context.jobs, report.notes.append):
+            notes, jobs = report.notes, leg.context.jobs
+            for done in outcomes(todo, leg.values, jobs, notes.append, console.wrong):
                 progress.advance(len(done))
                 for outcome in done:
                     console.detail(f"{plan.step.stage.name}: {outcome.key}: {outcome.state}")

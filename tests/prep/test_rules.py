@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 
 from prep.errors import ConfigError
 from prep.filter_text import parsed
-from prep.rules import Op, Rule, applied
+from prep.picture import Picture
+from prep.rules import Op, Rule, applied, changed, reads
 from prep.rules_file import dump, parse
 from prep.tags import canonical
 
@@ -87,6 +88,56 @@ def test_words_that_yaml_takes_for_something_else_are_tags() -> None:
         Rule(Op.ADD, ("off",)),
         Rule(Op.RENAME, ("on", "1"), ("yes", "1.0")),
     )
+
+
+FILTERED = r"""
+- where: "solo -1girl"
+  drop: [solo]
+  add: alone
+- where: alone width<600
+  replace: {'(\w+) eyes': '\1-eyed, gaze', '^x': ''}
+- where: caption:rain
+  replace_caption: {'\brain\b': snow}
+- {where: "path:faces/* or score:hat>0.5 or tokens>3", caption: "  a portrait "}
+"""
+
+
+def test_a_rule_is_for_the_pictures_that_its_filter_means() -> None:
+    """Each filter sees what the rules before it left; one rule may do several things."""
+    rules = parse(FILTERED, "tags.rules")
+    one = Picture("faces/a.png", ("solo", "blue eyes", "x"), "in rain", (512, 512))
+    two = Picture("b.png", ("solo", "1girl", "blue eyes"), "rain", (512, 512), {"hat": 0.5})
+    three = Picture("c.png", ("solo",), "sun", (900, 9), {"hat": 0.6})
+    four = Picture("d.png", ("a", "b"), "x", count=len)
+
+    after = [changed(each, rules) for each in (one, two, three, four)]
+
+    assert [(each.tags, each.caption) for each in after] == [
+        (("blue-eyed", "gaze", "alone"), "a portrait"),
+        (("solo", "1girl", "blue eyes"), "snow"),
+        (("alone",), "a portrait"),
+        (("a", "b"), "a portrait"),
+    ]
+    assert reads(rules) == {"caption", "key", "scores", "size", "tokens"}
+    assert reads(rules[:1]) == set()
+    assert parse(dump(rules), "again") == rules
+
+
+def test_mistakes_of_filters_and_patterns_are_told_with_their_line() -> None:
+    """Row 47: a filter names the column too, a pattern says what is wrong with it."""
+    text = (
+        "- {where: 'solo)', drop: a}\n- {where: [a], drop: a}\n- replace: {'(': x}\n- replace: a\n"
+    )
+
+    with pytest.raises(ConfigError) as caught:
+        parse(text, "tags.rules")
+
+    assert [str(caught.value), *(message for message, _ in caught.value.others)] == [
+        "`tags.rules` line 1: `where` column 5: `)` stands without a `(` before it",
+        "`tags.rules` line 2: `where` is one text",
+        "`tags.rules` line 3: `(` is not a pattern: missing ), unterminated subpattern",
+        "`tags.rules` line 4: `replace` names no pattern and new text",
+    ]
 
 
 def test_all_mistakes_of_a_file_are_told_at_once() -> None:

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from prep.errors import ConfigError
-from prep.stages.edit import Params, edit, load
+from prep.stages.edit import Params, edit, load, models
 
 RULES = """\
 - drop: [blurry, "* hair"]
@@ -57,3 +57,45 @@ def test_a_mistake_in_the_rules_is_told() -> None:
     """A rule that is not known stops the run before any picture is touched."""
     with pytest.raises(ConfigError, match="`dorp`"):
         edited(["a"], rules="- dorp: [a]\n")
+
+
+def test_a_caption_that_no_rule_changes_is_not_told() -> None:
+    """The stage tells a caption only where a rule made another one of it; an empty one too."""
+    rule = "- replace_caption: {'^in (.+)': '\\1'}"
+
+    assert worded(["a"], "in rain", rules=rule) == {"tags": ["a"], "caption": "rain"}
+    assert worded(["a"], "snow", rules=rule) == {"tags": ["a"], "caption": None}
+    assert worded(["a"], None, rules=rule) == {"tags": ["a"], "caption": None}
+    assert worded(["a"], "x", rules="- replace_caption: {x: ''}")["caption"] == ""
+
+
+def test_the_stage_reads_what_its_rules_ask_for() -> None:
+    """Without filters only tags are read; a filter adds what it asks for, and nothing else."""
+    assert edit.given(vars(Params())).reads == ("tags?",)
+    assert edit.given(vars(Params(rules="- {where: width<9, drop: a}"))).reads == (
+        "tags?", "looks?",
+    )  # fmt: skip
+    asked = Params(rules="- {where: 'name:a* score:b>0 has:caption tokens<9', drop: a}")
+    assert edit.given(vars(asked)).reads == ("tags?", "caption?", "key?", "scores?")
+
+
+def test_filters_see_sizes_and_numbers_of_tokens() -> None:
+    """Sizes come from what was measured, tokens from CLIP's tokenizer: `1girl` is two of them."""
+    looks = {"size": [512, 640]}
+
+    assert edited(["a"], rules="- {where: tokens=1, add: few}") == ["a", "few"]
+    assert edited(["1girl", "solo"], rules="- {where: tokens=4, add: four}")[-1] == "four"
+    sized = worded(["a"], looks, rules="- {where: 'size:512x640', add: large}")
+    assert sized["tags"] == ["a", "large"]
+    assert worded(["a"], None, rules="- {where: width<999, add: large}")["tags"] == ["a"]
+
+
+def test_a_filter_on_scores_wants_the_tagger_named() -> None:
+    """Scores are kept by the numbers of labels: without a tagger's name nobody knows which."""
+    asked = Params(rules="- {where: 'score:a>0', drop: a}")
+
+    with pytest.raises(ConfigError) as caught:
+        models(asked)
+
+    assert str(caught.value) == "`score:` in a filter needs the labels of the tagger that scored"
+    assert models(Params()) == ()
