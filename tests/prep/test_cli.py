@@ -20,7 +20,7 @@ HELP = Path(__file__).parents[1] / "golden" / "help"
 COMMANDS = (
     "augment", "bucket", "caption", "crop", "duplicates", "edit", "init", "latents", "plan",
     "reset", "review", "review export", "review import", "run", "stages", "status", "tag",
-    "tags", "why",
+    "tags", "undo", "why",
 )  # fmt: skip
 
 # DESIGN.md, promise 10.
@@ -84,6 +84,7 @@ def test_stages_are_listed(prep: Prep) -> None:
         "prep status",
         "prep why a.png",
         "prep edit raw",
+        "prep tags raw",
         "train --help",
         "train lora --help",
     ],
