@@ -16,7 +16,7 @@ needs_strace = pytest.mark.skipif(shutil.which("strace") is None, reason="strace
 EDIT = ("edit", "images", "--replace", "(.)a", r"\1aa", "--caption", "the same")
 UNDO = ("undo", "--in", "images")
 SURE = ("rename", "renameat", "renameat2")
-EVERY = 14
+EVERY = 30
 
 Call = tuple[str, int]
 
