@@ -46,6 +46,7 @@ COLUMNS = tuple(field.name for field in fields(Row))
 EDITABLE = COLUMNS[2:]
 
 _PICTURE, _CELL = 10, 6
+_EMPTY = "4oymiq"  # what `_short` would work out for the many empty cells
 _REVISION = re.compile(rf"r[0-9a-f]{{{_PICTURE}}}[a-z2-7]{{{_CELL * (len(EDITABLE) + 1)}}}")
 
 
@@ -70,8 +71,12 @@ def said(column: str, cell: str) -> str:
     Line ends, spaces around, and Unicode's forms of a letter say nothing; nor do spaces between
     tags, upper case of yes and no, and a decimal comma.
     """
-    text = cell.replace("\r\n", "\n").replace("\r", "\n")
-    text = unicodedata.normalize("NFC", tags.stripped(text)).strip()
+    text = cell.strip()
+    if not (text.isascii() and text.isprintable()):  # nearly every cell is plain
+        text = text.replace("\r\n", "\n").replace("\r", "\n")
+        text = unicodedata.normalize("NFC", tags.stripped(text)).strip()
+    if not text:
+        return ""
     if column == "tags":
         return tags.joined(tags.parsed(text), escape=False)
     if column == "keep":
@@ -149,4 +154,6 @@ def _exported(key: str, sample: Mapping[str, Any]) -> Row:
 
 
 def _short(text: str) -> str:
+    if not text:
+        return _EMPTY
     return base64.b32encode(hashlib.sha256(text.encode()).digest())[:_CELL].decode().lower()

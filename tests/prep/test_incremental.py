@@ -15,7 +15,15 @@ from tests.prep.projects import NAMES, Project, new_project
 
 HEAVY = {"torch", "transformers", "diffusers", "onnxruntime", "pandas", "numpy", "PIL"}
 ALL = len(NAMES)
-NEW = {"caption": 1, "caption_text": 1, "score": 1, "rating": 1, "render": 1, "measure": 1}
+NEW = {
+    "caption": 1,
+    "caption_text": 1,
+    "score": 1,
+    "rating": 1,
+    "graded": 1,
+    "render": 1,
+    "measure": 1,
+}
 NEW |= {"edit": 1, "bucket": 1, "latents": 1}
 
 
