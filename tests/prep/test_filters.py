@@ -40,6 +40,8 @@ MEANT = [
     ("- solo", True),
     ("not not 1girl", True),
     ("1girl -solo", True),
+    ("1girl not solo", True),
+    ("1girl not (solo) not solo", True),
     ("1girl and solo or 1girl", True),
     ("1girl and (solo or 1boy)", False),
     ("solo or solo 1girl", False),
