@@ -255,6 +255,21 @@ def test_your_captions_are_yours(raw: Path, prep: Prep, server: Server) -> None:
     ).out  # fmt: skip
 
 
+def test_a_refusal_to_say_yours_better_fails_nothing(raw: Path, prep: Prep) -> None:
+    """A picture that has a caption of yours is good, whatever the machine answers."""
+    (raw / "4.caption").write_text("My cat.\n")
+
+    def plan(_: int, asked: Asked) -> Act:
+        return says("I'm sorry, I cannot." if "My cat." in asked.prompt() else "A cat.")
+
+    with serving(plan) as server:
+        said = prep(*words(server, "--prompt", "Say it better: {caption}"))
+
+    assert (said.code, len(server.asked)) == (0, 6)
+    assert "6 pictures: 6 good, 0 left out, 0 failed" in said.out
+    assert captions(raw)["4"] == "My cat."
+
+
 def test_drawn_words_are_seeded_by_the_picture(raw: Path, prep: Prep, server: Server) -> None:
     """Seeds differ from picture to picture, not from run to run or with the name of the file."""
     drawn = words(server, "--temperature", 0.6, "--seed", 3)
