@@ -1,5 +1,6 @@
 """What looks wrong in the tags of a dataset. Pure: nothing is changed, and all of it is advice."""
 
+import re
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ SHARE = 0.8
 # A tag that is not in the vocabulary is taken for a mistyped one of the dataset's own that is so
 # many times as frequent.
 _TIMES = 10
+_WORD = re.compile(r"[A-Za-z0-9]{2}")
 # Fewer common pictures of two tags may be chance.
 _FEWEST = 3
 
@@ -23,7 +25,7 @@ class Finding:
     """One thing that looks wrong.
 
     Attributes:
-        kind: typo, alias, together, trait, everywhere or long.
+        kind: typo, alias, face, together, trait, everywhere or long.
         text: What it is, in a sentence for a person.
         tags: Those it is about.
         key: The picture it is about; empty where it is about all.
@@ -61,6 +63,19 @@ def misspelt(pictures: Sequence[Collection[str]], words: Words) -> Iterator[Find
         if meant_tags:
             meant = max(meant_tags, key=lambda one: counts[one])
             yield Finding("typo", f"{where}, did you mean `{meant}`?", (tag, meant), "", count)
+
+
+def faces(pictures: Sequence[Collection[str]]) -> Iterator[Finding]:
+    """Yield the tags that may be emoticons whose underscore became a space, as `o x` was `o_x`.
+
+    No word is in them: no two letters or digits of ASCII side by side. Nothing is decided by it.
+    """
+    counts = Counter(tag for each in pictures for tag in each)
+    for tag, count in sorted(counts.items()):
+        if " " in tag and tag.isascii() and not _WORD.search(tag):
+            meant = tag.replace(" ", "_")
+            text = f"`{tag}` in {_pictures(count)}: if it is a face, `prep tag --emoticons {meant}`"
+            yield Finding("face", text, (tag, meant), "", count)
 
 
 def together(pictures: Sequence[Collection[str]]) -> Iterator[Finding]:

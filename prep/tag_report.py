@@ -157,6 +157,7 @@ def findings(shown: Shown, wish: Wish, context: Context, usual: str) -> Iterator
     """Yield what looks wrong, kind by kind."""
     pictures = list(shown.tags.values())
     yield from lint.misspelt(pictures, _words(wish, context, usual))
+    yield from lint.faces(pictures)
     yield from lint.together(pictures)
     for concept in sorted(set(shown.concepts.values())):
         of = [each for key, each in shown.tags.items() if shown.concepts[key] == concept]

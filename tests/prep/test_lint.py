@@ -1,5 +1,9 @@
+from pathlib import Path
+
+import pytest
+
 from prep.booru import Words, words
-from prep.lint import Finding, invariant, misspelt, overlong, together
+from prep.lint import Finding, faces, invariant, misspelt, overlong, together
 
 PRUNE = "`prep edit --prune 0.8` leaves it to the trigger word"
 KNOWN = Words(("smile", "blue eyes", "sword", "1girl", "hat"), {"1girls": "1girl", "grin": "smile"})
@@ -39,6 +43,33 @@ def test_a_tag_of_the_vocabulary_is_never_a_mistake() -> None:
         "`swords` in 20 pictures, did you mean `sword`?"
     ]
     assert said(misspelt([["sword"], *[["swords"]] * 20], Words(("sword", "swords")))) == []
+
+
+def test_a_face_that_lost_its_underscore_is_named() -> None:
+    """Row 31: what holds no word but a space is told with what it may have been, nothing more."""
+    pictures = [
+        ["^_^", "o x", "s&w m&p", "1girl", "v", "k-on!", "a b c d"],
+        ["o x"],
+        ["\u732b \u8033"],
+    ]
+
+    assert said(faces(pictures)) == [
+        "`a b c d` in 1 picture: if it is a face, `prep tag --emoticons a_b_c_d`",
+        "`o x` in 2 pictures: if it is a face, `prep tag --emoticons o_x`",
+        "`s&w m&p` in 1 picture: if it is a face, `prep tag --emoticons s&w_m&p`",
+    ]
+
+
+def test_only_faces_are_taken_for_faces() -> None:
+    """Of the 10,861 names of a tagger, rendered as tags, one gun is asked about in vain."""
+    file = Path(__file__).parents[2] / ".." / "shared/data/wd-selected-tags-synthetic"
+    if not file.is_dir():
+        pytest.skip("../shared/data/wd-selected-tags-synthetic is absent")
+    text = (file / "selected_tags.csv").read_text(encoding="utf-8")
+
+    found = [one.tags[0] for one in faces([words(text, "selected_tags.csv").tags])]
+
+    assert found == ["s&w m&p"]
 
 
 def test_tags_of_the_very_same_pictures_are_together() -> None:
