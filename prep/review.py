@@ -16,7 +16,8 @@ from prep.engine.world import SHEET, Place
 from prep.errors import DatasetError
 from prep.files import digest_bytes
 from prep.sheets import reading, row
-from prep.sheets.changes import PROPOSED, Changes, Now, Side, changes_of
+from prep.sheets.changes import Changes, Now, Side, changes_of
+from prep.sheets.edited import PROPOSED
 from prep.sheets.table import stop
 from prep.stage import Asked, Shape, Stage
 

@@ -4,20 +4,16 @@ Of each cell there are three versions: a digest of what was exported (in the row
 the sheet says, and what holds now. `prep.merge` is the rule.
 """
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
 from prep.errors import nearest
 from prep.merge import Verdict, merged
-from prep.sheets import mangled, row
-from prep.sheets.categories import together
-from prep.sheets.cells import unguarded
-from prep.sheets.row import Revision, Row
-from prep.sheets.table import AGAIN, Found, Mistake, Sheet
-
-PROPOSED = "duplicate of "
+from prep.sheets import row
+from prep.sheets.edited import Edited, edited, mistakes, order_mistakes
+from prep.sheets.row import Row
+from prep.sheets.table import AGAIN, Mistake, Sheet
 
 Cells = dict[tuple[str, str], str]
 Side = Literal["", "ours", "theirs"]
@@ -91,17 +87,6 @@ class Changes:
         self.taken |= self.held
 
 
-@dataclass(frozen=True)
-class _Edited:
-    """A row with edited cells: column -> cell, and where the tags come from."""
-
-    found: Found
-    key: str
-    revision: Revision
-    cells: Mapping[str, str]
-    of_categories: bool = False
-
-
 def changes_of(sheet: Sheet, now: Now) -> Changes:
     """Return what a sheet changes, and what is wrong with it; where anything is, take nothing.
 
@@ -114,21 +99,21 @@ def changes_of(sheet: Sheet, now: Now) -> Changes:
     if _foreign(sheet, now, marks):
         changes.foreign = True
         return changes
-    edited = []
+    owned: list[tuple[str, Edited]] = []
     for found in sheet.found:
         revision = row.revision(found.row)
         if revision is None:
             changes.mistakes.append((f"{found.where} has no whole `revision`", AGAIN))
             continue
-        one = _edits(found, revision, changes)
+        one = edited(found, revision)
         owner = _owner(one, now, marks, changes)
         if owner is not None:
-            edited.append(_Edited(found, owner, revision, one.cells, one.of_categories))
-    _check_owners(edited, changes)
-    _check_order(edited, changes)
-    for one in edited:
-        _check_cells(one, now, sheet.lossy, changes)
-        _merge(one, now, changes)
+            owned.append((owner, one))
+    _check_owners(owned, changes)
+    changes.mistakes += order_mistakes([one for _, one in owned])
+    for key, one in owned:
+        changes.mistakes += mistakes(one, key, now.rows.get(key), sheet.lossy)
+        _merge(key, one, now, changes)
     return changes
 
 
@@ -143,32 +128,8 @@ def _foreign(sheet: Sheet, now: Now, marks: Mapping[str, Sequence[str]]) -> bool
     return bool(found) and not any(one.row.key in now.pictures for one in sheet.found)
 
 
-def _edits(found: Found, revision: Revision, changes: Changes) -> _Edited:
-    """Return the cells of a row that say something else than was exported."""
-    cells = {
-        name: row.said(name, getattr(found.row, name))
-        for name in row.EDITABLE
-        if row.digest(name, getattr(found.row, name)) != revision.cells[name]
-    }
-    listed = ", ".join(cell for cell in found.categories.values() if cell.strip())
-    if not found.categories or row.digest_of_set(listed) == revision.tag_set:
-        return _Edited(found, "", revision, cells)
-    typed = {name: unguarded(cell, "tags") for name, cell in found.categories.items()}
-    if "tags" not in cells:
-        together_now = together(found.row.tags, typed)
-        return _Edited(found, "", revision, {**cells, "tags": together_now}, of_categories=True)
-    if row.digest_of_set(listed) != row.digest_of_set(found.row.tags):
-        changes.mistakes.append(
-            (
-                f"{found.where}: `tags` and the tags of a category were both edited",
-                "undo one of the two",
-            )
-        )
-    return _Edited(found, "", revision, cells)
-
-
 def _owner(
-    one: _Edited, now: Now, marks: Mapping[str, Sequence[str]], changes: Changes
+    one: Edited, now: Now, marks: Mapping[str, Sequence[str]], changes: Changes
 ) -> str | None:
     """Return the key of the picture that a row is about; None where there is nothing to do."""
     key, where = one.found.row.key, one.found.where
@@ -189,7 +150,7 @@ def _owner(
     return None
 
 
-def _replaced(one: _Edited, same: Sequence[str], changes: Changes) -> None:
+def _replaced(one: Edited, same: Sequence[str], changes: Changes) -> None:
     """Tell of a row whose picture is another one than when it was exported."""
     key = one.found.row.key
     if same and one.cells:
@@ -203,84 +164,26 @@ def _replaced(one: _Edited, same: Sequence[str], changes: Changes) -> None:
         _all_conflict(one, "but the picture was replaced since", changes)
 
 
-def _all_conflict(one: _Edited, why: str, changes: Changes, lost: bool = False) -> None:
+def _all_conflict(one: Edited, why: str, changes: Changes, lost: bool = False) -> None:
     for name, cell in one.cells.items():
         told = Conflict(cell, f"the sheet says `{cell}`, {why}", lost)
         changes.conflicts[one.found.row.key, name] = told
 
 
-def _check_owners(edited: Sequence[_Edited], changes: Changes) -> None:
+def _check_owners(owned: Sequence[tuple[str, Edited]], changes: Changes) -> None:
     """Find pictures that two rows are about, under different keys."""
-    owners: dict[str, _Edited] = {}
-    for one in edited:
-        other = owners.setdefault(one.key, one)
+    first: dict[str, Edited] = {}
+    for key, one in owned:
+        other = first.setdefault(key, one)
         if other is not one:
             changes.mistakes.append(
-                (f"{one.found.where} and {other.found.where} are both of `{one.key}`", AGAIN)
+                (f"{one.found.where} and {other.found.where} are both of `{key}`", AGAIN)
             )
 
 
-def _check_order(edited: Sequence[_Edited], changes: Changes) -> None:
-    for name in ("tags", "caption"):
-        cells = [
-            (one.revision.cells[name], row.digest(name, one.cells[name]))
-            for one in edited
-            if name in one.cells
-        ]
-        if mangled.sorted_alone(cells):
-            changes.mistakes.append(
-                (
-                    f"{len(cells)} cells of `{name}` only changed places with each other",
-                    "was the column sorted alone? undo it, and sort whole rows",
-                )
-            )
-
-
-def _check_cells(one: _Edited, now: Now, lossy: bool, changes: Changes) -> None:
-    current = now.rows.get(one.key)
-    where = one.found.where
-    for name in one.found.formulas:
-        changes.mistakes.append(
-            (
-                f"{where}, column `{name}`: a formula stands where text was",
-                "type it again with a `'` in front",
-            )
-        )
-    for name, cell in one.cells.items():
-        was = None
-        if current is not None:
-            text = row.said(name, getattr(current, name))
-            was = text if row.digest(name, text) == one.revision.cells[name] else None
-        typed = {name: getattr(one.found.row, name)}
-        if one.of_categories and name == "tags":
-            typed = {f"{c} tags": text for c, text in one.found.categories.items()}
-            was = None
-        for column, text in typed.items():
-            kind = "tags" if column.endswith(" tags") else column
-            changes.mistakes += [
-                (f"{where}, column `{column}`: {why}", hint)
-                for why, hint in mangled.mistakes(kind, text, was, lossy)
-            ]
-        wrong = _no_value(one.key, name, cell)
-        changes.mistakes += [wrong] if wrong else []
-
-
-def _no_value(key: str, name: str, cell: str) -> Mistake | None:
-    """Return message and hint for a cell that cannot be what its column holds."""
-    if name == "weight" and cell:
-        try:
-            good = 0 <= float(cell) < math.inf
-        except ValueError:
-            good = False
-        return None if good else (f"the weight of `{key}` is `{cell}`", "write a number, 0 or more")
-    if name == "keep" and cell not in ("", "yes", "no") and not cell.startswith(PROPOSED):
-        return f"`keep` of `{key}` is `{cell}`", "write yes or no"
-    return None
-
-
-def _merge(one: _Edited, now: Now, changes: Changes) -> None:
+def _merge(key: str, one: Edited, now: Now, changes: Changes) -> None:
     """Take what only the sheet changed; where somebody else did too, list it."""
-    current = now.rows.get(one.key)
+    current = now.rows.get(key)
     if current is None:
         _all_conflict(one, "but the picture is gone or cannot be read", changes, lost=True)
         return
@@ -288,14 +191,14 @@ def _merge(one: _Edited, now: Now, changes: Changes) -> None:
     clash: dict[tuple[str, str], Conflict] = {}
     for name in row.EDITABLE:
         base, holds = one.revision.cells[name], getattr(current, name)
-        cell, person = one.cells.get(name), now.persons.get((one.key, name))
+        cell, person = one.cells.get(name), now.persons.get((key, name))
         theirs = base if cell is None else row.digest(name, cell)
         match merged(base, theirs, row.digest(name, holds), person is not None).verdict:
             case Verdict.CONFLICT:
                 why = f"the sheet says `{cell}`, {person} says `{holds}`"
-                clash[one.key, name] = Conflict(cell or "", why)
+                clash[key, name] = Conflict(cell or "", why)
             case Verdict.THEIRS:
-                taken[one.key, name] = cell or ""
+                taken[key, name] = cell or ""
             case Verdict.SAME:
                 changes.same += cell is not None
             case Verdict.OURS | Verdict.BACK:
