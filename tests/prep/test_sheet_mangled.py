@@ -134,6 +134,7 @@ def test_a_column_sorted_alone() -> None:
     """Row 36: cells that only changed places among each other were sorted, not typed."""
     assert sorted_alone([("a", "b"), ("b", "a")])
     assert sorted_alone([("a", "c"), ("b", "a"), ("c", "b")])
+    assert sorted_alone([("a", "b"), ("a", "b"), ("b", "a"), ("b", "a")])
     assert not sorted_alone([("a", "b")])
     assert not sorted_alone([("a", "b"), ("b", "x")])
     assert not sorted_alone([("a", "a2"), ("a", "a3")])

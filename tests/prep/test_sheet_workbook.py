@@ -16,7 +16,7 @@ from PIL import Image
 from prep.errors import DatasetError
 from prep.sheets import reading, workbook
 from prep.sheets.categories import apart, category_of, in_order, together
-from prep.sheets.row import COLUMNS, Row
+from prep.sheets.row import COLUMNS, Row, revised
 from prep.sheets.workbook import Shown
 
 SAMPLES = (
@@ -155,6 +155,17 @@ def test_what_no_cell_can_hold_is_said_in_its_place() -> None:
 
     assert page.cell(2, 6).value == "(40000 characters: too long for a cell)"
     assert page.cell(2, 7).value == "(7 characters: XLSX cannot hold `_x....`)"
+
+
+def test_an_apostrophe_that_came_from_csv_comes_off() -> None:
+    """Row 32: a CSV saved as XLSX keeps the apostrophes of CSV; a person's own one stays."""
+    ours = Shown(Row("a.png", tags="'=1"), "0" * 64, ("'=1",))
+    (row,) = reading.parse(workbook.dump([ours], 64), "s.xlsx").rows()
+    theirs = revised(Row("a.png", tags="=_="), "0" * 64)
+    cells = [theirs.key, theirs.revision, None, None, "'=_="]
+
+    assert row.tags == "'=1"
+    assert reading.parse(saved([COLUMNS, cells]), "s.xlsx").rows() == (theirs,)
 
 
 @pytest.mark.parametrize(
