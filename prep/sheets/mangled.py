@@ -93,7 +93,7 @@ def unmixed(cell: str) -> str | None:
             text = data.decode()
         except UnicodeDecodeError:
             continue
-        if not text.isascii() and len(text) < len(cell):
+        if len(text) < len(cell):
             return text
     return None
 

@@ -79,8 +79,7 @@ def dump(samples: Sequence[Shown], side: int) -> bytes:
     of = category_of(sample.graded for sample in samples)
     columns = _columns(samples, of)
     out = io.BytesIO()
-    options = {"in_memory": True, "strings_to_formulas": False, "strings_to_urls": False}
-    book = xlsxwriter.Workbook(out, options)
+    book = xlsxwriter.Workbook(out, {"in_memory": True})
     book.set_properties({"created": datetime(2000, 1, 1)})  # noqa: DTZ001 - it names no moment
     formats = _formats(book)
     for start in range(0, max(1, len(samples)), _ROWS):
