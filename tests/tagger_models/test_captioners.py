@@ -281,19 +281,13 @@ def test_a_preset_is_for_models_that_can_be_asked(saved_blip: Path, tmp_path: Pa
 def test_an_answer_says_how_it_ended(
     saved_blip: Path, tmp_path: Path, pictures: list[Image.Image]
 ) -> None:
-    """An answer is cut if, and only if, it would go on with more room."""
+    """Cut is what has all the tokens that were allowed; drawn wildly, some answers end before."""
     captioner = opened(saved_blip, tmp_path)
-    short, long = (
-        captioner.caption(pictures, [""] * 5, [0] * 5, Decoding(1, most)) for most in (9, 40)
-    )
+    cut = captioner.caption(pictures, [""] * 5, [0] * 5, Decoding(1, 5))
+    wild = captioner.caption(pictures, [""] * 5, list(range(5)), Decoding(1, 80, temperature=100.0))
 
-    for cut, whole in zip(short, long, strict=True):
-        assert isinstance(cut, Answer)
-        assert isinstance(whole, Answer)
-        assert whole.text.startswith(cut.text)
-        assert (cut.end is End.DONE) == (cut.text == whole.text)
-    ends = {answer.end for answer in (*short, *long) if isinstance(answer, Answer)}
-    assert ends == {End.CUT, End.DONE}
+    assert {answer.end for answer in cut if isinstance(answer, Answer)} == {End.CUT}
+    assert End.DONE in {answer.end for answer in wild if isinstance(answer, Answer)}
 
 
 def test_what_is_asked_of_the_models_room(mine: Path) -> None:

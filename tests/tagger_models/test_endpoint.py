@@ -2,7 +2,7 @@ from contextlib import suppress
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
@@ -193,6 +193,7 @@ JSON = st.recursive(
 
 
 @given(st.lists(JSON, min_size=1, max_size=2))
+@settings(deadline=None)
 def test_any_choice_is_an_answer_or_told(choices: list[Any]) -> None:
     """Whatever a server puts into its choices is an answer of text, or is no answer."""
     with suppress(UnansweredError):
