@@ -7,7 +7,7 @@ noise have seeds that no model was trained on.
 import math
 import random
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -109,6 +109,29 @@ def base_figures(place: Path, judges: Mapping[str, Judge], count: int = 128) -> 
             found.append(share(f"base, {attribute}, by {name}", right, 0.85))
         found.append(share(f"base, all five, by {name}", (all(h.values()) for h in hits), 0.5))
     return found
+
+
+def held_out_sheet(place: Path, file: Path, across: int = 6, down: int = 4) -> None:
+    """Draw held-out combinations, each with the words that were asked for below it."""
+    from PIL import Image, ImageDraw, ImageFont
+
+    side, margin, words = 128, 8, 42
+    scenes = [replace(scene, size=(side, side)) for scene in _scenes(across * down, unseen=True)]
+    prompts = prompts_of([caption(scene) for scene in scenes], [scene.size for scene in scenes])
+    pictures = painted(FAMILY.load(place, "cpu"), vae.open_vae(place, "cpu"), prompts)
+    sheet = Image.new(
+        "RGB", (across * (side + margin) + margin, down * (side + words + margin) + margin), "white"
+    )
+    pen, font = ImageDraw.Draw(sheet), ImageFont.load_default(11)
+    for n, (scene, picture) in enumerate(zip(scenes, pictures, strict=True)):
+        x = margin + n % across * (side + margin)
+        y = margin + n // across * (side + words + margin)
+        sheet.paste(picture, (x, y))
+        look = scene.look
+        hat, extra = look.hat.replace("_", " "), look.accessory
+        told = f"{look.body}, {look.colour}\n{hat}, {extra}\n{scene.background}, {scene.pose}"
+        pen.multiline_text((x, y + side + 1), told, "black", font, spacing=1)
+    sheet.save(file)
 
 
 def lora_figures(

@@ -28,15 +28,17 @@ pipelines:
       - tag: {{model: tiny}}
       - duplicates
       - edit: {{rules: ./tags.rules, trigger: {TRIGGER}}}
-      - bucket: {{resolution: 128, step: 32}}
+      - bucket: {{resolution: 112, step: 32}}
       - latents: {{model: tiny}}
     train:
       method: lora
       base: tiny
-      steps: 400
+      text_encoder: true              # the trigger is a word that it never heard
+      steps: 500
       batch: 4
       rank: 8
-      learning_rate: 1.0e-3
+      learning_rate: 2.0e-3
+      schedule: cosine
 """
 
 RULES = """\
