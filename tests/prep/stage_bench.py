@@ -76,6 +76,7 @@ class Bench:
         """Return the digests of all models that decide a stage's result, those before it too."""
         own = {self.models.digest(model) for model in self.found(stage)}
         before = [self.producer(name) for name, _ in self.given(stage).needs()]
+        before += self._continued(stage)
         return sorted(own.union(*(self.digests(one) for one in before if one is not None)))
 
     def given(self, stage: Stage) -> Stage:
@@ -135,9 +136,13 @@ class Bench:
 
     def _previous(self, stage: Stage) -> dict[str, bytes]:
         """Return the file that a view continues, as a fact about the whole; empty for the first."""
-        before = link_before(stage.writes)
-        views = [view for view in self.stages.values() if view.writes == before]
+        views = self._continued(stage)
         return {"previous": self.made(views[0])} if views else {}
+
+    def _continued(self, stage: Stage) -> list[Stage]:
+        """Return the view whose file a view continues; none for the first and for other stages."""
+        before = link_before(stage.writes)
+        return [view for view in self.stages.values() if view.writes == before]
 
 
 def summary(value: Any) -> tuple[Any, list[float]]:
