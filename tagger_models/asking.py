@@ -1,7 +1,7 @@
 """One question to an OpenAI-compatible server, asked again where that can help. Knows no picture.
 
-What the server did is told in the person's words: an `UnansweredError` costs one picture, a UserError
-ends the run, since every other picture would meet the same. The key is in no message.
+What the server did is told in the person's words: an `UnansweredError` costs one picture, a
+UserError ends the run, since every other picture would meet the same. The key is in no message.
 """
 
 import json

@@ -13,8 +13,8 @@ from types import MappingProxyType
 from prep.errors import no_such
 from prep.models import Ask
 from tagger_models import rows_more, rows_wd
-from tagger_models.profile_file import PROFILE_FILE, local_profile
 from tagger_models.profile import UNPINNED, Profile
+from tagger_models.profile_file import PROFILE_FILE, local_profile
 from tagger_models.rows_wd import WD
 
 DEFAULT = "wd-vit-tagger-v3"

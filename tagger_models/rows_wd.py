@@ -49,8 +49,8 @@ def _z3d(name: str, owner: str) -> Profile:
         sources=(
             "files and owners: `tagger/interrogators.py` of corkborg/wd14-tagger-standalone",
             (
-                "input, columns `name` and `category`, 0.5 for every tag: a public demo of the model "
-                "(its `prepare_image` and `predict`); nothing by the model's own author was read"
+                "input, columns `name` and `category`, 0.5 for every tag: a public demo of the "
+                "model (its `prepare_image` and `predict`); nothing by the model's own author was read"
             ),
             "category codes: e621.net, wiki page 11262",
         ),
