@@ -50,7 +50,7 @@ def _z3d(name: str, owner: str) -> Profile:
             "files and owners: `tagger/interrogators.py` of corkborg/wd14-tagger-standalone",
             (
                 "input, columns `name` and `category`, 0.5 for every tag: a public demo of the "
-                "model (its `prepare_image` and `predict`); nothing by the model's own author was read"
+                "model (its `prepare_image` and `predict`); nothing by its author was read"
             ),
             "category codes: e621.net, wiki page 11262",
         ),

@@ -45,7 +45,8 @@ def train_base(work: Path, folder: Path, device: str = "cpu") -> None:
 
     vae = train_vae(work, device)
     latents = {shape: _latents(work, vae, shape, device) for shape in SHAPES}
-    text = train_text(work, device).to(device).requires_grad_(False)
+    text: Any = train_text(work, device)
+    text.to(device).requires_grad_(False)
     tokenizer = opened_tokenizer(work)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(PLAN.seed)
@@ -74,7 +75,9 @@ def signal_rates() -> "Tensor":
 
     first, last = SCHEDULER["beta_start"] ** 0.5, SCHEDULER["beta_end"] ** 0.5
     count = SCHEDULER["num_train_timesteps"]
-    return (1 - torch.linspace(first, last, count, dtype=torch.float64) ** 2).cumprod(0).float()
+    beta_T = torch.linspace(first, last, count, dtype=torch.float64) ** 2
+    alpha_bar_T: Tensor = (1 - beta_T).cumprod(0).float()
+    return alpha_bar_T
 
 
 def _loss(

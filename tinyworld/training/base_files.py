@@ -21,7 +21,7 @@ _INDEX = {
 }
 
 # As in runwayml's SD 1.5.
-SCHEDULER = {
+SCHEDULER: dict[str, Any] = {
     "_class_name": "PNDMScheduler",
     "beta_end": 0.012,
     "beta_schedule": "scaled_linear",

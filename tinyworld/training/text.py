@@ -84,7 +84,7 @@ def train_text(work: Path, device: str = "cpu") -> "CLIPTextModel":
         )
 
     learn(both, loss_of, PLAN, work / "text.pt")
-    trained: CLIPTextModel = both["encoder"].cpu().eval()
+    trained: Any = both["encoder"].cpu().eval()
     return trained
 
 

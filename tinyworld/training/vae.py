@@ -64,7 +64,8 @@ def pixels(images: Any) -> "Tensor":
     import numpy as np
     import torch
 
-    return torch.from_numpy(np.array(images)).permute(0, 3, 1, 2) / 127.5 - 1
+    ready: Tensor = torch.from_numpy(np.array(images)).permute(0, 3, 1, 2) / 127.5 - 1
+    return ready
 
 
 def scale_latents(vae: Any, images: Any) -> None:
