@@ -84,8 +84,8 @@ def train_text(work: Path, device: str = "cpu") -> "CLIPTextModel":
         )
 
     learn(both, loss_of, PLAN, work / "text.pt")
-    trained: Any = both["encoder"].cpu().eval()
-    return trained
+    both.cpu().eval()
+    return encoder
 
 
 def said_so_far(tokens_BL: "Tensor", count: int) -> "Tensor":

@@ -64,8 +64,7 @@ def pixels(images: Any) -> "Tensor":
     import numpy as np
     import torch
 
-    ready: Tensor = torch.from_numpy(np.array(images)).permute(0, 3, 1, 2) / 127.5 - 1
-    return ready
+    return torch.from_numpy(np.array(images)).permute(0, 3, 1, 2) / 127.5 - 1
 
 
 def scale_latents(vae: Any, images: Any) -> None:
@@ -105,4 +104,5 @@ def _loss(answer: "Tensor", batch: "Tensor") -> "Tensor":
 def _divergence(seen: Any) -> "Tensor":
     """Return the mean divergence from a unit Gaussian, in nats per latent."""
     mean, logvar = seen.mean.float(), seen.logvar.float()
-    return 0.5 * (mean.square() + logvar.exp() - 1 - logvar).mean()
+    nats: Tensor = 0.5 * (mean.square() + logvar.exp() - 1 - logvar).mean()
+    return nats
