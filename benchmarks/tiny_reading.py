@@ -91,7 +91,7 @@ def tagger_figures(name: str, count: int, *kinds: str) -> list[Figure]:
         shown = scenes(count, KINDS[words])
         scores = tagger.score(pictures(shown))
         counts = [
-            _counted(
+            counted(
                 _kept(row, tagger.labels, least),
                 frozenset((*general_tags(s), *character_tags(s))),
             )
@@ -196,8 +196,8 @@ def _kept(
     )
 
 
-def _counted(found: frozenset[str], true: frozenset[str]) -> tuple[int, int, int]:
-    """Return hits, wrong ones and lost ones among the tags that vary."""
+def counted(found: frozenset[str], true: frozenset[str]) -> tuple[int, int, int]:
+    """Return how many tags that vary are found and true, found and false, true and missed."""
     found, true = found - ALWAYS, true - ALWAYS
     return len(found & true), len(found - true), len(true - found)
 

@@ -71,3 +71,4 @@ def test_training_again_gives_the_same_file(tmp_path: Path) -> None:
 
     files = [(tmp_path / name / judge.FILE).read_bytes() for name in "ab"]
     assert files[0] == files[1]
+    assert len(files[0]) == (FOLDER / judge.FILE).stat().st_size

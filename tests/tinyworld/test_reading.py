@@ -5,7 +5,7 @@ import random
 import pytest
 
 from benchmarks.tiny_painting import FRESH
-from benchmarks.tiny_reading import micro_f1, named, scenes
+from benchmarks.tiny_reading import counted, micro_f1, named, scenes
 from tinyworld.words import ATTRIBUTES, attribute_tags, caption
 from tinyworld.world import SHAPES, held_out
 
@@ -17,6 +17,14 @@ def test_micro_f1_is_that_of_all_tags_together() -> None:
     assert value == pytest.approx(4 / 7)
     # Each picture's distance from the line: 4 - 4/7 * 5 and 0 - 4/7 * 2, over the sum of 7.
     assert error == pytest.approx(((8 / 7) ** 2 + (8 / 7) ** 2) ** 0.5 / 7)
+
+
+def test_what_is_always_true_earns_nothing() -> None:
+    """Tags that every picture has count neither as hits nor as missed."""
+    found = frozenset({"solo", "blush", "scarf", "beach"})
+    true = frozenset({"solo", "no_humans", "blush", "scarf", "snow", "crown"})
+
+    assert counted(found, true) == (1, 1, 2)
 
 
 def test_the_error_is_that_of_drawing_pictures_again() -> None:
@@ -42,11 +50,11 @@ def test_a_true_caption_names_each_attribute_once() -> None:
 
 
 def test_two_values_are_two_values() -> None:
-    """A caption that names two hats, and a colour of no fur, names two hats and no colour."""
-    found = named("a round mascot with mint, a party hat and a top hat, a scarf, at night")
+    """Two hats are two; a colour of no fur is no colour, and what is round must be a mascot."""
+    found = named("a round one with mint, a party hat and a top hat, a scarf, at night")
 
     assert found == {
-        "body": {"round_body"}, "colour": set(), "hat": {"party_hat", "top_hat"},
+        "body": set(), "colour": set(), "hat": {"party_hat", "top_hat"},
         "accessory": {"scarf"}, "background": {"night"},
     }  # fmt: skip
 
