@@ -65,12 +65,12 @@ class Report:
     def wrong(self) -> list[str]:
         """Return what a person has to mend or decide, a line each; below it, how, if it says so."""
         kinds = {"failed": self.failed, "clash": self.clashing, "conflict": self.conflicts}
-        told = [
-            f"{kind}: {key}: {why}"
+        return [
+            line
             for kind, found in kinds.items()
             for key, why in sorted(found.items())
+            for line in _with_hint(f"{kind}: {key}: ", why)
         ]
-        return [line for one in told for line in one.replace("\n", "\n  hint: ", 1).split("\n")]
 
     def facts(self) -> Mapping[str, Any]:
         """Return the same for `--json`."""
@@ -86,3 +86,9 @@ class Report:
             "published": self.published,
             "total": self.total,
         }
+
+
+def _with_hint(before: str, why: str) -> list[str]:
+    """Return a reason's line, and below it its hint, where it has one: its second line."""
+    told, _, hint = why.partition("\n")
+    return [before + told, *([f"  hint: {hint}"] if hint else [])]

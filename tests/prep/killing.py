@@ -48,9 +48,9 @@ pipelines:
       - crop: {to: ./cut, aspect_ratio: 0.75, min_side: 64}
       - augment: {to: ./images}
       - caption: {model: tiny, batch: 2}
-      - tag: {model: tiny, batch: 2}
+      - tag: {model: tiny, batch: 2, second: tiny}
       - duplicates
-      - edit: {trigger: mascot}
+      - edit: {trigger: mascot, prune: 1}
       - bucket: {resolution: 128, step: 32}
       - latents: {model: tiny}
 """

@@ -14,6 +14,7 @@ COPIED = ("prep", "tagger_models", "tinyworld", "tests/golden")
 FILES = (
     "pyproject.toml", "README.md", "bootstrap.py", "tests/conftest.py", "tests/test_readme.py",
     "tests/prep/stage_bench.py", "tests/prep/test_stages.py",
+    "tests/tagger_models/model_server.py",
 )  # fmt: skip
 GREY = '''\
 """How grey each picture is."""

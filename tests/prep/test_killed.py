@@ -31,7 +31,8 @@ def test_killed_once_in_every_stage(tmp_path: Path) -> None:
         begun = [event for event in running.events() if event.startswith("begin")]
         assert running.end() == 0
     stages = list(dict.fromkeys(begun))
-    assert set(stages) == {f"begin {name}" for name in all_stages()}
+    exported = {"thumbnail", "tags_xlsx", "tags_long"}  # by `prep review export` alone
+    assert set(stages) == {f"begin {name}" for name in set(all_stages()) - exported}
     for begin in stages:
         event = chance.choice((begin, begin.replace("begin", "end")))
         assert killing.killed(folder, event, 1, chance.uniform(0, 0.05)), event

@@ -46,6 +46,8 @@ def write_base(folder: Path, unet: Any, text_encoder: Any, vae: Any) -> None:
     for part, model in (("unet", unet), ("vae", vae)):
         model.save_config(folder / part)
         write_module(folder / part / "diffusion_pytorch_model.safetensors", model, half=True)
+    # Without it transformers would compute in float16, beside a U-Net in float32.
+    text_encoder.config.dtype = "float32"
     text_encoder.config.save_pretrained(folder / "text_encoder")
     # transformers >= 5.6 dropped the prefix that every published file has.
     weights = folder / "text_encoder" / "model.safetensors"
