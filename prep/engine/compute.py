@@ -109,6 +109,8 @@ def outcomes(
         note: Called with what a person should know of a picture, or of the model once loaded.
         warn: Called with the latter at once, before any picture meets the model.
     """
+    if not plan.run:  # all of them were made before, of other samples: no model is opened
+        return
     call = Caller(plan.step, note, warn)
     decoders = Decoders(jobs, fit=call.fit())
     read = _read(plan, values, decoders, note)

@@ -146,8 +146,8 @@ def test_check_says_what_would_be_prepared(toys: Path, capfd: pytest.CaptureFixt
     assert capfd.readouterr() == (
         (
             "toys:\n"
-            "  edit          run 2: new (2)\n"
             "  measure       run 2: new (2)\n"
+            "  edit          run 2: new (2)\n"
             "  meta          waits: toys.json\n"
             "bucket        waits for `toys.json`\n"
             "latents       waits for `toys_bucket.json`\n"
