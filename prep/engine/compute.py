@@ -1,8 +1,8 @@
 """Samples -> outcomes: decoding overlaps with the model, batches have one size."""
 
 import threading
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import ExitStack
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -99,7 +99,7 @@ def outcomes(
     jobs: int,
     note: Callable[[str], None],
     warn: Callable[[str], None] = lambda _: None,
-) -> Iterator[list[Outcome]]:
+) -> Generator[list[Outcome], None, None]:
     """Yield the outcomes of a map or fan-out stage, a batch at a time, or each as it comes.
 
     Args:
@@ -113,14 +113,14 @@ def outcomes(
         return
     call = Caller(plan.step, note, warn)
     decoders = Decoders(jobs, fit=call.fit())
-    read = _read(plan, values, decoders, note)
-    if call.at_once:
-        yield from at_once(partial(_alone, call), read, call.at_once)
-        return
-    for group in _groups(read, plan, values, call.size):
-        bad = [item for item in group if isinstance(item, Outcome)]
-        good = [item for item in group if not isinstance(item, Outcome)]
-        yield bad + (_called(call, good) if good else [])
+    with closing(_read(plan, values, decoders, note)) as read:  # an error ends its decoders, too
+        if call.at_once:
+            yield from at_once(partial(_alone, call), read, call.at_once)
+            return
+        for group in _groups(read, plan, values, call.size):
+            bad = [item for item in group if isinstance(item, Outcome)]
+            good = [item for item in group if not isinstance(item, Outcome)]
+            yield bad + (_called(call, good) if good else [])
 
 
 _Read = tuple[str, str, tuple[Any, ...]]
@@ -128,7 +128,7 @@ _Read = tuple[str, str, tuple[Any, ...]]
 
 def _read(
     plan: Plan, values: Values, decoders: Decoders, note: Callable[[str], None]
-) -> Iterator[_Read | Outcome]:
+) -> Generator[_Read | Outcome, None, None]:
     """Yield key, inputs and what the stage reads of each sample, or why it cannot be read."""
     names = [name for name, _ in plan.step.stage.needs()]
     keys = _ordered(plan, values)

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Iterable
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -148,9 +149,12 @@ def _make(leg: Leg, plan: Plan, report: Report) -> int:
     writer = _Writer(leg, plan.step, followers)
     console = leg.context.console
     try:
-        with console.progress(plan.step.stage.name, len(first)) as progress:
-            notes, jobs = report.notes, leg.context.jobs
-            for done in outcomes(todo, leg.values, jobs, notes.append, console.wrong):
+        notes, jobs = report.notes, leg.context.jobs
+        with (
+            console.progress(plan.step.stage.name, len(first)) as progress,
+            closing(outcomes(todo, leg.values, jobs, notes.append, console.wrong)) as computed,
+        ):
+            for done in computed:
                 progress.advance(len(done))
                 for outcome in done:
                     console.detail(f"{plan.step.stage.name}: {outcome.key}: {outcome.state}")
