@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from prep import vae
 from tinyworld.draw import draw
-from tinyworld.words import attribute_tags, attribute_values, caption
+from tinyworld.words import attribute_tags, attribute_values, caption, look_tags
 from tinyworld.world import MASCOT, Scene, random_scene
 from train import sample, sampler
 from train.families.sd15 import FAMILY
@@ -181,8 +181,7 @@ def obeyed(scenes: Sequence[Scene], seen: Sequence[Mapping[str, str]]) -> list[d
 
 def is_mascot(seen: Mapping[str, str]) -> bool:
     """Return whether all four attributes of the mascot's look are found."""
-    scene = Scene(MASCOT, "white", "standing", "full_body", (128, 128))
-    return all(seen[attribute] == tag for attribute, tag in attribute_tags(scene).items())
+    return all(seen[attribute] == tag for attribute, tag in look_tags(MASCOT).items())
 
 
 def _scenes(count: int, unseen: bool) -> list[Scene]:

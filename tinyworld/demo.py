@@ -10,8 +10,8 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from tinyworld.pictures import CORRUPT, write_pictures
-from tinyworld.words import attribute_tags
-from tinyworld.world import MASCOT, Scene
+from tinyworld.words import look_tags
+from tinyworld.world import MASCOT
 
 TRIGGER = "lumi"
 
@@ -110,8 +110,7 @@ def prompts_to_judge() -> list[str]:
 
 def found_in(judged: Path, words: str) -> int:
     """Return how many of the judged pictures whose name ends in `words` show the whole mascot."""
-    scene = Scene(MASCOT, "white", "standing", "full_body", (128, 128))
-    looks = {tag.replace("_", " ") for tag in attribute_tags(scene).values()}
+    looks = {tag.replace("_", " ") for tag in look_tags(MASCOT).values()}
     texts = (path.read_text(encoding="utf-8") for path in judged.glob(f"*{words}.txt"))
     return sum(looks <= set(text.strip().split(", ")) for text in texts)
 

@@ -53,17 +53,20 @@ def words() -> tuple[str, ...]:
     return tuple(sorted({part for part in (*parts, *places) if part.isalpha()}))
 
 
-def attribute_tags(scene: Scene) -> dict[str, str]:
-    """Return the tag of each of the five attributes; on white paper there is no background."""
-    look = scene.look
-    tags = {
+def look_tags(look: Look) -> dict[str, str]:
+    """Return the tag of each attribute that a mascot keeps in all its pictures."""
+    return {
         "body": f"{look.body}_body",
         "colour": f"{look.colour}_fur",
         "hat": look.hat,
         "accessory": look.accessory,
-        "background": scene.background,
     }
-    return {key: tag for key, tag in tags.items() if tag != WHITE_PAPER}
+
+
+def attribute_tags(scene: Scene) -> dict[str, str]:
+    """Return the tag of each of the five attributes; on white paper there is no background."""
+    place = {} if scene.background == WHITE_PAPER else {"background": scene.background}
+    return look_tags(scene.look) | place
 
 
 def attribute_values() -> dict[str, tuple[str, ...]]:

@@ -58,8 +58,8 @@ def train_text(work: Path, device: str = "cpu") -> "CLIPTextModel":
     """Return the trained text encoder."""
     import torch
 
-    vocabulary = write_tokenizer(work)
     tokenizer = opened_tokenizer(work)
+    vocabulary = tokenizer.get_vocab()
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(PLAN.seed)
         encoder = new_text_encoder(vocabulary)
