@@ -97,8 +97,8 @@ def _fit(kind: str, step: Mapping[str, Any], before: Sequence[Fit]) -> list[Fit]
     raise ValueError(kind)
 
 
-def _filter(name: str) -> str:
-    if name.upper() not in FILTERS:
+def _filter(name: Any) -> str:
+    if not isinstance(name, str) or name.upper() not in FILTERS:
         raise ValueError(name)
     return name.upper()
 

@@ -2,7 +2,7 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from prep.errors import ModelFileError, UserError
@@ -101,6 +101,7 @@ STEP = st.fixed_dictionaries(
 
 @settings(max_examples=150, deadline=None)
 @given(st.lists(STEP, max_size=4))
+@example([{"type": "pad_to_size", "size": 448, "interpolation": None}])
 def test_any_steps_are_read_or_refused(steps: list[dict[str, Any]]) -> None:
     """Whatever the steps hold, they are ours or told; never a traceback."""
     row, hint = ROW, "it is a row"
