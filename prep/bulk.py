@@ -153,7 +153,7 @@ def _leg(order: Order, context: Context, wet: bool) -> Iterator[Leg]:
             remember(leg)
             yield leg
             with ledger.batch():
-                ledger.know_files(leg.digests.news)
+                leg.digests.record()
         return
     ledger = snapshot(order.place.state)
     try:

@@ -58,9 +58,9 @@ def continued(
     """
     before = parse(facts["previous"].decode("utf-8-sig"), facts["file"])
     samples = {
-        key: change(edited(sample, rows[key]), rows[key])
+        key: change(edited(sample, row), row)
         for key, sample in before.samples.items()
-        if key in rows
+        if (row := rows.get(key)) is not None
     }
     # A concept that a person named in a later file of the chain trains as pictures without one.
     usual = before.concepts.get("", Concept())

@@ -73,7 +73,8 @@ class Rows:
     """What a view is made of.
 
     Attributes:
-        rows: Key -> artifact -> value, for every sample that has all the view needs.
+        rows: Key -> artifact -> value, for every sample that has all the view needs, in the order
+            of keys. Each row is read anew when it is asked for, so that no view holds them all.
         left_out: Key -> the reason why a sample is not in `rows`.
         facts: About the whole: file (its name), root, state, program, made_by, previous (bytes of
             the file before this one).

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from pathlib import Path
+from sys import intern
 
 from prep.engine import scan
 from prep.engine.ledger import Ledger, Stat
@@ -20,6 +21,12 @@ class Digests:
         self.news: list[tuple[str, Stat, str, bool]] = []
         self._read: dict[str, tuple[Stat, str, bool]] = {}
 
+    def record(self) -> None:
+        """Let the ledger know what was read, inside a batch, and hold it no longer."""
+        self._ledger.know_files(self.news)
+        self.news.clear()
+        self._read.clear()  # it would stay a good part of the memory of a million pictures
+
     def of_all(self, root: Path, stats: Mapping[str, Stat]) -> dict[str, str]:
         """Return the SHA-256 of many files of a folder, by their paths in it.
 
@@ -29,7 +36,7 @@ class Digests:
         for name in [name for name in stats if name not in found]:
             digest = self.of(scan.path_in(root, name), stats[name])
             if digest is not None:
-                found[name] = digest
+                found[name] = intern(digest)  # results will name it as their input
         return found
 
     def of(self, path: str, stat: Stat | None = None) -> str | None:

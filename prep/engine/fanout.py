@@ -85,7 +85,7 @@ def carry_out(order: Order, context: Context, ledger: Ledger) -> Report:
             if known.get(name) != digest:
                 ledger.wrote(name, digest)
         ledger.settle()
-        ledger.know_files(leg.digests.news)
+        leg.digests.record()
         ledger.set_fact("source_state", _relative(source.state, place.state))
         ledger.set_fact("source_faulty", leg.world.faulty)
     for asked in order.asked:

@@ -151,7 +151,7 @@ def _sidecars(leg: Leg, step: Step) -> Row:
     made = leg.values.made(step.stage.name)
     stale = {
         key: Why.INPUTS if key in made else Why.NEW
-        for key in sidecars.stale_sidecars(leg, step)
+        for key, _ in sidecars.stale_sidecars(leg, step)
         if key not in waits
     }
     return Row(step, stale, waits=waits, kept=len(leg.world.digests) - len(stale) - len(waits))

@@ -44,7 +44,7 @@ def carry_out(order: Order, context: Context) -> Report:
             take_step(leg, leg.number_for_good(leg.step(asked)), report)
         _account(leg, report)
         with ledger.batch():
-            ledger.know_files(leg.digests.news)
+            leg.digests.record()
         return report
 
 
@@ -64,7 +64,7 @@ def remember(leg: Leg) -> list[str]:
                 if known.get(name) != world.outputs.get(name):
                     ledger.wrote(name, world.outputs.get(name))
         ledger.settle()
-        ledger.know_files(leg.digests.news)
+        leg.digests.record()
         before = world.known.samples
         lineage = {key: artifacts.dumped(value).decode() for key, value in world.lineage.items()}
         now = {key: (digest, lineage.get(key)) for key, digest in world.digests.items()}

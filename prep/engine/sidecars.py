@@ -1,9 +1,10 @@
 """Text files beside the pictures: a view of one field of the ledger each."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from functools import partial
+from itertools import islice
 from pathlib import Path
 
 from prep import tags
@@ -20,16 +21,15 @@ from prep.stage import Stage
 _BATCH = 256
 
 
-def stale_sidecars(leg: Leg, step: Step) -> dict[str, str]:
-    """Return key -> text for each sidecar that does not say what it should."""
+def stale_sidecars(leg: Leg, step: Step) -> Iterator[tuple[str, str]]:
+    """Yield key and text of each sidecar that does not say what it should, in the order of keys."""
     stage, world = step.stage, leg.world
     suffix = next((s for s, name in world.place.sidecars.items() if name == stage.writes), None)
     if suffix is None:
-        return {}
+        return
     of = leg.values.digest(stage.writes)
     made = leg.values.made(stage.name)
-    stale: dict[str, str] = {}
-    for key in world.digests:
+    for key in sorted(world.digests):
         if key in world.clashing or (key, stage.writes) in world.conflicts:
             continue
         edit = world.edits.get((key, stage.writes))
@@ -43,8 +43,7 @@ def stale_sidecars(leg: Leg, step: Step) -> dict[str, str]:
         value = leg.values.value(stage.writes, key)
         if value is not None:
             said = edit.value if edit is not None and verbatim else stage.run(value, step.params)
-            stale[key] = str(said)
-    return stale
+            yield key, str(said)
 
 
 def publish_sidecars(leg: Leg, step: Step, report: Report) -> int:
@@ -52,25 +51,25 @@ def publish_sidecars(leg: Leg, step: Step, report: Report) -> int:
 
     One that a person edited while the run went on stays; the next run reads it.
     """
-    stale = stale_sidecars(leg, step)
     suffix = next((s for s, n in leg.world.place.sidecars.items() if n == step.stage.writes), "")
     of = leg.values.digest(step.stage.writes)
-    keys = sorted(stale)
+    stale = stale_sidecars(leg, step)
     written = 0
-    for start in range(0, len(keys), _BATCH):
+    while some := list(islice(stale, _BATCH)):
         outputs, rows = [], []
-        for key in keys[start : start + _BATCH]:
-            data = tags.encoded(stale[key])
+        for key, text in some:
+            data = tags.encoded(text)
+            digest = digest_bytes(data)
             file = Path(leg.world.sidecar_file(key, suffix))
             name = leg.world.sidecar(key, suffix)
             there = leg.digests.of(os.fspath(file)) if file.exists() else None
             if there != leg.world.on_disk.get(name):
                 report.edited.append(name)
                 continue
-            rows.append((key, Made(step.base, of(key), digest_bytes(data)), None))
-            if there != rows[-1][1].digest:
+            rows.append((key, Made(step.base, of(key), digest), None))
+            if there != digest:
                 outputs.append(publish.Output(file, name, data))
-            leg.world.on_disk[name] = digest_bytes(data)
+            leg.world.on_disk[name] = digest
         publish.publish(leg.ledger, outputs, partial(_sidecars_done, leg, step.stage, rows))
         written += len(outputs)
     leg.values.forget(step.stage.name)

@@ -1,6 +1,7 @@
 """Files that are only a view of the ledger: the sheet, the dataset files."""
 
 import os
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -121,15 +122,34 @@ def _is_copy(name: str) -> bool:
 
 
 def rows_of(leg: Leg, step: Step) -> Rows:
-    """Return all that a view shows."""
+    """Return all that a view shows; a row is read when it is asked for."""
     needs = step.stage.needs()
     left_out = _left_out(leg, step)
-    rows: dict[str, dict[str, Any]] = {}
-    for key in sorted(leg.world.digests):
-        if key not in left_out:
-            rows[key] = {name: _value(leg, name, key) for name, _ in needs}
+    keys = dict.fromkeys(key for key in sorted(leg.world.digests) if key not in left_out)
+    rows = _RowsRead(keys, lambda key: {name: _value(leg, name, key) for name, _ in needs})
     previous = _previous(leg, step.stage)
     return Rows(rows, left_out, _facts(leg, step, previous.read_bytes() if previous else None))
+
+
+class _RowsRead(Mapping[str, Mapping[str, Any]]):
+    """Rows that are read from the ledger as they are asked for, and not held."""
+
+    def __init__(self, keys: Mapping[str, None], read: Callable[[str], Mapping[str, Any]]) -> None:
+        self._keys, self._read = keys, read
+
+    def __getitem__(self, key: str) -> Mapping[str, Any]:
+        if key not in self._keys:
+            raise KeyError(key)
+        return self._read(key)
+
+    def __contains__(self, key: object) -> bool:
+        return key in self._keys
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._keys)
+
+    def __len__(self) -> int:
+        return len(self._keys)
 
 
 def _value(leg: Leg, name: str, key: str) -> Any:

@@ -9,7 +9,7 @@ import base64
 import hashlib
 import re
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, fields, replace
 from typing import Any
@@ -126,8 +126,8 @@ def revision(row: Row) -> Revision | None:
     return Revision(text[1 : 1 + _PICTURE], cells, parts[-1])
 
 
-def exported(samples: Mapping[str, Mapping[str, Any]]) -> list[Row]:
-    """Return the rows of a sheet, in the order of keys.
+def exported(samples: Mapping[str, Mapping[str, Any]]) -> Iterator[Row]:
+    """Yield the rows of a sheet, in the order of keys.
 
     `keep` shows a proposed duplicate until a person says yes or no.
 
@@ -135,10 +135,12 @@ def exported(samples: Mapping[str, Mapping[str, Any]]) -> list[Row]:
         samples: Key -> artifact -> value: digest, and as far as there are any keep, rating, tags,
             caption, concept, weight, notes and duplicate_of.
     """
-    return [_exported(key, sample) for key, sample in sorted(samples.items())]
+    for key in sorted(samples):
+        yield exported_row(key, samples[key])
 
 
-def _exported(key: str, sample: Mapping[str, Any]) -> Row:
+def exported_row(key: str, sample: Mapping[str, Any]) -> Row:
+    """Return the row of one sample, see `exported`."""
     repeats = sample["duplicate_of"]
     row = Row(
         key=key,

@@ -30,11 +30,14 @@ def dump(rows: Iterable[Row]) -> bytes:
 
 def table(header: Sequence[str], lines: Iterable[Sequence[str]]) -> bytes:
     """Return cells as CSV: UTF-8 with BOM (Excel needs it), commas, CRLF."""
-    out = io.StringIO(newline="")
-    writer = csv.writer(out)
-    writer.writerow(header)
-    writer.writerows(lines)
-    return codecs.BOM_UTF8 + out.getvalue().encode()
+    out = io.BytesIO(codecs.BOM_UTF8)
+    out.seek(0, io.SEEK_END)
+    # A StringIO would hold four bytes for each character.
+    with io.TextIOWrapper(out, "utf-8", newline="", write_through=True) as page:
+        writer = csv.writer(page)
+        writer.writerow(header)
+        writer.writerows(lines)
+        return out.getvalue()
 
 
 def parse(data: bytes, name: str) -> Sheet:

@@ -13,7 +13,7 @@ from typing import Any
 from prep import tags
 from prep.sheets.categories import Graded, apart, category_of, in_order
 from prep.sheets.cells import CELL_LIMIT, units
-from prep.sheets.row import COLUMNS, Row, exported, revised
+from prep.sheets.row import COLUMNS, Row, exported_row, revised
 from prep.sheets.table import PICTURE, SCORES, TAGS
 
 # Excel takes 1,048,576 rows; people and LibreOffice are done long before.
@@ -55,13 +55,13 @@ def shown(samples: Mapping[str, Mapping[str, Any]]) -> list[Shown]:
     """
     return [
         Shown(
-            row,
-            samples[row.key]["digest"],
-            samples[row.key]["tags"] or (),
-            samples[row.key].get("graded") or {},
-            samples[row.key].get("thumbnail") or b"",
+            exported_row(key, sample),
+            sample["digest"],
+            sample["tags"] or (),
+            sample.get("graded") or {},
+            sample.get("thumbnail") or b"",
         )
-        for row in exported(samples)
+        for key, sample in sorted(samples.items())
     ]
 
 
