@@ -78,6 +78,19 @@ def test_an_idle_run_reads_no_file_again(
     assert [Path(path).name for path in touched] == [picture.name]
 
 
+def test_a_sheet_is_written_row_by_row(folders: dict[int, Path]) -> None:
+    """To write the sheet anew, a further sample takes no more memory than to find it written."""
+    megabytes = {}
+    for count, folder in folders.items():
+        (folder / "images" / "tags.csv").unlink()
+        found = scale.timed(["prep", "duplicates", "images", "-q"], folder)
+        assert (folder / "images" / "tags.csv").exists()
+        megabytes[count] = found.megabytes
+
+    more = megabytes[LARGE] - megabytes[SMALL]
+    assert more * 1024 / (LARGE - SMALL) <= _KILOBYTES_PER_SAMPLE
+
+
 def _hashed(monkeypatch: pytest.MonkeyPatch, command: Callable[[], None]) -> list[str]:
     """Return the paths of the files that a command reads to hash them."""
     paths: list[str] = []
