@@ -8,7 +8,9 @@ import json
 import time
 import zlib
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
+from email.utils import parsedate_to_datetime
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -252,11 +254,17 @@ def _models(server: Server) -> str:
 
 
 def _retry_after(reply: _Reply) -> float:
-    """Return how many seconds the server asks to wait; 0 where it does not say or gives a date."""
-    try:
-        return max(0.0, float(reply.headers.get("retry-after", "")))
-    except ValueError:
-        return 0.0
+    """Return how many seconds the server asks to wait; 0 where it does not say.
+
+    A date counts from the reply's own date, so that no clock need be right (RFC 9110, 10.2.3).
+    """
+    said = reply.headers.get("retry-after", "")
+    with suppress(ValueError):
+        return max(0.0, float(said))
+    with suppress(ValueError, TypeError):  # no dates, or only one of them knows its time zone
+        until, now = map(parsedate_to_datetime, (said, reply.headers.get("date", "")))
+        return max(0.0, (until - now).total_seconds())
+    return 0.0
 
 
 def _words(body: bytes) -> str:

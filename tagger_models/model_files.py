@@ -79,10 +79,11 @@ def _fit(kind: str, step: Mapping[str, Any], before: Sequence[Fit]) -> list[Fit]
     """
     size = step["size"]
     whole = size if isinstance(size, int) else None
-    sides = [size, size] if whole else list(size)
+    sides = list(size) if whole is None else [size, size]
     if len(sides) == 1:
         whole, sides = sides[0], sides * 2
-    if len(sides) != 2 or sides[0] != sides[1] or not 0 < int(sides[0]) <= 4096:
+    numbers = all(type(side) in (int, float) for side in sides)  # JSON's true is no size
+    if len(sides) != 2 or not numbers or sides[0] != sides[1] or not 0 < int(sides[0]) <= 4096:
         raise ValueError(size)
     side = int(sides[0])
     square = bool(before) and before[-1].kind in (PAD, SQUARE)

@@ -1,7 +1,8 @@
-"""Work that waits for an answer from elsewhere: several items in hand, each in a thread."""
+"""Work in threads: several items that wait for an answer from elsewhere, or one item ahead."""
 
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from queue import Empty, SimpleQueue
 from typing import TypeVar
 
@@ -34,6 +35,31 @@ def at_once(work: Callable[[T], R], items: Iterable[T], many: int) -> Iterator[R
         waiting += 1
     for _ in range(waiting):
         yield _next(answers)
+
+
+def one_ahead(work: Callable[[T], R], items: Iterable[T]) -> Generator[R, None, None]:
+    """Yield `work(item)` for each item, in their order, from one thread.
+
+    While whoever takes an answer is busy with it, the next item is worked on and the one after
+    it is read. A stop waits for the item under way, and drops it.
+    """
+    thread = ThreadPoolExecutor(1, thread_name_prefix="call")
+    under_way: Future[R] | None = None
+    try:
+        for item in items:
+            last, under_way = under_way, thread.submit(work, item)
+            if last is not None:
+                yield _done(last)
+        if under_way is not None:
+            yield _done(under_way)
+    finally:
+        thread.shutdown(cancel_futures=True)
+
+
+def _done(future: "Future[R]") -> R:
+    while not wait([future], _LOOK_EVERY_S).done:
+        pass
+    return future.result()
 
 
 def _next(answers: "SimpleQueue[tuple[R | None, BaseException | None]]") -> R:

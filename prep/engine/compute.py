@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from prep.engine.at_once import at_once
+from prep.engine.at_once import at_once, one_ahead
 from prep.engine.decoders import Decoders, Failure
 from prep.engine.plan import Plan, Step, Values
 from prep.engine.scan import path_in
@@ -117,10 +117,10 @@ def outcomes(
         if call.at_once:
             yield from at_once(partial(_alone, call), read, call.at_once)
             return
-        for group in _groups(read, plan, values, call.size):
-            bad = [item for item in group if isinstance(item, Outcome)]
-            good = [item for item in group if not isinstance(item, Outcome)]
-            yield bad + (_called(call, good) if good else [])
+        groups = _groups(read, plan, values, call.size)
+        answered = partial(_together, call)
+        # A model waits neither for pictures nor for the disk.
+        yield from one_ahead(answered, groups) if plan.step.stage.batch else map(answered, groups)
 
 
 _Read = tuple[str, str, tuple[Any, ...]]
@@ -190,7 +190,13 @@ def _groups(
 
 
 def _alone(call: Caller, item: _Read | Outcome) -> list[Outcome]:
-    return [item] if isinstance(item, Outcome) else _called(call, [item])
+    return _together(call, [item])
+
+
+def _together(call: Caller, group: Sequence[_Read | Outcome]) -> list[Outcome]:
+    bad = [item for item in group if isinstance(item, Outcome)]
+    good = [item for item in group if not isinstance(item, Outcome)]
+    return bad + (_called(call, good) if good else [])
 
 
 def _called(call: Caller, samples: list[Any]) -> list[Outcome]:

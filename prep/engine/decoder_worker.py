@@ -29,6 +29,7 @@ from prep import fitting, images
 MEMORY_BYTES = 4 << 30
 _TRIES = 3
 _PAUSE_S = 0.1
+_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3  # glibc, malloc.h
 _PASSING = (errno.EIO, errno.ESTALE, errno.EINTR)
 
 Answer = tuple[dict[str, Any], bytes]
@@ -47,6 +48,7 @@ def main(decode: "Callable[[str, Fits], Answer] | None" = None) -> None:
         if hasattr(signal, name):
             signal.signal(getattr(signal, name), signal.SIG_IGN)
     _limit_memory()
+    _keep_freed_memory()
     answers = os.fdopen(os.dup(1), "wb")
     with suppress(images.Unreadable):
         images.opened(io.BytesIO(b"-"))  # imports all that decoding needs before time counts
@@ -174,6 +176,21 @@ def _limit_memory() -> None:
         soft, hard = resource.getrlimit(resource.RLIMIT_AS)
         if soft == resource.RLIM_INFINITY or soft > MEMORY_BYTES:
             resource.setrlimit(resource.RLIMIT_AS, (MEMORY_BYTES, hard))
+
+
+def _keep_freed_memory() -> None:
+    """Let up to 64 MiB of freed pixels be used again for the next picture.
+
+    glibc hands them back to the system at once, and getting them anew takes a third of the time
+    of decoding.
+    """
+    if sys.platform == "linux":
+        import ctypes
+
+        with suppress(OSError, AttributeError):  # another C library, which has no such choice
+            choose = ctypes.CDLL(None).mallopt
+            choose(_M_MMAP_THRESHOLD, 32 << 20)  # the largest that it takes
+            choose(_M_TRIM_THRESHOLD, 64 << 20)
 
 
 if __name__ == "__main__":

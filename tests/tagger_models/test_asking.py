@@ -3,6 +3,7 @@ import socket
 import threading
 import time
 from dataclasses import replace
+from email.utils import formatdate
 from typing import Any
 
 import pytest
@@ -152,11 +153,21 @@ def test_an_unknown_model_is_told_with_those_there_are() -> None:
     [("3", [3.0]), ("0.01", None), ("Wed, 21 Oct 2026 07:28:00 GMT", None), ("-5", None)],
 )
 def test_the_server_says_how_long_to_wait(after: str, waits: list[float] | None) -> None:
-    """`Retry-After` in seconds is kept to; a shorter one, or a date, does not shorten our wait."""
+    """`Retry-After` is kept to; a shorter one, or a date that has passed, shortens no wait."""
     with serving([Act(429, b"", {"Retry-After": after}), OK]) as server:
         _, found = asked(server)
 
     assert found == waits or (waits is None and 0.125 <= found[0] < 0.375)
+
+
+def test_the_server_says_when_to_ask_again() -> None:
+    """A date in `Retry-After` counts from the moment of the reply."""
+    later = formatdate(time.time() + 30, usegmt=True)
+    with serving([Act(429, b"", {"Retry-After": later}), OK]) as server:
+        _, found = asked(server)
+
+    assert len(found) == 1
+    assert 28 <= found[0] <= 30
 
 
 def test_a_server_that_asks_for_an_hour_is_left_alone() -> None:

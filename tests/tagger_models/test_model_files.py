@@ -57,6 +57,8 @@ def test_two_sides_squash_the_picture() -> None:
         [PAD, {**CUBIC, "max_size": 500}],
         [PAD, {**CUBIC, "size": [448, 384]}],
         [PAD, {**CUBIC, "size": 0}],
+        [PAD, {**CUBIC, "size": True}],
+        [PAD, {**CUBIC, "size": [True]}],
         [PAD, {**CUBIC, "size": 1e9}],
         [PAD, {**CUBIC, "interpolation": "best"}],
         [PAD, CUBIC, {"type": "center_crop", "size": 384}],

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from prep.engine.at_once import at_once
+from prep.engine.at_once import at_once, one_ahead
 
 
 def test_as_many_as_asked_are_in_hand() -> None:
@@ -72,3 +72,76 @@ def test_what_a_thread_raises_is_raised_here() -> None:
 def test_nothing_to_do() -> None:
     """No items, no answers."""
     assert list(at_once(str, [], 3)) == []
+
+
+def test_one_is_worked_on_while_another_is_taken_and_the_next_is_read() -> None:
+    """Answers keep their order; each item is begun before the answer before it is given on."""
+    begun = [threading.Event() for _ in range(4)]
+    read: list[int] = []
+
+    def items() -> Iterator[int]:
+        for item in range(4):
+            read.append(item)
+            yield item
+
+    def work(item: int) -> int:
+        begun[item].set()
+        return item * 10
+
+    for place, answer in enumerate(one_ahead(work, items())):
+        assert answer == place * 10
+        assert read == list(range(min(place + 2, 4)))
+        assert place == 3 or begun[place + 1].wait(10)
+
+
+def test_only_one_is_worked_on_at_a_time() -> None:
+    """All items meet the same thread, which is not the one that takes the answers."""
+    threads = set(one_ahead(lambda _: threading.get_ident(), range(5)))
+
+    assert len(threads) == 1
+    assert threads != {threading.get_ident()}
+
+
+def test_an_error_one_ahead_comes_in_its_turn() -> None:
+    """Answers before it are given on; what is read behind it is not begun."""
+    begun: list[int] = []
+
+    def work(item: int) -> int:
+        begun.append(item)
+        if item == 1:
+            raise ValueError("two")
+        return item
+
+    answers = one_ahead(work, range(5))
+
+    assert next(answers) == 0
+    with pytest.raises(ValueError, match="two"):
+        next(answers)
+    assert begun == [0, 1, 2][: len(begun)]
+
+
+def test_a_stop_waits_for_the_item_under_way_and_begins_no_other() -> None:
+    """Whoever leaves in the middle finds the work at rest."""
+    under_way, done = threading.Event(), threading.Event()
+    begun: list[int] = []
+
+    def work(item: int) -> int:
+        begun.append(item)
+        if item == 1:
+            under_way.set()
+            time.sleep(0.2)
+            done.set()
+        return item
+
+    answers = one_ahead(work, range(5))
+    next(answers)
+    assert under_way.wait(10)
+    answers.close()
+
+    assert done.is_set()
+    assert begun == [0, 1]
+
+
+def test_nothing_to_do_one_ahead() -> None:
+    """No items, no answers."""
+    assert list(one_ahead(str, [])) == []
