@@ -295,11 +295,23 @@ def test_hostile_sheets_come_back(samples: list[Any], as_text: bool, data: st.Da
     assert (changes.conflicts, changes.mistakes) == ({}, [])
 
 
+def test_rows_stand_in_the_order_of_keys() -> None:
+    """However the samples come."""
+    cells = ("keep", "rating", "tags", "caption", "concept", "weight", "notes", "duplicate_of")
+    samples = {key: dict.fromkeys(cells) | {"digest": PICTURES[key]} for key in reversed(KEYS)}
+
+    assert [row.key for row in exported(samples)] == [*KEYS]
+    assert [one.row.key for one in workbook.shown(samples)] == [*KEYS]
+
+
 def test_the_long_form_has_a_line_for_each_tag() -> None:
-    """One line a picture and tag: what is kept, in order, then what the tagger saw besides."""
+    """One line a picture and tag: what is kept, in order, then what the tagger saw besides.
+
+    A tag that has the name of a rating is not the rating.
+    """
     cells = dict.fromkeys(("keep", "rating", "caption", "concept", "weight", "notes"))
     row = {
-        "digest": "0" * 64, "duplicate_of": None, "tags": ["=_=", "mine", "1-2"], **cells,
+        "digest": "0" * 64, "duplicate_of": None, "tags": ["=_=", "mine", "explicit"], **cells,
         "graded": {
             "general": [["=_=", 0.987], ["hat", 0.2]],
             "character": [["miku", 0.15]],
@@ -311,7 +323,7 @@ def test_the_long_form_has_a_line_for_each_tag() -> None:
         "key,position,tag,category,score,kept",
         "a.png,1,'=_=,general,0.987,yes",
         "a.png,2,mine,other,,yes",
-        "a.png,3,'1-2,other,,yes",
+        "a.png,3,explicit,other,,yes",
         "a.png,,miku,character,0.150,no",
         "a.png,,hat,general,0.200,no",
         "a.png,,general,rating,0.900,no",

@@ -157,6 +157,31 @@ def test_what_no_cell_can_hold_is_said_in_its_place() -> None:
     assert page.cell(2, 7).value == "(7 characters: XLSX cannot hold `_x....`)"
 
 
+def test_tags_that_no_cell_can_hold_are_said_so_in_the_columns_of_categories() -> None:
+    """Row 38: the sheet says it once, in the last of them, and comes back as unedited."""
+    listed = ("1girl", "x" * 40_000)
+    graded = {"general": [[tag, 0.9] for tag in listed], "meta": [["scan", 0.2]]}
+    long = Shown(Row("a.png", tags=", ".join(listed)), "0" * 64, listed, graded)
+    (found,) = reading.parse(workbook.dump([long], 128), "s.xlsx").found
+
+    said = "(40007 characters: too long for a cell)"
+    assert (found.row.tags, dict(found.categories)) == (said, {"general": "", "meta": said})
+    assert found.row == revised(Row("a.png", tags=said), "0" * 64)
+
+
+def test_what_a_file_says_of_its_size_is_not_believed() -> None:
+    """A worksheet whose dimension names one cell is read whole."""
+    written = io.BytesIO(saved([COLUMNS, ["a.png", *[None] * 3, "1girl"]]))
+    told = io.BytesIO()
+    with zipfile.ZipFile(written) as source, zipfile.ZipFile(told, "w") as lying:
+        for name in source.namelist():
+            part = source.read(name).replace(b'<dimension ref="A1:I2"', b'<dimension ref="A1:A1"')
+            assert b"sheet1" not in name.encode() or b'"A1:A1"' in part
+            lying.writestr(name, part)
+
+    assert reading.parse(told.getvalue(), "s.xlsx").rows() == (Row("a.png", tags="1girl"),)
+
+
 def test_an_apostrophe_that_came_from_csv_comes_off() -> None:
     """Row 32: a CSV saved as XLSX keeps the apostrophes of CSV; a person's own one stays."""
     ours = Shown(Row("a.png", tags="'=1"), "0" * 64, ("'=1",))
@@ -252,8 +277,10 @@ def test_categories_apart_and_together() -> None:
     graded = [{"general": [["1girl", 0.9], ["hat", 0.2]]}, {"character": [["miku", 0.8]]}]
     of = category_of(graded)
     names = in_order({"general", "other", "character", "zoo", "meta"})
+    twice = category_of([{"a new one": [["x", 0.9]], "meta": [["x", 0.1]]}])
 
     assert of == {"1girl": "general", "hat": "general", "miku": "character"}
+    assert twice == {"x": "meta"}
     assert names == ["character", "general", "meta", "zoo", "other"]
     assert apart(["mine", "miku", "1girl"], of, names) == ["miku", "1girl", "", "", "mine"]
 
