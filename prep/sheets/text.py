@@ -13,6 +13,7 @@ from prep.sheets.row import COLUMNS, Row
 from prep.sheets.table import LONG_COLUMNS, Record, Sheet, Table, sheet_of
 
 _EAST_ASIAN = ("cp932", "gbk", "cp949", "big5")
+_LONGEST = 1_000_000  # characters of a cell; what is longer misses a quote
 _UNICODE = 'save it as "CSV UTF-8"'
 _WORDS = {",": "commas", ";": "semicolons", "\t": "tabs"}
 
@@ -100,6 +101,7 @@ def _records(text: str, delimiter: str, name: str) -> Iterator[list[str]]:
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
     line = 1
     while True:
+        before = csv.field_size_limit(_LONGEST)  # the module's own, for all readers
         try:
             cells = next(reader)
         except StopIteration:
@@ -109,5 +111,7 @@ def _records(text: str, delimiter: str, name: str) -> Iterator[list[str]]:
                 f"`{name}` is not CSV in the row that begins in line {line}: {error}",
                 "look for a quote without its partner; nothing was imported",
             ) from None
+        finally:
+            csv.field_size_limit(before)
         yield cells
         line = reader.line_num + 1
