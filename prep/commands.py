@@ -1,5 +1,6 @@
 """What a person can ask for: the subcommands that stages declare, and their params. Pure."""
 
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import Field, dataclass, fields
 from typing import Any
@@ -70,6 +71,8 @@ def mistake(item: "Field[Any]", value: Any) -> tuple[str, str] | None:
     if not isinstance(value, wanted) or (wanted is not bool and isinstance(value, bool)):
         words = {str: "text", int: "a whole number", float: "a number", bool: "true or false"}
         return f"`{item.name}` is `{value}`", f"write {words[wanted]}"
+    if wanted is float and not math.isfinite(value):
+        return f"`{item.name}` is {value}", "write a finite number"
     choices = item.metadata["choices"]
     if choices and value not in choices:
         return f"`{item.name}` is `{value}`", nearest(value, choices)

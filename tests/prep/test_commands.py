@@ -1,5 +1,6 @@
 """What stages declare as subcommands: their params, limits and nearest names."""
 
+import math
 from dataclasses import dataclass, fields
 from typing import Any
 
@@ -63,6 +64,8 @@ def test_a_commands_kind_follows_from_its_stages() -> None:
         ("size", True, ("`size` is `True`", "write a whole number")),
         ("ratio", 0, ("`ratio` is 0.0", "write more than 0")),
         ("ratio", "x", ("`ratio` is `x`", "write a number")),
+        ("ratio", math.nan, ("`ratio` is nan", "write a finite number")),
+        ("ratio", math.inf, ("`ratio` is inf", "write a finite number")),
         ("mode", "exactly", ("`mode` is `exactly`", "did you mean `exact`?")),
         ("mode", 3, ("`mode` is `3`", "write text")),
         ("grey", "maybe", ("`grey` is `maybe`", "write true or false")),
