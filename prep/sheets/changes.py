@@ -10,8 +10,8 @@ from typing import Literal
 
 from prep.errors import nearest
 from prep.merge import Verdict, merged
-from prep.sheets import row
-from prep.sheets.edited import Edited, edited, mistakes, order_mistakes
+from prep.sheets import columns, row
+from prep.sheets.edited import Edited, edited, mistakes
 from prep.sheets.row import Row
 from prep.sheets.table import AGAIN, Mistake, Sheet
 
@@ -110,7 +110,7 @@ def changes_of(sheet: Sheet, now: Now) -> Changes:
         if owner is not None:
             owned.append((owner, one))
     _check_owners(owned, changes)
-    changes.mistakes += order_mistakes([one for _, one in owned])
+    changes.mistakes += columns.mistakes([one for _, one in owned])
     for key, one in owned:
         changes.mistakes += mistakes(one, key, now.rows.get(key), sheet.lossy)
         _merge(key, one, now, changes)

@@ -1,7 +1,7 @@
 """The rows of a sheet that somebody edited, and what is wrong with their cells. Pure."""
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from prep.sheets import mangled, row
@@ -84,21 +84,6 @@ def _row_mistakes(one: Edited) -> Iterator[Mistake]:
             return
         told = f"{where}: `tags` and the tags of a category were both edited"
         yield told, "undo one of the two"
-
-
-def order_mistakes(rows: Sequence[Edited]) -> Iterator[Mistake]:
-    """Yield the columns whose cells only changed places."""
-    for name in ("tags", "caption"):
-        cells = [
-            (one.revision.cells[name], row.digest(name, one.cells[name]))
-            for one in rows
-            if name in one.cells
-        ]
-        if mangled.sorted_alone(cells):
-            yield (
-                f"{len(cells)} cells of `{name}` only changed places with each other",
-                "was the column sorted alone? undo it, and sort whole rows",
-            )
 
 
 def _typed(one: Edited, name: str) -> dict[str, str]:

@@ -5,7 +5,7 @@ called damaged.
 """
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 from prep import tags
 from prep.sheets.cells import CELL_LIMIT, FAULT, meant_as, units
@@ -21,7 +21,6 @@ _STRAIGHT = {
     "\u2013": "-", "\u2014": "--", "\u2026": "...", "\xa9": "(c)", "\xae": "(r)", "\u2122": "(tm)",
     "\xab": '"', "\xbb": '"', "\xbd": "1/2", "\xbc": "1/4", "\xbe": "3/4", "\u2192": "->",
 }  # fmt: skip
-_LEAST_SORTED = 2
 
 Mistake = tuple[str, str]
 
@@ -41,16 +40,6 @@ def mistakes(column: str, cell: str, was: str | None = None, lossy: bool = False
         *_cut(cell, was),
         *(letters or _corrected(column, cell, was)),
     ]
-
-
-def sorted_alone(cells: Sequence[tuple[str, str]]) -> bool:
-    """Return whether cells of one column only changed places: it was sorted without the others.
-
-    Args:
-        cells: (digest of what was exported, digest of what is there) of every edited cell.
-    """
-    before, after = [was for was, _ in cells], [now for _, now in cells]
-    return len(cells) >= _LEAST_SORTED and sorted(before) == sorted(after)
 
 
 def _calculated(column: str, cell: str) -> Iterator[Mistake]:

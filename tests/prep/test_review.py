@@ -419,7 +419,7 @@ DAMAGE: list[tuple[str, Callable[[bytes], bytes], str, str]] = [
     ),
     (
         "38",
-        _cut("notes", "x" * 140_000),
+        _cut("notes", "x" * 1_100_000),
         "`tags.csv` is not CSV in the row that begins in line 3",
         "look for a quote without its partner; nothing was imported",
     ),

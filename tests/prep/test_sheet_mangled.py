@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from prep.sheets.mangled import mistakes, sorted_alone, unmixed
+from prep.sheets.mangled import mistakes, unmixed
 
 DATA = Path(__file__).parents[2] / ".." / "shared" / "data" / "danbooru-tags"
 AGAIN = 'type it again and save it as "CSV UTF-8"'
@@ -128,13 +128,3 @@ def test_text_is_not_taken_for_a_wrong_code_page() -> None:
     for text in ("na\xefve caf\xe9", "\u732b\u3068\u72ac", "\u043a\u043e\u0442", "\xa9 2024", "a"):
         assert unmixed(text) is None
         assert unmixed(text.encode().decode("latin-1")) in (text, None if text == "a" else text)
-
-
-def test_a_column_sorted_alone() -> None:
-    """Row 36: cells that only changed places among each other were sorted, not typed."""
-    assert sorted_alone([("a", "b"), ("b", "a")])
-    assert sorted_alone([("a", "c"), ("b", "a"), ("c", "b")])
-    assert sorted_alone([("a", "b"), ("a", "b"), ("b", "a"), ("b", "a")])
-    assert not sorted_alone([("a", "b")])
-    assert not sorted_alone([("a", "b"), ("b", "x")])
-    assert not sorted_alone([("a", "a2"), ("a", "a3")])

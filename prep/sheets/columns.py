@@ -1,0 +1,73 @@
+"""What is wrong with a whole column: its cells left their rows. Pure."""
+
+from collections import Counter
+from collections.abc import Hashable, Iterator, Sequence
+
+from prep import tags
+from prep.sheets import row
+from prep.sheets.cells import unguarded
+from prep.sheets.edited import Edited
+from prep.sheets.table import TAGS, Mistake
+
+_LEAST_MOVED = 2
+# Columns whose cells are nearly all different: elsewhere a text in another row says nothing.
+_OWN = ("tags", "caption")
+
+
+def mistakes(rows: Sequence[Edited]) -> Iterator[Mistake]:
+    """Yield the columns whose cells were sorted, deleted or inserted without their rows."""
+    columns: dict[str, Sequence[tuple[Hashable, Hashable]]]
+    columns = {name: _cells(rows, name) for name in _OWN}
+    edited = [one for one in rows if one.of_categories]
+    for name in dict.fromkeys(name for one in edited for name in one.found.categories):
+        columns[name + TAGS] = _of_category(rows, name)
+    for name, cells in columns.items():
+        count = moved(cells)
+        if count:
+            yield (
+                f"{count} of {len(cells)} edited cells of `{name}` say what another row said",
+                "were cells sorted or shifted without their rows? undo it, or edit the text files",
+            )
+
+
+def moved(cells: Sequence[tuple[Hashable, Hashable]]) -> int:
+    """Return how many cells say what another one said; 0 where a person may have typed them.
+
+    Two at least, and more than half: the others were typed, or fell out of the column. Emptied
+    and filled cells are never more than half.
+
+    Args:
+        cells: (what was exported, what is there) of every edited cell.
+    """
+    before, after = Counter(was for was, _ in cells), Counter(now for _, now in cells)
+    count = (before & after).total()
+    return count if count >= _LEAST_MOVED and 2 * count > len(cells) else 0
+
+
+def _cells(rows: Sequence[Edited], name: str) -> list[tuple[str, str]]:
+    return [
+        (one.revision.cells[name], row.digest(name, one.cells[name]))
+        for one in rows
+        if name in one.cells and not (one.of_categories and name == "tags")
+    ]
+
+
+def _of_category(rows: Sequence[Edited], name: str) -> list[tuple[frozenset[str], frozenset[str]]]:
+    """Return the same of one category, as far as no other row had the same tags of it.
+
+    What was exported is told by the tags of the row that stand anywhere in the column: moving
+    cells takes none away. Many pictures have the same character: its cells are seldom one's own.
+    """
+    typed = [_tags(one.found.categories.get(name, "")) for one in rows]
+    known = frozenset[str]().union(*typed)
+    exported = [known & _tags(one.found.row.tags) for one in rows]
+    count = Counter(exported)
+    return [
+        (was, now)
+        for one, was, now in zip(rows, exported, typed, strict=True)
+        if one.of_categories and was != now and count[was] == 1
+    ]
+
+
+def _tags(cell: str) -> frozenset[str]:
+    return frozenset(tags.parsed(unguarded(cell, "tags")))
