@@ -1,4 +1,4 @@
-"""What is wrong with a whole column: its cells left their rows. Pure."""
+"""What is wrong with a whole column: it is gone, or its cells left their rows. Pure."""
 
 from collections import Counter
 from collections.abc import Hashable, Iterator, Sequence
@@ -15,7 +15,13 @@ _OWN = ("tags", "caption")
 
 
 def mistakes(rows: Sequence[Edited]) -> Iterator[Mistake]:
-    """Yield the columns whose cells were sorted, deleted or inserted without their rows."""
+    """Yield what is wrong with columns: one of tags is gone, or cells went to other rows."""
+    if any(_lacks_tags(one) for one in rows):
+        yield (
+            "a column with the tags of a category is gone",
+            "put it back, or delete all of them: then `tags` alone is read",
+        )
+        return
     columns: dict[str, Sequence[tuple[Hashable, Hashable]]]
     columns = {name: _cells(rows, name) for name in _OWN}
     edited = [one for one in rows if one.of_categories]
@@ -28,6 +34,12 @@ def mistakes(rows: Sequence[Edited]) -> Iterator[Mistake]:
                 f"{count} of {len(cells)} edited cells of `{name}` say what another row said",
                 "were cells sorted or shifted without their rows? undo it, or edit the text files",
             )
+
+
+def _lacks_tags(one: Edited) -> bool:
+    """Return whether some, but not all columns of categories are gone; or tags would be lost."""
+    there = {row.digest_of_category(name) for name in one.found.categories}
+    return bool(there) and not one.revision.categories <= there
 
 
 def moved(cells: Sequence[tuple[Hashable, Hashable]]) -> int:

@@ -9,7 +9,7 @@ import base64
 import hashlib
 import re
 import unicodedata
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, fields, replace
 from typing import Any
@@ -47,7 +47,9 @@ EDITABLE = COLUMNS[2:]
 
 _PICTURE, _CELL = 10, 6
 _EMPTY = "4oymiq"  # what `_short` would work out for the many empty cells
-_REVISION = re.compile(rf"r[0-9a-f]{{{_PICTURE}}}[a-z2-7]{{{_CELL * (len(EDITABLE) + 1)}}}")
+_REVISION = re.compile(
+    rf"r[0-9a-f]{{{_PICTURE}}}[a-z2-7]{{{_CELL * (len(EDITABLE) + 1)}}}([a-z2-7]{{{_CELL}}})*"
+)
 
 
 @dataclass(frozen=True)
@@ -58,11 +60,13 @@ class Revision:
         picture: See `mark`.
         cells: Column -> digest of the cell that was exported, see `digest`.
         tag_set: Digest of its tags in any order, see `digest_of_set`.
+        categories: Digests of the categories whose tags had a column, see `digest_of_category`.
     """
 
     picture: str
     cells: Mapping[str, str]
     tag_set: str
+    categories: frozenset[str] = frozenset()
 
 
 def said(column: str, cell: str) -> str:
@@ -97,12 +101,17 @@ def digest_of_set(cell: str) -> str:
     return _short("\0".join(sorted(tags.parsed(said("tags", cell)))))
 
 
+def digest_of_category(name: str) -> str:
+    """Return a short digest of a category's name."""
+    return _short(name)
+
+
 def mark(picture: str) -> str:
     """Return by what a revision knows a picture: the beginning of its SHA-256."""
     return picture[:_PICTURE]
 
 
-def revised(row: Row, picture: str) -> Row:
+def revised(row: Row, picture: str, categories: Iterable[str] = ()) -> Row:
     """Return a row with its revision.
 
     It is a word that begins with a letter, so that no spreadsheet takes it for a number.
@@ -110,9 +119,11 @@ def revised(row: Row, picture: str) -> Row:
     Args:
         row: As it is exported.
         picture: SHA-256 of the picture, in hexadecimal.
+        categories: Those whose tags have a column in the sheet.
     """
-    cells = "".join(digest(name, getattr(row, name)) for name in EDITABLE)
-    return replace(row, revision=f"r{mark(picture)}{cells}{digest_of_set(row.tags)}")
+    digests = [digest(name, getattr(row, name)) for name in EDITABLE]
+    digests += [digest_of_set(row.tags), *map(digest_of_category, categories)]
+    return replace(row, revision=f"r{mark(picture)}{''.join(digests)}")
 
 
 def revision(row: Row) -> Revision | None:
@@ -123,7 +134,8 @@ def revision(row: Row) -> Revision | None:
     rest = text[1 + _PICTURE :]
     parts = [rest[at : at + _CELL] for at in range(0, len(rest), _CELL)]
     cells = dict(zip(EDITABLE, parts, strict=False))
-    return Revision(text[1 : 1 + _PICTURE], cells, parts[-1])
+    tag_set, *categories = parts[len(EDITABLE) :]
+    return Revision(text[1 : 1 + _PICTURE], cells, tag_set, frozenset(categories))
 
 
 def exported(samples: Mapping[str, Mapping[str, Any]]) -> Iterator[Row]:

@@ -122,7 +122,7 @@ def _cells(sample: Shown, columns: Sequence[str], of: Mapping[str, str]) -> dict
         listed = [row.tags]
         of = dict.fromkeys(listed, names[-1]) if names else {}
     split = apart(listed, of, names)
-    told = dict(zip(COLUMNS, astuple(revised(row, sample.digest)), strict=True))
+    told = dict(zip(COLUMNS, astuple(revised(row, sample.digest, names)), strict=True))
     told |= {name + TAGS: cell for name, cell in zip(names, split, strict=True)}
     for category, pairs in sample.graded.items():
         told[category + SCORES] = _fitting(

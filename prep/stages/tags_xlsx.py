@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass
 
-from prep.sheets import workbook
 from prep.stage import Rows, Shape, param, stage
 
 
@@ -14,7 +13,7 @@ class Params:
 
 
 @stage(
-    version=1,
+    version=2,
     reads=(
         "digest", "keep?", "rating?", "tags?", "caption?", "concept?", "weight?", "notes?",
         "duplicate_of?", "graded?", "thumbnail?",
@@ -26,4 +25,6 @@ class Params:
 )  # fmt: skip
 def tags_xlsx(rows: Rows, params: Params) -> bytes:
     """Publish tags.xlsx, the same sheet with pictures, a column per category, and scores."""
+    from prep.sheets import workbook
+
     return workbook.dump(workbook.shown(rows.rows), params.thumbnail)

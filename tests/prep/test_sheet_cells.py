@@ -12,7 +12,16 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from prep.sheets.cells import guarded, meant_as, unguarded, units
-from prep.sheets.row import EDITABLE, Row, digest, digest_of_set, revised, revision, said
+from prep.sheets.row import (
+    EDITABLE,
+    Row,
+    digest,
+    digest_of_category,
+    digest_of_set,
+    revised,
+    revision,
+    said,
+)
 from prep.tags import spaced
 
 DATA = Path(__file__).parents[2] / ".." / "shared" / "data"
@@ -101,7 +110,15 @@ def test_a_revision_knows_its_picture_and_each_cell() -> None:
     assert found.picture == PICTURE[:10]
     assert found.cells == {name: digest(name, getattr(row, name)) for name in EDITABLE}
     assert found.tag_set == digest_of_set("a, b")
+    assert found.categories == frozenset()
     assert revision(replace(row, revision=row.revision[:-1])) is None
+
+    split = revised(row, PICTURE, ("general", "character"))
+    known = {digest_of_category("general"), digest_of_category("character")}
+    assert split.revision == row.revision + split.revision[59:]
+    assert split.revision.isalnum()
+    assert revision(split) == replace(found, categories=frozenset(known))
+    assert revision(replace(split, revision=split.revision[:-1])) is None
 
 
 @pytest.mark.parametrize("name", EDITABLE)

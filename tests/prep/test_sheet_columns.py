@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from prep.sheets.changes import Now, changes_of
+from prep.sheets.changes import Changes, Now, changes_of
 from prep.sheets.columns import moved
 from prep.sheets.row import Row, revised
 from prep.sheets.table import Found, Mistake, Sheet
@@ -96,3 +96,24 @@ def test_typed_cells_are_no_moved_ones() -> None:
     assert moved([("", "x"), ("", "y"), ("b", ""), ("c", ""), ("d", "")]) == 0
     assert moved([("a", "b"), ("b", "a"), ("c", "x"), ("d", "y")]) == 0
     assert moved([("a", "b"), ("a", "b"), ("b", "a"), ("b", "a")]) == 4
+
+
+def test_a_deleted_column_of_a_category_takes_no_tags_away() -> None:
+    """Row 36: where one of them is gone nothing is taken; where all are, `tags` is read."""
+    split = {"character": "hero", "general": "1girl, sky, a"}
+    holds = {one.key: one for one in ROWS}
+    exported = revised(ROWS[0], PICTURES["a"], split)
+
+    def changes(*left: str, **cells: str) -> Changes:
+        categories = {name: split[name] for name in left}
+        found = Found(replace(exported, **cells), "row", categories)
+        return changes_of(Sheet((found,), "XLSX"), Now(holds, PICTURES, {}))
+
+    gone = (
+        "a column with the tags of a category is gone",
+        "put it back, or delete all of them: then `tags` alone is read",
+    )
+    assert changes("character").mistakes == [gone]
+    assert changes("general", caption="typed").mistakes == [gone]
+    assert changes(caption="typed") == Changes(taken={("a", "caption"): "typed"})
+    assert changes("general", "character") == Changes()

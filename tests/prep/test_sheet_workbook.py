@@ -166,7 +166,7 @@ def test_tags_that_no_cell_can_hold_are_said_so_in_the_columns_of_categories() -
 
     said = "(40007 characters: too long for a cell)"
     assert (found.row.tags, dict(found.categories)) == (said, {"general": "", "meta": said})
-    assert found.row == revised(Row("a.png", tags=said), "0" * 64)
+    assert found.row == revised(Row("a.png", tags=said), "0" * 64, found.categories)
 
 
 def test_what_a_file_says_of_its_size_is_not_believed() -> None:
