@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass
 
-from prep.sheets import row, text
 from prep.stage import Rows, Shape, stage
 
 
@@ -24,4 +23,6 @@ class Params:
 )  # fmt: skip
 def tags_csv(rows: Rows, params: Params) -> bytes:
     """Publish tags.csv, a sheet for Excel or LibreOffice."""
+    from prep.sheets import row, text
+
     return text.dump(row.exported(rows.rows))

@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass
 
-from prep.sheets import long_form, workbook
 from prep.stage import Rows, Shape, stage
 
 
@@ -24,4 +23,6 @@ class Params:
 )  # fmt: skip
 def tags_long(rows: Rows, params: Params) -> bytes:
     """Publish tags_long.csv, one line a picture and tag, for pivot tables."""
+    from prep.sheets import long_form, workbook
+
     return long_form.dump(workbook.shown(rows.rows))
