@@ -177,7 +177,10 @@ def _check_owners(owned: Sequence[tuple[str, Edited]], changes: Changes) -> None
         other = first.setdefault(key, one)
         if other is not one:
             changes.mistakes.append(
-                (f"{one.found.where} and {other.found.where} are both of `{key}`", AGAIN)
+                (
+                    f"{one.found.where} and {other.found.where} are both of `{key}`",
+                    "keep one of them",
+                )
             )
 
 

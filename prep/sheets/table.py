@@ -15,9 +15,11 @@ TAGS, SCORES, PICTURE = " tags", " scores", "picture"
 # What tells the long form from a sheet.
 LONG_COLUMNS = ("key", "position", "tag", "category", "score", "kept")
 
-AGAIN = "export it again with `prep review export`"
+# One that was edited is never overwritten: it has to go first.
+AGAIN = "undo that, or move the sheet away and run `prep review export`"
 _ONE_LINE = ("key", "revision", "keep", "rating", "concept", "weight")
 _SHOWN = 20
+_BESIDE = "delete what stands beside the columns, or put quotes around a cell with commas"
 
 Mistake = tuple[str, str]
 
@@ -110,7 +112,7 @@ def stop(mistakes: Sequence[Mistake]) -> None:
     """Raise DatasetError where there are mistakes; the first twenty are told."""
     if mistakes:
         more = len(mistakes) - _SHOWN
-        rest = [(f"... and {more} more like these", AGAIN)] if more > 0 else []
+        rest = [(f"... and {more} more like these", "mend these first")] if more > 0 else []
         raise DatasetError(*mistakes[0], others=[*mistakes[1:_SHOWN], *rest])
 
 
@@ -119,6 +121,11 @@ def _check_columns(columns: Sequence[str], name: str) -> None:
         raise DatasetError(
             f"`{name}` is the long form, which is only looked at",
             "edit tags.csv or tags.xlsx, and import that",
+        )
+    if not {*COLUMNS} & {*columns}:
+        raise DatasetError(
+            f"`{name}` is no sheet: its first row names none of the columns",
+            "delete what stands above their names, or name another file",
         )
     stop(_column_mistakes(columns, name))
 
@@ -135,7 +142,8 @@ def _column_mistakes(columns: Sequence[str], name: str) -> list[Mistake]:
         mistakes.append((f"`{name}` has no column `{column}`", hint))
     for column in unknown:
         hint = "delete it; remarks go into `notes`"
-        mistakes.append((f"`{name}` has an unknown column `{column}`", hint))
+        what = f"an unknown column `{column}`" if column else "a column without a name"
+        mistakes.append((f"`{name}` has {what}", hint))
     for column, count in Counter(columns).items():
         if count > 1 and column not in unknown:
             mistakes.append((f"`{name}` has the column `{column}` twice", "delete one of the two"))
@@ -159,9 +167,9 @@ def _found(columns: Sequence[str], record: Record) -> tuple[Found, list[Mistake]
         if "\n" in values[name] or "\r" in values[name]
     ]
     if any(record.cells[len(columns) :]):
-        mistakes.append((f"{where} has more cells than columns", AGAIN))
+        mistakes.append((f"{where} has more cells than columns", _BESIDE))
     if not values["key"]:
-        mistakes.append((f"{where} has no key", AGAIN))
+        mistakes.append((f"{where} has no key", "delete the row, or undo what emptied its key"))
     return Found(Row(**values), where, categories, formulas), mistakes
 
 

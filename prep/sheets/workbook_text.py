@@ -19,11 +19,13 @@ _MOST_BYTES = 1 << 30
 # How Excel writes the carriage return of a line end.
 _RETURN = "_x000D_"
 _SAVE = "save it as XLSX or CSV"
+# How a file of Excel 97 begins, and one with a password.
+_OLD = b"\xd0\xcf\x11\xe0"
 
 
 def is_workbook(data: bytes) -> bool:
     """Return whether a file is of a spreadsheet's own format, not CSV."""
-    return data.startswith((b"PK\x03\x04", b"\xd0\xcf\x11\xe0"))
+    return data.startswith((b"PK\x03\x04", _OLD))
 
 
 def parse(data: bytes, name: str) -> Sheet:
@@ -53,6 +55,8 @@ def parse(data: bytes, name: str) -> Sheet:
 
 
 def _check_archive(data: bytes, name: str) -> None:
+    if data.startswith(_OLD):
+        raise DatasetError(f"`{name}` is of Excel 97, or has a password", _SAVE)
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
             parts = {one.filename: one.file_size for one in archive.infolist()}

@@ -23,6 +23,7 @@ pipelines:
       - edit: {rules: ./tags.rules}
 """
 SHEET = Path("images/tags.csv")
+AGAIN = "undo that, or move the sheet away and run `prep review export`"
 IMPORT = "take it over with `prep review import images/tags.csv`"
 
 
@@ -397,7 +398,7 @@ DAMAGE: list[tuple[str, Callable[[bytes], bytes], str, str]] = [
         "36",
         lambda data: data.replace(b",notes", b",remarks", 1),
         "`tags.csv` has no column `notes`",
-        "export it again with `prep review export`",
+        AGAIN,
     ),
     (
         "36",
@@ -409,7 +410,7 @@ DAMAGE: list[tuple[str, Callable[[bytes], bytes], str, str]] = [
         "35",
         lambda data: data.replace(b"b.png,r", b"1E+10,0", 1),
         "`tags.csv` row 3 has no whole `revision`",
-        "export it again with `prep review export`",
+        AGAIN,
     ),
     (
         "33",
@@ -475,9 +476,6 @@ def test_a_sheet_without_an_export(home: Path, draw: Any, prep: Callable[..., An
 
     told = prep("review", "import", "new/tags.csv", "--in", "new")
 
-    assert told.err == (
-        "error: `tags.csv` row 2 has no whole `revision`\n"
-        "hint: export it again with `prep review export`\n"
-    )
+    assert told.err == (f"error: `tags.csv` row 2 has no whole `revision`\nhint: {AGAIN}\n")
     assert told.code == 1
     assert not Path("new/a.txt").exists()

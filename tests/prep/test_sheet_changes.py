@@ -104,13 +104,13 @@ def test_keys_that_cannot_be_told_are_refused() -> None:
     assert changes_of(sheet(ROWS["a.png"], lost), now()).mistakes == [
         (
             "`s.csv` row 3 has no whole `revision`",
-            "export it again with `prep review export`",
+            "undo that, or move the sheet away and run `prep review export`",
         )
     ]
     assert changes_of(sheet(ROWS["b.png"], twice), now()).mistakes == [
         (
             "`s.csv` row 3 and `s.csv` row 2 are both of `b.png`",
-            "export it again with `prep review export`",
+            "keep one of them",
         )
     ]
 

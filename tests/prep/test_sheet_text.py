@@ -10,6 +10,7 @@ from prep.errors import DatasetError
 from prep.sheets.row import COLUMNS, Row
 from prep.sheets.text import dump, parse
 
+AGAIN = "undo that, or move the sheet away and run `prep review export`"
 HEAD = "key,revision,keep,rating,tags,caption,concept,weight,notes\r\n"
 
 
@@ -189,11 +190,24 @@ def test_columns_that_are_missing_renamed_or_new_are_told() -> None:
 
     assert told(data) == [
         ("`tags.csv` has no column `tags`", "rename `tag` back to `tags`"),
-        ("`tags.csv` has no column `concept`", "export it again with `prep review export`"),
+        ("`tags.csv` has no column `concept`", AGAIN),
         ("`tags.csv` has an unknown column `mine`", "delete it; remarks go into `notes`"),
         ("`tags.csv` has the column `notes` twice", "delete one of the two"),
     ]
-    assert len(told(b"")) == len(COLUMNS)
+    unnamed = HEAD.replace("keep", ",keep", 1)
+    hint = "delete it; remarks go into `notes`"
+    assert told(unnamed.encode()) == [("`tags.csv` has a column without a name", hint)]
+
+
+@pytest.mark.parametrize("data", ["", "my review\r\n" + "key,revision", "{", "a,b\r\n1,2\r\n"])
+def test_what_is_no_sheet_is_said_once(data: str) -> None:
+    """An empty file, another one, a title above the header: two lines, not a list of columns."""
+    assert told(data.encode()) == [
+        (
+            "`tags.csv` is no sheet: its first row names none of the columns",
+            "delete what stands above their names, or name another file",
+        )
+    ]
 
 
 def test_a_key_may_come_only_once() -> None:
@@ -201,7 +215,7 @@ def test_a_key_may_come_only_once() -> None:
     data = (HEAD + "\u30ab\u3099.png,,,,a,,,,\r\n\u30ac.png,,,,b,,,,\r\n,,,,c,,,,\r\n").encode()
 
     assert told(data) == [
-        ("`tags.csv` row 4 has no key", "export it again with `prep review export`"),
+        ("`tags.csv` row 4 has no key", "delete the row, or undo what emptied its key"),
         ("`tags.csv` has 2 rows for `\u30ac.png`", "keep one of them"),
     ]
 
@@ -217,7 +231,7 @@ def test_swallowed_cells_and_rows_are_found() -> None:
         ),
         (
             "`tags.csv` row 3 has more cells than columns",
-            "export it again with `prep review export`",
+            "delete what stands beside the columns, or put quotes around a cell with commas",
         ),
     ]
 
@@ -228,10 +242,7 @@ def test_a_thousand_mistakes_are_not_a_thousand_lines() -> None:
     mistakes = told((HEAD + body).encode())
 
     assert len(mistakes) == 21
-    assert mistakes[-1] == (
-        "... and 980 more like these",
-        "export it again with `prep review export`",
-    )
+    assert mistakes[-1] == ("... and 980 more like these", "mend these first")
 
 
 def test_a_long_cell_is_an_error_not_a_crash() -> None:
