@@ -12,7 +12,7 @@ from prep.engine.leg import Context, Leg, Order, open_leg
 from prep.engine.lock import held
 from prep.engine.plan import Step
 from prep.engine.run import carry_out, remember
-from prep.engine.world import SHEET, Place
+from prep.engine.world import SHEET, Place, is_from_sheet, sheet_source
 from prep.errors import DatasetError
 from prep.files import digest_bytes
 from prep.sheets import reading, row
@@ -51,9 +51,10 @@ def take_over(file: Path, place: Place, context: Context, side: Side = "") -> in
         stop(changes.mistakes)
         changes.settle(side)
         remember(leg)
+        source = sheet_source(file.name)
         with ledger.batch():
             for (key, name), cell in changes.taken.items():
-                ledger.edit(key, name, _edit(name, cell))
+                ledger.edit(key, name, _edit(name, cell, source))
             own = _published(file, leg)
             if own and not changes.conflicts:
                 ledger.wrote(own, digest_bytes(data))
@@ -85,7 +86,7 @@ def _now(leg: Leg) -> Now:
         rows={one.key: one for one in row.exported(found.rows)},
         pictures=leg.world.digests,
         persons={
-            at: _IMPORTED if edit.source == SHEET else edit.source
+            at: _IMPORTED if is_from_sheet(edit) else edit.source
             for at, edit in leg.world.edits.items()
         },
     )
@@ -129,7 +130,7 @@ def _views(leg: Leg) -> tuple[Asked, ...]:
     return tuple(asked)
 
 
-def _edit(name: str, cell: str) -> Edit | None:
+def _edit(name: str, cell: str, source: str) -> Edit | None:
     """Return what the ledger keeps of a cell.
 
     An emptied cell of most columns, or a proposal put back, means: no decision any more.
@@ -137,7 +138,7 @@ def _edit(name: str, cell: str) -> Edit | None:
     undone = (not cell and name not in ("tags", "caption")) or (
         name == "keep" and cell.startswith(PROPOSED)
     )
-    return None if undone else Edit(cell, SHEET)
+    return None if undone else Edit(cell, source)
 
 
 def _foreign(file: Path, num: int, root: Path) -> DatasetError:

@@ -14,7 +14,7 @@ from prep.engine.plan import Step
 from prep.engine.recipe import Made
 from prep.engine.report import Report
 from prep.engine.scan import path_in, stem
-from prep.engine.world import INHERITED, SHEET
+from prep.engine.world import INHERITED, is_from_sheet
 from prep.files import digest_bytes
 from prep.stage import Stage
 
@@ -33,7 +33,7 @@ def stale_sidecars(leg: Leg, step: Step) -> Iterator[tuple[str, str]]:
         if key in world.clashing or (key, stage.writes) in world.conflicts:
             continue
         edit = world.edits.get((key, stage.writes))
-        verbatim = edit is not None and edit.source != SHEET
+        verbatim = edit is not None and not is_from_sheet(edit)
         there = world.on_disk.get(world.sidecar(key, suffix))
         if edit is not None and verbatim and edit.file and edit.file == there:
             continue

@@ -18,9 +18,21 @@ _FIFTH = 5
 STATE = "state:"
 INHERITED = "inherited"
 SHEET = "tags.csv"
+_A_SHEET = " (sheet)"  # ends the source of an edit from another one; no sidecar is named so
 DROP = "meta.drop"  # the field that says: a dataset file lost the entry
 # In the lineage of a derived picture that prep itself removed: it did not vanish.
 REMOVED = '"removed":true'
+
+
+def sheet_source(file: str) -> str:
+    """Return what an edit from a sheet of this name has for its source."""
+    name = tags.stripped(file)
+    return name if name == SHEET else name + _A_SHEET
+
+
+def is_from_sheet(edit: Edit) -> bool:
+    """Return whether a person wrote it into a sheet, not into a file beside the picture."""
+    return edit.source == SHEET or edit.source.endswith(_A_SHEET)
 
 
 @dataclass(frozen=True)

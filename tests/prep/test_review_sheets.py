@@ -121,7 +121,7 @@ def test_a_workbook_comes_back(project: Path, prep: Prep) -> None:
     assert prep("run").code == 0
     found = dataset.load(Path("meta.json"))
     assert found.samples["a.png"].weight == 0.5
-    assert found.left_out == {"c.png": "dropped in tags.csv"}
+    assert found.left_out == {"c.png": "dropped in tags.xlsx (sheet)"}
     changed = {path for path, data in files().items() if before.get(path) != data}
     assert changed == {
         "images/a.txt", "images/tags.csv", "images/tags.xlsx", "images/tags_long.csv", "meta.json",
@@ -129,7 +129,21 @@ def test_a_workbook_comes_back(project: Path, prep: Prep) -> None:
     shown = seen()
     assert (shown["a.png"]["weight"], shown["a.png"]["notes"]) == (0.5, "look again")
     assert shown["c.png"]["keep"] == "no"
+    assert "tags: yours, from tags.xlsx (sheet): mine, two\n" in prep("why", "a.png").out
     assert prep("review", "import", XLSX).out.endswith(": 0 cells changed\n")
+
+
+def test_words_of_any_sheet_are_rendered(project: Path, prep: Prep) -> None:
+    """Tags typed into a workbook are escaped in the sidecar, as those of tags.csv are."""
+    Path("pipelines.yaml").write_text(STAGES.replace("tiny", "tiny, escape: true"))
+    assert prep("run").code == 0
+    assert prep("review", "export", "images").code == 0
+    typed("a.png", tags="saber (fate), two")
+
+    assert prep("review", "import", XLSX).code == 0
+    assert prep("run").code == 0
+
+    assert Path("images/a.txt").read_text() == "saber \\(fate\\), two\n"
 
 
 def test_a_category_is_edited_in_its_column(project: Path, prep: Prep) -> None:
@@ -238,7 +252,7 @@ def test_an_old_sheet_still_knows_what_was_edited(project: Path, prep: Prep) -> 
         "read `old.xlsx` as XLSX: 1 cell changed",
         "  `a.png` is `z.png` now: it is the same picture",
     ]
-    assert "notes: yours, from tags.csv: old but mine" in prep("why", "z.png").out
+    assert "notes: yours, from old.xlsx (sheet): old but mine" in prep("why", "z.png").out
     assert Path("images/c.txt").read_text() == "edited since"
     assert Path("images/b.txt").read_text() == "=_=, mine, 1girl"
 
