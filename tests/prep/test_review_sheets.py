@@ -202,6 +202,20 @@ def test_a_side_may_be_right(project: Path, prep: Prep, side: str, word: str) ->
     assert (seen()["a.png"]["tags"], seen()["a.png"]["notes"]) == (word, "kept")
 
 
+def test_an_import_says_why_it_ends_with_3(project: Path, prep: Prep) -> None:
+    """A picture that cannot be one is named by an import too, with what is wrong with it."""
+    Path("images/c.txt").write_bytes(b"caf\xe9")
+    typed("a.png", notes="mine")
+
+    told = prep("review", "import", XLSX)
+
+    assert told.code == 3
+    assert told.out.splitlines() == [
+        "read `images/tags.xlsx` as XLSX: 1 cell changed",
+        "  failed: c.png: `c.txt` cannot be read: it is not UTF-8 at byte 3",
+    ]
+
+
 def test_both_sides_cannot_be_right(project: Path, prep: Prep) -> None:
     """Two options that contradict each other are a mistake of the command line."""
     told = prep("review", "import", XLSX, "--ours", "--theirs")
