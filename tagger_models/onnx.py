@@ -13,13 +13,14 @@ from tagger_models.external import check_external
 from tagger_models.labels import read_labels
 from tagger_models.model_files import as_the_model_says
 from tagger_models.profile import Profile
-from tagger_models.session import open_session
+from tagger_models.session import answer, open_session
 
 if TYPE_CHECKING:
     import numpy as np
     from PIL import Image
 
 _SLACK = 1e-3  # how far a float16 graph's probabilities may leave [0, 1]
+_TYPES = {"tensor(float)": "float32", "tensor(float16)": "float16"}
 _OTHER = "is it really a tagger of this kind? name the tagger it was made from"
 
 
@@ -32,12 +33,14 @@ class Shape:
         batch: Fixed number of pictures, or None where it is free.
         size: Side of the square picture, px.
         output: The output's name.
+        dtype: float32 or float16: the type of the input's numbers.
     """
 
     tensor: str
     batch: int | None
     size: int
     output: str
+    dtype: str = "float32"
 
 
 @dataclass(frozen=True)
@@ -73,10 +76,14 @@ class OnnxTagger:
         """Return the probabilities of upright RGB images, shape (N, labels), float32 in [0, 1].
 
         Where the graph has a fixed batch size, the images go in pieces of it, the last one filled
-        up with zeros.
+        up with its last image. A picture that the graph answers with infinities or no numbers at
+        all, though it answers others, has NaN for every label.
 
         Raises:
-            ModelFileError: The graph answers with another number of labels or no probabilities.
+            ModelFileError: The graph answers with another number of labels, with no
+                probabilities, or not at all, whatever the picture.
+            RuntimeError: It fails at one of these images.
+            MachineError: The memory of the device does not hold them.
         """
         from tagger_models.preprocess import prepared
 
@@ -86,7 +93,7 @@ class OnnxTagger:
         """Return what `score` does, of pictures that have been fitted by `fit` already.
 
         Raises:
-            ModelFileError: As `score`.
+            ModelFileError, RuntimeError, MachineError: As `score`.
             ValueError: A picture was not fitted.
         """
         from tagger_models.preprocess import stacked
@@ -100,30 +107,62 @@ class OnnxTagger:
         answers = [np.zeros((0, len(self.labels)), np.float32)]
         for start in range(0, len(images), piece):
             some = images[start : start + piece]
-            pixels = feed(some, self.shape.size, self._row)
-            if len(some) < piece:
-                pixels = np.concatenate(
-                    [pixels, np.zeros((piece - len(some), *pixels.shape[1:]), np.float32)]
-                )
-            answers.append(self._probabilities(pixels)[: len(some)])
-        return np.concatenate(answers)
+            whole = [*some, *[some[-1]] * (piece - len(some))]
+            pixels = feed(whole, self.shape.size, self._row)
+            try:
+                answers.append(self._answers(pixels)[: len(some)])
+            except RuntimeError as error:
+                if self._answers_grey():
+                    raise
+                raise ModelFileError(
+                    f"`{self._model}` cannot be run: {error}",
+                    "fetch the file again, or upgrade onnxruntime",
+                ) from error
+        return self._checked(np.concatenate(answers))
 
-    def _probabilities(self, pixels: "np.ndarray") -> "np.ndarray":
+    def _checked(self, answers: "np.ndarray") -> "np.ndarray":
+        """Return answers as probabilities in [0, 1]; a row that holds other than numbers as NaN."""
         import numpy as np
 
-        answer = self._session.run([self.shape.output], {self.shape.tensor: pixels})[0]
-        found: np.ndarray = answer.astype(np.float32)
+        lacking = ~np.isfinite(answers).all(axis=1)
+        if lacking.any() and not self._answers_grey():
+            raise self._no_probabilities()
+        answers[lacking] = np.nan
+        if ((answers < -_SLACK) | (answers > 1 + _SLACK)).any():
+            raise self._no_probabilities()
+        probabilities: np.ndarray = answers.clip(0, 1)
+        return probabilities
+
+    def _answers_grey(self) -> bool:
+        """Return whether the graph answers a grey picture with numbers: then it works at all."""
+        import numpy as np
+
+        side = self.shape.size
+        wide = (side, side, 3) if self._row.layout == "NHWC" else (3, side, side)
+        middle = (self._row.low + self._row.high) / 2
+        try:
+            answers = self._answers(np.full((self.batch or 1, *wide), middle, np.float32))
+        except RuntimeError:
+            return False
+        return bool(np.isfinite(answers).all())
+
+    def _no_probabilities(self) -> ModelFileError:
+        return ModelFileError(
+            f"`{self._model}` does not answer with probabilities in 0 to 1", _OTHER
+        )
+
+    def _answers(self, pixels: "np.ndarray") -> "np.ndarray":
+        """Return the graph's answers after the row's activation, float32, shape (N, labels)."""
+        import numpy as np
+
+        given = {self.shape.tensor: pixels.astype(self.shape.dtype, copy=False)}
+        found: np.ndarray = answer(self._session, self.shape.output, given).astype(np.float32)
         if found.shape != (len(pixels), len(self.labels)):
             raise _other_labels(self._model, len(self.labels), found.shape[-1])
         if self._row.activation == "sigmoid":
-            found = np.float32(1) / (np.float32(1) + np.exp(-found))
-        if not bool(((found >= -_SLACK) & (found <= 1 + _SLACK)).all()):
-            raise ModelFileError(
-                f"`{self._model}` does not answer with probabilities in 0 to 1",
-                _OTHER,
-            )
-        probabilities: np.ndarray = found.clip(0, 1)
-        return probabilities
+            with np.errstate(over="ignore"):  # of a logit under -88: its probability is 0
+                found = np.float32(1) / (np.float32(1) + np.exp(-found))
+        return found
 
 
 def open_tagger(found: Found, row: Profile, device: str = "auto", threads: int = 1) -> OnnxTagger:
@@ -163,18 +202,19 @@ def shape_of(inputs: Sequence[Any], outputs: Sequence[Any], row: Profile, model:
     """Return what the graph's inputs and outputs (name, type, shape) say, checked by the row.
 
     Raises:
-        ModelFileError: Not one float32 picture, square, with three channels, in the row's layout;
+        ModelFileError: Not one picture of floats, square, with three channels, in the row's layout;
             or no such output as the row names.
     """
     first = inputs[0] if len(inputs) == 1 else None
-    if first and first.type == "tensor(float)" and len(first.shape) == 4:
+    if first and first.type in _TYPES and len(first.shape) == 4:
         batch, *rest = first.shape
         height, width, channels = rest if row.layout == "NHWC" else (*rest[1:], rest[0])
         if channels in (3, None) or isinstance(channels, str):
             sides = {side for side in (height, width) if isinstance(side, int)} or {row.size}
             if len(sides) == 1:
                 fixed = batch if isinstance(batch, int) else None
-                return Shape(first.name, fixed, sides.pop(), _output(outputs, row, model))
+                output, dtype = _output(outputs, row, model), _TYPES[first.type]
+                return Shape(first.name, fixed, sides.pop(), output, dtype)
     told = "; ".join(f"{one.name} {one.type} {one.shape}" for one in inputs)
     raise ModelFileError(f"`{model}` does not take one square {row.layout} picture: {told}", _OTHER)
 

@@ -1,13 +1,18 @@
-"""How an ONNX model is opened: on the chosen provider, with settings that repeat, and errors."""
+"""How an ONNX model is opened and run: on the chosen provider, repeatably, and its errors."""
 
 import io
+import re
+from collections.abc import Mapping
 from contextlib import redirect_stdout, suppress
 from pathlib import Path
 from typing import Any
 
-from prep.errors import ModelFileError
+from prep.errors import MachineError, ModelFileError
 from tagger_models.external import damaged
 from tagger_models.providers import CPU, chosen, fallback_note, with_options
+
+# How onnxruntime and its providers say that memory ran out.
+_FULL = ("failed to allocate memory", "out of memory", "not enough memory", "bad allocation")
 
 
 def open_session(model: Path, device: str, threads: int) -> tuple[Any, str, str | None]:
@@ -30,6 +35,31 @@ def open_session(model: Path, device: str, threads: int) -> tuple[Any, str, str 
     session = _session(model, wanted, threads)
     provider: str = session.get_providers()[0]  # what runs, not what was asked for
     return session, provider, fallback_note(wanted, provider, device)
+
+
+def answer(session: Any, output: str, given: Mapping[str, Any]) -> Any:
+    """Return one output of a graph as an array.
+
+    Args:
+        session: What `open_session` returned.
+        output: The output's name.
+        given: Input's name -> array.
+
+    Raises:
+        MachineError: The memory of the device does not hold the input and what becomes of it.
+        RuntimeError: The graph fails at this input; with onnxruntime's last words.
+    """
+    try:
+        return session.run([output], dict(given))[0]
+    except Exception as error:
+        if not type(error).__module__.startswith("onnxruntime"):  # whose errors share no class
+            raise
+        said = str(error)
+        if any(words in said.lower() for words in _FULL):
+            raise MachineError(
+                "the device ran out of memory", "run again with a smaller `--batch`"
+            ) from error
+        raise RuntimeError(_last(said)) from error
 
 
 def _session(model: Path, wanted: list[str], threads: int) -> Any:
@@ -80,4 +110,4 @@ def _refused(model: Path, said: str) -> ModelFileError:
 
 def _last(said: str) -> str:
     """Return the last part of onnxruntime's chain of words, on one line."""
-    return " ".join(said.split("failed:")[-1].split())
+    return " ".join(re.split("failed:|Status Message:", said)[-1].split())

@@ -8,9 +8,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from prep import scoring
 from prep.models import Ask, Found
-from prep.scores import kept
-from prep.stage import param, stage
+from prep.stage import Failed, param, stage
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -21,29 +21,19 @@ class Params:
     """What the command line and pipelines.yaml accept."""
 
     second: str = param("", "a second tagger, to combine with the first", path=True)
-    batch: int = param(4, "pictures per call of the model", ge=1, speed=True)
-    device: str = param(
-        "auto",
-        "auto, cpu, cuda, rocm, directml or openvino",
-        speed=True,
-        choices=("auto", "cpu", "cuda", "rocm", "directml", "openvino"),
-    )
-    threads: int = param(0, "CPU threads of the tagger; 0: all cores", ge=0, speed=True)
+    batch: int = scoring.batch()
+    device: str = scoring.device()
+    threads: int = scoring.threads()
 
 
 def models(params: Params) -> tuple[Ask, ...]:
     """Return what the tagger consists of."""
-    from tagger_models.registry import ask
-
-    return (ask(params.second),)
+    return scoring.asked(params.second)
 
 
 def load(params: Params, found: tuple[Found, ...]) -> Any:
-    """Open the tagger; its heavy imports happen here."""
-    from tagger_models.onnx import open_tagger
-    from tagger_models.registry import profile
-
-    return open_tagger(found[0], profile(params.second), params.device, params.threads)
+    """Open the tagger."""
+    return scoring.opened(params.second, found, params)
 
 
 @stage(
@@ -59,10 +49,13 @@ def load(params: Params, found: tuple[Found, ...]) -> Any:
     wanted=lambda params: bool(params.second),
     packed=True,
 )
-def score_second(images: Sequence["Image.Image"], params: Params, tagger: Any) -> list[bytes]:
+def score_second(
+    images: Sequence["Image.Image"], params: Params, tagger: Any
+) -> list[bytes | Failed]:
     """Score each picture with a second tagger, where one is named.
 
     Returns:
-        Per picture `packed` scores: label ids and probabilities in [0, 1], in label order.
+        Per picture `packed` scores: label ids and probabilities in [0, 1], in label order; a
+        picture fails that the tagger answers with no numbers.
     """
-    return kept(tagger.labels, tagger.score_fitted(images))
+    return scoring.scored(images, tagger)

@@ -8,6 +8,7 @@ import numpy as np
 import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
+from PIL import Image
 
 from tests.prep.projects import Project, new_project
 
@@ -203,6 +204,35 @@ BAD = [
         "fetch the file again",
     ),
 ]
+
+
+@pytest.mark.parametrize("option", ["--model", "--second"])
+def test_one_picture_that_a_tagger_cannot_answer(
+    prep: Prep, draw: Draw, home: Path, option: str
+) -> None:
+    """It is listed, with what helps, and exit 3; every other picture has its tags."""
+    for name in ("a.png", "b.png", "c.png"):
+        draw(f"raw/{name}")
+    Image.new("RGB", (24, 32)).save(home / "raw" / "b.png")
+    good = tagger(home / "good", {"cat": 0.9})
+    bad = tagger(home / "bad", {"cat": 0.9, "dog": 0.8})
+    model = onnx.load(bad / "model.onnx")
+    model.graph.node[1].op_type, model.graph.node[1].input[1] = "Div", "mean"  # of black: 0 / 0
+    model.graph.node[3].op_type = "Mul"
+    (bad / "model.onnx").write_bytes(model.SerializeToString())
+    (bad / "tagger.yaml").write_text("fit: [{pad: black}, {square: bicubic}]\n", encoding="utf-8")
+
+    said = prep("tag", "raw", *(["--model", good] if option == "--second" else []), option, bad)
+
+    assert said.code == 3
+    assert said.out.endswith(
+        "  failed: b.png: the tagger answers it with no numbers\n"
+        "    hint: use another tagger, or drop the picture: `keep` = no in tags.csv\n"
+        "  wrote raw/tags.csv\n"
+        "  3 pictures: 2 good, 0 left out, 1 failed\n"
+    )
+    texts = {path.name: path.read_text(encoding="utf-8") for path in (home / "raw").glob("*.txt")}
+    assert texts == {"a.txt": "cat, dog\n", "c.txt": "cat, dog\n"}
 
 
 @pytest.mark.parametrize("option", ["--model", "--second"])

@@ -14,6 +14,7 @@ from tagger_models.base import Label
 from tagger_models.onnx import OnnxTagger, open_tagger
 from tagger_models.profile import Profile
 from tagger_models.registry import WD, ask
+from tests.tagger_models.conftest import label_file
 
 MakeTagger = Callable[..., Path]
 SHARED = Path(__file__).parents[2] / ".." / "shared" / "data" / "wd-selected-tags-synthetic"
@@ -59,6 +60,40 @@ def test_a_fixed_batch_is_filled_up(
     assert tagger.batch == batch
     assert tagger.score(pictures).tolist() == [wanted(image, 4).tolist() for image in pictures]
     assert tagger.score([]).shape == (0, 48)
+
+
+def test_a_graph_in_half_precision(tmp_path: Path, pictures: list[Image.Image]) -> None:
+    """A graph that takes and answers float16 is fed with it; what comes out is float32."""
+    half = numpy_helper.from_array(np.array(255, np.float16), "scale")
+    graph = helper.make_graph(
+        [
+            helper.make_node("Flatten", ["input"], ["flat"], axis=1),
+            helper.make_node("Div", ["flat", "scale"], ["output"]),
+        ],
+        "graph",
+        [helper.make_tensor_value_info("input", TensorProto.FLOAT16, ["n", 4, 4, 3])],
+        [helper.make_tensor_value_info("output", TensorProto.FLOAT16, ["n", 48])],
+        [half],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+    (tmp_path / "half").mkdir()
+    (tmp_path / "half" / "model.onnx").write_bytes(model.SerializeToString())
+    (tmp_path / "half" / "selected_tags.csv").write_text(label_file(48), encoding="utf-8")
+
+    scores = opened(tmp_path / "half").score(pictures)
+
+    assert scores.dtype == np.float32
+    expected = [wanted(image, 4).astype(np.float16).tolist() for image in pictures]
+    assert np.abs(scores - np.array(expected)).max() <= 2**-11
+
+
+@pytest.mark.filterwarnings("error")
+def test_logits_as_far_out_as_can_be(echo: MakeTagger) -> None:
+    """A logit of -1e4 is the probability 0, and nobody is warned of an overflow."""
+    row = replace(WD, activation="sigmoid", low=-1e4, high=1e4)
+    levels = [Image.new("RGB", (4, 4), (level,) * 3) for level in (0, 255)]
+
+    assert opened(echo(divisor=1.0), row).score(levels).tolist() == [[0.0] * 48, [1.0] * 48]
 
 
 def test_no_pictures_need_no_graph(echo: MakeTagger) -> None:

@@ -8,7 +8,7 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 from PIL import Image
 
-from prep.errors import ModelFileError
+from prep.errors import MachineError, ModelFileError
 from prep.models import Ask, Models
 from tagger_models.onnx import OnnxTagger, open_tagger
 from tagger_models.registry import WD, ask
@@ -140,6 +140,97 @@ def test_answers_that_are_no_probabilities(echo: MakeTagger) -> None:
         assert str(raised.value) == (
             f"`{folder / 'model.onnx'}` does not answer with probabilities in 0 to 1"
         )
+
+
+def test_one_picture_without_numbers_costs_no_other(echo: MakeTagger) -> None:
+    """What a graph answers with NaN is NaN alone, also beside what fills up a fixed batch."""
+    folder = echo(batch=2)
+    model = onnx.load(folder / "model.onnx")
+    for node in model.graph.node:  # each number by the greatest of its picture: black is 0 / 0
+        if node.op_type == "Div":
+            node.input[1] = "greatest"
+    greatest = helper.make_node("ReduceMax", ["flat"], ["greatest"], axes=[1], keepdims=1)
+    model.graph.node.insert(1, greatest)
+    (folder / "model.onnx").write_bytes(model.SerializeToString())
+    black, grey, white = (Image.new("RGB", (4, 4), (level,) * 3) for level in (0, 9, 255))
+
+    scores = opened(folder).score([grey, black, white])
+
+    assert np.isnan(scores[1]).all()
+    assert scores[[0, 2]].tolist() == [[1.0] * 48] * 2
+
+
+def _picking(folder: Path, picks: str) -> None:
+    """Make the graph take row `picks` of one row of answers: what is not 0 is out of bounds."""
+    model = onnx.load(folder / "model.onnx")
+    del model.graph.node[:]
+    rows = numpy_helper.from_array(np.full((1, 48), 0.5, np.float32), "rows")
+    zero = numpy_helper.from_array(np.array(0, np.float32), "zero")
+    model.graph.initializer.extend([rows, zero])
+    model.graph.node.extend(
+        [
+            helper.make_node("ReduceMax", ["input"], ["greatest"], axes=[1, 2, 3], keepdims=0),
+            helper.make_node(picks, ["greatest", "zero"], ["picked"]),
+            helper.make_node("Cast", ["picked"], ["row"], to=TensorProto.INT64),
+            helper.make_node("Gather", ["rows", "row"], ["output"], axis=0),
+        ]
+    )
+    (folder / "model.onnx").write_bytes(model.SerializeToString())
+
+
+def test_a_graph_that_fails_at_one_picture(echo: MakeTagger) -> None:
+    """What onnxruntime raises at a picture is that picture's, in words, and no other class."""
+    folder = echo()
+    _picking(folder, "Equal")
+    tagger = opened(folder)
+    black, grey = (Image.new("RGB", (4, 4), (level,) * 3) for level in (0, 9))
+
+    with pytest.raises(RuntimeError, match=r"^indices element out of data bounds, idx=1"):
+        tagger.score([grey, black])
+
+    assert tagger.score([grey]).tolist() == [[0.5] * 48]
+
+
+def test_a_graph_that_fails_at_every_picture(echo: MakeTagger) -> None:
+    """A model that can never be run stops the run at once, in two lines."""
+    folder = echo()
+    _picking(folder, "GreaterOrEqual")
+
+    with pytest.raises(ModelFileError) as raised:
+        opened(folder).score([Image.new("RGB", (4, 4))])
+
+    assert str(raised.value).startswith(
+        f"`{folder / 'model.onnx'}` cannot be run: indices element out of data bounds, idx=1"
+    )
+    assert raised.value.hint == "fetch the file again, or upgrade onnxruntime"
+
+
+def test_a_graph_that_needs_too_much_memory(echo: MakeTagger) -> None:
+    """Memory that runs out is told with what helps, and blamed on no picture."""
+    folder = echo()
+    model = onnx.load(folder / "model.onnx")
+    huge = numpy_helper.from_array(np.array([1, 1 << 13, 1 << 13, 1 << 10]), "huge")
+    model.graph.initializer.append(huge)
+    for place, node in enumerate(
+        [
+            helper.make_node("Shape", ["input"], ["dims"]),
+            helper.make_node("Mul", ["dims", "huge"], ["many"]),
+            helper.make_node("ConstantOfShape", ["many"], ["large"]),
+            helper.make_node("ReduceMax", ["large"], ["nought"], axes=[1, 2, 3], keepdims=1),
+            helper.make_node("Add", ["input", "nought"], ["same"]),
+        ]
+    ):
+        model.graph.node.insert(place, node)
+    model.graph.node[5].input[0] = "same"
+    (folder / "model.onnx").write_bytes(model.SerializeToString())
+
+    with pytest.raises(MachineError) as raised:
+        opened(folder).score([Image.new("RGB", (4, 4))])
+
+    assert (str(raised.value), raised.value.hint) == (
+        "the device ran out of memory",
+        "run again with a smaller `--batch`",
+    )
 
 
 @pytest.mark.parametrize("shape", [("n", 3, 4, 4), ("n", 4, 5, 3), ("n", 4, 4, 4), ("n", 48)])
