@@ -50,9 +50,9 @@ def mapping_labels(text: str, name: str) -> tuple[Label, ...]:
     """
     found = _json(text, name)
     if isinstance(found, dict) and "idx_to_tag" in found:
-        named = _in_order(found["idx_to_tag"], name)
-        kinds = found.get("tag_to_category")
-        pairs = [(one, kinds.get(one) if isinstance(kinds, dict) else None) for one in named]
+        named, told = _in_order(found["idx_to_tag"], name), found.get("tag_to_category")
+        kinds = told if isinstance(told, dict) else {}
+        pairs = [(one, kinds.get(one) if isinstance(one, str) else None) for one in named]
     else:
         rows = [one if isinstance(one, dict) else {} for one in _in_order(found, name)]
         pairs = [(row.get("tag"), row.get("category")) for row in rows]

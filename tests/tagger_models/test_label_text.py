@@ -1,5 +1,6 @@
 import json
 from collections.abc import Callable
+from contextlib import suppress
 
 import pytest
 from hypothesis import given, settings
@@ -162,3 +163,31 @@ def test_any_text_is_labels_or_two_lines(kind: str, text: str) -> None:
             hint = error.hint
         assert bool(labels) != bool(hint)
         assert all(label.name.isprintable() for label in labels or ())
+
+
+_NAMES = st.text("ab_", max_size=2) | st.integers() | st.lists(st.none()) | st.just({})
+_WORDS = st.sampled_from(["general", "Rating", "", "x"]) | st.integers() | st.none() | st.just([])
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    st.sampled_from(["index-json", "mapping-json"]),
+    st.lists(_NAMES, max_size=3),
+    st.lists(st.tuples(_NAMES, _WORDS), max_size=3),
+    _WORDS,
+)
+def test_any_json_is_labels_or_two_lines(
+    kind: str, names: list[object], pairs: list[tuple[object, object]], word: object
+) -> None:
+    """JSON of the right shape with wrong values in any place is told; never a traceback."""
+    kinds = {str(name): word for name, word in pairs}
+    for whole in (
+        names,
+        dict(enumerate(names)),
+        {n: {"tag": name, "category": word} for n, (name, word) in enumerate(pairs)},
+        {"idx_to_tag": dict(enumerate(names)), "tag_to_category": kinds},
+        {"idx_to_tag": dict(enumerate(names)), "tag_to_category": word},
+    ):
+        with suppress(UserError):
+            labels = READERS[kind](json.dumps(whole), "f")
+            assert [label.name for label in labels] in (names, [name for name, _ in pairs])
