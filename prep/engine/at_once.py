@@ -1,6 +1,7 @@
 """Work in threads: several items that wait for an answer from elsewhere, or one item ahead."""
 
 import threading
+from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from queue import Empty, SimpleQueue
@@ -37,23 +38,50 @@ def at_once(work: Callable[[T], R], items: Iterable[T], many: int) -> Iterator[R
         yield _next(answers)
 
 
-def one_ahead(work: Callable[[T], R], items: Iterable[T]) -> Generator[R, None, None]:
+def one_ahead(
+    work: Callable[[T], R], items: Iterable[T], waits: Callable[[], None] = lambda: None
+) -> Generator[R, None, None]:
     """Yield `work(item)` for each item, in their order, from one thread.
 
     While whoever takes an answer is busy with it, the next item is worked on and the one after
-    it is read. A stop waits for the item under way, and drops it.
+    it is read. After an item that fails, none is begun.
+
+    A stop, and an error in reading items, waits for the item under way and gives its answer on;
+    whoever leaves instead drops it.
+
+    Args:
+        work: Called by one thread, with one item at a time.
+        items: Read in the calling thread, one further than is worked on.
+        waits: Called where a stop has to wait.
     """
     thread = ThreadPoolExecutor(1, thread_name_prefix="call")
-    under_way: Future[R] | None = None
+    ahead: deque[Future[R]] = deque()
     try:
         for item in items:
-            last, under_way = under_way, thread.submit(work, item)
-            if last is not None:
-                yield _done(last)
-        if under_way is not None:
-            yield _done(under_way)
+            ahead.append(thread.submit(_after, ahead[-1] if ahead else None, work, item))
+            if len(ahead) == 2:
+                yield _done(ahead[0])
+                ahead.popleft()
+        for future in ahead:
+            yield _done(future)
+    except GeneratorExit:
+        raise
+    except BaseException:
+        thread.shutdown(wait=False, cancel_futures=True)
+        for future in [one for one in ahead if not one.cancelled()]:
+            if not future.done():
+                waits()
+            yield _done(future)
+        raise
     finally:
         thread.shutdown(cancel_futures=True)
+
+
+def _after(before: "Future[R] | None", work: Callable[[T], R], item: T) -> R:
+    """Work on an item, unless the one before it failed: it then fails of the same."""
+    if before is not None:
+        before.result()
+    return work(item)
 
 
 def _done(future: "Future[R]") -> R:

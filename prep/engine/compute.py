@@ -17,6 +17,7 @@ from prep.stage import Failed, Rejected
 
 # What a picture can do to a decoder or a model. Anything else is a bug and stops the run.
 _SAMPLE_ERRORS = (OSError, ValueError, ArithmeticError, RuntimeError)
+_WAITS = "stopping: the pictures that the model has in hand are finished first"
 _PASSING = ("missing", "unstable", "io-error", "oom")
 
 
@@ -107,7 +108,8 @@ def outcomes(
         values: Where what the stage reads is found.
         jobs: Decoding processes.
         note: Called with what a person should know of a picture, or of the model once loaded.
-        warn: Called with the latter at once, before any picture meets the model.
+        warn: Called with the latter at once, before any picture meets the model, and where a stop
+            has to wait for it.
     """
     if not plan.run:  # all of them were made before, of other samples: no model is opened
         return
@@ -119,8 +121,10 @@ def outcomes(
             return
         groups = _groups(read, plan, values, call.size)
         answered = partial(_together, call)
-        # A model waits neither for pictures nor for the disk.
-        yield from one_ahead(answered, groups) if plan.step.stage.batch else map(answered, groups)
+        if plan.step.stage.batch:  # a model waits neither for pictures nor for the disk
+            yield from one_ahead(answered, groups, partial(warn, _WAITS))
+        else:
+            yield from map(answered, groups)
 
 
 _Read = tuple[str, str, tuple[Any, ...]]
