@@ -169,12 +169,12 @@ def review_import(
 
     A value that changed on both sides since the export is a conflict: its row is left alone.
     """
-    from prep import answers
+    from prep import answers, orders
 
     if ours and theirs:
         raise UsageError("`--ours` and `--theirs` contradict each other", "choose one")
 
-    found = _dataset(folder or (sheet and _folder_of(sheet, state)), pipelines)
+    found = _dataset(folder or (sheet and orders.folder_of_sheet(sheet, state)), pipelines)
     file = found[0] / "tags.csv" if sheet is None or sheet.is_dir() else sheet
     context = _context(_console(False, False, json))
     side = "ours" if ours else "theirs" if theirs else ""
@@ -279,12 +279,6 @@ def _dataset(folder: Path | None, file: Path | None) -> "tuple[Path, Pipeline | 
         return folder, _naming(folder, file)
     pipeline = _pipeline(None, file)
     return pipeline.folders()[-1], pipeline
-
-
-def _folder_of(sheet: Path, state: Path | None) -> Path | None:
-    """Return the folder of pictures that a sheet lies in; None for one that lies elsewhere."""
-    folder = sheet if sheet.is_dir() else sheet.absolute().parent
-    return folder if state or (folder / ".prep").is_dir() else None
 
 
 def _given_state(found: "tuple[Path, Pipeline | None]", state: Path | None) -> Any:

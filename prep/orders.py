@@ -13,6 +13,7 @@ from prep.config import Pipeline, file_text, resolved
 from prep.engine.leg import Order
 from prep.engine.world import Place
 from prep.errors import DatasetError
+from prep.images import SUFFIXES
 from prep.stage import Asked, Shape
 
 
@@ -102,6 +103,18 @@ def _views_late(asked: Sequence[Asked]) -> tuple[Asked, ...]:
             last = max((n for n, a in enumerate(moved) if a.stage.writes in shows), default=-1)
             moved.insert(max(last + 1, at), one)
     return tuple(moved)
+
+
+def folder_of_sheet(sheet: Path, state: Path | None) -> Path | None:
+    """Return the folder of pictures that a sheet lies in; None for one that lies elsewhere.
+
+    Where `--state` says that prep's folder is not beside it, pictures are what tells.
+    """
+    folder = sheet if sheet.is_dir() else sheet.absolute().parent
+    if (folder / ".prep").is_dir():
+        return folder
+    around = folder.rglob("*") if state is not None else ()
+    return folder if any(path.suffix.lower() in SUFFIXES for path in around) else None
 
 
 def known_place(folder: Path, state: Path | None, pipeline: Pipeline | None) -> Place:

@@ -75,7 +75,9 @@ def _tell(context: Context, read: str, changes: Changes) -> None:
         line = f"  conflict: {key}: {name}: {one.why}; nothing of this row was taken"
         context.console.say(line, conflict=key)
     if changes.conflicts:
-        context.console.say("  add `--theirs` to take what the sheet says, `--ours` to keep these")
+        lost = all(one.lost for one in changes.conflicts.values())
+        both = "add `--theirs` to take what the sheet says, `--ours` to keep these"
+        context.console.say(f"  {'add `--ours` to let these words go' if lost else both}")
 
 
 def _now(leg: Leg) -> Now:

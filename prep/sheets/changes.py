@@ -5,7 +5,7 @@ the sheet says, and what holds now. `prep.merge` is the rule.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from prep.errors import nearest
@@ -137,7 +137,7 @@ def _owner(
     if key in same:
         return key
     if key in now.pictures:
-        _replaced(one, same, changes)
+        _replaced(one, same, now.rows.get(key), changes)
         return None
     if len(same) == 1:
         if one.cells:
@@ -150,18 +150,25 @@ def _owner(
     return None
 
 
-def _replaced(one: Edited, same: Sequence[str], changes: Changes) -> None:
-    """Tell of a row whose picture is another one than when it was exported."""
+def _replaced(one: Edited, same: Sequence[str], holds: Row | None, changes: Changes) -> None:
+    """Tell of a row whose picture is another one than when it was exported.
+
+    What holds already was taken over before: there is nothing to decide.
+    """
     key = one.found.row.key
     if same and one.cells:
-        changes.mistakes.append(
-            (
-                f"{one.found.where}: the revision is that of `{same[0]}`, not of `{key}`",
-                "was a column sorted alone? undo it, and sort whole rows",
-            )
-        )
-    else:
-        _all_conflict(one, "but the picture was replaced since", changes)
+        told = f"{one.found.where}: the revision is that of `{same[0]}`, not of `{key}`"
+        hint = f"sort whole rows; if the picture was renamed, write `{same[0]}` as its key"
+        changes.mistakes.append((told, hint))
+        return
+    settled = [
+        name
+        for name, cell in one.cells.items()
+        if holds is not None and row.said(name, cell) == row.said(name, getattr(holds, name))
+    ]
+    changes.same += len(settled)
+    left = {name: cell for name, cell in one.cells.items() if name not in settled}
+    _all_conflict(replace(one, cells=left), "but the picture was replaced since", changes)
 
 
 def _all_conflict(one: Edited, why: str, changes: Changes, lost: bool = False) -> None:

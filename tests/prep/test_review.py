@@ -342,6 +342,27 @@ def test_a_sheet_elsewhere_names_its_folder(project: Path, prep: Callable[..., A
     assert prep("review", "import", outside / "edited.csv", "--in", "images").code == 4
 
 
+def test_a_sheet_elsewhere_and_a_state_elsewhere(
+    home: Path, draw: Callable[..., Path], prep: Callable[..., Any]
+) -> None:
+    """With `--state`, a sheet without pictures around it is that of the only pipeline, too."""
+    draw("images/sub/a.png")
+    Path("pipelines.yaml").write_text(STAGES)
+    Path("tags.rules").write_text("[]\n")
+    assert prep("review", "export", "images", "--state", "state").code == 0
+    Path("mail").mkdir()
+    mailed = SHEET.rename("mail/tags.csv")
+    change("sub/a.png", mailed, notes="by mail")
+
+    told = prep("review", "import", mailed, "--state", "state")
+
+    assert (told.err, told.code) == ("", 0)
+    assert rows_of()[0]["notes"] == "by mail"
+    Path("pipelines.yaml").unlink()
+    change("sub/a.png", SHEET, notes="here")
+    assert prep("review", "import", SHEET, "--state", "state").code == 0
+
+
 def test_an_edit_of_a_gone_picture_is_told(project: Path, prep: Callable[..., Any]) -> None:
     """Words for a picture that has left are not lost in silence; for a renamed one they follow."""
     change("a.png", notes="for a")
@@ -353,7 +374,7 @@ def test_an_edit_of_a_gone_picture_is_told(project: Path, prep: Callable[..., An
 
     assert told.code == 4
     assert "a.png: notes: the sheet says `for a`, but the picture is gone" in told.out
-    prep("why", "z.png")
+    assert told.out.splitlines()[2] == "  add `--ours` to let these words go"
     assert "  notes: yours, from tags.csv: for b\n" in prep("why", "z.png").out
 
 

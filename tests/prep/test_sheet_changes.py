@@ -139,7 +139,7 @@ def test_revisions_sorted_alone_are_refused() -> None:
     assert changes_of(sheet(*turned), now()).mistakes == [
         (
             f"`s.csv` row {at}: the revision is that of `{of}`, not of `{key}`",
-            "was a column sorted alone? undo it, and sort whole rows",
+            f"sort whole rows; if the picture was renamed, write `{of}` as its key",
         )
         for at, key, of in ((2, "a.png", "b.png"), (3, "b.png", "a.png"))
     ]
@@ -166,6 +166,11 @@ def test_a_picture_that_was_replaced_or_is_gone() -> None:
     changes.settle("theirs")
     assert changes.taken == {("a.png", "notes"): "for a.png"}
     assert list(changes.conflicts) == [("c.png", "notes")]
+
+    holds["a.png"] = replace(holds["a.png"], notes="for a.png ")
+    again = changes_of(sheet(*edited, ROWS["b.png"]), Now(holds, others, {}))
+    assert list(again.conflicts) == [("c.png", "notes")]
+    assert again.same == 1
 
 
 def test_a_formula_is_refused_wherever_it_would_be_read() -> None:
