@@ -17,7 +17,10 @@ from prep.stage import Failed, Rejected
 
 # What a picture can do to a decoder or a model. Anything else is a bug and stops the run.
 _SAMPLE_ERRORS = (OSError, ValueError, ArithmeticError, RuntimeError)
-_WAITS = "stopping: the pictures that the model has in hand are finished first"
+# How torch says that memory ran out, and that a graphics card is lost until the program ends.
+_FULL = ("out of memory", "allocate memory", "not enough memory")
+_BROKEN = ("CUDA error", "cuDNN error", "CUBLAS_STATUS")
+_WAITS = "waiting for the pictures that the model has in hand"
 _PASSING = ("missing", "unstable", "io-error", "oom")
 
 
@@ -200,19 +203,27 @@ def _alone(call: Caller, item: _Read | Outcome) -> list[Outcome]:
 def _together(call: Caller, group: Sequence[_Read | Outcome]) -> list[Outcome]:
     bad = [item for item in group if isinstance(item, Outcome)]
     good = [item for item in group if not isinstance(item, Outcome)]
-    return bad + (_called(call, good) if good else [])
+    return bad + (called(call, good) if good else [])
 
 
-def _called(call: Caller, samples: list[Any]) -> list[Outcome]:
-    """Call the stage; where a batch fails, each sample alone: only the culprit is blamed."""
+def called(call: Caller, samples: list[Any]) -> list[Outcome]:
+    """Call the stage; where a batch fails, each sample alone: only the culprit is blamed.
+
+    Args:
+        call: The stage.
+        samples: Key, inputs and what the stage reads, of as many as a call takes at most.
+
+    Raises:
+        UserError: No sample is to blame: what was asked for, a model or the machine is.
+    """
     try:
         results = call([values for _, _, values in samples])
     except UserError:
         raise
-    except _SAMPLE_ERRORS as error:
-        _stop_for_memory(error)
+    except (*_SAMPLE_ERRORS, MemoryError) as error:
+        _stop_for_machine(error, call.size)
         if len(samples) > 1:
-            return [result for sample in samples for result in _called(call, [sample])]
+            return [result for sample in samples for result in called(call, [sample])]
         key, inputs, _ = samples[0]
         return [Outcome(key, inputs, None, "failed", f"{type(error).__name__}: {error}")]
     each = zip(samples, results, strict=True)
@@ -228,8 +239,19 @@ def _outcome(key: str, inputs: str, result: Any) -> Outcome:
     return Outcome(key, inputs, result)
 
 
-def _stop_for_memory(error: Exception) -> None:
-    if type(error).__name__ == "OutOfMemoryError":
+def _stop_for_machine(error: Exception, size: int) -> None:
+    """End the run for what no picture can help: each would fail, and be remembered for it."""
+    said = str(error)
+    if isinstance(error, MemoryError) or any(words in said.lower() for words in _FULL):
+        what = "device" if type(error).__name__ == "OutOfMemoryError" else "machine"
         raise MachineError(
-            "the device ran out of memory", "run again with a smaller `--batch`"
+            f"the {what} ran out of memory",
+            "run again with a smaller `--batch`"
+            if size > 1
+            else "close what else needs memory, then run the same command again",
+        ) from error
+    if any(words in said for words in _BROKEN):
+        raise MachineError(
+            f"the device failed: {said.splitlines()[0]}",
+            "run the same command again; if that fails as well, add `--device cpu`",
         ) from error

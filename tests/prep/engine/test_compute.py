@@ -1,12 +1,13 @@
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 from PIL import Image
 
-from prep.engine.compute import Caller
+from prep.engine.compute import Caller, Outcome, called
 from prep.engine.plan import Step
+from prep.errors import MachineError
 from prep.fitting import PAD, SQUARE, Fit
 from prep.stage import Shape, Stage, param
 
@@ -103,3 +104,65 @@ def test_a_fitted_picture_is_small_when_it_arrives(tmp_path: Path) -> None:
     assert found.size == (16, 16)
     assert found.rgb == fitted(image, steps).tobytes()
     assert found.sha256 == hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+CPU_FULL = (
+    "[enforce fail at alloc_cpu.cpp:127] err == 0. DefaultCPUAllocator: can't allocate memory: "
+    "you tried to allocate 4503599627370496 bytes. Error code 12 (Cannot allocate memory)"
+)
+SMALLER = "run again with a smaller `--batch`"
+CLOSE = "close what else needs memory, then run the same command again"
+
+
+class OutOfMemoryError(RuntimeError):
+    """Named as torch names its own."""
+
+
+@pytest.mark.parametrize(
+    ("error", "batch", "message", "hint"),
+    [
+        (OutOfMemoryError("CUDA out of memory."), 2, "the device ran out of memory", SMALLER),
+        (OutOfMemoryError("CUDA out of memory."), 1, "the device ran out of memory", CLOSE),
+        (RuntimeError(CPU_FULL), 2, "the machine ran out of memory", SMALLER),
+        (MemoryError(), 1, "the machine ran out of memory", CLOSE),
+        (
+            RuntimeError("CUDA error: unspecified launch failure\nCUDA kernel errors might be"),
+            2,
+            "the device failed: CUDA error: unspecified launch failure",
+            "run the same command again; if that fails as well, add `--device cpu`",
+        ),
+    ],
+)
+def test_what_the_machine_lacks_is_no_pictures_fault(
+    error: Exception, batch: int, message: str, hint: str
+) -> None:
+    """Full memory and a lost card end the run in two lines; no picture is remembered as failed."""
+
+    def run(*_: Any) -> Any:
+        raise error
+
+    broken = step(Model(None))
+    broken = replace(broken, stage=replace(broken.stage, run=run), params=Params(batch))
+
+    with pytest.raises(MachineError) as caught:
+        called(Caller(broken, print), [("a.png", "", (None,)), ("b.png", "", (None,))])
+    assert (str(caught.value), caught.value.hint) == (message, hint)
+
+
+def test_a_picture_that_a_model_does_not_take_costs_no_other() -> None:
+    """Where a batch fails, each picture goes alone, and only the culprit fails."""
+
+    def run(images: list[Any], *_: Any) -> list[Any]:
+        if None in images:
+            raise RuntimeError("shapes do not match")
+        return [len(images)] * len(images)
+
+    odd = step(Model(None))
+    odd = replace(odd, stage=replace(odd.stage, run=run))
+
+    found = called(Caller(odd, print), [("a.png", "1", (None,)), ("b.png", "2", (1,))])
+
+    assert found == [
+        Outcome("a.png", "1", None, "failed", "RuntimeError: shapes do not match"),
+        Outcome("b.png", "2", 2),
+    ]
