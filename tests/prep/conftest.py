@@ -1,6 +1,7 @@
 """What the tests of prep share: a folder of one's own, drawn pictures, the command."""
 
 import random
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
@@ -8,9 +9,11 @@ from typing import NamedTuple
 import pytest
 
 from prep.cli import main
+from prep.models import Models
 from tests.prep.projects import CORRUPT, FANNED, NAMES, Project, new_project
 
 Draw = Callable[..., Path]
+BuiltOnce = Callable[[Callable[[], object]], Path]
 
 
 class Said(NamedTuple):
@@ -60,6 +63,33 @@ def draw(home: Path) -> Draw:
         return file
 
     return drawn
+
+
+@pytest.fixture
+def models(tmp_path: Path) -> Models:
+    """Return the models of a person without a network."""
+    return Models(tmp_path / "home", offline=True, hub_cache=tmp_path / "cache")
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a folder where the first test of a file leaves its project for the others."""
+    return tmp_path_factory.mktemp("finished")
+
+
+@pytest.fixture
+def built_once(home: Path, finished: Path) -> BuiltOnce:
+    """Build a project in that folder, once for all tests of a file; each has a copy."""
+
+    def built(build: Callable[[], object]) -> Path:
+        if any(finished.iterdir()):
+            shutil.copytree(finished, home, dirs_exist_ok=True)
+        else:
+            build()
+            shutil.copytree(home, finished, dirs_exist_ok=True)
+        return home
+
+    return built
 
 
 @pytest.fixture(scope="session")

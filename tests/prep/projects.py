@@ -42,6 +42,15 @@ MODELS = ("caption", "score", "latents")
 NAMES = ("beach 1.jpg", "cut out.png", "meadow 2.jpg", "phone photo.jpg", "snow 1.png")
 
 
+def seen_files(folder: Path = Path()) -> dict[str, bytes]:
+    """Return path -> bytes of every file of a folder that a person sees."""
+    return {
+        path.relative_to(folder).as_posix(): path.read_bytes()
+        for path in sorted(folder.rglob("*"))
+        if path.is_file() and ".prep" not in path.parts
+    }
+
+
 def drawing(name: str, seed: int = 0) -> bytes:
     """Return the bytes of one of the tiny world's pictures."""
     return encoded(next(picture for picture in PICTURES if picture.name == name), seed)
@@ -175,4 +184,14 @@ def new_project(folder: Path, pipelines: str = STAGES, names: tuple[str, ...] = 
     return project
 
 
-__all__ = ["CORRUPT", "FANNED", "NAMES", "STAGES", "Project", "Spies", "drawing", "new_project"]
+__all__ = [
+    "CORRUPT",
+    "FANNED",
+    "NAMES",
+    "STAGES",
+    "Project",
+    "Spies",
+    "drawing",
+    "new_project",
+    "seen_files",
+]

@@ -32,27 +32,19 @@ EDITS: dict[str, Any] = {
 YOURS = "yours to change: tags, caption, text, weight, concept, split"
 
 
-@pytest.fixture(scope="module")
-def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return a folder where the first test leaves its project for the others."""
-    return tmp_path_factory.mktemp("finished")
-
-
 @pytest.fixture
-def project(
-    home: Path, draw: Callable[..., Path], prep: Callable[..., Any], finished: Path
-) -> Path:
+def project(draw: Callable[..., Path], prep: Callable[..., Any], built_once: Any) -> Path:
     """Three pictures in a pipeline down to their latents, which ran once."""
-    if not (finished / "images").exists():
+
+    def build() -> None:
         for name in "abc":
             draw(f"images/{name}.png")
-        (home / "pipelines.yaml").write_text(STAGES)
-        (home / "tags.rules").write_text("- rename: {mine: ours}\n")
+        Path("pipelines.yaml").write_text(STAGES)
+        Path("tags.rules").write_text("- rename: {mine: ours}\n")
         assert prep("run").code == 0
-        shutil.copytree(home, finished, dirs_exist_ok=True)
-    else:
-        shutil.copytree(finished, home, dirs_exist_ok=True)
-    return home
+
+    found: Path = built_once(build)
+    return found
 
 
 def read(file: str = "meta.json") -> dict[str, Any]:

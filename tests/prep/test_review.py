@@ -12,6 +12,7 @@ import pytest
 from prep import dataset
 from prep.sheets import row as sheet
 from prep.sheets import text
+from tests.prep.projects import seen_files
 
 STAGES = """\
 pipelines:
@@ -27,28 +28,19 @@ AGAIN = "undo that, or move the sheet away and run `prep review export`"
 IMPORT = "take it over with `prep review import images/tags.csv`"
 
 
-@pytest.fixture(scope="module")
-def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return a folder where the first test leaves its project for the others."""
-    return tmp_path_factory.mktemp("finished")
-
-
 @pytest.fixture
-def project(
-    home: Path, draw: Callable[..., Path], prep: Callable[..., Any], finished: Path
-) -> Path:
+def project(draw: Callable[..., Path], prep: Callable[..., Any], built_once: Any) -> Path:
     """Four pictures, the last a copy of the third; the pipeline ran once."""
-    if not (finished / "images").exists():
-        for name in "abc":
-            draw(f"images/{name}.png")
-        (home / "images/d.png").write_bytes((home / "images/c.png").read_bytes())
-        (home / "pipelines.yaml").write_text(STAGES)
-        (home / "tags.rules").write_text("- rename: {mine: ours}\n")
+
+    def build() -> None:
+        drawn = [draw(f"images/{name}.png") for name in "abc"]
+        Path("images/d.png").write_bytes(drawn[-1].read_bytes())
+        Path("pipelines.yaml").write_text(STAGES)
+        Path("tags.rules").write_text("- rename: {mine: ours}\n")
         assert prep("run").code == 0
-        shutil.copytree(home, finished, dirs_exist_ok=True)
-    else:
-        shutil.copytree(finished, home, dirs_exist_ok=True)
-    return home
+
+    found: Path = built_once(build)
+    return found
 
 
 def rows_of(path: Path = SHEET) -> list[dict[str, str]]:
@@ -85,18 +77,9 @@ def samples() -> dict[str, dataset.Sample]:
     return dict(dataset.load(Path("meta.json")).samples)
 
 
-def state() -> dict[str, bytes]:
-    """Return every file that a person sees."""
-    return {
-        path.as_posix(): path.read_bytes()
-        for path in sorted(Path().rglob("*"))
-        if path.is_file() and ".prep" not in path.parts
-    }
-
-
 def test_an_edited_sheet_comes_back(project: Path, prep: Callable[..., Any]) -> None:
     """Edited cells count as a person's: sidecar, sheet and dataset file say them, no others do."""
-    before = state()
+    before = seen_files()
     change("a.png", tags="mine,two", caption="a drawing", concept="hero", weight="0,5", notes="!")
 
     imported, run = prep("review", "import"), prep("run")
@@ -110,7 +93,7 @@ def test_an_edited_sheet_comes_back(project: Path, prep: Callable[..., Any]) -> 
     assert (found.concept, found.weight) == ("hero", 0.5)
     assert Path("images/a.txt").read_text() == "mine, two\n"
     assert Path("images/a.caption").read_text() == "a drawing\n"
-    changed = {path for path, data in state().items() if before.get(path) != data}
+    changed = {path for path, data in seen_files().items() if before.get(path) != data}
     assert changed == {"images/a.txt", "images/a.caption", "images/tags.csv", "meta.json"}
     row = rows_of()[0]
     assert (row["tags"], row["weight"], row["notes"]) == ("mine, two", "0.5", "!")
@@ -121,7 +104,7 @@ def test_importing_again_changes_nothing(project: Path, prep: Callable[..., Any]
     change("a.png", tags="mine", keep="no")
     prep("review", "import")
     prep("run")
-    before = state()
+    before = seen_files()
 
     twice = prep("review", "import")
     save(rows_of())
@@ -129,7 +112,7 @@ def test_importing_again_changes_nothing(project: Path, prep: Callable[..., Any]
 
     assert twice.out.endswith("separated by commas: 0 cells changed\n")
     assert saved.out.endswith("separated by semicolons: 0 cells changed\n")
-    assert state() == before
+    assert seen_files() == before
     assert "up to date" in prep("run").out
 
 
@@ -318,11 +301,11 @@ def test_an_older_sheet_brings_no_old_values_back(project: Path, prep: Callable[
     Path("pipelines.yaml").write_text(STAGES.replace("0.35", "0.9"))
     prep("run")
     assert rows_of()[0]["tags"] != old
-    before = state()
+    before = seen_files()
 
     assert prep("review", "import", "old.csv").out.endswith(": 0 cells changed\n")
 
-    assert state() == before
+    assert seen_files() == before
 
 
 def test_a_sheet_elsewhere_names_its_folder(project: Path, prep: Callable[..., Any]) -> None:
@@ -467,14 +450,14 @@ def test_a_damaged_sheet_is_refused_whole(
     change("a.png", notes="a good edit")
     save(rows_of_any(SHEET))
     SHEET.write_bytes(damaged(text.dump(text.parse(SHEET.read_bytes(), "tags.csv").rows())))
-    before = state()
+    before = seen_files()
 
     told = prep("review", "import")
 
     assert told.code == 1
     assert told.err.splitlines()[0].startswith(f"error: {error}")
     assert told.err.splitlines()[1] == f"hint: {hint}"
-    assert state() == before
+    assert seen_files() == before
     assert "notes: yours" not in prep("why", "a.png").out
 
 

@@ -20,6 +20,7 @@ from prep.models import Models
 from prep.stage import Stage
 from prep.stages import all_stages
 from tests.prep.killing import ROOT, environment
+from tests.prep.projects import seen_files
 
 STAGES = """\
 pipelines:
@@ -30,15 +31,6 @@ pipelines:
       - edit
 """
 SHEET = Path("images/tags.csv")
-
-
-def words(folder: Path) -> dict[str, bytes]:
-    """Return every file that a person sees."""
-    return {
-        path.relative_to(folder).as_posix(): path.read_bytes()
-        for path in sorted(folder.rglob("*"))
-        if path.is_file() and ".prep" not in path.parts and path.suffix in (".txt", ".csv", ".json")
-    }
 
 
 def killed_at(stage: str, sheet: Path) -> int:
@@ -68,11 +60,11 @@ def test_a_killed_import_is_repeated(
     assert (again.code, again.err) == (0, "")
 
     assert prep("run").code == 0
-    killed = words(home)
+    killed = seen_files(home)
     os.chdir(home.parent / "whole")
     assert prep("review", "import").code == 0
     assert prep("run").code == 0
-    assert words(home.parent / "whole") == killed
+    assert seen_files(home.parent / "whole") == killed
     assert b"a note" in killed["images/tags.csv"]
     assert killed["images/a.txt"] == b"mine\n"
 

@@ -10,6 +10,7 @@ import openpyxl
 import pytest
 
 from prep import dataset
+from tests.prep.projects import seen_files
 
 Prep = Callable[..., Any]
 STAGES = """\
@@ -23,26 +24,20 @@ pipelines:
 XLSX = Path("images/tags.xlsx")
 
 
-@pytest.fixture(scope="module")
-def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return a folder where the first test leaves its project for the others."""
-    return tmp_path_factory.mktemp("finished")
-
-
 @pytest.fixture
-def project(home: Path, draw: Callable[..., Path], prep: Prep, finished: Path) -> Path:
+def project(draw: Callable[..., Path], prep: Prep, built_once: Any) -> Path:
     """Three pictures, one with a person's words; tagged and exported."""
-    if not (finished / "images").exists():
+
+    def build() -> None:
         for name in "abc":
             draw(f"images/{name}.png", size=(96, 64))
-        (home / "images/b.txt").write_text("=_=, mine, 1girl")
-        (home / "pipelines.yaml").write_text(STAGES)
+        Path("images/b.txt").write_text("=_=, mine, 1girl")
+        Path("pipelines.yaml").write_text(STAGES)
         assert prep("run").code == 0
         assert prep("review", "export", "images").code == 0
-        shutil.copytree(home, finished, dirs_exist_ok=True)
-    else:
-        shutil.copytree(finished, home, dirs_exist_ok=True)
-    return home
+
+    found: Path = built_once(build)
+    return found
 
 
 def typed(key: str, file: Path = XLSX, calculated: bool = False, **cells: object) -> None:
@@ -65,24 +60,15 @@ def seen(file: Path = XLSX) -> dict[str, dict[str, Any]]:
     return {row[1]: dict(zip(rows[0], row, strict=True)) for row in rows[1:]}
 
 
-def files(folder: Path = Path()) -> dict[str, bytes]:
-    """Return every file that a person sees."""
-    return {
-        path.as_posix(): path.read_bytes()
-        for path in sorted(folder.rglob("*"))
-        if path.is_file() and ".prep" not in path.parts
-    }
-
-
 def test_three_sheets_go_out_once(project: Path, prep: Prep) -> None:
     """CSV, XLSX and long form are written; a second export has nothing to do."""
-    before = files()
+    before = seen_files()
 
     again = prep("review", "export", "images")
 
     assert {"images/tags.csv", "images/tags.xlsx", "images/tags_long.csv"} <= before.keys()
     assert again.out.splitlines()[0] == "`images` is up to date: nothing to do"
-    assert files() == before
+    assert seen_files() == before
     page = openpyxl.load_workbook(XLSX).worksheets[0]
     assert [(picture.width, picture.height) for picture in page._images] == [(96, 64)] * 3
 
@@ -109,7 +95,7 @@ def test_the_workbook_shows_what_the_tagger_saw(project: Path, prep: Prep) -> No
 
 def test_a_workbook_comes_back(project: Path, prep: Prep) -> None:
     """Edited cells of tags.xlsx become a person's words in every view; drop and weight hold."""
-    before = files()
+    before = seen_files()
     typed("a.png", tags="mine, two", weight=0.5, notes="look again")
     typed("c.png", keep="drop")
 
@@ -122,7 +108,7 @@ def test_a_workbook_comes_back(project: Path, prep: Prep) -> None:
     found = dataset.load(Path("meta.json"))
     assert found.samples["a.png"].weight == 0.5
     assert found.left_out == {"c.png": "dropped in tags.xlsx (sheet)"}
-    changed = {path for path, data in files().items() if before.get(path) != data}
+    changed = {path for path, data in seen_files().items() if before.get(path) != data}
     assert changed == {
         "images/a.txt", "images/tags.csv", "images/tags.xlsx", "images/tags_long.csv", "meta.json",
     }  # fmt: skip
@@ -163,7 +149,7 @@ def test_a_number_in_a_tag_cell_is_refused(project: Path, prep: Prep) -> None:
     typed("a.png", notes="a good edit")
     typed("b.png", tags=0)
     typed("c.png", calculated=True, tags="=_=")
-    before = files()
+    before = seen_files()
 
     told = prep("review", "import", XLSX)
 
@@ -174,7 +160,7 @@ def test_a_number_in_a_tag_cell_is_refused(project: Path, prep: Prep) -> None:
         "error: `tags.xlsx` row 4, column `tags`: a formula stands where text was\n"
         "hint: type it again with a `'` in front\n"
     )
-    assert files() == before
+    assert seen_files() == before
     assert "notes: yours" not in prep("why", "a.png").out
 
 
@@ -237,7 +223,7 @@ def test_a_sheet_of_another_dataset(
     Path("mail").mkdir()
     sheet = Path("mail") / name
     sheet.write_bytes((Path("others") / name).read_bytes())
-    before = files()
+    before = seen_files()
 
     told = prep("review", "import", sheet, "--in", "images")
 
@@ -247,7 +233,7 @@ def test_a_sheet_of_another_dataset(
         "none of its 3 pictures is in `images`\n"
         "hint: name the folder whose sheet it is with `--in DIR`\n"
     )
-    assert files() == before
+    assert seen_files() == before
 
 
 def test_an_old_sheet_still_knows_what_was_edited(project: Path, prep: Prep) -> None:
