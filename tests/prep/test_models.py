@@ -1,5 +1,4 @@
 import os
-import struct
 import sys
 import time
 from dataclasses import replace
@@ -7,20 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from prep.errors import ModelFileError
 from prep.models import Ask, Found, Models, user_home
-
-FIRST, SECOND = "a" * 40, "b" * 40
-HUB = "someone/tagger"
-ASK = Ask("tagger", HUB, ("model.safetensors", "labels.csv", "extra.json"),
-          needs=("model.safetensors", "labels.csv"))  # fmt: skip
-
-
-def tensors(data: bytes = b"\1\2\3\4", pad: int = 0) -> bytes:
-    """Return a whole safetensors file of one byte tensor; its header has `pad` more spaces."""
-    shape = f'"dtype":"U8","shape":[{len(data)}],"data_offsets":[0,{len(data)}]'
-    header = ('{"weight":{' + shape + "}}").encode() + b" " * pad
-    return struct.pack("<Q", len(header)) + header + data
+from tests.prep.model_folders import at, tensors, told
 
 
 def aged(folder: Path) -> None:
@@ -32,12 +19,6 @@ def aged(folder: Path) -> None:
 
 
 @pytest.fixture
-def models(tmp_path: Path) -> Models:
-    """Return the models of a person without a network."""
-    return Models(tmp_path / "home", offline=True, hub_cache=tmp_path / "cache")
-
-
-@pytest.fixture
 def folder(tmp_path: Path) -> Path:
     """Return a model's folder with one file that is none of the model's."""
     found = tmp_path / "mine"
@@ -46,16 +27,6 @@ def folder(tmp_path: Path) -> Path:
     (found / "labels.csv").write_text("a\n", encoding="utf-8")
     (found / "README.md").write_text("hello", encoding="utf-8")
     return found
-
-
-def told(models: Models, ask: Ask) -> tuple[str, str | None]:
-    with pytest.raises(ModelFileError) as raised:
-        models.find(ask)
-    return str(raised.value), raised.value.hint
-
-
-def at(folder: Path) -> Ask:
-    return Ask("tagger", str(folder), ASK.patterns, needs=ASK.needs)
 
 
 def test_a_folder_is_its_wanted_files(models: Models, folder: Path) -> None:

@@ -1,22 +1,10 @@
-import struct
 from pathlib import Path
 
 import pytest
 
 from prep.errors import ModelFileError
 from prep.models import Ask, Models
-
-FIRST, SECOND = "a" * 40, "b" * 40
-HUB = "someone/tagger"
-ASK = Ask("tagger", HUB, ("model.safetensors", "labels.csv", "extra.json"),
-          needs=("model.safetensors", "labels.csv"))  # fmt: skip
-
-
-def tensors(data: bytes = b"\1\2\3\4", pad: int = 0) -> bytes:
-    """Return a whole safetensors file of one byte tensor; its header has `pad` more spaces."""
-    shape = f'"dtype":"U8","shape":[{len(data)}],"data_offsets":[0,{len(data)}]'
-    header = ('{"weight":{' + shape + "}}").encode() + b" " * pad
-    return struct.pack("<Q", len(header)) + header + data
+from tests.prep.model_folders import ASK, FIRST, HUB, SECOND, at, tensors, told
 
 
 def hub_cache(cache: Path, revision: str, content: dict[str, bytes], name: str = HUB) -> Path:
@@ -30,22 +18,6 @@ def hub_cache(cache: Path, revision: str, content: dict[str, bytes], name: str =
         (repo / "blobs" / f"{revision}-{file}").write_bytes(data)
         (snapshot / file).symlink_to(f"../../blobs/{revision}-{file}")
     return snapshot
-
-
-@pytest.fixture
-def models(tmp_path: Path) -> Models:
-    """Return the models of a person without a network."""
-    return Models(tmp_path / "home", offline=True, hub_cache=tmp_path / "cache")
-
-
-def told(models: Models, ask: Ask) -> tuple[str, str | None]:
-    with pytest.raises(ModelFileError) as raised:
-        models.find(ask)
-    return str(raised.value), raised.value.hint
-
-
-def at(folder: Path) -> Ask:
-    return Ask("tagger", str(folder), ASK.patterns, needs=ASK.needs)
 
 
 def test_a_hub_id_offline(models: Models) -> None:

@@ -8,13 +8,7 @@ import pytest
 from prep.errors import ModelFileError
 from prep.models import Ask, Models
 from prep.weights import check
-
-
-def tensors(data: bytes = b"\1\2\3\4", pad: int = 0) -> bytes:
-    """Return a whole safetensors file of one byte tensor; its header has `pad` more spaces."""
-    shape = f'"dtype":"U8","shape":[{len(data)}],"data_offsets":[0,{len(data)}]'
-    header = ('{"weight":{' + shape + "}}").encode() + b" " * pad
-    return struct.pack("<Q", len(header)) + header + data
+from tests.prep.model_folders import tensors
 
 
 def refused(path: Path) -> tuple[str, str | None]:

@@ -10,6 +10,7 @@ import pytest
 from prep import dataset, files, vae
 from prep.dataset import Concept, Dataset, Sample
 from prep.models import Models
+from tinyworld.training.base_files import INDEX
 
 BUCKETS = ((64, 64), (32, 64), (64, 32))
 
@@ -73,20 +74,14 @@ def build_base(folder: Path, prediction: str = "epsilon", seed: int = 0) -> Path
         part.save_pretrained(str(folder / name))
     scheduler.save_pretrained(str(folder / "scheduler"))
     build_tokenizer(folder / "tokenizer")
-    index = {
-        "_class_name": "StableDiffusionPipeline",
+    index = INDEX | {
         "_diffusers_version": "0.42.1",
         "feature_extractor": [None, None],
         "image_encoder": [None, None],
         "requires_safety_checker": False,
         "safety_checker": [None, None],
-        "scheduler": ["diffusers", "PNDMScheduler"],
-        "text_encoder": ["transformers", "CLIPTextModel"],
-        "tokenizer": ["transformers", "CLIPTokenizer"],
-        "unet": ["diffusers", "UNet2DConditionModel"],
-        "vae": ["diffusers", "AutoencoderKL"],
     }
-    (folder / "model_index.json").write_text(json.dumps(index, indent=2))
+    (folder / "model_index.json").write_text(json.dumps(index, indent=2, sort_keys=True))
     return folder
 
 

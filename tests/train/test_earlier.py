@@ -1,50 +1,25 @@
-import io
 import json
 import os
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from prep.console import Console
 from prep.errors import ConfigError, HeldError, UserError
 from prep.lock import held
 from prep.models import Models
+from tests.train.runs import lora, new_console, said, settings, steps
 from train import run
 from train.config import Config
 
 
-def _console() -> Console:
-    return Console(out=io.StringIO(), err=io.StringIO())
-
-
-def _said(console: Console) -> str:
-    assert isinstance(console.err, io.StringIO)
-    return console.err.getvalue()
-
-
-def _settings(out: Path, **given: object) -> dict[str, Any]:
-    return {"out": str(out), "steps": 6, "rank": 2, "learning_rate": 1e-3} | given
-
-
-def _lora(meta: Path, out: Path, models: Models, console: Console, **given: object) -> Path:
-    config = Config(**_settings(out, **given) | {"out": out})
-    return run.lora([meta], config, models, console)
-
-
-def _steps(made: Path) -> list[int]:
-    lines = (made.parent / "metrics.jsonl").read_text().splitlines()
-    return [json.loads(line)["step"] for line in lines]
-
-
 def test_fewer_steps_are_refused(meta: Path, tmp_path: Path, models: Models) -> None:
     """A run that has gone further is not taken back, and the hint says how to begin another."""
-    made = _lora(meta, tmp_path, models, _console(), steps=2)
+    made = lora(meta, tmp_path, models, new_console(), steps=2)
 
     with pytest.raises(ConfigError) as caught:
-        _lora(meta, tmp_path, models, _console(), steps=1)
+        lora(meta, tmp_path, models, new_console(), steps=1)
 
     assert (str(caught.value), caught.value.hint) == (
         f"`{made.parent}` has done 2 steps already, and 1 are asked for",
@@ -54,10 +29,10 @@ def test_fewer_steps_are_refused(meta: Path, tmp_path: Path, models: Models) -> 
 
 def test_a_second_run_says_who_holds_the_folder(meta: Path, tmp_path: Path, models: Models) -> None:
     """Two identical runs at once: the second one names the first and leaves with 5."""
-    decided = run.decide([meta], Config(**_settings(tmp_path) | {"out": tmp_path}), models)
+    decided = run.decide([meta], Config(**settings(tmp_path) | {"out": tmp_path}), models)
 
     with held(decided.checkpoints, decided.folder, "train"), pytest.raises(HeldError) as caught:
-        _lora(meta, tmp_path, models, _console())
+        lora(meta, tmp_path, models, new_console())
 
     assert caught.value.exit_code == 5
     assert str(caught.value).startswith(f"`{decided.folder}` is held by `train")
@@ -67,13 +42,13 @@ def test_a_second_run_says_who_holds_the_folder(meta: Path, tmp_path: Path, mode
 
 def _refused(meta: Path, models: Models, **given: object) -> tuple[str, str | None]:
     with pytest.raises(UserError) as caught:
-        _lora(meta, Path("unused"), models, _console(), **given)
+        lora(meta, Path("unused"), models, new_console(), **given)
     return str(caught.value), caught.value.hint
 
 
 def test_resume_of_another_run_is_refused(meta: Path, tmp_path: Path, models: Models) -> None:
     """Row 88: `--resume` with other settings or data says what differs, and trains nothing."""
-    folder = _lora(meta, tmp_path, models, _console(), steps=1).parent
+    folder = lora(meta, tmp_path, models, new_console(), steps=1).parent
 
     assert _refused(meta, models, resume=folder, rank=3, warmup=2) == (
         (
@@ -90,26 +65,26 @@ def test_resume_of_another_run_is_refused(meta: Path, tmp_path: Path, models: Mo
 
 def test_resume_goes_on_wherever_the_folder_is(meta: Path, tmp_path: Path, models: Models) -> None:
     """A run folder that was moved is gone on with where it is now."""
-    folder = _lora(meta, tmp_path / "a", models, _console(), steps=1, name="n").parent
+    folder = lora(meta, tmp_path / "a", models, new_console(), steps=1, name="n").parent
     moved = folder.rename(tmp_path / "elsewhere")
 
-    made = _lora(meta, tmp_path / "a", models, _console(), steps=2, resume=moved)
+    made = lora(meta, tmp_path / "a", models, new_console(), steps=2, resume=moved)
 
     assert made == moved / "n.safetensors"
-    assert _steps(made) == [1, 2]
+    assert steps(made) == [1, 2]
 
 
 def test_a_new_run_names_the_one_it_does_not_go_on_with(
     meta: Path, tmp_path: Path, models: Models
 ) -> None:
     """Changed settings begin a new folder; a stopped one of the same name is told with why."""
-    old = _lora(meta, tmp_path, models, _console(), steps=1)
+    old = lora(meta, tmp_path, models, new_console(), steps=1)
     old.unlink()
-    console = _console()
+    console = new_console()
 
-    _lora(meta, tmp_path, models, console, steps=1, rank=4, alpha=2.0)
+    lora(meta, tmp_path, models, console, steps=1, rank=4, alpha=2.0)
 
-    assert _said(console) == (
+    assert said(console)[1] == (
         f"a new run begins; `{old.parent}`, stopped at step 1, is another: "
         "`--rank` is 2 there and 4 here\n"
     )
@@ -119,22 +94,22 @@ def test_a_fine_tune_that_is_done_is_not_unfinished(
     meta: Path, tmp_path: Path, models: Models
 ) -> None:
     """A model that is a folder ends its run as a file does: the next run has nothing to tell."""
-    _lora(meta, tmp_path, models, _console(), steps=1, method="finetune")
-    console = _console()
+    lora(meta, tmp_path, models, new_console(), steps=1, method="finetune")
+    console = new_console()
 
-    _lora(meta, tmp_path, models, console, steps=1, method="finetune", batch=2)
+    lora(meta, tmp_path, models, console, steps=1, method="finetune", batch=2)
 
-    assert _said(console) == ""
+    assert said(console)[1] == ""
 
 
 def test_what_may_change_the_last_bits_is_said(meta: Path, tmp_path: Path, models: Models) -> None:
     """Row 87: going on with another number of passes is told in one line, and sees the same."""
-    _lora(meta, tmp_path, models, _console(), steps=1, batch=2)
-    console = _console()
+    lora(meta, tmp_path, models, new_console(), steps=1, batch=2)
+    console = new_console()
 
-    _lora(meta, tmp_path, models, console, steps=2, batch=2, accumulate=2)
+    lora(meta, tmp_path, models, console, steps=2, batch=2, accumulate=2)
 
-    assert _said(console) == (
+    assert said(console)[1] == (
         "goes on behind step 1 of 2\naccumulate: 1 before, 2 now; the last bits may differ\n"
     )
 
@@ -142,7 +117,7 @@ def test_what_may_change_the_last_bits_is_said(meta: Path, tmp_path: Path, model
 def test_two_processes_see_what_one_sees(meta: Path, tmp_path: Path, models: Models) -> None:
     """Two gloo processes have the inputs, and but for rounding the losses, of one process."""
     more = {"batch": 2, "shuffle_tags": True}
-    one = _lora(meta, tmp_path / "one", models, _console(), **more)
+    one = lora(meta, tmp_path / "one", models, new_console(), **more)
     environment = {
         **os.environ, "ACCELERATE_USE_CPU": "true", "OMP_NUM_THREADS": "1",
         "XDG_DATA_HOME": str(tmp_path / "home"), "HF_HUB_OFFLINE": "1",

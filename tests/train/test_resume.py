@@ -1,63 +1,36 @@
 import errno
-import io
-import json
 import os
 import shutil
 from itertools import islice
 from pathlib import Path
-from typing import Any
 
 import pytest
 import torch
 
 from prep import vae
-from prep.console import Console
 from prep.errors import MachineError, UserError
 from prep.models import Models
 from tests.train.killing import killed, trained
-from train import checkpoint, data, run, session
-from train.config import Config
+from tests.train.runs import lora, new_console, said, settings, steps
+from train import checkpoint, data, session
 from train.order import batches
-
-
-def _console() -> Console:
-    return Console(out=io.StringIO(), err=io.StringIO())
-
-
-def _said(console: Console) -> str:
-    assert isinstance(console.err, io.StringIO)
-    return console.err.getvalue()
-
-
-def _settings(out: Path, **given: object) -> dict[str, Any]:
-    return {"out": str(out), "steps": 6, "rank": 2, "learning_rate": 1e-3} | given
-
-
-def _lora(meta: Path, out: Path, models: Models, console: Console, **given: object) -> Path:
-    config = Config(**_settings(out, **given) | {"out": out})
-    return run.lora([meta], config, models, console)
-
-
-def _steps(made: Path) -> list[int]:
-    lines = (made.parent / "metrics.jsonl").read_text().splitlines()
-    return [json.loads(line)["step"] for line in lines]
 
 
 def test_three_kills_end_in_the_same_file(meta: Path, tmp_path: Path) -> None:
     """Row 72: killed after a step, inside a checkpoint and across an epoch, bytes are the same."""
     more = {"steps": 7, "batch": 2, "accumulate": 2, "save_every_steps": 2, "shuffle_tags": True,
             "caption_dropout": 0.2, "text_encoder": True}  # fmt: skip
-    stopped = _settings(tmp_path / "stopped", **more)  # 3 steps are an epoch
+    stopped = settings(tmp_path / "stopped", **more)  # 3 steps are an epoch
     home = tmp_path / "home"
 
     # After step 3, of which 2 are saved; in the checkpoint of step 4; after step 5 again.
     codes = [killed(meta, home, *at, stopped) for at in ((3, 0), (2, 7), (3, 0))]
-    console = _console()
+    console = new_console()
     made = trained(meta, home, stopped, console)
-    whole = trained(meta, home, _settings(tmp_path / "whole", **more), _console())
+    whole = trained(meta, home, settings(tmp_path / "whole", **more), new_console())
 
     assert codes == [-9, -9, -9]
-    assert _said(console) == "goes on behind step 4 of 7\n"
+    assert said(console)[1] == "goes on behind step 4 of 7\n"
     assert made.read_bytes() == whole.read_bytes()
     for name in ("metrics.jsonl", "checkpoints/step-00000007/weights.safetensors",
                  "checkpoints/step-00000007/optimizer.safetensors"):  # fmt: skip
@@ -70,31 +43,31 @@ def test_three_kills_end_in_the_same_file(meta: Path, tmp_path: Path) -> None:
 def test_a_torn_checkpoint_costs_only_time(meta: Path, tmp_path: Path, models: Models) -> None:
     """Row 85: the one before the torn one is used, that is said, and the file is the usual one."""
     more = {"steps": 4, "save_every_steps": 2}
-    whole = _lora(meta, tmp_path / "whole", models, _console(), **more)
+    whole = lora(meta, tmp_path / "whole", models, new_console(), **more)
     torn = shutil.copytree(tmp_path / "whole", tmp_path / "torn") / whole.parent.name
     (torn / whole.name).unlink()
     os.truncate(torn / "checkpoints/step-00000004/weights.safetensors", 100)
-    console = _console()
+    console = new_console()
 
-    made = _lora(meta, tmp_path / "torn", models, console, **more)
+    made = lora(meta, tmp_path / "torn", models, console, **more)
 
-    assert _said(console) == (
+    assert said(console)[1] == (
         "the checkpoint `step-00000004` is torn; the one before it is used\n"
         "goes on behind step 2 of 4\n"
     )
     assert made.read_bytes() == whole.read_bytes()
-    assert _steps(made) == [1, 2, 3, 4]
+    assert steps(made) == [1, 2, 3, 4]
 
 
 def test_more_steps_go_on(meta: Path, tmp_path: Path, models: Models) -> None:
     """At a constant rate a finished run is made longer; its shorter export is kept by its step."""
-    whole = _lora(meta, tmp_path / "whole", models, _console(), steps=5)
-    short = _lora(meta, tmp_path / "out", models, _console(), steps=3)
-    before, console = short.read_bytes(), _console()
+    whole = lora(meta, tmp_path / "whole", models, new_console(), steps=5)
+    short = lora(meta, tmp_path / "out", models, new_console(), steps=3)
+    before, console = short.read_bytes(), new_console()
 
-    made = _lora(meta, tmp_path / "out", models, console, steps=5)
+    made = lora(meta, tmp_path / "out", models, console, steps=5)
 
-    assert _said(console) == "goes on behind step 3 of 5\n"
+    assert said(console)[1] == "goes on behind step 3 of 5\n"
     assert made.read_bytes() == whole.read_bytes()
     assert (made.parent / "images-step00000003.safetensors").read_bytes() == before
 
@@ -112,7 +85,7 @@ def test_a_run_that_diverges_keeps_its_checkpoints(
     told = []
     for _ in range(2):
         with pytest.raises(UserError) as caught:
-            _lora(meta, tmp_path / "out", models, _console(), save_every_steps=2)
+            lora(meta, tmp_path / "out", models, new_console(), save_every_steps=2)
         told.append((str(caught.value), caught.value.hint))
 
     message = "the loss of step 4 is nan"
@@ -127,7 +100,7 @@ def test_a_full_disk_in_a_checkpoint(
     meta: Path, tmp_path: Path, models: Models, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Row 86: full while a checkpoint is saved, the one before it is gone on with later."""
-    whole = _lora(meta, tmp_path / "whole", models, _console(), steps=4)
+    whole = lora(meta, tmp_path / "whole", models, new_console(), steps=4)
     more = {"steps": 4, "save_every_steps": 1}
     real = Path.open
 
@@ -139,26 +112,26 @@ def test_a_full_disk_in_a_checkpoint(
     with monkeypatch.context() as patched:
         patched.setattr(Path, "open", full)
         with pytest.raises(UserError) as caught:
-            _lora(meta, tmp_path / "full", models, _console(), **more)
+            lora(meta, tmp_path / "full", models, new_console(), **more)
     (folder,) = (tmp_path / "full").glob("*/checkpoints")
-    console = _console()
+    console = new_console()
 
     assert (str(caught.value), caught.value.hint) == (
         f"`{folder / 'step-00000003'}` cannot be written: No space left on device",
         "free some space, then run the same command: it goes on where it stopped",
     )
-    made = _lora(meta, tmp_path / "full", models, console, **more)
-    assert _said(console) == "goes on behind step 2 of 4\n"
+    made = lora(meta, tmp_path / "full", models, console, **more)
+    assert said(console)[1] == "goes on behind step 2 of 4\n"
     assert made.read_bytes() == whole.read_bytes()
 
 
 def test_half_precision_goes_on_bit_for_bit(meta: Path, tmp_path: Path, models: Models) -> None:
     """In bfloat16 too, with a base model in it, a run in two parts is the run in one."""
     more = {"precision": "bf16", "gradient_checkpointing": True}
-    whole = _lora(meta, tmp_path / "whole", models, _console(), steps=4, **more)
-    _lora(meta, tmp_path / "out", models, _console(), steps=2, **more)
+    whole = lora(meta, tmp_path / "whole", models, new_console(), steps=4, **more)
+    lora(meta, tmp_path / "out", models, new_console(), steps=2, **more)
 
-    made = _lora(meta, tmp_path / "out", models, _console(), steps=4, **more)
+    made = lora(meta, tmp_path / "out", models, new_console(), steps=4, **more)
 
     assert made.read_bytes() == whole.read_bytes()
 
@@ -166,10 +139,10 @@ def test_half_precision_goes_on_bit_for_bit(meta: Path, tmp_path: Path, models: 
 def test_a_fine_tune_goes_on_bit_for_bit(meta: Path, tmp_path: Path, models: Models) -> None:
     """A whole U-Net that is trained in two parts is the one that is trained in one."""
     more = {"method": "finetune", "learning_rate": 1e-5, "batch": 2, "accumulate": 2}
-    whole = _lora(meta, tmp_path / "whole", models, _console(), steps=4, **more)
-    _lora(meta, tmp_path / "out", models, _console(), steps=2, **more)
+    whole = lora(meta, tmp_path / "whole", models, new_console(), steps=4, **more)
+    lora(meta, tmp_path / "out", models, new_console(), steps=2, **more)
 
-    made = _lora(meta, tmp_path / "out", models, _console(), steps=4, **more)
+    made = lora(meta, tmp_path / "out", models, new_console(), steps=4, **more)
 
     one, two = (place / "unet/diffusion_pytorch_model.safetensors" for place in (made, whole))
     assert one.read_bytes() == two.read_bytes()
@@ -181,8 +154,8 @@ def test_sample_pictures_change_no_bit(meta: Path, tmp_path: Path, models: Model
     prompts.write_text("mascot --w 64 --h 64 --s 1\n")
     more = {"steps": 3, "save_every_steps": 1, "text_encoder": True}
 
-    plain = _lora(meta, tmp_path / "plain", models, _console(), **more)
-    drawn = _lora(meta, tmp_path / "drawn", models, _console(), prompts=prompts, **more)
+    plain = lora(meta, tmp_path / "plain", models, new_console(), **more)
+    drawn = lora(meta, tmp_path / "drawn", models, new_console(), prompts=prompts, **more)
 
     assert len(list((drawn.parent / "samples").iterdir())) == 3
     assert drawn.read_bytes() == plain.read_bytes()
@@ -206,10 +179,9 @@ def test_too_little_memory_is_told_with_advice() -> None:
 
 def test_exports_on_the_way(meta: Path, tmp_path: Path, models: Models) -> None:
     """Every so many steps or epochs there is an export: that of a run of so many steps."""
-    made = _lora(
-        meta, tmp_path / "a", models, _console(), steps=13, save_every_epochs=1, save_every_steps=5
-    )
-    short = _lora(meta, tmp_path / "b", models, _console(), steps=5)
+    more = {"steps": 13, "save_every_epochs": 1, "save_every_steps": 5}
+    made = lora(meta, tmp_path / "a", models, new_console(), **more)
+    short = lora(meta, tmp_path / "b", models, new_console(), steps=5)
 
     assert sorted(path.name for path in made.parent.glob("*.safetensors")) == [
         "images-000001.safetensors",

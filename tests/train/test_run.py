@@ -1,4 +1,3 @@
-import io
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -7,24 +6,14 @@ import pytest
 import torch
 
 from prep import dataset, files, tensorfile
-from prep.console import Console
 from prep.dataset import Dataset, Vae
 from prep.errors import MachineError, UserError
 from prep.models import Models
+from tests.train.runs import new_console, said
 from train import run
 from train.config import Config
 
 Change = Callable[..., Path]
-
-
-def _console() -> Console:
-    return Console(out=io.StringIO(), err=io.StringIO())
-
-
-def _said(console: Console) -> tuple[str, str]:
-    assert isinstance(console.out, io.StringIO)
-    assert isinstance(console.err, io.StringIO)
-    return console.out.getvalue(), console.err.getvalue()
 
 
 def _config(tmp_path: Path, **given: object) -> Config:
@@ -33,7 +22,7 @@ def _config(tmp_path: Path, **given: object) -> Config:
 
 def _told(meta: Path, config: Config, models: Models) -> tuple[str, str | None]:
     with pytest.raises(UserError) as caught:
-        run.lora([meta], config, models, _console())
+        run.lora([meta], config, models, new_console())
     return str(caught.value), caught.value.hint
 
 
@@ -49,14 +38,14 @@ def test_a_run_leaves_config_metrics_and_export(
     meta: Path, tmp_path: Path, models: Models, base: Path
 ) -> None:
     """A run folder is named by name and recipe; the sentence names its export."""
-    console = _console()
+    console = new_console()
     made = run.lora([meta], _config(tmp_path, name="toy", alpha=1.0), models, console)
 
     (folder,) = (tmp_path / "runs").iterdir()
     assert sorted(path.name for path in folder.iterdir()) == [
         "checkpoints", "config.json", "metrics.jsonl", "toy.safetensors",
     ]  # fmt: skip
-    assert _said(console) == (f"trained: {made}\n", "")
+    assert said(console) == (f"trained: {made}\n", "")
     config = json.loads((folder / "config.json").read_text())
     assert folder.name == f"toy-{config['recipe'][:8]}"
     assert (config["alpha"], config["learning_rate"], config["base"]) == (1.0, 1e-4, str(base))
@@ -68,20 +57,21 @@ def test_a_run_leaves_config_metrics_and_export(
 
 def test_the_same_command_does_nothing(meta: Path, tmp_path: Path, models: Models) -> None:
     """Run again, no file changes, not even its time, and it says that all is done."""
-    made = run.lora([meta], _config(tmp_path), models, _console())
-    before, console = _tree(tmp_path / "runs"), _console()
+    made = run.lora([meta], _config(tmp_path), models, new_console())
+    before, console = _tree(tmp_path / "runs"), new_console()
 
     again = run.lora([meta], _config(tmp_path), models, console)
 
     assert again == made
-    assert _said(console) == (f"already done: {made}\n", "")
+    assert said(console) == (f"already done: {made}\n", "")
     assert _tree(tmp_path / "runs") == before
 
 
 def test_two_folders_get_the_same_bytes(meta: Path, tmp_path: Path, models: Models) -> None:
     """One recipe gives one file, byte for byte, wherever it is written."""
-    one = run.lora([meta], _config(tmp_path, batch=2), models, _console())
-    two = run.lora([meta], _config(tmp_path, batch=2, out=tmp_path / "other"), models, _console())
+    one = run.lora([meta], _config(tmp_path, batch=2), models, new_console())
+    other = _config(tmp_path, batch=2, out=tmp_path / "other")
+    two = run.lora([meta], other, models, new_console())
 
     assert one.parent.name == two.parent.name
     assert one.read_bytes() == two.read_bytes()
@@ -193,11 +183,11 @@ def test_latents_of_a_sister_vae_are_named(
 ) -> None:
     """Where only the VAE's weights differ, training goes on and says so in one line."""
     _with_vae(meta, changed, digest="0" * 64, name="anime-vae")
-    console = _console()
+    console = new_console()
 
     made = run.lora([meta], _config(tmp_path, steps=1), models, console)
 
-    assert _said(console) == (
+    assert said(console) == (
         f"trained: {made}\n",
         "the latents of `meta_lat.json` were made with another VAE: `anime-vae`\n",
     )
@@ -208,11 +198,11 @@ def test_too_long_texts_are_counted(
 ) -> None:
     """Row 28: a text that is cut is trained on all the same, and said in one line."""
     changed(meta, "0.png", tags=("a " * 80,))
-    console = _console()
+    console = new_console()
 
     run.lora([meta], _config(tmp_path, steps=1), models, console)
 
-    assert _said(console)[1] == "1 of 3 texts are too long; their ends are not trained\n"
+    assert said(console)[1] == "1 of 3 texts are too long; their ends are not trained\n"
 
 
 def test_a_dataset_without_a_base_model(
@@ -307,7 +297,7 @@ def test_a_dataset_without_concepts_trains(
         changed(meta, f"{number}.png", concept="")
     changed(meta, concepts=Dataset(".", {}).concepts)
 
-    made = run.lora([meta], _config(tmp_path, name="n", steps=1), models, _console())
+    made = run.lora([meta], _config(tmp_path, name="n", steps=1), models, new_console())
 
     counts = json.loads(tensorfile.header(made).metadata["ss_tag_frequency"])
     assert counts == {"n": {"mascot": 6, "pose 0": 3, "pose 1": 3}}
@@ -337,7 +327,7 @@ def test_a_full_disk_leaves_nothing_torn(
     assert hint == "free some space, then run the same command: it goes on where it stopped"
     assert not list(place.parent.glob(f"{files.SCRATCH}*"))
     assert not place.exists()
-    assert run.lora([meta], config, models, _console()) == place
+    assert run.lora([meta], config, models, new_console()) == place
 
 
 def test_what_reads_back_otherwise_is_not_published(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ from tinyworld.tensors import write_module
 from tinyworld.vocabulary import write_clip_tokenizer, write_json
 from tinyworld.words import words
 
-_INDEX = {
+INDEX = {
     "_class_name": "StableDiffusionPipeline",
     "feature_extractor": [None, None],
     "image_encoder": [None, None],
@@ -41,7 +41,7 @@ def write_base(folder: Path, unet: Any, text_encoder: Any, vae: Any) -> None:
     """Write the whole diffusers folder, weights as float16."""
     write_tokenizer(folder)
     (folder / "scheduler").mkdir(exist_ok=True)
-    write_json(folder / "model_index.json", _INDEX)
+    write_json(folder / "model_index.json", INDEX)
     write_json(folder / "scheduler" / "scheduler_config.json", SCHEDULER)
     for part, model in (("unet", unet), ("vae", vae)):
         model.save_config(folder / part)
