@@ -193,7 +193,8 @@ def built_app() -> typer.Typer:
         group, _, name = command.name.rpartition(" ")
         target = review if group == "review" else app
         told = command.help()
-        target.command(name, help=told, short_help=options.short(told))(_body(command))
+        cls = edit_options.EditCommand if command.writes_meta() else None
+        target.command(name, cls=cls, help=told, short_help=options.short(told))(_body(command))
     review.command("import", short_help=options.short(review_import.__doc__ or ""))(review_import)
     app.add_typer(review, name="review")
     return app

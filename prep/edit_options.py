@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Optional
 
 import typer
+from typer.core import TyperCommand
 
 if TYPE_CHECKING:
     from prep.bulk import Request
@@ -17,6 +18,8 @@ _Pair = Optional[tuple[str, str]]  # noqa: UP045 - Typer reads it at run time
 _Many = Optional[list[str]]  # noqa: UP045
 
 _SHARED = ("folder", "state", "tagger")  # of the command's own parameters
+_AGAIN = {"where": "write one: `solo (rain or snow)`", "caption": "keep one"}
+_AGAIN_LATER = "type two commands, one after the other"
 _WHERE = 'only these pictures: "1girl -solo width<512"; alone, lists them'
 _SAVE = "append it to the rules file instead: new pictures get it too"
 _OPTIONS: Mapping[str, tuple[Any, str, str]] = {
@@ -31,6 +34,26 @@ _OPTIONS: Mapping[str, tuple[Any, str, str]] = {
 }
 
 
+class EditCommand(TyperCommand):
+    """A command that takes these options, the ones that take a single value only once."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Read the command line as Typer does, which would keep the last of two values.
+
+        Raises:
+            UsageError: One of these options is given twice.
+        """
+        from prep.errors import UsageError
+
+        order = self.make_parser(ctx).parse_args(args=list(args))[2]
+        left = super().parse_args(ctx, args)
+        once = [name for name, (kind, _, _) in _OPTIONS.items() if kind is not _Many]
+        found = [param.name for param in order]
+        if twice := next((name for name in once if found.count(name) > 1), None):
+            raise UsageError(f"`{_flag(twice)}` is given twice", _AGAIN.get(twice, _AGAIN_LATER))
+        return left
+
+
 def parameters() -> list[inspect.Parameter]:
     """Return the parameters that a command takes beside its own, as Typer reads them."""
     found = [
@@ -43,7 +66,8 @@ def parameters() -> list[inspect.Parameter]:
 def taken(given: dict[str, Any]) -> dict[str, Any]:
     """Return these options' values out of `given`, those that were given."""
     found = {name: given.pop(name, None) for name in (*_OPTIONS, "save")}
-    return {name: value for name, value in found.items() if value}
+    # An empty text was given: a filter that is empty is a mistake, and not all pictures.
+    return {name: value for name, value in found.items() if value or value == ""}
 
 
 def request(given: Mapping[str, Any], asked: Mapping[str, Any], dry: bool) -> "Request":
