@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from prep import orders, rules_file
+from prep import orders, rules_file, tags
 from prep.changes import Change, between
 from prep.config import Pipeline
 from prep.edit_targets import FolderTarget, Target, meta_target
@@ -23,7 +23,7 @@ from prep.engine.leg import Context, Leg, Order, open_leg
 from prep.engine.lock import held
 from prep.engine.operation import Operation, TextFile
 from prep.engine.run import remember
-from prep.errors import ConfigError, DatasetError, UsageError
+from prep.errors import DatasetError, UsageError
 from prep.filters import Filter
 from prep.picture import Picture
 from prep.rules import Rule, changed, reads
@@ -167,7 +167,7 @@ def _needs(request: Request, pipeline: Pipeline | None) -> frozenset[str]:
     found = request.where.needs() if request.where else frozenset[str]()
     if request.save:
         path = _rules_path(request, pipeline)
-        found |= reads(rules_file.parse(path.read_bytes().decode("utf-8-sig"), path.name))
+        found |= reads(rules_file.parse(tags.decoded(path.read_bytes()), path.name))
     return found
 
 
@@ -217,25 +217,19 @@ def _saved(
     path = _rules_path(request, pipeline)
     data = path.read_bytes()
     shown = os.path.relpath(path)
-    before = rules_file.parse(data.decode("utf-8-sig"), path.name)
-    rule = replace(request.rule, where=request.where) if request.rule else None
-    added = rules_file.dump([rule] if rule else [])
-    gap = b"" if not data or data.endswith(b"\n") else b"\n"
-    text = data + gap + added.encode()
-    if rules_file.parse(text.decode("utf-8-sig"), path.name) != (*before, rule):
-        raise ConfigError(
-            f"`{shown}` is not a list with one rule below the other", "write it with `- ` lines"
-        )
+    before = rules_file.parse(tags.decoded(data), path.name)
+    rules = [replace(rule, where=request.where) for rule in (request.rule,) if rule]
+    text = rules_file.appended(data, rules, path.name)
     ruled = {key: changed(picture, before) for key, picture in pictures.items()}
-    last = (rule,) if rule else ()
-    changes = between(ruled, {key: changed(one, last) for key, one in ruled.items()})
+    changes = between(ruled, {key: changed(one, rules) for key, one in ruled.items()})
     if not request.dry:
         file = TextFile(leg.world.place.name(path), data, text)
         operations.carry_out(leg, Operation(request.said, texts=(file,)))
     meant = sum(request.where.holds(one) for one in ruled.values()) if request.where else len(ruled)
     _told(replace(request, dry=True), target, (meant, len(ruled)), changes, leg.context)
     word = "would be added" if request.dry else "added"
-    leg.context.console.say(f"  {word} to `{shown}`:", *(f"    {li}" for li in added.splitlines()))
+    lines = (f"    {line}" for line in rules_file.dump(rules).splitlines())
+    leg.context.console.say(f"  {word} to `{shown}`:", *lines)
     if not request.dry:
         leg.context.console.say(
             "  `prep run` brings it into the dataset, `prep undo` takes it back"

@@ -12,8 +12,9 @@ A rule may have several operations. Every word here is a tag, as typed: `no`, `2
 are tags too.
 """
 
+import codecs
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from prep import filter_text, patterns
 from prep import tags as text_of_tags
@@ -50,6 +51,31 @@ def parse(text: str, name: str) -> tuple[Rule, ...]:
 def dump(rules: Iterable[Rule]) -> str:
     """Return rules as text that can be appended to a rules file, one line for each operation."""
     return "".join(_dumped(rule) for rule in rules)
+
+
+def appended(data: bytes, rules: Sequence[Rule], name: str) -> bytes:
+    """Return a rules file's bytes with more rules at its end, in its encoding and line ends.
+
+    Raises:
+        ConfigError: The file has mistakes, or no rule can stand below its last line.
+    """
+    before = parse(text_of_tags.decoded(data), name)
+    wide = {codecs.BOM_UTF16_LE: "utf-16-le", codecs.BOM_UTF16_BE: "utf-16-be"}
+    encoding = wide.get(data[:2], "utf-8")
+    text = data.decode(encoding)
+    end = "\r\n" if "\r\n" in text else "\n"
+    gap = "" if text.endswith(("\n", "\ufeff")) or not text else end
+    after = data + (gap + dump(rules).replace("\n", end)).encode(encoding)
+    try:
+        found = parse(text_of_tags.decoded(after), name)
+    except ConfigError:
+        found = ()
+    if found != (*before, *rules):
+        raise ConfigError(
+            f"`{name}` is not a list to which a line `- ...` can be added",
+            "write it as lines that begin with `- `, nothing before or below them",
+        )
+    return after
 
 
 def _rule(node: Node) -> Rule:

@@ -113,6 +113,16 @@ def test_operations_are_done_in_one_order(images: Path, prep: Callable[..., Any]
     assert told.out.splitlines()[-1] == "  `prep undo --in images` takes it back"
 
 
+def test_an_empty_caption_is_set_as_any_other(images: Path, prep: Callable[..., Any]) -> None:
+    """`--caption ""` takes the captions away, and one undo brings them back."""
+    told = prep("edit", "images", "--caption", "")
+
+    assert "`images`: 3 pictures, 2 changed\n  b.png: caption: a man -> (none)\n" in told.out
+    assert (texts()["b.caption"], texts()["c.caption"]) == (b"\n", b"\n")
+    prep("undo", "--in", "images")
+    assert texts() == TEXTS
+
+
 def test_an_edit_is_the_persons_words(project: Path, prep: Callable[..., Any]) -> None:
     """What an edit wrote is used like text typed by hand, and no later run changes it."""
     prep("edit", "images", "--where", "1girl", "--add", "hat")
@@ -303,6 +313,51 @@ def test_a_saved_edit_is_a_rule_for_pictures_to_come(
     assert everything() == before
 
 
+ENDS = [
+    ("utf-8", "- drop: x", "\n"),
+    ("utf-8-sig", "- drop: x\r\n- add: [a,\r\n    b]\r\n", "\r\n"),
+    ("utf-16", "- drop: x\n", "\n"),
+    ("utf-16", "# mine\r\n- drop: x", "\r\n"),
+]
+
+
+@pytest.mark.parametrize(("encoding", "text", "end"), ENDS, ids=range(len(ENDS)))
+def test_a_saved_edit_is_written_as_the_file_is(
+    project: Path, prep: Callable[..., Any], encoding: str, text: str, end: str
+) -> None:
+    """A rule is added in the rules file's own encoding and line ends; undo restores its bytes."""
+    before = text.encode(encoding)
+    Path("tags.rules").write_bytes(before)
+
+    told = prep("edit", "images", "--where", "blurry", "--add", "\u96e8", "--save")
+
+    assert (told.code, told.err) == (0, "")
+    whole = text + end * (not text.endswith("\n"))
+    whole += f'- where: "tag:blurry"{end}  add: ["\u96e8"]{end}'
+    assert Path("tags.rules").read_bytes() == whole.encode(encoding)
+    assert prep("edit", "images").code == 0
+    assert trained()["a.png"][0][-1] == "\u96e8"
+    prep("undo")
+    assert Path("tags.rules").read_bytes() == before
+
+
+@pytest.mark.parametrize("text", ["[{drop: x}]\n", "---\n- drop: x\n...\n", "  - drop: x\n"])
+def test_a_rules_file_with_no_room_below_is_left_alone(
+    project: Path, prep: Callable[..., Any], text: str
+) -> None:
+    """Where no rule can stand below the last line, `--save` says so; the file is as it was."""
+    Path("tags.rules").write_text(text)
+
+    told = prep("edit", "images", "--add", "hat", "--save")
+
+    assert (told.code, told.out) == (1, "")
+    assert told.err == (
+        "error: `tags.rules` is not a list to which a line `- ...` can be added\n"
+        "hint: write it as lines that begin with `- `, nothing before or below them\n"
+    )
+    assert Path("tags.rules").read_text() == text
+
+
 def test_pictures_that_share_a_text_are_edited_in_memory(
     images: Path, draw: Callable[..., Path], prep: Callable[..., Any]
 ) -> None:
@@ -331,6 +386,13 @@ MISTAKES = [
     (("--drop", " , "), 2, "`--drop` names no tag", "write `--drop blurry`"),
     (("--add", "a\x07"), 2, "`--add`: line 1 holds the control character U+0007",
      "type it without"),
+    (("--where", "", "--drop", "a"), 2, "`--where` column 1: a tag or a condition is missing",
+     "write one, such as `tag:solo`"),
+    (("--add", "", "--drop", "a"), 2, "`--add` names no tag", "write `--add blurry`"),
+    (("--where", "solo", "--where", "1girl", "--drop", "a"), 2, "`--where` is given twice",
+     "write one: `solo (rain or snow)`"),
+    (("--rename", "a", "b", "--rename", "c", "d"), 2, "`--rename` is given twice",
+     "type two commands, one after the other"),
     (("--save",), 2, "`--save` has nothing to save", "say what to do: `--drop blurry --save`"),
     (("--add", "x", "--save"), 2, "`--save`: no rules file is named for `images`",
      "write `- edit: {rules: ./tags.rules}` into pipelines.yaml"),
