@@ -62,7 +62,8 @@ def take_over(file: Path, place: Place, context: Context, side: Side = "") -> in
     report = carry_out(Order(place, again), context)
     _tell(context, f"read `{file}` as {found.read_as}", changes)
     notes = [*changes.notes, *_open_elsewhere(file), *report.notes, *report.wrong()]
-    context.console.say(*(f"  {note}" for note in notes))
+    if notes:
+        context.console.say(*(f"  {note}" for note in notes))
     return 4 if changes.conflicts and report.exit_code() == 0 else report.exit_code()
 
 
