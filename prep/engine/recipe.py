@@ -97,7 +97,11 @@ def why_stale(
 
 
 def changed_params(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
-    """Return `name: old -> new` for every param that differs between two recipes."""
+    """Return `name: old -> new` for every param that differs between two recipes.
+
+    Of models it is told where one has other files than before; the param that named one more, or
+    one less, tells that itself.
+    """
     before, after = old.get("params", {}), new.get("params", {})
     names = sorted(set(before) | set(after))
     changes = [
@@ -107,4 +111,5 @@ def changed_params(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
         for name in names
         if before.get(name) != after.get(name)
     ]
-    return changes + (["model: other files"] if old.get("models") != new.get("models") else [])
+    pairs = zip(old.get("models", ()), new.get("models", ()), strict=False)
+    return changes + (["model: other files"] if any(a != b for a, b in pairs) else [])
