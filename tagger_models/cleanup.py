@@ -25,6 +25,7 @@ _SHOWN = 80
 _NEAR_WORDS = 2000  # a loop is looked for in as many last words
 _LONGEST_LOOP = 200  # words
 _ASK_OTHERWISE = "ask otherwise with `--prompt`, or write the caption yourself"
+_GIVE_ROOM = "give it room: a larger `--max-new-tokens`"
 
 
 @dataclass(frozen=True)
@@ -47,15 +48,15 @@ def cleaned(answer: Answer, start: str = "", forbid: Sequence[str] = ()) -> str 
     if answer.end is End.REFUSED or refuses(text):
         return Unusable(f"the captioner refused: `{_shown(text)}`", _ASK_OTHERWISE)
     if not text and answer.text.strip():
-        return Unusable(
-            "the answer has thoughts but no caption", "give it room: a larger `--max-new-tokens`"
-        )
+        return Unusable("the answer has thoughts but no caption", _GIVE_ROOM)
     text = unlooped(bare(text))
     if answer.end is End.CUT:
         text = without_half_sentence(text)
     kept = without_forbidden(text, forbid)
     if text and not kept:
         return Unusable(f"it has a forbidden word: `{_shown(text)}`", _ASK_OTHERWISE)
+    if not kept and answer.end is End.CUT:  # servers keep a model's thoughts to themselves
+        return Unusable("the answer was cut before a caption began", _GIVE_ROOM)
     if not kept:
         return Unusable("the captioner answered nothing", _ASK_OTHERWISE)
     return started(kept, start)

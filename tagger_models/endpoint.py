@@ -147,11 +147,16 @@ def answer_in(found: dict[str, Any]) -> Answer:
     end = _ENDS.get(str(choice.get("finish_reason")), End.DONE)
     refusal, content = message.get("refusal"), message.get("content")
     if isinstance(refusal, str) and refusal:
-        return Answer(refusal, End.REFUSED)
+        return Answer(_whole(refusal), End.REFUSED)
     if isinstance(content, list):  # some servers answer in parts
         parts = [part.get("text") for part in content if isinstance(part, dict)]
         content = "".join(part for part in parts if isinstance(part, str))
-    return Answer(content if isinstance(content, str) else "", end)
+    return Answer(_whole(content) if isinstance(content, str) else "", end)
+
+
+def _whole(text: str) -> str:
+    """Return a text without halves of characters, which JSON can name and no file can hold."""
+    return text.encode("utf-8", "ignore").decode()
 
 
 def open_endpoint(url: str, model: str, key: str, timeout_s: float, image_size: int) -> Any:

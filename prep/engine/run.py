@@ -251,10 +251,13 @@ def _account(leg: Leg, report: Report) -> None:
         f"{key}: {name.removeprefix('meta.')}": why for (key, name), why in world.conflicts.items()
     }
     report.rejected |= world.dropped
+    told = set(report.failed)  # in this run: what an older result failed of is no news
     for stage in _behind(leg):
         for key, made in leg.values.made(stage.name).items():
             used = stage.yields and (key, stage.yields) in world.edits
             if key not in world.digests or key in world.dropped or made.state == "made" or used:
+                continue
+            if key in told:
                 continue
             (report.failed if made.state == "failed" else report.rejected)[key] = made.why
 

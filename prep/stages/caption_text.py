@@ -16,7 +16,7 @@ class Params:
 
 
 @stage(
-    version=1,
+    version=2,
     reads=("answer",),
     writes="caption",
     params=Params,
@@ -25,9 +25,10 @@ class Params:
 )
 def caption_text(answer: Mapping[str, Any], params: Params) -> str | Failed:
     """Clean the captioner's answer up; a refusal or an empty one is told, never written."""
+    from prep.tags import stripped
     from tagger_models.captions import Answer, End
     from tagger_models.cleanup import Unusable, cleaned, forbidden
 
-    said = Answer(answer["text"], End(answer["end"]))
-    found = cleaned(said, params.start, forbidden(params.forbid))
+    said = Answer(stripped(answer["text"]), End(answer["end"]))
+    found = cleaned(said, stripped(params.start), forbidden(params.forbid))
     return Failed(found.why, found.hint) if isinstance(found, Unusable) else found

@@ -142,6 +142,29 @@ def test_trouble_is_asked_again_by_the_next_run(raw: Path, prep: Prep) -> None:
     assert set(captions(raw)) == {"0", "1", "2", "3", "4", "5"}
 
 
+def test_an_answer_that_no_file_may_hold_is_cleaned(raw: Path, prep: Prep) -> None:
+    """Control characters and half characters of an answer end no run and reach no file."""
+    with serving([says("A c\x00at\x1b[31m\nsits \ud800\u65e5\u672c.")]) as server:
+        assert prep(*words(server)).code == 0
+        again = prep(*words(server))
+
+    assert captions(raw) == dict.fromkeys("012345", "A cat[31m sits \u65e5\u672c.")
+    assert "`raw` is up to date: nothing to do" in again.out
+
+
+def test_a_failure_of_today_is_told_not_that_of_an_older_answer(raw: Path, prep: Prep) -> None:
+    """A picture that was refused and then gets no answer at all: the latter is the reason."""
+    with serving([says("I'm sorry, I can't help with that.")]) as server:
+        assert prep(*words(server)).code == 3
+    with serving(
+        lambda _n, asked: Act(400, b"busy") if colour(asked) == 2 else says("A cat.")
+    ) as server:
+        said = prep(*words(server, "--prompt", "What is it?"))
+
+    assert told_why(said)[0] == "failed: 2.png: the server answers 400: busy"
+    assert len(told_why(said)) == 2
+
+
 def test_a_wrong_key_ends_the_run(raw: Path, prep: Prep) -> None:
     """What every picture would meet is told once, as two lines; nothing is written."""
     with serving([Act(401, {"error": {"message": "bad key"}})]) as server:

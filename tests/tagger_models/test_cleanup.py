@@ -254,6 +254,11 @@ ASK = "ask otherwise with `--prompt`, or write the caption yourself"
             "the answer has thoughts but no caption",
             "give it room: a larger `--max-new-tokens`",
         ),
+        (
+            Answer("", End.CUT),  # thoughts that the server keeps to itself took all the tokens
+            "the answer was cut before a caption began",
+            "give it room: a larger `--max-new-tokens`",
+        ),
         (Answer(REFUSALS[0]), f"the captioner refused: `{REFUSALS[0]}`", ASK),
         (Answer("Not this.", End.REFUSED), "the captioner refused: `Not this.`", ASK),
         (Answer("a blur"), "it has a forbidden word: `a blur`", ASK),

@@ -151,3 +151,5 @@ def test_a_caption_is_made_of_an_answer() -> None:
     hint = "ask otherwise with `--prompt`, or write the caption yourself"
     assert made("") == Failed("the captioner answered nothing", hint)
     assert made("No.", End.REFUSED) == Failed("the captioner refused: `No.`", hint)
+    assert made("A c\x00at\x1b[0m \ud800on\na mat\x07.") == "sks, A cat[0m on a mat."
+    assert made("\x00") == Failed("the captioner answered nothing", hint)
