@@ -242,25 +242,6 @@ def test_two_edits_of_one_value_conflict(project: Path, prep: Callable[..., Any]
 
 
 @pytest.mark.parametrize("settled_by", ["the sheet", "the sidecar"])
-def test_an_import_as_json_says_what_it_says_and_no_more(
-    project: Path, prep: Callable[..., Any]
-) -> None:
-    """One line of JSON with the counts, where there is nothing else to tell."""
-    change("a.png", notes="mine")
-
-    told = prep("review", "import", "--json").out.splitlines()
-
-    assert [json.loads(line) for line in told] == [
-        {
-            "say": "read `images/tags.csv` as UTF-8, separated by semicolons: 1 cell changed",
-            "cells": 1,
-            "same": 0,
-            "elsewhere": 0,
-            "conflicts": 0,
-        }
-    ]
-
-
 def test_a_conflict_ends_where_one_side_gives_way(
     project: Path, prep: Callable[..., Any], settled_by: str
 ) -> None:
@@ -312,6 +293,25 @@ def test_two_sheets(project: Path, prep: Callable[..., Any]) -> None:
     says = "the sheet says `no, two`, a sheet imported before says `one`"
     assert f"  conflict: a.png: notes: {says}; nothing of this row was taken\n" in told.out
     assert rows_of()[0]["notes"] == "one"
+
+
+def test_an_import_as_json_says_what_it_says_and_no_more(
+    project: Path, prep: Callable[..., Any]
+) -> None:
+    """One line of JSON with the counts, where there is nothing else to tell."""
+    change("a.png", notes="mine")
+
+    told = prep("review", "import", "--json").out.splitlines()
+
+    assert [json.loads(line) for line in told] == [
+        {
+            "say": "read `images/tags.csv` as UTF-8, separated by semicolons: 1 cell changed",
+            "cells": 1,
+            "same": 0,
+            "elsewhere": 0,
+            "conflicts": 0,
+        }
+    ]
 
 
 def test_an_older_sheet_brings_no_old_values_back(project: Path, prep: Callable[..., Any]) -> None:
