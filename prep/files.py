@@ -158,24 +158,35 @@ def flush(path: Path) -> None:
 
 
 @contextmanager
-def disk_errors(path: Path) -> Iterator[None]:
-    """Turn what the operating system says of a write into a UserError that names the file."""
+def disk_errors(path: Path, state: Path | None = None) -> Iterator[None]:
+    """Turn what the operating system says of a write into a UserError that names the file.
+
+    Args:
+        path: What is written.
+        state: prep's folder, where `path` may lie elsewhere: then no other one would help.
+    """
     try:
         yield
     except OSError as error:
         why = error.strerror or str(error)
-        raise MachineError(f"`{path}` cannot be written: {why}", _advice(error)) from error
+        raise MachineError(
+            f"`{path}` cannot be written: {why}", _advice(error, path, state)
+        ) from error
 
 
-def _advice(error: OSError) -> str:
+def _advice(error: OSError, path: Path, state: Path | None) -> str:
     import errno
 
+    elsewhere = state is not None and not path.absolute().is_relative_to(state.absolute())
+    if elsewhere and error.errno in (errno.EROFS, errno.EACCES):
+        return "make its folder writable: `--state DIR` moves only what prep keeps for itself"
     advice = {
         errno.ENOSPC: "free some space, then run the same command: it goes on where it stopped",
         errno.EDQUOT: "free some space, then run the same command: it goes on where it stopped",
         errno.EROFS: "the disk is read-only: name another folder with `--state DIR`",
         errno.EEXIST: "a file is in the way: move it, or name another folder with `--state DIR`",
         errno.ENOTDIR: "a file is in the way: move it, or name another folder with `--state DIR`",
+        errno.EISDIR: "a folder is in the way: move it, then run the same command again",
         errno.EACCES: "make the folder writable, or name another with `--state DIR`",
     }
     return advice.get(error.errno or 0, "check the disk, then run the same command again")

@@ -52,17 +52,17 @@ def publish(
     scratches = [_scratch(output, ledger.state) for output in outputs]
     try:
         for output, scratch in zip(outputs, scratches, strict=True):
-            with files.disk_errors(output.path):
+            with files.disk_errors(output.path, ledger.state):
                 output.path.parent.mkdir(parents=True, exist_ok=True)
                 files.write_scratch(scratch, output.data)
         with ledger.batch():
             for output in outputs:
                 ledger.intend(output.name, output.digest())
         for output, scratch in zip(outputs, scratches, strict=True):
-            with files.disk_errors(output.path):
+            with files.disk_errors(output.path, ledger.state):
                 scratch.replace(output.path)
         for folder in sorted({output.path.parent for output in outputs}):
-            with files.disk_errors(folder):
+            with files.disk_errors(folder, ledger.state):
                 files.flush(folder)
     finally:
         for scratch in scratches:

@@ -73,6 +73,7 @@ def test_the_digest_can_be_noted_before(tmp_path: Path) -> None:
     ("number", "hint"),
     [
         (errno.ENOSPC, "free some space, then run the same command: it goes on where it stopped"),
+        (errno.EISDIR, "a folder is in the way: move it, then run the same command again"),
         (errno.EROFS, "the disk is read-only: name another folder with `--state DIR`"),
         (errno.EACCES, "make the folder writable, or name another with `--state DIR`"),
         (

@@ -56,6 +56,7 @@ def test_a_read_only_folder(draw: Draw, home: Path) -> None:
     refused = run_under(mortal, home, "edit", "raw")
     there = run_under(mortal, home, "edit", "raw", "--state", "elsewhere")
     again = run_under(mortal, home, "edit", "raw", "--state", "elsewhere")
+    sheet = run_under(mortal, home, "review", "export", "raw", "--state", "elsewhere")
 
     assert (refused.returncode, refused.stderr) == (
         1,
@@ -66,6 +67,13 @@ def test_a_read_only_folder(draw: Draw, home: Path) -> None:
     )
     assert (there.returncode, there.stderr, again.returncode) == (0, "", 0)
     assert again.stdout.startswith("`raw` is up to date: nothing to do\n")
+    assert (sheet.returncode, sheet.stderr) == (
+        1,
+        (
+            "error: `raw/tags.csv` cannot be written: Permission denied\n"
+            "hint: make its folder writable: `--state DIR` moves only what prep keeps for itself\n"
+        ),
+    )
     assert tree(home / "raw") == before
     assert json.loads(Path("meta.json").read_text(encoding="utf-8"))["state"] == "elsewhere"
 
