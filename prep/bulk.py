@@ -23,6 +23,7 @@ from prep.engine.leg import Context, Leg, Order, open_leg
 from prep.engine.lock import held
 from prep.engine.operation import Operation, TextFile
 from prep.engine.run import remember
+from prep.engine.world import Place
 from prep.errors import DatasetError, UsageError
 from prep.filters import Filter
 from prep.picture import Picture
@@ -44,26 +45,28 @@ class Request:
         state: `--state`.
         tagger: Whose scores a filter asks for; empty for the pipeline's.
         said: The command, as a person could type it.
-        undo: The command that takes it back.
+        pipelines: `--pipelines`.
     """
 
     target: Path
     where: Filter | None
     rule: Rule | None
     said: str
-    undo: str = "prep undo"
     dry: bool = False
     save: bool = False
     state: Path | None = None
     tagger: str = ""
+    pipelines: Path | None = None
 
 
 def edit(request: Request, context: Context, pipeline: Pipeline | None) -> int:
-    """Do what a command line asks for, and tell; return the exit code: 4 where words wait."""
+    """Do what a command line asks for, and tell.
+
+    Returns:
+        The exit code: 3 where pictures cannot be used, else 4 where words wait.
+    """
     target = _target(request, pipeline)
-    if pipeline is None:
-        root = os.path.relpath(target.order.place.root)
-        request = replace(request, undo=shlex.join(["prep", "undo", "--in", root]))
+    back = _way_back(request, target.order.place, pipeline)
     wet = request.rule is not None and not request.dry
     with _leg(target.order, context, wet) as leg:
         if wet:
@@ -73,19 +76,46 @@ def edit(request: Request, context: Context, pipeline: Pipeline | None) -> int:
                 context.console.say(f"finished `{stopped}`, which was stopped before")
                 return 0
         pictures = target.pictures(leg, _needs(request, pipeline), wet)
-        if request.save:
-            return _saved(request, target, leg, pictures, pipeline)
         where = request.where
         meant = {key: one for key, one in pictures.items() if where is None or where.holds(one)}
-        if request.rule is None:
-            return _listed(target, meant, pictures, context)
-        return _edited(request, target, leg, meant, len(pictures))
+        if request.save:
+            _saved(request, target, leg, pictures, _rules_path(request, pipeline))
+            code = 0
+        elif request.rule is None:
+            _listed(target, meant, pictures, context)
+            code = 0
+        else:
+            code = _edited(request, target, leg, meant, len(pictures))
+        if wet and operations.last_said(leg) and not context.console.json:
+            context.console.say(f"  `{back}` takes it back")
+        faulty = _unusable(target, leg)
+        if wet:
+            operations.close(leg)  # all of it was told
+        return 3 if faulty else code
+
+
+def _way_back(request: Request, place: Place, pipeline: Pipeline | None) -> str:
+    """Return the command that takes an edit back, to be typed where the edit was."""
+    words = ["prep", "undo", "--in", os.path.relpath(place.root)]
+    if place.state != orders.place_of(place.root, None, pipeline).state:
+        words += ["--state", os.path.relpath(place.state)]
+    if request.pipelines is not None:
+        words += ["--pipelines", os.path.relpath(request.pipelines)]
+    return shlex.join(words)
+
+
+def _unusable(target: Target, leg: Leg) -> bool:
+    """Tell which pictures of a folder no edit can reach; return whether there are any."""
+    faulty = leg.world.faulty if isinstance(target, FolderTarget) else {}
+    for key, why in sorted(faulty.items()):
+        leg.context.console.say(f"  failed: {key}: {why}", failed=key)
+    return bool(faulty)
 
 
 def _edited(
     request: Request, target: Target, leg: Leg, meant: Mapping[str, Picture], total: int
 ) -> int:
-    """Change the words of the pictures that are meant, and tell."""
+    """Change the words of the pictures that are meant, and tell; return the exit code."""
     rules = (request.rule,) if request.rule else ()
     found = between(meant, {key: changed(one, rules) for key, one in meant.items()})
     waits = [change.key for change in found if target.conflicts(leg, change)]
@@ -99,8 +129,6 @@ def _edited(
         say(f"  conflict: {key}: two edits of yours wait for a decision", conflict=key)
     for name in kept:
         say(f"  kept `{name}`: it was edited just now; run again", kept=name)
-    if not request.dry:
-        operations.close(leg)
     return 4 if waits or kept else 0
 
 
@@ -126,7 +154,7 @@ def undo(place: Any, context: Context) -> int:
 
 
 def _counted(count: int, operation: Operation) -> str:
-    what = "picture" if operation.words else "file"
+    what = "file" if operation.texts and not operation.words else "picture"
     return f"{count} {what}{'' if count == 1 else 's'}"
 
 
@@ -173,12 +201,11 @@ def _needs(request: Request, pipeline: Pipeline | None) -> frozenset[str]:
 
 def _listed(
     target: Target, meant: Mapping[str, Picture], all_: Mapping[str, Picture], context: Context
-) -> int:
+) -> None:
     say = context.console.say
     say(f"`{target.shown}`: {len(meant)} of {len(all_)} pictures match", keys=sorted(meant))
     if not context.console.json:
         say(*(f"  {key}" for key in sorted(meant)))
-    return 0
 
 
 def _told(
@@ -202,8 +229,6 @@ def _told(
         say(*(f"  {change.key}: {line}" for line in change.lines()))
     if many > most:
         say(f"  ... and {many - most} more; `-v` shows all")
-    if many and not request.dry:
-        say(f"  `{request.undo}` takes it back")
 
 
 def _saved(
@@ -211,10 +236,9 @@ def _saved(
     target: Target,
     leg: Leg,
     pictures: Mapping[str, Picture],
-    pipeline: Pipeline | None,
-) -> int:
+    path: Path,
+) -> None:
     """Append the rule to the rules file, and tell what it changes behind the rules before it."""
-    path = _rules_path(request, pipeline)
     data = path.read_bytes()
     shown = os.path.relpath(path)
     before = rules_file.parse(tags.decoded(data), path.name)
@@ -231,10 +255,7 @@ def _saved(
     lines = (f"    {line}" for line in rules_file.dump(rules).splitlines())
     leg.context.console.say(f"  {word} to `{shown}`:", *lines)
     if not request.dry:
-        leg.context.console.say(
-            "  `prep run` brings it into the dataset, `prep undo` takes it back"
-        )
-    return 0
+        leg.context.console.say("  `prep run` brings it into the dataset")
 
 
 def _rules_path(request: Request, pipeline: Pipeline | None) -> Path:

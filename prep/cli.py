@@ -208,7 +208,7 @@ def _body(command: Command) -> Callable[..., int]:
         context = _context(console, given.pop("jobs"), given.pop("accept_missing"))
         dry, file = given.pop("dry_run"), given.pop("pipelines")
         if command.writes_meta() and (asked := edit_options.taken(given)):
-            request = edit_options.request(given, asked, dry)
+            request = edit_options.request(given, asked, dry, file)
             return answers.edit(request, context, _naming(request.target, file))
         order = _order(command, given, file)
         return answers.plan_one(order, context) if dry else answers.run_one(order, context)

@@ -70,13 +70,16 @@ def taken(given: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in found.items() if value or value == ""}
 
 
-def request(given: Mapping[str, Any], asked: Mapping[str, Any], dry: bool) -> "Request":
+def request(
+    given: Mapping[str, Any], asked: Mapping[str, Any], dry: bool, pipelines: Path | None
+) -> "Request":
     """Return what the options ask for.
 
     Args:
         given: The command's own parameters.
         asked: What `taken` took out of them.
         dry: Change nothing.
+        pipelines: `--pipelines`.
 
     Raises:
         UsageError: A filter or pattern cannot be read, `--save` has nothing to save, or an option
@@ -104,6 +107,7 @@ def request(given: Mapping[str, Any], asked: Mapping[str, Any], dry: bool) -> "R
         save=save,
         state=given["state"],
         tagger=given["tagger"] or "",
+        pipelines=pipelines,
     )
 
 

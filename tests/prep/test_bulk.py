@@ -1,6 +1,7 @@
 """`prep edit` with operations, `--save` and `prep undo`, typed as a person types them."""
 
 import random
+import shlex
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -241,7 +242,7 @@ def test_a_dataset_file_is_edited_with_those_that_continue_it(
         "`meta.json`: 2 of 3 pictures match, 2 changed\n"
         "  b.png: tags: -mascot, -blurry\n"
         "  c.png: tags: -mascot\n"
-        "  `prep undo` takes it back\n"
+        "  `prep undo --in images` takes it back\n"
     )
     wanted = {name: trained(name) for name in ("meta.json", "meta_bucket.json")}
     assert wanted["meta.json"]["b.png"] == (("1boy", "saber (fate)"), "a man")
@@ -288,7 +289,8 @@ def test_a_saved_edit_is_a_rule_for_pictures_to_come(
         '    - where: "tag:blurry and not tag:1girl"\n'
         '      drop: ["blurry"]\n'
         '      add: ["soft"]\n'
-        "  `prep run` brings it into the dataset, `prep undo` takes it back\n"
+        "  `prep run` brings it into the dataset\n"
+        "  `prep undo --in images` takes it back\n"
     )
     assert Path("tags.rules").read_text() == (
         '# mine\n- drop: nothing\n- where: "tag:blurry and not tag:1girl"\n'
@@ -373,6 +375,64 @@ def test_pictures_that_share_a_text_are_edited_in_memory(
     prep("undo", "--in", "images")
     prep("edit", "images")
     assert trained()["c.jpg"][0] == ()
+
+
+def test_pictures_that_no_edit_reaches_are_named(images: Path, prep: Callable[..., Any]) -> None:
+    """A picture whose text cannot be read is listed by every edit, which ends with 3."""
+    (images / "c.caption").write_bytes(b"a dog \xff")
+    left = "  failed: c.png: `c.caption` cannot be read: it is not UTF-8 at byte 6\n"
+
+    listed = prep("edit", "images", "--where", "1girl")
+    edited = prep("edit", "images", "--where", "1girl", "--add", "hat")
+
+    assert listed == (3, "`images`: 1 of 2 pictures match\n  a.png\n" + left, "")
+    assert (edited.code, edited.err) == (3, "")
+    assert edited.out == (
+        "`images`: 1 of 2 pictures match, 1 changed\n  a.png: tags: +hat\n"
+        f"  `prep undo --in images` takes it back\n{left}"
+    )
+
+
+def test_the_way_back_that_is_told_leads_back(
+    images: Path, draw: Callable[..., Path], prep: Callable[..., Any]
+) -> None:
+    """The command that an edit names takes it back: other folders, pipelines and states as well."""
+    draw("more/a.png")
+    Path("other.yaml").write_text(PIPELINE.replace("./images", "./images\n    state: ./s"))
+    Path("pipelines.yaml").write_text(
+        PIPELINE.replace("stages:\n", "stages:\n      - augment: {to: ./more}\n")
+    )
+    Path("tags.rules").write_text("- drop: nothing\n")
+    before = texts()
+    for words in [
+        ("images",), ("more",), ("images", "--state", "elsewhere"),
+        ("images", "--pipelines", "other.yaml"),
+    ]:  # fmt: skip
+        told = prep("edit", *words, "--add", "hat")
+        assert told.code == 0
+        back = shlex.split(told.out.rpartition("`")[0].rpartition("`")[2])
+
+        assert prep(*back[1:]).code == 0
+
+        assert texts() == before
+        assert not Path("more/a.txt").exists()
+
+
+def test_a_rule_that_was_saved_and_removed_again_stays_away(
+    project: Path, prep: Callable[..., Any]
+) -> None:
+    """A person who takes a saved rule out of the file by hand never finds it there again."""
+    before = Path("tags.rules").read_bytes()
+    save = ("edit", "images", "--add", "hat", "--save")
+    prep(*save)
+    with_it = Path("tags.rules").read_bytes()
+    Path("tags.rules").write_bytes(before)
+
+    prep("edit", "images", "--where", "1girl", "--add", "scarf")
+
+    assert Path("tags.rules").read_bytes() == before
+    assert "added to `tags.rules`" in prep(*save).out
+    assert Path("tags.rules").read_bytes() == with_it
 
 
 MISTAKES = [
