@@ -7,6 +7,7 @@ from prep.engine import fanout
 from prep.engine.leg import Leg
 from prep.engine.preview import Coming, Row
 from prep.engine.recipe import WAITS, Made, Why, changed_params
+from prep.engine.sidecars import as_written
 from prep.stage import Shape, Stage
 
 
@@ -115,6 +116,8 @@ def _origin(lineage: dict[str, object]) -> str:
 
 def _input_changed(leg: Leg, stage: Stage, key: str, made: Made) -> bool:
     if stage.shape in (Shape.DECISION, Shape.VIEW, Shape.FAN_OUT):
+        return False
+    if stage.shape is Shape.SIDECAR and as_written(leg, stage, key):
         return False
     asked = leg.recipes.get(made.base, {}).get("params")
     needs = stage.given(asked).needs() if asked is not None else stage.needs()

@@ -24,19 +24,19 @@ _BATCH = 256
 def stale_sidecars(leg: Leg, step: Step) -> Iterator[tuple[str, str]]:
     """Yield key and text of each sidecar that does not say what it should, in the order of keys."""
     stage, world = step.stage, leg.world
-    suffix = next((s for s, name in world.place.sidecars.items() if name == stage.writes), None)
-    if suffix is None:
+    suffix = _suffix(leg, stage)
+    if not suffix:
         return
     of = leg.values.digest(stage.writes)
     made = leg.values.made(stage.name)
     for key in sorted(world.digests):
         if key in world.clashing or (key, stage.writes) in world.conflicts:
             continue
+        if as_written(leg, stage, key):
+            continue
         edit = world.edits.get((key, stage.writes))
         verbatim = edit is not None and not is_from_sheet(edit)
         there = world.on_disk.get(world.sidecar(key, suffix))
-        if edit is not None and verbatim and edit.file and edit.file == there:
-            continue
         row = made.get(key)
         if row and there == row.digest and row.base == step.base and row.inputs == of(key):
             continue
@@ -46,12 +46,26 @@ def stale_sidecars(leg: Leg, step: Step) -> Iterator[tuple[str, str]]:
             yield key, str(said)
 
 
+def as_written(leg: Leg, stage: Stage, key: str) -> bool:
+    """Return whether a sidecar is as a person left it: then there is nothing to write."""
+    edit = leg.world.edits.get((key, stage.writes))
+    if edit is None or not edit.file or is_from_sheet(edit):
+        return False
+    return edit.file == leg.world.on_disk.get(leg.world.sidecar(key, _suffix(leg, stage)))
+
+
+def _suffix(leg: Leg, stage: Stage) -> str:
+    """Return the ending of the files that hold what a stage publishes; empty where none do."""
+    named = leg.world.place.sidecars.items()
+    return next((suffix for suffix, name in named if name == stage.writes), "")
+
+
 def publish_sidecars(leg: Leg, step: Step, report: Report) -> int:
     """Write the sidecars that are stale; return how many changed on the disk.
 
     One that a person edited while the run went on stays; the next run reads it.
     """
-    suffix = next((s for s, n in leg.world.place.sidecars.items() if n == step.stage.writes), "")
+    suffix = _suffix(leg, step.stage)
     of = leg.values.digest(step.stage.writes)
     stale = stale_sidecars(leg, step)
     written = 0

@@ -278,6 +278,18 @@ def test_your_captions_are_yours(raw: Path, prep: Prep, server: Server) -> None:
     ).out  # fmt: skip
 
 
+def test_why_of_a_caption_that_is_yours(raw: Path, prep: Prep, server: Server) -> None:
+    """A file that you rewrote after the run is no stale one: nothing would be done to it."""
+    prep(*words(server))
+    (raw / "1.caption").write_bytes(b"Mine.\r\n")
+    prep(*words(server))
+
+    told = prep("why", "1.png", "--in", "raw").out.splitlines()
+
+    assert "  caption: yours, from 1.caption: Mine." in told
+    assert "  caption_sidecar: up to date" in told
+
+
 def test_a_refusal_to_say_yours_better_fails_nothing(raw: Path, prep: Prep) -> None:
     """A picture that has a caption of yours is good, whatever the machine answers."""
     (raw / "4.caption").write_text("My cat.\n")
