@@ -239,10 +239,14 @@ def _check_fit(row: Profile, shape: Shape, model: Path) -> None:
     """Refuse steps that do not end in the graph's own square."""
     ends = sized(row.fit, shape.size)
     sizes = [step.size for step in ends if step.kind != PAD]
-    if not ends or ends[-1].kind == WITHIN or sizes[-1:] != [shape.size]:
+    if not sizes or ends[-1].kind == WITHIN:
         raise ModelFileError(
-            f"`{model}` takes {shape.size} px, but its pictures are prepared as "
-            f"{sizes[-1] if sizes else 'they are'}",
+            f"`{model}` takes {shape.size} px, but its pictures are not made a square of that size",
+            "let `fit` in its `tagger.yaml` end as [{pad: white}, {square: bicubic}] does",
+        )
+    if sizes[-1] != shape.size:
+        raise ModelFileError(
+            f"`{model}` takes {shape.size} px, but its pictures are prepared as {sizes[-1]}",
             "fetch all files again, from the same revision of the same model",
         )
 

@@ -27,11 +27,14 @@ from typing import Any
 
 from prep.errors import ConfigError, ModelFileError, nearest
 from prep.fitting import FILTERS, KINDS, PAD, Fit
+from prep.scores import FLOOR
 from prep.yamlfile import Node, plain, read
 from tagger_models.labels import NAMES, READERS
 from tagger_models.profile import ACTIVATIONS, BLACK, LAYOUTS, ORDERS, WHITE, Profile
 
 PROFILE_FILE = "tagger.yaml"
+_CATEGORIES = NAMES - {"rating"}  # of ratings, the likeliest is taken
+_RANGE = "write the input's values of black (`low`) and of white (`high`)"
 _NO_PATTERN = frozenset("\\*?[]")  # a name is looked for as a shell pattern
 _COLOURS: Mapping[str, tuple[int, int, int] | None] = {"white": WHITE, "black": BLACK, "edge": None}
 
@@ -77,12 +80,16 @@ def parse(text: str, name: str, rows: Mapping[str, Profile], usual: Profile) -> 
         try:
             values[key] = _KEYS[key](node)
         except _Wrong as told:
-            shown = f"`{key}` cannot be `{_shown(plain(node))}`"
+            shown = f"`{key}` cannot be `{_shown(node)}`"
             wrong.append((f"`{name}` line {node.line}: {shown}", str(told)))
+    same = values.get("low", row.low) == values.get("high", row.high)
+    if same and not wrong:
+        line = max(given[key].line for key in ("low", "high") if key in given)
+        wrong.append((f"`{name}` line {line}: black and white are the same number", _RANGE))
     if wrong:
         raise ConfigError(*wrong[0], others=wrong[1:])
     files = (values.pop("model", row.files[0]), values.pop("labels", row.files[1]))
-    if "fit" in values or "mean" in values or "std" in values:
+    if values.keys() & {"fit", "low", "high", "mean", "std"}:
         values["input_file"] = ""  # what a person says holds
     if "thresholds" in values:
         values["threshold_file"] = ""
@@ -114,8 +121,8 @@ def _like(
     )
 
 
-def _shown(value: Any) -> str:
-    text = str(value)
+def _shown(node: Node) -> str:
+    text = str(plain(node)) if isinstance(node.value, dict | list) else node.raw
     return text if len(text) <= 40 else f"{text[:39]}..."
 
 
@@ -166,9 +173,10 @@ def _output(node: Node) -> str | int:
 def _thresholds(node: Node) -> Mapping[str, float]:
     pairs = node.value if isinstance(node.value, dict) else {}
     found = {key: _number(one) for key, one in pairs.items()}
-    if not found or not all(0 < value <= 1 for value in found.values()) or found.keys() - NAMES:
-        known = ", ".join(sorted(NAMES - {"rating"}))
-        raise _Wrong(f"write a number over 0, up to 1, for some of: {known}")
+    wrong = found.keys() - _CATEGORIES or not all(FLOOR <= one <= 1 for one in found.values())
+    if wrong or not found:
+        known = ", ".join(sorted(_CATEGORIES))
+        raise _Wrong(f"write a number from {FLOOR} to 1 for some of: {known}")
     return MappingProxyType(found)
 
 

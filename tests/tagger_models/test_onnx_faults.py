@@ -1,5 +1,6 @@
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +10,7 @@ from onnx import TensorProto, helper, numpy_helper
 from PIL import Image
 
 from prep.errors import MachineError, ModelFileError
+from prep.fitting import Fit
 from prep.models import Ask, Models
 from tagger_models.onnx import OnnxTagger, open_tagger
 from tagger_models.registry import WD, ask
@@ -245,6 +247,37 @@ def test_a_graph_that_is_no_such_tagger(echo: MakeTagger, shape: tuple[int | str
         f"input tensor(float) {list(shape)}"
     )
     assert hint == "is it really a tagger of this kind? name the tagger it was made from"
+
+
+@pytest.mark.parametrize(
+    ("fit", "message", "hint"),
+    [
+        (
+            (Fit("square", "BOX", size=8),),
+            "takes 4 px, but its pictures are prepared as 8",
+            "fetch all files again, from the same revision of the same model",
+        ),
+        *(
+            (
+                fit,
+                "takes 4 px, but its pictures are not made a square of that size",
+                "let `fit` in its `tagger.yaml` end as [{pad: white}, {square: bicubic}] does",
+            )
+            for fit in ((Fit("within", "BOX"),), (Fit("pad", colour=None),), ())
+        ),
+    ],
+)
+def test_steps_that_do_not_end_in_the_square(
+    echo: MakeTagger, fit: tuple[Fit, ...], message: str, hint: str
+) -> None:
+    """Steps that would feed another shape are told before a picture is read, with what to write."""
+    folder = echo()
+    found = Models(folder.parent / "home").find(ask(str(folder)))
+
+    with pytest.raises(ModelFileError) as raised:
+        open_tagger(found, replace(WD, fit=fit), "cpu")
+
+    assert (str(raised.value), raised.value.hint) == (f"`{folder / 'model.onnx'}` {message}", hint)
 
 
 def test_a_folder_without_labels(echo: MakeTagger) -> None:

@@ -81,6 +81,7 @@ def test_a_person_overrules_the_models_own_files() -> None:
     for text, left in (
         ("like: pixai-tagger-v0.9\nfit: [{square: box}]", ("", "thresholds.csv")),
         ("like: pixai-tagger-v0.9\nmean: [0, 0, 0]", ("", "thresholds.csv")),
+        ("like: pixai-tagger-v0.9\nhigh: 255", ("", "thresholds.csv")),
         ("like: pixai-tagger-v0.9\nthresholds: {general: 0.1}", ("preprocess.json", "")),
     ):
         row = parse(text, "tagger.yaml", PROFILES, WD)
@@ -104,7 +105,7 @@ def test_colours_of_a_border(text: str, value: tuple[int, int, int] | None) -> N
         ("layout: CHW", "`layout` cannot be `CHW`", "write NHWC or NCHW"),
         ("order: GRB", "`order` cannot be `GRB`", "write RGB or BGR"),
         ("low: black", "`low` cannot be `black`", "write a number"),
-        ("high: true", "`high` cannot be `True`", "write a number"),
+        ("high: true", "`high` cannot be `true`", "write a number"),
         (
             "mean: [1, 2]",
             "`mean` cannot be `[1, 2]`",
@@ -152,7 +153,7 @@ def test_colours_of_a_border(text: str, value: tuple[int, int, int] | None) -> N
             "thresholds: {generol: 0.4}",
             "`thresholds` cannot be `{'generol': 0.4}`",
             (
-                "write a number over 0, up to 1, for some of: artist, character, copyright, "
+                "write a number from 0.01 to 1 for some of: artist, character, copyright, "
                 "general, invalid, lore, meta, model, quality, species, year"
             ),
         ),
@@ -161,6 +162,26 @@ def test_colours_of_a_border(text: str, value: tuple[int, int, int] | None) -> N
 def test_a_value_that_cannot_be(line: str, shown: str, hint: str) -> None:
     """Each key says what it takes, with the line."""
     assert told(f"# mine\n{line}\n") == [(f"`tagger.yaml` line 2: {shown}", hint)]
+
+
+@pytest.mark.parametrize("value", ["{general: 0.005}", "{general: 1.1}", "{rating: 0.5}", ""])
+def test_thresholds_that_cannot_be(value: str) -> None:
+    """Under the least score that is kept tags would lack silently, and ratings have none."""
+    [(message, hint)] = told(f"thresholds: {value}\n")
+
+    assert message.startswith("`tagger.yaml` line 1: `thresholds` cannot be `")
+    assert str(hint).startswith("write a number from 0.01 to 1 for some of: artist, character, ")
+
+
+@pytest.mark.parametrize("text", ["low: 1\nhigh: 1.0\n", "# mine\nlow: 255\n"])
+def test_black_is_not_white(text: str) -> None:
+    """A range of nothing would show the tagger the same in every picture."""
+    assert told(text) == [
+        (
+            "`tagger.yaml` line 2: black and white are the same number",
+            "write the input's values of black (`low`) and of white (`high`)",
+        )
+    ]
 
 
 def test_all_mistakes_are_told_at_once() -> None:
