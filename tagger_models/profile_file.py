@@ -69,19 +69,7 @@ def parse(text: str, name: str, rows: Mapping[str, Profile], usual: Profile) -> 
     given: dict[str, Node] = read(text, name).value
     wrong: list[tuple[str, str | None]] = []
     row = _like(given, name, rows, usual, wrong)
-    values: dict[str, Any] = {}
-    for key, node in given.items():
-        if key == "like":
-            continue
-        if key not in _KEYS:
-            hint = nearest(key, ["like", *_KEYS])
-            wrong.append((f"`{name}` line {node.line}: no key is named `{key}`", hint))
-            continue
-        try:
-            values[key] = _KEYS[key](node)
-        except _Wrong as told:
-            shown = f"`{key}` cannot be `{_shown(node)}`"
-            wrong.append((f"`{name}` line {node.line}: {shown}", str(told)))
+    values = _values(given, name, wrong)
     same = values.get("low", row.low) == values.get("high", row.high)
     if same and not wrong:
         line = max(given[key].line for key in ("low", "high") if key in given)
@@ -119,6 +107,26 @@ def _like(
         threshold_file=flat[3],
         sources=(f"`{name}`", *row.sources),
     )
+
+
+def _values(
+    given: Mapping[str, Node], name: str, wrong: list[tuple[str, str | None]]
+) -> dict[str, Any]:
+    """Return the facts that are given beside `like`; what is wrong with others goes to `wrong`."""
+    values: dict[str, Any] = {}
+    for key, node in given.items():
+        if key == "like":
+            continue
+        if key not in _KEYS:
+            hint = nearest(key, ["like", *_KEYS])
+            wrong.append((f"`{name}` line {node.line}: no key is named `{key}`", hint))
+            continue
+        try:
+            values[key] = _KEYS[key](node)
+        except _Wrong as told:
+            shown = f"`{key}` cannot be `{_shown(node)}`"
+            wrong.append((f"`{name}` line {node.line}: {shown}", str(told)))
+    return values
 
 
 def _shown(node: Node) -> str:
