@@ -1,7 +1,8 @@
 """A one-off edit of many pictures as a value, and as JSON for the ledger. Pure."""
 
 import base64
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from prep.engine.ledger import Edit
@@ -65,6 +66,8 @@ class Operation:
         ours: Whether the dataset files are prep's: their edits are kept in the ledger.
         back: Whether it is being taken back.
         words: Without those that a person changed since, once it is taken back.
+        pictures: Key -> digest of the pictures whose words it writes: under other names, too,
+            they are known again.
     """
 
     said: str
@@ -73,6 +76,7 @@ class Operation:
     metas: tuple[MetaFile, ...] = ()
     ours: bool = True
     back: bool = False
+    pictures: Mapping[str, str] = field(default_factory=dict)
 
 
 def stored(operation: Operation) -> dict[str, Any]:

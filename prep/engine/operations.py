@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from prep import dataset, files
-from prep.engine import publish, views
+from prep.engine import moved, publish, views
 from prep.engine.leg import Leg
 from prep.engine.operation import MetaFile, Operation, TextFile, Word, loaded, stored
 from prep.engine.scan import path_in
@@ -34,6 +34,9 @@ def carry_out(leg: Leg, operation: Operation) -> list[str]:
     """
     mend(leg)
     found = _known(leg)
+    digests = leg.world.digests
+    written = {word.key: digests[word.key] for word in operation.words if word.key in digests}
+    operation = replace(operation, pictures=written if operation.ours else {})
     number = found["last"] + 1
     kept = [*found["kept"], number]
     with leg.ledger.batch():
@@ -57,7 +60,7 @@ def take_back(leg: Leg) -> tuple[Operation, list[str]] | None:
     if not found["kept"]:
         return None
     number = found["kept"][-1]
-    operation = loaded(leg.ledger.fact(f"operation:{number}"))
+    operation = moved.followed(leg.world, loaded(leg.ledger.fact(f"operation:{number}")))
     stays = [word for word in operation.words if operation.ours and not _untouched(leg, word)]
     left = {(word.key, word.field) for word in stays}
     going = replace(

@@ -435,6 +435,37 @@ def test_a_rule_that_was_saved_and_removed_again_stays_away(
     assert Path("tags.rules").read_bytes() == with_it
 
 
+@pytest.mark.parametrize("ran", [False, True], ids=["at once", "after a run"])
+@pytest.mark.parametrize("along", [False, True], ids=["picture", "picture and text"])
+def test_an_edit_of_a_picture_that_was_renamed_since_is_taken_back(
+    project: Path, prep: Callable[..., Any], ran: bool, along: bool
+) -> None:
+    """An undo finds a picture under its new name, with its text or without, after a run or not."""
+    before = trained()
+    prep("edit", "images", "--add", "hat")
+    prep("edit", "meta.json", "--add", "late")
+    Path("images/a.png").rename("images/z.png")
+    if along:
+        Path("images/a.txt").rename("images/z.txt")
+    if ran:
+        assert prep("run").code == 0
+
+    undone = [prep("undo"), prep("undo")]
+
+    assert [told.out for told in undone] == [
+        "took back `prep edit meta.json --add late`: 3 pictures\n",
+        "took back `prep edit images --add hat`: 3 pictures\n",
+    ]
+    assert prep("run").code == 0
+    assert trained() == {
+        "b.png": before["b.png"],
+        "c.png": before["c.png"],
+        "z.png": before["a.png"],
+    }
+    wanted = {name.replace("a.txt", "z.txt") if along else name: TEXTS[name] for name in TEXTS}
+    assert texts() == wanted
+
+
 MISTAKES = [
     (("--where", "widht<5"), 2, "`--where` column 1: nothing is named `widht`",
      "did you mean `width`?"),
