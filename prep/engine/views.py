@@ -41,7 +41,10 @@ def plan_view(leg: Leg, step: Step) -> tuple[str, Why | None, bool]:
         return inputs, None, waits
     made = leg.values.made(step.stage.name).get(name)
     present = made is not None and found == made.digest
-    return inputs, why_stale(step.base, inputs, made, present, leg.recipes), waits
+    why = why_stale(step.base, inputs, made, present, leg.recipes)
+    if why is Why.GONE and found is not None:  # what is not ours is a person's, and was read
+        why = Why.PERSON
+    return inputs, why, waits
 
 
 def publish_view(leg: Leg, step: Step, report: Report) -> bool:

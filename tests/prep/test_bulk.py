@@ -466,6 +466,21 @@ def test_an_edit_of_a_picture_that_was_renamed_since_is_taken_back(
     assert texts() == wanted
 
 
+def test_a_plan_says_that_a_dataset_file_was_edited(
+    project: Path, prep: Callable[..., Any]
+) -> None:
+    """A dataset file that holds a person's words is not called damaged; one that is gone is."""
+    prep("edit", "meta.json", "--add", "late")
+    edited = prep("plan").out
+    prep("run")
+    Path("meta.json").unlink()
+
+    gone = prep("plan").out
+
+    assert "  meta          write meta.json: a person's value changed\n" in edited
+    assert "  meta          write meta.json: its result is gone or damaged\n" in gone
+
+
 MISTAKES = [
     (("--where", "widht<5"), 2, "`--where` column 1: nothing is named `widht`",
      "did you mean `width`?"),
