@@ -42,6 +42,7 @@ class Ask:
         ckpt: Whether a single `.ckpt` file will do; see `weights.check`.
         facts: What else decides the model's results, as text; it enters the digest.
         remote: It runs on a server: `facts` are all that is known of it, no file is looked for.
+        beside: What a folder of one's own holds besides, to be the same model; empty for nothing.
     """
 
     kind: str
@@ -52,6 +53,7 @@ class Ask:
     ckpt: bool = False
     facts: str = ""
     remote: bool = False
+    beside: str = ""
 
 
 @dataclass(frozen=True)
@@ -114,7 +116,8 @@ class Models:
             )
         if not chosen:
             raise ModelFileError(
-                f"`{ask.name}` is not a {ask.kind}: it has none of {', '.join(ask.patterns)}",
+                f"`{ask.name}` is not a {ask.kind}: it has none of "
+                f"{', '.join(ask.needs or ask.patterns)}",
                 f"name a {ask.kind}'s folder, a hub id, or `tiny`",
             )
         if lacking := _lacking(path, ask):
@@ -257,10 +260,12 @@ def _lacking(path: Path, ask: Ask) -> list[str]:
 
 
 def _absent(ask: Ask) -> AbsentModelError:
+    beside = f", with {ask.beside}," if ask.beside else ""
     return AbsentModelError(
         f"the {ask.kind} `{ask.name}` is not on this machine and cannot be downloaded",
         f"fetch {', '.join(ask.needs or ask.patterns)} from https://huggingface.co/{ask.name} into "
-        "a folder and give the folder's path as the model, or use `tiny` to try things out",
+        f"a folder{beside} and give the folder's path as the model, or use `tiny` to try things "
+        "out",
     )
 
 

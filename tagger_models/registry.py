@@ -77,7 +77,19 @@ def ask(name: str) -> Ask:
         revision=None if row.revision == UNPINNED else row.revision,
         needs=needs,
         facts=row.input_facts(),
+        beside=_beside(row),
     )
+
+
+def _beside(row: Profile) -> str:
+    """Return what makes a folder that holds a row's files a tagger of this row."""
+    alike = [
+        name for name, one in PROFILES.items() if replace(one, name=row.name, repo=row.repo) == row
+    ]
+    if not alike:
+        return ""
+    like = row.name if row.name in alike else alike[0]
+    return f"a `{PROFILE_FILE}` that says `like: {like}`"
 
 
 def ask_labels(name: str) -> Ask:

@@ -11,7 +11,10 @@ Prep = Callable[..., Any]
 Draw = Callable[..., Path]
 
 PICTURES = "name the folder that holds the pictures"
-FETCH = "into a folder and give the folder's path as the model, or use `tiny` to try things out"
+FETCH = (
+    "into a folder, with a `tagger.yaml` that says `like: wd-vit-tagger-v3`, and give the folder's "
+    "path as the model, or use `tiny` to try things out"
+)
 HUB = "https://huggingface.co"
 
 

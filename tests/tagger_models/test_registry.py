@@ -103,8 +103,9 @@ def test_what_is_asked_of_the_models_room() -> None:
 
     facts = WD.input_facts()
 
+    beside = "a `tagger.yaml` that says `like: wd-vit-tagger-v3`"
     assert ask("wd-vit-tagger-v3") == Ask(
-        "tagger", "SmilingWolf/wd-vit-tagger-v3", patterns, None, needs, facts=facts
+        "tagger", "SmilingWolf/wd-vit-tagger-v3", patterns, None, needs, facts=facts, beside=beside
     )
     assert ask("tiny") == Ask("tagger", "tiny", patterns, None, needs, facts=facts)
     mine = ("mine.onnx", "selected_tags.csv", "mine.onnx_data", "mine.onnx.data")
@@ -162,6 +163,33 @@ def test_one_model_by_two_names_is_one_model() -> None:
     assert by_name.reading_facts() != by_folder.reading_facts()
 
 
+@pytest.mark.parametrize("name", sorted(PROFILES))
+def test_a_model_in_a_folder_is_the_model_of_the_hub(name: str, tmp_path: Path) -> None:
+    """What is told to be put into a folder makes it the same tagger, by input and thresholds."""
+    told = ask(name).beside
+    assert told == f"a `tagger.yaml` that says `like: {name}`"
+    (tmp_path / "tagger.yaml").write_text(told.split("`")[3] + "\n", encoding="utf-8")
+
+    mine = profile(str(tmp_path))
+
+    assert mine.input_facts() == PROFILES[name].input_facts()
+    assert mine.reading_facts() == PROFILES[name].reading_facts()
+
+
+@pytest.mark.parametrize(
+    ("name", "like"),
+    [
+        ("animetimm/other.dbv4-full", "a `tagger.yaml` that says `like: animetimm-caformer-b36`"),
+        ("SmilingWolf/newest", ""),
+        ("someone/else", ""),
+        ("tiny", ""),
+    ],
+)
+def test_a_model_without_a_row_in_a_folder(name: str, like: str) -> None:
+    """A family is told by a row of it; what is taken for a WD tagger needs nothing in a folder."""
+    assert ask(name).beside == like
+
+
 def test_where_only_the_labels_are_needed() -> None:
     """Rendering tags asks for the label file alone, of the same model: no weights are fetched."""
     only = ("selected_tags.csv",)
@@ -170,7 +198,7 @@ def test_where_only_the_labels_are_needed() -> None:
         whole = ask(name)
         facts = profile(name).reading_facts()
         assert ask_labels(name) == Ask(
-            "tagger", whole.name, only, whole.revision, only, facts=facts
+            "tagger", whole.name, only, whole.revision, only, facts=facts, beside=whole.beside
         )
 
 
