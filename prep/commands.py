@@ -75,7 +75,7 @@ def mistake(item: "Field[Any]", value: Any) -> tuple[str, str] | None:
         return f"`{item.name}` is {value}", "write a finite number"
     choices = item.metadata["choices"]
     if choices and value not in choices:
-        return f"`{item.name}` is `{value}`", nearest(value, choices)
+        return f"`{item.name}` is `{value}`", nearest(value, filter(None, choices))
     limits = item.metadata["limits"]
     least, above, most = limits.get("ge"), limits.get("gt"), limits.get("le")
     if least is not None and value < least:

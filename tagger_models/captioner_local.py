@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from prep.errors import ModelFileError
 from tagger_models.captions import Answer, Decoding, End, Trouble
 
 if TYPE_CHECKING:
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
 
     from tagger_models.captioners import Family
 
+SERVE = "serve it with vLLM, LM Studio or ollama, and name that server: `--url`"
 _TOP_P = 0.9  # where tokens are drawn: from the likeliest that make up this share
 
 
@@ -44,12 +46,13 @@ class LocalCaptioner:
         Without special tokens and without space at its ends, an answer can be empty.
 
         Raises:
-            ValueError: The prompt leaves no room for an answer, or is no task of the model.
+            ModelFileError: Its chat template takes no picture.
+            ValueError: The prompt is no task of the model.
         """
         drawn = decoding.temperature > 0
         if not (decoding.alone or drawn or self.family.reads == "asked"):
             return [*self._answers(images, prompts[0], decoding)] if images else []
-        said: dict[int, Answer] = {}  # a batch is filled up with its last picture again
+        said: dict[int, Answer | Trouble] = {}  # a batch is filled up with its last picture again
         for image, prompt, seed in zip(images, prompts, seeds, strict=True):
             if id(image) not in said:
                 with _seeded(seed, self.device):
@@ -58,7 +61,7 @@ class LocalCaptioner:
 
     def _answers(
         self, images: Sequence["Image.Image"], prompt: str, decoding: Decoding
-    ) -> list[Answer]:
+    ) -> list[Answer | Trouble]:
         import torch
 
         with quiet(), torch.inference_mode():
@@ -67,6 +70,9 @@ class LocalCaptioner:
             if self._model.config.is_encoder_decoder or self._text_config().is_encoder_decoder:
                 begun = 1
             room = self._room(begun, decoding.max_new_tokens)
+            if room < 1:
+                why = f"its prompt of {begun} tokens leaves no room for an answer"
+                return [Trouble(why, "a shorter `--prompt`, or another model")] * len(images)
             found = self._model.generate(
                 **inputs.to(self.device, self._model.dtype),
                 max_new_tokens=room,
@@ -114,7 +120,7 @@ class LocalCaptioner:
             shown = mark is None or str(mark) in text
             if prompt in text and shown and str(parts[0]) not in text:  # no code for the parts
                 return text
-        raise ValueError("its chat template takes no picture with a question")
+        raise ModelFileError("the model's chat template takes no picture with a question", SERVE)
 
     def _choosing(self, decoding: Decoding) -> dict[str, Any]:
         """Return how `generate` is to choose tokens."""
@@ -138,11 +144,9 @@ class LocalCaptioner:
         return [list(tokens) for tokens in found]
 
     def _room(self, begun: int, wanted: int) -> int:
+        """Return how many tokens an answer may have; under 1 where a prompt leaves none."""
         most = getattr(self._text_config(), "max_position_embeddings", None)
-        room = wanted if most is None else min(wanted, most - begun - 1)
-        if room < 1:
-            raise ValueError(f"its prompt of {begun} tokens leaves no room for an answer")
-        return room
+        return wanted if most is None else min(wanted, most - begun - 1)
 
     def _text_config(self) -> Any:
         return self._model.config.get_text_config(decoder=True)

@@ -13,7 +13,7 @@ from typing import Any
 from prep.devices import torch_device
 from prep.errors import ConfigError, ModelFileError
 from prep.models import Ask, Found
-from tagger_models.captioner_local import LocalCaptioner, quiet
+from tagger_models.captioner_local import SERVE, LocalCaptioner, quiet
 from tagger_models.captions import DEFAULT
 from tagger_models.templates import PRESETS
 
@@ -41,7 +41,6 @@ _EITHER = (
     ("tokenizer.json", "vocab.txt", "vocab.json"),
     ("preprocessor_config.json", "processor_config.json"),
 )
-_SERVE = "serve it with vLLM, LM Studio or ollama, and name that server: `--url`"
 
 
 @dataclass(frozen=True)
@@ -161,7 +160,7 @@ def open_captioner(found: Found, preset: str = "", device: str = "auto") -> Loca
             f"`{found.path}` is not complete: its weights lack {lacking[0]}{more}", family.lacking
         )
     if family.reads == "asked" and not getattr(processor, "chat_template", None):
-        raise ModelFileError(f"`{found.path}` has no chat template: it cannot be asked", _SERVE)
+        raise ModelFileError(f"`{found.path}` has no chat template: it cannot be asked", SERVE)
     return LocalCaptioner(family, place, model.to(place).eval(), processor)
 
 
@@ -187,7 +186,7 @@ def _kind_of(folder: Path) -> str:
     if kind not in KNOWN:
         raise ModelFileError(
             f"`{folder}` is a `{kind}` model, and no image-text model of transformers",
-            f"name a captioner such as `{DEFAULT}`; if it is one with code of its own, {_SERVE}",
+            f"name a captioner such as `{DEFAULT}`; if it is one with code of its own, {SERVE}",
         )
     return str(kind)
 
@@ -205,7 +204,7 @@ def _opened(found: Found, kind: str, family: Family) -> tuple[Any, Any, list[str
         ) from None
     except ImportError as error:  # a processor for videos wants torchvision, say
         raise ModelFileError(
-            f"a `{kind}` model needs a package that is not installed: {_first_line(error)}", _SERVE
+            f"a `{kind}` model needs a package that is not installed: {_first_line(error)}", SERVE
         ) from error
     except Exception as error:  # tokenizers, torch and transformers each have their own
         raise ModelFileError(

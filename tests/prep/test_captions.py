@@ -343,6 +343,11 @@ def test_drawn_words_are_seeded_by_the_picture(raw: Path, prep: Prep, server: Se
             "leave one of the two out",
         ),
         (
+            ("--preset", "long"),
+            "option `--preset` is `long`",
+            "known: character, detailed, sentence, style, tags",
+        ),
+        (
             ("--model", "tiny", "--preset", "style"),
             "a `blip` model cannot be asked what preset `style` asks",
             "leave the preset out; `--prompt` gives it words to continue",

@@ -11,7 +11,7 @@ from prep.errors import ModelFileError
 from prep.models import Models
 from tagger_models.captioner_local import LocalCaptioner
 from tagger_models.captioners import ask_captioner, open_captioner
-from tagger_models.captions import Answer, Decoding
+from tagger_models.captions import Answer, Decoding, Trouble
 from tests.tagger_models import captioner_models as small
 
 MOST = 9
@@ -246,8 +246,13 @@ def test_a_template_without_a_place_for_a_picture(tmp_path: Path, noise: list[Im
     """A conversation in which the picture would be left out is not held."""
     folder = small.save_llava(tmp_path / "blind", "{{ messages[0]['role'] }} : {{ 'what' }}")
 
-    with pytest.raises(ValueError, match="its chat template takes no picture with a question"):
+    with pytest.raises(ModelFileError) as told:
         said(opened(folder), noise[:1], "what")
+
+    assert (str(told.value), told.value.hint) == (
+        "the model's chat template takes no picture with a question",
+        "serve it with vLLM, LM Studio or ollama, and name that server: `--url`",
+    )
 
 
 def test_a_model_without_a_template_cannot_be_asked(tmp_path: Path) -> None:
@@ -293,6 +298,10 @@ def test_a_task_with_words_is_a_mistake_of_the_prompt(
 def test_a_prompt_as_long_as_the_model(
     captioners: dict[str, LocalCaptioner], noise: list[Image.Image]
 ) -> None:
-    """A prompt that leaves no room for an answer is told with its length."""
-    with pytest.raises(ValueError, match=r"its prompt of \d+ tokens leaves no room for an answer"):
-        said(captioners["git"], noise[:1], "red " * 80)
+    """A prompt that leaves no room for an answer is told with its length, and what to do."""
+    found = captioners["git"].caption(noise[:2], ["red " * 80] * 2, [7, 7], GREEDY)
+
+    hint = "a shorter `--prompt`, or another model"
+    assert found == [
+        Trouble("its prompt of 81 tokens leaves no room for an answer", hint),
+    ] * len(noise[:2])
