@@ -166,7 +166,7 @@ def test_a_folder_of_something_else(models: Models, tmp_path: Path) -> None:
 
     assert message == (
         f"`{tmp_path / 'pictures'}` is not a tagger: "
-        "it has none of model.safetensors, labels.csv, extra.json"
+        "it has none of model.safetensors, labels.csv"
     )
     assert hint == "name a tagger's folder, a hub id, or `tiny`"
 
