@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from prep import orders, rules_file, tags
-from prep.changes import Change, between
+from prep.changes import Change, between, unmet
 from prep.config import Pipeline
 from prep.edit_targets import FolderTarget, Target, meta_target
 from prep.engine import operations
@@ -117,7 +117,8 @@ def _edited(
 ) -> int:
     """Change the words of the pictures that are meant, and tell; return the exit code."""
     rules = (request.rule,) if request.rule else ()
-    found = between(meant, {key: changed(one, rules) for key, one in meant.items()})
+    after = {key: changed(one, rules) for key, one in meant.items()}
+    found = between(meant, after)
     waits = [change.key for change in found if target.conflicts(leg, change)]
     changes = [change for change in found if change.key not in waits]
     kept: list[str] = []
@@ -125,6 +126,9 @@ def _edited(
         kept = operations.carry_out(leg, target.operation(leg, changes, request.said))
     _told(request, target, (len(meant), total), changes, leg.context)
     say = leg.context.console.say
+    for rule in rules if meant else ():
+        for line in unmet(rule, (*meant.values(), *after.values())):
+            say(f"  {line}", unmet=line)
     for key in waits:
         say(f"  conflict: {key}: two edits of yours wait for a decision", conflict=key)
     for name in kept:

@@ -1,9 +1,11 @@
 """What an edit changes in pictures' words, as values and as lines for a person. Pure."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
-from prep.picture import Picture
+from prep.errors import nearest
+from prep.picture import Picture, glob, plain
+from prep.rules import Op, Rule
 
 
 @dataclass(frozen=True)
@@ -43,6 +45,8 @@ class Change:
         old, new = self.before.tags, self.after.tags
         stayed = [tag for tag in old if tag in new]
         moved = stayed != [tag for tag in new if tag in old]
+        # A renamed tag keeps its place; an added one stands at the end unless it was put first.
+        moved |= old[:1] != new[:1] and old[:1] == tuple(stayed[:1]) and bool(stayed)
         told = [f"-{tag}" for tag in old if tag not in new]
         told += [f"+{tag}" for tag in new if tag not in old]
         return ", ".join(told + ([f"in the order {', '.join(new)}"] if moved else []))
@@ -55,3 +59,23 @@ def between(before: Mapping[str, Picture], after: Mapping[str, Picture]) -> list
     """Return what differs, in the order of keys."""
     each = [Change(key, before[key], after[key]) for key in sorted(after)]
     return [change for change in each if any(True for _ in change.fields())]
+
+
+def unmet(rule: Rule, pictures: Iterable[Picture]) -> Iterator[str]:
+    """Yield a line for each tag that was to be dropped, renamed or put first and that none has.
+
+    Operations take tags as they are spelt, filters do not: `long_hair` is not `long hair` here.
+
+    Args:
+        rule: What was to be done.
+        pictures: Those it was for, before and after.
+    """
+    known = {tag for picture in pictures for tag in picture.tags}
+    for one in (rule, *rule.then):
+        for tag in one.tags if one.op in (Op.DROP, Op.RENAME, Op.FIRST) else ():
+            if tag in known or ("*" in tag and any(glob(tag, each) for each in known)):
+                continue
+            same = [each for each in sorted(known) if plain(each) == plain(tag)]
+            hint = f"did you mean `{same[0]}`?" if same else nearest(tag, known)
+            told = f"no picture of these has `{tag}`"
+            yield f"{told}: {hint}" if hint.startswith("did") else told
