@@ -12,7 +12,8 @@ from prep.engine.leg import Context, Leg, Order, open_leg
 from prep.engine.lock import held
 from prep.engine.plan import Step
 from prep.engine.run import carry_out, remember
-from prep.engine.world import SHEET, Place, is_from_sheet, sheet_source
+from prep.engine.sheet_source import SHEET, is_from_sheet, sheet_source
+from prep.engine.world import Place
 from prep.errors import DatasetError
 from prep.files import digest_bytes
 from prep.sheets import reading, row

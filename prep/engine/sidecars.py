@@ -14,7 +14,8 @@ from prep.engine.plan import Step
 from prep.engine.recipe import Made
 from prep.engine.report import Report
 from prep.engine.scan import path_in, stem
-from prep.engine.world import INHERITED, is_from_sheet
+from prep.engine.sheet_source import is_from_sheet
+from prep.engine.world import INHERITED
 from prep.files import digest_bytes
 from prep.stage import Stage
 

@@ -17,22 +17,10 @@ from prep.merge import Verdict, merged
 _FIFTH = 5
 STATE = "state:"
 INHERITED = "inherited"
-SHEET = "tags.csv"
-_A_SHEET = " (sheet)"  # ends the source of an edit from another one; no sidecar is named so
+_MEND = {"encoding": "save it as UTF-8", "control": "delete that"}  # by the kind of fault
 DROP = "meta.drop"  # the field that says: a dataset file lost the entry
 # In the lineage of a derived picture that prep itself removed: it did not vanish.
 REMOVED = '"removed":true'
-
-
-def sheet_source(file: str) -> str:
-    """Return what an edit from a sheet of this name has for its source."""
-    name = tags.stripped(file)
-    return name if name == SHEET else name + _A_SHEET
-
-
-def is_from_sheet(edit: Edit) -> bool:
-    """Return whether a person wrote it into a sheet, not into a file beside the picture."""
-    return edit.source == SHEET or edit.source.endswith(_A_SHEET)
 
 
 @dataclass(frozen=True)
@@ -296,7 +284,8 @@ def _adopt(world: World, key: str, name: str, path: str) -> None:
     try:
         text = tags.decoded((world.place.root / world.folder.sidecars[path]).read_bytes())
     except (tags.TextError, OSError) as error:
-        world.faulty[key] = f"`{path}` cannot be read: {error}"
+        mend = f"; {_MEND[error.kind]}" if isinstance(error, tags.TextError) else ""
+        world.faulty[key] = f"`{path}` cannot be read: {error}{mend}"
         world.digests.pop(key, None)
         return
     world.edits[key, name] = Edit(text, path, found)

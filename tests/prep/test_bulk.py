@@ -380,7 +380,8 @@ def test_pictures_that_share_a_text_are_edited_in_memory(
 def test_pictures_that_no_edit_reaches_are_named(images: Path, prep: Callable[..., Any]) -> None:
     """A picture whose text cannot be read is listed by every edit, which ends with 3."""
     (images / "c.caption").write_bytes(b"a dog \xff")
-    left = "  failed: c.png: `c.caption` cannot be read: it is not UTF-8 at byte 6\n"
+    why = "`c.caption` cannot be read: it is not UTF-8 at byte 6; save it as UTF-8"
+    left = f"  failed: c.png: {why}\n"
 
     listed = prep("edit", "images", "--where", "1girl")
     edited = prep("edit", "images", "--where", "1girl", "--add", "hat")

@@ -18,9 +18,9 @@ def samples() -> dict[str, Any]:
 @pytest.mark.parametrize(
     ("data", "why"),
     [
-        (b"smile, \xff\xfe", "it is not UTF-8 at byte 7"),
-        ("\u7b11\u9854".encode("cp932"), "it is not UTF-8 at byte 0"),
-        (b"smile\0", "line 1 holds the control character U+0000"),
+        (b"smile, \xff\xfe", "it is not UTF-8 at byte 7; save it as UTF-8"),
+        ("\u7b11\u9854".encode("cp932"), "it is not UTF-8 at byte 0; save it as UTF-8"),
+        (b"smile\0", "line 1 holds the control character U+0000; delete that"),
     ],
 )
 def test_a_sidecar_that_is_no_text(
@@ -38,7 +38,7 @@ def test_a_sidecar_that_is_no_text(
     code, out, _ = prep("edit", "raw")
 
     assert code == 3
-    assert f"  failed: a.png: `a.txt` cannot be read: {why}" in out
+    assert f"  failed: a.png: `a.txt` cannot be read: {why}\n" in out
     assert sidecar.read_bytes() == data
     assert list(samples()) == ["b.png"]
 

@@ -198,7 +198,7 @@ def test_an_import_says_why_it_ends_with_3(project: Path, prep: Prep) -> None:
     assert told.code == 3
     assert told.out.splitlines() == [
         "read `images/tags.xlsx` as XLSX: 1 cell changed",
-        "  failed: c.png: `c.txt` cannot be read: it is not UTF-8 at byte 3",
+        "  failed: c.png: `c.txt` cannot be read: it is not UTF-8 at byte 3; save it as UTF-8",
     ]
 
 
