@@ -16,7 +16,7 @@ from prep.config import Pipeline, file_text
 from prep.engine.ledger_file import snapshot
 from prep.engine.leg import Context, Order, open_leg
 from prep.engine.world import Place
-from prep.errors import ConfigError, nearest
+from prep.errors import ConfigError, UsageError, nearest
 from prep.lint import Finding
 from prep.models import AbsentModelError, Models
 from prep.orders import known_place
@@ -72,8 +72,15 @@ class Wish:
 def tell(
     source: Path, wish: Wish, context: Context, pipeline: Pipeline | None, state: Path | None
 ) -> int:
-    """Print what a person asked for of a dataset file or a folder; return the exit code."""
-    if source.is_dir():
+    """Print what a person asked for of a dataset file or a folder; return the exit code.
+
+    Raises:
+        UsageError: What looks wrong is asked for together with a table.
+    """
+    if wish.lint and (wish.pairs or wish.beside):
+        table = "--pairs" if wish.pairs else "--with"
+        raise UsageError(f"`--lint` does not go with `{table}`", "type two commands")
+    if source.is_dir() or not source.suffix.startswith(".json"):
         shown = of_folder(known_place(source, state, pipeline), context)
     else:
         shown = of_meta(source)

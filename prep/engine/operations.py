@@ -30,7 +30,8 @@ def carry_out(leg: Leg, operation: Operation) -> list[str]:
     person has been told.
 
     Returns:
-        The names of files that a person edited at this very moment and that were left alone.
+        The files that a person edited at this very moment and that were left alone: texts by
+        their names in the folder, another file as it is typed from here.
     """
     mend(leg)
     found = _known(leg)
@@ -187,7 +188,7 @@ def _replace_texts(leg: Leg, operation: Operation, texts: Iterable[TextFile]) ->
         if there == new:
             continue
         if there != old:
-            kept.append(text.name)
+            kept.append(text.name if text.key else os.path.relpath(path))
         elif new is None:
             gone.append((path, text.name))
         elif text.key:

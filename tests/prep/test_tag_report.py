@@ -152,6 +152,7 @@ def test_the_vocabulary_is_that_of_the_pipeline(prep: Prep, folder: Path) -> Non
     ("words", "told"),
     [
         (("nothing.json",), "error: there is no `nothing.json`\n"),
+        (("nowhere",), "error: the folder `nowhere` is not there\n"),
         (("meta.json", "--lint", "--vocabulary", "x.csv"), "error: there is no file `x.csv`\n"),
         (("meta.json", "--lint", "--vocabulary", "nowhere"), "error: no tagger is named `nowhere`"),
     ],
@@ -165,3 +166,15 @@ def test_what_is_not_there_is_two_lines(
     assert code == 1
     assert err.startswith(told)
     assert len(err.splitlines()) == 2
+
+
+@pytest.mark.parametrize("table", [("--pairs",), ("--with", "solo"), ("--pairs", "--with", "solo")])
+def test_a_table_and_what_looks_wrong_are_two_commands(
+    prep: Prep, meta: Path, table: tuple[str, ...]
+) -> None:
+    """`--lint` beside an option of a table is refused: neither is passed over without a word."""
+    assert prep("tags", "meta.json", "--lint", *table) == (
+        2,
+        "",
+        f"error: `--lint` does not go with `{table[0]}`\nhint: type two commands\n",
+    )
