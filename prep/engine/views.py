@@ -218,7 +218,8 @@ def _made_by(leg: Leg, view: Stage) -> dict[str, Any]:
         parts = [leg.recipes.get(base, {}) for base in _bases(leg, producer)]
         told = [{k: p[k] for k in ("version", "params", "models")} for p in parts if p]
         found[producer.name] = sorted(told, key=canonical)
-        names += [name for name, _ in producer.needs()]
+        if told:  # what a stage without results would read is no part of the view
+            names += [name for name, _ in producer.needs()]
     return {
         name: parts[0] if len(parts) == 1 else parts
         for name, parts in sorted(found.items())

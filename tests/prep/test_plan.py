@@ -16,6 +16,15 @@ SINGLE = [
     changes.other_resolution, changes.other_vae,
 ]  # fmt: skip
 RAW = "snow 1.png"
+TAG_AND_EDIT = """\
+pipelines:
+  small:
+    images: ./images
+    meta: ./meta.json
+    stages:
+      - tag: {model: tiny}
+      - edit:
+"""
 
 
 def replace_source(project: Project) -> None:
@@ -110,6 +119,17 @@ def test_a_plan_of_folders_that_are_not_there_yet(tmp_path: Path) -> None:
     assert plan["crop"]["run"] == len(NAMES)
     assert all(row["busy"] for row in plan.values())
     assert "run" not in plan["latents"]
+
+
+def test_after_the_first_run_nothing_is_left_to_do(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What a stage after the sheet makes for others is no reason to write the sheet again."""
+    project = new_project(tmp_path / "project", TAG_AND_EDIT)
+    monkeypatch.chdir(project.folder)
+    project.run()
+
+    assert [name for name, row in project.plan().items() if row["busy"]] == []
 
 
 def test_going_back_is_planned_as_reuse(small: Project) -> None:
