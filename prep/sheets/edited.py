@@ -47,6 +47,11 @@ def _as_exported(found: Found, revision: Revision) -> bool:
     return not found.categories or row.digest_of_set(_listed(found)) == revision.tag_set
 
 
+def _alike(found: Found) -> bool:
+    """Return whether the columns of categories hold the tags that `tags` holds."""
+    return row.digest_of_set(_listed(found)) == row.digest_of_set(found.row.tags)
+
+
 def _listed(found: Found) -> str:
     return ", ".join(cell for cell in found.categories.values() if cell.strip())
 
@@ -79,9 +84,7 @@ def _row_mistakes(one: Edited) -> Iterator[Mistake]:
             hint = "type it again with a `'` in front"
             yield f"{where}, column `{name}`: a formula stands where text was", hint
     both = "tags" in one.cells and not one.of_categories
-    if both and not _as_exported(one.found, one.revision):
-        if row.digest_of_set(_listed(one.found)) == row.digest_of_set(one.found.row.tags):
-            return
+    if both and not _as_exported(one.found, one.revision) and not _alike(one.found):
         told = f"{where}: `tags` and the tags of a category were both edited"
         yield told, "undo one of the two"
 

@@ -22,6 +22,8 @@ _STRAIGHT = {
     "\xab": '"', "\xbb": '"', "\xbd": "1/2", "\xbc": "1/4", "\xbe": "3/4", "\u2192": "->",
 }  # fmt: skip
 
+_LOST = r"(?:[^\x00-\x7f]|\?)"  # what a question mark may have been
+
 Mistake = tuple[str, str]
 
 
@@ -103,8 +105,7 @@ def _bytes_in(cell: str, codec: str) -> bytes | None:
 def _lost(cell: str, was: str | None, lossy: bool) -> Iterator[Mistake]:
     if "?" not in cell:
         return
-    pattern = "".join(r"[^\x00-\x7f]|\?" if char == "?" else re.escape(char) for char in cell)
-    pattern = pattern.replace(r"[^\x00-\x7f]|\?", r"(?:[^\x00-\x7f]|\?)")
+    pattern = "".join(_LOST if char == "?" else re.escape(char) for char in cell)
     replaced = was is not None and was != cell and re.fullmatch(pattern, was)
     if replaced or (was is None and lossy and "???" in cell):
         yield f"`{cell}`: were its characters lost?", UNICODE

@@ -70,10 +70,9 @@ def parse(data: bytes, name: str) -> Sheet:
 def _decoded(data: bytes, name: str) -> tuple[str, str]:
     """Return text and encoding; what could be of several code pages is not guessed."""
     wide = data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
-    for encoding, codec in (("UTF-16", "utf-16"),) if wide else (("UTF-8", "utf-8-sig"),):
-        text = _text(data, codec)
-        if text is not None:
-            return text, encoding
+    text = _text(data, "utf-16" if wide else "utf-8-sig")
+    if text is not None:
+        return text, "UTF-16" if wide else "UTF-8"
     text = None if wide else _text(data, "cp1252")
     # Cyrillic or Greek read as cp1252 are long runs of accents; Japanese is valid cp932.
     strange = text is None or re.search(r"[^\x00-\x7f]{3}", text)
