@@ -13,6 +13,7 @@ from tagger_models.external import check_external
 from tagger_models.labels import read_labels
 from tagger_models.model_files import as_the_model_says
 from tagger_models.profile import Profile
+from tagger_models.providers import CPU
 from tagger_models.session import answer, open_session
 
 if TYPE_CHECKING:
@@ -83,7 +84,7 @@ class OnnxTagger:
             ModelFileError: The graph answers with another number of labels, with no
                 probabilities, or not at all, whatever the picture.
             RuntimeError: It fails at one of these images.
-            MachineError: The memory of the device does not hold them.
+            MemoryError: The memory of the device does not hold them.
         """
         from tagger_models.preprocess import prepared
 
@@ -93,7 +94,7 @@ class OnnxTagger:
         """Return what `score` does, of pictures that have been fitted by `fit` already.
 
         Raises:
-            ModelFileError, RuntimeError, MachineError: As `score`.
+            ModelFileError, RuntimeError, MemoryError: As `score`.
             ValueError: A picture was not fitted.
         """
         from tagger_models.preprocess import stacked
@@ -114,9 +115,9 @@ class OnnxTagger:
             except RuntimeError as error:
                 if self._answers_grey():
                     raise
+                other = "upgrade onnxruntime" if self.provider == CPU else "add `--device cpu`"
                 raise ModelFileError(
-                    f"`{self._model}` cannot be run: {error}",
-                    "fetch the file again, or upgrade onnxruntime",
+                    f"`{self._model}` cannot be run: {error}", f"fetch the file again, or {other}"
                 ) from error
         return self._checked(np.concatenate(answers))
 

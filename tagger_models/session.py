@@ -7,12 +7,16 @@ from contextlib import redirect_stdout, suppress
 from pathlib import Path
 from typing import Any
 
-from prep.errors import MachineError, ModelFileError
+from prep.errors import ModelFileError
 from tagger_models.external import damaged
 from tagger_models.providers import CPU, chosen, fallback_note, with_options
 
 # How onnxruntime and its providers say that memory ran out.
 _FULL = ("failed to allocate memory", "out of memory", "not enough memory", "bad allocation")
+
+
+class OutOfMemoryError(MemoryError):
+    """The memory of the device that a graph runs on is full."""
 
 
 def open_session(model: Path, device: str, threads: int) -> tuple[Any, str, str | None]:
@@ -46,7 +50,7 @@ def answer(session: Any, output: str, given: Mapping[str, Any]) -> Any:
         given: Input's name -> array.
 
     Raises:
-        MachineError: The memory of the device does not hold the input and what becomes of it.
+        OutOfMemoryError: The device does not hold the input and what becomes of it.
         RuntimeError: The graph fails at this input; with onnxruntime's last words.
     """
     try:
@@ -56,9 +60,7 @@ def answer(session: Any, output: str, given: Mapping[str, Any]) -> Any:
             raise
         said = str(error)
         if any(words in said.lower() for words in _FULL):
-            raise MachineError(
-                "the device ran out of memory", "run again with a smaller `--batch`"
-            ) from error
+            raise OutOfMemoryError(_last(said)) from error
         raise RuntimeError(_last(said)) from error
 
 
