@@ -25,7 +25,9 @@ class Params:
     )
     thresholds: str = param("", "those of single tags or other categories: `smile=0.6, meta=0.4`")
     cut: str = param(
-        "threshold", "threshold, or mcut: the widest gap of each picture decides", choices=CUTS
+        "threshold",
+        "threshold, or mcut: each picture's widest gap, in place of a category's threshold",
+        choices=CUTS,
     )
     most: int = param(0, "most tags of a picture, the most probable; 0: any number", ge=0)
     rating: bool = param(False, "add the most probable rating as a tag")
