@@ -94,7 +94,8 @@ class Stage:
         version: Raised by hand whenever the same input and params give other bytes.
         reads: Artifact names, in the order of `run`'s positional arguments.
         uses: From the values of params, those of `reads` that a run with them makes use of; `run`
-            is given no other. None: all.
+            is given no other. None: all. Of an older run's values, some may be absent, and of a
+            file there is only the digest.
         writes: The artifact it makes; for a view, the file: `tags.csv` or a meta file's ending.
         help: First line of the function's docstring.
         commands: The subcommands that run it; its own name unless it says otherwise.
@@ -104,7 +105,8 @@ class Stage:
         wanted: From the params, whether they ask for the stage at all; None: they always do.
         at_once: From the params, how many calls of one sample each may be waiting for an answer
             from elsewhere, each in a thread of its own; 0: calls of `batch` samples, one by one.
-        dear: Each result took so long that it is made durable at once, not with those after it.
+        dear: What came of a call took so long that it is made durable at once, not with what comes
+            after it.
         alike: Artifact whose value all samples of a batch share.
         fit: From what `load` built, the steps of `prep.fitting` that a map's `image` has gone
             through when `run` gets it; None where `run` wants the whole picture. It is done where
