@@ -32,6 +32,7 @@ class Folder:
         stats: Path as the disk spells it, relative -> what identifies the file's content cheaply.
         faulty: Key -> why the picture cannot be a sample.
         scratch: Folders where a run that died may have left something behind.
+        linked: Where a sidecar belongs and a link or pipe is: named like a sidecar.
     """
 
     root: Path
@@ -40,6 +41,7 @@ class Folder:
     stats: dict[str, Stat] = field(default_factory=dict)
     faulty: dict[str, str] = field(default_factory=dict)
     scratch: set[str] = field(default_factory=set)
+    linked: set[str] = field(default_factory=set)
 
 
 def scan(root: Path, text_suffixes: tuple[str, ...]) -> Folder:
@@ -60,17 +62,13 @@ def scan(root: Path, text_suffixes: tuple[str, ...]) -> Folder:
                 if entry.name.startswith(SCRATCH):
                     found.scratch.add(os.path.dirname(path))
                 continue
-            stem, suffix = os.path.splitext(name)
-            suffix = suffix.lower()
+            suffix = os.path.splitext(name)[1].lower()
             if suffix in SUFFIXES:
                 if _usable(entry, name, found):
                     pictures.append(name)
                     found.stats[name] = _stat(entry)
-            elif suffix in text_suffixes and entry.is_file(follow_symlinks=False) and _utf8(name):
-                told = nfc(stem) + suffix
-                name = told if told == name else name
-                found.sidecars[intern(told)] = name
-                found.stats[name] = _stat(entry)
+            elif suffix in text_suffixes and _utf8(name):
+                _take_text(entry, name, found)
     except OSError as error:
         raise DatasetError(
             f"`{root}` cannot be read: {error.strerror}", "name the folder that holds the pictures"
@@ -181,6 +179,17 @@ def _usable(entry: "os.DirEntry[str]", name: str, found: Folder) -> bool:
     what = "a link" if entry.is_symlink() else "not a regular file"
     found.faulty[_shown(name)] = f"it is {what}: copy the picture itself into the folder"
     return False
+
+
+def _take_text(entry: "os.DirEntry[str]", name: str, found: Folder) -> None:
+    bare, suffix = os.path.splitext(name)
+    told = nfc(bare) + suffix.lower()
+    if not entry.is_file(follow_symlinks=False):
+        found.linked.add(told)
+        return
+    name = told if told == name else name
+    found.sidecars[intern(told)] = name
+    found.stats[name] = _stat(entry)
 
 
 def _keyed(pictures: list[str], found: Folder) -> None:

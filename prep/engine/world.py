@@ -247,6 +247,10 @@ def _read_sidecars(world: World) -> None:
     for suffix, name in world.place.sidecars.items():
         for key in list(world.digests):  # a sidecar that is no text takes its picture out
             path = scan.stem(key) + suffix
+            if path in world.folder.linked:
+                world.faulty[key] = f"`{path}` is a link: copy the text itself into the folder"
+                del world.digests[key]
+                continue
             found, wrote = world.on_disk.get(path), world.outputs.get(path)
             if found == wrote or key in world.clashing:
                 continue

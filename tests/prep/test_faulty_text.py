@@ -47,6 +47,31 @@ def test_a_sidecar_that_is_no_text(
     assert samples()["a.png"]["tags"] == ["smile", "solo"]
 
 
+def test_a_sidecar_that_is_a_link(prep: Prep, draw: Draw, home: Path) -> None:
+    """Row 93: it is neither followed nor replaced, dangling or not: its picture waits, exit 3."""
+    for name in "abc":
+        draw(f"raw/{name}.png")
+    (home / "shared.txt").write_text("a person's words", encoding="utf-8")
+    links = {"a.txt": "../shared.txt", "b.caption": "nowhere"}
+    for name, target in links.items():
+        (home / "raw" / name).symlink_to(target)
+
+    assert prep("tag", "raw", "--model", "tiny").code == 3
+    code, out, _ = prep("edit", "raw")
+
+    assert code == 3
+    for key, name in (("a.png", "a.txt"), ("b.png", "b.caption")):
+        why = f"`{name}` is a link: copy the text itself into the folder"
+        assert f"  failed: {key}: {why}\n" in out
+    assert {name: str((home / "raw" / name).readlink()) for name in links} == links
+    assert list(samples()) == ["c.png"]
+
+    (home / "raw" / "a.txt").unlink()
+    (home / "raw" / "b.caption").unlink()
+    assert prep("edit", "raw").code == 0
+    assert len(samples()) == 3
+
+
 def test_a_sidecar_as_notepad_saves_it(prep: Prep, draw: Draw, home: Path) -> None:
     """Row 26: UTF-8 and UTF-16 with a byte order mark are read."""
     for name, code in (("a", "utf-8-sig"), ("b", "utf-16")):
