@@ -1,12 +1,6 @@
-"""What a tagger is. Knows no model and no library that runs one."""
+"""What a tagger's label is. Knows no model and no library that runs one."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
-
-if TYPE_CHECKING:
-    import numpy as np
-    from PIL import Image
 
 
 @dataclass(frozen=True)
@@ -27,18 +21,3 @@ class Label:
     category: str
     threshold: float | None = None
     series: tuple[str, ...] = ()
-
-
-class Tagger(Protocol):
-    """Scores pictures against a fixed vocabulary."""
-
-    @property
-    def labels(self) -> tuple[Label, ...]:
-        """The vocabulary, in the order of the columns of `score`."""
-
-    @property
-    def batch(self) -> int | None:
-        """How many pictures the graph takes at once, or None where it takes any number."""
-
-    def score(self, images: Sequence["Image.Image"]) -> "np.ndarray":
-        """Return the probabilities of upright RGB images, shape (N, labels), float32 in [0, 1]."""
