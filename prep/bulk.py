@@ -70,11 +70,9 @@ def edit(request: Request, context: Context, pipeline: Pipeline | None) -> int:
     wet = request.rule is not None and not request.dry
     with _leg(target.order, context, wet) as leg:
         if wet:
-            stopped = operations.last_said(leg)
-            operations.mend(leg)
-            if stopped == request.said:
-                context.console.say(f"finished `{stopped}`, which was stopped before")
-                return 0
+            stopped, left = operations.unfinished(leg), _mended(leg)
+            if stopped and stopped.said == request.said and not stopped.back:
+                return 4 if left else 0
         pictures = target.pictures(leg, _needs(request, pipeline), wet)
         where = request.where
         meant = {key: one for key, one in pictures.items() if where is None or where.holds(one)}
@@ -86,12 +84,24 @@ def edit(request: Request, context: Context, pipeline: Pipeline | None) -> int:
             code = 0
         else:
             code = _edited(request, target, leg, meant, len(pictures))
-        if wet and operations.last_said(leg) and not context.console.json:
+        if wet and operations.unfinished(leg) and not context.console.json:
             context.console.say(f"  `{back}` takes it back")
         faulty = _unusable(target, leg)
         if wet:
             operations.close(leg)  # all of it was told
         return 3 if faulty else code
+
+
+def _mended(leg: Leg) -> list[str]:
+    """Finish what a crash left open, and tell; return the files that were edited since."""
+    stopped, say = operations.unfinished(leg), leg.context.console.say
+    left = operations.mend(leg)
+    if stopped is not None:
+        word = "took back" if stopped.back else "finished"
+        say(f"{word} `{stopped.said}`, which was stopped before")
+        for name in left:
+            say(f"  kept `{name}`: it was changed since", kept=name)
+    return left
 
 
 def _way_back(request: Request, place: Place, pipeline: Pipeline | None) -> str:

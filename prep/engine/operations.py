@@ -76,10 +76,10 @@ def take_back(leg: Leg) -> tuple[Operation, list[str]] | None:
     return going, kept + _bring(leg)
 
 
-def last_said(leg: Leg) -> str:
-    """Return the command of the operation that is not finished; empty where all are."""
+def unfinished(leg: Leg) -> Operation | None:
+    """Return the operation that is not finished and told; None where all are."""
     number = _known(leg)["open"]
-    return loaded(leg.ledger.fact(f"operation:{number}")).said if number else ""
+    return loaded(leg.ledger.fact(f"operation:{number}")) if number else None
 
 
 def mend(leg: Leg) -> list[str]:
@@ -196,10 +196,13 @@ def _replace_texts(leg: Leg, operation: Operation, texts: Iterable[TextFile]) ->
         else:  # a file that is no view of the ledger: nothing is known of it there
             files.write(path, new)
     publish.publish(leg.ledger, outputs)
+    beside = leg.world.folder.sidecars  # an edit that follows meets the files as they are now
     for output in outputs:
         leg.world.on_disk[output.name] = leg.world.outputs[output.name] = output.digest()
+        beside.setdefault(output.name, os.path.relpath(output.path, leg.world.folder.root))
     for path, name in gone:
         publish.remove(leg.ledger, path, name)
+        beside.pop(name, None)
         leg.world.on_disk.pop(name, None)
         leg.world.outputs.pop(name, None)
     return kept

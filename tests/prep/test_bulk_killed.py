@@ -116,3 +116,55 @@ def test_a_killed_edit_is_finished_by_the_next_run(base: Path, tmp_path: Path) -
     assert words_of(base) == words_of(clean)
     assert prep(base, UNDO).returncode == 0
     assert (base / "images/a.txt").read_bytes() == b"\xef\xbb\xbfhat,\r\nbanana"
+
+
+def killed(folder: Path, words: tuple[str, ...]) -> None:
+    """Type a command that is killed before the first text is put in place."""
+    inject = ("-e", "trace=rename", "-e", "inject=rename:signal=KILL:when=1")
+    assert prep(folder, words, ("strace", "-o", os.devnull, *inject)).returncode != 0
+
+
+@needs_strace
+def test_an_edit_that_was_killed_and_is_finished_later_is_told(base: Path) -> None:
+    """Another edit, or the same again, says what it finished, and which texts changed since."""
+    killed(base, EDIT)
+    (base / "images/a.txt").write_text("mine")
+
+    told = prep(base, EDIT)
+
+    said = "prep edit images --replace '(.)a' '\\1aa' --caption 'the same'"
+    assert (told.returncode, told.stderr) == (4, "")
+    assert told.stdout == (
+        f"finished `{said}`, which was stopped before\n  kept `a.txt`: it was changed since\n"
+    )
+    assert (base / "images/a.txt").read_text() == "mine"
+
+
+@needs_strace
+def test_an_edit_that_follows_a_killed_one_builds_on_it(base: Path) -> None:
+    """Another edit of the same texts first finishes the killed one, says so, and goes on there."""
+    killed(base, ("edit", "images", "--add", "hat"))
+
+    other = prep(base, ("edit", "images", "--add", "scarf"))
+
+    assert other.returncode == 0
+    assert other.stdout.startswith("finished `prep edit images --add hat`, which was stopped")
+    assert (base / "images/b.txt").read_text() == "hat, scarf\n"
+    assert [prep(base, UNDO).returncode for _ in range(2)] == [0, 0]
+    assert not (base / "images/b.txt").exists()
+    assert (base / "images/a.txt").read_bytes() == b"\xef\xbb\xbfhat,\r\nbanana"
+
+
+@needs_strace
+def test_an_edit_typed_after_a_killed_undo_of_it_is_done(base: Path) -> None:
+    """The same command after an undo that was killed: it was taken back, and is done again."""
+    assert prep(base, EDIT).returncode == 0
+    wanted = words_of(base)
+    killed(base, UNDO)
+
+    told = prep(base, EDIT)
+
+    assert told.returncode == 0
+    assert told.stdout.startswith("took back `prep edit images ")
+    assert "`images`: 2 pictures, 2 changed\n" in told.stdout
+    assert words_of(base) == wanted
