@@ -48,8 +48,8 @@ def scan(root: Path, text_suffixes: tuple[str, ...]) -> Folder:
     """Return what lies in `root`, in the order of keys.
 
     Hidden names, links and anything but regular files are passed over; links and special files
-    that look like pictures are named as faulty, those that look like sidecars are noted. Twins that differ only in Unicode form or case
-    are faulty, all but the first.
+    that look like pictures are named as faulty, those that look like sidecars are noted. Twins
+    that differ only in Unicode form or case are faulty, all but the first.
 
     Raises:
         DatasetError: `root` is not a folder that can be read.
