@@ -15,8 +15,8 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from prep.errors import ConfigError, MachineError, UserError
+from tagger_models.address import KEY_VARIABLE
 
-KEY_VARIABLE = "PREP_API_KEY"
 _TRIES = 4
 _LONGEST_WAIT_S = 120.0  # a server that asks for more is asked again by the next run
 _CONNECT_S = 10.0
@@ -31,7 +31,7 @@ class Server:
     """Where questions go.
 
     Attributes:
-        url: Base address, checked: `checked_url`.
+        url: Base address, checked: `address.checked_url`.
         model: As the server names it.
         key: Sent to this server alone, shown and written nowhere; empty for none.
         timeout_s: How long one answer may take.
@@ -70,30 +70,6 @@ class _Reply:
     status: int
     headers: Mapping[str, str]
     body: bytes
-
-
-def checked_url(url: str) -> str:
-    """Return the base address of a server, without what follows it in requests.
-
-    Raises:
-        ConfigError: It is no such address, or holds a password, which would be written down.
-    """
-    try:
-        parts = urlsplit(url.strip())
-        good = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
-    except ValueError:
-        good, parts = False, urlsplit("")
-    if not good:
-        raise ConfigError(
-            f"`{url}` is no address of a server", "write it like `http://localhost:1234/v1`"
-        )
-    if parts.username or parts.password or parts.query or parts.fragment:
-        raise ConfigError(
-            "the address of the server has more than host and path",
-            f"put a key into the environment variable {KEY_VARIABLE}, not into the address",
-        )
-    path = parts.path.rstrip("/").removesuffix("/chat/completions")
-    return f"{parts.scheme}://{parts.netloc}{path}"
 
 
 def chat(
@@ -167,7 +143,13 @@ def _request(server: Server, method: str, path: str, body: bytes = b"") -> _Repl
                 if len(whole) > _LARGEST_ANSWER:
                     raise _endless()
             return _Reply(response.status_code, response.headers, bytes(whole))
-    except (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.UnsupportedProtocol) as error:
+    except (
+        httpx2.ConnectError,
+        httpx2.ConnectTimeout,
+        httpx2.UnsupportedProtocol,
+        httpx2.InvalidURL,
+        UnicodeError,  # a name that cannot be looked up
+    ) as error:
         raise _NoServerError(_plain(error)) from None
     except httpx2.TimeoutException:
         raise _slow(server) from None

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 from prep.errors import ConfigError, MachineError
 from prep.models import Ask
-from tagger_models.asking import Server, UnansweredError, chat, checked_url
+from tagger_models.address import checked_key, checked_url
+from tagger_models.asking import Server, UnansweredError, chat
 from tagger_models.captions import DEFAULT, Answer, Decoding, End, Trouble
 from tagger_models.templates import PRESETS
 
@@ -160,6 +161,10 @@ def _whole(text: str) -> str:
 
 
 def open_endpoint(url: str, model: str, key: str, timeout_s: float, image_size: int) -> Any:
-    """Return the captioner of a server; nothing is asked of it yet."""
-    server = Server(checked_url(url), model, key, timeout_s)
+    """Return the captioner of a server; nothing is asked of it yet.
+
+    Raises:
+        ConfigError: The address or the key is none.
+    """
+    server = Server(checked_url(url), model, checked_key(key), timeout_s)
     return EndpointCaptioner(server, image_size)

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from prep.errors import ConfigError, MachineError, UserError
-from tagger_models.asking import Server, UnansweredError, chat, checked_url
+from prep.errors import MachineError, UserError
+from tagger_models.asking import Server, UnansweredError, chat
 from tests.tagger_models.model_server import Act, says, serving
 
 PAYLOAD = {"model": "cat-vl", "messages": []}
@@ -266,46 +266,6 @@ def test_nothing_is_left_open() -> None:
     assert threading.active_count() == before
 
 
-@pytest.mark.parametrize(
-    ("url", "base"),
-    [
-        ("http://localhost:1234/v1", "http://localhost:1234/v1"),
-        (" https://api.example.test/v1/ ", "https://api.example.test/v1"),
-        ("http://[::1]:8000", "http://[::1]:8000"),
-        ("http://10.0.0.2/v1/chat/completions", "http://10.0.0.2/v1"),
-    ],
-)
-def test_addresses(url: str, base: str) -> None:
-    """An address is taken as people copy it."""
-    assert checked_url(url) == base
-
-
-@pytest.mark.parametrize(
-    "url", ["localhost:1234/v1", "", "ftp://a/v1", "http://", "http://[", "http://a:b/v1", "a b"]
-)
-def test_what_is_no_address(url: str) -> None:
-    """What is no address is told with one that is."""
-    with pytest.raises(ConfigError) as told:
-        checked_url(url)
-
-    assert str(told.value) == f"`{url}` is no address of a server"
-    assert told.value.hint == "write it like `http://localhost:1234/v1`"
-
-
-@pytest.mark.parametrize(
-    "url", ["http://me:pass@host/v1", "https://host/v1?key=1", "http://host/v1#x"]
-)
-def test_an_address_holds_no_password(url: str) -> None:
-    """What would be written down with the address is refused, and not repeated."""
-    with pytest.raises(ConfigError) as told:
-        checked_url(url)
-
-    assert str(told.value) == "the address of the server has more than host and path"
-    assert told.value.hint == (
-        "put a key into the environment variable PREP_API_KEY, not into the address"
-    )
-
-
 @given(st.binary(max_size=200), st.sampled_from([200, 201, 302, 404, 500]))
 @settings(max_examples=12, deadline=None, suppress_health_check=list(HealthCheck))
 def test_any_reply_is_an_answer_or_told(body: bytes, status: int) -> None:
@@ -315,3 +275,9 @@ def test_any_reply_is_an_answer_or_told(body: bytes, status: int) -> None:
 
     assert message
     assert "\n" not in message
+
+
+def test_a_name_that_cannot_be_looked_up_is_no_pictures_fault() -> None:
+    """What a library says of an address it cannot use is told as a server that is not there."""
+    with pytest.raises(MachineError, match=r"no server answers at `http://a\.\.b`"):
+        chat(Server("http://a..b", "m"), {}, lambda _: None)
