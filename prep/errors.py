@@ -73,9 +73,13 @@ def no_such(kind: str, name: str, known: Iterable[str]) -> ConfigError:
 
 
 def nearest(name: str, known: Iterable[str]) -> str:
-    """Return the hint for a misspelt name: the nearest known one, else a dozen of them."""
+    """Return the hint for a misspelt name: the nearest known one, else a dozen of them.
+
+    One that differs in capitals alone is the nearest.
+    """
     names = sorted(known)
-    near = get_close_matches(name, names, n=1)
+    near = [one for one in names if one.lower() == name.lower()]
+    near = near or get_close_matches(name, names, n=1)
     if near:
         return f"did you mean `{near[0]}`?"
     more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""

@@ -62,3 +62,11 @@ def test_a_rating_has_no_threshold() -> None:
     assert chosen(labels, OWN, NOTHING, "general=0.5").of_categories["general"] == 0.5
     with pytest.raises(ConfigError, match="knows no tag or category `sensitive`"):
         chosen(labels, OWN, NOTHING, "sensitive=0.5")
+
+
+def test_a_tag_in_other_capitals_is_the_nearest() -> None:
+    """A name that differs in capitals alone, in however many, is hinted at."""
+    with pytest.raises(ConfigError) as raised:
+        chosen(LABELS, OWN, NOTHING, "SMILE=0.5")
+
+    assert raised.value.hint == "did you mean `smile`?"
