@@ -10,7 +10,6 @@ import pytest
 
 from prep.cli import main
 from prep.models import Models
-from prep.models import Models
 from tests.prep.projects import CORRUPT, FANNED, NAMES, Project, new_project
 
 Draw = Callable[..., Path]
@@ -91,12 +90,6 @@ def built_once(home: Path, finished: Path) -> BuiltOnce:
         return home
 
     return built
-
-
-@pytest.fixture
-def models(tmp_path: Path) -> Models:
-    """Return the models of a person without a network."""
-    return Models(tmp_path / "home", offline=True, hub_cache=tmp_path / "cache")
 
 
 @pytest.fixture(scope="session")
