@@ -111,7 +111,7 @@ class FolderTarget:
     def _file(self, leg: Leg, change: Change, field: str, suffix: str) -> TextFile:
         name, before = leg.world.sidecar(change.key, suffix), None
         if name in leg.world.folder.sidecars:
-            before = Path(leg.world.sidecar_file(change.key, suffix)).read_bytes()
+            before = _bytes_of(Path(leg.world.sidecar_file(change.key, suffix)))
             if digest_bytes(before) != leg.world.on_disk.get(name):
                 raise DatasetError(f"`{name}` was edited just now", "run the same command again")
         after = tags.encoded(self._text(change, field, before))
@@ -214,6 +214,16 @@ def meta_target(
     if state is None and found.state is not None:
         state = Path(os.path.normpath(path.parent / found.state))
     return MetaTarget(path, orders.known_place(root, state, pipeline), tagger)
+
+
+def _bytes_of(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise DatasetError(
+            f"`{os.path.relpath(path)}` cannot be read: {error.strerror}",
+            "close what holds it, or make it readable, then run the same command again",
+        ) from None
 
 
 def _plain(value: Any) -> Any:

@@ -2,7 +2,7 @@
 
 import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -80,21 +80,26 @@ def snapshot(state: Path) -> Ledger:
     path = state / _NAME
     if not path.exists():
         return _in_memory(state)
-    try:
-        database = sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)
-    except sqlite3.OperationalError:
-        return _in_memory(state)
+    # SQLite keeps a file beside the ledger while it reads. Where none can be made, in a read-only
+    # folder, a ledger that nobody was writing is read as it lies there.
+    wal = path.with_name(f"{path.name}-wal")
+    at_rest = not wal.exists() or not wal.stat().st_size
+    for mode in ["ro", "ro&immutable=1"][: 1 + at_rest]:
+        with suppress(sqlite3.DatabaseError):
+            return Ledger(state, _read_only(path, state, mode))
+    return _in_memory(state)
+
+
+def _read_only(path: Path, state: Path, mode: str) -> sqlite3.Connection:
+    database = sqlite3.connect(f"{path.resolve().as_uri()}?mode={mode}", uri=True)
     try:
         _check_length(path)
         _check_version(database, state)
         database.execute("SELECT count(*) FROM facts")
-    except sqlite3.DatabaseError:
-        database.close()
-        return _in_memory(state)
-    except DatasetError:
+    except BaseException:
         database.close()
         raise
-    return Ledger(state, database)
+    return database
 
 
 def _in_memory(state: Path) -> Ledger:

@@ -245,13 +245,17 @@ def published_copy(digest: str) -> str:
 def _read_sidecars(world: World) -> None:
     machines: frozenset[str] | None = None
     for suffix, name in world.place.sidecars.items():
-        for key in list(world.digests):  # a sidecar that is no text takes its picture out
+        for key in list(world.digests):  # a sidecar that cannot be read takes its picture out
             path = scan.stem(key) + suffix
             if path in world.folder.linked:
                 world.faulty[key] = f"`{path}` is a link: copy the text itself into the folder"
                 del world.digests[key]
                 continue
             found, wrote = world.on_disk.get(path), world.outputs.get(path)
+            if found is None and path in world.folder.sidecars and key not in world.clashing:
+                world.faulty[key] = f"`{path}` cannot be read, or changes while it is read"
+                world.digests.pop(key, None)  # it is not absent: what it says is not known
+                continue
             if found == wrote or key in world.clashing:
                 continue
             machines = moved.machine_texts(world) if machines is None else machines
@@ -268,7 +272,7 @@ def _merge_sidecar(world: World, key: str, name: str, path: str) -> None:
     """Let one sidecar say what a person wrote into it, against what we know of it."""
     wrote, found = world.outputs.get(path), world.on_disk.get(path)
     edit = world.edits.get((key, name))
-    ours = _sidecar_digest(edit) if edit else wrote
+    ours = (edit.file or digest_bytes(tags.encoded(str(edit.value)))) if edit else wrote
     by_person = edit is not None and edit.source != INHERITED
     verdict = merged(wrote, found, ours, by_person).verdict
     if verdict is Verdict.BACK:
@@ -294,7 +298,3 @@ def _adopt(world: World, key: str, name: str, path: str) -> None:
         return
     world.edits[key, name] = Edit(text, path, found)
     world.outputs[path] = found
-
-
-def _sidecar_digest(edit: Edit) -> str:
-    return edit.file or digest_bytes(tags.encoded(str(edit.value)))

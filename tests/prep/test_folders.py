@@ -42,14 +42,66 @@ def run_under(prefix: list[str], home: Path, *words: str) -> "subprocess.Complet
     )
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="POSIX permissions")
-def test_a_read_only_folder(draw: Draw, home: Path) -> None:
+@pytest.fixture
+def mortal() -> list[str]:
+    """Return the words before a command that let file permissions hold for it."""
+    if sys.platform == "win32":
+        pytest.skip("POSIX permissions")
+    if os.geteuid() != 0:
+        return []
+    if shutil.which("setpriv") is None:  # root may do anything, unless it gives that up
+        pytest.skip("root, and no setpriv to stop being it")
+    rights = "-dac_override,-dac_read_search"
+    return ["setpriv", f"--bounding-set={rights}", f"--inh-caps={rights}"]
+
+
+def test_a_text_that_cannot_be_read_is_not_taken_for_deleted(
+    draw: Draw, home: Path, mortal: list[str]
+) -> None:
+    """A text that another program holds is never replaced: its picture waits, the text stays."""
+    drawn(draw)
+    text = home / "raw/0.txt"
+    text.write_text("my own words")
+    tag = ("tag", "raw", "--model", "tiny")
+    assert run_under(mortal, home, *tag).returncode == 0
+    text.chmod(0)
+
+    held = run_under(mortal, home, *tag)
+    edit = run_under(mortal, home, "edit", "raw", "--add", "hat")
+
+    text.chmod(0o644)
+    why = "failed: 0.png: `0.txt` cannot be read, or changes while it is read"
+    assert held.returncode == edit.returncode == 3
+    assert why in held.stdout
+    assert why in edit.stdout
+    assert text.read_text() == "my own words"
+    assert run_under(mortal, home, *tag).returncode == 0
+    assert text.read_text() == "my own words"
+    said = run_under(mortal, home, "why", "0.png", "--in", "raw").stdout
+    assert "tags: yours, from 0.txt: my own words" in said
+
+
+def test_a_read_only_folder_is_looked_at_as_it_is(
+    draw: Draw, home: Path, mortal: list[str]
+) -> None:
+    """Where not even `.prep` can be written, what only looks tells the same as before."""
+    drawn(draw)
+    assert run_under(mortal, home, "tag", "raw", "--model", "tiny").returncode == 0
+    looks = [("tags", "raw"), ("status", "--in", "raw"), ("edit", "raw", "--where", "tags>0")]
+    before = [run_under(mortal, home, *look).stdout for look in looks]
+    for left in (home / "raw/.prep").glob("ledger.sqlite-*"):  # as a run leaves it that was closed
+        left.unlink()
+    (home / "raw/.prep").chmod(0o555)
+
+    found = [run_under(mortal, home, *look).stdout for look in looks]
+
+    (home / "raw/.prep").chmod(0o755)
+    assert found == before
+    assert "0 tags" not in before[0]
+
+
+def test_a_read_only_folder(draw: Draw, home: Path, mortal: list[str]) -> None:
     """Row 65: the message names --state; with it, nothing is written there."""
-    mortal: list[str] = []
-    if os.geteuid() == 0:  # root may write anywhere, unless it gives that up
-        if shutil.which("setpriv") is None:
-            pytest.skip("root, and no setpriv to stop being it")
-        mortal = ["setpriv", "--bounding-set=-dac_override", "--inh-caps=-dac_override"]
     drawn(draw)
     before = tree(home / "raw")
     (home / "raw").chmod(0o555)
