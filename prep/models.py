@@ -146,15 +146,11 @@ class Models:
         """
         top = found.path if found.path.is_dir() else found.path.parent
         each = {
-            path.relative_to(top).as_posix(): self._file_digest(path) for path, _, _ in found.files
+            path.relative_to(top).as_posix(): self.file_digest(path) for path, _, _ in found.files
         }
         self._check_pins(found, each)
         whole = each | ({"": found.ask.facts} if found.ask.facts else {})
         return files.digest_bytes(files.canonical(whole).encode())
-
-    def file_digest(self, path: Path) -> str:
-        """Return the SHA-256 of one file, from memory where the file is unchanged."""
-        return self._file_digest(path)
 
     def known(self, found: Found) -> bool:
         """Return whether `digest` would read no large file."""
@@ -234,7 +230,8 @@ class Models:
             f"{path.resolve()}|{stat.st_size}|{stat.st_mtime_ns}|{stat.st_ctime_ns}|{stat.st_ino}"
         )
 
-    def _file_digest(self, path: Path) -> str:
+    def file_digest(self, path: Path) -> str:
+        """Return the SHA-256 of one file, from memory where the file is unchanged."""
         key = self._cache_key(path)
         known = self._cached()
         if key in known:
