@@ -1,11 +1,13 @@
 """Digests of files, cheaply: what did not change since it was last read is not read again."""
 
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from sys import intern
 
 from prep.engine import scan
 from prep.engine.ledger import Ledger, Stat
+from prep.errors import DatasetError
 
 
 class Digests:
@@ -54,3 +56,20 @@ class Digests:
         self._read[path] = (*found, scan.racy(found[0], self._now))
         self.news.append((path, *self._read[path]))
         return found[1]
+
+
+def of_file(path: Path, digests: Digests) -> str | None:
+    """Return the SHA-256 of a file's bytes, or None where there is none.
+
+    Raises:
+        DatasetError: It is there and cannot be read: it may hold what a person wrote.
+    """
+    if not path.exists():
+        return None
+    found = digests.of(str(path.absolute()))
+    if found is None:
+        raise DatasetError(
+            f"`{os.path.relpath(path)}` cannot be read, or changes while it is read",
+            "close what holds it, or make it readable, then run the same command again",
+        )
+    return found

@@ -8,7 +8,7 @@ from typing import Any
 from prep import dataset
 from prep.chain import LINKS, link_of
 from prep.dataset import PERSONS, Dataset, Sample
-from prep.engine.digests import Digests
+from prep.engine.digests import Digests, of_file
 from prep.engine.ledger import Edit
 from prep.engine.world import DROP, World, published_copy
 from prep.errors import DatasetError
@@ -43,7 +43,7 @@ def _edits(path: Path, world: World, digests: Digests) -> dict[tuple[str, str], 
     """Return what a person changed in one file since we wrote it, under the names of today."""
     name = world.place.name(path)
     wrote = world.outputs.get(name)
-    found = digests.of(str(path.absolute())) if path.exists() else None
+    found = of_file(path, digests)
     if found is not None:
         world.on_disk[name] = found
     if found is None or wrote is None or found == wrote:

@@ -8,6 +8,7 @@ from typing import Any
 from prep import __version__
 from prep.chain import link_before, link_of
 from prep.engine import fanout, publish
+from prep.engine.digests import of_file
 from prep.engine.leg import Leg, large_file
 from prep.engine.plan import Step, set_inputs
 from prep.engine.recipe import Made, Why, why_stale
@@ -89,7 +90,7 @@ def publish_view(leg: Leg, step: Step, report: Report) -> bool:
 
 
 def _found(leg: Leg, file: Path) -> str | None:
-    return leg.digests.of(str(file.absolute())) if file.exists() else None
+    return of_file(file, leg.digests)
 
 
 def _is_persons(leg: Leg, stage: Stage, found: str | None) -> bool:

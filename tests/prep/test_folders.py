@@ -81,6 +81,33 @@ def test_a_text_that_cannot_be_read_is_not_taken_for_deleted(
     assert "tags: yours, from 0.txt: my own words" in said
 
 
+VIEWS = [("raw/tags.csv", ("tag", "raw", "--model", "tiny")), ("meta.json", ("edit", "raw"))]
+
+
+@pytest.mark.parametrize(("name", "words"), VIEWS, ids=["sheet", "dataset file"])
+def test_a_view_that_cannot_be_read_is_not_written_over(
+    draw: Draw, home: Path, mortal: list[str], name: str, words: tuple[str, ...]
+) -> None:
+    """A sheet or dataset file that another program holds may be edited: the run stops, it stays."""
+    drawn(draw)
+    assert run_under(mortal, home, "tag", "raw", "--model", "tiny").returncode == 0
+    assert run_under(mortal, home, "edit", "raw").returncode == 0
+    edited = (home / name).read_bytes().replace(b"general", b"safe").replace(b"1.0", b"2.0")
+    (home / name).write_bytes(edited)
+    (home / name).chmod(0)
+    draw("raw/new.png")
+
+    told = run_under(mortal, home, *words)
+
+    (home / name).chmod(0o644)
+    assert told.returncode == 1
+    assert told.stderr == (
+        f"error: `{name}` cannot be read, or changes while it is read\n"
+        "hint: close what holds it, or make it readable, then run the same command again\n"
+    )
+    assert (home / name).read_bytes() == edited
+
+
 def test_a_read_only_folder_is_looked_at_as_it_is(
     draw: Draw, home: Path, mortal: list[str]
 ) -> None:
