@@ -106,8 +106,18 @@ def resolved(value: str, folder: Path) -> str:
     """Return a value that may be a path: absolute where it is one, else as it was written."""
     if not value or value == "tiny":
         return value
-    path = folder / Path(value).expanduser()
+    path = _path_of(value, folder)
     return path.as_posix() if path.exists() else value
+
+
+def _path_of(value: str, folder: Path) -> Path:
+    try:
+        path = folder / Path(value).expanduser()
+        path.exists()
+    except (OSError, RuntimeError) as error:  # too long; the home of somebody unknown
+        why = getattr(error, "strerror", None) or "nobody here has that name"
+        raise ConfigError(f"`{value}` is no path: {why}", "look at how it is spelt") from None
+    return path
 
 
 def file_text(value: str, folder: Path) -> str:
@@ -118,7 +128,7 @@ def file_text(value: str, folder: Path) -> str:
     """
     if not value:
         return ""
-    path = folder / Path(value).expanduser()
+    path = _path_of(value, folder)
     try:
         return tags.decoded(path.read_bytes())
     except OSError:

@@ -1,5 +1,6 @@
 """`prep caption` with a server: what is asked, kept, told, and never written down."""
 
+import errno
 import os
 import signal
 import subprocess
@@ -341,6 +342,16 @@ def test_drawn_words_are_seeded_by_the_picture(raw: Path, prep: Prep, server: Se
             ("--prompt", "x", "--preset", "style"),
             "`prompt` and `preset` both say what is asked",
             "leave one of the two out",
+        ),
+        (
+            ("--model", "~nobody-of-that-name/blip"),
+            "`~nobody-of-that-name/blip` is no path: nobody here has that name",
+            "look at how it is spelt",
+        ),
+        (
+            ("--model", "a" * 300),
+            f"`{'a' * 300}` is no path: {os.strerror(errno.ENAMETOOLONG)}",
+            "look at how it is spelt",
         ),
         (
             ("--preset", "long"),
