@@ -3,6 +3,7 @@
 Knows no command by name; `prep` and `train` both run their Typer app through it.
 """
 
+import errno
 import re
 import signal
 import subprocess
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
 INTERRUPTED = 130
 TERMINATED = 143
+_LONG = 255  # bytes of a name on the file systems that people have
 _STOPPED = "stopped; run the same command to go on"
 
 
@@ -51,6 +53,11 @@ def run_app(app: "typer.Typer", args: Sequence[str] | None, prog: str) -> None:
         raise SystemExit(_show_refusal(error, prog)) from None
     except (Abort, KeyboardInterrupt):
         code = INTERRUPTED
+    except OSError as error:
+        if error.errno != errno.ENAMETOOLONG:
+            raise
+        console.show_error(_too_long(str(error.filename)), sys.stderr)
+        raise SystemExit(UserError.exit_code) from None
     if code == INTERRUPTED:  # Typer turns Ctrl-C into this code
         console.Console(err=sys.stderr).note(_STOPPED)
     raise SystemExit(code if isinstance(code, int) else 0)
@@ -104,6 +111,16 @@ def _show_refusal(error: "TyperException", prog: str) -> int:
     near = _near(error, context)
     console.show_error(UsageError(_plain(message), near or place), sys.stderr)
     return error.exit_code
+
+
+def _too_long(path: str) -> UserError:
+    """Return the error for a path that no disk takes, whoever was the first to look for it."""
+    longest = max(path.split("/"), key=len)
+    name = longest if len(longest.encode()) > _LONG else path
+    return UserError(
+        f"the name `{name[:40]}...` has {len(name)} characters, more than a disk takes",
+        "look for a word that ran into the next one",
+    )
 
 
 def _is_name(error: "TyperException") -> bool:

@@ -129,6 +129,20 @@ def test_sigterm_ends_with_143_and_clears_up(capsys: pytest.CaptureFixture[str])
     assert capsys.readouterr() == ("", "stopped; run the same command to go on\n")
 
 
+def test_a_name_that_no_disk_takes_is_two_lines(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    """Whichever file a command looks for first, a name of over 255 characters is no traceback."""
+    with pytest.raises(SystemExit) as ended:
+        run_app(_app((tmp_path / ("x" * 300) / "y").mkdir), ["lift"], "crane")
+
+    assert ended.value.code == 1
+    assert capsys.readouterr().err == (
+        f"error: the name `{'x' * 40}...` has 300 characters, more than a disk takes\n"
+        "hint: look for a word that ran into the next one\n"
+    )
+
+
 def test_a_bug_keeps_its_traceback() -> None:
     """An exception that nobody foresaw is not turned into two lines."""
     with pytest.raises(ZeroDivisionError):
