@@ -46,12 +46,16 @@ def moved(cells: Sequence[tuple[Hashable, Hashable]]) -> int:
     """Return how many cells say what another one said; 0 where a person may have typed them.
 
     Two at least, and more than half: the others were typed, or fell out of the column. Emptied
-    and filled cells are never more than half.
+    and filled cells are never more than half. What several of them said says nothing: of `1girl`
+    a person may make `1girl, solo` in one half of a sheet, and of that something else in the other.
 
     Args:
         cells: (what was exported, what is there) of every edited cell.
     """
     before, after = Counter(was for was, _ in cells), Counter(now for _, now in cells)
+    if before != after:  # else all of them changed places, and nothing was typed
+        cells = [(was, now) for was, now in cells if before[was] == 1]
+        before, after = Counter(was for was, _ in cells), Counter(now for _, now in cells)
     count = (before & after).total()
     return count if count >= _LEAST_MOVED and 2 * count > len(cells) else 0
 

@@ -165,8 +165,7 @@ def test_a_folder_of_something_else(models: Models, tmp_path: Path) -> None:
     message, hint = told(models, at(tmp_path / "pictures"))
 
     assert message == (
-        f"`{tmp_path / 'pictures'}` is not a tagger: "
-        "it has none of model.safetensors, labels.csv"
+        f"`{tmp_path / 'pictures'}` is not a tagger: it has none of model.safetensors, labels.csv"
     )
     assert hint == "name a tagger's folder, a hub id, or `tiny`"
 

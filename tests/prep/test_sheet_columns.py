@@ -95,6 +95,7 @@ def test_typed_cells_are_no_moved_ones() -> None:
     assert moved([("a", "x"), ("b", "x"), ("c", "x")]) == 0
     assert moved([("", "x"), ("", "y"), ("b", ""), ("c", ""), ("d", "")]) == 0
     assert moved([("a", "b"), ("b", "a"), ("c", "x"), ("d", "y")]) == 0
+    assert moved([("a", "b")] * 5 + [("b", "c")] * 5 + [("c", "d")] * 5) == 0
     assert moved([("a", "b"), ("a", "b"), ("b", "a"), ("b", "a")]) == 4
 
 
