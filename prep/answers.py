@@ -15,7 +15,7 @@ from prep.chain import link_of
 from prep.command import run_child
 from prep.config import Pipeline
 from prep.console import Console
-from prep.engine import explain, fanout
+from prep.engine import again, explain, fanout
 from prep.engine.ledger_file import opened, snapshot
 from prep.engine.leg import Context, Leg, Order, asked_names, open_leg
 from prep.engine.lock import held
@@ -142,18 +142,24 @@ def status(folder: Path, place: Any, context: Context) -> int:
 
 
 def reset(folder: Path, key: str, place: Any, context: Context) -> int:
-    """Give every field that a person wrote for a sample back to the machine."""
+    """Give what a person wrote for a sample back to the machine, and forget what failed."""
     with held(place.state), opened(place.state) as ledger:
         leg = open_leg(Order(place, ()), context, ledger)
         own = [at for at, edit in leg.world.edits.items() if edit.source != INHERITED]
-        if key not in {at for at, _ in own}:
+        fields = [field for at, field in own if at == key]
+        stages = again.failed(leg, key)
+        if not fields and not stages:
             raise _nothing_to_reset(leg, key, {at for at, _ in own})
         remember(leg)
         with ledger.batch():
-            for at, field in own:
-                if at == key:
-                    ledger.edit(at, field, None)
-    context.console.say(f"`{key}` is the machine's again; the next run writes it anew")
+            for field in fields:
+                ledger.edit(key, field, None)
+            for name in stages:
+                ledger.forget(name, [key])
+    if fields:
+        context.console.say(f"`{key}` is the machine's again; the next run writes it anew")
+    if stages:
+        context.console.say(f"`{key}`: the next run tries again: {', '.join(stages)}")
     return 0
 
 
@@ -180,7 +186,7 @@ def _nothing_to_reset(leg: Leg, key: str, known: set[str]) -> ConfigError:
             f"give that one back: `prep reset {told['key']} --in {folder}`",
         )
     return ConfigError(
-        f"nothing of `{key}` was written by a person",
+        f"nothing of `{key}` was written by a person, and nothing failed",
         nearest(key, known) if known else "there is nothing to give back in this folder",
     )
 

@@ -93,7 +93,7 @@ def reset(
     state: State = None,
     pipelines: Pipelines = None,
 ) -> int:
-    """Give a picture's edited fields back to the machine; the next run writes them anew."""
+    """Give a picture's edited fields back to the machine, and forget what failed for it."""
     from prep import answers
 
     found = _dataset(folder, pipelines)

@@ -24,7 +24,7 @@ from tagger_models.cleanup_patterns import (
 _SHOWN = 80
 _NEAR_WORDS = 2000  # a loop is looked for in as many last words
 _LONGEST_LOOP = 200  # words
-_ASK_OTHERWISE = "ask otherwise with `--prompt`, or write the caption yourself"
+_ASK_OTHERWISE = "ask otherwise (`--prompt`), the same again (`prep reset`), or write it yourself"
 _GIVE_ROOM = "give it room: a larger `--max-new-tokens`"
 
 

@@ -232,9 +232,8 @@ class Ledger:
             return
         row = (key, field, canonical(edit.value), edit.source, edit.file)
         self._sql.execute("REPLACE INTO edits VALUES(?, ?, ?, ?, ?)", row)
-        self._log(
-            {"edit": [key, field], "value": edit.value, "from": edit.source, "file": edit.file}
-        )
+        told = {"edit": [key, field], "value": edit.value, "from": edit.source, "file": edit.file}
+        self._log(told)
 
     def intend(self, path: str, digest: str) -> None:
         """Say, before it happens, that these bytes will stand at this path."""
@@ -256,10 +255,11 @@ class Ledger:
         self._sql.execute("DELETE FROM intents WHERE path IS NOT NULL")
 
     def forget(self, stage: str, keys: Iterable[str]) -> None:
-        """Forget the results of one stage for some keys."""
-        self._sql.executemany(
-            "DELETE FROM results WHERE stage = ? AND key = ?", ((stage, key) for key in keys)
-        )
+        """Forget the results of one stage for some keys, and that their recipes ever gave one."""
+        same = "(SELECT stage, inputs FROM results WHERE stage = ? AND key = ?)"
+        for key in keys:
+            self._sql.execute(f"DELETE FROM past WHERE (stage, inputs) IN {same}", (stage, key))  # noqa: S608
+            self._sql.execute("DELETE FROM results WHERE stage = ? AND key = ?", (stage, key))
 
     def rename(self, old: str, new: str) -> None:
         """Let everything known of a key belong to another one: its picture was renamed."""

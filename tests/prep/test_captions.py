@@ -18,7 +18,7 @@ ROOT = Path(__file__).resolve().parents[2]
 KEY = "sk-secret-0123456789"
 Prep = Callable[..., Any]
 Draw = Callable[..., Path]
-HINT = "ask otherwise with `--prompt`, or write the caption yourself"
+HINT = "ask otherwise (`--prompt`), the same again (`prep reset`), or write it yourself"
 
 
 def colour(asked: Asked) -> int:
@@ -109,6 +109,31 @@ def test_a_refusal_is_no_caption(raw: Path, prep: Prep) -> None:
     assert count == 6
     assert len(server.asked) == 12
     assert set(captions(raw)) == {"0", "1", "2", "3", "4", "5"}
+
+
+def test_a_refusal_is_asked_again_alone(raw: Path, prep: Prep) -> None:
+    """After `prep reset KEY` the next run asks for that picture, and for no other."""
+    shy = [True]
+
+    def plan(_: int, asked: Asked) -> Act:
+        return says("" if shy[0] and colour(asked) < 2 else "A cat.")
+
+    with serving(plan) as server:
+        assert prep(*words(server)).code == 3
+        shy[0] = False
+        said = prep("reset", "1.png", "--in", "raw")
+        later = prep(*words(server))
+
+    assert (said.code, said.out) == (
+        0,
+        "`1.png`: the next run tries again: caption, caption_text\n",
+    )
+    assert len(server.asked) == 7
+    assert told_why(later) == [
+        "failed: 0.png: the captioner answered nothing",
+        f"hint: {HINT}",
+    ]
+    assert set(captions(raw)) == {"1", "2", "3", "4", "5"}
 
 
 def test_why_tells_a_refusal_on_one_line(raw: Path, prep: Prep) -> None:

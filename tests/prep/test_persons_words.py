@@ -147,7 +147,8 @@ def test_reset_gives_a_picture_back_to_the_machine(project: Path, prep: Callable
     assert Path("images/b.txt").read_bytes() == machine["b"]
     assert Path("images/c.txt").read_text() == "mine c"
     assert prep("reset", "b.png").err == (
-        "error: nothing of `b.png` was written by a person\nhint: did you mean `c.png`?\n"
+        "error: nothing of `b.png` was written by a person, and nothing failed\n"
+        "hint: did you mean `c.png`?\n"
     )
 
 

@@ -35,7 +35,7 @@ HUB = "https://huggingface.co"
         (
             "reset a.png --in raw",
             1,
-            "nothing of `a.png` was written by a person",
+            "nothing of `a.png` was written by a person, and nothing failed",
             "there is nothing to give back in this folder",
         ),
         (

@@ -240,7 +240,7 @@ def test_the_rules_together() -> None:
     assert cleaned(answer, "sks cat,", ("watermark",)) == "sks cat, A cat on a mat. It sleeps."
 
 
-ASK = "ask otherwise with `--prompt`, or write the caption yourself"
+ASK = "ask otherwise (`--prompt`), the same again (`prep reset`), or write it yourself"
 
 
 @pytest.mark.parametrize(

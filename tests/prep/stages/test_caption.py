@@ -148,7 +148,7 @@ def test_a_caption_is_made_of_an_answer() -> None:
         return TEXT.run({"text": text, "end": end.value}, params)
 
     assert made("Sure! A cat. A logo. It sle", End.CUT) == "sks, A cat."
-    hint = "ask otherwise with `--prompt`, or write the caption yourself"
+    hint = "ask otherwise (`--prompt`), the same again (`prep reset`), or write it yourself"
     assert made("") == Failed("the captioner answered nothing", hint)
     assert made("No.", End.REFUSED) == Failed("the captioner refused: `No.`", hint)
     assert made("A c\x00at\x1b[0m \ud800on\na mat\x07.") == "sks, A cat[0m on a mat."
