@@ -4,6 +4,7 @@ Knows no file and no format. A rule changed here raises `prep.images.VERSION`.
 """
 
 import math
+from functools import cache
 from io import BytesIO
 from typing import TYPE_CHECKING, Any, cast
 
@@ -134,13 +135,18 @@ def _by_profile(
     transform = ImageCms.buildTransform(profile, srgb, plain.mode, "RGB")
     if space == "RGB":
         # Most profiles are sRGB by another name; converting would only add rounding.
-        levels = range(0, 256, 15)
-        grid = bytes(level for r in levels for g in levels for b in levels for level in (r, g, b))
-        probe = Image.frombytes("RGB", (18, 18 * 18), grid)
+        probe = Image.frombytes("RGB", (18, 18 * 18), _grid())
         moved = ImageChops.difference(probe, _applied(transform, probe))
         if max(high for _, high in cast("tuple[tuple[int, int], ...]", moved.getextrema())) <= 1:
             return plain
     return _applied(transform, plain)
+
+
+@cache
+def _grid() -> bytes:
+    """Return 18 levels of each channel with each of the others, as RGB."""
+    levels = range(0, 256, 15)
+    return bytes(level for r in levels for g in levels for b in levels for level in (r, g, b))
 
 
 def _applied(transform: "ImageCms.ImageCmsTransform", image: "Image.Image") -> "Image.Image":
