@@ -230,7 +230,8 @@ class _Feed:
         taken = longest = 0
         for place in range(self._at, end):
             self.until(place + 1)
-            taken = 0 if self._kept else taken + 1  # 0xFF waits for its second byte, too
+            if self._kept != b"\xff":  # that one waits for its second byte in any case
+                taken = 0 if self._kept else taken + 1
             longest = max(longest, taken)
         return self.done or longest >= _TAKEN
 

@@ -182,6 +182,7 @@ def test_the_largest_plain_jpegs_are_sound(options: dict[str, object]) -> None:
     assert verdict(data) is None
     if options:
         assert bytes(100_000) in data
+    if "optimize" in options:
         holed = with_hole(data, len(data) - 150, 60)
         assert verdict(holed) is None  # zeros in place of zeros
 
