@@ -27,8 +27,8 @@ def mended(image: Any) -> "Image.Image":
     """Return a loaded TIFF with grey levels and palette as its tags mean them.
 
     White is zero where the tag says so, in 16 bits and floats too; 12 bits run to 4095; a palette
-    of which no number is over 255 is one of 8 bits, as libtiff takes it; 32-bit
-    numbers without a sign run to 4294967295.
+    of which no number is over 255 is one of 8 bits, as libtiff takes it; 32-bit numbers without a
+    sign run to 4294967295.
 
     Raises:
         ValueError: It holds numbers that are not finite.

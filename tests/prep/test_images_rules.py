@@ -6,12 +6,12 @@ import zlib
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from PIL import Image, ImageCms, PngImagePlugin
 
 from prep.images import Unreadable, opened
 from tests.prep.picture_files import bmp, gif, png, tiff, words
-
-ALPHA = np.array([255, 128, 0, 255])
 
 
 def decode(data: bytes) -> tuple[np.ndarray, tuple[str, ...]]:
@@ -42,6 +42,20 @@ def test_a_clear_grey_of_any_depth(depth: int) -> None:
         data = png([levels], depth, 0, (b"tRNS", words(clear)))
         shown = [255 if level == clear else round(level * 255 / top) for level in levels]
         assert red(data) == shown
+
+
+@settings(derandomize=True, max_examples=150, deadline=None)
+@given(st.sampled_from([1, 2, 4, 8, 16]), st.data())
+def test_any_row_of_greys(depth: int, data: st.DataObject) -> None:
+    """Case G1: whatever the row and whatever tRNS says, its low bits name the grey that clears."""
+    top = (1 << depth) - 1
+    levels = data.draw(st.lists(st.integers(0, top), min_size=1, max_size=20))
+    clear = data.draw(st.sampled_from(levels) | st.integers(0, 65535))
+    shown = red(png([levels], depth, 0, (b"tRNS", words(clear))))
+
+    assert shown == [
+        255 if level == clear & top else int(level * 255 / top + 0.5) for level in levels
+    ]
 
 
 def test_the_clear_grey_of_the_report() -> None:
