@@ -16,7 +16,7 @@ from prep.command import run_child
 from prep.config import Pipeline
 from prep.console import Console
 from prep.engine import again, explain, fanout
-from prep.engine.ledger_file import opened, snapshot
+from prep.engine.ledger_file import looked_at, opened
 from prep.engine.leg import Context, Leg, Order, asked_names, open_leg
 from prep.engine.lock import held
 from prep.engine.preview import Coming, coming_of, previewed
@@ -231,14 +231,11 @@ def review_import(sheet: Path, place: Any, context: Context, side: Any = "") -> 
 def _read_only(order: Order, context: Context) -> Iterator[Leg]:
     """Open a leg from a snapshot of the ledger: no lock, no change."""
     context = replace(context, looking=True)
-    ledger = snapshot(order.place.state)
-    try:
+    with looked_at(order.place.state) as ledger:
         leg = fanout.open_source if order.source else open_leg
         opened = leg(order, context, ledger)
         opened.world.known = Known({}, {}, {})  # only a run compares with it
         yield opened
-    finally:
-        ledger.close()
 
 
 def _told(order: Order, report: Report, console: Console) -> int:

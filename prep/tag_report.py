@@ -13,7 +13,7 @@ from prep import booru, dataset, frequency, lint, tags
 from prep.booru import Words
 from prep.concepts import concept_of
 from prep.config import Pipeline, file_text
-from prep.engine.ledger_file import snapshot
+from prep.engine.ledger_file import looked_at
 from prep.engine.leg import Context, Order, open_leg
 from prep.engine.world import Place
 from prep.errors import ConfigError, UsageError, nearest
@@ -111,13 +111,10 @@ def of_meta(path: Path) -> Shown:
 
 def of_folder(place: Place, context: Context) -> Shown:
     """Return what a folder says: tags and captions before the rules, yours where there are some."""
-    ledger = snapshot(place.state)
-    try:
+    with looked_at(place.state) as ledger:
         leg = open_leg(Order(place, ()), replace(context, looking=True), ledger)
         keys = sorted(leg.world.digests.keys() - leg.world.dropped.keys())
         values = {name: {k: leg.values.value(name, k) for k in keys} for name in _FIELDS}
-    finally:
-        ledger.close()
     texts = {key: ", ".join(values["tags"][key] or ()) for key in keys}
     texts |= {f"{key} (caption)": values["caption"][key] for key in keys if values["caption"][key]}
     found = {key: tuple(values["tags"][key] or ()) for key in keys}

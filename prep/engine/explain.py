@@ -136,5 +136,4 @@ def _machine(leg: Leg, stage: Stage, key: str, made: Made | None) -> str:
         return f", made {', '.join(map(os.path.basename, names))}" if names else ""
     if stage.packed or stage.suffix or stage.shape is Shape.SIDECAR:
         return ""
-    body = leg.ledger.body(made.digest)
-    return "" if body is None else f", the machine says {body.decode()}"
+    return f", the machine says {leg.ledger.body(made.digest).decode()}"

@@ -31,6 +31,8 @@ _BATCH = 32
 
 def open_source(order: Order, context: Context, ledger: Ledger) -> Leg:
     """Return a leg whose world is the source folder and whose ledger is the output's."""
+    for note in ledger.notes:
+        context.console.note(note)
     source = order.source or order.place
     folder = scan(source.root, ())
     if not folder.pictures and not folder.faulty:
@@ -66,7 +68,7 @@ def plan(leg: Leg, step: Step) -> Plan:
 
     def present(made: Made) -> bool:
         body = leg.ledger.body(made.digest)
-        return body is not None and all(child["name"] in there for child in artifacts.loaded(body))
+        return all(child["name"] in there for child in artifacts.loaded(body))
 
     return plan_map(step, leg.values, leg.world.digests, leg.recipes, present)
 

@@ -154,6 +154,8 @@ class Leg:
 
 def open_leg(order: Order, context: Context, ledger: Ledger) -> Leg:
     """Return an order with the world as it is now. Writes nothing."""
+    for note in ledger.notes:
+        context.console.note(note)
     # Files of state live beside the pictures: both share one clock.
     digests = Digests(ledger, clock(order.place.state))
     world = read_back(order.place, ledger, digests, accept_missing=context.accept_missing)

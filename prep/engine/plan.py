@@ -156,7 +156,7 @@ class Values:
         if producer.suffix is not None:
             return made
         body = self.ledger.body(made.digest)
-        return body if producer.packed or body is None else artifacts.loaded(body)
+        return body if producer.packed else artifacts.loaded(body)
 
     def why_absent(self, name: str, key: str) -> str:
         """Return why a sample lacks an artifact, in the person's words."""

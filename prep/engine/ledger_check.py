@@ -1,0 +1,94 @@
+"""Is a ledger that is not as it was sealed still to be believed? SQLite's own look, and the journal.
+
+What a person wrote, and what we last wrote where, has to be what the journal says up to the byte
+that the ledger has taken in. Results have to agree with what is remembered of their recipes; the
+rest is only remembered to save time, and is forgotten.
+"""
+
+import sqlite3
+from collections.abc import Callable
+from pathlib import Path
+
+from prep.engine import journal
+from prep.engine.ledger import JOURNAL, Ledger
+
+# Errors that are the disk's or another program's: full, read-only, locked, no memory, ...
+_DISK = {3, 5, 6, 7, 8, 9, 10, 13, 14, 15, 18, 22, 23}
+
+
+def is_damage(error: sqlite3.Error) -> bool:
+    """Return whether an error tells of a broken file, not of the disk, a lock or a bug."""
+    if isinstance(error, sqlite3.ProgrammingError | sqlite3.InterfaceError):
+        return False
+    code = getattr(error, "sqlite_errorcode", None)
+    return code is None or (code & 0xFF) not in _DISK
+
+
+def examine(
+    ledger: Ledger, database: sqlite3.Connection, replayed: Callable[[Path, int], Ledger] | None
+) -> None:
+    """Raise where a ledger is damaged.
+
+    Args:
+        ledger: Nothing of it was used yet.
+        database: Its connection.
+        replayed: Makes a ledger of the first bytes of the journal; None where the journal itself
+            cannot be believed.
+
+    Raises:
+        sqlite3.DatabaseError: It is damaged, and how.
+    """
+    found = database.execute("PRAGMA integrity_check(1)").fetchone()[0]
+    if found != "ok":
+        raise sqlite3.DatabaseError(str(found).splitlines()[0])
+    try:
+        _read_all(ledger)
+        length = int(ledger.fact(JOURNAL) or 0)
+        differs = replayed is not None and not _agree(ledger, replayed(ledger.state, length))
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
+        raise sqlite3.DatabaseError("a cell is not as it was written") from error
+    if differs:
+        raise sqlite3.DatabaseError("it says something else than the journal")
+    if database.execute(_OTHER_RESULT).fetchone():
+        raise sqlite3.DatabaseError("a result is not what its recipe made")
+
+
+_OTHER_RESULT = """
+SELECT 1 FROM results r LEFT JOIN past p USING(stage, inputs, base)
+WHERE stage IN (SELECT DISTINCT stage FROM past)
+AND (r.digest, r.state, r.why) IS NOT (p.digest, p.state, p.why) LIMIT 1
+"""
+
+
+def forget_shortcuts(database: sqlite3.Connection) -> None:
+    """Forget what only saves time, and what no second place confirms: it is worked out again."""
+    database.execute("DELETE FROM files")
+    database.execute("DELETE FROM results WHERE stage NOT IN (SELECT DISTINCT stage FROM past)")
+    database.commit()
+
+
+def _read_all(ledger: Ledger) -> None:
+    ledger.samples(), ledger.intents()
+    for text in ledger.recipes().values():
+        text.encode()
+    for stage in ledger.stages():
+        for made in ledger.made(stage).values():
+            int(made.base), made.why.encode()
+
+
+def _agree(ledger: Ledger, told: Ledger) -> bool:
+    try:
+        known = {name: ledger.fact(name) for name in told.operations() if told.fact(name)}
+        kept = {name: fact for name, fact in known.items() if fact is not None}
+        return (
+            ledger.edits() == told.edits()
+            and ledger.outputs() == told.outputs()
+            and all(told.fact(name) == fact for name, fact in kept.items())
+        )
+    finally:
+        told.close()
+
+
+def journal_is_whole(state: Path) -> bool:
+    """Return whether no line of the journal is damaged."""
+    return not journal.damaged(state / "journal.jsonl")
