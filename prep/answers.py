@@ -37,6 +37,7 @@ def run_one(order: Order, context: Context) -> int:
 
 def run_pipeline(pipeline: Pipeline, context: Context, speech: Sequence[str]) -> int:
     """Carry a whole pipeline out, training last; return the worst exit code (3 wins over 4)."""
+    context = replace(context, names_meta="`meta:` in pipelines.yaml")
     codes = [run_one(order, context) for order in orders.of_pipeline(pipeline)]
     worst = next((code for code in _STOPPERS if code in codes), 0)
     if pipeline.train is None:
@@ -123,9 +124,10 @@ def status(folder: Path, place: Any, context: Context) -> int:
         counts["without a sidecar of their own"] = len(world.clashing)
         counts["dropped by you"] = len(world.dropped)
         counts["gone since the last run"] = len(world.gone)
-        counts["edited by you"] = len(
-            {k for (k, _), e in world.edits.items() if e.source != INHERITED}
-        )
+        own = [(k, edit) for (k, _), edit in world.edits.items() if edit.source != INHERITED]
+        counts["edited by you"] = len({key for key, edit in own if edit.proven})
+        open_ = sum(not edit.proven for _, edit in own)
+        counts["texts to be compared with the machine's"] = open_
         counts["conflicts"] = len(world.conflicts)
         console.say(os.path.relpath(folder), **counts)
         for name, count in counts.items():

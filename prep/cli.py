@@ -175,10 +175,11 @@ def review_import(
         raise UsageError("`--ours` and `--theirs` contradict each other", "choose one")
 
     found = _dataset(folder or (sheet and orders.folder_of_sheet(sheet, state)), pipelines)
-    file = found[0] / "tags.csv" if sheet is None or sheet.is_dir() else sheet
+    place = _given_state(found, state)
+    file = place.sheet("tags.csv") if sheet is None or sheet.is_dir() else sheet
     context = _context(_console(False, False, json))
     side = "ours" if ours else "theirs" if theirs else ""
-    return answers.review_import(file, _given_state(found, state), context, side)
+    return answers.review_import(file, place, context, side)
 
 
 def built_app() -> typer.Typer:

@@ -1,5 +1,6 @@
 """Published datasets -> the samples to train on, checked before anything heavy is loaded."""
 
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -151,7 +152,7 @@ def _lessons(path: Path, found: Dataset) -> dict[str, Lesson]:
     _check_whole(path, found, chosen)
     state = path.parent / (found.state or found.root)
     places = {key: files.inside(state, str(sample.latents)) for key, sample in chosen.items()}
-    _check_latents(path, chosen, places, found.vae.channels if found.vae else 0)
+    digests = _check_latents(path, chosen, places, found.vae.channels if found.vae else 0)
     return {
         key: Lesson(
             digest=sample.digest,
@@ -161,7 +162,7 @@ def _lessons(path: Path, found: Dataset) -> dict[str, Lesson]:
             concept=sample.concept,
             bucket=sample.bucket or (0, 0),
             latents=places[key],
-            latents_digest=files.digest(places[key]),
+            latents_digest=digests[key],
             repeats=_concept(path, found, key, sample).repeats,
             weight=sample.weight,
             regularisation=_concept(path, found, key, sample).regularisation,
@@ -218,8 +219,8 @@ def _check_texts(path: Path, chosen: Mapping[str, Sample]) -> None:
 
 def _check_latents(
     path: Path, chosen: Mapping[str, Sample], places: Mapping[str, Path], channels: int
-) -> None:
-    """Raise unless every latents file is there, whole, and as large as its bucket."""
+) -> dict[str, str]:
+    """Return the SHA-256 of every latents file; raise unless each is whole and fits its bucket."""
     again = f"make them again with `prep latents {_bucket_file(path)}`"
     gone = [key for key, place in places.items() if not place.is_file()]
     if gone:
@@ -228,7 +229,9 @@ def _check_latents(
             f"the first is `{gone[0]}`",
             again,
         )
+    digests: dict[str, str] = {}
     for key, sample in chosen.items():
+        digests[key] = _check_bytes(path, key, places[key], again)
         width, height = sample.bucket or (0, 0)
         wanted = (channels, height // vae.FACTOR, width // vae.FACTOR)
         try:
@@ -240,6 +243,18 @@ def _check_latents(
                 f"the latents of `{key}` have the shape {found}, its bucket asks for {wanted}",
                 again,
             )
+    return digests
+
+
+def _check_bytes(path: Path, key: str, place: Path, again: str) -> str:
+    """Return the SHA-256 of a file of latents; raise where its numbers cannot be trained on."""
+    data = place.read_bytes()
+    wrong = vae.wrong_in(place, data)
+    if wrong:
+        way = again if wrong == "are damaged" else f"delete that file, then {again}"
+        shown = os.path.relpath(place)
+        raise DatasetError(f"the latents of `{key}` in `{path.name}` {wrong}: `{shown}`", way)
+    return files.digest_bytes(data)
 
 
 def _bucket_file(path: Path) -> str:

@@ -27,7 +27,9 @@ def said(leg: Leg, key: str) -> Iterator[str]:
             yield listed[key]
     for (at, field), edit in sorted(world.edits.items()):
         if at == key:
-            yield f"{field}: yours, from {edit.source}: {str(edit.value).strip()}"
+            yours = f"yours, from {edit.source}"
+            open_ = f"in {edit.source}; yours unless the machine says the same"
+            yield f"{field}: {yours if edit.proven else open_}: {str(edit.value).strip()}"
     for (at, field), text in sorted(world.conflicts.items()):
         if at == key:
             yield f"{field}: conflict: {text}"

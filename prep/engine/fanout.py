@@ -67,6 +67,8 @@ def plan(leg: Leg, step: Step) -> Plan:
     )
 
     def present(made: Made) -> bool:
+        if made.state != "made":
+            return True
         body = leg.ledger.body(made.digest)
         return all(child["name"] in there for child in artifacts.loaded(body))
 
@@ -138,7 +140,7 @@ def _short_enough(outcome: Outcome) -> Outcome:
 
 
 def _publish(leg: Leg, step: Step, done: list[Outcome], report: Report) -> None:
-    outputs: list[publish.Output] = []
+    there: list[publish.Output] = []
     rows: list[tuple[str, Made, bytes | None]] = []
     lineage: list[tuple[str, str, str]] = []
     for outcome in done:
@@ -153,7 +155,7 @@ def _publish(leg: Leg, step: Step, done: list[Outcome], report: Report) -> None:
             if _edited(leg, output, report):
                 children.append({"name": output.name})
                 continue
-            outputs.append(output)
+            there.append(output)
             told = _lineage(leg, step, outcome.key, derived)
             children.append({"name": output.name, "digest": output.digest(), **told})
             lineage.append((output.name, output.digest(), artifacts.dumped(told).decode()))
@@ -164,9 +166,12 @@ def _publish(leg: Leg, step: Step, done: list[Outcome], report: Report) -> None:
         leg.ledger.record(step.stage.name, rows, again=False)
         for row in lineage:
             leg.ledger.set_lineage(*row)
+        for output in there:
+            leg.ledger.wrote(output.name, output.digest())
 
+    outputs = [output for output in there if not _is_there(leg, output)]
     publish.publish(leg.ledger, outputs, record)
-    leg.world.outputs |= {output.name: output.digest() for output in outputs}
+    leg.world.outputs |= {output.name: output.digest() for output in there}
 
 
 def _output(leg: Leg, key: str, derived: Derived) -> publish.Output:
@@ -189,6 +194,12 @@ def _edited(leg: Leg, output: publish.Output, report: Report) -> bool:
         return False
     report.edited.append(output.name)
     return True
+
+
+def _is_there(leg: Leg, output: publish.Output) -> bool:
+    """Return whether what would be written is there, though nothing is known of it."""
+    lost = output.name not in leg.world.outputs and output.path.exists()
+    return lost and leg.digests.of(os.fspath(output.path.absolute())) == output.digest()
 
 
 def _lineage(leg: Leg, step: Step, key: str, derived: Derived) -> dict[str, Any]:

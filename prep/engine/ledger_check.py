@@ -1,4 +1,4 @@
-"""Is a ledger that is not as it was sealed still to be believed? SQLite's own look, and the journal.
+"""Is a ledger that is not as it was sealed still to be believed? SQLite and the journal tell.
 
 What a person wrote, and what we last wrote where, has to be what the journal says up to the byte
 that the ledger has taken in. Results have to agree with what is remembered of their recipes; the

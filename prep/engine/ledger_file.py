@@ -15,6 +15,8 @@ _APPLICATION = 0x70726570
 _VERSION = 1
 _MOST = 1000  # no version of a ledger comes near it; four random bytes seldom do not
 _MAGIC = b"SQLite format 3\0"
+
+
 @contextmanager
 def opened(state: Path) -> Iterator[Ledger]:
     """Open the ledger of a state folder until the end of the block; its lock is held.

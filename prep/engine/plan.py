@@ -79,12 +79,14 @@ class Values:
     Attributes:
         producers: Artifact -> the stage that writes it.
         pending: Stage name -> keys whose result is to be made first.
+        lost: There are files of ours that the ledger does not know: texts may be ours, too.
     """
 
     world: World
     ledger: Ledger
     producers: Mapping[str, Stage]
     pending: dict[str, frozenset[str]] = field(default_factory=dict)
+    lost: bool = False
     _made: dict[str, dict[str, Made]] = field(default_factory=dict)
     _persons: dict[str, dict[str, str]] = field(default_factory=dict)
 
@@ -109,6 +111,26 @@ class Values:
                 digest = artifacts.digest_of(artifacts.from_person(at, edit.value))
                 self._persons.setdefault(at, {})[key] = intern(digest)
         return self._persons.get(name, {})
+
+    def decided(self, name: str) -> Mapping[str, str]:
+        """Return the same without texts that may be the machine's: it has to be asked again."""
+        found, edits = self.persons(name), self.world.edits
+        return {k: d for k, d in found.items() if edits[k, name].proven} if self.lost else found
+
+    def machines(self, name: str, key: str) -> Any:
+        """Return what the machine says for an artifact, whatever a person wrote; None: nothing."""
+        producer = self.producers.get(name)
+        made = self.made(producer.name).get(key) if producer else None
+        if producer is None or made is None or made.state != "made":
+            return None
+        if producer.suffix is not None:
+            return made
+        body = self.ledger.body(made.digest)
+        return body if producer.packed else artifacts.loaded(body)
+
+    def forget_persons(self) -> None:
+        """Read what people wrote anew next time: it changed."""
+        self._persons.clear()
 
     def digests(self, name: str) -> Mapping[str, str]:
         """Return key -> digest of an artifact, or WAITS, for every sample that has it."""
@@ -149,14 +171,7 @@ class Values:
         edit = self.world.edits.get((key, name))
         if edit is not None:
             return artifacts.from_person(name, edit.value)
-        producer = self.producers.get(name)
-        made = self.made(producer.name).get(key) if producer else None
-        if producer is None or made is None or made.state != "made":
-            return None
-        if producer.suffix is not None:
-            return made
-        body = self.ledger.body(made.digest)
-        return body if producer.packed else artifacts.loaded(body)
+        return self.machines(name, key)
 
     def why_absent(self, name: str, key: str) -> str:
         """Return why a sample lacks an artifact, in the person's words."""
@@ -192,7 +207,7 @@ def plan_map(
     needs = stage.needs()
     columns = [values.digests(name) for name, _ in needs]
     made = values.made(stage.name)
-    persons = values.persons(stage.yields) if stage.yields else {}
+    persons = values.decided(stage.yields) if stage.yields else {}
     run: dict[str, tuple[str, Why]] = {}
     waits: list[str] = []
     lacking: dict[str, str] = {}

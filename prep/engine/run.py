@@ -15,6 +15,7 @@ from prep.engine.leg import Context, Leg, Order, large_file, open_leg
 from prep.engine.lock import held
 from prep.engine.plan import Plan, Step
 from prep.engine.recipe import Made
+from prep.engine.recover import recover
 from prep.engine.report import Report
 from prep.engine.world import INHERITED, Known
 from prep.files import digest_bytes
@@ -40,6 +41,7 @@ def carry_out(order: Order, context: Context) -> Report:
         report = Report(edited=edited, total=total)
         sidecars.remove_orphans(leg, report)
         views.drop_copies(leg)
+        recover(leg, take_step, report)
         for asked in order.asked:
             take_step(leg, leg.number_for_good(leg.step(asked)), report)
         _account(leg, report)

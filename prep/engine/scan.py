@@ -33,6 +33,7 @@ class Folder:
         faulty: Key -> why the picture cannot be a sample.
         scratch: Folders where a run that died may have left something behind.
         linked: Where a sidecar belongs and a link or pipe is: named like a sidecar.
+        covered: Sidecars that another one lies over (see `overlay`), as `sidecars`.
     """
 
     root: Path
@@ -42,6 +43,7 @@ class Folder:
     faulty: dict[str, str] = field(default_factory=dict)
     scratch: set[str] = field(default_factory=set)
     linked: set[str] = field(default_factory=set)
+    covered: dict[str, str] = field(default_factory=dict)
 
 
 def scan(root: Path, text_suffixes: tuple[str, ...]) -> Folder:

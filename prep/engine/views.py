@@ -3,20 +3,24 @@
 import os
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from prep import __version__
 from prep.chain import link_before, link_of
-from prep.engine import fanout, publish
+from prep.engine import fanout, publish, recover_sheet, traces
 from prep.engine.digests import of_file
 from prep.engine.leg import Leg, large_file
 from prep.engine.plan import Step, set_inputs
 from prep.engine.recipe import Made, Why, why_stale
 from prep.engine.report import Report
+from prep.engine.sheet_source import SHEET
 from prep.engine.world import published_copy
 from prep.errors import DatasetError
 from prep.files import canonical, digest_bytes
 from prep.stage import Rows, Stage
+
+if TYPE_CHECKING:
+    from prep.sheets.row import Row
 
 
 def view_file(leg: Leg, stage: Stage) -> Path:
@@ -24,7 +28,7 @@ def view_file(leg: Leg, stage: Stage) -> Path:
     if stage.writes.startswith("meta"):
         head = leg.order.meta or leg.order.place.root.parent / "meta.json"
         return link_of(head, stage.writes)
-    return leg.order.place.root / stage.writes
+    return leg.order.place.sheet(stage.writes)
 
 
 def plan_view(leg: Leg, step: Step) -> tuple[str, Why | None, bool]:
@@ -34,7 +38,7 @@ def plan_view(leg: Leg, step: Step) -> tuple[str, Why | None, bool]:
     extra = canonical(
         [_facts(leg, step, b""), sorted(leg.world.dropped.items()), _left_out(leg, step)]
     )
-    previous = _previous(leg, step.stage)
+    previous = previous_file(leg, step.stage)
     extra += leg.digests.of(str(previous.absolute())) or "" if previous is not None else ""
     inputs, waits = set_inputs(step, leg.values, leg.world.digests, extra)
     found = _found(leg, file)
@@ -53,16 +57,20 @@ def publish_view(leg: Leg, step: Step, report: Report) -> bool:
     stage = step.stage
     file = view_file(leg, stage)
     name = leg.world.place.name(file)
-    found, wrote = _found(leg, file), leg.world.outputs.get(name)
+    found = _found(leg, file)
+    recover_sheet.take_over(leg, step)
+    wrote = leg.world.outputs.get(name)
     inputs, why, _ = plan_view(leg, step)
     if _is_persons(leg, stage, found):
-        report.notes.append(_kept(os.path.relpath(file), wrote))
+        ours = wrote is not None or bool(traces.sheet_rows(file, leg.world))
+        report.notes.append(_kept(os.path.relpath(file), ours))
     if why is None:
+        _keep_copy(leg, file, name)
         return False
     if found is not None and wrote is None:
         raise DatasetError(
             f"`{os.path.relpath(file)}` is there already and was not written for this folder",
-            "name another file with `--out`, or move it away",
+            _elsewhere(leg, stage),
         )
     if found is not None and found != leg.world.on_disk.get(name, found):
         report.notes.append(f"kept `{os.path.relpath(file)}`: it was edited just now; run again")
@@ -89,6 +97,24 @@ def publish_view(leg: Leg, step: Step, report: Report) -> bool:
     return len(outputs) > 1
 
 
+def _keep_copy(leg: Leg, file: Path, name: str) -> None:
+    """Write our copy of an unedited file again where it is lost or damaged."""
+    wrote = leg.world.outputs.get(name)
+    if wrote is None or leg.world.on_disk.get(name, wrote) != wrote or not file.exists():
+        return
+    copy = published_copy(wrote)
+    path = leg.world.place.file(copy)
+    if leg.digests.of(str(path.absolute())) != wrote and digest_bytes(file.read_bytes()) == wrote:
+        publish.publish(leg.ledger, [publish.Output(path, copy, file.read_bytes())])
+
+
+def _elsewhere(leg: Leg, stage: Stage) -> str:
+    """Return what a person can do where a file is in the way of a dataset file."""
+    if link_before(stage.writes) is not None:
+        return "move it away, then run the same command again"
+    return f"name another file with {leg.context.names_meta}, or move it away"
+
+
 def _found(leg: Leg, file: Path) -> str | None:
     return of_file(file, leg.digests)
 
@@ -103,8 +129,8 @@ def _is_persons(leg: Leg, stage: Stage, found: str | None) -> bool:
     return found != leg.world.outputs.get(leg.world.place.name(view_file(leg, stage)))
 
 
-def _kept(shown: str, wrote: str | None) -> str:
-    if wrote is None:
+def _kept(shown: str, ours: bool) -> str:
+    if not ours:
         return f"kept `{shown}`: prep did not write it; move it away and run again for a sheet"
     return (
         f"kept `{shown}`: it was edited and not yet imported; "
@@ -131,8 +157,18 @@ def rows_of(leg: Leg, step: Step) -> Rows:
     left_out = _left_out(leg, step)
     keys = dict.fromkeys(key for key in sorted(leg.world.digests) if key not in left_out)
     rows = _RowsRead(keys, lambda key: {name: _value(leg, name, key) for name, _ in needs})
-    previous = _previous(leg, step.stage)
+    previous = previous_file(leg, step.stage)
     return Rows(rows, left_out, _facts(leg, step, previous.read_bytes() if previous else None))
+
+
+def sheet_row(leg: Leg, key: str) -> "Row | None":
+    """Return the row of a sample as a sheet would show it now; None where it has none."""
+    from prep.sheets.row import exported_row
+
+    view = next(s for s in leg.context.stages.values() if s.writes == SHEET)
+    if key not in leg.world.digests:
+        return None
+    return exported_row(key, {name: _value(leg, name, key) for name, _ in view.needs()})
 
 
 class _RowsRead(Mapping[str, Mapping[str, Any]]):
@@ -178,7 +214,7 @@ def _left_out(leg: Leg, step: Step) -> dict[str, str]:
     return dict(sorted(out.items()))
 
 
-def _previous(leg: Leg, stage: Stage) -> Path | None:
+def previous_file(leg: Leg, stage: Stage) -> Path | None:
     """Return the dataset file that this one continues; None for the first of the chain."""
     before = link_before(stage.writes)
     if before is None or leg.order.meta is None:

@@ -5,6 +5,7 @@ import random
 import shutil
 import threading
 import time
+from contextlib import suppress
 from pathlib import Path
 
 from prep.engine.ledger_file import snapshot
@@ -106,10 +107,8 @@ def deleted(folder: Path, chance: random.Random, *, during: bool) -> str:
     for latents in folder.rglob(".prep/latents/*/*"):
         latents.unlink()
     meanwhile.start()
-    try:
+    with suppress(killing.UserError):
         killing.main(folder)
-    except killing.UserError:
-        pass
     meanwhile.join()
     return f"deleted {names} {delay:.2f} s into a run"
 

@@ -22,7 +22,6 @@ from prep.config import chosen, read_pipelines
 from prep.console import Console
 from prep.engine.ledger_file import snapshot
 from prep.engine.leg import Context
-from prep.errors import UserError
 from prep.models import Models
 from prep.stage import Stage
 from prep.stages import all_stages
