@@ -1,5 +1,6 @@
 """Opening a ledger: made where there is none, rebuilt from the journal where it is damaged."""
 
+import os
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -59,7 +60,9 @@ def open_ledger(state: Path) -> Ledger:
             name = _set_aside(state)
             ledger = _opened(state)
             where = f"it was set aside as `{name}` and rebuilt" if name else "it was rebuilt"
-            ledger.notes.insert(0, f"the ledger in `{state}` was damaged ({error}); {where}")
+            ledger.notes.insert(
+                0, f"the ledger in `{_shown(state)}` was damaged ({error}); {where}"
+            )
             return ledger
     except (OSError, sqlite3.OperationalError) as error:
         raise unwritable(state, error) from error
@@ -100,7 +103,7 @@ def snapshot(state: Path) -> Ledger:
         with suppress(sqlite3.DatabaseError):
             return _read_only(path, state, mode)
     ledger = _in_memory(state)
-    ledger.notes.append(f"the ledger in `{state}` is damaged: the next run rebuilds it")
+    ledger.notes.append(f"the ledger in `{_shown(state)}` is damaged: the next run rebuilds it")
     return ledger
 
 
@@ -130,13 +133,15 @@ def _opened(state: Path) -> Ledger:
     _check_length(path)
     left, lost = seal.standing(state), seal.exists(state) and not journal.size(path)
     # A crash leaves no seal; only then, or where somebody changed it, is the journal read whole.
-    whole = left.journal is seal.Left.AS_SEALED or journal_is_whole(state)
+    trusted = left.ledger is seal.Left.AS_SEALED
+    whole = left.journal is seal.Left.AS_SEALED or (not trusted and journal_is_whole(state))
     database = sqlite3.connect(path)
     try:
         ledger = _examined(state, database, left, whole)
-        catch_up(ledger, state)
+        if whole or not trusted:  # else what the journal says now is not what the ledger took in
+            catch_up(ledger, state)
         if lost:
-            ledger.notes.append(f"the ledger in `{state}` was gone; it was rebuilt")
+            ledger.notes.append(f"the ledger in `{_shown(state)}` was gone; it was rebuilt")
         if not whole or journal.size(state / seal.JOURNAL) < (ledger.fact(JOURNAL) or 0):
             renew_journal(ledger, state)
         if left.racy:
@@ -209,6 +214,10 @@ def _newer(state: Path, version: int) -> DatasetError:
         f"`{state}` was written by a newer prep (ledger {version}, this is {_VERSION})",
         "update with `pip install -U prep-and-train`",
     )
+
+
+def _shown(state: Path) -> str:
+    return os.path.relpath(state)
 
 
 def _set_aside(state: Path) -> str:

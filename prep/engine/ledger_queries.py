@@ -147,10 +147,13 @@ class Queries:
         row = self._sql.execute("SELECT value FROM facts WHERE name = ?", (name,)).fetchone()
         return None if row is None else json.loads(row[0])
 
+    def facts(self) -> list[str]:
+        """Return the names of all that is remembered about the whole dataset, sorted."""
+        return [name for (name,) in self._sql.execute("SELECT name FROM facts ORDER BY name")]
+
     def operations(self) -> list[str]:
-        """Return the names of the facts about edits of many pictures: the journal tells them."""
-        query = "SELECT name FROM facts WHERE name GLOB 'operation*' ORDER BY name"
-        return [name for (name,) in self._sql.execute(query)]
+        """Return those about edits of many pictures: the journal tells them, too."""
+        return [name for name in self.facts() if name.startswith("operation")]
 
 
 def _value(text: str) -> Any:

@@ -32,7 +32,10 @@ def lay(folder: scan.Folder, views: Path | None, suffixes: tuple[str, ...]) -> N
 
 
 def uncover(world: "World", digests: "Digests") -> None:
-    """Let a text beside a picture count that came after ours, which nobody edited since."""
+    """Let a text beside a picture count that came after ours, which nobody edited since.
+
+    A run then removes ours.
+    """
     folder = world.folder
     for name, spelled in folder.covered.items():
         ours = world.outputs.get(name)
@@ -40,6 +43,7 @@ def uncover(world: "World", digests: "Digests") -> None:
         beside = digests.of(scan.path_in(folder.root, spelled))
         if world.on_disk.get(name) != ours or edited or beside in (None, known(world, name)):
             continue
+        world.overruled.append(folder.sidecars[name])
         folder.sidecars[name] = spelled
         world.on_disk[name] = str(beside)
 

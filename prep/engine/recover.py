@@ -35,6 +35,14 @@ def recover(leg: Leg, take_step: Callable[[Leg, Step, Report], None], report: Re
     """
     if not leg.values.lost:
         return
+    _steps(leg, take_step, report)
+    for stage in leg.context.stages.values():  # sheets that were exported on demand
+        if stage.shape is Shape.VIEW:
+            recover_sheet.take_over(leg, Step(stage, stage.params(), 0, (), ""))
+
+
+def _steps(leg: Leg, take_step: Callable[[Leg, Step, Report], None], report: Report) -> None:
+    """Let the steps say again what they said, up to the first dataset file."""
     found = traces.metas(leg.order.meta, leg.world) if leg.order.meta else {}
     for asked in leg.order.asked:
         step = leg.number_for_good(leg.step(_as_it_was(leg, asked, list(found.values()))))

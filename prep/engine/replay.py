@@ -1,5 +1,6 @@
 """The journal -> a ledger, and a ledger -> the journal: each is made anew from the other."""
 
+import os
 import shutil
 import sqlite3
 from collections.abc import Iterable
@@ -67,7 +68,9 @@ def renew_journal(ledger: Ledger, state: Path) -> None:
         scratch.replace(path)
         files.flush(state)
     ledger.caught_up(len(data))
-    ledger.notes.append(f"the journal in `{state}` was {was}{where}; it was written anew")
+    ledger.notes.append(
+        f"the journal in `{os.path.relpath(state)}` was {was}{where}; it was written anew"
+    )
 
 
 def _take_all(ledger: Ledger, entries: Iterable[dict[str, Any]]) -> None:

@@ -58,6 +58,8 @@ def remember(leg: Leg) -> list[str]:
     """
     world, ledger = leg.world, leg.ledger
     sweep(leg.order, world.folder.scratch)
+    for file in world.overruled:  # before it is forgotten that they are ours
+        Path(file).unlink(missing_ok=True)
     with ledger.batch():
         edited = _remember_edits(leg)
         known = world.known.outputs

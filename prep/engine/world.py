@@ -58,6 +58,7 @@ class World:
         gone: Samples of the last run that are no more.
         renamed: (old key, new key).
         known: What the ledger knew before.
+        overruled: Files of ours for which texts beside read-only pictures count now.
     """
 
     place: Place
@@ -75,6 +76,7 @@ class World:
     gone: list[str] = field(default_factory=list)
     renamed: list[tuple[str, str]] = field(default_factory=list)
     known: Known = field(default_factory=lambda: Known({}, {}, {}))
+    overruled: list[str] = field(default_factory=list)
 
     def drop(self) -> None:
         """Note which samples a person took out: `keep` is no, or a meta file lost the entry."""

@@ -9,6 +9,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from prep.engine.ledger_file import snapshot
+from prep.errors import UserError
 from tests.prep import killing
 
 WORDS = {"images/beach 2.png@crop.txt": "a person's, words"}
@@ -51,7 +52,7 @@ def two_runs_later(clean: Path, folder: Path) -> str:
     for _ in range(2):
         try:
             codes.append(killing.main(folder))
-        except killing.UserError as error:
+        except UserError as error:
             codes.append(f"{error} / {error.hint}")
     set_aside = ("ledger.", "journal.")
     one, other = killing.tree(clean), killing.tree(folder)
@@ -107,7 +108,7 @@ def deleted(folder: Path, chance: random.Random, *, during: bool) -> str:
     for latents in folder.rglob(".prep/latents/*/*"):
         latents.unlink()
     meanwhile.start()
-    with suppress(killing.UserError):
+    with suppress(UserError):
         killing.main(folder)
     meanwhile.join()
     return f"deleted {names} {delay:.2f} s into a run"

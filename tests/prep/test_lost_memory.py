@@ -172,7 +172,7 @@ def test_deleting_words_before_the_run_and_reset_after_it(project: Path, prep: P
 
 
 def test_an_edit_of_words_that_went_with_the_memory(project: Path, prep: Prep) -> None:
-    """Case E2: what a person typed after the last run is theirs, in texts, dataset files, sheets."""
+    """Case E2: what a person typed after the last run is theirs, in whatever file."""
     shutil.rmtree("images/.prep")
     Path("images/a.txt").write_text("late words\n")
     typed("split", "a.png", "validation", "meta_lat.json")
@@ -243,7 +243,7 @@ def test_a_first_run_calls_nobodys_captioner(
 
 
 def test_a_lost_copy_of_a_dataset_file_is_made_again(project: Path, prep: Prep) -> None:
-    """Case E2: the copy with which edits are compared is looked after: lost or damaged, it returns."""
+    """Case E2: the copy with which edits are compared is made again, lost or damaged."""
     copies = sorted(Path("images/.prep/published").iterdir())
     copies[0].write_bytes(b"damaged")
     for copy in copies[1:]:
