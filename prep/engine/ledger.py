@@ -11,12 +11,12 @@ from pathlib import Path
 from typing import Any
 
 from prep.engine import journal, seal
-from prep.engine.ledger_queries import Edit, Queries, Stat, edit_of
+from prep.engine.ledger_queries import Edit, Queries, Stat, edit_of, is_damage
 from prep.engine.recipe import Made
 from prep.errors import MachineError
 from prep.files import canonical
 
-__all__ = ["JOURNAL", "Edit", "Ledger", "Stat", "edit_of", "unwritable"]
+__all__ = ["JOURNAL", "Edit", "Ledger", "Stat", "edit_of", "is_damage", "unwritable"]
 
 JOURNAL = "journal"  # the fact that says how many bytes of the journal are in the ledger
 
@@ -55,6 +55,8 @@ class Ledger(Queries):
             self._sql.commit()
         except sqlite3.OperationalError as error:
             self._roll_back()
+            if is_damage(error):
+                raise
             raise unwritable(self.state, error) from error
         except BaseException:
             self._roll_back()

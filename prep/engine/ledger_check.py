@@ -13,17 +13,6 @@ from pathlib import Path
 from prep.engine import journal
 from prep.engine.ledger import JOURNAL, Ledger
 
-# Errors that are the disk's or another program's: full, read-only, locked, no memory, ...
-_DISK = {3, 5, 6, 7, 8, 9, 10, 13, 14, 15, 18, 22, 23}
-
-
-def is_damage(error: sqlite3.Error) -> bool:
-    """Return whether an error tells of a broken file, not of the disk, a lock or a bug."""
-    if isinstance(error, sqlite3.ProgrammingError | sqlite3.InterfaceError):
-        return False
-    code = getattr(error, "sqlite_errorcode", None)
-    return code is None or (code & 0xFF) not in _DISK
-
 
 def examine(
     ledger: Ledger, database: sqlite3.Connection, replayed: Callable[[Path, int], Ledger] | None
@@ -42,13 +31,9 @@ def examine(
     found = database.execute("PRAGMA integrity_check(1)").fetchone()[0]
     if found != "ok":
         raise sqlite3.DatabaseError(str(found).splitlines()[0])
-    try:
-        _read_all(ledger)
-        length = int(ledger.fact(JOURNAL) or 0)
-        differs = replayed is not None and not _agree(ledger, replayed(ledger.state, length))
-    except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
-        raise sqlite3.DatabaseError("a cell is not as it was written") from error
-    if differs:
+    check_cells(ledger)
+    length = int(ledger.fact(JOURNAL) or 0)
+    if replayed is not None and not _agree(ledger, replayed(ledger.state, length)):
         raise sqlite3.DatabaseError("it says something else than the journal")
     if database.execute(_OTHER_RESULT).fetchone():
         raise sqlite3.DatabaseError("a result is not what its recipe made")
@@ -68,8 +53,17 @@ def forget_shortcuts(database: sqlite3.Connection) -> None:
     database.commit()
 
 
+def check_cells(ledger: Ledger) -> None:
+    """Raise sqlite3.DatabaseError where a cell cannot be what prep wrote there."""
+    try:
+        _read_all(ledger)
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
+        raise sqlite3.DatabaseError("a cell is not as it was written") from error
+
+
 def _read_all(ledger: Ledger) -> None:
-    ledger.samples(), ledger.intents()
+    ledger.samples(), ledger.intents(), ledger.edits(), ledger.outputs()
+    int(ledger.fact(JOURNAL) or 0)
     for text in ledger.recipes().values():
         json.loads(text)
     for name in ledger.facts():

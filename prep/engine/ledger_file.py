@@ -7,8 +7,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from prep.engine import journal, seal
-from prep.engine.ledger import JOURNAL, Ledger, unwritable
-from prep.engine.ledger_check import examine, forget_shortcuts, is_damage, journal_is_whole
+from prep.engine.ledger import JOURNAL, Ledger, is_damage, unwritable
+from prep.engine.ledger_check import check_cells, examine, forget_shortcuts, journal_is_whole
 from prep.engine.replay import TABLES, catch_up, renew_journal, replayed, unused_name
 from prep.errors import DatasetError, MachineError
 
@@ -115,8 +115,11 @@ def _read_only(path: Path, state: Path, mode: str) -> Ledger:
         _check_newer(database, state)
         database.execute("SELECT count(*) FROM facts")
         ledger = Ledger(state, database)
-        if seal.standing(state).ledger is seal.Left.CHANGED:
+        left = seal.standing(state).ledger
+        if left is seal.Left.CHANGED:
             examine(ledger, database, replayed if journal_is_whole(state) else None)
+        elif left is seal.Left.UNSEALED:  # a run is on, or died: the next one examines it
+            check_cells(ledger)
     except BaseException:
         database.close()
         raise

@@ -12,6 +12,16 @@ from prep.engine.recipe import Made
 from prep.files import digest_bytes
 
 _UNPROVEN = "?"
+# Errors that are the disk's or another program's: full, read-only, locked, no memory, ...
+_DISK = {3, 5, 6, 7, 8, 9, 10, 13, 14, 15, 18, 22, 23}
+
+
+def is_damage(error: sqlite3.Error) -> bool:
+    """Return whether an error tells of a broken file, not of the disk, a lock or a bug."""
+    if isinstance(error, sqlite3.ProgrammingError | sqlite3.InterfaceError):
+        return False
+    code = getattr(error, "sqlite_errorcode", None)
+    return code is None or (code & 0xFF) not in _DISK
 
 
 class Stat(NamedTuple):

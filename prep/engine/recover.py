@@ -35,15 +35,21 @@ def recover(leg: Leg, take_step: Callable[[Leg, Step, Report], None], report: Re
     """
     if not leg.values.lost:
         return
-    _steps(leg, take_step, report)
+    found = traces.metas(leg.order.meta, leg.world) if leg.order.meta else {}
+    _steps(leg, take_step, report, found)
     for stage in leg.context.stages.values():  # sheets that were exported on demand
         if stage.shape is Shape.VIEW:
-            recover_sheet.take_over(leg, Step(stage, stage.params(), 0, (), ""))
+            step = Step(stage, stage.params(), 0, (), "")
+            recover_sheet.take_over(leg, step, sure=bool(found))
 
 
-def _steps(leg: Leg, take_step: Callable[[Leg, Step, Report], None], report: Report) -> None:
+def _steps(
+    leg: Leg,
+    take_step: Callable[[Leg, Step, Report], None],
+    report: Report,
+    found: Mapping[Path, Dataset],
+) -> None:
     """Let the steps say again what they said, up to the first dataset file."""
-    found = traces.metas(leg.order.meta, leg.world) if leg.order.meta else {}
     for asked in leg.order.asked:
         step = leg.number_for_good(leg.step(_as_it_was(leg, asked, list(found.values()))))
         if step.stage.shape is Shape.SIDECAR:
@@ -51,7 +57,7 @@ def _steps(leg: Leg, take_step: Callable[[Leg, Step, Report], None], report: Rep
         elif step.stage.shape is not Shape.VIEW:
             take_step(leg, step, Report())
         elif not step.stage.writes.startswith("meta"):
-            recover_sheet.take_over(leg, step)
+            recover_sheet.take_over(leg, step, sure=bool(found))
         else:
             base = _said(leg, step)
             if base is not None:

@@ -148,9 +148,9 @@ def test_latents_without_numbers(meta: Path, changed: Change, dtype: str, number
     found.logvar[0, 1, 1] = number
     path = _as_prep_names_it(meta, changed, vae.dump(found, dtype))
 
+    what = "the latents of `2.png` in `meta_lat.json` hold numbers that are not finite"
     assert _told(meta) == (
-        "the latents of `2.png` in `meta_lat.json` hold numbers that are not finite: "
-        f"`{os.path.relpath(path)}`",
+        f"{what}: `{os.path.relpath(path)}`",
         "delete that file, then make them again with `prep latents meta_bucket.json`",
     )
 
