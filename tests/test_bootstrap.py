@@ -160,7 +160,7 @@ def test_every_reason_is_one_phrase() -> None:
     assert environment.why_stale(now | {"pyproject": "x"}, now) == "pyproject.toml changed"
     assert environment.why_stale(now | {"root": "x"}, now) == "its folder moved"
     assert environment.why_stale(now | {"python": "x"}, now) == "its Python changed"
-    assert environment.why_stale(before, now) == "its Python changed"
+    assert environment.why_stale(before, now) == "an older version made it"
     newest = environment.stamp_for(Wanted(ROOT, "demo", newest=True), {"extras": []})
     assert environment.why_stale(newest, newest) == "there may be newer packages"
 
@@ -292,8 +292,8 @@ def test_an_environment_of_the_version_before_is_brought_up_to_date(
     stamp.unlink()
     bare = run(project, tmp_path, "--cpu", "prep")
 
-    up_to_date = ".venv: its Python changed; bringing it up to date\n"
-    assert older[2] == bare[2] == up_to_date + INSTALLING
+    assert older[2] == ".venv: an older version made it; bringing it up to date\n" + INSTALLING
+    assert bare[2] == ".venv: its Python changed; bringing it up to date\n" + INSTALLING
     assert kept.read_text() == "mine"
 
 

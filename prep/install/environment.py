@@ -108,6 +108,8 @@ def why_stale(before: dict[str, Any], now: dict[str, Any]) -> str:
         before: What the stamp says.
         now: What it has to say.
     """
+    if before["extras"] and now.keys() - before.keys():
+        return "an older version made it"
     reasons = {
         "python": "its Python changed",
         "root": "its folder moved",
