@@ -179,6 +179,12 @@ def read_stamp(stamp: Path) -> dict[str, Any]:
         return {"extras": []}
 
 
+def forget_lock(wanted: Wanted) -> None:
+    """Let the next `prepare` install what the lock says, also where its stamp is as wanted."""
+    stamp = wanted.folder() / STAMP
+    stamp.write_text(json.dumps(read_stamp(stamp) | {"lock": ""}), encoding="utf-8")
+
+
 def unlocked(python: Path, root: Path) -> list[str]:
     """Return a phrase for each package of an environment that is not the version of the lock."""
     command = [str(python), "-m", "pip", "--disable-pip-version-check", "freeze", "--all"]
