@@ -63,7 +63,11 @@ def findings(subjects: Subjects, models: Models) -> Iterator[Finding]:
         places = [orders.place_of(subjects.folder, subjects.state, found)]
     else:
         each = ((pipeline, one) for pipeline in named.values() for one in pipeline.folders())
-        places = [orders.place_of(one, None, pipeline) for pipeline, one in each]
+        places = [  # what a fan-out writes need not be there yet
+            orders.place_of(one, None, pipeline)
+            for pipeline, one in each
+            if one.is_dir() or one == pipeline.images
+        ]
     yield from folders.of_pipelines(list(named.values()), models)
     yield from folders.of_places(places)
 

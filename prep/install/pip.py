@@ -110,7 +110,12 @@ def _ended(child: "subprocess.Popen[bytes]") -> int | None:
 def _phrase(text: str) -> str:
     """Return what pip does at the moment, by the last line that says so."""
     lines = _DOING.findall(text)
-    return f", {lines[-1][:_LONGEST_PHRASE].strip()}" if lines else ""
+    if not lines:
+        return ""
+    before, unpacking, names = lines[-1].partition("collected packages: ")
+    if unpacking:
+        return f", {before.strip().lower()} {names.count(',') + 1} packages"
+    return f", {lines[-1][:_LONGEST_PHRASE].strip()}"
 
 
 def _failure(command: Sequence[str], code: int, log: Path) -> MachineError:
