@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from prep.console import duration
+from prep.console import Console, duration
 from prep.errors import MachineError
 
 # Where pip writes this, it has begun to change the environment.
@@ -86,9 +86,9 @@ def touched(log: Path) -> bool:
 
 def say(line: str) -> None:
     """Write a line on stderr, in place of the progress that stands there on a terminal."""
-    clear = "\r\x1b[2K" if sys.stderr.isatty() else ""
-    sys.stderr.write(f"{clear}{line}\n")
-    sys.stderr.flush()
+    if sys.stderr.isatty():
+        sys.stderr.write("\r\x1b[2K")
+    Console().wrong(line)
 
 
 def _show(line: str) -> None:
