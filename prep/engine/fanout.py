@@ -18,10 +18,11 @@ from prep.engine.drift import told_changes
 from prep.engine.ledger import Ledger
 from prep.engine.ledger_file import snapshot
 from prep.engine.leg import Context, Leg, Order
-from prep.engine.plan import Plan, Step, Values, plan_map
+from prep.engine.plan import Plan, Step, plan_map
 from prep.engine.recipe import Made
 from prep.engine.report import Report
 from prep.engine.scan import clock, nfc, no_pictures, scan, too_long
+from prep.engine.values import Values
 from prep.engine.world import World, adopt_intended, check_gone, read_digests
 from prep.files import digest_bytes
 from prep.stage import Derived, Shape

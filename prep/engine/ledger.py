@@ -90,7 +90,6 @@ class Ledger(Queries):
             self._sealed = True
 
     # -- changes, inside a batch
-
     def know_files(self, rows: Iterable[tuple[str, Stat, str, bool]]) -> None:
         """Remember digests of files."""
         self._sql.executemany(
@@ -170,12 +169,13 @@ class Ledger(Queries):
         # Without a WHERE, SQLite writes a page even where there is nothing to delete.
         self._sql.execute("DELETE FROM intents WHERE path IS NOT NULL")
 
-    def forget(self, stage: str, keys: Iterable[str]) -> None:
-        """Forget the results of one stage for some keys, and that their recipes ever gave one."""
+    def forget(self, stage: str, keys: Iterable[str], *, past: bool = True) -> None:
+        """Forget the results of a stage for some keys; `past`: and that recipes ever gave them."""
         same = "(SELECT stage, inputs FROM results WHERE stage = ? AND key = ?)"
-        for key in keys:
-            self._sql.execute(f"DELETE FROM past WHERE (stage, inputs) IN {same}", (stage, key))  # noqa: S608
-            self._sql.execute("DELETE FROM results WHERE stage = ? AND key = ?", (stage, key))
+        rows = [(stage, key) for key in keys]
+        if past:
+            self._sql.executemany(f"DELETE FROM past WHERE (stage, inputs) IN {same}", rows)  # noqa: S608
+        self._sql.executemany("DELETE FROM results WHERE stage = ? AND key = ?", rows)
 
     def rename(self, old: str, new: str) -> None:
         """Let everything known of a key belong to another one: its picture was renamed."""

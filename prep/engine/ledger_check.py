@@ -41,7 +41,7 @@ def examine(
 
 _OTHER_RESULT = """
 SELECT 1 FROM results r LEFT JOIN past p USING(stage, inputs, base)
-WHERE stage IN (SELECT DISTINCT stage FROM past)
+WHERE stage IN (SELECT DISTINCT stage FROM past) AND NOT (r.state = 'failed' AND inputs = '')
 AND (r.digest, r.state, r.why) IS NOT (p.digest, p.state, p.why) LIMIT 1
 """
 

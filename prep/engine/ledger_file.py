@@ -68,6 +68,17 @@ def open_ledger(state: Path) -> Ledger:
         raise unwritable(state, error) from error
 
 
+def damage(state: Path) -> str:
+    """Return what is wrong with a ledger, in a few words; empty where nothing is."""
+    path = state / seal.LEDGER
+    try:
+        if path.exists():
+            _read_only(path, state, "ro").close()
+    except sqlite3.DatabaseError as error:
+        return str(error)
+    return ""
+
+
 @contextmanager
 def looked_at(state: Path) -> Iterator[Ledger]:
     """Open a ledger to read it until the end of the block; see `snapshot`.

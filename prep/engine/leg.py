@@ -12,9 +12,10 @@ from prep.engine import metafiles, traces
 from prep.engine.digests import Digests
 from prep.engine.inherit import inherit
 from prep.engine.ledger import Edit, Ledger
-from prep.engine.plan import Plan, Step, Values, plan_map, plan_set
+from prep.engine.plan import Plan, Step, plan_map, plan_set
 from prep.engine.recipe import Made, base_text
 from prep.engine.scan import clock
+from prep.engine.values import Values
 from prep.engine.world import Place, World, read_back
 from prep.models import Ask, Found, Models
 from prep.stage import Asked, Shape, Stage

@@ -70,7 +70,7 @@ def _said(leg: Leg, step: Step) -> Dataset | None:
     if link_before(step.stage.writes) is not None:
         previous = views.previous_file(leg, step.stage)
         return dataset.load(previous) if previous is not None else None
-    data = step.stage.run(views.rows_of(leg, step), step.params)
+    data = views.made(leg, step).data
     return dataset.parse(data.decode(), views.view_file(leg, step.stage).name)
 
 

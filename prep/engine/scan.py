@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from sys import intern
 
+from prep.engine import text_owners
 from prep.engine.ledger import Stat
 from prep.errors import DatasetError
 from prep.files import SCRATCH
@@ -34,6 +35,7 @@ class Folder:
         scratch: Folders where a run that died may have left something behind.
         linked: Where a sidecar belongs and a link or pipe is: named like a sidecar.
         covered: Sidecars that another one lies over (see `overlay`), as `sidecars`.
+        unowned: Text files that no picture owns -> what a person can do about each.
     """
 
     root: Path
@@ -44,6 +46,7 @@ class Folder:
     scratch: set[str] = field(default_factory=set)
     linked: set[str] = field(default_factory=set)
     covered: dict[str, str] = field(default_factory=dict)
+    unowned: dict[str, str] = field(default_factory=dict)
 
 
 def scan(root: Path, text_suffixes: tuple[str, ...]) -> Folder:
@@ -76,6 +79,7 @@ def scan(root: Path, text_suffixes: tuple[str, ...]) -> Folder:
             f"`{root}` cannot be read: {error.strerror}", "name the folder that holds the pictures"
         ) from error
     _keyed(pictures, found)
+    text_owners.settle(found.sidecars, found.unowned, found.pictures, found.faulty)
     return found
 
 
