@@ -20,6 +20,7 @@ def lay(folder: scan.Folder, views: Path | None, suffixes: tuple[str, ...]) -> N
     """Put the texts of `views` over those beside the pictures; the disk's names are absolute."""
     if views is None or not views.is_dir():
         return
+    _pass_over(folder, views)
     over = scan.scan(views, suffixes)
     folder.scratch |= over.scratch
     folder.linked |= over.linked
@@ -31,15 +32,27 @@ def lay(folder: scan.Folder, views: Path | None, suffixes: tuple[str, ...]) -> N
         folder.stats[file] = over.stats[spelled]
 
 
+def _pass_over(folder: scan.Folder, views: Path) -> None:
+    """Forget what was scanned of `views` where they lie in the folder of pictures itself."""
+    root = folder.root.absolute()
+    if not views.absolute().is_relative_to(root):
+        return
+    top = views.absolute().relative_to(root).as_posix() + "/"
+    for name in [name for name in folder.sidecars if name.startswith(top)]:
+        folder.stats.pop(folder.sidecars.pop(name), None)
+        folder.unowned.pop(name, None)
+
+
 def uncover(world: "World", digests: "Digests") -> None:
     """Let a text beside a picture count that came after ours, which nobody edited since.
 
     A run then removes ours.
     """
     folder = world.folder
+    persons = {edit.file for edit in world.edits.values()} if folder.covered else set()
     for name, spelled in folder.covered.items():
         ours = world.outputs.get(name)
-        edited = any(edit.file == ours for edit in world.edits.values())
+        edited = ours in persons
         beside = digests.of(scan.path_in(folder.root, spelled))
         if world.on_disk.get(name) != ours or edited or beside in (None, known(world, name)):
             continue

@@ -22,6 +22,10 @@ from prep.engine.world import DROP, published_copy
 from prep.files import digest_bytes
 from prep.stage import Asked, Shape
 
+_SAID = (
+    "prep's memory of this folder was lost: what the machine says was computed again; "
+    "only what differs from it is kept as yours"
+)
 _DROPPED = "dropped in "  # how a dataset file says that a person took a picture out
 
 
@@ -36,6 +40,8 @@ def recover(leg: Leg, take_step: Callable[[Leg, Step, Report], None], report: Re
     if not leg.values.lost:
         return
     found = traces.metas(leg.order.meta, leg.world) if leg.order.meta else {}
+    if found or any(not edit.proven for edit in leg.world.edits.values()):
+        report.notes.append(_SAID)
     _steps(leg, take_step, report, found)
     for stage in leg.context.stages.values():  # sheets that were exported on demand
         if stage.shape is Shape.VIEW:

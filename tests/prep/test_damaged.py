@@ -285,3 +285,38 @@ def test_a_run_with_nothing_to_do_reads_no_ledger_to_examine_it(
     monkeypatch.setattr(ledger_file, "examine", lambda *args: looked.append(args))
 
     assert (prep("run").code, prep("status").code, looked) == (0, 0, [])
+
+
+def test_damage_that_the_seal_does_not_tell(project: Path, prep: Prep) -> None:
+    """Case E1: damage that comes to light in the middle of a command ends it in two lines."""
+    cell("UPDATE bodies SET body = ?", b"[]")
+    seal.put(STATE)
+
+    looked, stopped = prep("why", "a.png"), prep("review", "export", "images")
+    again = prep("run")
+
+    assert looked.err == (
+        f"error: the ledger in `{STATE}` is damaged (a result is not as it was stored)\n"
+        "hint: run `prep run`, or the stage that you need: it is set aside and rebuilt\n"
+    )
+    assert stopped.err == (
+        f"error: the ledger in `{STATE}` is damaged (a result is not as it was stored); "
+        "it was set aside\n"
+        "hint: run the same command again: the ledger is rebuilt from journal.jsonl\n"
+    )
+    assert (looked.code, stopped.code, again.code) == (1, 1, 0)
+    assert (STATE / "ledger.damaged").exists()
+
+
+def test_a_damaged_body_of_a_ledger_that_is_told_by_its_seal(project: Path, prep: Prep) -> None:
+    """Case E1: other scores under the same digest are found out, and the pictures scored again."""
+    before = Path("meta.json").read_bytes()
+    cell("UPDATE bodies SET body = substr(body, 1, length(body) - 1) || x'00'")
+    Path("pipelines.yaml").write_text(PIPELINE.replace("0.35", "0.9"))
+    prep("run")
+    Path("pipelines.yaml").write_text(PIPELINE)
+
+    prep("run")
+
+    assert prep("run").code == 0
+    assert Path("meta.json").read_bytes() == before

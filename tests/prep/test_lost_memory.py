@@ -110,6 +110,7 @@ def test_a_lost_memory_is_made_again(project: Path, prep: Prep) -> None:
         "  kept as you edited it: b.txt",
         "  kept as you edited it: c.caption",
     ]
+    assert told.out.count("memory of this folder was lost: what the machine says was computed") == 1
     assert files() == before
     assert persons() == MINE
     assert again.out.startswith("`images` is up to date: nothing to do\n")

@@ -183,3 +183,17 @@ def test_a_text_that_comes_beside_later(home: Path, draw: Callable[..., Path], p
     for _ in range(2):
         assert prep("run").code == 0
         assert tags_of("a.png") == ("late",)
+
+
+def test_prep_s_folder_inside_the_pictures(
+    home: Path, draw: Callable[..., Path], prep: Prep
+) -> None:
+    """Case E3: texts in a folder of prep that lies among the pictures are no strangers there."""
+    draw("images/a.png")
+    for _ in range(2):
+        told = prep("tag", "images", "--state", "images/own", "--model", "tiny")
+
+    assert (told.code, told.err) == (0, "")
+    assert told.out.startswith("`images` is up to date: nothing to do\n  1 pictures")
+    assert Path("images/own/views/a.txt").exists()
+    assert not Path("images/a.txt").exists()
