@@ -5,7 +5,7 @@ from collections import Counter
 from pathlib import Path
 
 from prep.commands import built
-from prep.engine import views
+from prep.engine import recover_sheet, views
 from prep.engine.ledger import Edit
 from prep.engine.ledger_file import opened
 from prep.engine.leg import Context, Leg, Order, open_leg
@@ -44,6 +44,8 @@ def take_over(file: Path, place: Place, context: Context, side: Side = "") -> in
     file = Path(os.path.relpath(file))
     with held(place.state), opened(place.state) as ledger:
         leg = open_leg(Order(place, ()), context, ledger)
+        for stage in _sheets(leg) if leg.values.lost else []:
+            recover_sheet.take_over(leg, Step(stage, stage.params(), 0, (), ""))
         data = _stable(file)
         found = reading.parse(data, file.name)
         changes = changes_of(found, _now(leg))

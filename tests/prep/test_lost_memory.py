@@ -256,3 +256,17 @@ def test_a_lost_copy_of_a_dataset_file_is_made_again(project: Path, prep: Prep) 
     typed("weight", "a.png", 3.0)
     assert prep("run").code == 0
     assert persons() == MINE | {("a.png", "meta.weight"): 3.0}
+
+
+def test_a_sheet_is_imported_first_after_the_loss(project: Path, prep: Prep) -> None:
+    """Case E2: an import before any run takes the edited cells, and loses none decided before."""
+    before = files()
+    shutil.rmtree("images/.prep")
+    note("b.png", "late")
+
+    assert prep("review", "import", "images/tags.csv").code == 0
+    assert prep("run").code == 0
+
+    assert persons() == MINE | {("b.png", "notes"): "late"}
+    del before["images/tags.csv"]
+    assert {name: data for name, data in files().items() if name in before} == before
