@@ -15,7 +15,7 @@ from prep.chain import link_of
 from prep.command import run_child
 from prep.config import Pipeline
 from prep.console import Console
-from prep.engine import again, explain, fanout
+from prep.engine import again, explain, fanout, others
 from prep.engine.ledger_file import opened, snapshot
 from prep.engine.leg import Context, Leg, Order, asked_names, open_leg
 from prep.engine.lock import held
@@ -25,9 +25,11 @@ from prep.engine.run import carry_out, remember
 from prep.engine.world import INHERITED, Known
 from prep.errors import ConfigError, nearest
 from prep.files import write
+from prep.keys import shown
 from prep.stage import Shape, Stage
 
 _STOPPERS = (3, 4)
+_SHOWN = 20
 
 
 def run_one(order: Order, context: Context) -> int:
@@ -131,6 +133,7 @@ def status(folder: Path, place: Any, context: Context) -> int:
         for name, count in counts.items():
             if count or name == "pictures":
                 console.say(f"  {name}: {count}")
+        _say_others(leg)
         for name in leg.ledger.stages():
             shape = context.stages[name].shape if name in context.stages else None
             of_samples = shape in (Shape.MAP, Shape.DECISION, Shape.SIDECAR)
@@ -139,6 +142,21 @@ def status(folder: Path, place: Any, context: Context) -> int:
             bad = ", ".join(f"{states.count(s)} {s}" for s in ("rejected", "failed") if s in states)
             console.say(f"  {name}: {states.count('made')} made" + (f", {bad}" if bad else ""))
     return 0
+
+
+def _say_others(leg: Leg) -> None:
+    """Print what else lies in a folder, file by file, and what was passed over by name."""
+    say, folder = leg.context.console.say, leg.world.folder
+    there = others.unknown(folder.others, leg.world.outputs)
+    if there:
+        say(f"  {others.line(there.values())}", others=there)
+        if not leg.context.console.json:
+            say(*(f"    {shown(name)}" for name in list(there)[:_SHOWN]))
+            if len(there) > _SHOWN:
+                say(f"    ... and {len(there) - _SHOWN} more; `--json` lists all")
+    passed = others.passed_line(folder.passed)
+    if passed:
+        say(f"  passed over by name: {passed}", passed=folder.passed)
 
 
 def reset(folder: Path, key: str, place: Any, context: Context) -> int:

@@ -13,7 +13,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from prep import console
+from prep import console, keys
 from prep.errors import UsageError, UserError, nearest
 
 if TYPE_CHECKING:
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 
 INTERRUPTED = 130
 TERMINATED = 143
-_LONG = 255  # bytes of a name on the file systems that people have
 _STOPPED = "stopped; run the same command to go on"
 
 
@@ -116,7 +115,7 @@ def _show_refusal(error: "TyperException", prog: str) -> int:
 def _too_long(path: str) -> UserError:
     """Return the error for a path that no disk takes, whoever was the first to look for it."""
     longest = max(path.split("/"), key=len)
-    name = longest if len(longest.encode()) > _LONG else path
+    name = longest if keys.too_long(longest) else path
     return UserError(
         f"the name `{name[:40]}...` has {len(name)} characters, more than a disk takes",
         "look for a word that ran into the next one",

@@ -13,7 +13,7 @@ from prep.config import Pipeline, file_text, resolved
 from prep.engine.leg import Order
 from prep.engine.world import Place
 from prep.errors import DatasetError
-from prep.images import SUFFIXES
+from prep.formats import suffixes
 from prep.stage import Asked, Shape
 
 
@@ -114,7 +114,8 @@ def folder_of_sheet(sheet: Path, state: Path | None) -> Path | None:
     if (folder / ".prep").is_dir():
         return folder
     around = folder.rglob("*") if state is not None else ()
-    return folder if any(path.suffix.lower() in SUFFIXES for path in around) else None
+    known = suffixes()
+    return folder if any(path.suffix.lower() in known for path in around) else None
 
 
 def known_place(folder: Path, state: Path | None, pipeline: Pipeline | None) -> Place:

@@ -1,8 +1,11 @@
 """What a run did, as a value: counts, and the reason of every picture that was left out."""
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
+
+from prep.engine import others
 
 _SHOWN = 20
 
@@ -23,6 +26,8 @@ class Report:
         published: Files that were written.
         notes: What a person should know but need not act on.
         total: How many pictures there are.
+        others: Path -> kind of the files that are no picture, text or file of ours.
+        source: The folder where they lie, where it is not the one that the report is about.
     """
 
     made: dict[str, int] = field(default_factory=dict)
@@ -36,6 +41,8 @@ class Report:
     published: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     total: int = 0
+    others: dict[str, str] = field(default_factory=dict)
+    source: str = ""
 
     def exit_code(self) -> int:
         """Return 3 for pictures that failed or clash, else 4 for conflicts, else 0."""
@@ -50,6 +57,7 @@ class Report:
         told = ", ".join(done).replace(", made ", ", ")
         out = [f"`{where}`: {told}" if told else f"`{where}` is up to date: nothing to do"]
         out += [f"  {note}" for note in dict.fromkeys(self.notes)]
+        out += [f"  {others.line(self.others.values(), self.source)}"] if self.others else []
         out += [f"  kept as you edited it: {path}" for path in self.edited[:_SHOWN]]
         if len(self.edited) > _SHOWN:
             out.append(f"  ... and {len(self.edited) - _SHOWN} more of yours")
@@ -85,6 +93,7 @@ class Report:
             "removed": self.removed,
             "published": self.published,
             "total": self.total,
+            "others": Counter(self.others.values()),
         }
 
 
