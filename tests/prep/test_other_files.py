@@ -3,7 +3,8 @@
 import json
 import os
 import socket
-from collections.abc import Callable
+import subprocess
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -204,22 +205,31 @@ def test_a_fan_out_keeps_what_it_made_of_a_folder_without_rights(
     assert (home / "cut/shut/b.png@crop.png").exists()
 
 
-@pytest.mark.parametrize(("part", "read"), [("d", True), ("deeply" * 4, False)])
-def test_a_thousand_nested_folders(
-    prep: Prep, draw: Draw, home: Path, part: str, read: bool
-) -> None:
-    """Case C3: folders as deep as a disk takes are read; what lies deeper is listed; all go on."""
-    draw("raw/a.png")
-    start = os.open("raw", os.O_RDONLY)
-    try:
+@pytest.fixture
+def nested(draw: Draw, home: Path) -> Iterator[Callable[[str], None]]:
+    """Lay a picture into 1,200 folders of one name, each in the one before."""
+
+    def made(part: str) -> None:
+        picture = draw("raw/a.png")
+        start = os.open("raw", os.O_RDONLY)
         for _ in range(1200):
             os.mkdir(part, dir_fd=start)
             inner = os.open(part, os.O_RDONLY, dir_fd=start)
             os.close(start)
             start = inner
-        os.link("raw/a.png", "z.png", dst_dir_fd=start)
-    finally:
+        os.link(picture, "z.png", dst_dir_fd=start)
         os.close(start)
+
+    yield made
+    subprocess.run(["rm", "-rf", "raw"], cwd=home, check=True)  # pytest's own would not manage
+
+
+@pytest.mark.parametrize(("part", "read"), [("d", True), ("deeply" * 4, False)])
+def test_a_thousand_nested_folders(
+    prep: Prep, nested: Callable[[str], None], part: str, read: bool
+) -> None:
+    """Case C3: folders as deep as a disk takes are read; what lies deeper is listed; all go on."""
+    nested(part)
     told = prep("tag", "raw", "--model", "tiny")
 
     assert told.err == ""
