@@ -14,6 +14,10 @@ NAMED = {
     ".webp": "WEBP", ".bmp": "BMP", ".dib": "BMP", ".gif": "GIF", ".tif": "TIFF",
     ".tiff": "TIFF", ".avif": "AVIF", ".avifs": "AVIF",
 }  # fmt: skip
+# Those that are told where somebody looks for pictures: the others are rare.
+USUAL = (
+    ".avif", ".bmp", ".gif", ".jfif", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
