@@ -11,6 +11,7 @@ import sys
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from prep import console, keys
@@ -44,6 +45,7 @@ def run_app(app: "typer.Typer", args: Sequence[str] | None, prog: str) -> None:
     code: object = 0
     try:
         with _terminable():
+            _check_place(sys.argv[1:] if args is None else args)
             code = app(args=args, prog_name=prog, standalone_mode=False)
     except UserError as error:
         console.show_error(error, sys.stderr)
@@ -60,6 +62,28 @@ def run_app(app: "typer.Typer", args: Sequence[str] | None, prog: str) -> None:
     if code == INTERRUPTED:  # Typer turns Ctrl-C into this code
         console.Console(err=sys.stderr).note(_STOPPED)
     raise SystemExit(code if isinstance(code, int) else 0)
+
+
+def _check_place(words: Sequence[str]) -> None:
+    """Refuse folders whose names no file of ours can hold, before anything is done in them.
+
+    Raises:
+        UserError: The folder that the person stands in, or a word that they typed, is not UTF-8.
+    """
+    if not words or "--help" in words:
+        return
+    try:
+        here = str(Path.cwd())
+    except FileNotFoundError:
+        raise UserError("the folder you stand in is gone", "go to another one: `cd`") from None
+    if not keys.is_text(here):
+        raise UserError(
+            f"the folder you stand in, `{keys.shown(here)}`, has a name that is not valid UTF-8",
+            "rename it, or the folder above it, then run the same command again",
+        )
+    for word in words:
+        if not keys.is_text(word):
+            raise UserError(f"`{keys.shown(word)}` is not valid UTF-8", "rename the file or folder")
 
 
 def run_child(command: Sequence[str]) -> int:

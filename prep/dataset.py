@@ -170,16 +170,16 @@ def load(path: Path) -> Dataset:
 
 def read_text(path: Path) -> str:
     """Return the text of a dataset file; raise DatasetError where there is none."""
+    if path.is_dir():
+        raise _not_ours(None, str(path))
     try:
-        return path.read_bytes().decode("utf-8-sig")
+        return files.content(path, files.MOST_TABLE).decode("utf-8-sig")
     except FileNotFoundError:
         raise DatasetError(
             f"there is no `{path}`", "make it with `prep edit FOLDER`, or run the whole pipeline"
         ) from None
-    except (IsADirectoryError, UnicodeDecodeError):
-        raise DatasetError(
-            f"`{path}` is not a dataset of prep", "make one with `prep edit FOLDER`"
-        ) from None
+    except UnicodeDecodeError:
+        raise _not_ours(None, str(path)) from None
     except OSError as error:
         raise DatasetError(
             f"`{path}` cannot be read: {error.strerror}", "is it a dataset file?"

@@ -17,9 +17,13 @@ import re
 import unicodedata
 
 LONGEST_NAME = 255  # bytes of a name on the file systems that people have
+LONGEST_NEW = 200  # bytes of a name that others are made of: `NAME_bucket.json`, `NAME-0a1b2c3d`
 LONGEST_PATH = 4000  # bytes; Linux takes 4095, and what is written beside a picture needs some
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 _TURNS = re.compile("[\u202a-\u202e\u2066-\u2069]")
+# What no file may be named on one system or another, Windows included.
+_NOWHERE = re.compile(r'[<>:"/\\|?*\x00-\x1f]|^\.|[. ]$|^$')
+_WINDOWS = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.IGNORECASE)
 _DRIVE = re.compile("[A-Za-z]:")
 
 
@@ -98,6 +102,33 @@ def fault_of_key(key: str) -> str:
     if not found and nfc(key) != key:
         return "is not in Unicode's composed form"
     return found
+
+
+def fault_of_new(name: str) -> str:
+    """Return why a file that we write cannot have a name, as `holds a backslash`; "" if it can.
+
+    What stands before and behind it in names made of it has to fit as well.
+    """
+    if num_bytes(name) > LONGEST_NEW:
+        return f"has {num_bytes(name)} bytes, more than {LONGEST_NEW}"
+    return fault_of_path(name)
+
+
+def fault_everywhere(name: str) -> str:
+    """Return why a name is not one for a file that we write on every system; "" if it is."""
+    if _NOWHERE.search(name) or _WINDOWS.fullmatch(name):
+        return "is no file name on every system"
+    return fault_of_new(name)
+
+
+def made_good(name: str) -> str:
+    """Return a name without what is no file name everywhere; empty where nothing is left of it."""
+    text = name.strip(" .")
+    for what in (_NOWHERE, _CONTROL, _TURNS):
+        text = what.sub("_", text) if text else ""
+    while num_bytes(text) > LONGEST_NEW:
+        text = text[:-1].rstrip(" .")
+    return f"_{text}" if _WINDOWS.fullmatch(text) else text
 
 
 def _exceeds(path: str, parts: list[str]) -> bool:

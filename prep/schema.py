@@ -71,7 +71,8 @@ def read(kind: type[_Made], row: Any) -> _Made:
     """
     if not isinstance(row, dict):
         raise Misfit(f"is {_shown(row)}", "write fields with values: {...}")
-    checks, needed = _checks(kind)
+    plain_kind: type = kind  # for mypy, a type of a type variable may have no hash
+    checks, needed = _checks(plain_kind)
     made: dict[str, Any] = {}
     for name, value in row.items():
         check = checks.get(name)

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from prep.errors import ConfigError
+from prep.files import content
 
 _WORD = re.compile(r"(?:^|\s)--([a-z]+)\s+")
 # Kohya's letters: field of `Prompt`, what it must be, least and most.
@@ -51,7 +52,7 @@ def read(path: Path, usual: Prompt) -> list[Prompt]:
         ConfigError: The file is missing, empty, or has mistakes: all of them at once.
     """
     try:
-        text = path.read_bytes().decode("utf-8-sig")
+        text = content(path).decode("utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(
             f"the prompts in `{path}` cannot be read: {error}", "write one prompt a line, as UTF-8"

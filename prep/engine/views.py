@@ -15,7 +15,7 @@ from prep.engine.recipe import Made, Why, why_stale
 from prep.engine.report import Report
 from prep.engine.world import published_copy
 from prep.errors import DatasetError
-from prep.files import canonical, digest_bytes
+from prep.files import MOST_TABLE, canonical, content, digest_bytes
 from prep.stage import Rows, Stage
 
 
@@ -132,7 +132,9 @@ def rows_of(leg: Leg, step: Step) -> Rows:
     keys = dict.fromkeys(key for key in sorted(leg.world.digests) if key not in left_out)
     rows = _RowsRead(keys, lambda key: {name: _value(leg, name, key) for name, _ in needs})
     previous = _previous(leg, step.stage)
-    return Rows(rows, left_out, _facts(leg, step, previous.read_bytes() if previous else None))
+    return Rows(
+        rows, left_out, _facts(leg, step, content(previous, MOST_TABLE) if previous else None)
+    )
 
 
 class _RowsRead(Mapping[str, Mapping[str, Any]]):

@@ -11,7 +11,7 @@ from prep.engine import moved, scan
 from prep.engine.digests import Digests
 from prep.engine.ledger import Edit, Ledger
 from prep.errors import DatasetError
-from prep.files import digest_bytes
+from prep.files import content, digest_bytes
 from prep.merge import Verdict, merged
 
 _FIFTH = 5
@@ -290,8 +290,8 @@ def _merge_sidecar(world: World, key: str, name: str, path: str) -> None:
 def _adopt(world: World, key: str, name: str, path: str) -> None:
     found = world.on_disk[path]
     try:
-        text = tags.decoded((world.place.root / world.folder.sidecars[path]).read_bytes())
-    except (tags.TextError, OSError) as error:
+        text = tags.decoded(content(world.place.root / world.folder.sidecars[path]))
+    except (tags.TextError, DatasetError, OSError) as error:
         mend = f"; {_MEND[error.kind]}" if isinstance(error, tags.TextError) else ""
         world.faulty[key] = f"`{path}` cannot be read: {error}{mend}"
         world.digests.pop(key, None)
