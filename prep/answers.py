@@ -1,5 +1,6 @@
 """What each command does with what the command line gave: engine calls in, sentences out."""
 
+import json
 import os
 import shlex
 import sys
@@ -25,7 +26,8 @@ from prep.engine.run import carry_out, remember
 from prep.engine.world import INHERITED, Known
 from prep.errors import ConfigError, nearest
 from prep.files import write
-from prep.keys import shown
+from prep.keys import one_line
+from prep.keys import shown as escaped
 from prep.stage import Shape, Stage
 
 _STOPPERS = (3, 4)
@@ -151,7 +153,7 @@ def _say_others(leg: Leg) -> None:
     if there:
         say(f"  {others.line(there.values())}", others=there)
         if not leg.context.console.json:
-            say(*(f"    {shown(name)}" for name in list(there)[:_SHOWN]))
+            say(*(f"    {escaped(name)}" for name in list(there)[:_SHOWN]))
             if len(there) > _SHOWN:
                 say(f"    ... and {len(there) - _SHOWN} more; `--json` lists all")
     passed = others.passed_line(folder.passed)
@@ -225,9 +227,25 @@ def init(folder: Path, preset: str, target: Path, console: Console) -> int:
         raise ConfigError(f"`{target}` is there already", "edit it, or move it away")
     text = (found / f"{preset}.yaml").read_text(encoding="utf-8")
     shown = Path(os.path.relpath(folder)).as_posix()
-    write(target, text.replace("FOLDER", shown if shown.startswith(".") else f"./{shown}").encode())
+    near = shown if shown.startswith(".") else f"./{shown}"
+    write(target, text.replace("FOLDER", _in_yaml(near)).encode())
     console.say(f"wrote `{target}`; look at it, then type `prep plan` and `prep run`")
     return 0
+
+
+def _in_yaml(path: str) -> str:
+    """Return a path as it stands in pipelines.yaml, in quotes where it has to.
+
+    Raises:
+        ConfigError: It holds what no line can.
+    """
+    if not one_line(path):
+        raise ConfigError(
+            f"`{path}` cannot be named in pipelines.yaml: it holds a control character",
+            "rename the folder",
+        )
+    plain = path == path.strip() and not set(path) & set(":#\"'\\,{}[]")
+    return path if plain else json.dumps(path, ensure_ascii=False)
 
 
 def stages(known: Mapping[str, Stage], console: Console) -> int:

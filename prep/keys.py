@@ -43,6 +43,11 @@ def is_text(name: str) -> bool:
     return True
 
 
+def one_line(name: str) -> bool:
+    """Return whether a name holds no line break or other control character."""
+    return _CONTROL.search(name) is None
+
+
 def shown(name: str) -> str:
     """Return a name with the bytes escaped that are not UTF-8."""
     return name.encode("utf-8", "backslashreplace").decode()
@@ -78,7 +83,7 @@ def fault_of_path(path: str) -> str:
     """
     if not is_text(path):
         return "is not valid UTF-8"
-    if _CONTROL.search(path):
+    if not one_line(path):
         return "holds a line break or control character"
     if "\\" in path:
         return "holds a backslash"
@@ -123,7 +128,7 @@ def fault_everywhere(name: str) -> str:
 
 def made_good(name: str) -> str:
     """Return a name without what is no file name everywhere; empty where nothing is left of it."""
-    text = name.strip(" .")
+    text = name.encode("utf-8", "replace").decode().strip(" .")
     for what in (_NOWHERE, _CONTROL, _TURNS):
         text = what.sub("_", text) if text else ""
     while num_bytes(text) > LONGEST_NEW:

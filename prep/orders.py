@@ -1,6 +1,7 @@
 """What a person asked for -> what the engine is to do: one order per folder."""
 
 import os
+import shlex
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -154,7 +155,7 @@ def place_of_meta(
     shown = os.path.relpath(said)
     raise DatasetError(
         f"`{meta}` says that prep keeps its state in `{shown}`, where nothing knows this file",
-        f"if that is right, say so: `--state {shown}`",
+        f"if that is right, say so: `--state {shlex.quote(shown)}`",
     )
 
 
@@ -186,7 +187,7 @@ def _check_state(state: Path, usual: bool) -> None:
         to = os.path.relpath(state.parent / state.readlink())
         raise DatasetError(
             f"`{shown}` is a link, and prep would write where it leads",
-            f"remove it, or name the folder: `--state {to}`",
+            f"remove it, or name the folder: `--state {shlex.quote(to)}`",
         )
     for entry in _entries(state):
         plain = entry.is_file(follow_symlinks=False) or entry.is_dir(follow_symlinks=False)

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from prep.errors import ConfigError
+from prep.errors import ConfigError, DatasetError
 from prep.files import content
 
 _WORD = re.compile(r"(?:^|\s)--([a-z]+)\s+")
@@ -53,7 +53,7 @@ def read(path: Path, usual: Prompt) -> list[Prompt]:
     """
     try:
         text = content(path).decode("utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
+    except (OSError, UnicodeDecodeError, DatasetError) as error:
         raise ConfigError(
             f"the prompts in `{path}` cannot be read: {error}", "write one prompt a line, as UTF-8"
         ) from None

@@ -96,6 +96,7 @@ def _check_folders(outputs: Sequence[Output]) -> None:
 
 def remove(ledger: Ledger, path: Path, name: str) -> None:
     """Remove a file that we wrote and nobody edited."""
+    _check_folders([Output(path, name, b"")])
     with files.disk_errors(path):
         path.unlink(missing_ok=True)
     with ledger.batch():

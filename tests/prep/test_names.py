@@ -335,3 +335,27 @@ def test_names_of_exports(name: str) -> None:
 
     assert str(caught.value) == f"`--name` is `{name}`"
     assert Config(name=safe).name == safe
+    assert safe_name("bad\udcff") == "bad_"
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["my: raw", "a # b", "trail ", "it's", 'quo"te', "back\\slash", "[a, b]", "\u732b", "yes"],
+)
+def test_a_folder_of_any_name_can_be_begun_with(prep: Prep, draw: Draw, name: str) -> None:
+    """Case C1: what `prep init` writes is read back as the folder that was named."""
+    draw(f"{name}/a.png")
+
+    assert prep("init", name, "--for", "tiny").code == 0
+    assert prep("plan").out.startswith(f"{name}:\n")
+
+
+@pytest.mark.parametrize("name", ["tab\there", "two\nlines"])
+def test_a_folder_that_pipelines_cannot_name(prep: Prep, draw: Draw, name: str) -> None:
+    """Case C1: a folder with a control character in its name is two lines, nothing written."""
+    draw(f"{name}/a.png")
+    told = prep("init", name, "--for", "tiny")
+
+    assert told.code == 1
+    assert told.err.endswith("it holds a control character\nhint: rename the folder\n")
+    assert not Path("pipelines.yaml").exists()
