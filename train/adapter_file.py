@@ -31,11 +31,13 @@ _KINDS: Mapping[str, str] = {
     ".lora_B": "a LoRA in another layout",
     ".lora.": "a LoRA in another layout",
     "_lora.": "a LoRA in another layout",
-    "emb": "an embedding",
+    "bundle_emb": "an embedding",
+    "emb_params": "an embedding",
     "string_to_param": "an embedding",
+    "clip_g": "an embedding",
     "clip_l": "an embedding",
 }
-_UNKNOWN = "another kind"
+UNKNOWN = "another kind"
 # dtype's word in the file -> the bits of its exponent, and numpy's word of a number as wide.
 _EXPONENTS: Mapping[str, tuple[int, str]] = {
     "F64": (0x7FF << 52, "<u8"),
@@ -79,7 +81,7 @@ def sort(places: Mapping[str, tensorfile.Place]) -> Sorted:
         word = _module(name)
         if word in whole and (not name.endswith(ALPHA) or prod(at.shape) == 1):
             continue
-        torn = "a pair of a LoRA that is not whole" if word is not None else _UNKNOWN
+        torn = "a pair of a LoRA that is not whole" if word is not None else UNKNOWN
         kind = _special(name) or others.get(word or "", torn)
         unread.setdefault(kind, []).append(name)
     return Sorted(
