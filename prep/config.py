@@ -47,6 +47,8 @@ class Pipeline:
         state: prep's folder for `images`; None for `.prep` inside.
         sidecars: Suffix of a text file beside a picture -> the field it holds.
         train: Options of the training step; None without one.
+        file: The file it stands in, as a person knows it.
+        lines: Key of the training step -> its line in the file; that of the step itself is "".
     """
 
     name: str
@@ -56,6 +58,8 @@ class Pipeline:
     state: Path | None = None
     sidecars: Mapping[str, str] = field(default_factory=lambda: dict(_SIDECARS["tags"]))
     train: Mapping[str, Any] | None = None
+    file: str = field(default="", compare=False)
+    lines: Mapping[str, int] = field(default_factory=dict, compare=False)
 
     def folders(self) -> list[Path]:
         """Return every folder that it reads or writes, in order."""
@@ -79,7 +83,7 @@ def read_pipelines(path: Path, known: Mapping[str, Command]) -> dict[str, Pipeli
     except tags.TextError as error:
         raise ConfigError(f"`{shown}` cannot be read: {error}", "save it as UTF-8") from None
     top = yamlfile.read(text, shown)
-    reader = _Reader(path.absolute().parent, known)
+    reader = _Reader(path.absolute().parent, known, shown)
     found = reader.file(top)
     if reader.wrong:
         told = [
@@ -139,11 +143,17 @@ def file_text(value: str, folder: Path) -> str:
         raise ConfigError(f"`{value}` cannot be read: {error}", "save it as UTF-8") from None
 
 
+def _lines(node: Node) -> dict[str, int]:
+    """Return the line of each key of a mapping, and under "" its own."""
+    keys: dict[str, Node] = node.value if isinstance(node.value, dict) else {}
+    return {"": node.line} | {key: child.line for key, child in keys.items()}
+
+
 class _Reader:
     """Collects the mistakes of one file while it is read."""
 
-    def __init__(self, folder: Path, known: Mapping[str, Command]) -> None:
-        self.folder, self.known = folder, known
+    def __init__(self, folder: Path, known: Mapping[str, Command], name: str) -> None:
+        self.folder, self.known, self.name = folder, known, name
         self.wrong: _Mistakes = []
 
     def file(self, top: Node) -> dict[str, Pipeline]:
@@ -178,6 +188,8 @@ class _Reader:
             state=self._path(keys["state"], "state", "") if "state" in keys else None,
             sidecars=_SIDECARS.get(sidecars, _SIDECARS["tags"]),
             train=self._train(train) if train is not None else None,
+            file=self.name,
+            lines=_lines(train) if train is not None else {},
         )
 
     def _steps(self, node: Node) -> list[Asked]:
@@ -269,8 +281,9 @@ class _Reader:
         if not isinstance(values, dict) or "method" not in values:
             self.wrong.append((node.line, "`train` names no method", "add `method: lora`"))
             return {}
-        if "base" in values:
-            values["base"] = resolved(str(values["base"]), self.folder)
+        for name in ("base", "prompts", "resume"):
+            if name in values:
+                values[name] = resolved(str(values[name]), self.folder)
         values.setdefault("out", "runs")
         values["out"] = (self.folder / str(values["out"])).as_posix()
         return values

@@ -137,7 +137,7 @@ def check(meta: list[Path], config: Config, console: Console, *, ahead: bool = F
     from train.readiness import check_settings
 
     if ahead or any(path.is_dir() for path in meta):
-        check_settings(config, _models(), probe.outside)
+        check_settings(config, _models(), probe.outside, remember=ahead)  # else nothing changes
     if ahead:
         console.say("nothing stands in the way of these settings; META was not looked at")
         return 0

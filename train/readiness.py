@@ -4,27 +4,32 @@
 the two cannot say different things.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+import json
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
+from dataclasses import asdict, dataclass
 from functools import partial
+from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
 from typing import NoReturn
 
-from prep import lock
+from prep import files, lock
 from prep.errors import UserError
-from prep.models import Models
+from prep.models import Found, Models
 from train import checkpoint, disk, earlier, probe, prompts
 from train import data as datasets
 from train.base_model import check_clip_skip, opened_base
 from train.config import Config
-from train.data import Lesson
+from train.family import Family
+from train.notes import notes
 from train.optimizer import check_machine
 from train.prompts import Prompt
 from train.run import Run, check_length, check_vae, decide, facts, is_done
 from train.text import all_texts
 
-_SHOWN = 3
+_LIBRARIES = ("torch", "diffusers", "transformers", "tokenizers")
+_MOST_MARKS = 100
 
 
 @dataclass(frozen=True)
@@ -72,33 +77,78 @@ def ready(
     answer = ask(_question(run))
     if answer.wrong:
         _refuse(answer.errors())
-    return Ready(run, False, tuple(_notes(run, answer, first)))
+    return Ready(run, False, tuple(notes(run, answer, first)))
 
 
-def check_settings(config: Config, models: Models, ask: probe.Ask) -> None:
+def check_settings(config: Config, models: Models, ask: probe.Ask, remember: bool = True) -> None:
     """Look at all that can be known before there is a dataset.
+
+    Args:
+        remember: Whether a model that could be opened is noted among the user's data, and not
+            opened again by the same libraries.
 
     Raises:
         UserError: Something stands in the way; all that can be found is told at once.
     """
     wrong = [*_raised(*_settings(config), partial(disk.check_writable, config.out))]
-    place, family = Path(), ""
+    found: Found | None = None
+    kind: Family | None = None
     if config.base:
         try:
             found, kind = opened_base(config.base, models)
             check_clip_skip(config.clip_skip, kind.layers(found.path), config.base)
-            place, family = found.path, kind.name
         except UserError as error:
             wrong.append(error)
     if wrong:
         _refuse(wrong)
-    where = str(place) if family else ""
-    vae = config.prompts is not None
-    answer = ask(
-        probe.Question(where, family, config.device, config.precision, config.attention, vae)
+    vae = config.prompts is not None or config.save_as == "file"
+    question = probe.Question(
+        str(found.path) if found else "",
+        kind.name if kind else "",
+        config.device,
+        config.precision,
+        config.attention,
+        vae,
     )
+    # A GPU that was there may be gone.
+    lasting = config.device != "cuda" and config.precision != "fp16" and config.attention == "sdpa"
+    if remember and lasting:
+        base = models.digest(found) if found else ""
+        answer = _looked_through(question, base, models.home / "looked-through.json", ask)
+    else:
+        answer = ask(question)
     if answer.wrong:
         _refuse(answer.errors())
+
+
+def _looked_through(
+    question: probe.Question, base: str, known: Path, ask: probe.Ask
+) -> probe.Answer:
+    """Ask what only torch can tell, unless these libraries have opened this very model before.
+
+    Args:
+        base: Digest of the base model.
+        known: Where that is noted.
+    """
+    libraries = [(one, version(one)) for one in _LIBRARIES]
+    mark = files.digest_bytes(files.canonical([base, asdict(question), libraries]).encode())
+    marks = _marks(known)
+    if mark in marks:
+        return probe.Answer()
+    answer = ask(question)
+    if not answer.wrong:
+        with suppress(UserError):  # a convenience: without it the same is asked again
+            files.write(known, files.canonical([*marks[-_MOST_MARKS:], mark]).encode())
+    return answer
+
+
+def _marks(path: Path) -> list[str]:
+    """Return what was looked through before; damage means to begin anew."""
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return []
+    return found if isinstance(found, list) else []
 
 
 def check_files(paths: Sequence[Path], config: Config, models: Models) -> None:
@@ -172,63 +222,6 @@ def _question(run: Run) -> probe.Question:
         vae=config.prompts is not None or config.save_as == "file",
         texts=tuple(all_texts(list(run.data.lessons.values()))),
     )
-
-
-def _notes(run: Run, answer: probe.Answer, first: bool) -> Iterator[str]:
-    yield from check_vae(run)
-    if first:
-        yield from earlier.unfinished(
-            run.config.out, run.name, facts(run), list(run.config.deciding())
-        )
-    if note := passes_note(run.config):
-        yield note
-    lessons = run.data.lessons
-    counts = dict(zip(all_texts(list(lessons.values())), answer.tokens, strict=True))
-    if note := long_note(lessons, counts, answer.most_tokens):
-        yield note
-    if note := empty_note(lessons):
-        yield note
-
-
-def passes_note(config: Config) -> str | None:
-    """Return what to know of `--accumulate` where a batch has no samples for so many passes."""
-    batch, passes = config.batch, config.accumulate
-    if passes <= batch:
-        return None
-    effect = "has no effect" if batch == 1 else f"has the effect of `--accumulate {batch}`"
-    return (
-        f"`--accumulate {passes}` {effect}: it cuts a batch into passes, and `--batch` is {batch}; "
-        f"for {batch * passes} samples a step give `--batch {batch * passes} --accumulate {passes}`"
-    )
-
-
-def long_note(
-    lessons: Mapping[str, Lesson], counts: Mapping[str, int], most_tokens: int
-) -> str | None:
-    """Return which texts are longer than the text encoder reads.
-
-    Args:
-        counts: Tokens of each text.
-    """
-    found = [(key, counts[one.text]) for key, one in lessons.items()]
-    over = [f"`{key}` ({count})" for key, count in found if count > most_tokens]
-    if not over:
-        return None
-    return (
-        f"{len(over)} of {len(lessons)} samples have texts of more than {most_tokens} tokens; "
-        f"their ends are not trained: {_some(over)}"
-    )
-
-
-def empty_note(lessons: Mapping[str, Lesson]) -> str | None:
-    """Return which samples are trained on without a text."""
-    bare = [f"`{key}`" for key, one in lessons.items() if not one.text.strip(", ")]
-    return f"{len(bare)} of {len(lessons)} samples have no text: {_some(bare)}" if bare else None
-
-
-def _some(names: Sequence[str]) -> str:
-    more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
-    return ", ".join(names[:_SHOWN]) + more
 
 
 def _raised(*rows: Callable[[], object]) -> Iterator[UserError]:

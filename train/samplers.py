@@ -17,7 +17,10 @@ _KINDS: Mapping[str, tuple[str, Mapping[str, Any]]] = MappingProxyType(
         "pndm": ("PNDMScheduler", {"skip_prk_steps": True, "steps_offset": 1}),
         "euler": ("EulerDiscreteScheduler", {}),
         "euler_a": ("EulerAncestralDiscreteScheduler", {}),
-        "dpmsolver": ("DPMSolverMultistepScheduler", {"algorithm_type": "dpmsolver"}),
+        "dpmsolver": (
+            "DPMSolverMultistepScheduler",
+            {"algorithm_type": "dpmsolver", "final_sigmas_type": "sigma_min"},
+        ),
         "dpmsolver++": ("DPMSolverMultistepScheduler", {"algorithm_type": "dpmsolver++"}),
         "dpmsingle": ("DPMSolverSinglestepScheduler", {}),
         "heun": ("HeunDiscreteScheduler", {}),

@@ -14,7 +14,7 @@ import torch
 
 from prep import dataset, tensorfile
 from prep.lock import held
-from train import probe, readiness, run
+from train import notes, probe, readiness, run
 from train.cli import main
 from train.config import Config
 from train.data import Lesson
@@ -432,7 +432,7 @@ def _broken(place: Place) -> Path:
 )
 def test_passes_without_samples_are_told(batch: int, passes: int, told: str | None) -> None:
     """Case F5: a batch that cannot be cut into so many passes is said, with what to type."""
-    assert readiness.passes_note(Config(batch=batch, accumulate=passes)) == told
+    assert notes.passes_note(Config(batch=batch, accumulate=passes)) == told
 
 
 def test_long_texts_are_named_up_to_three() -> None:
@@ -440,11 +440,11 @@ def test_long_texts_are_named_up_to_three() -> None:
     one = Lesson("0", "x", ("x",), 1, "", (8, 8), Path("x"), "0", 1, 1.0)
     lessons = {f"{n}.png": one for n in range(5)}
 
-    assert readiness.long_note(lessons, {"x": 76}, 75) == (
+    assert notes.long_note(lessons, {"x": 76}, 75) == (
         "5 of 5 samples have texts of more than 75 tokens; their ends are not trained: "
         "`0.png` (76), `1.png` (76), `2.png` (76) and 2 more"
     )
-    assert readiness.long_note(lessons, {"x": 75}, 75) is None
+    assert notes.long_note(lessons, {"x": 75}, 75) is None
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
