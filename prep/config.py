@@ -47,8 +47,7 @@ class Pipeline:
         state: prep's folder for `images`; None for `.prep` inside.
         sidecars: Suffix of a text file beside a picture -> the field it holds.
         train: Options of the training step; None without one.
-        file: The file it stands in, as a person knows it.
-        lines: Key of the training step -> its line in the file; that of the step itself is "".
+        file: The file it stands in; `lines` has the line of each option of the training step.
     """
 
     name: str
@@ -143,12 +142,6 @@ def file_text(value: str, folder: Path) -> str:
         raise ConfigError(f"`{value}` cannot be read: {error}", "save it as UTF-8") from None
 
 
-def _lines(node: Node) -> dict[str, int]:
-    """Return the line of each key of a mapping, and under "" its own."""
-    keys: dict[str, Node] = node.value if isinstance(node.value, dict) else {}
-    return {"": node.line} | {key: child.line for key, child in keys.items()}
-
-
 class _Reader:
     """Collects the mistakes of one file while it is read."""
 
@@ -179,7 +172,6 @@ class _Reader:
             self.wrong.append(
                 (keys["sidecars"].line, f"`sidecars` is `{sidecars}`", "write tags or caption")
             )
-        train = keys.get("train")
         return Pipeline(
             name=name,
             images=self._path(keys.get("images"), "images", "."),
@@ -187,9 +179,9 @@ class _Reader:
             steps=tuple(self._steps(keys["stages"])) if "stages" in keys else (),
             state=self._path(keys["state"], "state", "") if "state" in keys else None,
             sidecars=_SIDECARS.get(sidecars, _SIDECARS["tags"]),
-            train=self._train(train) if train is not None else None,
+            train=self._train(keys["train"]) if "train" in keys else None,
             file=self.name,
-            lines=_lines(train) if train is not None else {},
+            lines=yamlfile.lines(keys["train"]) if "train" in keys else {},
         )
 
     def _steps(self, node: Node) -> list[Asked]:
