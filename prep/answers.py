@@ -13,7 +13,7 @@ from prep import orders, training
 from prep.command import run_child
 from prep.config import Pipeline
 from prep.console import Console
-from prep.engine import again, explain, fanout
+from prep.engine import accounting, again, explain, fanout
 from prep.engine.ledger_file import opened, snapshot
 from prep.engine.leg import Context, Leg, Order, asked_names, open_leg
 from prep.engine.lock import held
@@ -110,7 +110,8 @@ def why(
             rows = previewed(leg, coming)
             if key in explain.knows(leg):
                 told = explain.of_rows(leg, rows, key, coming) if rows else ()
-                lines += [*explain.said(leg, key), *(told or explain.of_results(leg, key))]
+                lines += [*explain.said(leg, key), *explain.noticed(leg, key)]
+                lines += [*(told or explain.of_results(leg, key)), *explain.words(leg, key)]
             coming = coming_of(leg, rows) if order.source else Coming()
     if key not in known:
         raise ConfigError(f"`{folder}` has no picture `{key}`", nearest(key, known))
@@ -142,6 +143,8 @@ def status(folder: Path, place: Any, context: Context) -> int:
             states = [row.state for key, row in rows if key in world.digests or not of_samples]
             bad = ", ".join(f"{states.count(s)} {s}" for s in ("rejected", "failed") if s in states)
             console.say(f"  {name}: {states.count('made')} made" + (f", {bad}" if bad else ""))
+        for line, facts in accounting.listed(leg):
+            console.say(f"  {line}", **facts)
     return 0
 
 

@@ -13,11 +13,15 @@ from typing import Any
 
 from prep import files
 from prep.errors import DatasetError
+from prep.wording import Wording, wording
 
 FORMAT = "prep-dataset"
 VERSION = 1
 TEXTS = ("tags", "caption", "both")
 SPLITS = ("train", "validation")
+
+# What is told of a sample's words only where there is something to tell.
+_ACCOUNT = ("yours", "unused")
 
 # What a person may change in a meta file; every other field of a sample is the machine's.
 PERSONS = ("tags", "caption", "text", "weight", "concept", "split")
@@ -29,7 +33,7 @@ class Concept:
 
     Attributes:
         repeats: How often each picture is seen in an epoch.
-        trigger: The word that calls the concept; kept first among the tags.
+        trigger: The word that calls the concept; in front of whatever trains.
         class_prompt: What it is an instance of (`dog`).
         regularisation: Pictures of the class, not of the subject.
     """
@@ -73,6 +77,8 @@ class Sample:
         bucket: (width, height) px, what the latents depict.
         latents: Path of the latents relative to the state folder.
         source: Lineage of a derived picture: source key, box and kind.
+        yours: Which of tags and caption a person wrote.
+        unused: Words of a person that a step took away -> see `prep.account.TAKEN` for the steps.
     """
 
     digest: str
@@ -89,12 +95,16 @@ class Sample:
     bucket: tuple[int, int] | None = None
     latents: str | None = None
     source: Mapping[str, Any] | None = None
+    yours: tuple[str, ...] = ()
+    unused: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
-    def training_text(self) -> str:
-        """Return what the sample trains on: tags, caption, or tags, a comma and the caption."""
-        tags = ", ".join(self.tags)
-        chosen = {"tags": (tags,), "caption": (self.caption,), "both": (tags, self.caption)}
-        return ", ".join(part for part in chosen[self.text] if part)
+    def wording(self, trigger: str = "") -> Wording:
+        """Return what the sample trains on; `trigger` is that of its concept."""
+        return wording(self.tags, self.caption, self.text, trigger)
+
+    def training_text(self, trigger: str = "") -> str:
+        """Return the same as one text."""
+        return self.wording(trigger).text()
 
 
 @dataclass(frozen=True)
@@ -121,6 +131,11 @@ class Dataset:
     def counts(self) -> dict[str, int]:
         """Return how many pictures there are, in the dataset and left out."""
         return {"samples": len(self.samples), "left_out": len(self.left_out)}
+
+    def trigger(self, sample: Sample) -> str:
+        """Return the word that calls a sample's concept; empty for none."""
+        concept = self.concepts.get(sample.concept)
+        return concept.trigger if concept else ""
 
 
 def dump(dataset: Dataset, name: str = "meta.json") -> bytes:
@@ -226,7 +241,8 @@ def _sample(key: str, row: Any, name: str) -> Sample:
     values: dict[str, Any] = {
         word: tuple(v) if isinstance(v, list) else v for word, v in row.items()
     }
-    return Sample(**values | {"weight": float(weight)})
+    unused = {why: tuple(words) for why, words in row.get("unused", {}).items()}
+    return Sample(**values | {"weight": float(weight), "unused": unused})
 
 
 def _check_values(key: str, row: Mapping[str, Any], name: str) -> None:
@@ -271,7 +287,11 @@ def _not_ours(head: Any, name: str) -> DatasetError:
 
 
 def _compact(sample: Sample) -> dict[str, Any]:
-    return {key: value for key, value in asdict(sample).items() if value is not None}
+    found = {key: value for key, value in asdict(sample).items() if value is not None}
+    for name in _ACCOUNT:
+        if not found[name]:
+            del found[name]
+    return found
 
 
 def _text(value: Any) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields, replace
 from pathlib import Path
 from types import MappingProxyType
-from typing import Annotated, Any, get_type_hints
+from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
 
 import typer
 
@@ -15,6 +15,9 @@ from prep.console import Console
 from prep.errors import ConfigError, UsageError
 from prep.models import Models, user_home
 from train.config import OF_FINETUNES, OF_LORAS, Config
+
+if TYPE_CHECKING:
+    from prep.account import Account
 
 _QUIET = Annotated[bool, typer.Option("--quiet", "-q", help="Say only what is wrong")]
 _VERBOSE = Annotated[bool, typer.Option("--verbose", "-v", help="Say more")]
@@ -45,6 +48,7 @@ def train() -> None:
 def lora(meta: list[Path], config: Config, console: Console) -> int:
     """Train a LoRA on the samples of META; the same command again says that it is done."""
     from train import probe
+    from train.data import account_of
     from train.folder import prepared
     from train.readiness import check_settings
     from train.run import lora as trained
@@ -56,8 +60,23 @@ def lora(meta: list[Path], config: Config, console: Console) -> int:
     if any(path.is_dir() for path in meta):  # before prep works for hours
         check_settings(config, _models(), probe.outside)
     found = prepared(meta, config, quiet, alone)
-    trained(found.paths, config, _models(), quiet, first)
-    return found.code
+
+    def tell() -> None:
+        if first:
+            _tell(account_of(found.paths), console)
+
+    trained(found.paths, config, _models(), quiet, first, before=tell)
+    return 3 if account_of(found.paths).look() else found.code
+
+
+def _tell(words: "Account", console: Console) -> None:
+    """Print which pictures train without words, and which words do not train."""
+    lines = words.lines()
+    if lines:
+        console.say(*lines, account=words.facts())
+    if not console.level and not console.json:
+        for line in words.wrong():
+            console.wrong(line)
 
 
 def finetune(meta: list[Path], config: Config, console: Console) -> int:
@@ -133,6 +152,7 @@ def check(meta: list[Path], config: Config, console: Console, *, ahead: bool = F
     _check_method(config)
     from train import probe
     from train.check import check as told
+    from train.data import account_of
     from train.folder import foreseen
     from train.readiness import check_settings
 
@@ -144,8 +164,11 @@ def check(meta: list[Path], config: Config, console: Console, *, ahead: bool = F
     folders = [path for path in meta if path.is_dir()]
     found = foreseen(meta, config, console)
     coming = [file for path, file in zip(meta, found, strict=True) if path in folders]
-    told(found, config, _models(), console, [file for file in coming if not file.exists()])
-    return 0
+    absent = [file for file in coming if not file.exists()]
+    told(found, config, _models(), console, absent)
+    words = account_of([file for file in found if file not in absent])
+    _tell(words, console)
+    return 3 if words.look() else 0
 
 
 def _check_method(config: Config) -> None:

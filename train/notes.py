@@ -30,8 +30,6 @@ def notes(run: Run, answer: Answer, first: bool) -> Iterator[str]:
     counts = dict(zip(all_texts(list(lessons.values())), answer.tokens, strict=True))
     if note := long_note(lessons, counts, answer.most_tokens):
         yield note
-    if note := empty_note(lessons):
-        yield note
 
 
 def passes_note(config: Config) -> str | None:
@@ -62,12 +60,6 @@ def long_note(
         f"{len(over)} of {len(lessons)} samples have texts of more than {most_tokens} tokens; "
         f"their ends are not trained: {_some(over)}"
     )
-
-
-def empty_note(lessons: Mapping[str, Lesson]) -> str | None:
-    """Return which samples are trained on without a text."""
-    bare = [f"`{key}`" for key, one in lessons.items() if not one.text.strip(", ")]
-    return f"{len(bare)} of {len(lessons)} samples have no text: {_some(bare)}" if bare else None
 
 
 def _some(names: Sequence[str]) -> str:

@@ -2,7 +2,7 @@
 
 import importlib.metadata
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -134,7 +134,13 @@ def _resumed(run: Run, folder: Path) -> Run:
 
 
 def lora(
-    paths: Sequence[Path], config: Config, models: Models, console: Console, first: bool = True
+    paths: Sequence[Path],
+    config: Config,
+    models: Models,
+    console: Console,
+    first: bool = True,
+    *,
+    before: Callable[[], None] = lambda: None,
 ) -> Path:
     """Train a LoRA, or find it already trained, and return its file.
 
@@ -143,6 +149,7 @@ def lora(
 
     Args:
         first: Whether this process writes: one of several that train together does.
+        before: Called once it is certain that nothing stands in the way.
 
     Raises:
         UserError: Something that a person can mend, found before the training where possible.
@@ -152,6 +159,7 @@ def lora(
 
     found = ready(paths, config, models, probe.here, first)
     run = found.run
+    before()
     if found.done:
         console.say(f"already done: {run.export}", export=str(run.export), done=True)
         return run.export

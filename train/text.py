@@ -18,8 +18,9 @@ _SEEDS = 1 << 63
 def text_of(lesson: Lesson, key: str, epoch: int, config: Config, showing: int = 0) -> str:
     """Return the text that a sample is shown with: drawn anew at every showing.
 
-    Tags are shuffled behind the first `keep_tags`; a caption keeps its place behind the tags. A
-    share of `caption_dropout` of the showings has no text.
+    Tags are shuffled behind the first `keep_tags`; the trigger counts as one tag and stays whole,
+    also where it has commas; a caption keeps its place behind the tags. A share of
+    `caption_dropout` of the showings has no text.
 
     Args:
         showing: Which of the sample's showings in the epoch it is. The first one is drawn as it
@@ -34,12 +35,18 @@ def text_of(lesson: Lesson, key: str, epoch: int, config: Config, showing: int =
         return ""
     if not config.shuffle_tags:
         return lesson.text
-    tags, rest = lesson.words[: lesson.num_tags], lesson.words[lesson.num_tags :]
+    tags, rest = _units(lesson), lesson.words[lesson.num_tags :]
     kept, moved = tags[: config.keep_tags], tags[config.keep_tags :]
     order = sorted(
         (seed_for(config.seed, "shuffle", *drawn, tag, nth), tag) for nth, tag in enumerate(moved)
     )
     return ", ".join([*kept, *(tag for _, tag in order), *rest])
+
+
+def _units(lesson: Lesson) -> tuple[str, ...]:
+    """Return the tags of a sample, the trigger as one."""
+    lead, tags = lesson.lead, lesson.words[: lesson.num_tags]
+    return (", ".join(tags[:lead]), *tags[lead:]) if lead > 1 else tags
 
 
 def all_texts(lessons: Sequence[Lesson]) -> list[str]:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from sys import intern
 
+from prep.engine import text_owners
 from prep.engine.ledger import Stat
 from prep.errors import DatasetError
 from prep.files import SCRATCH
@@ -33,6 +34,7 @@ class Folder:
         faulty: Key -> why the picture cannot be a sample.
         scratch: Folders where a run that died may have left something behind.
         linked: Where a sidecar belongs and a link or pipe is: named like a sidecar.
+        unowned: Text files that no picture owns -> what a person can do about each.
     """
 
     root: Path
@@ -42,6 +44,7 @@ class Folder:
     faulty: dict[str, str] = field(default_factory=dict)
     scratch: set[str] = field(default_factory=set)
     linked: set[str] = field(default_factory=set)
+    unowned: dict[str, str] = field(default_factory=dict)
 
 
 def scan(root: Path, text_suffixes: tuple[str, ...]) -> Folder:
@@ -74,6 +77,7 @@ def scan(root: Path, text_suffixes: tuple[str, ...]) -> Folder:
             f"`{root}` cannot be read: {error.strerror}", "name the folder that holds the pictures"
         ) from error
     _keyed(pictures, found)
+    text_owners.settle(found.sidecars, found.unowned, found.pictures, found.faulty)
     return found
 
 

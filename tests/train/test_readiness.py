@@ -306,12 +306,6 @@ def _long(place: Place) -> list[str]:
     return []
 
 
-def _bare(place: Place) -> list[str]:
-    for number in range(4):
-        place.change(f"{number}.png", tags=())
-    return []
-
-
 def _sister(place: Place) -> list[str]:
     vae = dataset.load(place.meta).vae
     assert vae is not None
@@ -339,8 +333,6 @@ NAMED: dict[str, tuple[Make, list[str]]] = {
         _long,
         [_LONG],
     ),
-    "samples without a text": (
-        _bare, ["4 of 6 samples have no text: `0.png`, `1.png`, `2.png` and 1 more"]),
     "latents of a sister VAE": (
         _sister, ["the latents of `meta_lat.json` were made with another VAE: `anime-vae`"]),
     "passes without samples": (
@@ -367,6 +359,24 @@ def test_check_and_lora_name_the_same(
     assert (
         _both(place, words, capsys) == [(0, [line.format(runs=runs, old=old) for line in told])] * 2
     )
+
+
+def test_samples_without_a_text_are_named_by_both(
+    place: Place, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Case F2: what trains without words is told by both in the same lines, and ends in 3."""
+    place.change(concepts={"toy": replace(dataset.load(place.meta).concepts["toy"], trigger="")})
+    for number in range(4):
+        place.change(f"{number}.png", tags=())
+    usual = [str(place.meta), "--steps", "2", "--rank", "2", "--out", str(place.top / "runs")]
+
+    check, lora = (
+        _said([command, *usual], lambda: capsys.readouterr().out) for command in ("check", "lora")
+    )
+
+    assert (check[0], lora[0]) == (3, 3)
+    (told,) = [line for line in lora[1] if "4 of 6 pictures have no text" in line]
+    assert told in check[1]
 
 
 def test_all_that_is_wrong_is_told_at_once(
