@@ -3,14 +3,12 @@
 import json
 import os
 import shlex
-import sys
 from collections.abc import Mapping, Sequence
 from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from prep import orders
-from prep.chain import link_of
+from prep import orders, training
 from prep.command import run_child
 from prep.config import Pipeline
 from prep.console import Console
@@ -38,12 +36,18 @@ def run_one(order: Order, context: Context) -> int:
 
 
 def run_pipeline(pipeline: Pipeline, context: Context, speech: Sequence[str]) -> int:
-    """Carry a whole pipeline out, training last; return the worst exit code (3 wins over 4)."""
+    """Carry a whole pipeline out, training last; return the worst exit code (3 wins over 4).
+
+    Raises:
+        ConfigError: The `train:` section has mistakes; then no stage has run.
+    """
+    if pipeline.train is not None:
+        training.check(pipeline)
     codes = [run_one(order, context) for order in orders.of_pipeline(pipeline)]
     worst = next((code for code in _STOPPERS if code in codes), 0)
     if pipeline.train is None:
         return worst
-    return run_child([*_training(pipeline), *speech]) or worst
+    return run_child([*training.command(pipeline), *speech]) or worst
 
 
 def plan_one(order: Order, context: Context) -> int:
@@ -64,7 +68,7 @@ def plan_pipeline(pipeline: Pipeline, context: Context) -> int:
         waits = order.asked[-1].command if busy else waits
     if pipeline.train is not None:
         after = f"waits for {waits}" if waits else "runs next; says at once if it is done"
-        words = _training(pipeline)[4:]
+        words = training.command(pipeline)[4:]
         near = [os.path.relpath(word) if Path(word).is_absolute() else word for word in words]
         typed = shlex.join(["train", *near])
         context.console.say(f"{'train':<12}  {pipeline.train['method']}: {after}", f"  {typed}")
@@ -225,19 +229,3 @@ def _told(order: Order, report: Report, console: Console) -> int:
         for line in report.wrong():
             console.wrong(line)
     return report.exit_code()
-
-
-def _training(pipeline: Pipeline) -> list[str]:
-    """Return the command line of the training step."""
-    options = dict(pipeline.train or {})
-    method = str(options.pop("method"))
-    meta = os.fspath(link_of(pipeline.meta, "meta_lat"))
-    # -P: a folder or file named `train` where the person stands is not the program.
-    words = [sys.executable, "-P", "-m", "train", method, meta]
-    for name, value in options.items():
-        flag = f"--{name.replace('_', '-')}"
-        if isinstance(value, bool):
-            words.append(flag if value else f"--no-{flag[2:]}")
-        else:
-            words += [flag, str(value)]
-    return words

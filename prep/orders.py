@@ -11,13 +11,14 @@ from typing import Any
 from prep import dataset
 from prep.chain import fault_of_head, head_of
 from prep.commands import Command, check
-from prep.config import Pipeline, file_text, resolved
+from prep.config import Pipeline
 from prep.dataset import Dataset
 from prep.engine.ledger_file import snapshot
 from prep.engine.leg import Order
 from prep.engine.world import Place
 from prep.errors import DatasetError, UsageError
 from prep.formats import suffixes
+from prep.named_files import file_text, resolved
 from prep.stage import Asked, Shape
 
 

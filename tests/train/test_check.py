@@ -14,9 +14,10 @@ from prep.console import Console
 from prep.errors import DatasetError
 from prep.models import Models
 from train import run
-from train.check import adapter_size, check, disk
+from train.check import check
 from train.cli import main
 from train.config import Config
+from train.disk import adapter_size, disk
 from train.families.sd15 import FAMILY
 
 
