@@ -1,6 +1,5 @@
 """What each command does with what the command line gave: engine calls in, sentences out."""
 
-import json
 import os
 import shlex
 import sys
@@ -16,7 +15,7 @@ from prep.chain import link_of
 from prep.command import run_child
 from prep.config import Pipeline
 from prep.console import Console
-from prep.engine import again, explain, fanout, others
+from prep.engine import accounting, again, explain, fanout, others
 from prep.engine.ledger_file import opened, snapshot
 from prep.engine.leg import Context, Leg, Order, asked_names, open_leg
 from prep.engine.lock import held
@@ -26,9 +25,9 @@ from prep.engine.run import carry_out, remember
 from prep.engine.world import INHERITED, Known
 from prep.errors import ConfigError, nearest
 from prep.files import write
-from prep.keys import one_line
 from prep.keys import shown as escaped
 from prep.stage import Shape, Stage
+from prep.yamlfile import quoted
 
 _STOPPERS = (3, 4)
 _SHOWN = 20
@@ -110,7 +109,8 @@ def why(
             rows = previewed(leg, coming)
             if key in explain.knows(leg):
                 told = explain.of_rows(leg, rows, key, coming) if rows else ()
-                lines += [*explain.said(leg, key), *(told or explain.of_results(leg, key))]
+                lines += [*explain.said(leg, key), *explain.noticed(leg, key)]
+                lines += [*(told or explain.of_results(leg, key)), *explain.words(leg, key)]
             coming = coming_of(leg, rows) if order.source else Coming()
     if key not in known:
         raise ConfigError(f"`{folder}` has no picture `{key}`", nearest(key, known))
@@ -143,6 +143,8 @@ def status(folder: Path, place: Any, context: Context) -> int:
             states = [row.state for key, row in rows if key in world.digests or not of_samples]
             bad = ", ".join(f"{states.count(s)} {s}" for s in ("rejected", "failed") if s in states)
             console.say(f"  {name}: {states.count('made')} made" + (f", {bad}" if bad else ""))
+        for line, facts in accounting.listed(leg):
+            console.say(f"  {line}", **facts)
     return 0
 
 
@@ -228,24 +230,9 @@ def init(folder: Path, preset: str, target: Path, console: Console) -> int:
     text = (found / f"{preset}.yaml").read_text(encoding="utf-8")
     shown = Path(os.path.relpath(folder)).as_posix()
     near = shown if shown.startswith(".") else f"./{shown}"
-    write(target, text.replace("FOLDER", _in_yaml(near)).encode())
+    write(target, text.replace("FOLDER", quoted(near)).encode())
     console.say(f"wrote `{target}`; look at it, then type `prep plan` and `prep run`")
     return 0
-
-
-def _in_yaml(path: str) -> str:
-    """Return a path as it stands in pipelines.yaml, in quotes where it has to.
-
-    Raises:
-        ConfigError: It holds what no line can.
-    """
-    if not one_line(path):
-        raise ConfigError(
-            f"`{path}` cannot be named in pipelines.yaml: it holds a control character",
-            "rename the folder",
-        )
-    plain = path == path.strip() and not set(path) & set(":#\"'\\,{}[]")
-    return path if plain else json.dumps(path, ensure_ascii=False)
 
 
 def stages(known: Mapping[str, Stage], console: Console) -> int:

@@ -180,8 +180,7 @@ def _target(request: Request, pipeline: Pipeline | None) -> Target:
     escape = bool(values.get("escape"))
     if request.target.is_dir() or not request.target.suffix.startswith(".json"):
         place = orders.known_place(request.target, request.state, pipeline)
-        edits = [s for s in pipeline.steps if s.command.name == "edit"] if pipeline else []
-        text = str(edits[0].values.get("text", "tags")) if edits and not request.save else "tags"
+        text = "tags" if request.save or pipeline is None else orders.text_of(pipeline)
         return FolderTarget(place, tagger, escape, text)
     target = meta_target(request.target, request.state, pipeline, tagger)
     return FolderTarget(target.place, tagger, escape) if request.save else target

@@ -13,6 +13,7 @@ from typing import Any
 from prep import files, keys, schema
 from prep.errors import DatasetError
 from prep.schema import limits
+from prep.wording import Wording, wording
 
 FORMAT = "prep-dataset"
 VERSION = 1
@@ -24,6 +25,9 @@ _MOST_PX = 1 << 20  # no picture that is read has a longer side
 _SIZE = limits(least=1, most=_MOST_PX)
 _BOX = limits(least=0, most=_MOST_PX, form="box")
 
+# What is told of a sample's words only where there is something to tell.
+_ACCOUNT = ("yours", "unused")
+
 # What a person may change in a meta file; every other field of a sample is the machine's.
 PERSONS = ("tags", "caption", "text", "weight", "concept", "split")
 
@@ -34,7 +38,7 @@ class Concept:
 
     Attributes:
         repeats: How often each picture is seen in an epoch, 0 to 1000.
-        trigger: The word that calls the concept; kept first among the tags.
+        trigger: The word that calls the concept; in front of whatever trains.
         class_prompt: What it is an instance of (`dog`).
         regularisation: Pictures of the class, not of the subject.
     """
@@ -79,6 +83,8 @@ class Sample:
         weight: Multiplies its loss, 0 to 1000.
         latents: Path of the latents relative to the state folder.
         source: Lineage of a derived picture: source key, box and kind.
+        yours: Which of tags and caption a person wrote.
+        unused: Words of a person that a step took away -> see `prep.account.TAKEN` for the steps.
     """
 
     digest: str = field(metadata=limits(form="hex"))
@@ -95,12 +101,16 @@ class Sample:
     bucket: tuple[int, int] | None = field(default=None, metadata=_SIZE)
     latents: str | None = field(default=None, metadata=limits(form="path"))
     source: Mapping[str, Any] | None = None
+    yours: tuple[str, ...] = ()
+    unused: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
-    def training_text(self) -> str:
-        """Return what the sample trains on: tags, caption, or tags, a comma and the caption."""
-        tags = ", ".join(self.tags)
-        chosen = {"tags": (tags,), "caption": (self.caption,), "both": (tags, self.caption)}
-        return ", ".join(part for part in chosen[self.text] if part)
+    def wording(self, trigger: str = "") -> Wording:
+        """Return what the sample trains on; `trigger` is that of its concept."""
+        return wording(self.tags, self.caption, self.text, trigger)
+
+    def training_text(self, trigger: str = "") -> str:
+        """Return the same as one text."""
+        return self.wording(trigger).text()
 
 
 @dataclass(frozen=True)
@@ -128,11 +138,21 @@ class Dataset:
         """Return how many pictures there are, in the dataset and left out."""
         return {"samples": len(self.samples), "left_out": len(self.left_out)}
 
+    def trigger(self, sample: Sample) -> str:
+        """Return the word that calls a sample's concept; empty for none."""
+        concept = self.concepts.get(sample.concept)
+        return concept.trigger if concept else ""
+
 
 @dataclass(frozen=True)
 class _Counts:
     samples: int = field(default=0, metadata=limits(least=0))
     left_out: int = field(default=0, metadata=limits(least=0))
+
+
+@dataclass(frozen=True)
+class _Head:
+    counts: _Counts
 
 
 def dump(dataset: Dataset, name: str = "meta.json") -> bytes:
@@ -230,21 +250,13 @@ def _lines(text: str, name: str) -> Any:
 
 def _dataset(head: dict[str, Any], name: str) -> Dataset:
     try:
-        _check_counts(head.pop("counts", {}))
+        schema.read(_Head, {"counts": head.pop("counts", {})})  # what they say is counted anew
         found = schema.read(Dataset, {"root": "."} | head)
     except schema.Misfit as misfit:
         raise DatasetError(f"`{name}`{_said(misfit)}", misfit.hint) from None
     if not isinstance(found.made_by.get("stages", {}), dict):
         raise DatasetError(f"`{name}`: `stages` of `made_by` is no mapping", "remove it")
     return found
-
-
-def _check_counts(told: Any) -> None:
-    """Look at the form of the counts; what they say is counted anew."""
-    try:
-        schema.read(_Counts, told)
-    except schema.Misfit as misfit:
-        raise schema.at("counts", misfit) from None
 
 
 def _said(misfit: schema.Misfit) -> str:
@@ -276,7 +288,11 @@ def _not_ours(head: Any, name: str) -> DatasetError:
 
 
 def _compact(sample: Sample) -> dict[str, Any]:
-    return {key: value for key, value in asdict(sample).items() if value is not None}
+    found = {key: value for key, value in asdict(sample).items() if value is not None}
+    for name in _ACCOUNT:
+        if not found[name]:
+            del found[name]
+    return found
 
 
 def _text(value: Any) -> str:

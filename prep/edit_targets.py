@@ -156,7 +156,8 @@ class MetaTarget:
         scores = _scores(leg, needs, self.tagger)
         count = picture_facts.token_counter(needs)
         found = {}
-        for key, sample in dataset.load(self.path).samples.items():
+        whole = dataset.load(self.path)
+        for key, sample in whole.samples.items():
             edits = {
                 name: leg.world.edits.get((key, f"meta.{name}")) for name in ("tags", "caption")
             }
@@ -170,6 +171,7 @@ class MetaTarget:
                 size=(sample.original_size[0], sample.original_size[1]),
                 scores=scores.get(key),
                 text=sample.text,
+                trigger=whole.trigger(sample),
                 count=count,
             )
         return found

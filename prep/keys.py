@@ -100,14 +100,12 @@ def fault_of_path(path: str) -> str:
         return "holds a backslash"
     if _DRIVE.match(path):
         return f"begins like a drive of Windows, `{path[:2]}`"
-    if not path.isascii() and _TURNS.search(path):
+    if _TURNS.search(path):
         return "holds a character that turns the direction of reading"
     parts = path.split("/")
-    if "" in parts or "." in parts or ".." in parts:
+    if {"", ".", ".."}.intersection(parts):
         return "has a part that is no name"
-    if 4 * len(path) > LONGEST_NAME and _exceeds(path, parts):
-        return "is longer than a disk takes"
-    return ""
+    return "is longer than a disk takes" if _exceeds(path, parts) else ""
 
 
 def fault_of_key(key: str) -> str:

@@ -76,7 +76,7 @@ def of_pipeline(pipeline: Pipeline) -> list[Order]:
     place = place_of(pipeline.images, None, pipeline)
     asked: list[Asked] = []
     for step in pipeline.steps:
-        stages = step.command.asked(step.values)
+        stages = step.command.asked(usual_values(pipeline, step.command) | dict(step.values))
         if step.to is None:
             asked += [one for one in stages if one.stage.name not in [a.stage.name for a in asked]]
             continue
@@ -199,6 +199,25 @@ def _check_state(state: Path, usual: bool) -> None:
             )
 
 
+def usual_values(pipeline: Pipeline, command: Command) -> dict[str, Any]:
+    """Return the params that follow from the whole pipeline, where a person gives none.
+
+    What trains follows what they bring: where `.txt` files hold sentences, sentences train.
+    """
+    sentences = pipeline.sidecars.get(".txt") == "caption"
+    return {"text": "caption"} if sentences and command.writes_meta() else {}
+
+
+def text_of(pipeline: Pipeline) -> str:
+    """Return what trains of a pipeline's pictures: tags, caption or both."""
+    for step in pipeline.steps:
+        if step.command.writes_meta():
+            return str(
+                (usual_values(pipeline, step.command) | dict(step.values)).get("text", "tags")
+            )
+    return "tags"
+
+
 def _values(command: Command, given: Given, pipeline: Pipeline | None) -> dict[str, Any]:
     """Return the params that hold: option over pipelines.yaml over default."""
     here = Path.cwd()
@@ -213,7 +232,8 @@ def _values(command: Command, given: Given, pipeline: Pipeline | None) -> dict[s
             values[name] = value
     check(command, values)
     steps = [s for s in pipeline.steps if s.command.name == command.name] if pipeline else []
-    return dict(steps[0].values if steps else {}) | values
+    found = dict(steps[0].values if steps else {}) | values
+    return usual_values(pipeline, command) | found if pipeline else found
 
 
 def _check_folder(folder: Path) -> None:

@@ -5,7 +5,7 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields, replace
 from pathlib import Path
-from typing import Annotated, Any, get_type_hints
+from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
 
 import typer
 
@@ -14,6 +14,9 @@ from prep.console import Console
 from prep.errors import ConfigError, UsageError
 from prep.models import Models, user_home
 from train.config import OF_FINETUNES, OF_LORAS, Config
+
+if TYPE_CHECKING:
+    from prep.account import Account
 
 _QUIET = Annotated[bool, typer.Option("--quiet", "-q", help="Say only what is wrong")]
 _VERBOSE = Annotated[bool, typer.Option("--verbose", "-v", help="Say more")]
@@ -40,6 +43,7 @@ def train() -> None:
 
 def lora(meta: list[Path], config: Config, console: Console) -> int:
     """Train a LoRA on the samples of META; the same command again says that it is done."""
+    from train.data import account_of
     from train.folder import prepared
     from train.run import lora as trained
 
@@ -48,8 +52,21 @@ def lora(meta: list[Path], config: Config, console: Console) -> int:
     first = os.environ.get("RANK", "0") == "0"
     quiet = console if first else Console(level=0)
     found = prepared(meta, config, quiet, alone)
+    words = account_of(found.paths)
+    if first:
+        _tell(words, console)
     trained(found.paths, config, _models(), quiet, first)
-    return found.code
+    return 3 if words.look() else found.code
+
+
+def _tell(words: "Account", console: Console) -> None:
+    """Print which pictures train without words, and which words do not train."""
+    lines = words.lines()
+    if lines:
+        console.say(*lines, account=words.facts())
+    if not console.level and not console.json:
+        for line in words.wrong():
+            console.wrong(line)
 
 
 def finetune(meta: list[Path], config: Config, console: Console) -> int:
@@ -120,13 +137,17 @@ def check(meta: list[Path], config: Config, console: Console) -> int:
     """
     _check_method(config)
     from train.check import check as told
+    from train.data import account_of
     from train.folder import foreseen
 
     folders = [path for path in meta if path.is_dir()]
     found = foreseen(meta, config, console)
     coming = [file for path, file in zip(meta, found, strict=True) if path in folders]
-    told(found, config, _models(), console, [file for file in coming if not file.exists()])
-    return 0
+    absent = [file for file in coming if not file.exists()]
+    told(found, config, _models(), console, absent)
+    words = account_of([file for file in found if file not in absent])
+    _tell(words, console)
+    return 3 if words.look() else 0
 
 
 def _check_method(config: Config) -> None:

@@ -18,7 +18,8 @@ _SEEDS = 1 << 63
 def text_of(lesson: Lesson, key: str, epoch: int, config: Config) -> str:
     """Return the text that a sample is shown with in an epoch: the same for every repeat in it.
 
-    Tags are shuffled behind the first `keep_tags`; a caption keeps its place behind the tags. A
+    Tags are shuffled behind the first `keep_tags`; the trigger counts as one tag and stays whole,
+    also where it has commas; a caption keeps its place behind the tags. A
     share of `caption_dropout` of samples and epochs has no text.
     """
     if not (config.shuffle_tags or config.caption_dropout):
@@ -30,13 +31,19 @@ def text_of(lesson: Lesson, key: str, epoch: int, config: Config) -> str:
         return ""
     if not config.shuffle_tags:
         return lesson.text
-    tags, rest = lesson.words[: lesson.num_tags], lesson.words[lesson.num_tags :]
+    tags, rest = _units(lesson), lesson.words[lesson.num_tags :]
     kept, moved = tags[: config.keep_tags], tags[config.keep_tags :]
     drawn = sorted(
         (seed_for(config.seed, "shuffle", variant, key, tag, nth), tag)
         for nth, tag in enumerate(moved)
     )
     return ", ".join([*kept, *(tag for _, tag in drawn), *rest])
+
+
+def _units(lesson: Lesson) -> tuple[str, ...]:
+    """Return the tags of a sample, the trigger as one."""
+    lead, tags = lesson.lead, lesson.words[: lesson.num_tags]
+    return (", ".join(tags[:lead]), *tags[lead:]) if lead > 1 else tags
 
 
 def all_texts(lessons: Sequence[Lesson]) -> list[str]:

@@ -32,7 +32,7 @@ class Outcome:
         value: The result; None where there is none.
         state: made, rejected or failed.
         why: The reason of a rejection or failure.
-        passing: The failure may be gone next time: it is reported, never remembered.
+        passing: The failure may be gone next time: it is tried again by every run.
     """
 
     key: str

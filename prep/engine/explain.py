@@ -2,11 +2,17 @@
 
 import os
 from collections.abc import Iterable, Iterator
+from pathlib import Path
 
+from prep import dataset
+from prep.account import account
 from prep.engine import fanout
+from prep.engine.accounting import accounts
+from prep.engine.decoders import Decoders, Failure
 from prep.engine.leg import Leg
 from prep.engine.preview import Coming, Row
 from prep.engine.recipe import WAITS, Made, Why, changed_params
+from prep.engine.scan import path_in
 from prep.engine.sidecars import as_written
 from prep.stage import Shape, Stage
 
@@ -31,6 +37,34 @@ def said(leg: Leg, key: str) -> Iterator[str]:
     for (at, field), text in sorted(world.conflicts.items()):
         if at == key:
             yield f"{field}: conflict: {text}"
+
+
+def noticed(leg: Leg, key: str) -> Iterator[str]:
+    """Yield what a person should know of the picture itself, such as frames that are not used.
+
+    It is decoded for that, by a process of its own: what a run says once is told here every time.
+    """
+    folder = leg.world.folder
+    if key not in folder.pictures or key in leg.world.faulty:
+        return
+    with Decoders(1) as decoders:
+        for _, found in decoders.decoded([(key, Path(path_in(folder.root, folder.pictures[key])))]):
+            if not isinstance(found, Failure):
+                yield from found.warnings
+
+
+def words(leg: Leg, key: str) -> Iterator[str]:
+    """Yield what trains of a picture's words, by each dataset file of it, and what does not."""
+    for name in accounts(leg):
+        file = leg.world.place.file(name)
+        shown = os.path.relpath(file)
+        found = dataset.load(file)
+        if key in found.left_out:
+            yield f"{shown}: left out: {found.left_out[key]}"
+        if key in found.samples:
+            sample = found.samples[key]
+            yield f"{shown}: trains on `{sample.training_text(found.trigger(sample))}`"
+            yield from (f"{shown}: {line}" for line in account(found, [key]).of(key))
 
 
 def _history(leg: Leg, key: str) -> Iterator[str]:

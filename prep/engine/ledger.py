@@ -85,7 +85,6 @@ class Ledger:
         self._sql.close()
 
     # -- what the plan reads
-
     def unchanged(self, top: str, stats: Mapping[str, Stat]) -> dict[str, str]:
         """Return path -> SHA-256 of the files whose digest is known and certain by their stats.
 
@@ -174,7 +173,6 @@ class Ledger:
         return None if row is None else json.loads(row[0])
 
     # -- changes, inside a batch
-
     def know_files(self, rows: Iterable[tuple[str, Stat, str, bool]]) -> None:
         """Remember digests of files."""
         self._sql.executemany(
@@ -254,12 +252,13 @@ class Ledger:
         # Without a WHERE, SQLite writes a page even where there is nothing to delete.
         self._sql.execute("DELETE FROM intents WHERE path IS NOT NULL")
 
-    def forget(self, stage: str, keys: Iterable[str]) -> None:
-        """Forget the results of one stage for some keys, and that their recipes ever gave one."""
+    def forget(self, stage: str, keys: Iterable[str], *, past: bool = True) -> None:
+        """Forget the results of a stage for some keys; `past`: and that recipes ever gave them."""
         same = "(SELECT stage, inputs FROM results WHERE stage = ? AND key = ?)"
-        for key in keys:
-            self._sql.execute(f"DELETE FROM past WHERE (stage, inputs) IN {same}", (stage, key))  # noqa: S608
-            self._sql.execute("DELETE FROM results WHERE stage = ? AND key = ?", (stage, key))
+        rows = [(stage, key) for key in keys]
+        if past:
+            self._sql.executemany(f"DELETE FROM past WHERE (stage, inputs) IN {same}", rows)  # noqa: S608
+        self._sql.executemany("DELETE FROM results WHERE stage = ? AND key = ?", rows)
 
     def rename(self, old: str, new: str) -> None:
         """Let everything known of a key belong to another one: its picture was renamed."""

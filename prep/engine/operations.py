@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from prep import dataset, files
+from prep.chain import owned
 from prep.engine import moved, publish, views
 from prep.engine.leg import Leg
 from prep.engine.operation import MetaFile, Operation, TextFile, Word, loaded, stored
@@ -140,7 +141,7 @@ def patched(data: bytes, name: str, values: Mapping[str, Mapping[str, Any]]) -> 
     """
     before = dataset.parse(data.decode("utf-8-sig"), name)
     samples = {
-        key: replace(sample, **values[key]) if key in values else sample
+        key: owned(replace(sample, **values[key]), values[key]) if key in values else sample
         for key, sample in before.samples.items()
     }
     if samples == before.samples:

@@ -158,6 +158,29 @@ class Values:
         body = self.ledger.body(made.digest)
         return body if producer.packed or body is None else artifacts.loaded(body)
 
+    def failures(self, name: str) -> dict[str, str]:
+        """Return key -> why, for the samples whose artifact a stage could not make today.
+
+        What a command's own stages failed of counts, not that an earlier command did nothing.
+        """
+        last = self.producers.get(name)
+        left, found = [last] if last else [], self.digests(name)
+        seen: set[str] = set()
+        whys: dict[str, str] = {}
+        while left:
+            stage = left.pop()
+            seen.add(stage.name)
+            for key, made in self.made(stage.name).items():
+                if made.state == "failed" and key not in found and key in self.world.digests:
+                    whys[key] = made.why.replace("\n", "; ")
+            before = (self.producers.get(need) for need, _ in stage.needs())
+            left += [
+                one
+                for one in before
+                if one and one.name not in seen and last and one.commands == last.commands
+            ]
+        return whys
+
     def why_absent(self, name: str, key: str) -> str:
         """Return why a sample lacks an artifact, in the person's words."""
         producer = self.producers.get(name)

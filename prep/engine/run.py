@@ -8,6 +8,7 @@ from typing import Any
 
 from prep import artifacts
 from prep.engine import fanout, operations, others, publish, sidecars, views
+from prep.engine.accounting import account_for
 from prep.engine.compute import Outcome, outcomes
 from prep.engine.drift import told_changes
 from prep.engine.ledger_file import opened
@@ -18,7 +19,7 @@ from prep.engine.recipe import Made
 from prep.engine.report import Report
 from prep.engine.world import INHERITED, Known
 from prep.files import digest_bytes
-from prep.stage import Shape, Stage
+from prep.stage import Shape
 
 _COMMIT_SAMPLES = 256
 _COMMIT_S = 2.0
@@ -43,7 +44,7 @@ def carry_out(order: Order, context: Context) -> Report:
         views.drop_copies(leg)
         for asked in order.asked:
             take_step(leg, leg.number_for_good(leg.step(asked)), report)
-        _account(leg, report)
+        account_for(leg, report)
         with ledger.batch():
             leg.digests.record()
         return report
@@ -117,8 +118,19 @@ def take_step(leg: Leg, step: Step, report: Report) -> None:
             report.made[stage.name] = len(plan.run)
         case Shape.MAP | Shape.FAN_OUT:
             plan = leg.plan(step)
+            _unmake(leg, plan)
             report.made[stage.name] = _make(leg, plan, report)
             report.kept[stage.name] = plan.kept
+
+
+def _unmake(leg: Leg, plan: Plan) -> None:
+    """Drop what was made of an input that a sample has no more: it does not speak for today's."""
+    name = plan.step.stage.name
+    old = [key for key in plan.lacking if key in leg.values.made(name)]
+    if old:
+        with leg.ledger.batch():
+            leg.ledger.forget(name, old, past=False)
+        leg.values.forget(name)
 
 
 def _decide(leg: Leg, plan: Plan) -> None:
@@ -204,33 +216,41 @@ class _Writer:
     def __init__(self, leg: Leg, step: Step, followers: dict[str, list[str]]) -> None:
         self._leg, self._step, self._followers = leg, step, followers
         self._rows: list[tuple[str, Made, bytes | None]] = []
+        self._passing: list[tuple[str, Made, bytes | None]] = []  # failures to be tried again
         self._outputs: dict[str, publish.Output] = {}
         self._since = time.monotonic()
 
     def add(self, done: list[Outcome]) -> None:
         for outcome in done:
-            if outcome.passing:
-                continue
             made, body = self._made(outcome)
-            self._rows += [
+            rows = self._passing if outcome.passing else self._rows
+            rows += [
                 (key, made, body) for key in (outcome.key, *self._followers.get(outcome.key, ()))
             ]
         late = time.monotonic() - self._since > _COMMIT_S
-        if late or self._step.stage.dear or len(self._rows) >= _COMMIT_SAMPLES:
+        many = len(self._rows) + len(self._passing) >= _COMMIT_SAMPLES
+        if late or self._step.stage.dear or many:
             self.commit()
 
     def commit(self) -> None:
         rows, self._rows = self._rows, []
+        passing, self._passing = self._passing, []
         outputs, self._outputs = list(self._outputs.values()), {}
         self._since = time.monotonic()
-        if rows:
-            record = self._leg.ledger.record
-            publish.publish(self._leg.ledger, outputs, lambda: record(self._step.stage.name, rows))
+
+        def record() -> None:
+            name, ledger = self._step.stage.name, self._leg.ledger
+            ledger.record(name, rows)
+            ledger.record(name, passing, again=False)
+
+        if rows or passing:
+            publish.publish(self._leg.ledger, outputs, record)
 
     def _made(self, outcome: Outcome) -> tuple[Made, bytes | None]:
         stage, base = self._step.stage, self._step.base
         if outcome.state != "made":
-            return Made(base, outcome.inputs, "", outcome.state, outcome.why), None
+            inputs = "" if outcome.passing else outcome.inputs
+            return Made(base, inputs, "", outcome.state, outcome.why), None
         data: Any = outcome.value
         body: bytes = data if stage.packed or stage.suffix else artifacts.dumped(data)
         made = Made(base, outcome.inputs, digest_bytes(body))
@@ -241,39 +261,3 @@ class _Writer:
         if self._leg.digests.of(str(path.absolute())) != made.digest:
             self._outputs[name] = publish.Output(path, f"state:{name}", body)
         return made, None
-
-
-def _account(leg: Leg, report: Report) -> None:
-    """Name every picture that is not in the result, with its reason."""
-    world = leg.world
-    report.failed |= world.faulty
-    report.clashing |= world.clashing
-    report.conflicts |= {
-        f"{key}: {name.removeprefix('meta.')}": why for (key, name), why in world.conflicts.items()
-    }
-    report.rejected |= world.dropped
-    told = set(report.failed)  # in this run: what an older result failed of is no news
-    for stage in _behind(leg):
-        for key, made in leg.values.made(stage.name).items():
-            used = stage.yields and (key, stage.yields) in world.edits
-            if key not in world.digests or key in world.dropped or made.state == "made" or used:
-                continue
-            if key in told:
-                continue
-            (report.failed if made.state == "failed" else report.rejected)[key] = made.why
-
-
-def _behind(leg: Leg) -> list[Stage]:
-    """Return the maps that were asked for and those whose results they cannot do without.
-
-    Of the other shapes, none fails for one sample.
-    """
-    found = {asked.stage.name: asked.stage for asked in leg.order.asked}
-    left = list(found.values())
-    while left:
-        for name, optional in left.pop().needs():
-            producer = leg.values.producers.get(name)
-            if producer is not None and not optional and producer.name not in found:
-                found[producer.name] = producer
-                left.append(producer)
-    return [stage for stage in found.values() if stage.shape is Shape.MAP]

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from sys import intern
 
-from prep.engine import others
+from prep.engine import others, text_owners
 from prep.engine.ledger import Stat
 from prep.engine.walk import Aside, Kind, walk
 from prep.errors import DatasetError
@@ -44,6 +44,7 @@ class Folder:
         others: Relative path -> kind (a suffix, or a key of `others.WORDS`) of each file that is
             neither a picture nor a text.
         passed: Name -> how many things of that name were passed over.
+        unowned: Text files that no picture owns -> what a person can do about each.
     """
 
     root: Path
@@ -55,6 +56,7 @@ class Folder:
     linked: dict[str, str] = field(default_factory=dict)
     others: dict[str, str] = field(default_factory=dict)
     passed: dict[str, int] = field(default_factory=dict)
+    unowned: dict[str, str] = field(default_factory=dict)
 
 
 def scan(root: Path, text_suffixes: tuple[str, ...], state: Path | None = None) -> Folder:
@@ -91,6 +93,7 @@ def scan(root: Path, text_suffixes: tuple[str, ...], state: Path | None = None) 
             f"`{root}` cannot be read: {error.strerror}", "name the folder that holds the pictures"
         ) from error
     _keyed(pictures, found)
+    text_owners.settle(found.sidecars, found.unowned, found.pictures, found.faulty)
     found.scratch, found.passed = aside.scratch, aside.passed
     for folder, why in aside.unread.items():
         found.faulty[shown(folder)] = f"this folder cannot be read: {why}"

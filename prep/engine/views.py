@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from prep import __version__
+from prep.account import Account
 from prep.chain import link_before, link_of
 from prep.engine import fanout, publish
 from prep.engine.digests import of_file
@@ -16,7 +17,9 @@ from prep.engine.report import Report
 from prep.engine.world import published_copy
 from prep.errors import DatasetError
 from prep.files import MOST_TABLE, canonical, content, digest_bytes
-from prep.stage import Rows, Stage
+from prep.stage import Page, Rows, Stage
+
+_ACCOUNT = "account:"  # begins the fact that holds what a dataset file has to tell
 
 
 def view_file(leg: Leg, stage: Stage) -> Path:
@@ -32,7 +35,12 @@ def plan_view(leg: Leg, step: Step) -> tuple[str, Why | None, bool]:
     file = view_file(leg, step.stage)
     name = leg.world.place.name(file)
     extra = canonical(
-        [_facts(leg, step, b""), sorted(leg.world.dropped.items()), _left_out(leg, step)]
+        [
+            _facts(leg, step, b""),
+            sorted(leg.world.dropped.items()),
+            _left_out(leg, step),
+            _failures(leg, step.stage),
+        ]
     )
     previous = _previous(leg, step.stage)
     extra += leg.digests.of(str(previous.absolute())) or "" if previous is not None else ""
@@ -67,10 +75,8 @@ def publish_view(leg: Leg, step: Step, report: Report) -> bool:
     if found is not None and found != leg.world.on_disk.get(name, found):
         report.notes.append(f"kept `{os.path.relpath(file)}`: it was edited just now; run again")
         return False
-    args: list[Any] = [rows_of(leg, step), step.params]
-    if stage.load is not None:
-        args.append(stage.load(step.params, step.found))
-    data: bytes = stage.run(*args)
+    page = _made(leg, step)
+    data = page.data
     digest = digest_bytes(data)
     outputs = [publish.Output(file, name, data)] if digest != found else []
     copy = published_copy(digest)
@@ -79,6 +85,7 @@ def publish_view(leg: Leg, step: Step, report: Report) -> bool:
     def done() -> None:
         leg.ledger.record(stage.name, [(name, Made(step.base, inputs, digest), None)], again=False)
         leg.ledger.wrote(name, digest)  # also where a person had typed just what we would write
+        _remember(leg, name, page)
 
     publish.publish(leg.ledger, outputs, done)
     leg.world.outputs |= {name: digest, copy: digest}
@@ -87,6 +94,32 @@ def publish_view(leg: Leg, step: Step, report: Report) -> bool:
     if len(outputs) > 1:
         report.published.append(os.path.relpath(file))
     return len(outputs) > 1
+
+
+def page_of(leg: Leg, stage: Stage) -> Page | None:
+    """Return what a view's file, as it was last published, has to tell; without its bytes."""
+    return page_named(leg, leg.world.place.name(view_file(leg, stage)))
+
+
+def page_named(leg: Leg, name: str) -> Page | None:
+    """Return the same of the file that the ledger knows by `name`."""
+    found = leg.ledger.fact(_ACCOUNT + name)
+    if found is None:
+        return None
+    return Page(b"", found["failed"], found["rejected"], Account(**found["account"]))
+
+
+def _made(leg: Leg, step: Step) -> Page:
+    loaded = [step.stage.load(step.params, step.found)] if step.stage.load is not None else []
+    made: bytes | Page = step.stage.run(rows_of(leg, step), step.params, *loaded)
+    return made if isinstance(made, Page) else Page(made)
+
+
+def _remember(leg: Leg, name: str, page: Page) -> None:
+    """Keep what a dataset file has to tell: every run tells it, also one that writes nothing."""
+    if page.account is not None:
+        told = {"failed": dict(page.failed), "rejected": dict(page.rejected)}
+        leg.ledger.set_fact(_ACCOUNT + name, told | {"account": page.account.facts()})
 
 
 def _found(leg: Leg, file: Path) -> str | None:
@@ -132,9 +165,8 @@ def rows_of(leg: Leg, step: Step) -> Rows:
     keys = dict.fromkeys(key for key in sorted(leg.world.digests) if key not in left_out)
     rows = _RowsRead(keys, lambda key: {name: _value(leg, name, key) for name, _ in needs})
     previous = _previous(leg, step.stage)
-    return Rows(
-        rows, left_out, _facts(leg, step, content(previous, MOST_TABLE) if previous else None)
-    )
+    facts = _facts(leg, step, content(previous, MOST_TABLE) if previous else None)
+    return Rows(rows, left_out, facts, _failures(leg, step.stage))
 
 
 class _RowsRead(Mapping[str, Mapping[str, Any]]):
@@ -178,6 +210,14 @@ def _left_out(leg: Leg, step: Step) -> dict[str, str]:
                 if key not in found and key not in out:
                     out[key] = leg.values.why_absent(name, key)
     return dict(sorted(out.items()))
+
+
+def _failures(leg: Leg, stage: Stage) -> dict[str, dict[str, str]]:
+    """Return artifact -> key -> why no stage could make it, of those a dataset file may lack."""
+    if not stage.writes.startswith("meta"):
+        return {}
+    each = {name: leg.values.failures(name) for name, optional in stage.needs() if optional}
+    return {name: found for name, found in each.items() if found}
 
 
 def _previous(leg: Leg, stage: Stage) -> Path | None:

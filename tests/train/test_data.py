@@ -128,6 +128,7 @@ def test_latents_of_another_size(meta: Path) -> None:
 
 def test_all_texts_empty(meta: Path, changed: Change) -> None:
     """A dataset in which nothing says what a picture shows is refused."""
+    changed(meta, concepts={"toy": Concept()})
     for number in range(6):
         changed(meta, f"{number}.png", text="caption")
 
