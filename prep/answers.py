@@ -1,6 +1,5 @@
 """What each command does with what the command line gave: engine calls in, sentences out."""
 
-import json
 import os
 import shlex
 from collections.abc import Mapping, Sequence
@@ -23,8 +22,8 @@ from prep.engine.run import carry_out, remember
 from prep.engine.world import INHERITED
 from prep.errors import ConfigError, nearest
 from prep.files import write
-from prep.keys import one_line
 from prep.stage import Stage
+from prep.yamlfile import quoted
 
 _STOPPERS = (3, 4)
 _SHOWN = 20
@@ -188,24 +187,9 @@ def init(folder: Path, preset: str, target: Path, console: Console) -> int:
     text = (found / f"{preset}.yaml").read_text(encoding="utf-8")
     shown = Path(os.path.relpath(folder)).as_posix()
     near = shown if shown.startswith(".") else f"./{shown}"
-    write(target, text.replace("FOLDER", _in_yaml(near)).encode())
+    write(target, text.replace("FOLDER", quoted(near)).encode())
     console.say(f"wrote `{target}`; look at it, then type `prep plan` and `prep run`")
     return 0
-
-
-def _in_yaml(path: str) -> str:
-    """Return a path as it stands in pipelines.yaml, in quotes where it has to.
-
-    Raises:
-        ConfigError: It holds what no line can.
-    """
-    if not one_line(path):
-        raise ConfigError(
-            f"`{path}` cannot be named in pipelines.yaml: it holds a control character",
-            "rename the folder",
-        )
-    plain = path == path.strip() and not set(path) & set(":#\"'\\,{}[]")
-    return path if plain else json.dumps(path, ensure_ascii=False)
 
 
 def stages(known: Mapping[str, Stage], console: Console) -> int:

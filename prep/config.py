@@ -10,6 +10,7 @@ from prep import commands, yamlfile
 from prep.chain import fault_of_head
 from prep.commands import Command
 from prep.errors import ConfigError, UserError, nearest, no_such
+from prep.named_files import file_text, path_of, resolved, text_of
 from prep.yamlfile import Node
 
 _KEYS = ("images", "meta", "state", "sidecars", "stages", "train")

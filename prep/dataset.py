@@ -12,7 +12,7 @@ from typing import Any
 
 from prep import files, schema
 from prep.errors import DatasetError
-from prep.misfit import Misfit, at
+from prep.misfit import Misfit
 from prep.schema import limits
 from prep.wording import Wording, wording
 
@@ -153,6 +153,11 @@ class _Counts:
     left_out: int = field(default=0, metadata=limits(least=0))
 
 
+@dataclass(frozen=True)
+class _Head:
+    counts: _Counts
+
+
 def dump(dataset: Dataset, name: str = "meta.json") -> bytes:
     """Return a dataset as UTF-8 JSON, one sample a line, or as JSON lines; always the same bytes.
 
@@ -248,21 +253,13 @@ def _lines(text: str, name: str) -> Any:
 
 def _dataset(head: dict[str, Any], name: str) -> Dataset:
     try:
-        _check_counts(head.pop("counts", {}))
+        schema.read(_Head, {"counts": head.pop("counts", {})})  # what they say is counted anew
         found = schema.read(Dataset, {"root": "."} | head)
     except Misfit as misfit:
         raise DatasetError(f"`{name}`{misfit.sentence(_ENTRIES)}", misfit.hint) from None
     if not isinstance(found.made_by.get("stages", {}), dict):
         raise DatasetError(f"`{name}`: `stages` of `made_by` is no mapping", "remove it")
     return found
-
-
-def _check_counts(told: Any) -> None:
-    """Look at the form of the counts; what they say is counted anew."""
-    try:
-        schema.read(_Counts, told)
-    except Misfit as misfit:
-        raise at("counts", misfit) from None
 
 
 def _not_ours(head: Any, name: str) -> DatasetError:

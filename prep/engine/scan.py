@@ -14,7 +14,7 @@ from prep.engine.ledger import Stat
 from prep.engine.walk import Aside, Kind, walk
 from prep.errors import DatasetError
 from prep.formats import USUAL, suffixes
-from prep.keys import LONGEST_PATH, fault_of_path, is_text, nfc, num_bytes, shown, too_long
+from prep.keys import fault_of_path, is_text, nfc, shown, too_long, too_long_in_all
 
 _RACY_NS = 2_000_000_000
 _TEXTS = (".txt", ".caption")  # words, whether or not a picture owns them: no other files
@@ -185,7 +185,7 @@ def _usable(entry: "os.DirEntry[str]", name: str, kind: Kind, found: Folder) -> 
         why = f"it is {_WHAT[kind]}: copy the picture itself into the folder"
         found.faulty[shown(name)] = why
         return False
-    if num_bytes(entry.path) > LONGEST_PATH:
+    if too_long_in_all(entry.path):
         found.faulty[shown(name)] = "its path is longer than a disk takes: move it further up"
         return False
     try:
