@@ -3,6 +3,7 @@
 import os
 import shlex
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -42,6 +43,7 @@ def run_pipeline(pipeline: Pipeline, context: Context, speech: Sequence[str]) ->
     """
     if pipeline.train is not None:
         training.check(pipeline)
+    context = replace(context, names_meta="`meta:` in pipelines.yaml")
     codes = [run_one(order, context) for order in orders.of_pipeline(pipeline)]
     worst = next((code for code in _STOPPERS if code in codes), 0)
     if pipeline.train is None:

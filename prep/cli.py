@@ -205,10 +205,11 @@ def review_import(
     found = command_line.dataset(
         folder or (sheet and orders.folder_of_sheet(sheet, state)), pipelines
     )
-    file = found[0] / "tags.csv" if sheet is None or sheet.is_dir() else sheet
+    place = command_line.place(found, state)
+    file = place.sheet("tags.csv") if sheet is None or sheet.is_dir() else sheet
     context = command_line.context(command_line.console(False, False, json))
     side = "ours" if ours else "theirs" if theirs else ""
-    return answers.review_import(file, command_line.place(found, state), context, side)
+    return answers.review_import(file, place, context, side)
 
 
 def built_app() -> typer.Typer:

@@ -23,9 +23,9 @@ def status(folder: Path, place: Any, context: Context) -> int:
         counts["without a sidecar of their own"] = len(world.clashing)
         counts["dropped by you"] = len(world.dropped)
         counts["gone since the last run"] = len(world.gone)
-        counts["edited by you"] = len(
-            {k for (k, _), e in world.edits.items() if e.source != INHERITED}
-        )
+        own = [(k, edit) for (k, _), edit in world.edits.items() if edit.source != INHERITED]
+        counts["edited by you"] = len({key for key, edit in own if edit.proven})
+        counts["texts to be compared with the machine's"] = sum(not edit.proven for _, edit in own)
         counts["conflicts"] = len(world.conflicts)
         console.say(os.path.relpath(folder), **counts)
         for name, count in counts.items():

@@ -16,7 +16,7 @@ from prep.concepts import concept_of
 from prep.config import Pipeline
 from prep.dataset import Dataset, Sample
 from prep.engine.accounting import unowned
-from prep.engine.ledger_file import snapshot
+from prep.engine.ledger_file import looked_at
 from prep.engine.leg import Context, Order, open_leg
 from prep.engine.world import Place
 from prep.errors import ConfigError, UsageError, nearest
@@ -124,15 +124,12 @@ def of_folder(place: Place, context: Context, text: str = "both") -> Shown:
 
     `text`: what of them will train: tags, caption or both.
     """
-    ledger = snapshot(place.state)
-    try:
+    with looked_at(place.state) as ledger:
         leg = open_leg(Order(place, ()), replace(context, looking=True), ledger)
         keys = sorted(leg.world.digests.keys() - leg.world.dropped.keys())
         values = {name: {k: leg.values.value(name, k) for k in keys} for name in _FIELDS}
         own = {k: tuple(n for n in ("tags", "caption") if (k, n) in leg.world.edits) for k in keys}
         strays = unowned(leg)
-    finally:
-        ledger.close()
     texts = {key: ", ".join(values["tags"][key] or ()) for key in keys}
     texts |= {f"{key} (caption)": values["caption"][key] for key in keys if values["caption"][key]}
     found = {key: tuple(values["tags"][key] or ()) for key in keys}

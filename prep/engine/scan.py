@@ -39,6 +39,7 @@ class Folder:
         faulty: Key -> why the picture cannot be a sample. A key that ends in a slash is a folder
             that cannot be read.
         scratch: Folders where a run that died may have left something behind.
+        covered: Sidecars that another one lies over (see `overlay`), as `sidecars`.
         unowned: Text files that no picture owns -> what a person can do about each.
         linked: Where a sidecar belongs and something else is, named like a sidecar -> what it is,
             and what to do.
@@ -53,6 +54,7 @@ class Folder:
     stats: dict[str, Stat] = field(default_factory=dict)
     faulty: dict[str, str] = field(default_factory=dict)
     scratch: set[str] = field(default_factory=set)
+    covered: dict[str, str] = field(default_factory=dict)
     unowned: dict[str, str] = field(default_factory=dict)
     linked: dict[str, str] = field(default_factory=dict)
     others: dict[str, str] = field(default_factory=dict)
