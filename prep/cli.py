@@ -81,11 +81,11 @@ def status(
     folder: In = None, state: State = None, pipelines: Pipelines = None, json: Json = False
 ) -> int:
     """Count pictures, results, edits and what is wrong; change nothing."""
-    from prep import answers
+    from prep import status
 
     found = command_line.dataset(folder, pipelines)
     console = command_line.console(False, False, json)
-    return answers.status(found[0], command_line.place(found, state), command_line.context(console))
+    return status.status(found[0], command_line.place(found, state), command_line.context(console))
 
 
 def reset(

@@ -13,7 +13,7 @@ from prep import booru, dataset, frequency, lint, tags
 from prep.account import Account, account
 from prep.booru import Words
 from prep.concepts import concept_of
-from prep.config import Pipeline, file_text
+from prep.config import Pipeline
 from prep.dataset import Dataset, Sample
 from prep.engine.accounting import unowned
 from prep.engine.ledger_file import looked_at
@@ -22,6 +22,7 @@ from prep.engine.world import Place
 from prep.errors import ConfigError, UsageError, nearest
 from prep.lint import Finding
 from prep.models import AbsentModelError, Models
+from prep.named_files import file_text
 from prep.orders import known_place, text_of
 from prep.token_count import Counter, counter
 from tagger_models.registry import DEFAULT

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from prep import files, vae
 from train.config import Config
 from train.data import Data, Lesson
-from train.order import normal, timestep
+from train.order import normal, nth_of, timestep
 from train.text import text_of
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ class Feed:
         """Return the input of some places of one step: the same whatever came before it.
 
         Args:
-            keys: Of the whole step.
+            keys: Of the whole step; showings, where a sample is shown several times an epoch.
             places: Indices in `keys`: those of this pass and process.
             timesteps: How many the base model knows.
         """
@@ -65,7 +65,8 @@ class Feed:
         seed = self.config.seed
         lessons = [self.data.lessons[keys[place]] for place in places]
         texts = tuple(
-            text_of(self.data.lessons[keys[n]], keys[n], epoch, self.config) for n in places
+            text_of(self.data.lessons[keys[n]], str(keys[n]), epoch, self.config, nth_of(keys[n]))
+            for n in places
         )
         clean = [self._drawn(one, step, n) for n, one in zip(places, lessons, strict=True)]
         noise = [normal(seed, "noise", step, n, tuple(clean[0].shape)) for n in places]
