@@ -56,7 +56,8 @@ def lora(meta: list[Path], config: Config, console: Console) -> int:
     if first:
         _tell(words, console)
     trained(found.paths, config, _models(), quiet, first)
-    return 3 if words.look() else found.code
+    # A launcher takes any other code of one of several processes for its failure.
+    return 3 if alone and words.look() else found.code
 
 
 def _tell(words: "Account", console: Console) -> None:

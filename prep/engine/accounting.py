@@ -7,9 +7,11 @@ from typing import Any
 
 from prep.account import Account
 from prep.chain import head_of
-from prep.engine import views
+from prep.engine import scan, views
+from prep.engine.ledger_file import snapshot
 from prep.engine.leg import Leg
 from prep.engine.report import Report
+from prep.engine.world import Place
 from prep.stage import Page, Shape, Stage
 
 
@@ -73,6 +75,19 @@ def unowned(leg: Leg) -> dict[str, str]:
     """Return the text files that no picture owns and that are not ours, as `Folder.unowned`."""
     found = leg.world.folder.unowned
     return {name: what for name, what in found.items() if name not in leg.world.outputs}
+
+
+def unowned_of_source(source: Place) -> dict[str, str]:
+    """Return the same of a folder that a fan-out reads, whose texts it does not look at."""
+    found = scan.scan(source.root, tuple(source.sidecars)).unowned
+    if not found:
+        return {}
+    ledger = snapshot(source.state)
+    try:
+        ours = ledger.outputs()
+    finally:
+        ledger.close()
+    return {name: what for name, what in found.items() if name not in ours}
 
 
 def pages_of(leg: Leg) -> list[Page]:

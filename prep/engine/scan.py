@@ -70,14 +70,14 @@ def scan(root: Path, text_suffixes: tuple[str, ...]) -> Folder:
                 if _usable(entry, name, found):
                     pictures.append(name)
                     found.stats[name] = _stat(entry)
-            elif suffix in text_suffixes and _utf8(name):
+            elif suffix in text_suffixes:
                 _take_text(entry, name, found)
     except OSError as error:
         raise DatasetError(
             f"`{root}` cannot be read: {error.strerror}", "name the folder that holds the pictures"
         ) from error
     _keyed(pictures, found)
-    text_owners.settle(found.sidecars, found.unowned, found.pictures, found.faulty)
+    text_owners.settle(found.sidecars, found.unowned, found.pictures, found.faulty, found.linked)
     return found
 
 
@@ -186,14 +186,22 @@ def _usable(entry: "os.DirEntry[str]", name: str, found: Folder) -> bool:
 
 
 def _take_text(entry: "os.DirEntry[str]", name: str, found: Folder) -> None:
+    if not _utf8(name):
+        found.unowned[_shown(name)] = "its name is not valid UTF-8: rename it"
+        return
     bare, suffix = os.path.splitext(name)
     told = nfc(bare) + suffix.lower()
     if not entry.is_file(follow_symlinks=False):
         found.linked.add(told)
         return
+    rival = found.sidecars.get(told)
+    if rival is not None:  # the same name in other letters: the one that is spelt as ours counts
+        name, other = (name, rival) if name == told else (rival, name)
+        found.unowned[other] = f"`{name}` is read in its place"
+        found.stats.pop(other, None)
     name = told if told == name else name
     found.sidecars[intern(told)] = name
-    found.stats[name] = _stat(entry)
+    found.stats.setdefault(name, _stat(entry))
 
 
 def _keyed(pictures: list[str], found: Folder) -> None:
