@@ -1,11 +1,10 @@
 """What each command does with what the command line gave: engine calls in, sentences out."""
 
+import json
 import os
 import shlex
 import sys
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -15,19 +14,22 @@ from prep.chain import link_of
 from prep.command import run_child
 from prep.config import Pipeline
 from prep.console import Console
-from prep.engine import accounting, again, explain, fanout
-from prep.engine.ledger_file import opened, snapshot
+from prep.engine import again, explain
+from prep.engine.ledger_file import opened
 from prep.engine.leg import Context, Leg, Order, asked_names, open_leg
 from prep.engine.lock import held
+from prep.engine.look import looking_at
 from prep.engine.preview import Coming, coming_of, previewed
 from prep.engine.report import Report
 from prep.engine.run import carry_out, remember
-from prep.engine.world import INHERITED, Known
+from prep.engine.world import INHERITED
 from prep.errors import ConfigError, nearest
 from prep.files import write
-from prep.stage import Shape, Stage
+from prep.keys import one_line
+from prep.stage import Stage
 
 _STOPPERS = (3, 4)
+_SHOWN = 20
 
 
 def run_one(order: Order, context: Context) -> int:
@@ -72,7 +74,7 @@ def plan_pipeline(pipeline: Pipeline, context: Context) -> int:
 def _plan(order: Order, context: Context, coming: Coming) -> tuple[Coming, bool]:
     """Print the plan of one order; return what it changes for the next, and whether it is busy."""
     context.console.say(f"{os.path.relpath(order.place.root)}:")
-    with _read_only(order, context) as leg:
+    with looking_at(order, context) as leg:
         rows = previewed(leg, coming)
         for row in rows:
             context.console.say(f"  {row.line()}", **row.facts())
@@ -101,7 +103,7 @@ def why(
     for order in asked:
         if coming.made and not _pictures_in(order):
             break
-        with _read_only(order, context) as leg:
+        with looking_at(order, context) as leg:
             known |= explain.knows(leg)
             rows = previewed(leg, coming)
             if key in explain.knows(leg):
@@ -112,35 +114,6 @@ def why(
     if key not in known:
         raise ConfigError(f"`{folder}` has no picture `{key}`", nearest(key, known))
     context.console.say(key, *(f"  {line}" for line in lines))
-    return 0
-
-
-def status(folder: Path, place: Any, context: Context) -> int:
-    """Print counts from the ledger and the disk."""
-    with _read_only(Order(place, ()), context) as leg:
-        world, console = leg.world, context.console
-        counts: dict[str, Any] = {"pictures": len(world.digests) + len(world.faulty)}
-        counts["cannot be used"] = len(world.faulty)
-        counts["without a sidecar of their own"] = len(world.clashing)
-        counts["dropped by you"] = len(world.dropped)
-        counts["gone since the last run"] = len(world.gone)
-        counts["edited by you"] = len(
-            {k for (k, _), e in world.edits.items() if e.source != INHERITED}
-        )
-        counts["conflicts"] = len(world.conflicts)
-        console.say(os.path.relpath(folder), **counts)
-        for name, count in counts.items():
-            if count or name == "pictures":
-                console.say(f"  {name}: {count}")
-        for name in leg.ledger.stages():
-            shape = context.stages[name].shape if name in context.stages else None
-            of_samples = shape in (Shape.MAP, Shape.DECISION, Shape.SIDECAR)
-            rows = leg.values.made(name).items()
-            states = [row.state for key, row in rows if key in world.digests or not of_samples]
-            bad = ", ".join(f"{states.count(s)} {s}" for s in ("rejected", "failed") if s in states)
-            console.say(f"  {name}: {states.count('made')} made" + (f", {bad}" if bad else ""))
-        for line, facts in accounting.listed(leg):
-            console.say(f"  {line}", **facts)
     return 0
 
 
@@ -210,9 +183,25 @@ def init(folder: Path, preset: str, target: Path, console: Console) -> int:
         raise ConfigError(f"`{target}` is there already", "edit it, or move it away")
     text = (found / f"{preset}.yaml").read_text(encoding="utf-8")
     shown = Path(os.path.relpath(folder)).as_posix()
-    write(target, text.replace("FOLDER", shown if shown.startswith(".") else f"./{shown}").encode())
+    near = shown if shown.startswith(".") else f"./{shown}"
+    write(target, text.replace("FOLDER", _in_yaml(near)).encode())
     console.say(f"wrote `{target}`; look at it, then type `prep plan` and `prep run`")
     return 0
+
+
+def _in_yaml(path: str) -> str:
+    """Return a path as it stands in pipelines.yaml, in quotes where it has to.
+
+    Raises:
+        ConfigError: It holds what no line can.
+    """
+    if not one_line(path):
+        raise ConfigError(
+            f"`{path}` cannot be named in pipelines.yaml: it holds a control character",
+            "rename the folder",
+        )
+    plain = path == path.strip() and not set(path) & set(":#\"'\\,{}[]")
+    return path if plain else json.dumps(path, ensure_ascii=False)
 
 
 def stages(known: Mapping[str, Stage], console: Console) -> int:
@@ -228,20 +217,6 @@ def review_import(sheet: Path, place: Any, context: Context, side: Any = "") -> 
     from prep.review import take_over
 
     return take_over(sheet, place, context, side)
-
-
-@contextmanager
-def _read_only(order: Order, context: Context) -> Iterator[Leg]:
-    """Open a leg from a snapshot of the ledger: no lock, no change."""
-    context = replace(context, looking=True)
-    ledger = snapshot(order.place.state)
-    try:
-        leg = fanout.open_source if order.source else open_leg
-        opened = leg(order, context, ledger)
-        opened.world.known = Known({}, {}, {})  # only a run compares with it
-        yield opened
-    finally:
-        ledger.close()
 
 
 def _told(order: Order, report: Report, console: Console) -> int:

@@ -25,6 +25,7 @@ from prep.engine.operation import Operation, TextFile
 from prep.engine.run import remember
 from prep.engine.world import Place
 from prep.errors import DatasetError, UsageError
+from prep.files import content
 from prep.filters import Filter
 from prep.picture import Picture
 from prep.rules import Rule, changed, reads
@@ -208,7 +209,7 @@ def _needs(request: Request, pipeline: Pipeline | None) -> frozenset[str]:
     found = request.where.needs() if request.where else frozenset[str]()
     if request.save:
         path = _rules_path(request, pipeline)
-        found |= reads(rules_file.parse(tags.decoded(path.read_bytes()), path.name))
+        found |= reads(rules_file.parse(tags.decoded(content(path)), path.name))
     return found
 
 
@@ -252,7 +253,7 @@ def _saved(
     path: Path,
 ) -> None:
     """Append the rule to the rules file, and tell what it changes behind the rules before it."""
-    data = path.read_bytes()
+    data = content(path)
     shown = os.path.relpath(path)
     before = rules_file.parse(tags.decoded(data), path.name)
     rules = [replace(rule, where=request.where) for rule in (request.rule,) if rule]

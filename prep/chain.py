@@ -5,12 +5,20 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from prep import keys
 from prep.account import account, field_of
 from prep.dataset import PERSONS, Concept, Dataset, Sample, dump, parse
 from prep.stage import Page
 from prep.wording import FIELDS
 
 LINKS = ("", "_bucket", "_lat")
+
+
+def fault_of_head(path: Path) -> str:
+    """Return why a path cannot be that of a dataset file, as `holds a backslash`; "" if it can."""
+    if path.suffix not in (".json", ".jsonl"):
+        return "does not end in .json or .jsonl"
+    return keys.fault_of_new(path.name)
 
 
 def head_of(path: Path) -> Path:

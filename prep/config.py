@@ -6,9 +6,10 @@ from dataclasses import Field, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from prep import commands, tags, yamlfile
+from prep import commands, files, tags, yamlfile
+from prep.chain import fault_of_head
 from prep.commands import Command
-from prep.errors import ConfigError, nearest, no_such
+from prep.errors import ConfigError, UserError, nearest, no_such
 from prep.yamlfile import Node
 
 _KEYS = ("images", "meta", "state", "sidecars", "stages", "train")
@@ -69,15 +70,9 @@ def read_pipelines(path: Path, known: Mapping[str, Command]) -> dict[str, Pipeli
         ConfigError: There is no such file, or it has mistakes: all of them are told.
     """
     shown = os.path.relpath(path)
-    try:
-        text = tags.decoded(path.read_bytes())
-    except OSError:
-        raise ConfigError(
-            f"there is no `{shown}`",
-            "write one with `prep init FOLDER`, or name it: `--pipelines FILE`",
-        ) from None
-    except tags.TextError as error:
-        raise ConfigError(f"`{shown}` cannot be read: {error}", "save it as UTF-8") from None
+    text = _text_of(
+        path, shown, "write one with `prep init FOLDER`, or name it: `--pipelines FILE`"
+    )
     top = yamlfile.read(text, shown)
     reader = _Reader(path.absolute().parent, known)
     found = reader.file(top)
@@ -128,15 +123,19 @@ def file_text(value: str, folder: Path) -> str:
     """
     if not value:
         return ""
-    path = _path_of(value, folder)
+    return _text_of(_path_of(value, folder), value, "write it, or leave the param out", "file ")
+
+
+def _text_of(path: Path, shown: str, hint: str, what: str = "") -> str:
     try:
-        return tags.decoded(path.read_bytes())
-    except OSError:
-        raise ConfigError(
-            f"there is no file `{value}`", "write it, or leave the param out"
-        ) from None
+        return tags.decoded(files.content(path, files.MOST_TABLE))
+    except (FileNotFoundError, NotADirectoryError):
+        raise ConfigError(f"there is no {what}`{shown}`", hint) from None
+    except OSError as error:
+        why, hint = error.strerror, "make it readable, then run the same command again"
     except tags.TextError as error:
-        raise ConfigError(f"`{value}` cannot be read: {error}", "save it as UTF-8") from None
+        why, hint = str(error), "save it as UTF-8"
+    raise ConfigError(f"`{shown}` cannot be read: {why}", hint)
 
 
 class _Reader:
@@ -220,13 +219,8 @@ class _Reader:
             )
         to = items.get("to") if command.fans_out() else None
         if command.fans_out() and to is None:
-            self.wrong.append(
-                (
-                    node.line,
-                    f"`{command.name}` writes pictures and names no folder",
-                    "add `to: ./images`",
-                )
-            )
+            what = f"`{command.name}` writes pictures and names no folder"
+            self.wrong.append((node.line, what, "add `to: ./images`"))
         params, values = command.params(), {}
         for name, child in items.items():
             if name == "to" and command.fans_out():
@@ -259,7 +253,7 @@ class _Reader:
         if item.metadata["file"]:
             try:
                 return file_text(value, self.folder)
-            except ConfigError as error:
+            except UserError as error:
                 self.wrong.append((node.line, str(error), error.hint))
                 return ""
         return value
@@ -292,4 +286,13 @@ class _Reader:
 
     def _path(self, node: Node | None, name: str, default: str) -> Path:
         text = self._text(node, name) if node is not None else default
-        return Path(os.path.normpath(self.folder / Path(text).expanduser()))
+        line = node.line if node is not None else 0
+        try:
+            path = Path(os.path.normpath(_path_of(text, self.folder)))
+        except ConfigError as error:
+            self.wrong.append((line, str(error), error.hint))
+            return self.folder
+        if name == "meta" and (fault := fault_of_head(path)):
+            what = f"`meta` is `{text}`, which {fault}"
+            self.wrong.append((line, what, "give a name like `meta.json`"))
+        return path

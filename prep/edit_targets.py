@@ -19,7 +19,7 @@ from prep.engine.report import Report
 from prep.engine.run import take_step
 from prep.engine.world import Place
 from prep.errors import DatasetError
-from prep.files import digest_bytes
+from prep.files import MOST_TABLE, content, digest_bytes
 from prep.picture import Picture
 from prep.stage import Asked
 
@@ -211,16 +211,13 @@ def meta_target(
     path: Path, state: Path | None, pipeline: Pipeline | None, tagger: str
 ) -> MetaTarget:
     """Return a dataset file as a target; its folder of pictures has to be there."""
-    found = dataset.load(path)
-    root = Path(os.path.normpath(path.parent / found.root))
-    if state is None and found.state is not None:
-        state = Path(os.path.normpath(path.parent / found.state))
-    return MetaTarget(path, orders.known_place(root, state, pipeline), tagger)
+    place = orders.place_of_meta(path, dataset.load(path), state, pipeline)
+    return MetaTarget(path, place, tagger)
 
 
 def _bytes_of(path: Path) -> bytes:
     try:
-        return path.read_bytes()
+        return content(path, MOST_TABLE)
     except OSError as error:
         raise DatasetError(
             f"`{os.path.relpath(path)}` cannot be read: {error.strerror}",

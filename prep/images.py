@@ -2,8 +2,9 @@
 
 One rule for each kind of picture (raise `VERSION` when one changes pixels):
 
-- format: told by content: PNG, JPEG (MPO: its first picture), WebP, BMP, GIF, TIFF, AVIF; the
-  file's name decides nothing. At most `MAX_PIXELS` pixels and `MAX_BYTES` bytes.
+- format: told by content: PNG, JPEG (MPO: its first picture), WebP, BMP, GIF, TIFF, AVIF; HEIC
+  and JPEG XL where a package reads them (`prep.formats`), HEIC turned by that package;
+  the file's name decides nothing. At most `MAX_PIXELS` pixels and `MAX_BYTES` bytes.
 - frames: the first one.
 - orientation: EXIF values 2 to 8 are applied once; any other value means upright.
 - transparency (alpha, a transparent palette entry or colour): composited on `WHITE`.
@@ -27,7 +28,7 @@ from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, Literal
 
-from prep import pixels
+from prep import formats, pixels
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -40,11 +41,7 @@ WHITE = pixels.WHITE
 Filter = Literal["nearest", "box", "bilinear", "bicubic", "lanczos"]
 
 _FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF", "AVIF")
-_NAMED = {
-    ".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".jfif": "JPEG", ".webp": "WEBP",
-    ".bmp": "BMP", ".gif": "GIF", ".tif": "TIFF", ".tiff": "TIFF", ".avif": "AVIF",
-}  # fmt: skip
-SUFFIXES = frozenset(_NAMED)
+SUFFIXES = frozenset(formats.NAMED)
 # How files begin that are pictures to a person; not all of them are opened.
 _BEGINNINGS = (
     ("JPEG", 0, b"\xff\xd8\xff"), ("PNG", 0, b"\x89PNG\r\n\x1a\n"), ("GIF", 0, b"GIF8"),
@@ -105,12 +102,12 @@ def opened(file: BinaryIO | Path, name: str = "") -> Decoded:
 
 def _decoded(stream: BinaryIO, name: str) -> Decoded:
     image = _loaded(stream)
-    kind = "JPEG" if image.format == "MPO" else str(image.format)
+    kind = formats.known_as(str(image.format))
     told: list[str] = []
     upright = _turned(pixels.flattened(image, told), image, told)
     if image.format != "MPO" and _more_frames(image):
         told.append("has more than one frame: the first is used")
-    named = _NAMED.get(Path(name).suffix.lower(), kind)
+    named = formats.meant_by(Path(name).suffix) or kind
     if named != kind:
         told.append(f"is named as {named} and holds {kind}")
     upright.info = {}
@@ -125,7 +122,8 @@ def _loaded(stream: BinaryIO) -> "Image.Image":
     _ = AvifImagePlugin, TiffImagePlugin, WebPImagePlugin
     found, first = _recognised(stream)
     try:
-        image = Image.open(stream, formats=_FORMATS)
+        more = formats.registered(found or "")
+        image = Image.open(stream, formats=(more,) if more else _FORMATS)
         _check_size(image.size)
         image.load()
     except (Unreadable, MemoryError, Image.DecompressionBombError):
@@ -147,8 +145,12 @@ def _recognised(stream: BinaryIO) -> tuple[str | None, str]:
     if size > MAX_BYTES:
         raise Unreadable("resource-limit", f"{size} bytes, at most {MAX_BYTES} are read")
     found = _by_beginning(head)
-    if found and found not in _FORMATS:
-        raise Unreadable("format-not-allowed", f"{found} is not opened: save it as PNG or JPEG")
+    if found and found not in _FORMATS and not formats.registered(found):
+        package = formats.package_of(found)
+        way = f"`pip install {package}` reads it, or " if package else ""
+        raise Unreadable(
+            "format-not-allowed", f"{found} is not opened: {way}save it as PNG or JPEG"
+        )
     return found, head[:16].hex(" ")
 
 

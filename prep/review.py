@@ -15,7 +15,7 @@ from prep.engine.run import carry_out, remember
 from prep.engine.sheet_source import SHEET, is_from_sheet, sheet_source
 from prep.engine.world import Place
 from prep.errors import DatasetError
-from prep.files import digest_bytes
+from prep.files import MOST_TABLE, content, digest_bytes
 from prep.sheets import reading, row
 from prep.sheets.changes import Changes, Now, Side, changes_of
 from prep.sheets.edited import PROPOSED
@@ -165,7 +165,7 @@ def _stable(file: Path) -> bytes:
     """Return a file's bytes; one that is being saved just now is an error."""
     try:
         before = file.stat()
-        data = file.read_bytes()
+        data = content(file, MOST_TABLE)
         after = file.stat()
     except FileNotFoundError:
         raise DatasetError(

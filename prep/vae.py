@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from prep import single_file, tensorfile
 from prep.dataset import Vae
 from prep.errors import DatasetError, ModelFileError
+from prep.files import content
 from prep.models import Ask
 
 if TYPE_CHECKING:
@@ -135,7 +136,7 @@ def settings(path: Path) -> dict[str, float]:
         return dict(_DEFAULTS)
     folder = _folder(path)[0]
     try:
-        config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+        config = json.loads(content(folder / "config.json"))
         given = {key: config.get(key) for key in _DEFAULTS}
         return {key: float(_DEFAULTS[key] if v is None else v) for key, v in given.items()}
     except (OSError, ValueError, TypeError, AttributeError) as error:

@@ -1,12 +1,12 @@
 """The settings of a training run: one frozen record, one place for every default and limit."""
 
 import math
-import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
+from prep import keys
 from prep.errors import ConfigError
 
 DEVICES = ("auto", "cpu", "cuda")
@@ -22,8 +22,6 @@ SCHEDULES = ("constant", "cosine", "cosine-with-restarts")
 PRECISIONS = ("fp32", "bf16", "fp16")
 ATTENTIONS = ("sdpa", "xformers")
 DEFAULT_STEPS = 1000
-# A name must be a file's name on every system, Windows included.
-_BAD_NAME = re.compile(r'[<>:"/\\|?*\x00-\x1f]|^\.|[. ]$|^$')
 
 
 def option(default: Any, help: str, decides: bool = True, **limits: Any) -> Any:  # noqa: A002
@@ -171,7 +169,7 @@ class Config:
                 yield f"{word} is " + (f"`{value}`" if isinstance(value, str) else f"{value}"), hint
         if self.epochs is not None and self.steps is not None:
             yield "`--epochs` and `--steps` are both given", "give one of them"
-        if self.name is not None and _BAD_NAME.search(self.name):
+        if self.name is not None and keys.fault_everywhere(self.name):
             yield f"`--name` is `{self.name}`", "give a file's name: no `/`, no leading dot"
 
 
@@ -204,5 +202,4 @@ def decides(item: Any) -> bool:
 
 def safe_name(text: str) -> str:
     """Return `text` as a name that `Config` would take; `lora` where nothing of it is left."""
-    stripped = text.strip(" .")
-    return _BAD_NAME.sub("_", stripped) if stripped else "lora"
+    return keys.made_good(text) or "lora"

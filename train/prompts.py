@@ -9,7 +9,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from prep.errors import ConfigError
+from prep.errors import ConfigError, DatasetError
+from prep.files import content
 
 _WORD = re.compile(r"(?:^|\s)--([a-z]+)\s+")
 # Kohya's letters: field of `Prompt`, what it must be, least and most.
@@ -51,8 +52,8 @@ def read(path: Path, usual: Prompt) -> list[Prompt]:
         ConfigError: The file is missing, empty, or has mistakes: all of them at once.
     """
     try:
-        text = path.read_bytes().decode("utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
+        text = content(path).decode("utf-8-sig")
+    except (OSError, UnicodeDecodeError, DatasetError) as error:
         raise ConfigError(
             f"the prompts in `{path}` cannot be read: {error}", "write one prompt a line, as UTF-8"
         ) from None

@@ -79,7 +79,7 @@ def unowned(leg: Leg) -> dict[str, str]:
 
 def unowned_of_source(source: Place) -> dict[str, str]:
     """Return the same of a folder that a fan-out reads, whose texts it does not look at."""
-    found = scan.scan(source.root, tuple(source.sidecars)).unowned
+    found = scan.scan(source.root, tuple(source.sidecars), source.state).unowned
     if not found:
         return {}
     ledger = snapshot(source.state)

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from prep import artifacts, images
-from prep.engine import publish
+from prep.engine import others, publish
 from prep.engine.compute import Outcome, outcomes
 from prep.engine.digests import Digests
 from prep.engine.drift import told_changes
@@ -21,9 +21,10 @@ from prep.engine.leg import Context, Leg, Order
 from prep.engine.plan import Plan, Step, Values, plan_map
 from prep.engine.recipe import Made
 from prep.engine.report import Report
-from prep.engine.scan import clock, nfc, no_pictures, scan, too_long
+from prep.engine.scan import clock, no_pictures, scan, unreachable
 from prep.engine.world import World, adopt_intended, check_gone, read_digests
 from prep.files import digest_bytes
+from prep.keys import nfc, too_long
 from prep.stage import Derived, Shape
 
 _BATCH = 32
@@ -32,12 +33,14 @@ _BATCH = 32
 def open_source(order: Order, context: Context, ledger: Ledger) -> Leg:
     """Return a leg whose world is the source folder and whose ledger is the output's."""
     source = order.source or order.place
-    folder = scan(source.root, ())
+    folder = scan(source.root, (), source.state)
     if not folder.pictures and not folder.faulty:
-        raise no_pictures(source.root)
+        raise no_pictures(folder)
     digests = Digests(ledger, clock(order.place.state))
     world = World(source, folder, faulty=dict(folder.faulty), outputs=ledger.outputs())
     read_digests(world, digests)
+    for asked in order.asked:
+        world.faulty |= unreachable(folder, ledger.made(asked.stage.name))
     if not context.accept_missing:
         _check_gone(order, ledger, world)
     adopt_intended(order.place, world.outputs, ledger.intents(), digests)
@@ -74,7 +77,12 @@ def plan(leg: Leg, step: Step) -> Plan:
 def carry_out(order: Order, context: Context, ledger: Ledger) -> Report:
     """Bring the output folder up to date with the source folder."""
     leg = open_source(order, context, ledger)
-    report = Report(total=len(leg.world.folder.pictures) + len(leg.world.folder.faulty))
+    there = others.unknown(leg.world.folder.others, ())
+    report = Report(
+        total=len(leg.world.digests) + len(leg.world.faulty),
+        others=there,
+        source=os.path.relpath(leg.world.place.root),
+    )
     report.failed |= leg.world.faulty
     place, source = order.place, leg.world.place
     for folder in {*(scan(place.root, ()).scratch if _exists(leg) else ()), place.state}:

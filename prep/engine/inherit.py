@@ -16,6 +16,7 @@ from prep.engine.ledger import Edit
 from prep.engine.ledger_file import snapshot
 from prep.engine.world import INHERITED, World
 from prep.errors import DatasetError
+from prep.files import content
 
 _DEPTH = 20  # a chain of folders is short; a circle of them would have no end
 
@@ -106,8 +107,8 @@ def _own(source: _Source, key: str, suffix: str, name: str, digests: Digests) ->
         found = digests.of(path, source.folder.stats[file])
         if found is not None and found != wrote:
             try:
-                return tags.decoded(Path(path).read_bytes())
-            except (tags.TextError, OSError):
+                return tags.decoded(content(Path(path)))
+            except (tags.TextError, DatasetError, OSError):
                 return None
     deleted = file is None and wrote is not None
     edit = source.edits.get((key, name))

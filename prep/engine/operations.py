@@ -122,7 +122,7 @@ def _bring(leg: Leg) -> list[str]:
 
 def meta_file(leg: Leg, path: Path, words: Iterable[Word]) -> MetaFile | None:
     """Return what an operation is to know of one dataset file; None where nothing changes there."""
-    data = path.read_bytes()
+    data = files.content(path, files.MOST_TABLE)
     after = patched(data, path.name, _values(words, back=False))
     if after == data:
         return None
@@ -185,7 +185,7 @@ def _replace_texts(leg: Leg, operation: Operation, texts: Iterable[TextFile]) ->
         sides = (text.before, text.after)
         old, new = reversed(sides) if operation.back else sides
         path = _path(leg, text)
-        there = path.read_bytes() if path.exists() else None
+        there = files.content(path) if path.exists() else None
         if there == new:
             continue
         if there != old:
@@ -215,7 +215,7 @@ def _replace_metas(leg: Leg, operation: Operation) -> None:
         path = leg.world.place.file(meta.name)
         if not path.exists():
             continue
-        data = path.read_bytes()
+        data = files.content(path, files.MOST_TABLE)
         exact = operation.back and files.digest_bytes(data) == meta.after
         new = meta.exact if exact and meta.exact else patched(data, path.name, values)
         if new == data:

@@ -1,10 +1,12 @@
 """What a run did, as a value: counts, and the reason of every picture that was left out."""
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from prep.account import Account
+from prep.engine import others
 
 _SHOWN = 20
 _NAMED = 5
@@ -28,6 +30,8 @@ class Report:
         total: How many pictures there are.
         account: What becomes of their words, where a dataset file was asked for.
         unowned: Text files that no picture owns -> what a person can do about each.
+        others: Path -> kind of the files that are no picture, text or file of ours.
+        source: The folder where they lie, where it is not the one that the report is about.
     """
 
     made: dict[str, int] = field(default_factory=dict)
@@ -43,6 +47,8 @@ class Report:
     total: int = 0
     account: Account = field(default_factory=Account)
     unowned: dict[str, str] = field(default_factory=dict)
+    others: dict[str, str] = field(default_factory=dict)
+    source: str = ""
 
     def exit_code(self) -> int:
         """Return 3 where pictures failed, clash or lack words, else 4 for conflicts, else 0."""
@@ -57,6 +63,7 @@ class Report:
         work = ", ".join(done).replace(", made ", ", ")
         out = [f"`{where}`: {work}" if work else f"`{where}` is up to date: nothing to do"]
         out += [f"  {note}" for note in dict.fromkeys(self.notes)]
+        out += [f"  {others.line(self.others.values(), self.source)}"] if self.others else []
         out += [f"  kept as you edited it: {path}" for path in self.edited[:_SHOWN]]
         if len(self.edited) > _SHOWN:
             out.append(f"  ... and {len(self.edited) - _SHOWN} more of yours")
@@ -102,6 +109,7 @@ class Report:
             "total": self.total,
             "account": self.account.facts(),
             "unowned": self.unowned,
+            "others": Counter(self.others.values()),
         }
 
 

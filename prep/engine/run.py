@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from prep import artifacts
-from prep.engine import fanout, operations, publish, sidecars, views
+from prep.engine import fanout, operations, others, publish, sidecars, views
 from prep.engine.accounting import account_for, unowned_of_source
 from prep.engine.compute import Outcome, outcomes
 from prep.engine.drift import told_changes
@@ -39,8 +39,9 @@ def carry_out(order: Order, context: Context) -> Report:
             return report
         leg = open_leg(order, context, ledger)
         edited = remember(leg) + operations.mend(leg)
-        total = len(leg.world.folder.pictures) + len(leg.world.folder.faulty)
-        report = Report(edited=edited, total=total)
+        total = len(leg.world.digests) + len(leg.world.faulty)
+        there = others.unknown(leg.world.folder.others, leg.world.outputs)
+        report = Report(edited=edited, total=total, others=there)
         sidecars.remove_orphans(leg, report)
         views.drop_copies(leg)
         for asked in order.asked:

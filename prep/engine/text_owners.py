@@ -9,7 +9,6 @@ def settle(
     unowned: MutableMapping[str, str],
     pictures: Collection[str],
     faulty: Collection[str],
-    linked: Collection[str] = (),
 ) -> None:
     """Give each text to its picture without regard to case, and note those that none owns.
 
@@ -21,11 +20,8 @@ def settle(
         unowned: Filled with text -> what a person can do about it.
         pictures: Keys.
         faulty: Keys of pictures that cannot be used: what lies beside them is theirs.
-        linked: Links and pipes in the place of texts, named like those.
     """
     bare = {os.path.splitext(key)[0] for keys in (pictures, faulty) for key in keys}
-    lost = [name for name in linked if os.path.splitext(name)[0] not in bare]
-    unowned.update(dict.fromkeys(lost, "it is a link: copy the text itself into the folder"))
     strays = [name for name in sidecars if os.path.splitext(name)[0] not in bare]
     if not strays:
         return

@@ -16,7 +16,7 @@ from prep.engine.recipe import Made, Why, why_stale
 from prep.engine.report import Report
 from prep.engine.world import published_copy
 from prep.errors import DatasetError
-from prep.files import canonical, digest_bytes
+from prep.files import MOST_TABLE, canonical, content, digest_bytes
 from prep.stage import Page, Rows, Stage
 
 _ACCOUNT = "account:"  # begins the fact that holds what a dataset file has to tell
@@ -165,7 +165,7 @@ def rows_of(leg: Leg, step: Step) -> Rows:
     keys = dict.fromkeys(key for key in sorted(leg.world.digests) if key not in left_out)
     rows = _RowsRead(keys, lambda key: {name: _value(leg, name, key) for name, _ in needs})
     previous = _previous(leg, step.stage)
-    facts = _facts(leg, step, previous.read_bytes() if previous else None)
+    facts = _facts(leg, step, content(previous, MOST_TABLE) if previous else None)
     return Rows(rows, left_out, facts, _failures(leg, step.stage))
 
 

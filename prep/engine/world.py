@@ -11,7 +11,7 @@ from prep.engine import moved, scan
 from prep.engine.digests import Digests
 from prep.engine.ledger import Edit, Ledger
 from prep.errors import DatasetError
-from prep.files import digest_bytes
+from prep.files import content, digest_bytes
 from prep.merge import Verdict, merged
 
 _FIFTH = 5
@@ -124,9 +124,8 @@ class World:
     def sidecar_file(self, key: str, suffix: str) -> str:
         """Return the absolute path of a sample's sidecar, as the disk spells it."""
         found = self.folder.sidecars.get(self.sidecar(key, suffix))
-        return scan.path_in(
-            self.folder.root, found or scan.stem(self.folder.pictures[key]) + suffix
-        )
+        name = found or scan.stem(self.folder.pictures[key]) + suffix
+        return scan.path_in(self.folder.root, name)
 
 
 def read_back(
@@ -137,15 +136,16 @@ def read_back(
     Raises:
         DatasetError: The folder cannot be read, or a fifth of its pictures vanished at once.
     """
-    folder = scan.scan(place.root, tuple(place.sidecars))
+    folder = scan.scan(place.root, tuple(place.sidecars), place.state)
     world = World(place, folder, faulty=dict(folder.faulty))
     read_digests(world, digests)
     before, edits, outputs = ledger.samples(), ledger.edits(), ledger.outputs()
+    world.faulty |= scan.unreachable(folder, before)
     world.known = Known(before, edits, outputs)
     world.edits, world.outputs = dict(edits), dict(outputs)
     world.clashing = scan.clashes(folder.pictures, max(place.sidecars, key=len, default=""))
     if not folder.pictures and not folder.faulty and not before:
-        raise scan.no_pictures(place.root)
+        raise scan.no_pictures(folder)
     _find_renamed(world, before)
     if not accept_missing:
         lost = [key for key in world.gone if REMOVED not in (before[key][1] or "")]
@@ -248,7 +248,7 @@ def _read_sidecars(world: World) -> None:
         for key in list(world.digests):  # a sidecar that cannot be read takes its picture out
             path = scan.stem(key) + suffix
             if path in world.folder.linked:
-                world.faulty[key] = f"`{path}` is a link: copy the text itself into the folder"
+                world.faulty[key] = f"`{path}` is {world.folder.linked[path]}"
                 del world.digests[key]
                 continue
             found, wrote = world.on_disk.get(path), world.outputs.get(path)
@@ -290,8 +290,8 @@ def _merge_sidecar(world: World, key: str, name: str, path: str) -> None:
 def _adopt(world: World, key: str, name: str, path: str) -> None:
     found = world.on_disk[path]
     try:
-        text = tags.decoded((world.place.root / world.folder.sidecars[path]).read_bytes())
-    except (tags.TextError, OSError) as error:
+        text = tags.decoded(content(world.place.root / world.folder.sidecars[path]))
+    except (tags.TextError, DatasetError, OSError) as error:
         mend = f"; {_MEND[error.kind]}" if isinstance(error, tags.TextError) else ""
         world.faulty[key] = f"`{path}` cannot be read: {error}{mend}"
         world.digests.pop(key, None)

@@ -1,6 +1,5 @@
 """What becomes of the words of each picture: told by every command, and adding up."""
 
-import os
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -147,6 +146,20 @@ def test_sentences_train_where_a_person_brings_them(stages: str, draw: Draw, pre
     )  # fmt: skip
     prep("edit", "raw", "--out", "other.json")
     assert trained("other.json")["a.png"].endswith("a girl, and a")
+
+
+def test_captions_that_are_not_read_are_named(draw: Draw, prep: Prep) -> None:
+    """Case A3: with `sidecars: caption` a `.caption` file is no sidecar, and that is said."""
+    draw("raw/a.png")
+    texts(ta="a girl", ca="a hat")
+    Path("pipelines.yaml").write_text(
+        "pipelines:\n  p:\n    images: ./raw\n    sidecars: caption\n    stages: [edit]\n"
+    )
+    said = prep("run")
+
+    line = "1 text file belongs to no picture: a.caption (texts are read from .txt alone)"
+    assert (said.code, trained()) == (0, {"a.png": "a girl"})
+    assert f"  {line}\n" in said.out
 
 
 def test_sentences_that_do_not_train_are_told(draw: Draw, prep: Prep) -> None:
@@ -318,24 +331,6 @@ def test_text_files_that_no_picture_owns(draw: Draw, prep: Prep) -> None:
     assert (first.code, first.out.count(line), again.out.count(line)) == (0, 1, 1)
     assert "  belongs to no picture: 02.png.txt: rename it to `02.txt`\n" in status
     assert "stray: `readme.txt` belongs to no picture\n" in lint
-
-
-def test_text_files_that_are_not_read(draw: Draw, prep: Prep) -> None:
-    """Case A7: a second one in other letters, a link to nowhere, a name that is no text."""
-    draw("raw/01.png")
-    texts(t01="girl")
-    Path("raw/01.TXT").write_text("hat")
-    Path("raw/03.txt").symlink_to("nowhere")
-    (Path("raw") / os.fsdecode(b"\xff.txt")).write_text("x")
-    said = prep("edit", "raw")
-
-    assert (said.code, trained()) == (0, {"01.png": "girl"})
-    line = (
-        "  3 text files belong to no picture: 01.TXT (`01.txt` is read in its place), 03.txt "
-        "(it is a link: copy the text itself into the folder), \\udcff.txt (its name is not valid "
-        "UTF-8: rename it)\n"
-    )
-    assert line in said.out
 
 
 def test_text_files_of_a_folder_that_is_cut(draw: Draw, prep: Prep) -> None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from prep import single_file
 from prep.errors import ModelFileError
+from prep.files import content
 from train.family import Base, Family, Prediction
 
 if TYPE_CHECKING:
@@ -22,8 +23,8 @@ def fits(folder: Path) -> bool:
     if folder.is_file():
         return single_file.what(single_file.names(folder)) == "a Stable Diffusion 1.x model"
     try:
-        index = json.loads((folder / "model_index.json").read_text(encoding="utf-8"))
-        unet = json.loads((folder / "unet" / "config.json").read_text(encoding="utf-8"))
+        index = json.loads(content(folder / "model_index.json"))
+        unet = json.loads(content(folder / "unet" / "config.json"))
         return bool(
             index.get("_class_name") == "StableDiffusionPipeline"
             and unet.get("cross_attention_dim") != 1024
