@@ -2,11 +2,10 @@
 
 import os
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 from prep.account import Account
-from prep.chain import head_of
+from prep.chain import LINKS, head_of, link_of
 from prep.engine import scan, views
 from prep.engine.ledger_file import snapshot
 from prep.engine.leg import Leg
@@ -38,13 +37,17 @@ def account_for(leg: Leg, report: Report) -> None:
 
 def accounts(leg: Leg) -> dict[str, Account]:
     """Return dataset file -> its account; of each chain the file that goes furthest."""
-    last: dict[Path, tuple[str, Page]] = {}
-    names = [name for name in leg.world.outputs if name.endswith((".json", ".jsonl"))]
-    for name in sorted(names, key=lambda name: (len(name), name)):
-        page = views.page_named(leg, name)
-        if page is not None and leg.world.place.file(name).exists():
-            last[head_of(leg.world.place.file(name))] = name, page
-    return {name: page.account for name, page in last.values()}
+    names = (name for name in leg.world.outputs if name.endswith((".json", ".jsonl")))
+    files = {leg.world.place.file(name): name for name in names}
+    found: dict[str, Account] = {}
+    for head in sorted({head_of(file) for file in files}):
+        for link in reversed(LINKS):
+            file = link_of(head, f"meta{link}")
+            page = views.page_named(leg, files[file]) if file in files and file.exists() else None
+            if page is not None:
+                found[files[file]] = page.account
+                break
+    return found
 
 
 def listed(leg: Leg) -> Iterator[tuple[str, dict[str, Any]]]:

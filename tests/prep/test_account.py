@@ -94,6 +94,21 @@ def test_pictures_without_a_text_are_listed(six: None, prep: Prep) -> None:
     assert "03.png" not in lint[1]  # a folder does not say what will train: it has words
 
 
+def test_the_last_file_of_a_chain_is_told_of(six: None, prep: Prep) -> None:
+    """Case A2: `prep status` and `prep why` tell of what trains, once, not of each file before it."""
+    prep("edit", "raw")
+    prep("bucket", "meta.json", "--resolution", 64, "--step", 32)
+    prep("latents", "meta_bucket.json", "--model", "tiny")
+    prep("edit", "raw", "--out", "other.json", "--text", "caption")
+
+    status, why = prep("status", "--in", "raw").out, prep("why", "05.png", "--in", "raw").out
+    assert [line for line in status.splitlines() if "no text: 05.png" in line] == [
+        "  meta_lat.json: no text: 05.png", "  other.json: no text: 05.png",
+    ]  # fmt: skip
+    assert "  meta_lat.json: trains on no text\n" in why
+    assert "meta_bucket.json" not in status + why
+
+
 def test_what_was_asked_for_is_no_fault(six: None, prep: Prep) -> None:
     """Case A2: `--text both` trains the sentence, `--skip-empty` leaves the others out, exit 0."""
     both = prep("edit", "raw", "--text", "both")
