@@ -95,7 +95,7 @@ def test_pictures_without_a_text_are_listed(six: None, prep: Prep) -> None:
 
 
 def test_the_last_file_of_a_chain_is_told_of(six: None, prep: Prep) -> None:
-    """Case A2: `prep status` and `prep why` tell of what trains, once, not of each file before it."""
+    """Case A2: `prep status` and `prep why` tell of what trains, not of each file before it."""
     prep("edit", "raw")
     prep("bucket", "meta.json", "--resolution", 64, "--step", 32)
     prep("latents", "meta_bucket.json", "--model", "tiny")
