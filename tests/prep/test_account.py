@@ -12,7 +12,11 @@ from hypothesis import strategies as st
 from prep import dataset
 from prep.account import Account, account, joined
 from prep.dataset import Concept, Dataset, Sample
+from prep.stages import all_stages
 from prep.tags import parsed, unsplit
+from tests.prep import projects
+from tests.prep.changes import PICTURE, edit_sidecar, replace_pixels
+from tests.prep.projects import Project
 from tests.tagger_models.model_server import Act, Server, says, serving
 
 Prep = Callable[..., Any]
@@ -275,6 +279,27 @@ def test_yesterday_s_model_does_not_speak(
         assert (prep(*words).code, server.asked) == (0, [])
     assert prep("edit", "raw", "--text", "caption").code == 0
     assert trained() == {"120.png": "a hat", "80.png": "a hat"}
+
+
+def test_a_tagger_that_fails_for_a_picture(small: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Settled question 15: the tags of the picture that stood there before do not train."""
+    replace_pixels(small)
+    score = all_stages()["score"]
+
+    def failing(*_: Any) -> Any:
+        raise ValueError("no numbers came")
+
+    broken = all_stages() | {"score": replace(score, run=failing)}
+    monkeypatch.setattr(projects, "all_stages", lambda: broken)
+    small.run()
+
+    left = dataset.load(small.folder / "meta_lat.json").left_out
+    assert (small.code, left) == (3, {PICTURE: "ValueError: no numbers came"})
+    assert "5 pictures: 4 good, 0 left out, 1 failed" in small.said
+    edit_sidecar(small)
+    small.run()
+    found = dataset.load(small.folder / "meta_lat.json")
+    assert (found.left_out, found.samples[PICTURE].tags) == ({}, ("mascot", "my own", "words"))
 
 
 @pytest.mark.parametrize("blank", ["", " \n", ",, ,\n", "\ufeff", "\n\n,"])
