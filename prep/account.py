@@ -5,7 +5,7 @@ sees nothing else, says the same as `prep`.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
 from prep.concepts import MOST_REPEATS, concept_of, refused_repeats
@@ -107,7 +107,7 @@ class Account:
 
     def facts(self) -> dict[str, Any]:
         """Return the account as JSON keeps it."""
-        return asdict(self)
+        return {item.name: getattr(self, item.name) for item in fields(self)}
 
     def parts(self) -> tuple[tuple[str, Why], ...]:
         """Return what is told of -> its keys by reason."""
