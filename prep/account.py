@@ -5,12 +5,12 @@ sees nothing else, says the same as `prep`.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
 from prep.concepts import MOST_REPEATS, concept_of, refused_repeats
 from prep.dataset import Dataset, Sample
-from prep.tags import unsplit
+from prep.tags import parsed, unsplit
 from prep.wording import FIELDS
 
 # What takes a person's words away -> how it is told, and what would bring them back.
@@ -31,7 +31,7 @@ class Account:
     """What is to be told of the words of a dataset. Each part is reason -> keys, sorted.
 
     Attributes:
-        total: How many pictures train.
+        total: How many pictures there are.
         empty: Those without a text.
         alone: Those that train on the trigger and no other word.
         unused: Those with words of a person that do not train; `empty` and `alone` left out.
@@ -107,7 +107,7 @@ class Account:
 
     def facts(self) -> dict[str, Any]:
         """Return the account as JSON keeps it."""
-        return asdict(self)
+        return {item.name: getattr(self, item.name) for item in fields(self)}
 
     def parts(self) -> tuple[tuple[str, Why], ...]:
         """Return what is told of -> its keys by reason."""
@@ -125,8 +125,9 @@ def account(found: Dataset, keys: Iterable[str] | None = None) -> Account:
     made = Account(len(chosen), repeats=repeats_of(chosen))
     for key in chosen:
         sample = found.samples[key]
-        words = sample.wording(found.trigger(sample))
-        reasons = list(_unused(sample, not words.own()))
+        trigger = found.trigger(sample)
+        words = sample.wording(trigger)
+        reasons = list(_unused(sample, trigger, silent=not words.own()))
         if not words.own():
             kind = made.alone if words.words else made.empty
             kind.setdefault("; ".join(reasons) or _blank(sample), []).append(key)
@@ -160,9 +161,9 @@ def has_words(sample: Sample, trigger: str) -> bool:
     return sample.wording(trigger).own()
 
 
-def why_skipped(sample: Sample) -> str:
+def why_skipped(sample: Sample, trigger: str) -> str:
     """Return why `--skip-empty` leaves a sample out."""
-    reasons = "; ".join(_unused(sample, True)) or _blank(sample)
+    reasons = "; ".join(_unused(sample, trigger, silent=True)) or _blank(sample)
     return f"it has no text ({reasons})" if reasons else "it has no text"
 
 
@@ -178,16 +179,21 @@ def repeats_of(keys: Iterable[str]) -> dict[str, int]:
     return found
 
 
-def _unused(sample: Sample, silent: bool) -> Iterator[str]:
+def _unused(sample: Sample, trigger: str, *, silent: bool) -> Iterator[str]:
     """Yield why words of a sample do not train: a person's; where it is silent, all there are."""
-    for name in FIELDS["both"]:
-        there = sample.caption if name == "caption" else sample.tags
+    called = parsed(trigger)
+    words = {
+        "tags": any(tag not in called for tag in sample.tags),
+        "caption": bool(sample.caption),
+    }
+    for name, there in words.items():
         if name in FIELDS[sample.text] or not there or not (silent or name in sample.yours):
             continue
         verb = "is" if name == "caption" else "are"
         yield f"its {name} {verb} not used: `--text both`"
-    for step, words in sample.unused.items():
-        yield f"{_some(words)}: {TAKEN.get(step, step)}"
+    for step, why in TAKEN.items():
+        if step in sample.unused:
+            yield f"{_some(sample.unused[step])}: {why}"
 
 
 def _blank(sample: Sample) -> str:

@@ -66,7 +66,8 @@ def lora(meta: list[Path], config: Config, console: Console) -> int:
             _tell(account_of(found.paths), console)
 
     trained(found.paths, config, _models(), quiet, first, before=tell)
-    return 3 if account_of(found.paths).look() else found.code
+    # A launcher takes any other code of one of several processes for its failure.
+    return 3 if alone and account_of(found.paths).look() else found.code
 
 
 def _tell(words: "Account", console: Console) -> None:

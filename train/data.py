@@ -179,10 +179,11 @@ def _nothing(path: Path, found: Dataset) -> DatasetError:
     first, why = min(found.left_out.items())
     count = len(found.left_out)
     what = "its only picture was" if count == 1 else f"all {count} pictures were"
+    folder = os.path.normpath(path.parent / found.root)
     named = f"`{first}`: {why}" if count == 1 else f"the first is `{first}`: {why}"
     return DatasetError(
         f"{told}: {what} left out; {named}",
-        f"mend that, or look at each: `prep why {shlex.quote(first)}`",
+        f"mend that, or look at each: `prep why {shlex.quote(first)} --in {shlex.quote(folder)}`",
     )
 
 

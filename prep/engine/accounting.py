@@ -2,14 +2,15 @@
 
 import os
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 from prep.account import Account
-from prep.chain import head_of
-from prep.engine import views
+from prep.chain import LINKS, head_of, link_of
+from prep.engine import scan, views
+from prep.engine.ledger_file import snapshot
 from prep.engine.leg import Leg
 from prep.engine.report import Report
+from prep.engine.world import Place
 from prep.stage import Page, Shape, Stage
 
 
@@ -36,13 +37,17 @@ def account_for(leg: Leg, report: Report) -> None:
 
 def accounts(leg: Leg) -> dict[str, Account]:
     """Return dataset file -> its account; of each chain the file that goes furthest."""
-    last: dict[Path, tuple[str, Page]] = {}
-    names = [name for name in leg.world.outputs if name.endswith((".json", ".jsonl"))]
-    for name in sorted(names, key=lambda name: (len(name), name)):
-        page = views.page_named(leg, name)
-        if page is not None and leg.world.place.file(name).exists():
-            last[head_of(leg.world.place.file(name))] = name, page
-    return {name: page.account for name, page in last.values()}
+    names = (name for name in leg.world.outputs if name.endswith((".json", ".jsonl")))
+    files = {leg.world.place.file(name): name for name in names}
+    found: dict[str, Account] = {}
+    for head in sorted({head_of(file) for file in files}):
+        for link in reversed(LINKS):
+            file = link_of(head, f"meta{link}")
+            page = views.page_named(leg, files[file]) if file in files and file.exists() else None
+            if page is not None:
+                found[files[file]] = page.account
+                break
+    return found
 
 
 def listed(leg: Leg) -> Iterator[tuple[str, dict[str, Any]]]:
@@ -73,6 +78,19 @@ def unowned(leg: Leg) -> dict[str, str]:
     """Return the text files that no picture owns and that are not ours, as `Folder.unowned`."""
     found = leg.world.folder.unowned
     return {name: what for name, what in found.items() if name not in leg.world.outputs}
+
+
+def unowned_of_source(source: Place) -> dict[str, str]:
+    """Return the same of a folder that a fan-out reads, whose texts it does not look at."""
+    found = scan.scan(source.root, tuple(source.sidecars), source.state).unowned
+    if not found:
+        return {}
+    ledger = snapshot(source.state)
+    try:
+        ours = ledger.outputs()
+    finally:
+        ledger.close()
+    return {name: what for name, what in found.items() if name not in ours}
 
 
 def pages_of(leg: Leg) -> list[Page]:

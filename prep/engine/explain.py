@@ -65,7 +65,8 @@ def words(leg: Leg, key: str) -> Iterator[str]:
             yield f"{shown}: left out: {found.left_out[key]}"
         if key in found.samples:
             sample = found.samples[key]
-            yield f"{shown}: trains on `{sample.training_text(found.trigger(sample))}`"
+            text = sample.training_text(found.trigger(sample))
+            yield f"{shown}: trains on {f'`{text}`' if text else 'no text'}"
             yield from (f"{shown}: {line}" for line in account(found, [key]).of(key))
 
 

@@ -1,14 +1,14 @@
 """Carry a plan out: compute what is stale, publish it, account for every picture."""
 
 import time
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 from prep import artifacts
 from prep.engine import fanout, operations, others, publish, sidecars, views
-from prep.engine.accounting import account_for
+from prep.engine.accounting import account_for, unowned_of_source
 from prep.engine.compute import Outcome, outcomes
 from prep.engine.drift import told_changes
 from prep.engine.ledger_file import opened
@@ -20,7 +20,7 @@ from prep.engine.recover import recover
 from prep.engine.report import Report
 from prep.engine.world import INHERITED, Known
 from prep.files import digest_bytes
-from prep.stage import Shape
+from prep.stage import Shape, Stage
 
 _COMMIT_SAMPLES = 256
 _COMMIT_S = 2.0
@@ -35,7 +35,9 @@ def carry_out(order: Order, context: Context) -> Report:
     """
     with held(order.place.state), opened(order.place.state) as ledger:
         if order.source is not None:
-            return fanout.carry_out(order, context, ledger)
+            report = fanout.carry_out(order, context, ledger)
+            report.unowned |= unowned_of_source(order.source)
+            return report
         leg = open_leg(order, context, ledger)
         edited = remember(leg) + operations.mend(leg)
         total = len(leg.world.digests) + len(leg.world.faulty)
@@ -122,19 +124,8 @@ def take_step(leg: Leg, step: Step, report: Report) -> None:
             report.made[stage.name] = len(plan.run)
         case Shape.MAP | Shape.FAN_OUT:
             plan = leg.plan(step)
-            _unmake(leg, plan)
             report.made[stage.name] = _make(leg, plan, report)
             report.kept[stage.name] = plan.kept
-
-
-def _unmake(leg: Leg, plan: Plan) -> None:
-    """Drop what was made of an input that a sample has no more: it does not speak for today's."""
-    name = plan.step.stage.name
-    old = [key for key in plan.lacking if key in leg.values.made(name)]
-    if old:
-        with leg.ledger.batch():
-            leg.ledger.forget(name, old, past=False)
-        leg.values.forget(name)
 
 
 def _decide(leg: Leg, plan: Plan) -> None:
@@ -162,6 +153,7 @@ def _make(leg: Leg, plan: Plan, report: Report) -> int:
         with leg.ledger.batch():
             leg.ledger.record(plan.step.stage.name, adopted)
     count = len(adopted)
+    _withdraw(leg, plan, plan.run.keys() - {key for key, _, _ in adopted})
     todo = Plan(plan.step, {key: plan.run[key] for key in first})
     writer = _Writer(leg, plan.step, followers)
     console = leg.context.console
@@ -183,6 +175,42 @@ def _make(leg: Leg, plan: Plan, report: Report) -> int:
         writer.commit()  # also when a person stops the run: nothing that was made is lost
     leg.values.forget(plan.step.stage.name)
     return count
+
+
+def _withdraw(leg: Leg, plan: Plan, keys: Collection[str]) -> None:
+    """Let earlier answers of a model speak no more for samples that it is asked about anew.
+
+    What comes after them goes too, so that a run that ends early leaves no words of yesterday. The
+    recipes still give what they gave.
+    """
+    stage, command = plan.step.stage, plan.step.command
+    rows = leg.values.made(stage.name)
+    old = [key for key in sorted(keys) if key in rows and rows[key].state == "made"]
+    if stage.batch is None or stage.suffix is not None or not old:
+        return
+    why = f"what `prep {command}` is asked now was not answered yet: run it again"
+    unanswered = Made(plan.step.base, "", "", "failed", why)
+    with leg.ledger.batch():
+        leg.ledger.record(stage.name, ((key, unanswered, None) for key in old), again=False)
+        for later in _after(leg, stage):
+            leg.ledger.forget(later.name, old, past=False)
+            leg.values.forget(later.name)
+    leg.values.forget(stage.name)
+
+
+def _after(leg: Leg, stage: Stage) -> list[Stage]:
+    """Return the maps of the same command that cannot do without what a stage makes."""
+    found = [stage]
+    for one in found:
+        found += [
+            later
+            for later in leg.values.producers.values()
+            if later.shape is Shape.MAP
+            and later.commands == stage.commands
+            and (one.writes, False) in later.needs()
+            and later not in found
+        ]
+    return found[1:]
 
 
 def _shared(

@@ -90,6 +90,8 @@ def scan(root: Path, text_suffixes: tuple[str, ...], state: Path | None = None) 
                     pictures.append(name)
             elif kind is not Kind.FILE or suffix not in _TEXTS or not is_text(name):
                 _take_other(name, kind, found)
+            else:
+                found.unowned |= _unread(name, text_suffixes)
     except OSError as error:
         raise DatasetError(
             f"`{root}` cannot be read: {error.strerror}", "name the folder that holds the pictures"
@@ -220,6 +222,12 @@ def _take_text(entry: "os.DirEntry[str]", name: str, kind: Kind, found: Folder) 
     name = told if told == name else name
     found.sidecars[intern(told)] = name
     found.stats[name] = seen
+
+
+def _unread(name: str, text_suffixes: tuple[str, ...]) -> dict[str, str]:
+    """Return a text that is no sidecar where others are, and why; none where no texts are read."""
+    read = " and ".join(text_suffixes)
+    return {name: f"texts are read from {read} alone"} if read else {}
 
 
 def _take_other(name: str, kind: Kind, found: Folder) -> None:

@@ -21,8 +21,10 @@ def settle(
         pictures: Keys.
         faulty: Keys of pictures that cannot be used: what lies beside them is theirs.
     """
-    bare = {os.path.splitext(key)[0] for keys in (pictures, faulty) for key in keys}
-    strays = [name for name in sidecars if os.path.splitext(name)[0] not in bare]
+    # Every one of them has an ending, and there may be a million.
+    bare = {key[: key.rindex(".")] for key in pictures}
+    bare |= {os.path.splitext(key)[0] for key in faulty}
+    strays = [name for name in sidecars if name[: name.rindex(".")] not in bare]
     if not strays:
         return
     meant = _folded((os.path.splitext(name)[0] for name in strays), bare)

@@ -68,7 +68,7 @@ class Values:
         if producer.suffix is not None:
             return made
         body = self.ledger.body(made.digest)
-        return body if producer.packed else artifacts.loaded(body)
+        return body if producer.packed or body is None else artifacts.loaded(body)
 
     def forget_persons(self) -> None:
         """Read what people wrote anew next time: it changed."""
@@ -121,22 +121,18 @@ class Values:
         What a command's own stages failed of counts, not that an earlier command did nothing.
         """
         last = self.producers.get(name)
-        left, found = [last] if last else [], self.digests(name)
-        seen: set[str] = set()
+        stages = {} if last is None else {last.name: last}
         whys: dict[str, str] = {}
-        while left:
-            stage = left.pop()
-            seen.add(stage.name)
-            for key, made in self.made(stage.name).items():
-                if made.state == "failed" and key not in found and key in self.world.digests:
-                    whys[key] = made.why.replace("\n", "; ")
-            before = (self.producers.get(need) for need, _ in stage.needs())
-            left += [
-                one
-                for one in before
-                if one and one.name not in seen and last and one.commands == last.commands
-            ]
-        return whys
+        for stage in (left := list(stages.values())):
+            rows = self.made(stage.name).items()
+            whys |= {key: made.why for key, made in rows if made.state == "failed"}
+            for before in map(self.producers.get, dict(stage.needs())):
+                if before and before.name not in stages and before.commands == stage.commands:
+                    stages[before.name] = before
+                    left.append(before)
+        found = self.digests(name) if whys else {}
+        lost = (key for key in whys if key in self.world.digests and key not in found)
+        return {key: whys[key].replace("\n", "; ") for key in lost}
 
     def why_absent(self, name: str, key: str) -> str:
         """Return why a sample lacks an artifact, in the person's words."""

@@ -51,7 +51,7 @@ def meta(rows: Rows, params: Params) -> Page:
         if why:
             failed[key] = why
         elif params.skip_empty and not account.has_words(sample, params.trigger):
-            empty[key] = account.why_skipped(sample)
+            empty[key] = account.why_skipped(sample, params.trigger)
         else:
             samples[key] = sample
     made = Dataset(
