@@ -18,7 +18,7 @@ from prep.changes import Change, between, unmet
 from prep.config import Pipeline
 from prep.edit_targets import FolderTarget, Target, meta_target
 from prep.engine import operations
-from prep.engine.ledger_file import opened, snapshot
+from prep.engine.ledger_file import looked_at, opened
 from prep.engine.leg import Context, Leg, Order, open_leg
 from prep.engine.lock import held
 from prep.engine.operation import Operation, TextFile
@@ -197,11 +197,8 @@ def _leg(order: Order, context: Context, wet: bool) -> Iterator[Leg]:
             with ledger.batch():
                 leg.digests.record()
         return
-    ledger = snapshot(order.place.state)
-    try:
+    with looked_at(order.place.state) as ledger:
         yield open_leg(order, replace(context, looking=True), ledger)
-    finally:
-        ledger.close()
 
 
 def _needs(request: Request, pipeline: Pipeline | None) -> frozenset[str]:

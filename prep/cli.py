@@ -81,11 +81,11 @@ def status(
     folder: In = None, state: State = None, pipelines: Pipelines = None, json: Json = False
 ) -> int:
     """Count pictures, results, edits and what is wrong; change nothing."""
-    from prep import answers
+    from prep import status
 
     found = command_line.dataset(folder, pipelines)
     console = command_line.console(False, False, json)
-    return answers.status(found[0], command_line.place(found, state), command_line.context(console))
+    return status.status(found[0], command_line.place(found, state), command_line.context(console))
 
 
 def reset(
@@ -205,10 +205,11 @@ def review_import(
     found = command_line.dataset(
         folder or (sheet and orders.folder_of_sheet(sheet, state)), pipelines
     )
-    file = found[0] / "tags.csv" if sheet is None or sheet.is_dir() else sheet
+    place = command_line.place(found, state)
+    file = place.sheet("tags.csv") if sheet is None or sheet.is_dir() else sheet
     context = command_line.context(command_line.console(False, False, json))
     side = "ours" if ours else "theirs" if theirs else ""
-    return answers.review_import(file, command_line.place(found, state), context, side)
+    return answers.review_import(file, place, context, side)
 
 
 def built_app() -> typer.Typer:

@@ -10,8 +10,9 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from prep import files, keys, schema
+from prep import files, schema
 from prep.errors import DatasetError
+from prep.misfit import Misfit
 from prep.schema import limits
 from prep.wording import Wording, wording
 
@@ -25,6 +26,8 @@ _MOST_PX = 1 << 20  # no picture that is read has a longer side
 _SIZE = limits(least=1, most=_MOST_PX)
 _BOX = limits(least=0, most=_MOST_PX, form="box")
 
+# Mappings of a dataset file -> how an entry of each is called, before its name.
+_ENTRIES = {"samples": "", "concepts": "the concept ", "left_out": "the left out "}
 # What is told of a sample's words only where there is something to tell.
 _ACCOUNT = ("yours", "unused")
 
@@ -252,29 +255,11 @@ def _dataset(head: dict[str, Any], name: str) -> Dataset:
     try:
         schema.read(_Head, {"counts": head.pop("counts", {})})  # what they say is counted anew
         found = schema.read(Dataset, {"root": "."} | head)
-    except schema.Misfit as misfit:
-        raise DatasetError(f"`{name}`{_said(misfit)}", misfit.hint) from None
+    except Misfit as misfit:
+        raise DatasetError(f"`{name}`{misfit.sentence(_ENTRIES)}", misfit.hint) from None
     if not isinstance(found.made_by.get("stages", {}), dict):
         raise DatasetError(f"`{name}`: `stages` of `made_by` is no mapping", "remove it")
     return found
-
-
-def _said(misfit: schema.Misfit) -> str:
-    """Return what is wrong, as it follows the file's name."""
-    paths = {"field": misfit.path, "owner": misfit.path[:-1]}
-    path = paths.get(misfit.subject, ())
-    if path:
-        return f": {_named(path)} {misfit.what}"
-    return f": {misfit.what}" if misfit.subject == "none" else f" {misfit.what}"
-
-
-def _named(path: tuple[str, ...]) -> str:
-    """Return what fields and keys lead to, as a person knows it."""
-    *outer, last = path
-    entries = {"samples": "", "concepts": "the concept ", "left_out": "the left out "}
-    if len(outer) == 1 and outer[0] in entries:
-        return f"{entries[outer[0]]}`{keys.shown(last)}`"
-    return f"the {keys.shown(last)} of {_named(tuple(outer))}" if outer else f"`{last}`"
 
 
 def _not_ours(head: Any, name: str) -> DatasetError:

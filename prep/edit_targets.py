@@ -111,7 +111,7 @@ class FolderTarget:
     def _file(self, leg: Leg, change: Change, field: str, suffix: str) -> TextFile:
         name, before = leg.world.sidecar(change.key, suffix), None
         if name in leg.world.folder.sidecars:
-            before = _bytes_of(Path(leg.world.sidecar_file(change.key, suffix)))
+            before = _bytes_of(Path(leg.world.sidecar_read(change.key, suffix)))
             if digest_bytes(before) != leg.world.on_disk.get(name):
                 raise DatasetError(f"`{name}` was edited just now", "run the same command again")
         after = tags.encoded(self._text(change, field, before))

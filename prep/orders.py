@@ -11,13 +11,14 @@ from typing import Any
 from prep import dataset
 from prep.chain import fault_of_head, head_of
 from prep.commands import Command, check
-from prep.config import Pipeline, file_text, resolved
+from prep.config import Pipeline
 from prep.dataset import Dataset
 from prep.engine.ledger_file import snapshot
 from prep.engine.leg import Order
 from prep.engine.world import Place
 from prep.errors import DatasetError, UsageError
 from prep.formats import suffixes
+from prep.named_files import file_text, resolved
 from prep.stage import Asked, Shape
 
 
@@ -134,6 +135,25 @@ def place_of(folder: Path, state: Path | None, pipeline: Pipeline | None) -> Pla
     return Place(folder, where, sidecars) if sidecars else Place(folder, where)
 
 
+def usual_values(pipeline: Pipeline, command: Command) -> dict[str, Any]:
+    """Return the params that follow from the whole pipeline, where a person gives none.
+
+    What trains follows what they bring: where `.txt` files hold sentences, sentences train.
+    """
+    sentences = pipeline.sidecars.get(".txt") == "caption"
+    return {"text": "caption"} if sentences and command.writes_meta() else {}
+
+
+def text_of(pipeline: Pipeline) -> str:
+    """Return what trains of a pipeline's pictures: tags, caption or both."""
+    for step in pipeline.steps:
+        if step.command.writes_meta():
+            return str(
+                (usual_values(pipeline, step.command) | dict(step.values)).get("text", "tags")
+            )
+    return "tags"
+
+
 def place_of_meta(
     meta: Path, found: Dataset, state: Path | None, pipeline: Pipeline | None
 ) -> Place:
@@ -197,25 +217,6 @@ def _check_state(state: Path, usual: bool) -> None:
                 f"`{shown}{os.sep}{entry.name}` is {what}, and prep would write to it",
                 "remove it, then run the same command again",
             )
-
-
-def usual_values(pipeline: Pipeline, command: Command) -> dict[str, Any]:
-    """Return the params that follow from the whole pipeline, where a person gives none.
-
-    What trains follows what they bring: where `.txt` files hold sentences, sentences train.
-    """
-    sentences = pipeline.sidecars.get(".txt") == "caption"
-    return {"text": "caption"} if sentences and command.writes_meta() else {}
-
-
-def text_of(pipeline: Pipeline) -> str:
-    """Return what trains of a pipeline's pictures: tags, caption or both."""
-    for step in pipeline.steps:
-        if step.command.writes_meta():
-            return str(
-                (usual_values(pipeline, step.command) | dict(step.values)).get("text", "tags")
-            )
-    return "tags"
 
 
 def _values(command: Command, given: Given, pipeline: Pipeline | None) -> dict[str, Any]:

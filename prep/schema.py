@@ -15,30 +15,13 @@ from types import UnionType
 from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 
 from prep import keys
+from prep.misfit import Misfit, at
 
 _DEPTH = 20  # no file of ours nests deeper
 _SHOWN = 40
 _HEX = re.compile(r"[0-9a-f]{1,128}")
 _Check = Callable[[Any], Any]
 _Made = TypeVar("_Made")
-Subject = Literal["field", "owner", "none"]
-
-
-class Misfit(Exception):  # noqa: N818 - it reads as what the value is
-    """A value that a field cannot hold.
-
-    Attributes:
-        what: What is wrong, as `is "3"` or `has no weight`.
-        hint: What to write.
-        subject: Whom `what` is said of: the value (`field`), what it is a field of (`owner`), or
-            `none` where it is a sentence.
-        path: Names of fields and keys that lead to the value, the outermost first.
-    """
-
-    def __init__(self, what: str, hint: str, subject: Subject = "field") -> None:
-        super().__init__(what, hint)
-        self.what, self.hint, self.subject = what, hint, subject
-        self.path: tuple[str, ...] = ()
 
 
 def limits(
@@ -86,12 +69,6 @@ def read(kind: type[_Made], row: Any) -> _Made:
         if name not in made:
             raise at(name, Misfit(f"has no `{name}`", "write it as prep wrote it", "owner"))
     return kind(**made)
-
-
-def at(name: str, misfit: Misfit) -> Misfit:
-    """Return a misfit as one of what `name` leads to."""
-    misfit.path = (name, *misfit.path)
-    return misfit
 
 
 def _text(value: Any) -> str:

@@ -13,15 +13,16 @@ from prep import booru, dataset, frequency, lint, tags
 from prep.account import Account, account
 from prep.booru import Words
 from prep.concepts import concept_of
-from prep.config import Pipeline, file_text
+from prep.config import Pipeline
 from prep.dataset import Dataset, Sample
 from prep.engine.accounting import unowned
-from prep.engine.ledger_file import snapshot
+from prep.engine.ledger_file import looked_at
 from prep.engine.leg import Context, Order, open_leg
 from prep.engine.world import Place
 from prep.errors import ConfigError, UsageError, nearest
 from prep.lint import Finding
 from prep.models import AbsentModelError, Models
+from prep.named_files import file_text
 from prep.orders import known_place, text_of
 from prep.token_count import Counter, counter
 from tagger_models.registry import DEFAULT
@@ -123,15 +124,12 @@ def of_folder(place: Place, context: Context, text: str = "both") -> Shown:
 
     `text`: what of them will train: tags, caption or both.
     """
-    ledger = snapshot(place.state)
-    try:
+    with looked_at(place.state) as ledger:
         leg = open_leg(Order(place, ()), replace(context, looking=True), ledger)
         keys = sorted(leg.world.digests.keys() - leg.world.dropped.keys())
         values = {name: {k: leg.values.value(name, k) for k in keys} for name in _FIELDS}
         own = {k: tuple(n for n in ("tags", "caption") if (k, n) in leg.world.edits) for k in keys}
         strays = unowned(leg)
-    finally:
-        ledger.close()
     texts = {key: ", ".join(values["tags"][key] or ()) for key in keys}
     texts |= {f"{key} (caption)": values["caption"][key] for key in keys if values["caption"][key]}
     found = {key: tuple(values["tags"][key] or ()) for key in keys}

@@ -1,5 +1,6 @@
 """Published datasets -> the samples to train on, checked before anything heavy is loaded."""
 
+import os
 import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -190,11 +191,11 @@ def _lessons(path: Path, found: Dataset) -> dict[str, Lesson]:
     _check_whole(path, found, chosen)
     state = path.parent / (found.state or found.root)
     places = {key: files.inside(state, str(sample.latents)) for key, sample in chosen.items()}
-    _check_latents(path, chosen, places, found.vae.channels if found.vae else 0)
-    return {key: _lesson(path, found, key, places[key]) for key in chosen}
+    digests = _check_latents(path, chosen, places, found.vae.channels if found.vae else 0)
+    return {key: _lesson(path, found, key, (places[key], digests[key])) for key in chosen}
 
 
-def _lesson(path: Path, found: Dataset, key: str, latents: Path) -> Lesson:
+def _lesson(path: Path, found: Dataset, key: str, latents: tuple[Path, str]) -> Lesson:
     sample = found.samples[key]
     concept = _concept(path, found, key, sample)
     said = sample.wording(concept.trigger)
@@ -205,8 +206,8 @@ def _lesson(path: Path, found: Dataset, key: str, latents: Path) -> Lesson:
         num_tags=said.num_tags,
         concept=sample.concept,
         bucket=sample.bucket or (0, 0),
-        latents=latents,
-        latents_digest=files.digest(latents),
+        latents=latents[0],
+        latents_digest=latents[1],
         repeats=concept.repeats,
         weight=sample.weight,
         regularisation=concept.regularisation,
@@ -257,8 +258,8 @@ def _check_texts(path: Path, found: Dataset, chosen: Mapping[str, Sample]) -> No
 
 def _check_latents(
     path: Path, chosen: Mapping[str, Sample], places: Mapping[str, Path], channels: int
-) -> None:
-    """Raise unless every latents file is there, whole, and as large as its bucket."""
+) -> dict[str, str]:
+    """Return the SHA-256 of every latents file; raise unless each is whole and fits its bucket."""
     again = f"make them again with `prep latents {_bucket_file(path)}`"
     gone = [key for key, place in places.items() if not place.is_file()]
     if gone:
@@ -267,7 +268,9 @@ def _check_latents(
             f"the first is `{gone[0]}`",
             again,
         )
+    digests: dict[str, str] = {}
     for key, sample in chosen.items():
+        digests[key] = _check_bytes(path, key, places[key], again)
         width, height = sample.bucket or (0, 0)
         wanted = (channels, height // vae.FACTOR, width // vae.FACTOR)
         try:
@@ -275,10 +278,19 @@ def _check_latents(
         except DatasetError:
             raise DatasetError(f"the latents of `{key}` are damaged", again) from None
         if found != wanted:
-            raise DatasetError(
-                f"the latents of `{key}` have the shape {found}, its bucket asks for {wanted}",
-                again,
-            )
+            why = f"have the shape {found}, its bucket asks for {wanted}"
+            raise DatasetError(f"the latents of `{key}` {why}", again)
+    return digests
+
+
+def _check_bytes(path: Path, key: str, place: Path, again: str) -> str:
+    """Return the SHA-256 of a file of latents; raise where its numbers cannot be trained on."""
+    data = place.read_bytes()
+    if wrong := vae.wrong_in(place, data):
+        way = again if wrong == "are damaged" else f"delete that file, then {again}"
+        told = f"the latents of `{key}` in `{path.name}` {wrong}: `{os.path.relpath(place)}`"
+        raise DatasetError(told, way)
+    return files.digest_bytes(data)
 
 
 def _bucket_file(path: Path) -> str:

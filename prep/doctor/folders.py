@@ -11,7 +11,7 @@ from pathlib import Path
 from prep.config import Pipeline
 from prep.doctor.finding import Finding, size
 from prep.engine import publish
-from prep.engine.ledger_file import open_ledger
+from prep.engine.ledger_file import damage, open_ledger
 from prep.engine.lock import held
 from prep.engine.scan import scan
 from prep.engine.world import Place
@@ -80,15 +80,15 @@ def _state(place: Place, scratch: set[str]) -> Iterator[Finding]:
     if not state.is_dir():
         yield Finding("prep's folder", f"{state}: not there yet")
         return
-    damage = ledger_damage(state / "ledger.sqlite")
+    broken = ledger_damage(state / "ledger.sqlite")
     whole = sum(path.stat().st_size for path in state.rglob("*") if path.is_file())
     yield Finding(
         "prep's folder",
-        f"{state}: {size(whole)}, {_rights(state)}, {damage or 'ledger sound'}",
+        f"{state}: {size(whole)}, {_rights(state)}, {broken or 'ledger sound'}",
         "run any command on the folder, or `prep doctor --fix`: the ledger is made again"
-        if damage
+        if broken
         else _no_rights(state),
-        partial(_mend_ledger, state) if damage else None,
+        partial(_mend_ledger, state) if broken else None,
     )
     left = [path for path in (*map(Path, sorted(scratch)), state) if _scratch_in(path)]
     if left:
@@ -108,9 +108,10 @@ def ledger_damage(file: Path) -> str:
         uri = f"{file.resolve().as_uri()}?mode=ro"
         with closing(sqlite3.connect(uri, uri=True)) as database:
             found = str(database.execute("PRAGMA quick_check(1)").fetchone()[0])
+            found = damage(file.parent) if found == "ok" else found
     except sqlite3.Error as error:
         found = str(error)
-    return "" if found == "ok" else f"the ledger is damaged ({found.splitlines()[0]})"
+    return "" if found in ("", "ok") else f"the ledger is damaged ({found.splitlines()[0]})"
 
 
 def _mend_ledger(state: Path) -> str:

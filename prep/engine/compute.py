@@ -10,8 +10,9 @@ from typing import Any
 
 from prep.engine.at_once import at_once, one_ahead
 from prep.engine.decoders import Decoders, Failure
-from prep.engine.plan import Plan, Step, Values
+from prep.engine.plan import Plan, Step
 from prep.engine.scan import path_in
+from prep.engine.values import Values
 from prep.errors import MachineError, ModelFileError, UserError
 from prep.stage import Failed, Rejected
 

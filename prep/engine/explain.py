@@ -33,7 +33,9 @@ def said(leg: Leg, key: str) -> Iterator[str]:
             yield listed[key]
     for (at, field), edit in sorted(world.edits.items()):
         if at == key:
-            yield f"{field}: yours, from {edit.source}: {str(edit.value).strip()}"
+            yours = f"yours, from {edit.source}"
+            open_ = f"in {edit.source}; yours unless the machine says the same"
+            yield f"{field}: {yours if edit.proven else open_}: {str(edit.value).strip()}"
     for (at, field), text in sorted(world.conflicts.items()):
         if at == key:
             yield f"{field}: conflict: {text}"
@@ -170,5 +172,4 @@ def _machine(leg: Leg, stage: Stage, key: str, made: Made | None) -> str:
         return f", made {', '.join(map(os.path.basename, names))}" if names else ""
     if stage.packed or stage.suffix or stage.shape is Shape.SIDECAR:
         return ""
-    body = leg.ledger.body(made.digest)
-    return "" if body is None else f", the machine says {body.decode()}"
+    return f", the machine says {leg.ledger.body(made.digest).decode()}"

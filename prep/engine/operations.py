@@ -193,14 +193,14 @@ def _replace_texts(leg: Leg, operation: Operation, texts: Iterable[TextFile]) ->
         elif new is None:
             gone.append((path, text.name))
         elif text.key:
-            outputs.append(publish.Output(path, text.name, new))
+            outputs.append(publish.Output(_written(leg, text, path), text.name, new))
         else:  # a file that is no view of the ledger: nothing is known of it there
             files.write(path, new)
     publish.publish(leg.ledger, outputs)
     beside = leg.world.folder.sidecars  # an edit that follows meets the files as they are now
     for output in outputs:
         leg.world.on_disk[output.name] = leg.world.outputs[output.name] = output.digest()
-        beside.setdefault(output.name, os.path.relpath(output.path, leg.world.folder.root))
+        beside[output.name] = leg.world.spelled(output.path)
     for path, name in gone:
         publish.remove(leg.ledger, path, name)
         beside.pop(name, None)
@@ -250,6 +250,13 @@ def _path(leg: Leg, text: TextFile) -> Path:
     if text.key in folder.pictures:
         return Path(leg.world.sidecar_file(text.key, os.path.splitext(text.name)[1]))
     return leg.world.place.file(text.name)
+
+
+def _written(leg: Leg, text: TextFile, path: Path) -> Path:
+    """Return where a text file is written: of read-only pictures, not beside them."""
+    if leg.world.place.views is None or text.key not in leg.world.folder.pictures:
+        return path
+    return Path(leg.world.sidecar_file(text.key, os.path.splitext(text.name)[1]))
 
 
 def _known(leg: Leg) -> dict[str, Any]:

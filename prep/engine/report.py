@@ -28,10 +28,10 @@ class Report:
         published: Files that were written.
         notes: What a person should know but need not act on.
         total: How many pictures there are.
-        others: Path -> kind of the files that are no picture, text or file of ours.
-        source: The folder where they lie, where it is not the one that the report is about.
         account: What becomes of their words, where a dataset file was asked for.
         unowned: Text files that no picture owns -> what a person can do about each.
+        others: Path -> kind of the files that are no picture, text or file of ours.
+        source: The folder where they lie, where it is not the one that the report is about.
     """
 
     made: dict[str, int] = field(default_factory=dict)
@@ -45,10 +45,10 @@ class Report:
     published: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     total: int = 0
-    others: dict[str, str] = field(default_factory=dict)
-    source: str = ""
     account: Account = field(default_factory=Account)
     unowned: dict[str, str] = field(default_factory=dict)
+    others: dict[str, str] = field(default_factory=dict)
+    source: str = ""
 
     def exit_code(self) -> int:
         """Return 3 where pictures failed, clash or lack words, else 4 for conflicts, else 0."""
@@ -107,9 +107,9 @@ class Report:
             "removed": self.removed,
             "published": self.published,
             "total": self.total,
-            "others": Counter(self.others.values()),
             "account": self.account.facts(),
             "unowned": self.unowned,
+            "others": Counter(self.others.values()),
         }
 
 

@@ -16,6 +16,7 @@ from prep.engine.leg import Context, Leg, Order, large_file, open_leg
 from prep.engine.lock import held
 from prep.engine.plan import Plan, Step
 from prep.engine.recipe import Made
+from prep.engine.recover import recover
 from prep.engine.report import Report
 from prep.engine.world import INHERITED, Known
 from prep.files import digest_bytes
@@ -42,6 +43,7 @@ def carry_out(order: Order, context: Context) -> Report:
         report = Report(edited=edited, total=total, others=there)
         sidecars.remove_orphans(leg, report)
         views.drop_copies(leg)
+        recover(leg, take_step, report)
         for asked in order.asked:
             take_step(leg, leg.number_for_good(leg.step(asked)), report)
         account_for(leg, report)
@@ -58,6 +60,8 @@ def remember(leg: Leg) -> list[str]:
     """
     world, ledger = leg.world, leg.ledger
     sweep(leg.order, world.folder.scratch)
+    for file in world.overruled:  # before it is forgotten that they are ours
+        Path(file).unlink(missing_ok=True)
     with ledger.batch():
         edited = _remember_edits(leg)
         known = world.known.outputs

@@ -39,12 +39,13 @@ class Folder:
         faulty: Key -> why the picture cannot be a sample. A key that ends in a slash is a folder
             that cannot be read.
         scratch: Folders where a run that died may have left something behind.
+        covered: Sidecars that another one lies over (see `overlay`), as `sidecars`.
+        unowned: Text files that no picture owns -> what a person can do about each.
         linked: Where a sidecar belongs and something else is, named like a sidecar -> what it is,
             and what to do.
         others: Relative path -> kind (a suffix, or a key of `others.WORDS`) of each file that is
             neither a picture nor a text.
         passed: Name -> how many things of that name were passed over.
-        unowned: Text files that no picture owns -> what a person can do about each.
     """
 
     root: Path
@@ -53,10 +54,11 @@ class Folder:
     stats: dict[str, Stat] = field(default_factory=dict)
     faulty: dict[str, str] = field(default_factory=dict)
     scratch: set[str] = field(default_factory=set)
+    covered: dict[str, str] = field(default_factory=dict)
+    unowned: dict[str, str] = field(default_factory=dict)
     linked: dict[str, str] = field(default_factory=dict)
     others: dict[str, str] = field(default_factory=dict)
     passed: dict[str, int] = field(default_factory=dict)
-    unowned: dict[str, str] = field(default_factory=dict)
 
 
 def scan(root: Path, text_suffixes: tuple[str, ...], state: Path | None = None) -> Folder:

@@ -9,7 +9,7 @@ from prep import tensorfile
 from prep.console import Console
 from prep.dataset import Concept
 from prep.models import Models
-from train import data, run
+from train import base_model, data, run
 from train.config import Config
 from train.families.sd15 import FAMILY
 from train.family import Prediction
@@ -190,7 +190,7 @@ def test_a_single_file_is_named_by_its_hashes(tmp_path: Path) -> None:
     file.write_bytes(bytes(range(256)) * 8192)
     found = Found(Ask("base", str(file)), file, ())
 
-    assert run._base_hashes(found, Models(tmp_path / "home")) == {
+    assert base_model.hashes(found, Models(tmp_path / "home")) == {
         "ss_sd_model_hash": hashlib.sha256(bytes(range(256)) * 256).hexdigest()[:8],
         "ss_new_sd_model_hash": hashlib.sha256(file.read_bytes()).hexdigest(),
     }
