@@ -175,9 +175,11 @@ def _key(value: Any) -> str:
 
 
 def _inside(path: str, fault_of: Callable[[str], str]) -> str:
-    fault = "leads out of the dataset" if keys.leads_out(path) else fault_of(path)
-    if fault:
+    fault, hint = fault_of(path), "write it as prep wrote it"
+    if keys.leads_out(path):
+        fault = "leads out of the dataset"
         hint = "paths of samples stay inside the folder they are relative to"
+    if fault:
         raise Misfit(f"the path `{_short(path)}` {fault}", hint, "none")
     return path
 

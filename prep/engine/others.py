@@ -76,11 +76,10 @@ def _counted(kind: str, count: int) -> str:
 
 
 def passed_line(passed: Mapping[str, int]) -> str:
-    """Return one sentence on what was passed over by name, prep's own folder aside."""
+    """Return what was passed over by name; empty for nothing."""
     told = [
         repr(name)[1:-1] + (f" ({count})" if count > 1 else "")
         for name, count in sorted(passed.items())
-        if name != ".prep"
     ]
     more = [f"and {len(told) - _KINDS} other names"] if len(told) > _KINDS else []
     return ", ".join([*told[:_KINDS], *more])

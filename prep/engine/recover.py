@@ -19,7 +19,7 @@ from prep.engine.leg import Leg
 from prep.engine.plan import Step
 from prep.engine.report import Report
 from prep.engine.world import DROP, published_copy
-from prep.files import digest_bytes
+from prep.files import MOST_TABLE, content, digest_bytes
 from prep.stage import Asked, Shape
 
 _SAID = (
@@ -127,7 +127,7 @@ def _dropped(theirs: Dataset, suffix: str) -> dict[tuple[str, str], Edit]:
 
 def _know(leg: Leg, path: Path) -> None:
     """Take a dataset file for what we last wrote there: the base of what a person edits next."""
-    data, name = path.read_bytes(), leg.world.place.name(path)
+    data, name = content(path, MOST_TABLE), leg.world.place.name(path)
     copy = published_copy(digest_bytes(data))
     output = publish.Output(leg.world.place.file(copy), copy, data)
     publish.publish(leg.ledger, [output], lambda: leg.ledger.wrote(name, output.digest()))

@@ -7,7 +7,7 @@ from prep.engine.ledger import Edit
 from prep.engine.leg import Leg
 from prep.engine.plan import Step
 from prep.engine.sheet_source import sheet_source
-from prep.files import digest_bytes
+from prep.files import MOST_TABLE, content, digest_bytes
 
 
 def take_over(leg: Leg, step: Step, *, sure: bool = False) -> None:
@@ -30,7 +30,7 @@ def take_over(leg: Leg, step: Step, *, sure: bool = False) -> None:
     if meta or name in leg.world.outputs or not path.exists():
         return
     rows = traces.sheet_rows(path, leg.world)
-    data = path.read_bytes()
+    data = content(path, MOST_TABLE)
     ours = bool(rows) and _take_decisions(leg, rows, sheet_source(path.name), sure)
     if not ours and not rows:
         ours = views.made(leg, step).data == data

@@ -99,6 +99,7 @@ def scan(root: Path, text_suffixes: tuple[str, ...], state: Path | None = None) 
     _keyed(pictures, found)
     text_owners.settle(found.sidecars, found.unowned, found.pictures, found.faulty)
     found.scratch, found.passed = aside.scratch, aside.passed
+    found.passed.pop(".prep", None)  # ours
     for folder, why in aside.unread.items():
         found.faulty[shown(folder)] = f"this folder cannot be read: {why}"
     return found

@@ -13,6 +13,7 @@ from prep.chain import LINKS, link_of
 from prep.dataset import Dataset
 from prep.engine.world import World
 from prep.errors import UserError
+from prep.files import MOST_TABLE, content
 from prep.stage import Shape, Stage
 
 if TYPE_CHECKING:
@@ -58,7 +59,7 @@ def sheet_rows(path: Path, world: World) -> "list[SheetRow]":
     if world.place.name(path) in world.outputs or not path.exists():
         return []
     try:
-        found = reading.parse(path.read_bytes(), path.name).found
+        found = reading.parse(content(path, MOST_TABLE), path.name).found
     except (UserError, OSError):
         return []
     marks = {row.mark(digest): key for key, digest in sorted(world.digests.items(), reverse=True)}

@@ -112,8 +112,11 @@ def _keep_copy(leg: Leg, file: Path, name: str) -> None:
         return
     copy = published_copy(wrote)
     path = leg.world.place.file(copy)
-    if leg.digests.of(str(path.absolute())) != wrote and digest_bytes(file.read_bytes()) == wrote:
-        publish.publish(leg.ledger, [publish.Output(path, copy, file.read_bytes())])
+    if leg.digests.of(str(path.absolute())) == wrote:
+        return
+    data = content(file, MOST_TABLE)
+    if digest_bytes(data) == wrote:
+        publish.publish(leg.ledger, [publish.Output(path, copy, data)])
 
 
 def _elsewhere(leg: Leg, stage: Stage) -> str:

@@ -44,7 +44,7 @@ class Aside:
     """What a walk did not go into.
 
     Attributes:
-        passed: Name in lower case -> how many things of that name were passed over.
+        passed: Name -> how many things of that name were passed over.
         unread: Folder, relative to the top, with a slash -> why what lies in it is not known.
         scratch: Folders, absolute, where a run that died may have left something behind.
         runs: Folders, relative to the top, that training runs were written into.
@@ -117,7 +117,7 @@ def _entries(path: str, aside: Aside) -> "list[os.DirEntry[str]]":
         elif entry.name.startswith(SCRATCH):
             aside.scratch.add(path)
         else:
-            aside.passed[entry.name.lower()] += 1
+            aside.passed[entry.name] += 1
     return kept
 
 

@@ -61,7 +61,7 @@ WRONG = [
      "a digest is written in hexadecimal: 0 to 9, a to f"),
     ("source", [], "the source of `a.png` is `[]`", MAPPING),
     ("latents", "a\\b", OUT, INSIDE),
-    ("latents", "a\nb", BROKEN_LINE, INSIDE),
+    ("latents", "a\nb", BROKEN_LINE, AS_WRITTEN),
 ]  # fmt: skip
 REPEATS = "the repeats of the concept `x` is"
 TOP = [
@@ -82,7 +82,7 @@ TOP = [
     ("rooot", "raw", " has an unknown field `rooot`", "remove it"),
     ("samples", {"set\\0.png": {}}, ": the path `set\\0.png` leads out of the dataset", INSIDE),
     ("samples", {"C:a.png": {}}, ": the path `C:a.png` leads out of the dataset", INSIDE),
-    ("samples", {".a/b.png": {}}, ": the path `.a/b.png` is hidden", INSIDE),
+    ("samples", {".a/b.png": {}}, ": the path `.a/b.png` is hidden", AS_WRITTEN),
     ("samples", {"a.png": 5}, ": `a.png` is `5`", "write fields with values: {...}"),
     ("samples", {"a.png": {"digest": "00"}}, ": `a.png` has no `original_size`", AS_WRITTEN),
     ("version", True, " has version True of the dataset format, this is 1",

@@ -74,7 +74,7 @@ def test_status_lists_them(prep: Prep, draw: Draw, home: Path) -> None:
         "sub/2.PSD",
     ]
     assert LINE + "".join(f"    {name}\n" for name in names) in said
-    assert "  passed over by name: .picasaoriginals, @eadir, __macosx, thumbs.db\n" in said
+    assert "  passed over by name: .picasaoriginals, @eaDir, Thumbs.db, __MACOSX\n" in said
     assert [list(row["others"]) for row in rows if "others" in row] == [names]
 
 
