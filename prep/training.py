@@ -17,6 +17,8 @@ from prep.errors import ConfigError, UsageError
 _OPTION = re.compile(r"`--([a-z][a-z-]*)(?: ([^`]*))?`")
 _PAIR = re.compile(r"^error: (.*)(?:\nhint: (.*))?", re.MULTILINE)
 _ABSENT = "no such option"
+# Options of `train check` that the training itself lacks, or that end it at once.
+_NO_SETTINGS = {"ahead", "help"}
 
 
 def command(pipeline: Pipeline) -> list[str]:
@@ -34,6 +36,9 @@ def check(pipeline: Pipeline) -> None:
     """
     left = dict(pipeline.train or {})
     found: list[tuple[int, str, str | None]] = []
+    for word in sorted(_NO_SETTINGS & set(left)):
+        del left[word]
+        found.append((pipeline.lines.get(word, 0), f"`train` has no key `{word}`", "leave it out"))
     while True:
         code, told = _asked(pipeline, left)
         keys = {key for message, _ in told if (key := _key(message, left))}
@@ -57,7 +62,11 @@ def _asked(
     """Return the exit code of `train check` for a section, and the errors that it told."""
     words = ["check", _meta(pipeline), "--ahead", *_flags(section)]
     done = subprocess.run(
-        [*_program(), *words], capture_output=True, text=True, encoding="utf-8", check=False
+        [*_program(), *words],
+        capture_output=True,
+        text=True,
+        errors="backslashreplace",
+        check=False,
     )
     told = [(pair[1], pair[2]) for pair in _PAIR.finditer(done.stderr)]
     if done.returncode and not told:

@@ -65,10 +65,13 @@ class Outline:
     Attributes:
         tokens: Texts -> how many tokens each is, marks at either end left out.
         most_tokens: How many of them `encode` keeps.
+        unread: Tensors of its files that are no weights of it, sorted; what training code is known
+            to leave behind (averages, tables of noise) is not among them.
     """
 
     tokens: Callable[[list[str]], list[int]]
     most_tokens: int
+    unread: tuple[str, ...] = ()
 
 
 class Encode(Protocol):

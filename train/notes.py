@@ -24,12 +24,22 @@ def notes(run: Run, answer: Answer, first: bool) -> Iterator[str]:
         yield from earlier.unfinished(
             run.config.out, run.name, facts(run), list(run.config.deciding())
         )
+    if note := unread_note(run.base, answer.unread):
+        yield note
     if note := passes_note(run.config):
         yield note
     lessons = run.data.lessons
     counts = dict(zip(all_texts(list(lessons.values())), answer.tokens, strict=True))
     if note := long_note(lessons, counts, answer.most_tokens):
         yield note
+
+
+def unread_note(base: str, unread: Sequence[str]) -> str | None:
+    """Return which tensors of a base model's files nothing reads."""
+    if not unread:
+        return None
+    names = [f"`{name}`" for name in unread]
+    return f"{len(names)} tensors in the files of `{base}` are not read: {_some(names)}"
 
 
 def passes_note(config: Config) -> str | None:

@@ -47,11 +47,13 @@ class Answer:
         wrong: What stands in the way: the error's class, message and hint.
         tokens: Of each text; empty where the base model cannot be opened.
         most_tokens: How many of them train.
+        unread: See `Outline`.
     """
 
     wrong: tuple[tuple[str, str, str | None], ...] = ()
     tokens: tuple[int, ...] = ()
     most_tokens: int = 0
+    unread: tuple[str, ...] = ()
 
     def errors(self) -> list[UserError]:
         """Return what stands in the way as errors."""
@@ -67,6 +69,7 @@ def here(question: Question) -> Answer:
     wrong: list[UserError] = []
     tokens: Sequence[int] = ()
     most = 0
+    unread: tuple[str, ...] = ()
     try:
         _check_device(question)
     except UserError as error:
@@ -76,6 +79,7 @@ def here(question: Question) -> Answer:
         try:
             outline = all_families()[question.family].outline(place)
             tokens, most = outline.tokens(list(question.texts)), outline.most_tokens
+            unread = outline.unread
             if question.vae:
                 from prep.vae import open_vae
 
@@ -83,7 +87,7 @@ def here(question: Question) -> Answer:
         except UserError as error:
             wrong.append(error)
     told = tuple((type(error).__name__, str(error), error.hint) for error in wrong)
-    return Answer(told, tuple(tokens), most)
+    return Answer(told, tuple(tokens), most, unread)
 
 
 def outside(question: Question) -> Answer:
@@ -107,6 +111,7 @@ def outside(question: Question) -> Answer:
         tuple((kind, message, hint) for kind, message, hint in found["wrong"]),
         tuple(found["tokens"]),
         found["most_tokens"],
+        tuple(found["unread"]),
     )
 
 

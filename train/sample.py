@@ -14,6 +14,7 @@ from prep.models import Models
 from train import adapter_file
 from train.base_model import check_clip_skip, opened_base
 from train.family import Base, Family
+from train.notes import unread_note
 from train.prompts import Prompt, read
 from train.sampler import NotFiniteError
 
@@ -74,7 +75,8 @@ def sample(path: Path, wish: Wish, target: Path, models: Models, console: Consol
     layer, told = chosen_layer(path, wish.clip_skip)
     check_clip_skip(layer, family.layers(place.path), place.ask.name)
     scales = add(path, base, family)
-    for line in (*found.lines(), *told):
+    strange = unread_note(place.ask.name, family.outline(place.path).unread)
+    for line in (*found.lines(), *told, *([strange] if strange else [])):
         console.note(line)
     drawer = Drawer(base, family, opened_vae(place.path, base.device), rows, layer)
     cells = _cells(drawer, [0.0, *wish.strengths], scales, console)

@@ -39,13 +39,16 @@ def opened(kind: Any, folder: Path, wish: dict[str, Any]) -> Any:
 
 def check_outline(
     built: Callable[[Path], Any], weights: Path, own: Callable[[str], str] = str
-) -> None:
+) -> list[str]:
     """Look whether a part of a base model could be opened, without reading a weight.
 
     Args:
         built: Makes the part's module from its folder's config.
         weights: The part's file of weights.
         own: A name in that file -> the name in the module.
+
+    Returns:
+        The names in the file that the module has no weight for, sorted.
 
     Raises:
         ModelFileError: The config is damaged, or the file lacks weights or has others.
@@ -72,6 +75,7 @@ def check_outline(
                 f"the config asks for {shape}",
                 "fetch its files again",
             )
+    return sorted(found.keys() - wanted.keys())
 
 
 def check_finite(modules: Iterable[tuple[str, Any]], place: Path) -> None:

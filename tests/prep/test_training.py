@@ -108,6 +108,7 @@ def test_all_mistakes_come_with_their_lines(
         (["method: finetune", "rank: 4"], "line 8: `train finetune` has no `rank`"),
         (["method: lora", "save_as: file"], "line 8: `train lora` has no `save_as`"),
         (["method: lora", "epochs: 3", "steps: 4"], "line 8: `epochs` and `steps` are both given"),
+        (["method: lora", "ahead: true"], "line 8: `train` has no key `ahead`"),
         (["method: lora", "alpha: 0.0"], "line 8: `alpha` is 0.0"),
         (["method: lora", "base: tiny", "clip_skip: 13"], "line 9: `clip_skip` is 13"),
         (["method: lora", "precision: fp16", "device: cpu"], "line 8: `precision: fp16` needs a "),

@@ -327,6 +327,16 @@ _ANOTHER = (
     "a new run begins; `{runs}/images-{old}`, stopped at step 1, is another: "
     "`--seed` is 5 there and 0 here"
 )
+
+
+def _foreign_tensor(place: Place) -> list[str]:
+    from safetensors.torch import load_file, save_file
+
+    file = place.own_base() / "unet/diffusion_pytorch_model.safetensors"
+    save_file(load_file(file) | {"controlnet.x": torch.ones(1)}, file, {"format": "pt"})
+    return ["--base", str(place.base)]
+
+
 NAMED: dict[str, tuple[Make, list[str]]] = {
     "nothing": (lambda _: [], []),
     "long texts": (
@@ -339,6 +349,8 @@ NAMED: dict[str, tuple[Make, list[str]]] = {
         lambda _: ["--accumulate", "4"],
         [_PASSES.format(effect="no effect", batch=1, samples=4)],
     ),
+    "a tensor that nothing reads": (
+        _foreign_tensor, ["1 tensors in the files of `{base}` are not read: `controlnet.x`"]),
     "an earlier run": (
         _stopped_before,
         [_ANOTHER],
@@ -357,7 +369,8 @@ def test_check_and_lora_name_the_same(
     old = next((path.name[-8:] for path in runs.glob("images-*")), "")
 
     assert (
-        _both(place, words, capsys) == [(0, [line.format(runs=runs, old=old) for line in told])] * 2
+        _both(place, words, capsys)
+        == [(0, [line.format(runs=runs, old=old, base=place.base) for line in told])] * 2
     )
 
 

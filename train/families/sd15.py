@@ -104,7 +104,9 @@ def outline(place: Path) -> Outline:
 
         one.network(place, None)
         encoder = one.text_encoder(place, None)
-        return _outline(shipped_tokenizer(), encoder.config.max_position_embeddings)
+        return _outline(
+            shipped_tokenizer(), encoder.config.max_position_embeddings, _strange(place)
+        )
     from diffusers import UNet2DConditionModel
     from transformers import CLIPTextConfig, CLIPTextModel
 
@@ -112,26 +114,37 @@ def outline(place: Path) -> Outline:
     from train.weights import check_outline
 
     network: Any = UNet2DConditionModel  # its classes are typed only in part
-    check_outline(
+    unread = check_outline(
         lambda folder: network.from_config(network.load_config(str(folder))),
         place / "unet" / "diffusion_pytorch_model.safetensors",
     )
     texts = place / "text_encoder"
-    check_outline(
+    unread += check_outline(
         lambda folder: CLIPTextModel(CLIPTextConfig.from_pretrained(str(folder))),
         texts / "model.safetensors",
         lambda name: name.removeprefix("text_model."),
     )
     noise_schedule(place / "scheduler", _PREDICTION)
     facts: Any = CLIPTextConfig.from_pretrained(str(texts))
-    return _outline(_tokenizer(place), facts.max_position_embeddings)
+    strange = [name for name in unread if not name.endswith("position_ids")]
+    return _outline(_tokenizer(place), facts.max_position_embeddings, strange)
 
 
-def _outline(tokenizer: Any, length: int) -> Outline:
+def _strange(place: Path) -> list[str]:
+    """Return the tensors of a single file that are of no part and no leftover of its training."""
+    if place.suffix.lower() != ".safetensors":
+        return []
+    parts = ("model.diffusion_model.", "first_stage_model.", "cond_stage_model.")
+    left = ("model_ema.", "alphas_cumprod", "betas", "sqrt_", "log_one_minus", "posterior_")
+    others = (*left, "logvar", "lvlb_weights")
+    return [name for name in single_file.names(place) if not name.startswith((*parts, *others))]
+
+
+def _outline(tokenizer: Any, length: int, unread: list[str]) -> Outline:
     def tokens(texts: list[str]) -> list[int]:
         return [len(tokenizer(text, verbose=False).input_ids) - _MARKS for text in texts]
 
-    return Outline(tokens, length - _MARKS)
+    return Outline(tokens, length - _MARKS, tuple(sorted(unread)))
 
 
 def layers(place: Path) -> int:
