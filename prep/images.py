@@ -1,21 +1,8 @@
 """Pictures: file -> upright 8-bit sRGB, resized, hashed, PNG. Every Pillow rule we have.
 
-One rule for each kind of picture (raise `VERSION` when one changes pixels):
-
-- format: told by content: PNG, JPEG (MPO: its first picture), WebP, BMP, GIF, TIFF, AVIF; HEIC
-  and JPEG XL where a package reads them (`prep.formats`), HEIC turned by that package;
-  the file's name decides nothing. At most `MAX_PIXELS` pixels and `MAX_BYTES` bytes.
-- frames: the first one.
-- orientation: EXIF values 2 to 8 are applied once; any other value means upright.
-- transparency (alpha, a transparent palette entry or colour): composited on `WHITE`.
-- palette, 1 bit, YCbCr, LAB: to RGB by Pillow; ordered or not, no dithering is involved.
-- CMYK: by its ICC profile, else Pillow's complement.
-- ICC profile: to sRGB, perceptual intent; left alone where it moves no colour by more than 1.
-  A grey picture with an RGB profile becomes RGB first. A broken or foreign profile is ignored.
-- 16-bit grey (`I;16`) and 32-bit integers (`I`): 0 to 65535 becomes 0 to 255, rounded; where a
-  value lies outside, the picture's own range is stretched to 0 to 255.
-- floats (`F`): as integers, for the smallest of 0 to 1, 0 to 255, 0 to 65535 that holds them all.
-- 16-bit colour: the high byte, as Pillow decodes it.
+One rule for each kind of picture: docs/pictures.md lists them, with their sources. Raise `VERSION`
+when one changes pixels. A file's name decides nothing, its content does. At most `MAX_PIXELS`
+pixels and `MAX_BYTES` bytes are read.
 
 Knows no sample, stage or folder.
 """
@@ -26,14 +13,16 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO, Literal
+from typing import TYPE_CHECKING, BinaryIO, Literal
 
-from prep import formats, pixels
+from prep import bitmaps, damage, formats, frames, jpeg_scans, pixels, tiffs, unsupported
+from prep.orientation import turned
+from prep.spaces import space_of
 
 if TYPE_CHECKING:
     from PIL import Image
 
-VERSION = 1
+VERSION = 2
 MAX_PIXELS = 100_000_000
 MAX_BYTES = 1 << 30
 WHITE = pixels.WHITE
@@ -57,8 +46,8 @@ class Unreadable(Exception):  # noqa: N818 - it reads as what the picture is
     """A file that gives no picture.
 
     Attributes:
-        kind: empty-file, truncated, not-an-image, format-not-allowed, too-many-pixels,
-            resource-limit, missing, io-error or decode-error.
+        kind: empty-file, truncated, not-an-image, format-not-allowed, not-supported,
+            too-many-pixels, resource-limit, missing, io-error or decode-error.
         why: The reason as a person reads it; the same for the same bytes.
     """
 
@@ -74,7 +63,7 @@ class Decoded:
     Attributes:
         image: Upright RGB, 8 bits a channel, no metadata.
         format: What the file is by its content, as `PNG`.
-        warnings: What was ignored or is not as the file's name says.
+        warnings: What was ignored or converted, or is not as the file's name says.
     """
 
     image: "Image.Image"
@@ -101,11 +90,20 @@ def opened(file: BinaryIO | Path, name: str = "") -> Decoded:
 
 
 def _decoded(stream: BinaryIO, name: str) -> Decoded:
-    image = _loaded(stream)
-    kind = formats.known_as(str(image.format))
+    found, first = _recognised(stream)
+    data = stream.getvalue() if isinstance(stream, BytesIO) else _whole(stream)
+    image, place = _loaded(data, found, first)
+    kind = formats.known_as(str(image.format or found))
+    wrong = damage.found_in(kind, data, image)
+    if wrong:
+        raise Unreadable("decode-error", f"the {kind} is damaged: {wrong}")
     told: list[str] = []
-    upright = _turned(pixels.flattened(image, told), image, told)
-    if image.format != "MPO" and _more_frames(image):
+    space = space_of(kind, data, image, told)
+    mend = {"TIFF": tiffs.mended, "BMP": bitmaps.opaque}.get(kind)
+    shown = mend(image) if mend else image
+    flat = frames.framed(pixels.flattened(shown, told, space), place)
+    upright = turned(flat, image, told)
+    if frames.has_more(image):
         told.append("has more than one frame: the first is used")
     named = formats.meant_by(Path(name).suffix) or kind
     if named != kind:
@@ -114,25 +112,42 @@ def _decoded(stream: BinaryIO, name: str) -> Decoded:
     return Decoded(upright, kind, tuple(told))
 
 
-def _loaded(stream: BinaryIO) -> "Image.Image":
-    """Return the image in the file, of any mode, its pixels read; the header comes first."""
+def _whole(stream: BinaryIO) -> bytes:
+    stream.seek(0)
+    return stream.read()
+
+
+def _loaded(data: bytes, found: str | None, first: str) -> "tuple[Image.Image, frames.Box | None]":
+    """Return the image in the file, of any mode, its pixels read, and where its first frame lies.
+
+    The header comes first. None stands for a frame that fills the whole picture.
+    """
     from PIL import AvifImagePlugin, Image, TiffImagePlugin, WebPImagePlugin
 
     # Without these three in place, Pillow would import all its plugins to find them.
     _ = AvifImagePlugin, TiffImagePlugin, WebPImagePlugin
-    found, first = _recognised(stream)
     try:
+        masks = bitmaps.masks(data) if found == "BMP" else None
+        if masks:
+            _check_size(bitmaps.size(data))
+            return bitmaps.opened(data, masks), None
         more = formats.registered(found or "")
-        image = Image.open(stream, formats=(more,) if more else _FORMATS)
+        image = Image.open(BytesIO(data), formats=(more,) if more else _FORMATS)
         _check_size(image.size)
+        _check_form(image)
+        place = frames.first_place(image, data)
+        if image.format in ("JPEG", "MPO"):
+            jpeg_scans.load(image, data)
         image.load()
+    except jpeg_scans.DamagedError as error:
+        raise Unreadable("truncated", f"the JPEG is damaged: {error}") from None
     except (Unreadable, MemoryError, Image.DecompressionBombError):
         raise
     except Exception as error:  # hostile files raise nearly every class
         if found is None:
             raise Unreadable("not-an-image", f"not a picture, begins with `{first}`") from None
-        raise _damaged(found, stream, error) from error
-    return image
+        raise _damaged(found, data, error) from error
+    return image, place
 
 
 def _recognised(stream: BinaryIO) -> tuple[str | None, str]:
@@ -166,20 +181,16 @@ def _by_beginning(head: bytes) -> str | None:
     return "SVG" if b"<svg" in head else None
 
 
-def _damaged(kind: str, stream: BinaryIO, error: Exception) -> Unreadable:
-    """Return what is wrong with a file that began well: cut short, or broken within."""
-    size = stream.seek(0, 2)
-    stream.seek(0)
-    head = stream.read(12)
-    stream.seek(max(0, size - 64))
-    tail = stream.read()
+def _damaged(kind: str, data: bytes, error: Exception) -> Unreadable:
+    """Return what is wrong with a file that began well: not ours to read, cut short, or broken."""
+    size, tail = len(data), data[-64:]
     ends = {
         "PNG": b"IEND" in tail,
         "JPEG": b"\xff\xd9" in tail,
         "GIF": tail.endswith(b"\0;"),
-        "WEBP": size >= 8 + int.from_bytes(head[4:8], "little"),
-        "BMP": size >= int.from_bytes(head[2:6], "little"),
-        "TIFF": size > int.from_bytes(head[4:8], "little" if head[:1] == b"I" else "big"),
+        "WEBP": size >= 8 + int.from_bytes(data[4:8], "little"),
+        "BMP": size >= int.from_bytes(data[2:6], "little"),
+        "TIFF": size > int.from_bytes(data[4:8], "little" if data[:1] == b"I" else "big"),
     }
     # These two can lack pixels although their end looks whole; of the others it tells all.
     unsure = kind in ("TIFF", "GIF") or not ends.get(kind)
@@ -188,6 +199,9 @@ def _damaged(kind: str, stream: BinaryIO, error: Exception) -> Unreadable:
         return Unreadable("truncated", f"the {kind} ends too early, after {size} bytes")
     if "MAX_TEXT" in str(error):
         return Unreadable("resource-limit", f"the text in the {kind} is too large")
+    feature = unsupported.feature(kind, data)
+    if feature and (kind != "TIFF" or "cannot identify" in str(error)):
+        return _not_supported(feature)
     name = "broken header" if "cannot identify" in str(error) else _sentence(error)
     return Unreadable("decode-error", f"the {kind} is damaged: {name}")
 
@@ -220,41 +234,23 @@ def _check_size(size: tuple[int, int]) -> None:
         raise _too_large(f"{size[0]}x{size[1]} px")
 
 
+def _check_form(image: "Image.Image") -> None:
+    form = tiffs.misread(image) if image.format == "TIFF" else ""
+    if form:
+        raise _not_supported(form)
+
+
 def _too_large(size: str) -> Unreadable:
     limit = f"at most {MAX_PIXELS // 1_000_000} megapixels are decoded"
     return Unreadable("too-many-pixels", f"{size}, {limit}")
 
 
+def _not_supported(form: str) -> Unreadable:
+    return Unreadable("not-supported", f"{form} is not supported: save it as PNG or JPEG")
+
+
 def _sentence(error: Exception) -> str:
     return f"{type(error).__name__}: {error}"
-
-
-def _more_frames(image: "Image.Image") -> bool:
-    try:
-        return bool(getattr(image, "is_animated", False))
-    except Exception:  # a broken second frame is no concern of the first
-        return False
-
-
-def _turned(rgb: "Image.Image", source: "Image.Image", told: list[str]) -> "Image.Image":
-    """Return `rgb` as the EXIF orientation of `source` wants it shown."""
-    from PIL.Image import Transpose
-
-    turns = {
-        2: Transpose.FLIP_LEFT_RIGHT, 3: Transpose.ROTATE_180, 4: Transpose.FLIP_TOP_BOTTOM,
-        5: Transpose.TRANSPOSE, 6: Transpose.ROTATE_270, 7: Transpose.TRANSVERSE,
-        8: Transpose.ROTATE_90,
-    }  # fmt: skip
-    try:
-        value: Any = source.getexif().get(0x0112, 1)
-    except Exception:  # EXIF is data from anywhere, and its parser raises accordingly
-        told.append("its EXIF data is broken and ignored")
-        return rgb
-    if value in turns:
-        return rgb.transpose(turns[value])
-    if value != 1:
-        told.append(f"its EXIF orientation `{value}` means nothing and is ignored")
-    return rgb
 
 
 def resized(

@@ -4,29 +4,38 @@ Knows no file and no format. A rule changed here raises `prep.images.VERSION`.
 """
 
 import math
+from functools import cache
 from io import BytesIO
 from typing import TYPE_CHECKING, Any, cast
+
+from prep import colour, frames, hdr
 
 if TYPE_CHECKING:
     from PIL import Image, ImageCms
 
-WHITE = (255, 255, 255)
+WHITE = frames.WHITE
 
 
-def flattened(image: "Image.Image", told: list[str]) -> "Image.Image":
+def flattened(
+    image: "Image.Image", told: list[str], space: colour.Space | None = None
+) -> "Image.Image":
     """Return an image of any mode as RGB: sRGB, composited on `WHITE`, in the order it is stored.
 
     Args:
         image: Loaded; `info` may hold `icc_profile` and `transparency` as Pillow reads them.
-        told: Grows by a sentence for whatever is ignored.
+        told: Grows by a sentence for whatever is ignored, and for a converted `space`.
+        space: What the numbers mean, over any `icc_profile`.
 
     Raises:
         ValueError: It holds infinite values or such as are not numbers.
     """
     from PIL import Image
 
-    colour, alpha = _parts(image)
-    rgb = _srgb(colour, image.info.get("icc_profile"), told)
+    plain, alpha = _parts(image)
+    if space is not None:
+        rgb = _by_space(plain, space, told)
+    else:
+        rgb = _srgb(plain, image.info.get("icc_profile"), told)
     if alpha is None:
         return rgb
     white = Image.new("RGBA", rgb.size, WHITE)
@@ -38,8 +47,10 @@ def flattened(image: "Image.Image", told: list[str]) -> "Image.Image":
 def _parts(image: "Image.Image") -> "tuple[Image.Image, Image.Image | None]":
     """Return colour (L, RGB, CMYK or LAB) and alpha (L, or None for opaque)."""
     if image.mode == "F" or image.mode.startswith("I"):
-        return _eight_bits(image)
-    grey = image.mode in ("1", "L", "LA", "La")
+        return eight_bits(image)
+    if image.mode == "La":
+        image = image.convert("LA")
+    grey = image.mode in ("1", "L", "LA")
     if image.has_transparency_data:
         clear = image.info.get("transparency")
         if isinstance(clear, tuple) and max(clear) > 255:  # 16-bit: pixels kept the high byte
@@ -51,7 +62,7 @@ def _parts(image: "Image.Image") -> "tuple[Image.Image, Image.Image | None]":
     return image if image.mode in ("CMYK", "LAB") else image.convert("RGB"), None
 
 
-def _eight_bits(image: "Image.Image") -> "tuple[Image.Image, Image.Image | None]":
+def eight_bits(image: "Image.Image") -> "tuple[Image.Image, Image.Image | None]":
     """Return integers or floats of any range as L, and alpha where one value is transparent."""
     from PIL.ImageMath import lambda_eval
 
@@ -70,42 +81,72 @@ def _eight_bits(image: "Image.Image") -> "tuple[Image.Image, Image.Image | None]
     return scaled.convert("L"), alpha
 
 
-def _srgb(colour: "Image.Image", icc: bytes | None, told: list[str]) -> "Image.Image":
-    if not icc and colour.mode != "LAB":
-        return colour.convert("RGB")
+def _by_space(plain: "Image.Image", space: colour.Space, told: list[str]) -> "Image.Image":
+    """Return RGB of any space as sRGB; sRGB by another name keeps its numbers."""
+    rgb = plain.convert("RGB")
+    if not space.full:
+        table = [min(255, max(0, round((level - 16) * 255 / 219))) for level in range(256)]
+        rgb = rgb.point(table * 3)
+        told.append("its numbers run from 16 to 235 and were stretched")
+    if space.transfer:
+        told.append(f"its colours were mapped from {space.name} to sRGB")
+        return hdr.tone_mapped(rgb, space)
+    if space.is_srgb:
+        return rgb
+    from PIL import ImageCms
+
+    try:
+        profile = ImageCms.ImageCmsProfile(BytesIO(colour.profile(space)))
+        found = _by_profile(rgb, profile, ImageCms.createProfile("sRGB"))
+    except Exception:  # points on a line, or farther out than a profile can tell
+        told.append(f"its colour coding ({space.name}) means nothing and is ignored")
+        return rgb
+    if found is not rgb:
+        told.append(f"its colours were converted from {space.name} to sRGB")
+    return found
+
+
+def _srgb(plain: "Image.Image", icc: bytes | None, told: list[str]) -> "Image.Image":
+    if not icc and plain.mode != "LAB":
+        return plain.convert("RGB")
     from PIL import ImageCms
 
     srgb = ImageCms.createProfile("sRGB")
     if icc:
         try:
             profile = ImageCms.ImageCmsProfile(BytesIO(icc))
-            return _by_profile(colour, profile, srgb)
+            return _by_profile(plain, profile, srgb)
         except Exception as error:  # LittleCMS and Pillow raise several classes for damage
             told.append(f"its ICC profile is ignored ({type(error).__name__}: {error})")
-    if colour.mode == "LAB":
+    if plain.mode == "LAB":
         lab = ImageCms.createProfile("LAB")
-        return cast("Image.Image", ImageCms.profileToProfile(colour, lab, srgb, outputMode="RGB"))
-    return colour.convert("RGB")
+        return cast("Image.Image", ImageCms.profileToProfile(plain, lab, srgb, outputMode="RGB"))
+    return plain.convert("RGB")
 
 
 def _by_profile(
-    colour: "Image.Image", profile: "ImageCms.ImageCmsProfile", srgb: Any
+    plain: "Image.Image", profile: "ImageCms.ImageCmsProfile", srgb: Any
 ) -> "Image.Image":
     from PIL import Image, ImageChops, ImageCms
 
     space = profile.profile.xcolor_space.strip()
-    if space == "RGB" and colour.mode == "L":
-        colour = colour.convert("RGB")
-    transform = ImageCms.buildTransform(profile, srgb, colour.mode, "RGB")
+    if space == "RGB" and plain.mode == "L":
+        plain = plain.convert("RGB")
+    transform = ImageCms.buildTransform(profile, srgb, plain.mode, "RGB")
     if space == "RGB":
         # Most profiles are sRGB by another name; converting would only add rounding.
-        levels = range(0, 256, 15)
-        grid = bytes(level for r in levels for g in levels for b in levels for level in (r, g, b))
-        probe = Image.frombytes("RGB", (18, 18 * 18), grid)
+        probe = Image.frombytes("RGB", (18, 18 * 18), _grid())
         moved = ImageChops.difference(probe, _applied(transform, probe))
         if max(high for _, high in cast("tuple[tuple[int, int], ...]", moved.getextrema())) <= 1:
-            return colour
-    return _applied(transform, colour)
+            return plain
+    return _applied(transform, plain)
+
+
+@cache
+def _grid() -> bytes:
+    """Return 18 levels of each channel with each of the others, as RGB."""
+    levels = range(0, 256, 15)
+    return bytes(level for r in levels for g in levels for b in levels for level in (r, g, b))
 
 
 def _applied(transform: "ImageCms.ImageCmsTransform", image: "Image.Image") -> "Image.Image":

@@ -1,0 +1,51 @@
+"""Which way up a picture is shown: its EXIF orientation, else the one of its XMP.
+
+AVIF has properties of its own (`irot`, `imir`), which Pillow tells as an EXIF orientation; what
+EXIF and XMP say there is ignored, as ISO/IEC 23008-12 asks.
+"""
+
+import re
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+_XMP = re.compile(rb"""tiff:Orientation\s*(?:=\s*["']|>)\s*([0-9]+)""")
+_TAG = 0x0112
+_OWN_WAY = ("AVIF", "TIFF")  # Pillow has turned a TIFF, by its XMP too where it has no tag
+
+
+def turned(rgb: "Image.Image", source: Any, told: list[str]) -> "Image.Image":
+    """Return `rgb` as the orientation of `source`, the opened file, wants it shown.
+
+    Values 2 to 8 are applied once; TIFF's were by Pillow. Any other value means upright.
+    """
+    from PIL.Image import Transpose
+
+    turns = {
+        2: Transpose.FLIP_LEFT_RIGHT, 3: Transpose.ROTATE_180, 4: Transpose.FLIP_TOP_BOTTOM,
+        5: Transpose.TRANSPOSE, 6: Transpose.ROTATE_270, 7: Transpose.TRANSVERSE,
+        8: Transpose.ROTATE_90,
+    }  # fmt: skip
+    xmp = source.info.pop("xmp", None), source.info.pop("XML:com.adobe.xmp", None)
+    try:
+        value, where = source.getexif().get(_TAG), "EXIF"
+    except Exception:  # EXIF is data from anywhere, and its parser raises accordingly
+        told.append("its EXIF data is broken and ignored")
+        value, where = None, "EXIF"
+    if value is None and source.format not in _OWN_WAY:
+        value, where = _of_xmp(*xmp), "XMP"
+    if value in turns:
+        return rgb.transpose(turns[value])
+    if value not in (None, 1):
+        told.append(f"its {where} orientation `{value}` means nothing and is ignored")
+    return rgb
+
+
+def _of_xmp(*texts: Any) -> int | None:
+    for text in texts:
+        data = text.encode() if isinstance(text, str) else text
+        found = _XMP.search(data) if isinstance(data, bytes) else None
+        if found:
+            return int(found[1])
+    return None
