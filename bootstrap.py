@@ -1,31 +1,33 @@
 """From a fresh clone to a running program: `python bootstrap.py demo`, or `test`.
 
-Makes `.venv` beside this file, picks the CPU or the CUDA packages, installs the project when
-pyproject.toml has changed since, then runs what was asked. Needs the standard library only, and
-says what is wrong even under a Python that is too old to run the project.
+Makes `.venv` beside this file, picks the CPU or the CUDA packages, installs the project with the
+versions of constraints.txt whenever that file or pyproject.toml has changed, then runs what was
+asked. Needs the standard library only, and says what is wrong even under a Python that is too old
+to run the project.
 """
 
 from __future__ import annotations  # an old Python must get as far as the message about it
 
-import hashlib
-import json
 import os
-import shutil
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 ROOT = Path(__file__).resolve().parent
-OLDEST = (3, 11)
+OLDEST, NEWEST = (3, 11), (3, 14)
+OPTIONS = ("--cpu", "--cuda", "--newest")
 
 USAGE = """\
-usage: python bootstrap.py COMMAND [ARGUMENTS]
+usage: python bootstrap.py [OPTIONS] COMMAND [ARGUMENTS]
 
   demo           draw pictures, prepare them, train a small LoRA on them
   test           run every check and test
   prep ...       the `prep` program
   train ...      the `train` program
+
+  --cpu, --cuda  choose the packages by hand; otherwise an NVIDIA driver decides
+  --newest       the newest packages that pyproject.toml allows, in .venv-newest
 
 Makes .venv beside bootstrap.py on first use; nothing else has to be installed."""
 
@@ -37,130 +39,73 @@ PROGRAMS = {
     "train": ["-P", "-m", "train"],
 }
 
-# PyPI has no CUDA build of torch for Windows. Not tried: no Windows machine was at hand.
-WINDOWS_CUDA_INDEX = "https://download.pytorch.org/whl/cu130"
 
-HINT = "read its last lines above; then delete `.venv` and run the same command again"
+class Request(NamedTuple):
+    """What was asked for.
 
-
-class BootstrapError(Exception):
-    """Something a person can mend: a message, and a hint what to do."""
-
-    def __init__(self, message: str, hint: str) -> None:
-        super().__init__(message)
-        self.hint = hint
-
-
-def check_python(version: tuple[Any, ...]) -> None:
-    """Raise BootstrapError for a Python, as (major, minor, ...), that is too old."""
-    if tuple(version[:2]) < OLDEST:
-        needed, found = (".".join(map(str, each[:2])) for each in (OLDEST, version))
-        raise BootstrapError(
-            f"Python {needed} or newer is needed, this is {found}",
-            f"run it with a newer one: `python{needed} bootstrap.py ...`",
-        )
-
-
-def accelerator(driver_files: list[str], found_programs: list[str]) -> str:
-    """Return `cuda` where an NVIDIA driver is installed, else `cpu`.
-
-    Args:
-        driver_files: Paths that exist.
-        found_programs: Names of programs that are on the PATH.
+    Attributes:
+        command: A key of PROGRAMS.
+        arguments: What the program gets.
+        accelerator: `cpu` or `cuda` where it was chosen by hand, else empty.
+        newest: The newest packages that pyproject.toml allows.
     """
-    driver = "/proc/driver/nvidia/version" in driver_files or "nvidia-smi" in found_programs
-    return "cuda" if driver else "cpu"
+
+    command: str
+    arguments: list[str]
+    accelerator: str
+    newest: bool
 
 
-def install_commands(
-    python: str, extras: list[str], before: list[str], platform: str
-) -> list[list[str]]:
-    """Return the commands that bring the packages up to date, in order.
+def request(words: list[str]) -> Request | None:
+    """Return what the command line asks for, or None where it is not understood.
 
-    Args:
-        python: The environment's own Python.
-        extras: What is wanted, for example ["cpu", "dev"]; `cpu` or `cuda` comes first.
-        before: The extras installed so far. Where they hold the other accelerator, both builds of
-            onnxruntime go first: they overwrite each other's files.
-        platform: As `sys.platform`.
+    Our options stand before the command; behind `demo` and `test` they are understood as well.
     """
-    pip = [python, "-m", "pip", "--disable-pip-version-check", "--no-input"]
-    commands = []
-    if {"cpu", "cuda"} & set(before) - {extras[0]}:
-        commands.append([*pip, "uninstall", "--yes", "onnxruntime", "onnxruntime-gpu"])
-    index = platform == "win32" and extras[0] == "cuda"
-    extra_index = ["--extra-index-url", WINDOWS_CUDA_INDEX] if index else []
-    wanted = f"{ROOT}[{','.join(extras)}]"
-    commands.append([*pip, "install", "--quiet", *extra_index, "--editable", wanted])
-    return commands
+    place = next((at for at, word in enumerate(words) if not word.startswith("-")), len(words))
+    command = words[place] if place < len(words) else ""
+    options, arguments = words[:place], words[place + 1 :]
+    if command in ("demo", "test"):
+        options += [word for word in arguments if word in OPTIONS]
+        arguments = [word for word in arguments if word not in OPTIONS]
+    chosen = {option.lstrip("-") for option in options if option != "--newest"}
+    if command not in PROGRAMS or not set(options) <= set(OPTIONS) or len(chosen) > 1:
+        return None
+    return Request(command, arguments, "".join(chosen), "--newest" in options)
 
 
-def extras_for(command: str, chosen: str, before: list[str]) -> list[str]:
-    """Return the extras to install: the accelerator, and `dev` where tests run or it was there."""
-    return [chosen, "dev"] if command == "test" or "dev" in before else [chosen]
-
-
-def python_of(environment: Path, platform: str) -> Path:
-    """Return the path of a virtual environment's Python."""
-    windows = platform == "win32"
-    return environment / ("Scripts/python.exe" if windows else "bin/python")
-
-
-def prepare(command: str) -> Path:
-    """Make `.venv` and install what `command` needs; return the path of its Python."""
-    environment = ROOT / ".venv"
-    python = python_of(environment, sys.platform)
-    stamp = environment / "bootstrap.json"
-    if not python.exists():
-        print("making .venv", file=sys.stderr, flush=True)
-        stamp.unlink(missing_ok=True)
-        run_or_explain([sys.executable, "-m", "venv", "--clear", str(environment)])
-    done = read_stamp(stamp)
-    programs = [name for name in ("nvidia-smi",) if shutil.which(name)]
-    drivers = [name for name in ("/proc/driver/nvidia/version",) if Path(name).exists()]
-    extras = extras_for(command, accelerator(drivers, programs), done["extras"])
-    digest = hashlib.sha256((ROOT / "pyproject.toml").read_bytes()).hexdigest()
-    wanted = {"extras": extras, "pyproject": digest, "root": str(ROOT)}
-    if done != wanted:
-        print(f"installing packages ({', '.join(extras)})", file=sys.stderr, flush=True)
-        for each in install_commands(str(python), extras, done["extras"], sys.platform):
-            run_or_explain(each)
-        stamp.write_text(json.dumps(wanted), encoding="utf-8")
-    return python
-
-
-def read_stamp(stamp: Path) -> dict[str, Any]:
-    """Return what the last installation wrote down; a missing or damaged note means none."""
-    try:
-        found = json.loads(stamp.read_text(encoding="utf-8"))
-        return found if isinstance(found["extras"], list) else {"extras": []}
-    except (OSError, ValueError, KeyError, TypeError):
-        return {"extras": []}
-
-
-def run_or_explain(command: list[str]) -> None:
-    """Run a command of the installation; raise BootstrapError when it fails."""
-    try:
-        code = subprocess.run(command, check=False, stdout=sys.stderr).returncode
-    except OSError as error:
-        raise BootstrapError(f"`{command[0]}` cannot be run: {error.strerror}", HINT) from None
-    if code:
-        words = " ".join(command[1:4]).replace("-m ", "")
-        raise BootstrapError(f"`{words}` ended with exit code {code}", HINT)
+def refusal(version: tuple[Any, ...]) -> str:
+    """Return two lines for a Python, as (major, minor, ...), that cannot be used; else nothing."""
+    if OLDEST <= tuple(version[:2]) <= NEWEST:
+        return ""
+    oldest, newest, found = (".".join(map(str, each[:2])) for each in (OLDEST, NEWEST, version))
+    return (
+        f"error: Python {oldest} to {newest} is needed, this is {found}\n"
+        f"hint: run it with one of these: `python{oldest} bootstrap.py ...`"
+    )
 
 
 def main(arguments: list[str]) -> int:
     """Prepare the environment and become the program that was asked for."""
-    if not arguments or arguments[0] not in PROGRAMS:
+    asked = request(arguments)
+    if asked is None:
         print(USAGE, file=sys.stderr)
         return 2
-    try:
-        check_python(sys.version_info)
-        python = prepare(arguments[0])
-    except BootstrapError as error:
-        print(f"error: {error}\nhint: {error.hint}", file=sys.stderr)
+    wrong = refusal(sys.version_info)
+    if wrong:
+        print(wrong, file=sys.stderr)
         return 1
-    command = [str(python), *PROGRAMS[arguments[0]], *arguments[1:]]
+    sys.path.insert(0, str(ROOT))  # isolated or not: what follows needs what lies beside this file
+    from prep import console, errors
+    from prep.install import environment
+
+    try:
+        python = environment.prepare(
+            environment.Wanted(ROOT, asked.command, asked.accelerator, newest=asked.newest)
+        )
+    except errors.UserError as error:
+        console.show_error(error, sys.stderr)
+        return error.exit_code
+    command = [str(python), *PROGRAMS[asked.command], *asked.arguments]
     sys.stdout.flush()
     if os.name != "nt":  # on Windows the shell would not wait for the program
         os.execv(command[0], command)  # noqa: S606 - signals and exit codes are the program's own

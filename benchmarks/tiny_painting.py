@@ -15,7 +15,7 @@ from prep import vae
 from tinyworld.draw import draw
 from tinyworld.words import attribute_tags, attribute_values, caption, look_tags
 from tinyworld.world import MASCOT, Scene, random_scene
-from train import sample, sampler
+from train import applied, sampler
 from train.families.sd15 import FAMILY
 from train.prompts import Prompt
 
@@ -144,8 +144,7 @@ def lora_figures(
     scenes = _scenes(count, unseen=False)
     plain = prompts_of([caption(scene) for scene in scenes], [scene.size for scene in scenes])
     before = {"called": painted(base, coder, called), "plain": painted(base, coder, plain)}
-    sample.add(lora, base, FAMILY)
-    sample.set_strength(base, lora, FAMILY, 1.0)
+    applied.set_strength(base, applied.add(lora, base, FAMILY), 1.0)
     found = []
     after = {
         "called": painted(base, coder, called),

@@ -2,32 +2,32 @@
 
 import os
 import shlex
-import sys
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from prep import orders
-from prep.chain import link_of
+from prep import orders, training
 from prep.command import run_child
 from prep.config import Pipeline
 from prep.console import Console
-from prep.engine import again, explain, fanout
-from prep.engine.ledger_file import opened, snapshot
+from prep.engine import again, explain
+from prep.engine.ledger_file import opened
 from prep.engine.leg import Context, Leg, Order, asked_names, open_leg
 from prep.engine.lock import held
+from prep.engine.look import looking_at
 from prep.engine.preview import Coming, coming_of, previewed
 from prep.engine.report import Report
 from prep.engine.run import carry_out, remember
-from prep.engine.world import INHERITED, Known
+from prep.engine.world import INHERITED
 from prep.errors import ConfigError, nearest
 from prep.files import write
-from prep.stage import Shape, Stage
+from prep.stage import Stage
+from prep.yamlfile import quoted
 
 _STOPPERS = (3, 4)
+_SHOWN = 20
 
 
 def run_one(order: Order, context: Context) -> int:
@@ -36,12 +36,19 @@ def run_one(order: Order, context: Context) -> int:
 
 
 def run_pipeline(pipeline: Pipeline, context: Context, speech: Sequence[str]) -> int:
-    """Carry a whole pipeline out, training last; return the worst exit code (3 wins over 4)."""
+    """Carry a whole pipeline out, training last; return the worst exit code (3 wins over 4).
+
+    Raises:
+        ConfigError: The `train:` section has mistakes; then no stage has run.
+    """
+    if pipeline.train is not None:
+        training.check(pipeline)
+    context = replace(context, names_meta="`meta:` in pipelines.yaml")
     codes = [run_one(order, context) for order in orders.of_pipeline(pipeline)]
     worst = next((code for code in _STOPPERS if code in codes), 0)
     if pipeline.train is None:
         return worst
-    return run_child([*_training(pipeline), *speech]) or worst
+    return run_child([*training.command(pipeline), *speech]) or worst
 
 
 def plan_one(order: Order, context: Context) -> int:
@@ -62,7 +69,7 @@ def plan_pipeline(pipeline: Pipeline, context: Context) -> int:
         waits = order.asked[-1].command if busy else waits
     if pipeline.train is not None:
         after = f"waits for {waits}" if waits else "runs next; says at once if it is done"
-        words = _training(pipeline)[4:]
+        words = training.command(pipeline)[4:]
         near = [os.path.relpath(word) if Path(word).is_absolute() else word for word in words]
         typed = shlex.join(["train", *near])
         context.console.say(f"{'train':<12}  {pipeline.train['method']}: {after}", f"  {typed}")
@@ -72,7 +79,7 @@ def plan_pipeline(pipeline: Pipeline, context: Context) -> int:
 def _plan(order: Order, context: Context, coming: Coming) -> tuple[Coming, bool]:
     """Print the plan of one order; return what it changes for the next, and whether it is busy."""
     context.console.say(f"{os.path.relpath(order.place.root)}:")
-    with _read_only(order, context) as leg:
+    with looking_at(order, context) as leg:
         rows = previewed(leg, coming)
         for row in rows:
             context.console.say(f"  {row.line()}", **row.facts())
@@ -101,43 +108,17 @@ def why(
     for order in asked:
         if coming.made and not _pictures_in(order):
             break
-        with _read_only(order, context) as leg:
+        with looking_at(order, context) as leg:
             known |= explain.knows(leg)
             rows = previewed(leg, coming)
             if key in explain.knows(leg):
                 told = explain.of_rows(leg, rows, key, coming) if rows else ()
-                lines += [*explain.said(leg, key), *(told or explain.of_results(leg, key))]
+                lines += [*explain.said(leg, key), *explain.noticed(leg, key)]
+                lines += [*(told or explain.of_results(leg, key)), *explain.words(leg, key)]
             coming = coming_of(leg, rows) if order.source else Coming()
     if key not in known:
         raise ConfigError(f"`{folder}` has no picture `{key}`", nearest(key, known))
     context.console.say(key, *(f"  {line}" for line in lines))
-    return 0
-
-
-def status(folder: Path, place: Any, context: Context) -> int:
-    """Print counts from the ledger and the disk."""
-    with _read_only(Order(place, ()), context) as leg:
-        world, console = leg.world, context.console
-        counts: dict[str, Any] = {"pictures": len(world.digests) + len(world.faulty)}
-        counts["cannot be used"] = len(world.faulty)
-        counts["without a sidecar of their own"] = len(world.clashing)
-        counts["dropped by you"] = len(world.dropped)
-        counts["gone since the last run"] = len(world.gone)
-        counts["edited by you"] = len(
-            {k for (k, _), e in world.edits.items() if e.source != INHERITED}
-        )
-        counts["conflicts"] = len(world.conflicts)
-        console.say(os.path.relpath(folder), **counts)
-        for name, count in counts.items():
-            if count or name == "pictures":
-                console.say(f"  {name}: {count}")
-        for name in leg.ledger.stages():
-            shape = context.stages[name].shape if name in context.stages else None
-            of_samples = shape in (Shape.MAP, Shape.DECISION, Shape.SIDECAR)
-            rows = leg.values.made(name).items()
-            states = [row.state for key, row in rows if key in world.digests or not of_samples]
-            bad = ", ".join(f"{states.count(s)} {s}" for s in ("rejected", "failed") if s in states)
-            console.say(f"  {name}: {states.count('made')} made" + (f", {bad}" if bad else ""))
     return 0
 
 
@@ -207,7 +188,8 @@ def init(folder: Path, preset: str, target: Path, console: Console) -> int:
         raise ConfigError(f"`{target}` is there already", "edit it, or move it away")
     text = (found / f"{preset}.yaml").read_text(encoding="utf-8")
     shown = Path(os.path.relpath(folder)).as_posix()
-    write(target, text.replace("FOLDER", shown if shown.startswith(".") else f"./{shown}").encode())
+    near = shown if shown.startswith(".") else f"./{shown}"
+    write(target, text.replace("FOLDER", quoted(near)).encode())
     console.say(f"wrote `{target}`; look at it, then type `prep plan` and `prep run`")
     return 0
 
@@ -227,39 +209,9 @@ def review_import(sheet: Path, place: Any, context: Context, side: Any = "") -> 
     return take_over(sheet, place, context, side)
 
 
-@contextmanager
-def _read_only(order: Order, context: Context) -> Iterator[Leg]:
-    """Open a leg from a snapshot of the ledger: no lock, no change."""
-    context = replace(context, looking=True)
-    ledger = snapshot(order.place.state)
-    try:
-        leg = fanout.open_source if order.source else open_leg
-        opened = leg(order, context, ledger)
-        opened.world.known = Known({}, {}, {})  # only a run compares with it
-        yield opened
-    finally:
-        ledger.close()
-
-
 def _told(order: Order, report: Report, console: Console) -> int:
     console.say(*report.lines(os.path.relpath(order.place.root)), **report.facts())
     if not console.level and not console.json:
         for line in report.wrong():
             console.wrong(line)
     return report.exit_code()
-
-
-def _training(pipeline: Pipeline) -> list[str]:
-    """Return the command line of the training step."""
-    options = dict(pipeline.train or {})
-    method = str(options.pop("method"))
-    meta = os.fspath(link_of(pipeline.meta, "meta_lat"))
-    # -P: a folder or file named `train` where the person stands is not the program.
-    words = [sys.executable, "-P", "-m", "train", method, meta]
-    for name, value in options.items():
-        flag = f"--{name.replace('_', '-')}"
-        if isinstance(value, bool):
-            words.append(flag if value else f"--no-{flag[2:]}")
-        else:
-            words += [flag, str(value)]
-    return words

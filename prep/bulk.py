@@ -18,13 +18,14 @@ from prep.changes import Change, between, unmet
 from prep.config import Pipeline
 from prep.edit_targets import FolderTarget, Target, meta_target
 from prep.engine import operations
-from prep.engine.ledger_file import opened, snapshot
+from prep.engine.ledger_file import looked_at, opened
 from prep.engine.leg import Context, Leg, Order, open_leg
 from prep.engine.lock import held
 from prep.engine.operation import Operation, TextFile
 from prep.engine.run import remember
 from prep.engine.world import Place
 from prep.errors import DatasetError, UsageError
+from prep.files import content
 from prep.filters import Filter
 from prep.picture import Picture
 from prep.rules import Rule, changed, reads
@@ -179,8 +180,7 @@ def _target(request: Request, pipeline: Pipeline | None) -> Target:
     escape = bool(values.get("escape"))
     if request.target.is_dir() or not request.target.suffix.startswith(".json"):
         place = orders.known_place(request.target, request.state, pipeline)
-        edits = [s for s in pipeline.steps if s.command.name == "edit"] if pipeline else []
-        text = str(edits[0].values.get("text", "tags")) if edits and not request.save else "tags"
+        text = "tags" if request.save or pipeline is None else orders.text_of(pipeline)
         return FolderTarget(place, tagger, escape, text)
     target = meta_target(request.target, request.state, pipeline, tagger)
     return FolderTarget(target.place, tagger, escape) if request.save else target
@@ -197,11 +197,8 @@ def _leg(order: Order, context: Context, wet: bool) -> Iterator[Leg]:
             with ledger.batch():
                 leg.digests.record()
         return
-    ledger = snapshot(order.place.state)
-    try:
+    with looked_at(order.place.state) as ledger:
         yield open_leg(order, replace(context, looking=True), ledger)
-    finally:
-        ledger.close()
 
 
 def _needs(request: Request, pipeline: Pipeline | None) -> frozenset[str]:
@@ -209,7 +206,7 @@ def _needs(request: Request, pipeline: Pipeline | None) -> frozenset[str]:
     found = request.where.needs() if request.where else frozenset[str]()
     if request.save:
         path = _rules_path(request, pipeline)
-        found |= reads(rules_file.parse(tags.decoded(path.read_bytes()), path.name))
+        found |= reads(rules_file.parse(tags.decoded(content(path)), path.name))
     return found
 
 
@@ -253,7 +250,7 @@ def _saved(
     path: Path,
 ) -> None:
     """Append the rule to the rules file, and tell what it changes behind the rules before it."""
-    data = path.read_bytes()
+    data = content(path)
     shown = os.path.relpath(path)
     before = rules_file.parse(tags.decoded(data), path.name)
     rules = [replace(rule, where=request.where) for rule in (request.rule,) if rule]

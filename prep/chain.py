@@ -1,13 +1,24 @@
 """The chain of dataset files X.json, X_bucket.json, X_lat.json: names, and what each adds. Pure."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from prep.dataset import PERSONS, Concept, Dataset, Sample, parse
+from prep import keys
+from prep.account import account, field_of
+from prep.dataset import PERSONS, Concept, Dataset, Sample, dump, parse
+from prep.stage import Page
+from prep.wording import FIELDS
 
 LINKS = ("", "_bucket", "_lat")
+
+
+def fault_of_head(path: Path) -> str:
+    """Return why a path cannot be that of a dataset file, as `holds a backslash`; "" if it can."""
+    if path.suffix not in (".json", ".jsonl"):
+        return "does not end in .json or .jsonl"
+    return keys.fault_of_new(path.name)
 
 
 def head_of(path: Path) -> Path:
@@ -36,10 +47,42 @@ def edited(sample: Sample, row: Mapping[str, Any]) -> Sample:
         sample: The machine's.
         row: `meta.<field>` -> the person's value or None, for each of PERSONS.
     """
-    theirs = {name: row[f"meta.{name}"] for name in PERSONS if row[f"meta.{name}"] is not None}
+    theirs = {name: row[f"meta.{name}"] for name in edited_fields(row)}
     if "tags" in theirs:
         theirs["tags"] = tuple(theirs["tags"])
     return replace(sample, **theirs)
+
+
+def owned(sample: Sample, words: Iterable[str]) -> Sample:
+    """Return a sample that says what a person's edit of a dataset file means for its account.
+
+    Words that they wrote there and that do not train are theirs; where they wrote tags or caption
+    anew, nothing of it was taken away.
+
+    Args:
+        sample: After the edit.
+        words: Which of its fields they wrote.
+    """
+    own = [name for name in FIELDS["both"] if name in words]
+    idle = {name for name in own if name not in FIELDS[sample.text]}
+    unused = {step: v for step, v in sample.unused.items() if field_of(step) not in own}
+    yours = tuple(name for name in FIELDS["both"] if name in idle.union(sample.yours))
+    return replace(sample, yours=yours, unused=unused)
+
+
+def edited_fields(row: Mapping[str, Any]) -> list[str]:
+    """Return which fields of a sample a person wrote in a dataset file."""
+    return [name for name in PERSONS if row[f"meta.{name}"] is not None]
+
+
+def page(made: Dataset, name: str) -> Page:
+    """Return a dataset file that continues another one, with what it has to tell.
+
+    Args:
+        made: The dataset.
+        name: The file's name.
+    """
+    return Page(dump(made, name), rejected=made.left_out, account=account(made))
 
 
 def continued(
@@ -58,7 +101,7 @@ def continued(
     """
     before = parse(facts["previous"].decode("utf-8-sig"), facts["file"])
     samples = {
-        key: change(edited(sample, row), row)
+        key: change(owned(edited(sample, row), edited_fields(row)), row)
         for key, sample in before.samples.items()
         if (row := rows.get(key)) is not None
     }

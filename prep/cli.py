@@ -1,27 +1,22 @@
 """The `prep` command: words of a person in, one call, one report out. No logic."""
 
 import inspect
-import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from prep import edit_options, options
+from prep import command_line, edit_options, options
 from prep.command import run_app
 from prep.commands import Command, all_commands
-from prep.console import Console
 from prep.errors import UsageError
 from prep.options import In, Jobs, Json, Missing, Name, Pipelines, Quiet, State, Verbose
 from prep.stages import all_stages
 
 # What a subcommand needs is imported when it runs: `prep --help` is there at once.
 if TYPE_CHECKING:
-    from prep.config import Pipeline
-    from prep.engine.leg import Context, Order
-
-_FILE = Path("pipelines.yaml")
+    from prep.engine.leg import Order
 
 
 def prep() -> None:
@@ -44,9 +39,9 @@ def run(
     """Run a pipeline of pipelines.yaml, training included: only what changed."""
     from prep import answers
 
-    context = _context(_console(quiet, verbose, json), jobs, accept_missing)
+    context = command_line.context(command_line.console(quiet, verbose, json), jobs, accept_missing)
     return answers.run_pipeline(
-        _pipeline(name, pipelines), context, ["-q"] * quiet + ["--json"] * json
+        command_line.pipeline(name, pipelines), context, ["-q"] * quiet + ["--json"] * json
     )
 
 
@@ -59,8 +54,8 @@ def plan(
     """Show what `prep run` would do, and why; change nothing."""
     from prep import answers
 
-    context = _context(_console(False, False, json), 1, accept_missing)
-    return answers.plan_pipeline(_pipeline(name, pipelines), context)
+    context = command_line.context(command_line.console(False, False, json), 1, accept_missing)
+    return answers.plan_pipeline(command_line.pipeline(name, pipelines), context)
 
 
 def why(
@@ -72,19 +67,25 @@ def why(
     """Say what is known of one picture: why each stage ran or is stale, whose words hold."""
     from prep import answers
 
-    found = _dataset(folder, pipelines)
-    return answers.why(found[0], key, _given_state(found, state), _context(_console()), found[1])
+    found = command_line.dataset(folder, pipelines)
+    return answers.why(
+        found[0],
+        key,
+        command_line.place(found, state),
+        command_line.context(command_line.console()),
+        found[1],
+    )
 
 
 def status(
     folder: In = None, state: State = None, pipelines: Pipelines = None, json: Json = False
 ) -> int:
     """Count pictures, results, edits and what is wrong; change nothing."""
-    from prep import answers
+    from prep import status
 
-    found = _dataset(folder, pipelines)
-    console = _console(False, False, json)
-    return answers.status(found[0], _given_state(found, state), _context(console))
+    found = command_line.dataset(folder, pipelines)
+    console = command_line.console(False, False, json)
+    return status.status(found[0], command_line.place(found, state), command_line.context(console))
 
 
 def reset(
@@ -96,16 +97,23 @@ def reset(
     """Give a picture's edited fields back to the machine, and forget what failed for it."""
     from prep import answers
 
-    found = _dataset(folder, pipelines)
-    return answers.reset(found[0], key, _given_state(found, state), _context(_console()))
+    found = command_line.dataset(folder, pipelines)
+    return answers.reset(
+        found[0],
+        key,
+        command_line.place(found, state),
+        command_line.context(command_line.console()),
+    )
 
 
 def undo(folder: In = None, state: State = None, pipelines: Pipelines = None) -> int:
     """Take the last edit of `prep edit` back, then the one before it; files are as they were."""
     from prep import answers
 
-    found = _dataset(folder, pipelines)
-    return answers.undo(_given_state(found, state), _context(_console()))
+    found = command_line.dataset(folder, pipelines)
+    return answers.undo(
+        command_line.place(found, state), command_line.context(command_line.console())
+    )
 
 
 def init(
@@ -117,7 +125,7 @@ def init(
     """Write a pipelines.yaml for a folder of pictures."""
     from prep import answers
 
-    return answers.init(folder, preset, _FILE, _console())
+    return answers.init(folder, preset, command_line.FILE, command_line.console())
 
 
 def tags(
@@ -137,15 +145,35 @@ def tags(
     from prep import tag_report
 
     wish = tag_report.Wish(pairs, beside, lint, top, vocabulary, base)
-    context = _context(_console(False, False, json))
-    return tag_report.tell(source, wish, context, _naming(source, pipelines), state)
+    context = command_line.context(command_line.console(False, False, json))
+    return tag_report.tell(
+        source, wish, context, command_line.pipeline_of(source, pipelines), state
+    )
 
 
 def stages() -> int:
     """List the stages: what each reads and writes."""
     from prep import answers
 
-    return answers.stages(all_stages(), _console())
+    return answers.stages(all_stages(), command_line.console())
+
+
+def doctor(
+    folder: In = None,
+    *,
+    state: State = None,
+    pipelines: Pipelines = None,
+    fix: Annotated[
+        bool, typer.Option("--fix", help="mend what can be mended without a person")
+    ] = False,
+    json: Json = False,
+) -> int:
+    """Show one page about this installation and these folders, for a report of a fault."""
+    from prep.doctor import page
+
+    context = command_line.context(command_line.console(False, False, json))
+    subjects = page.Subjects(folder, state, pipelines)
+    return page.show(subjects, context.models, context.console, fix)
 
 
 def review_import(
@@ -174,11 +202,14 @@ def review_import(
     if ours and theirs:
         raise UsageError("`--ours` and `--theirs` contradict each other", "choose one")
 
-    found = _dataset(folder or (sheet and orders.folder_of_sheet(sheet, state)), pipelines)
-    file = found[0] / "tags.csv" if sheet is None or sheet.is_dir() else sheet
-    context = _context(_console(False, False, json))
+    found = command_line.dataset(
+        folder or (sheet and orders.folder_of_sheet(sheet, state)), pipelines
+    )
+    place = command_line.place(found, state)
+    file = place.sheet("tags.csv") if sheet is None or sheet.is_dir() else sheet
+    context = command_line.context(command_line.console(False, False, json))
     side = "ours" if ours else "theirs" if theirs else ""
-    return answers.review_import(file, _given_state(found, state), context, side)
+    return answers.review_import(file, place, context, side)
 
 
 def built_app() -> typer.Typer:
@@ -187,7 +218,7 @@ def built_app() -> typer.Typer:
     app = typer.Typer(pretty_exceptions_enable=False, **plain)
     review = typer.Typer(help="Take the tags out as a sheet, and back in.", **plain)
     app.callback()(prep)
-    for body in (init, run, plan, status, why, reset, undo, tags, stages):
+    for body in (init, run, plan, status, why, reset, undo, tags, stages, doctor):
         app.command(short_help=options.short(body.__doc__ or ""))(body)
     for command in all_commands(all_stages().values()).values():
         group, _, name = command.name.rpartition(" ")
@@ -204,12 +235,12 @@ def _body(command: Command) -> Callable[..., int]:
     def body(**given: Any) -> int:
         from prep import answers
 
-        console = _console(given.pop("quiet"), given.pop("verbose"), given.pop("json"))
-        context = _context(console, given.pop("jobs"), given.pop("accept_missing"))
+        console = command_line.console(given.pop("quiet"), given.pop("verbose"), given.pop("json"))
+        context = command_line.context(console, given.pop("jobs"), given.pop("accept_missing"))
         dry, file = given.pop("dry_run"), given.pop("pipelines")
         if command.writes_meta() and (asked := edit_options.taken(given)):
             request = edit_options.request(given, asked, dry, file)
-            return answers.edit(request, context, _naming(request.target, file))
+            return answers.edit(request, context, command_line.pipeline_of(request.target, file))
         order = _order(command, given, file)
         return answers.plan_one(order, context) if dry else answers.run_one(order, context)
 
@@ -227,65 +258,12 @@ def _order(command: Command, given: dict[str, Any], file: Path | None) -> "Order
     state, out = given.pop("state"), given.pop("out", None)
     values = {name: value for name, value in given.items() if value is not None}
     told = orders.Given(values, state, out)
-    pipeline = _naming(places[0], file)
+    pipeline = command_line.pipeline_of(places[0], file)
     if command.fans_out():
         return orders.of_fan_out(command, (places[0], places[1]), told, pipeline)
     if command.reads_meta():
         return orders.of_meta(command, places[0], told, pipeline)
     return orders.of_folder(command, places[0], told, pipeline)
-
-
-def _console(quiet: bool = False, verbose: bool = False, json: bool = False) -> Console:
-    return Console(level=0 if quiet else 2 if verbose else 1, json=json)
-
-
-def _context(console: Console, jobs: int = 2, accept_missing: bool = False) -> "Context":
-    from prep.engine.leg import Context
-    from prep.models import Models, user_home
-
-    offline = os.environ.get("HF_HUB_OFFLINE", "") not in ("", "0")
-    models = Models(user_home(os.environ), offline, key=os.environ.get("PREP_API_KEY", ""))
-    return Context(all_stages(), models, console, jobs, accept_missing)
-
-
-def _pipeline(name: str | None, file: Path | None) -> "Pipeline":
-    from prep.config import chosen, read_pipelines
-
-    return chosen(read_pipelines(file or _FILE, all_commands(all_stages().values())), name)
-
-
-def _naming(path: Path, file: Path | None) -> "Pipeline | None":
-    """Return the pipeline that names a folder or dataset file; None where none does."""
-    from prep.config import read_pipelines
-
-    if file is None and not _FILE.exists():
-        return None
-    found = read_pipelines(file or _FILE, all_commands(all_stages().values()))
-    wanted = path.resolve()
-    for pipeline in found.values():
-        if wanted in [folder.resolve() for folder in pipeline.folders()]:
-            return pipeline
-        if (
-            path.suffix
-            and wanted.stem.startswith(pipeline.meta.stem)
-            and (wanted.parent == pipeline.meta.resolve().parent)
-        ):
-            return pipeline
-    return None
-
-
-def _dataset(folder: Path | None, file: Path | None) -> "tuple[Path, Pipeline | None]":
-    """Return the folder that the last stages read: `--in`, else that of the only pipeline."""
-    if folder is not None:
-        return folder, _naming(folder, file)
-    pipeline = _pipeline(None, file)
-    return pipeline.folders()[-1], pipeline
-
-
-def _given_state(found: "tuple[Path, Pipeline | None]", state: Path | None) -> Any:
-    from prep import orders
-
-    return orders.known_place(found[0], state, found[1])
 
 
 def main(args: list[str] | None = None) -> None:

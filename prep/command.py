@@ -11,9 +11,10 @@ import sys
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from prep import console
+from prep import console, keys
 from prep.errors import UsageError, UserError, nearest
 
 if TYPE_CHECKING:
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
 
 INTERRUPTED = 130
 TERMINATED = 143
-_LONG = 255  # bytes of a name on the file systems that people have
 _STOPPED = "stopped; run the same command to go on"
 
 
@@ -45,6 +45,7 @@ def run_app(app: "typer.Typer", args: Sequence[str] | None, prog: str) -> None:
     code: object = 0
     try:
         with _terminable():
+            _check_place(sys.argv[1:] if args is None else args)
             code = app(args=args, prog_name=prog, standalone_mode=False)
     except UserError as error:
         console.show_error(error, sys.stderr)
@@ -61,6 +62,28 @@ def run_app(app: "typer.Typer", args: Sequence[str] | None, prog: str) -> None:
     if code == INTERRUPTED:  # Typer turns Ctrl-C into this code
         console.Console(err=sys.stderr).note(_STOPPED)
     raise SystemExit(code if isinstance(code, int) else 0)
+
+
+def _check_place(words: Sequence[str]) -> None:
+    """Refuse folders whose names no file of ours can hold, before anything is done in them.
+
+    Raises:
+        UserError: The folder that the person stands in, or a word that they typed, is not UTF-8.
+    """
+    if not words or "--help" in words:
+        return
+    try:
+        here = str(Path.cwd())
+    except FileNotFoundError:
+        raise UserError("the folder you stand in is gone", "go to another one: `cd`") from None
+    if not keys.is_text(here):
+        raise UserError(
+            f"the folder you stand in, `{keys.shown(here)}`, has a name that is not valid UTF-8",
+            "rename it, or the folder above it, then run the same command again",
+        )
+    for word in words:
+        if not keys.is_text(word):
+            raise UserError(f"`{keys.shown(word)}` is not valid UTF-8", "rename the file or folder")
 
 
 def run_child(command: Sequence[str]) -> int:
@@ -116,7 +139,7 @@ def _show_refusal(error: "TyperException", prog: str) -> int:
 def _too_long(path: str) -> UserError:
     """Return the error for a path that no disk takes, whoever was the first to look for it."""
     longest = max(path.split("/"), key=len)
-    name = longest if len(longest.encode()) > _LONG else path
+    name = longest if keys.too_long(longest) else path
     return UserError(
         f"the name `{name[:40]}...` has {len(name)} characters, more than a disk takes",
         "look for a word that ran into the next one",

@@ -6,9 +6,11 @@ from dataclasses import Field, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from prep import commands, tags, yamlfile
+from prep import commands, yamlfile
+from prep.chain import fault_of_head
 from prep.commands import Command
-from prep.errors import ConfigError, nearest, no_such
+from prep.errors import ConfigError, UserError, nearest, no_such
+from prep.named_files import file_text, path_of, resolved, text_of
 from prep.yamlfile import Node
 
 _KEYS = ("images", "meta", "state", "sidecars", "stages", "train")
@@ -47,6 +49,7 @@ class Pipeline:
         state: prep's folder for `images`; None for `.prep` inside.
         sidecars: Suffix of a text file beside a picture -> the field it holds.
         train: Options of the training step; None without one.
+        file: The file it stands in; `lines` has the line of each option of the training step.
     """
 
     name: str
@@ -56,6 +59,8 @@ class Pipeline:
     state: Path | None = None
     sidecars: Mapping[str, str] = field(default_factory=lambda: dict(_SIDECARS["tags"]))
     train: Mapping[str, Any] | None = None
+    file: str = field(default="", compare=False)
+    lines: Mapping[str, int] = field(default_factory=dict, compare=False)
 
     def folders(self) -> list[Path]:
         """Return every folder that it reads or writes, in order."""
@@ -69,17 +74,9 @@ def read_pipelines(path: Path, known: Mapping[str, Command]) -> dict[str, Pipeli
         ConfigError: There is no such file, or it has mistakes: all of them are told.
     """
     shown = os.path.relpath(path)
-    try:
-        text = tags.decoded(path.read_bytes())
-    except OSError:
-        raise ConfigError(
-            f"there is no `{shown}`",
-            "write one with `prep init FOLDER`, or name it: `--pipelines FILE`",
-        ) from None
-    except tags.TextError as error:
-        raise ConfigError(f"`{shown}` cannot be read: {error}", "save it as UTF-8") from None
+    text = text_of(path, shown, "write one with `prep init FOLDER`, or name it: `--pipelines FILE`")
     top = yamlfile.read(text, shown)
-    reader = _Reader(path.absolute().parent, known)
+    reader = _Reader(path.absolute().parent, known, shown)
     found = reader.file(top)
     if reader.wrong:
         told = [
@@ -102,48 +99,11 @@ def chosen(pipelines: Mapping[str, Pipeline], name: str | None) -> Pipeline:
     return pipelines[name]
 
 
-def resolved(value: str, folder: Path) -> str:
-    """Return a value that may be a path: absolute where it is one, else as it was written."""
-    if not value or value == "tiny":
-        return value
-    path = _path_of(value, folder)
-    return path.as_posix() if path.exists() else value
-
-
-def _path_of(value: str, folder: Path) -> Path:
-    try:
-        path = folder / Path(value).expanduser()
-        path.exists()
-    except (OSError, RuntimeError) as error:  # too long; the home of somebody unknown
-        why = getattr(error, "strerror", None) or "nobody here has that name"
-        raise ConfigError(f"`{value}` is no path: {why}", "look at how it is spelt") from None
-    return path
-
-
-def file_text(value: str, folder: Path) -> str:
-    """Return the text of the file that a param names; empty for no file.
-
-    Raises:
-        ConfigError: It is not there, or is not text.
-    """
-    if not value:
-        return ""
-    path = _path_of(value, folder)
-    try:
-        return tags.decoded(path.read_bytes())
-    except OSError:
-        raise ConfigError(
-            f"there is no file `{value}`", "write it, or leave the param out"
-        ) from None
-    except tags.TextError as error:
-        raise ConfigError(f"`{value}` cannot be read: {error}", "save it as UTF-8") from None
-
-
 class _Reader:
     """Collects the mistakes of one file while it is read."""
 
-    def __init__(self, folder: Path, known: Mapping[str, Command]) -> None:
-        self.folder, self.known = folder, known
+    def __init__(self, folder: Path, known: Mapping[str, Command], name: str) -> None:
+        self.folder, self.known, self.name = folder, known, name
         self.wrong: _Mistakes = []
 
     def file(self, top: Node) -> dict[str, Pipeline]:
@@ -169,7 +129,6 @@ class _Reader:
             self.wrong.append(
                 (keys["sidecars"].line, f"`sidecars` is `{sidecars}`", "write tags or caption")
             )
-        train = keys.get("train")
         return Pipeline(
             name=name,
             images=self._path(keys.get("images"), "images", "."),
@@ -177,7 +136,9 @@ class _Reader:
             steps=tuple(self._steps(keys["stages"])) if "stages" in keys else (),
             state=self._path(keys["state"], "state", "") if "state" in keys else None,
             sidecars=_SIDECARS.get(sidecars, _SIDECARS["tags"]),
-            train=self._train(train) if train is not None else None,
+            train=self._train(keys["train"]) if "train" in keys else None,
+            file=self.name,
+            lines=yamlfile.lines(keys["train"]) if "train" in keys else {},
         )
 
     def _steps(self, node: Node) -> list[Asked]:
@@ -220,13 +181,8 @@ class _Reader:
             )
         to = items.get("to") if command.fans_out() else None
         if command.fans_out() and to is None:
-            self.wrong.append(
-                (
-                    node.line,
-                    f"`{command.name}` writes pictures and names no folder",
-                    "add `to: ./images`",
-                )
-            )
+            what = f"`{command.name}` writes pictures and names no folder"
+            self.wrong.append((node.line, what, "add `to: ./images`"))
         params, values = command.params(), {}
         for name, child in items.items():
             if name == "to" and command.fans_out():
@@ -259,7 +215,7 @@ class _Reader:
         if item.metadata["file"]:
             try:
                 return file_text(value, self.folder)
-            except ConfigError as error:
+            except UserError as error:
                 self.wrong.append((node.line, str(error), error.hint))
                 return ""
         return value
@@ -269,8 +225,9 @@ class _Reader:
         if not isinstance(values, dict) or "method" not in values:
             self.wrong.append((node.line, "`train` names no method", "add `method: lora`"))
             return {}
-        if "base" in values:
-            values["base"] = resolved(str(values["base"]), self.folder)
+        for name in ("base", "prompts", "resume"):
+            if name in values:
+                values[name] = resolved(str(values[name]), self.folder)
         values.setdefault("out", "runs")
         values["out"] = (self.folder / str(values["out"])).as_posix()
         return values
@@ -292,4 +249,13 @@ class _Reader:
 
     def _path(self, node: Node | None, name: str, default: str) -> Path:
         text = self._text(node, name) if node is not None else default
-        return Path(os.path.normpath(self.folder / Path(text).expanduser()))
+        line = node.line if node is not None else 0
+        try:
+            path = Path(os.path.normpath(path_of(text, self.folder)))
+        except ConfigError as error:
+            self.wrong.append((line, str(error), error.hint))
+            return self.folder
+        if name == "meta" and (fault := fault_of_head(path)):
+            what = f"`meta` is `{text}`, which {fault}"
+            self.wrong.append((line, what, "give a name like `meta.json`"))
+        return path

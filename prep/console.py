@@ -134,7 +134,10 @@ def show_error(error: UserError, err: TextIO) -> None:
 
     Paths in backticks below the folder that a person stands in are shown relative to it.
     """
-    here = f"`{Path.cwd()}{os.sep}"
+    try:
+        here = f"`{Path.cwd()}{os.sep}"
+    except FileNotFoundError:  # it was removed, so that nothing lies below it
+        here = "`\0"
     for message, hint in ((str(error), error.hint), *error.others):
         for label, text in (("error", message), ("hint", hint)):
             if text:

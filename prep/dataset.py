@@ -5,19 +5,31 @@ a sample's key is relative to `root`, its `latents` to `state`. Sizes are (width
 """
 
 import json
-import re
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from prep import files
+from prep import files, schema
 from prep.errors import DatasetError
+from prep.misfit import Misfit
+from prep.schema import limits
+from prep.wording import Wording, wording
 
 FORMAT = "prep-dataset"
 VERSION = 1
 TEXTS = ("tags", "caption", "both")
 SPLITS = ("train", "validation")
+MOST_REPEATS = 1000
+MOST_WEIGHT = 1000.0
+_MOST_PX = 1 << 20  # no picture that is read has a longer side
+_SIZE = limits(least=1, most=_MOST_PX)
+_BOX = limits(least=0, most=_MOST_PX, form="box")
+
+# Mappings of a dataset file -> how an entry of each is called, before its name.
+_ENTRIES = {"samples": "", "concepts": "the concept ", "left_out": "the left out "}
+# What is told of a sample's words only where there is something to tell.
+_ACCOUNT = ("yours", "unused")
 
 # What a person may change in a meta file; every other field of a sample is the machine's.
 PERSONS = ("tags", "caption", "text", "weight", "concept", "split")
@@ -28,13 +40,13 @@ class Concept:
     """What the pictures of one concept have in common.
 
     Attributes:
-        repeats: How often each picture is seen in an epoch.
-        trigger: The word that calls the concept; kept first among the tags.
+        repeats: How often each picture is seen in an epoch, 0 to 1000.
+        trigger: The word that calls the concept; in front of whatever trains.
         class_prompt: What it is an instance of (`dog`).
         regularisation: Pictures of the class, not of the subject.
     """
 
-    repeats: int = 1
+    repeats: int = field(default=1, metadata=limits(least=0, most=MOST_REPEATS))
     trigger: str = ""
     class_prompt: str = ""
     regularisation: bool = False
@@ -52,10 +64,10 @@ class Vae:
     """
 
     name: str
-    digest: str
-    scaling_factor: float
-    shift_factor: float
-    channels: int
+    digest: str = field(metadata=limits(form="hex"))
+    scaling_factor: float = field(metadata=limits(above=0, most=1e6))
+    shift_factor: float = field(metadata=limits(least=-1e6, most=1e6))
+    channels: int = field(metadata=limits(least=1, most=1024))
 
 
 @dataclass(frozen=True)
@@ -71,30 +83,37 @@ class Sample:
         size: (width, height) px after the resize that precedes the crop.
         crop: (left, top, right, bottom) px of the bucket within the resized picture.
         bucket: (width, height) px, what the latents depict.
+        weight: Multiplies its loss, 0 to 1000.
         latents: Path of the latents relative to the state folder.
         source: Lineage of a derived picture: source key, box and kind.
+        yours: Which of tags and caption a person wrote.
+        unused: Words of a person that a step took away -> see `prep.account.TAKEN` for the steps.
     """
 
-    digest: str
-    original_size: tuple[int, int]
+    digest: str = field(metadata=limits(form="hex"))
+    original_size: tuple[int, int] = field(metadata=_SIZE)
     tags: tuple[str, ...] = ()
     caption: str = ""
-    text: str = "tags"
+    text: str = field(default="tags", metadata=limits(choices=TEXTS))
     concept: str = ""
-    split: str = "train"
-    weight: float = 1.0
+    split: str = field(default="train", metadata=limits(choices=SPLITS))
+    weight: float = field(default=1.0, metadata=limits(least=0, most=MOST_WEIGHT))
     flip: bool = False
-    size: tuple[int, int] | None = None
-    crop: tuple[int, int, int, int] | None = None
-    bucket: tuple[int, int] | None = None
-    latents: str | None = None
+    size: tuple[int, int] | None = field(default=None, metadata=_SIZE)
+    crop: tuple[int, int, int, int] | None = field(default=None, metadata=_BOX)
+    bucket: tuple[int, int] | None = field(default=None, metadata=_SIZE)
+    latents: str | None = field(default=None, metadata=limits(form="path"))
     source: Mapping[str, Any] | None = None
+    yours: tuple[str, ...] = ()
+    unused: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
-    def training_text(self) -> str:
-        """Return what the sample trains on: tags, caption, or tags, a comma and the caption."""
-        tags = ", ".join(self.tags)
-        chosen = {"tags": (tags,), "caption": (self.caption,), "both": (tags, self.caption)}
-        return ", ".join(part for part in chosen[self.text] if part)
+    def wording(self, trigger: str = "") -> Wording:
+        """Return what the sample trains on; `trigger` is that of its concept."""
+        return wording(self.tags, self.caption, self.text, trigger)
+
+    def training_text(self, trigger: str = "") -> str:
+        """Return the same as one text."""
+        return self.wording(trigger).text()
 
 
 @dataclass(frozen=True)
@@ -109,9 +128,9 @@ class Dataset:
         base: The base model that `train` takes unless told otherwise.
     """
 
-    root: str
-    samples: Mapping[str, Sample]
-    state: str | None = None
+    root: str = field(metadata=limits(form="folder"))
+    samples: Mapping[str, Sample] = field(metadata=limits(form="keys"))
+    state: str | None = field(default=None, metadata=limits(form="folder"))
     concepts: Mapping[str, Concept] = field(default_factory=lambda: {"": Concept()})
     made_by: Mapping[str, Any] = field(default_factory=dict)
     left_out: Mapping[str, str] = field(default_factory=dict)
@@ -121,6 +140,22 @@ class Dataset:
     def counts(self) -> dict[str, int]:
         """Return how many pictures there are, in the dataset and left out."""
         return {"samples": len(self.samples), "left_out": len(self.left_out)}
+
+    def trigger(self, sample: Sample) -> str:
+        """Return the word that calls a sample's concept; empty for none."""
+        concept = self.concepts.get(sample.concept)
+        return concept.trigger if concept else ""
+
+
+@dataclass(frozen=True)
+class _Counts:
+    samples: int = field(default=0, metadata=limits(least=0))
+    left_out: int = field(default=0, metadata=limits(least=0))
+
+
+@dataclass(frozen=True)
+class _Head:
+    counts: _Counts
 
 
 def dump(dataset: Dataset, name: str = "meta.json") -> bytes:
@@ -158,16 +193,16 @@ def load(path: Path) -> Dataset:
 
 def read_text(path: Path) -> str:
     """Return the text of a dataset file; raise DatasetError where there is none."""
+    if path.is_dir():
+        raise _not_ours(None, str(path))
     try:
-        return path.read_bytes().decode("utf-8-sig")
+        return files.content(path, files.MOST_TABLE).decode("utf-8-sig")
     except FileNotFoundError:
         raise DatasetError(
             f"there is no `{path}`", "make it with `prep edit FOLDER`, or run the whole pipeline"
         ) from None
-    except (IsADirectoryError, UnicodeDecodeError):
-        raise DatasetError(
-            f"`{path}` is not a dataset of prep", "make one with `prep edit FOLDER`"
-        ) from None
+    except UnicodeDecodeError:
+        raise _not_ours(None, str(path)) from None
     except OSError as error:
         raise DatasetError(
             f"`{path}` cannot be read: {error.strerror}", "is it a dataset file?"
@@ -175,89 +210,56 @@ def read_text(path: Path) -> str:
 
 
 def parse(text: str, name: str) -> Dataset:
-    """Return the dataset that `text` holds; `name` (with its suffix) is for messages."""
-    head: Any
-    if name.endswith(".jsonl"):
-        rows = [files.strict_json(row, name) for row in text.splitlines() if row.strip()]
-        head = rows[0] if rows and isinstance(rows[0], dict) else {}
-        head["samples"] = {row.pop("key", ""): row for row in rows[1:] if isinstance(row, dict)}
-    else:  # what does not even begin as ours is another kind of file, not a torn one
-        head = files.strict_json(text, name) if text.lstrip().startswith("{") else None
+    """Return the dataset that `text` holds; `name` (with its suffix) is for messages.
+
+    Raises:
+        DatasetError: It is no dataset; or, with the key and the field, anything in it is not as
+            the classes above declare it, or would be lost.
+    """
+    head = _lines(text, name) if name.endswith(".jsonl") else _whole(text, name)
     if not isinstance(head, dict) or head.get("format") != FORMAT:
         raise _not_ours(head, name)
-    if head.get("version") != VERSION:
+    version = head.get("version")
+    if isinstance(version, bool) or version != VERSION:
         raise DatasetError(
-            f"`{name}` has version {head.get('version')} of the dataset format, this is {VERSION}",
+            f"`{name}` has version {version} of the dataset format, this is {VERSION}",
             "update with `pip install -U prep-and-train`",
         )
-    try:
-        return _dataset(head, name)
-    except (TypeError, ValueError, AttributeError) as error:
-        raise DatasetError(
-            f"`{name}` has a field of the wrong shape: {error}", "write it as prep wrote it"
-        ) from None
+    return _dataset({word: head[word] for word in head if word not in ("format", "version")}, name)
+
+
+def _whole(text: str, name: str) -> Any:
+    """Return JSON; what does not even begin as ours is another kind of file, not a torn one."""
+    return files.strict_json(text, name) if text.lstrip().startswith("{") else None
+
+
+def _lines(text: str, name: str) -> Any:
+    """Return JSON lines as one object: the header, with the samples by key."""
+    rows = [files.strict_json(row, name) for row in text.split("\n") if row.strip()]
+    head = rows[0] if rows and isinstance(rows[0], dict) else {}
+    if head.get("format") != FORMAT:
+        return head
+    samples: dict[str, Any] = {}
+    for number, row in enumerate(rows[1:], 2):
+        key = row.pop("key", None) if isinstance(row, dict) else None
+        if not isinstance(key, str) or key in samples or "samples" in head:
+            raise DatasetError(
+                f"`{name}`: line {number} is not one sample with a `key` of its own",
+                "write it as prep wrote it",
+            )
+        samples[key] = row
+    return head | {"samples": samples}
 
 
 def _dataset(head: dict[str, Any], name: str) -> Dataset:
-    samples = {key: _sample(key, row, name) for key, row in dict(head.get("samples", {})).items()}
-    return Dataset(
-        root=str(head["root"]) if "root" in head else ".",
-        samples=samples,
-        state=head.get("state"),
-        concepts={key: Concept(**value) for key, value in head.get("concepts", {"": {}}).items()},
-        made_by=head.get("made_by", {}),
-        left_out=head.get("left_out", {}),
-        base=head.get("base"),
-        vae=Vae(**head["vae"]) if head.get("vae") else None,
-    )
-
-
-def _sample(key: str, row: Any, name: str) -> Sample:
-    """Return a checked sample; every mistake names the file, the key and the field."""
-    for path in (key, row.get("latents")):
-        if path is not None:
-            _check_path(path, name)
-    known = {item.name for item in fields(Sample)}
-    for word in row:
-        if word not in known:
-            raise DatasetError(f"`{name}`: `{key}` has an unknown field `{word}`", "remove it")
-    _check_values(key, row, name)
-    weight = row.get("weight", 1.0)
-    values: dict[str, Any] = {
-        word: tuple(v) if isinstance(v, list) else v for word, v in row.items()
-    }
-    return Sample(**values | {"weight": float(weight)})
-
-
-def _check_values(key: str, row: Mapping[str, Any], name: str) -> None:
-    for word, allowed in (("text", TEXTS), ("split", SPLITS)):
-        if row.get(word, allowed[0]) not in allowed:
-            raise DatasetError(
-                f"`{name}`: `{key}` has {word} `{row[word]}`", f"known: {', '.join(allowed)}"
-            )
-    tags = row.get("tags", [])
-    if not isinstance(tags, list) or not all(isinstance(tag, str) for tag in tags):
-        raise DatasetError(f"`{name}`: the tags of `{key}` are not a list", 'write ["one", "two"]')
-    weight = row.get("weight", 1.0)
-    if isinstance(weight, bool) or not isinstance(weight, int | float) or weight < 0:
-        raise DatasetError(
-            f"`{name}`: the weight of `{key}` is `{weight}`", "write a number, 0 or more"
-        )
-
-
-def _check_path(relative: str, name: str) -> None:
-    parts = relative.split("/")
-    if (
-        not relative
-        or "\0" in relative
-        or relative.startswith("/")
-        or ".." in parts
-        or (re.match(r"[A-Za-z]:", relative) or "\\" in relative)
-    ):
-        raise DatasetError(
-            f"`{name}`: the path `{relative}` leads out of the dataset",
-            "paths of samples stay inside the folder they are relative to",
-        )
+    try:
+        schema.read(_Head, {"counts": head.pop("counts", {})})  # what they say is counted anew
+        found = schema.read(Dataset, {"root": "."} | head)
+    except Misfit as misfit:
+        raise DatasetError(f"`{name}`{misfit.sentence(_ENTRIES)}", misfit.hint) from None
+    if not isinstance(found.made_by.get("stages", {}), dict):
+        raise DatasetError(f"`{name}`: `stages` of `made_by` is no mapping", "remove it")
+    return found
 
 
 def _not_ours(head: Any, name: str) -> DatasetError:
@@ -271,7 +273,11 @@ def _not_ours(head: Any, name: str) -> DatasetError:
 
 
 def _compact(sample: Sample) -> dict[str, Any]:
-    return {key: value for key, value in asdict(sample).items() if value is not None}
+    found = {key: value for key, value in asdict(sample).items() if value is not None}
+    for name in _ACCOUNT:
+        if not found[name]:
+            del found[name]
+    return found
 
 
 def _text(value: Any) -> str:

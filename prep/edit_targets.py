@@ -19,7 +19,7 @@ from prep.engine.report import Report
 from prep.engine.run import take_step
 from prep.engine.world import Place
 from prep.errors import DatasetError
-from prep.files import digest_bytes
+from prep.files import MOST_TABLE, content, digest_bytes
 from prep.picture import Picture
 from prep.stage import Asked
 
@@ -111,7 +111,7 @@ class FolderTarget:
     def _file(self, leg: Leg, change: Change, field: str, suffix: str) -> TextFile:
         name, before = leg.world.sidecar(change.key, suffix), None
         if name in leg.world.folder.sidecars:
-            before = _bytes_of(Path(leg.world.sidecar_file(change.key, suffix)))
+            before = _bytes_of(Path(leg.world.sidecar_read(change.key, suffix)))
             if digest_bytes(before) != leg.world.on_disk.get(name):
                 raise DatasetError(f"`{name}` was edited just now", "run the same command again")
         after = tags.encoded(self._text(change, field, before))
@@ -156,7 +156,8 @@ class MetaTarget:
         scores = _scores(leg, needs, self.tagger)
         count = picture_facts.token_counter(needs)
         found = {}
-        for key, sample in dataset.load(self.path).samples.items():
+        whole = dataset.load(self.path)
+        for key, sample in whole.samples.items():
             edits = {
                 name: leg.world.edits.get((key, f"meta.{name}")) for name in ("tags", "caption")
             }
@@ -170,6 +171,7 @@ class MetaTarget:
                 size=(sample.original_size[0], sample.original_size[1]),
                 scores=scores.get(key),
                 text=sample.text,
+                trigger=whole.trigger(sample),
                 count=count,
             )
         return found
@@ -209,16 +211,13 @@ def meta_target(
     path: Path, state: Path | None, pipeline: Pipeline | None, tagger: str
 ) -> MetaTarget:
     """Return a dataset file as a target; its folder of pictures has to be there."""
-    found = dataset.load(path)
-    root = Path(os.path.normpath(path.parent / found.root))
-    if state is None and found.state is not None:
-        state = Path(os.path.normpath(path.parent / found.state))
-    return MetaTarget(path, orders.known_place(root, state, pipeline), tagger)
+    place = orders.place_of_meta(path, dataset.load(path), state, pipeline)
+    return MetaTarget(path, place, tagger)
 
 
 def _bytes_of(path: Path) -> bytes:
     try:
-        return path.read_bytes()
+        return content(path, MOST_TABLE)
     except OSError as error:
         raise DatasetError(
             f"`{os.path.relpath(path)}` cannot be read: {error.strerror}",

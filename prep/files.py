@@ -3,16 +3,21 @@
 import hashlib
 import json
 import os
+import stat
 import uuid
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from prep import keys
 from prep.errors import DatasetError, MachineError
 
 SCRATCH = ".tmp-"
+MOST_TEXT = 64 << 20  # bytes of a file that people write by hand
+MOST_TABLE = 4 << 30  # bytes of a sheet or dataset file: a few million rows
 _CHUNK = 1 << 20
+_BINARY = getattr(os, "O_BINARY", 0)
 
 
 def digest(path: Path) -> str:
@@ -27,6 +32,33 @@ def digest(path: Path) -> str:
 def digest_bytes(data: bytes) -> str:
     """Return the SHA-256 of some bytes, in hexadecimal."""
     return hashlib.sha256(data).hexdigest()
+
+
+def content(path: Path, most: int = MOST_TEXT) -> bytes:
+    """Return the bytes of a file that a person named or wrote. Never waits for a pipe's other end.
+
+    Raises:
+        DatasetError: It is a folder, pipe, socket or device, or has more than `most` bytes.
+        OSError: It is not there, or cannot be read.
+    """
+    check_file(path, path.stat(), most)
+    descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | _BINARY)
+    with os.fdopen(descriptor, "rb") as file:
+        check_file(path, os.fstat(descriptor), most)
+        return file.read()
+
+
+def check_file(path: Path, found: os.stat_result, most: int = MOST_TABLE) -> None:
+    """Raise DatasetError unless what was found at a path is a file of at most `most` bytes."""
+    if stat.S_ISDIR(found.st_mode):
+        raise DatasetError(f"`{path}` is a folder", "name a file")
+    if not stat.S_ISREG(found.st_mode):
+        raise DatasetError(f"`{path}` is a pipe, socket or device", "name a file")
+    if found.st_size > most:
+        raise DatasetError(
+            f"`{path}` has {found.st_size:,} bytes, at most {most:,} are read",
+            "is it the file you meant?",
+        )
 
 
 # Made once: `json.dumps` would build one for each of a million values.
@@ -79,10 +111,8 @@ def inside(folder: Path, relative: str) -> Path:
         DatasetError: `relative` is absolute, holds `..`, a NUL or a drive, or leads through a
             link out of the folder.
     """
-    posix = PurePosixPath(relative)
-    plain = relative and "\0" not in relative and "\\" not in relative
-    if plain and not posix.is_absolute() and ".." not in posix.parts and ":" not in posix.parts[0]:
-        path = folder / posix
+    if not keys.leads_out(relative):
+        path = folder / PurePosixPath(relative)
         if path.resolve().is_relative_to(folder.resolve()):
             return path
     raise DatasetError(

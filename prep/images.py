@@ -15,7 +15,7 @@ from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Literal
 
-from prep import bitmaps, damage, frames, jpeg_scans, pixels, tiffs, unsupported
+from prep import bitmaps, damage, formats, frames, jpeg_scans, pixels, tiffs, unsupported
 from prep.orientation import turned
 from prep.spaces import space_of
 
@@ -30,11 +30,7 @@ WHITE = pixels.WHITE
 Filter = Literal["nearest", "box", "bilinear", "bicubic", "lanczos"]
 
 _FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF", "AVIF")
-_NAMED = {
-    ".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".jfif": "JPEG", ".webp": "WEBP",
-    ".bmp": "BMP", ".gif": "GIF", ".tif": "TIFF", ".tiff": "TIFF", ".avif": "AVIF",
-}  # fmt: skip
-SUFFIXES = frozenset(_NAMED)
+SUFFIXES = frozenset(formats.NAMED)
 # How files begin that are pictures to a person; not all of them are opened.
 _BEGINNINGS = (
     ("JPEG", 0, b"\xff\xd8\xff"), ("PNG", 0, b"\x89PNG\r\n\x1a\n"), ("GIF", 0, b"GIF8"),
@@ -97,7 +93,7 @@ def _decoded(stream: BinaryIO, name: str) -> Decoded:
     found, first = _recognised(stream)
     data = stream.getvalue() if isinstance(stream, BytesIO) else _whole(stream)
     image, place = _loaded(data, found, first)
-    kind = "JPEG" if image.format == "MPO" else str(image.format or found)
+    kind = formats.known_as(str(image.format or found))
     wrong = damage.found_in(kind, data, image)
     if wrong:
         raise Unreadable("decode-error", f"the {kind} is damaged: {wrong}")
@@ -109,7 +105,7 @@ def _decoded(stream: BinaryIO, name: str) -> Decoded:
     upright = turned(flat, image, told)
     if frames.has_more(image):
         told.append("has more than one frame: the first is used")
-    named = _NAMED.get(Path(name).suffix.lower(), kind)
+    named = formats.meant_by(Path(name).suffix) or kind
     if named != kind:
         told.append(f"is named as {named} and holds {kind}")
     upright.info = {}
@@ -135,7 +131,8 @@ def _loaded(data: bytes, found: str | None, first: str) -> "tuple[Image.Image, f
         if masks:
             _check_size(bitmaps.size(data))
             return bitmaps.opened(data, masks), None
-        image = Image.open(BytesIO(data), formats=_FORMATS)
+        more = formats.registered(found or "")
+        image = Image.open(BytesIO(data), formats=(more,) if more else _FORMATS)
         _check_size(image.size)
         _check_form(image)
         place = frames.first_place(image, data)
@@ -163,8 +160,12 @@ def _recognised(stream: BinaryIO) -> tuple[str | None, str]:
     if size > MAX_BYTES:
         raise Unreadable("resource-limit", f"{size} bytes, at most {MAX_BYTES} are read")
     found = _by_beginning(head)
-    if found and found not in _FORMATS:
-        raise Unreadable("format-not-allowed", f"{found} is not opened: save it as PNG or JPEG")
+    if found and found not in _FORMATS and not formats.registered(found):
+        package = formats.package_of(found)
+        way = f"`pip install {package}` reads it, or " if package else ""
+        raise Unreadable(
+            "format-not-allowed", f"{found} is not opened: {way}save it as PNG or JPEG"
+        )
     return found, head[:16].hex(" ")
 
 

@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from prep.account import Account
 from prep.booru import Words
 from prep.spelling import Spelling
 from prep.tags import block
@@ -25,7 +26,8 @@ class Finding:
     """One thing that looks wrong.
 
     Attributes:
-        kind: typo, alias, face, together, trait, everywhere or long.
+        kind: typo, alias, face, together, trait, everywhere, long, empty, trigger, unused,
+            separator or stray.
         text: What it is, in a sentence for a person.
         tags: Those it is about.
         key: The picture it is about; empty where it is about all.
@@ -37,6 +39,28 @@ class Finding:
     tags: tuple[str, ...] = ()
     key: str = ""
     count: int = 0
+
+
+_OF_WORDS = {
+    "no text": "empty",
+    "only the trigger": "trigger",
+    "words of yours do not train": "unused",
+    "not split": "separator",
+}
+
+
+def untrained(told: Account, strays: Mapping[str, str]) -> Iterator[Finding]:
+    """Yield pictures that train without words, words that do not train, and what looks torn.
+
+    Args:
+        told: The account of the dataset.
+        strays: Text files that no picture owns -> what a person can do about each.
+    """
+    for what, key, reason in told.listed():
+        text = f"`{key}`: {what}" + (f": {reason}" if reason else "")
+        yield Finding(_OF_WORDS[what], text, (), key)
+    for name, advice in sorted(strays.items()):
+        yield Finding("stray", f"`{name}` belongs to no picture" + (advice and f": {advice}"))
 
 
 def misspelt(pictures: Sequence[Collection[str]], words: Words) -> Iterator[Finding]:

@@ -48,6 +48,18 @@ def held(state: Path, named: Path, program: str) -> Iterator[None]:
         os.close(descriptor)
 
 
+def holder(state: Path, named: Path) -> HeldError | None:
+    """Return what `held` would raise now; nothing is made or changed."""
+    try:
+        descriptor = os.open(state / "lock", os.O_RDWR | os.O_CLOEXEC)
+    except OSError:  # nobody has ever held it, or it cannot be written: then `held` says so
+        return None
+    try:
+        return None if _locked(descriptor) else _holder(state, named)
+    finally:
+        os.close(descriptor)
+
+
 def _locked(descriptor: int) -> bool:
     try:
         if sys.platform == "win32":

@@ -1,19 +1,24 @@
 """What a person asked for -> what the engine is to do: one order per folder."""
 
 import os
+import shlex
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from prep import dataset
-from prep.chain import head_of
+from prep.chain import fault_of_head, head_of
 from prep.commands import Command, check
-from prep.config import Pipeline, file_text, resolved
+from prep.config import Pipeline
+from prep.dataset import Dataset
+from prep.engine.ledger_file import snapshot
 from prep.engine.leg import Order
 from prep.engine.world import Place
-from prep.errors import DatasetError
-from prep.images import SUFFIXES
+from prep.errors import DatasetError, UsageError
+from prep.formats import suffixes
+from prep.named_files import file_text, resolved
 from prep.stage import Asked, Shape
 
 
@@ -37,6 +42,7 @@ def of_folder(command: Command, folder: Path, given: Given, pipeline: Pipeline |
     _check_folder(folder)
     meta = None
     if command.writes_meta():
+        _check_out(given.out)
         meta = given.out or (pipeline.meta if pipeline else Path("meta.json"))
     asked = command.asked(_values(command, given, pipeline))
     return Order(place_of(folder, given.state, pipeline), asked, meta)
@@ -59,14 +65,9 @@ def of_fan_out(
 def of_meta(command: Command, meta: Path, given: Given, pipeline: Pipeline | None) -> Order:
     """Return the order of a command that continues a dataset file."""
     head = head_of(meta)
-    found = dataset.load(meta)
-    root = Path(os.path.normpath(meta.parent / found.root))
-    _check_folder(root)
-    state = given.state
-    if state is None and found.state is not None:
-        state = Path(os.path.normpath(meta.parent / found.state))
+    place = place_of_meta(meta, dataset.load(meta), given.state, pipeline)
     asked = command.asked(_values(command, given, pipeline))
-    return Order(place_of(root, state, pipeline), asked, head)
+    return Order(place, asked, head)
 
 
 def of_pipeline(pipeline: Pipeline) -> list[Order]:
@@ -76,7 +77,7 @@ def of_pipeline(pipeline: Pipeline) -> list[Order]:
     place = place_of(pipeline.images, None, pipeline)
     asked: list[Asked] = []
     for step in pipeline.steps:
-        stages = step.command.asked(step.values)
+        stages = step.command.asked(usual_values(pipeline, step.command) | dict(step.values))
         if step.to is None:
             asked += [one for one in stages if one.stage.name not in [a.stage.name for a in asked]]
             continue
@@ -114,7 +115,8 @@ def folder_of_sheet(sheet: Path, state: Path | None) -> Path | None:
     if (folder / ".prep").is_dir():
         return folder
     around = folder.rglob("*") if state is not None else ()
-    return folder if any(path.suffix.lower() in SUFFIXES for path in around) else None
+    known = suffixes()
+    return folder if any(path.suffix.lower() in known for path in around) else None
 
 
 def known_place(folder: Path, state: Path | None, pipeline: Pipeline | None) -> Place:
@@ -129,7 +131,92 @@ def place_of(folder: Path, state: Path | None, pipeline: Pipeline | None) -> Pla
         state = pipeline.state
     sidecars = pipeline.sidecars if pipeline else None
     where = state or folder / ".prep"
+    _check_state(where, state is None)
     return Place(folder, where, sidecars) if sidecars else Place(folder, where)
+
+
+def usual_values(pipeline: Pipeline, command: Command) -> dict[str, Any]:
+    """Return the params that follow from the whole pipeline, where a person gives none.
+
+    What trains follows what they bring: where `.txt` files hold sentences, sentences train.
+    """
+    sentences = pipeline.sidecars.get(".txt") == "caption"
+    return {"text": "caption"} if sentences and command.writes_meta() else {}
+
+
+def text_of(pipeline: Pipeline) -> str:
+    """Return what trains of a pipeline's pictures: tags, caption or both."""
+    for step in pipeline.steps:
+        if step.command.writes_meta():
+            return str(
+                (usual_values(pipeline, step.command) | dict(step.values)).get("text", "tags")
+            )
+    return "tags"
+
+
+def place_of_meta(
+    meta: Path, found: Dataset, state: Path | None, pipeline: Pipeline | None
+) -> Place:
+    """Return where the dataset of a dataset file lies.
+
+    Raises:
+        DatasetError: There is no such folder; or the file says that prep's folder is elsewhere,
+            and neither a person did nor does that folder know the file: it came with data.
+    """
+    root = Path(os.path.normpath(meta.parent / found.root))
+    _check_folder(root)
+    usual = place_of(root, state, pipeline)
+    if state is not None or found.state is None:
+        return usual
+    said = Path(os.path.normpath(meta.parent / found.state))
+    place = place_of(root, said, pipeline)
+    if _same(said, usual.state) or _knows(place, meta):
+        return place
+    shown = os.path.relpath(said)
+    raise DatasetError(
+        f"`{meta}` says that prep keeps its state in `{shown}`, where nothing knows this file",
+        f"if that is right, say so: `--state {shlex.quote(shown)}`",
+    )
+
+
+def _knows(place: Place, meta: Path) -> bool:
+    """Return whether the ledger of a place says that prep wrote a dataset file."""
+    ledger = snapshot(place.state)
+    try:
+        return place.name(meta) in ledger.outputs()
+    finally:
+        ledger.close()
+
+
+def _entries(folder: Path) -> list["os.DirEntry[str]"]:
+    """Return what lies in a folder; nothing where it is not there or cannot be read."""
+    with suppress(OSError), os.scandir(folder) as entries:
+        return list(entries)
+    return []
+
+
+def _check_state(state: Path, usual: bool) -> None:
+    """Refuse a state folder in which something would be written elsewhere, through a link or pipe.
+
+    Args:
+        state: The folder, there or not.
+        usual: No person named it, so that it may have come with the pictures.
+    """
+    shown = os.path.relpath(state)
+    if usual and state.is_symlink():
+        to = os.path.relpath(state.parent / state.readlink())
+        raise DatasetError(
+            f"`{shown}` is a link, and prep would write where it leads",
+            f"remove it, or name the folder: `--state {shlex.quote(to)}`",
+        )
+    for entry in _entries(state):
+        plain = entry.is_file(follow_symlinks=False) or entry.is_dir(follow_symlinks=False)
+        if not plain:
+            what = "a link" if entry.is_symlink() else "a pipe, socket or device"
+            raise DatasetError(
+                f"`{shown}{os.sep}{entry.name}` is {what}, and prep would write to it",
+                "remove it, then run the same command again",
+            )
 
 
 def _values(command: Command, given: Given, pipeline: Pipeline | None) -> dict[str, Any]:
@@ -146,7 +233,8 @@ def _values(command: Command, given: Given, pipeline: Pipeline | None) -> dict[s
             values[name] = value
     check(command, values)
     steps = [s for s in pipeline.steps if s.command.name == command.name] if pipeline else []
-    return dict(steps[0].values if steps else {}) | values
+    found = dict(steps[0].values if steps else {}) | values
+    return usual_values(pipeline, command) | found if pipeline else found
 
 
 def _check_folder(folder: Path) -> None:
@@ -155,6 +243,13 @@ def _check_folder(folder: Path) -> None:
         raise DatasetError(
             f"the folder `{folder}` {what}", "name the folder that holds the pictures"
         )
+
+
+def _check_out(out: Path | None) -> None:
+    """Refuse names of which no dataset file can be made."""
+    fault = fault_of_head(out) if out is not None else ""
+    if fault:
+        raise UsageError(f"`--out` is `{out}`, which {fault}", "give a name like `meta.json`")
 
 
 def _check_apart(source: Path, out: Path, hint: str) -> None:

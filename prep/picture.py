@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from prep.tags import canonical
+from prep.wording import wording
 
 
 @dataclass(frozen=True)
@@ -20,6 +21,7 @@ class Picture:
         size: Upright (width, height) px; None where it is not known.
         scores: Tag -> probability in [0, 1]; None where no tagger scored the picture.
         text: What trains, and is counted in tokens: `tags`, `caption` or `both`.
+        trigger: The word in front of what trains; empty where it is not known.
         count: From a text, its number of tokens; None where no filter asks for it.
     """
 
@@ -29,6 +31,7 @@ class Picture:
     size: tuple[int, int] | None = None
     scores: Mapping[str, float] | None = None
     text: str = "tags"
+    trigger: str = ""
     count: Callable[[str], int] | None = None
 
     def texts(self, field: str) -> tuple[str, ...]:
@@ -50,9 +53,7 @@ class Picture:
 
     def trained(self) -> str:
         """Return the text that trains."""
-        tags = ", ".join(self.tags)
-        parts = {"tags": (tags,), "caption": (self.caption,), "both": (tags, self.caption)}
-        return ", ".join(part for part in parts[self.text] if part)
+        return wording(self.tags, self.caption, self.text, self.trigger).text()
 
 
 def plain(text: str, field: str = "tag") -> str:

@@ -5,7 +5,7 @@ from collections import Counter
 from pathlib import Path
 
 from prep.commands import built
-from prep.engine import views
+from prep.engine import recover_sheet, views
 from prep.engine.ledger import Edit
 from prep.engine.ledger_file import opened
 from prep.engine.leg import Context, Leg, Order, open_leg
@@ -15,7 +15,7 @@ from prep.engine.run import carry_out, remember
 from prep.engine.sheet_source import SHEET, is_from_sheet, sheet_source
 from prep.engine.world import Place
 from prep.errors import DatasetError
-from prep.files import digest_bytes
+from prep.files import MOST_TABLE, content, digest_bytes
 from prep.sheets import reading, row
 from prep.sheets.changes import Changes, Now, Side, changes_of
 from prep.sheets.edited import PROPOSED
@@ -44,6 +44,8 @@ def take_over(file: Path, place: Place, context: Context, side: Side = "") -> in
     file = Path(os.path.relpath(file))
     with held(place.state), opened(place.state) as ledger:
         leg = open_leg(Order(place, ()), context, ledger)
+        for stage in _sheets(leg) if leg.values.lost else []:
+            recover_sheet.take_over(leg, Step(stage, stage.params(), 0, (), ""))
         data = _stable(file)
         found = reading.parse(data, file.name)
         changes = changes_of(found, _now(leg))
@@ -165,7 +167,7 @@ def _stable(file: Path) -> bytes:
     """Return a file's bytes; one that is being saved just now is an error."""
     try:
         before = file.stat()
-        data = file.read_bytes()
+        data = content(file, MOST_TABLE)
         after = file.stat()
     except FileNotFoundError:
         raise DatasetError(

@@ -65,7 +65,26 @@ def led(tags: Iterable[str], trigger: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys((*text_of_tags.parsed(trigger), *tags)))
 
 
+@dataclass(frozen=True)
+class Ruled:
+    """A picture after rules.
+
+    Attributes:
+        taken: Tags that a rule dropped, or replaced by nothing, and that no rule brought back.
+        caption: The one that a rule set another in place of; empty for none.
+    """
+
+    picture: Picture
+    taken: tuple[str, ...] = ()
+    caption: str = ""
+
+
 def changed(picture: Picture, rules: Sequence[Rule]) -> Picture:
+    """Return a picture after all rules, as `ruled` does it."""
+    return ruled(picture, rules).picture
+
+
+def ruled(picture: Picture, rules: Sequence[Rule]) -> Ruled:
     """Return a picture after all rules, one after the other; each tag once.
 
     The renames of one rule happen at the same time, so that two tags can be swapped; of its
@@ -75,11 +94,25 @@ def changed(picture: Picture, rules: Sequence[Rule]) -> Picture:
         ConfigError: A pattern takes too long; see `prep.patterns`.
     """
     now = replace(picture, tags=tuple(dict.fromkeys(picture.tags)))
+    taken: list[str] = []
+    caption = ""
     for rule in rules:
         if rule.where is None or rule.where.holds(now):
             for one in (rule, *rule.then):
-                now = _done(now, one)
-    return now
+                before, now = now, _done(now, one)
+                taken += _taken(before, now, one)
+                if one.op is Op.CAPTION and now.caption != before.caption:
+                    caption = caption or before.caption
+    gone = dict.fromkeys(tag for tag in taken if tag not in now.tags)
+    return Ruled(now, tuple(gone), caption)
+
+
+def _taken(before: Picture, after: Picture, rule: Rule) -> list[str]:
+    """Return the tags that one operation took away and put nothing in place of."""
+    gone = [tag for tag in before.tags if tag not in after.tags]
+    if rule.op is Op.REPLACE:
+        return [tag for tag in gone if not _replaced(tag, rule)]
+    return gone if rule.op is Op.DROP else []
 
 
 def reads(rules: Iterable[Rule]) -> frozenset[str]:

@@ -42,7 +42,7 @@ class Failed:
     Attributes:
         why: What is wrong, in the person's words.
         hint: What they can do about it.
-        passing: It may be gone next time: it is reported, never remembered.
+        passing: It may be gone next time: it is tried again by every run.
     """
 
     why: str
@@ -78,11 +78,30 @@ class Rows:
         left_out: Key -> the reason why a sample is not in `rows`.
         facts: About the whole: file (its name), root, state, program, made_by, previous (bytes of
             the file before this one).
+        failed: Artifact that the view can do without -> key -> why no stage could make it today.
     """
 
     rows: Mapping[str, Mapping[str, Any]]
     left_out: Mapping[str, str]
     facts: Mapping[str, Any]
+    failed: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Page:
+    """Returned by a view in place of bytes, where there is more to be told than they say.
+
+    Attributes:
+        data: The file's bytes.
+        failed: Key -> why a picture that has a row was left out, and a person should look.
+        rejected: Key -> why a picture is left out as it was asked for, here or in the file before.
+        account: What becomes of the pictures' words: `prep.account.Account`.
+    """
+
+    data: bytes
+    failed: Mapping[str, str] = field(default_factory=dict)
+    rejected: Mapping[str, str] = field(default_factory=dict)
+    account: Any = None
 
 
 @dataclass(frozen=True)

@@ -5,21 +5,25 @@ Reads and prints; writes nothing.
 
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from prep import booru, dataset, frequency, lint, tags
+from prep.account import Account, account
 from prep.booru import Words
 from prep.concepts import concept_of
-from prep.config import Pipeline, file_text
-from prep.engine.ledger_file import snapshot
+from prep.config import Pipeline
+from prep.dataset import Dataset, Sample
+from prep.engine.accounting import unowned
+from prep.engine.ledger_file import looked_at
 from prep.engine.leg import Context, Order, open_leg
 from prep.engine.world import Place
 from prep.errors import ConfigError, UsageError, nearest
 from prep.lint import Finding
 from prep.models import AbsentModelError, Models
-from prep.orders import known_place
+from prep.named_files import file_text
+from prep.orders import known_place, text_of
 from prep.token_count import Counter, counter
 from tagger_models.registry import DEFAULT
 
@@ -37,6 +41,8 @@ class Shown:
         concepts: Key -> concept.
         triggers: Tags that call a concept.
         base: The base model it was made for, if that is known.
+        account: What becomes of the words.
+        strays: Text files that no picture owns -> what a person can do about each.
     """
 
     name: str
@@ -45,6 +51,8 @@ class Shown:
     concepts: Mapping[str, str]
     triggers: frozenset[str] = frozenset()
     base: str = ""
+    account: Account = field(default_factory=Account)
+    strays: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -81,7 +89,8 @@ def tell(
         table = "--pairs" if wish.pairs else "--with"
         raise UsageError(f"`--lint` does not go with `{table}`", "type two commands")
     if source.is_dir() or not source.suffix.startswith(".json"):
-        shown = of_folder(known_place(source, state, pipeline), context)
+        text = text_of(pipeline) if pipeline else "both"
+        shown = of_folder(known_place(source, state, pipeline), context, text)
     else:
         shown = of_meta(source)
     steps = pipeline.steps if pipeline else ()
@@ -100,29 +109,37 @@ def of_meta(path: Path) -> Shown:
     return Shown(
         os.path.relpath(path),
         {key: tuple(dict.fromkeys(sample.tags)) for key, sample in samples.items()},
-        {key: sample.training_text() for key, sample in samples.items()},
+        {key: one.training_text(found.trigger(one)) for key, one in samples.items()},
         {key: sample.concept for key, sample in samples.items()},
         frozenset(
             tag for concept in found.concepts.values() for tag in tags.parsed(concept.trigger)
         ),
         found.base or "",
+        account(found),
     )
 
 
-def of_folder(place: Place, context: Context) -> Shown:
-    """Return what a folder says: tags and captions before the rules, yours where there are some."""
-    ledger = snapshot(place.state)
-    try:
+def of_folder(place: Place, context: Context, text: str = "both") -> Shown:
+    """Return what a folder says: tags and captions before the rules, yours where there are some.
+
+    `text`: what of them will train: tags, caption or both.
+    """
+    with looked_at(place.state) as ledger:
         leg = open_leg(Order(place, ()), replace(context, looking=True), ledger)
         keys = sorted(leg.world.digests.keys() - leg.world.dropped.keys())
         values = {name: {k: leg.values.value(name, k) for k in keys} for name in _FIELDS}
-    finally:
-        ledger.close()
+        own = {k: tuple(n for n in ("tags", "caption") if (k, n) in leg.world.edits) for k in keys}
+        strays = unowned(leg)
     texts = {key: ", ".join(values["tags"][key] or ()) for key in keys}
     texts |= {f"{key} (caption)": values["caption"][key] for key in keys if values["caption"][key]}
     found = {key: tuple(values["tags"][key] or ()) for key in keys}
     concepts = {key: values["concept"][key] or concept_of(key)[1] for key in keys}
-    return Shown(os.path.relpath(place.root), found, texts, concepts)
+    samples = {
+        key: Sample("", (0, 0), found[key], values["caption"][key] or "", text, yours=own[key])
+        for key in keys
+    }
+    told = account(Dataset(".", samples))
+    return Shown(os.path.relpath(place.root), found, texts, concepts, account=told, strays=strays)
 
 
 def show(shown: Shown, wish: Wish, context: Context, usual: str) -> int:
@@ -163,6 +180,7 @@ def show(shown: Shown, wish: Wish, context: Context, usual: str) -> int:
 def findings(shown: Shown, wish: Wish, context: Context, usual: str) -> Iterator[Finding]:
     """Yield what looks wrong, kind by kind."""
     pictures = list(shown.tags.values())
+    yield from lint.untrained(shown.account, shown.strays)
     yield from lint.misspelt(pictures, _words(wish, context, usual))
     yield from lint.faces(pictures)
     yield from lint.together(pictures)

@@ -26,6 +26,13 @@ BLOCKS = (
     "rating", "quality", "count", "character", "copyright", "artist", "species", "general", "meta",
 )  # fmt: skip
 
+# Separators of other programs: ideographic and other wide commas and semicolons, bars, a semicolon
+# before a space. `steins;gate`, `;)` and `|_|` are tags.
+_SEPARATOR = re.compile(
+    r"[\w)]\s*(?:[\u3001\uff0c\ufe50\ufe51\uff64\uff1b\u060c\u061b]|\|+)\s*[\w(]|[\w)]\s*;\s+[\w(]"
+)
+_UNDERSCORED = re.compile(r"[^\W_]_[^\W_]")
+_FEWEST_WORDS = 3
 _COUNT = re.compile(r"solo|no humans|(\d+\+?|multiple )(boy|girl|other)s?")
 _PIECE = re.compile(r"(?:\\[\\(),]|[^,\r\n])+")
 _ESCAPED = re.compile(r"\\([\\(),])")
@@ -107,6 +114,16 @@ def rated(labels: Sequence[Label], scores: Iterable[tuple[int, float]]) -> str:
     """Return the most probable rating as a tag; ties go to the first label; empty without any."""
     ratings = [(-score, index) for index, score in scores if labels[index].category == "rating"]
     return spaced(labels[min(ratings)[1]].name) if ratings else ""
+
+
+def unsplit(tag: str) -> bool:
+    """Return whether a tag looks like several, with another program's separator between them.
+
+    That is a wide comma, a bar or the like; or spaces, where words are joined by underscores.
+    """
+    if _SEPARATOR.search(tag):
+        return True
+    return tag.count(" ") >= _FEWEST_WORDS - 1 and bool(_UNDERSCORED.search(tag))
 
 
 def decoded(data: bytes) -> str:

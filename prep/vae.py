@@ -6,13 +6,15 @@ an eighth of the picture's.
 """
 
 import json
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from prep import single_file, tensorfile
+from prep import files, single_file, tensorfile
 from prep.dataset import Vae
 from prep.errors import DatasetError, ModelFileError
+from prep.files import content
 from prep.models import Ask
 
 if TYPE_CHECKING:
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 FACTOR = 8
+_NAMED = re.compile(r"[0-9a-f]{32}")
 DTYPES = {"float32": "F32", "bfloat16": "BF16"}
 
 _WEIGHTS = "diffusion_pytorch_model.safetensors"
@@ -135,7 +138,7 @@ def settings(path: Path) -> dict[str, float]:
         return dict(_DEFAULTS)
     folder = _folder(path)[0]
     try:
-        config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+        config = json.loads(content(folder / "config.json"))
         given = {key: config.get(key) for key in _DEFAULTS}
         return {key: float(_DEFAULTS[key] if v is None else v) for key, v in given.items()}
     except (OSError, ValueError, TypeError, AttributeError) as error:
@@ -145,15 +148,22 @@ def settings(path: Path) -> dict[str, float]:
 
 
 def encode(vae: "AutoencoderKL", images: "Sequence[Image.Image]") -> list[Latents]:
-    """Return the latents of some pictures, in their order.
+    """Return what `encode_each` does; ModelFileError where numbers are not finite."""
+    found = [latents for latents in encode_each(vae, images) if latents is not None]
+    if len(found) < len(images):
+        raise ModelFileError(
+            "the VAE answered with numbers that are not finite", "use another VAE, or a fixed copy"
+        )
+    return found
+
+
+def encode_each(vae: "AutoencoderKL", images: "Sequence[Image.Image]") -> list[Latents | None]:
+    """Return the latents of some pictures, in their order; None where they are not finite.
 
     Args:
         vae: As `open_vae` returns it.
         images: Upright RGB, all of one size, both sides divisible by 8. They are one batch: its
             size may decide the last bits.
-
-    Raises:
-        ModelFileError: The VAE answered with numbers that are not finite.
     """
     import numpy as np
     import torch
@@ -166,11 +176,11 @@ def encode(vae: "AutoencoderKL", images: "Sequence[Image.Image]") -> list[Latent
     with torch.inference_mode():
         answer = network.encode(pixels_BCHW.to(network.device)).latent_dist
         mean_BCHW, logvar_BCHW = answer.mean.float().cpu(), answer.logvar.float().cpu()
-    if not (mean_BCHW.isfinite().all() and logvar_BCHW.isfinite().all()):
-        raise ModelFileError(
-            "the VAE answered with numbers that are not finite", "use another VAE, or a fixed copy"
-        )
-    return [Latents(mean, logvar) for mean, logvar in zip(mean_BCHW, logvar_BCHW, strict=True)]
+    each = zip(mean_BCHW, logvar_BCHW, strict=True)
+    return [
+        Latents(mean, logvar) if mean.isfinite().all() and logvar.isfinite().all() else None
+        for mean, logvar in each
+    ]
 
 
 def dump(latents: Latents, dtype: str = "float32") -> bytes:
@@ -190,17 +200,40 @@ def dump(latents: Latents, dtype: str = "float32") -> bytes:
     return tensorfile.dump({"mean": packed(latents.mean), "logvar": packed(latents.logvar)})
 
 
-def load(path: Path) -> Latents:
+def load(path: Path, sha256: str | None = None) -> Latents:
     """Return the latents of a file that `dump` wrote, as float32.
 
+    Args:
+        path: The file.
+        sha256: What its bytes have to be; None: whatever they are.
+
     Raises:
-        DatasetError: The file is missing, torn, or holds something else.
+        DatasetError: The file is missing, torn, holds something else, or has other bytes.
     """
-    from safetensors.torch import load_file
+    from safetensors.torch import load as load_bytes
 
     shape(path)
-    tensors = load_file(path)
+    data = path.read_bytes()
+    if sha256 is not None and files.digest_bytes(data) != sha256:
+        raise _bad_latents(path, "it changed during the training")
+    tensors = load_bytes(data)
     return Latents(tensors["mean"].float(), tensors["logvar"].float())
+
+
+def wrong_in(path: Path, data: bytes) -> str:
+    """Return what is wrong with the bytes of a file that `shape` reads, or nothing; needs no torch.
+
+    prep names it by the beginning of its SHA-256, so damage is seen.
+    """
+    if _NAMED.fullmatch(path.stem) and not files.digest_bytes(data).startswith(path.stem):
+        return "are damaged"
+    try:
+        width = 4 if tensorfile.header(path).tensors["mean"].dtype == "F32" else 2
+    except (OSError, ModelFileError, LookupError, TypeError):
+        return ""
+    highest = data[8 + int.from_bytes(data[:8], "little") :][width - 1 :: width]
+    # The byte of the sign and seven bits of the exponent: all set from 1.7 * 10^38 on.
+    return "hold numbers that are not finite" if b"\x7f" in highest or b"\xff" in highest else ""
 
 
 def shape(path: Path) -> tuple[int, int, int]:

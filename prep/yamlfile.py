@@ -6,6 +6,7 @@ values against what the file is for, and has each scalar's text as typed for tha
 word is meant).
 """
 
+import json
 import math
 import re
 from collections.abc import Iterator
@@ -13,6 +14,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from prep.errors import ConfigError
+from prep.keys import one_line
 from prep.tags import stripped
 
 if TYPE_CHECKING:
@@ -72,6 +74,21 @@ def read(text: str, name: str, top: type[dict[str, Any]] | type[list[Any]] = dic
     return node
 
 
+def quoted(path: str) -> str:
+    """Return a path as it stands in a file of ours, in quotes where it has to.
+
+    Raises:
+        ConfigError: It holds what no line can.
+    """
+    if not one_line(path):
+        raise ConfigError(
+            f"`{path}` cannot be named in pipelines.yaml: it holds a control character",
+            "rename the folder",
+        )
+    bare = path == path.strip() and not set(path) & set(":#\"'\\,{}[]")
+    return path if bare else json.dumps(path, ensure_ascii=False)
+
+
 def plain(node: Node) -> Any:
     """Return a node as plain dicts, lists and scalars."""
     if isinstance(node.value, dict):
@@ -79,6 +96,12 @@ def plain(node: Node) -> Any:
     if isinstance(node.value, list):
         return [plain(child) for child in node.value]
     return node.value
+
+
+def lines(node: Node) -> dict[str, int]:
+    """Return the line of each key of a mapping, and under "" that of the mapping itself."""
+    keys: dict[str, Node] = node.value if isinstance(node.value, dict) else {}
+    return {"": node.line} | {key: child.line for key, child in keys.items()}
 
 
 @dataclass

@@ -12,6 +12,7 @@ from typing import Any
 
 from prep.devices import torch_device
 from prep.errors import ConfigError, ModelFileError
+from prep.files import content
 from prep.models import Ask, Found
 from tagger_models.captioner_local import SERVE, LocalCaptioner, quiet
 from tagger_models.captions import DEFAULT
@@ -166,7 +167,7 @@ def open_captioner(found: Found, preset: str = "", device: str = "auto") -> Loca
 
 def _kind_of(folder: Path) -> str:
     try:
-        config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+        config = json.loads(content(folder / "config.json"))
         kind = config["model_type"]
     except (OSError, ValueError, KeyError, TypeError):
         raise ModelFileError(

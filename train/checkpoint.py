@@ -83,34 +83,63 @@ def steps(folder: Path) -> list[tuple[int, Path]]:
     return sorted(((int(name), path) for name, path in found if name.isdigit()), reverse=True)
 
 
+def step_of(folder: Path) -> int:
+    """Return the step that a checkpoint's folder is named by."""
+    return int(folder.name.removeprefix(_BEFORE))
+
+
 def newest(folder: Path, recipe: str) -> tuple[Checkpoint | None, list[str]]:
     """Return the newest checkpoint that is whole, and the names of newer ones that are not.
+
+    Raises:
+        MachineError: As `newest_place`.
+    """
+    path, torn = newest_place(folder, recipe)
+    return (None if path is None else _read(path)), torn
+
+
+def newest_place(folder: Path, recipe: str) -> tuple[Path | None, list[str]]:
+    """Return the folder of the checkpoint that `newest` reads; no tensor is opened.
 
     Args:
         recipe: Of the run that wants to go on.
 
     Raises:
-        MachineError: There are checkpoints, and none is whole, or they belong to another run.
+        MachineError: There are checkpoints, and none is whole, or the newest that is belongs to
+            another run or was saved by another version of this program.
     """
     torn: list[str] = []
     found = steps(folder)
     for _, path in found:
+        _check_format(path)
         if not whole(path):
             torn.append(path.name)
             continue
-        made = _read(path)
-        if made.recipe != recipe:
+        if _state(path)["recipe"] != recipe:
             raise MachineError(
                 f"`{path}` is a checkpoint of another run",
                 "move it away, or choose another `--out`",
             )
-        return made, torn
+        return path, torn
     if torn:
         raise MachineError(
             f"none of the {len(torn)} checkpoints in `{folder}` is whole",
             "delete that folder: the same command then begins again",
         )
     return None, torn
+
+
+def _check_format(path: Path) -> None:
+    """Raise MachineError for a checkpoint that says it has another format than ours."""
+    try:
+        found = json.loads((path / _MANIFEST).read_text(encoding="utf-8"))["format"]
+    except (OSError, ValueError, LookupError, TypeError):
+        return  # torn
+    if isinstance(found, int) and found != FORMAT:
+        raise MachineError(
+            f"`{path}` was saved by another version of this program",
+            "finish the run with that version, or begin another with `--name`",
+        )
 
 
 def whole(path: Path) -> bool:
@@ -165,7 +194,7 @@ def _json(value: Any) -> Iterator[bytes]:
 def _read(path: Path) -> Checkpoint:
     from safetensors.torch import load_file
 
-    state = files.strict_json((path / "state.json").read_text(encoding="utf-8"), "state.json")
+    state = _state(path)
     return Checkpoint(
         step=state["step"],
         recipe=state["recipe"],
@@ -174,6 +203,10 @@ def _read(path: Path) -> Checkpoint:
         numbers=state["numbers"],
         machine=state["machine"],
     )
+
+
+def _state(path: Path) -> Any:
+    return files.strict_json((path / "state.json").read_text(encoding="utf-8"), "state.json")
 
 
 def _remove(path: Path) -> None:

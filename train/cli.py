@@ -5,7 +5,8 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields, replace
 from pathlib import Path
-from typing import Annotated, Any, get_type_hints
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
 
 import typer
 
@@ -15,9 +16,15 @@ from prep.errors import ConfigError, UsageError
 from prep.models import Models, user_home
 from train.config import OF_FINETUNES, OF_LORAS, Config
 
+if TYPE_CHECKING:
+    from prep.account import Account
+
 _QUIET = Annotated[bool, typer.Option("--quiet", "-q", help="Say only what is wrong")]
 _VERBOSE = Annotated[bool, typer.Option("--verbose", "-v", help="Say more")]
 _JSON = Annotated[bool, typer.Option("--json", help="Say everything as JSON lines")]
+_AHEAD = Annotated[
+    bool, typer.Option("--ahead", help="META is made later: look at settings and base model alone")
+]
 _META = Annotated[
     list[Path],
     typer.Argument(
@@ -40,16 +47,37 @@ def train() -> None:
 
 def lora(meta: list[Path], config: Config, console: Console) -> int:
     """Train a LoRA on the samples of META; the same command again says that it is done."""
+    from train import probe
+    from train.data import account_of
     from train.folder import prepared
+    from train.readiness import check_settings
     from train.run import lora as trained
 
     # As torchrun counts and numbers the processes it starts.
     alone = os.environ.get("WORLD_SIZE", "1") == "1"
     first = os.environ.get("RANK", "0") == "0"
     quiet = console if first else Console(level=0)
+    if any(path.is_dir() for path in meta):  # before prep works for hours
+        check_settings(config, _models(), probe.outside)
     found = prepared(meta, config, quiet, alone)
-    trained(found.paths, config, _models(), quiet, first)
-    return found.code
+
+    def tell() -> None:
+        if first:
+            _tell(account_of(found.paths), console)
+
+    trained(found.paths, config, _models(), quiet, first, before=tell)
+    # A launcher takes any other code of one of several processes for its failure.
+    return 3 if alone and account_of(found.paths).look() else found.code
+
+
+def _tell(words: "Account", console: Console) -> None:
+    """Print which pictures train without words, and which words do not train."""
+    lines = words.lines()
+    if lines:
+        console.say(*lines, account=words.facts())
+    if not console.level and not console.json:
+        for line in words.wrong():
+            console.wrong(line)
 
 
 def finetune(meta: list[Path], config: Config, console: Console) -> int:
@@ -58,22 +86,25 @@ def finetune(meta: list[Path], config: Config, console: Console) -> int:
 
 
 def command(
-    body: Callable[[list[Path], Config, Console], int],
+    body: Callable[..., int],
     lacks: Sequence[str],
     usual: Mapping[str, Any] | None = None,
+    more: Mapping[str, Any] = MappingProxyType({}),
 ) -> Callable[..., int]:
     """Return `body` as Typer wants it: an option for every field of `Config`, help and default.
 
     Args:
         lacks: Fields that make no sense for it.
         usual: Other defaults than those of `Config`.
+        more: Flags of its own, off by default.
     """
 
     def run(**given: Any) -> int:
         level = 0 if given.pop("quiet") else 2 if given.pop("verbose") else 1
         given.pop("verbose", None)
         console = Console(level=level, json=given.pop("json"))
-        return body(given.pop("meta"), configured(given), console)
+        own = {name: given.pop(name) for name in more}
+        return body(given.pop("meta"), configured(given), console, **own)
 
     hints = get_type_hints(Config)
     named = []
@@ -84,7 +115,8 @@ def command(
             if default is None and item.default is not None:
                 told, kind = f"{told}; default: that of the method", kind | None
             named.append((item.name, Annotated[kind, typer.Option(help=told)], default))
-    flags = [("quiet", _QUIET, False), ("verbose", _VERBOSE, False), ("json", _JSON, False)]
+    own = [(name, kind, False) for name, kind in more.items()]
+    flags = [*own, ("quiet", _QUIET, False), ("verbose", _VERBOSE, False), ("json", _JSON, False)]
     each = [("meta", _META, inspect.Parameter.empty), *named, *flags]
     run.__name__, run.__doc__ = body.__name__, body.__doc__
     run.__annotations__ = {name: kind for name, kind, _ in each} | {"return": int}
@@ -113,20 +145,31 @@ def configured(given: dict[str, Any]) -> Config:
         raise UsageError(str(error), error.hint, error.others) from None
 
 
-def check(meta: list[Path], config: Config, console: Console) -> int:
+def check(meta: list[Path], config: Config, console: Console, *, ahead: bool = False) -> int:
     """Tell what a training on META would do, and all that stands in its way; load no weight.
 
     That of `train lora`; with `--method finetune` that of `train finetune`.
     """
     _check_method(config)
+    from train import probe
     from train.check import check as told
+    from train.data import account_of
     from train.folder import foreseen
+    from train.readiness import check_settings
 
+    if ahead or any(path.is_dir() for path in meta):
+        check_settings(config, _models(), probe.outside, remember=ahead)  # else nothing changes
+    if ahead:
+        console.say("nothing stands in the way of these settings; META was not looked at")
+        return 0
     folders = [path for path in meta if path.is_dir()]
     found = foreseen(meta, config, console)
     coming = [file for path, file in zip(meta, found, strict=True) if path in folders]
-    told(found, config, _models(), console, [file for file in coming if not file.exists()])
-    return 0
+    absent = [file for file in coming if not file.exists()]
+    told(found, config, _models(), console, absent)
+    words = account_of([file for file in found if file not in absent])
+    _tell(words, console)
+    return 3 if words.look() else 0
 
 
 def _check_method(config: Config) -> None:
@@ -148,7 +191,7 @@ def _models() -> Models:
 
 _FINETUNES = {"learning_rate": 1e-5}
 app.command("lora")(command(lora, ("method", *OF_FINETUNES)))
-app.command("check")(command(check, (), {"learning_rate": None}))
+app.command("check")(command(check, (), {"learning_rate": None}, {"ahead": _AHEAD}))
 app.command("finetune")(command(finetune, ("method", *OF_LORAS), _FINETUNES))
 
 
@@ -184,19 +227,26 @@ def sample(
     each: Annotated[
         Path | None, typer.Option(metavar="FOLDER", help="Write every picture alone, too")
     ] = None,
+    clip_skip: Annotated[
+        int | None,
+        typer.Option(
+            help="Layer of the text encoder, from the end; default: as it was trained", min=1
+        ),
+    ] = None,
     device: Annotated[str, typer.Option(help="auto, cpu or cuda")] = "auto",
     quiet: _QUIET = False,
     json: _JSON = False,
-) -> None:
+) -> int:
     """Draw a labelled sheet: the base model beside the LoRA, from the same noise."""
     from train.sample import Wish, asked
     from train.sample import sample as drawn
 
     usual = {"negative": negative, "steps": steps, "guidance": guidance}
     rows = asked(file, prompt or [], prompts, usual)
-    wish = Wish(rows, strength or [1.0], seed or [], base, device, each)
+    wish = Wish(rows, strength or [1.0], seed or [], base, device, each, clip_skip)
     target = out or file.with_name(f"{file.stem}-sheet.png")
-    drawn(file, wish, target, _models(), Console(level=0 if quiet else 1, json=json))
+    console = Console(level=0 if quiet else 1, json=json)
+    return drawn(file, wish, target, _models(), console).code
 
 
 def main(args: Sequence[str] | None = None) -> None:

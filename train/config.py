@@ -1,13 +1,15 @@
 """The settings of a training run: one frozen record, one place for every default and limit."""
 
 import math
-import re
+import struct
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
+from prep import keys
 from prep.errors import ConfigError
+from train import spellings
 
 DEVICES = ("auto", "cpu", "cuda")
 # Each holds the modules of the one before it: kohya's names for SD 1.x count 128, 192 and 278.
@@ -22,8 +24,6 @@ SCHEDULES = ("constant", "cosine", "cosine-with-restarts")
 PRECISIONS = ("fp32", "bf16", "fp16")
 ATTENTIONS = ("sdpa", "xformers")
 DEFAULT_STEPS = 1000
-# A name must be a file's name on every system, Windows included.
-_BAD_NAME = re.compile(r'[<>:"/\\|?*\x00-\x1f]|^\.|[. ]$|^$')
 
 
 def option(default: Any, help: str, decides: bool = True, **limits: Any) -> Any:  # noqa: A002
@@ -40,10 +40,12 @@ def option(default: Any, help: str, decides: bool = True, **limits: Any) -> Any:
 
 @dataclass(frozen=True)
 class Config:
-    """What a person may choose.
+    """What a person may choose; words may be spelt as kohya's scripts spell them.
 
     Attributes:
-        alpha: Scale of the adapter times rank; None means rank, a scale of one.
+        alpha: Scale of the adapter times rank; None means rank, a scale of one. Rounded to the
+            float32 number nearest to what was given, which is what a LoRA file holds: training,
+            export and certificate have one and the same scale.
         steps: Optimizer steps; None where epochs count, or for the default.
         batch: Samples of one step, whatever the number of passes and processes; the last batch of
             a bucket in an epoch may hold fewer.
@@ -90,12 +92,12 @@ class Config:
     clip_skip: int = option(
         1, "Layer of the text encoder that is used, from the end; 1: the last", least=1, most=12
     )
-    shuffle_tags: bool = option(False, "Show the tags of a sample in another order each epoch")
+    shuffle_tags: bool = option(False, "Show the tags of a sample in another order each time")
     keep_tags: int = option(1, "First tags that stay in their places when shuffled", least=0)
     prior_loss_weight: float = option(1.0, "Weight of the loss of regularisation pictures", least=0)
-    caption_dropout: float = option(0.0, "Share of samples shown without text", least=0, most=1)
+    caption_dropout: float = option(0.0, "Share of showings without text", least=0, most=1)
     text_variants: int = option(
-        0, "Orders and dropouts a sample alternates between; 0: new ones each epoch", least=0
+        0, "Orders and dropouts a sample alternates between; 0: new ones each time", least=0
     )
     save_every_epochs: int | None = option(
         None, "Export and checkpoint after each so many epochs", decides=False, least=1
@@ -123,10 +125,16 @@ class Config:
     device: str = option("auto", "auto, cpu or cuda", decides=False, words=DEVICES)
 
     def __post_init__(self) -> None:
+        for item in fields(self):
+            value, words = getattr(self, item.name), item.metadata["limits"].get("words")
+            if words and isinstance(value, str):
+                object.__setattr__(self, item.name, spellings.ours(item.name, value, words))
         wrong = tuple(self._mistakes())
         if wrong:
             (message, hint), *others = wrong
             raise ConfigError(message, hint, others)
+        if self.alpha is not None:
+            object.__setattr__(self, "alpha", as_float32(self.alpha))
 
     def scale(self) -> float:
         """Return alpha after its default."""
@@ -168,11 +176,29 @@ class Config:
             value, word = getattr(self, item.name), f"`--{item.name.replace('_', '-')}`"
             hint = None if value is None else advice(value, item.metadata["limits"])
             if hint:
+                other = spellings.nearest(item.name, str(value))
+                hint = f"the nearest here is `{other}`; {hint}" if other else hint
                 yield f"{word} is " + (f"`{value}`" if isinstance(value, str) else f"{value}"), hint
+        if self.alpha is not None and 0 < self.alpha < math.inf and not _is_float32(self.alpha):
+            yield f"`--alpha` is {self.alpha}", "give a number from 1e-38 to 1e38"
         if self.epochs is not None and self.steps is not None:
             yield "`--epochs` and `--steps` are both given", "give one of them"
-        if self.name is not None and _BAD_NAME.search(self.name):
+        if self.name is not None and keys.fault_everywhere(self.name):
             yield f"`--name` is `{self.name}`", "give a file's name: no `/`, no leading dot"
+
+
+def as_float32(number: float) -> float:
+    """Return the float32 number that is nearest, ties to even; inf where it is too large."""
+    try:
+        (found,) = struct.unpack("<f", struct.pack("<f", number))
+    except OverflowError:
+        return math.copysign(math.inf, number)
+    return float(found)
+
+
+def _is_float32(number: float) -> bool:
+    """Return whether float32 holds a number without losing most of it."""
+    return 1e-38 <= as_float32(number) <= 1e38
 
 
 def advice(value: Any, limits: Mapping[str, Any]) -> str | None:
@@ -204,5 +230,4 @@ def decides(item: Any) -> bool:
 
 def safe_name(text: str) -> str:
     """Return `text` as a name that `Config` would take; `lora` where nothing of it is left."""
-    stripped = text.strip(" .")
-    return _BAD_NAME.sub("_", stripped) if stripped else "lora"
+    return keys.made_good(text) or "lora"

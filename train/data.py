@@ -1,12 +1,16 @@
 """Published datasets -> the samples to train on, checked before anything heavy is loaded."""
 
+import os
+import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from prep import dataset, files, single_file, vae
+from prep.account import Account, account, joined
 from prep.dataset import Concept, Dataset, Sample, Vae
 from prep.errors import ConfigError, DatasetError, nearest
+from prep.wording import begins
 from train.order import Bucket
 
 
@@ -17,6 +21,7 @@ class Lesson:
     Attributes:
         words: The tags, then the caption as one, that its text is made of.
         num_tags: How many of the words are tags.
+        lead: How many of the tags are the trigger.
         latents: File of mean and log-variance.
         latents_digest: SHA-256 of that file.
         repeats: How often it is seen in an epoch.
@@ -36,6 +41,7 @@ class Lesson:
     repeats: int
     weight: float
     regularisation: bool = False
+    lead: int = 0
 
 
 @dataclass(frozen=True)
@@ -48,7 +54,7 @@ class Data:
         held_out: How many samples are kept for validation.
         vaes: Name of the dataset file -> the VAE that made its latents.
         base: The base model that the datasets name.
-        triggers: The words that call the concepts, each once, in the order of the concepts' names.
+        triggers: Triggers that texts begin with, each once, in the order of the concepts' names.
     """
 
     name: str
@@ -79,6 +85,7 @@ class Data:
                 one.repeats,
                 one.weight,
                 one.regularisation,
+                *([one.lead] if one.lead > 1 else []),  # it stays whole when tags are shuffled
             ]
             for key, one in self.lessons.items()
         }
@@ -92,11 +99,7 @@ def load(paths: Sequence[Path]) -> Data:
             not those of its buckets, or there is nothing to train on.
         ConfigError: One file is named twice.
     """
-    if len({path.resolve() for path in paths}) < len(paths):
-        raise ConfigError("one dataset file is named twice", "name each file once")
-    for path in paths:
-        _check_kind(path)
-    each = [(path, dataset.load(path)) for path in paths]
+    each = _opened(paths)
     lessons: dict[str, Lesson] = {}
     for number, (path, found) in enumerate(each, 1):
         before = "" if number == 1 else f"{number}/"
@@ -113,10 +116,33 @@ def load(paths: Sequence[Path]) -> Data:
 
 
 def _triggers(found: Dataset) -> list[str]:
-    """Return the trigger words of the concepts that have samples."""
-    used = {sample.concept for sample in found.samples.values()}
-    each = sorted(found.concepts.items())
-    return [one.trigger for name, one in each if name in used and one.trigger]
+    """Return the triggers that a text begins with, of the samples to train on."""
+    used = {
+        sample.concept
+        for sample in found.samples.values()
+        if sample.split == "train" and begins(sample.training_text(of := found.trigger(sample)), of)
+    }
+    return [one.trigger for name, one in sorted(found.concepts.items()) if name in used]
+
+
+def account_of(paths: Sequence[Path]) -> Account:
+    """Return what becomes of the words of all pictures, by the keys of `load`.
+
+    Raises:
+        UserError: As of `load`, before it looks at latents and texts.
+    """
+    return joined(
+        ("" if number == 1 else f"{number}/", account(found))
+        for number, (_, found) in enumerate(_opened(paths), 1)
+    )
+
+
+def _opened(paths: Sequence[Path]) -> list[tuple[Path, Dataset]]:
+    if len({path.resolve() for path in paths}) < len(paths):
+        raise ConfigError("one dataset file is named twice", "name each file once")
+    for path in paths:
+        _check_kind(path)
+    return [(path, dataset.load(path)) for path in paths]
 
 
 def check_texts(path: Path) -> None:
@@ -126,7 +152,7 @@ def check_texts(path: Path) -> None:
         DatasetError: There is nothing to train on, or no sample has a text.
     """
     found = dataset.load(path)
-    _check_texts(path, _chosen(path, found))
+    _check_texts(path, found, _chosen(path, found))
 
 
 def _chosen(path: Path, found: Dataset) -> dict[str, Sample]:
@@ -137,13 +163,28 @@ def _chosen(path: Path, found: Dataset) -> dict[str, Sample]:
         if sample.split == "train" and _concept(path, found, key, sample).repeats > 0
     }
     if not chosen:
-        raise DatasetError(
-            f"`{path.name}` has no samples to train on",
-            "every sample is kept for validation, or its concept has no repeats"
-            if found.samples
-            else "run the stages before it: `prep run`",
-        )
+        raise _nothing(path, found)
     return chosen
+
+
+def _nothing(path: Path, found: Dataset) -> DatasetError:
+    """Return the error for a dataset file without samples to train on: why there is none."""
+    told = f"`{path.name}` has no samples to train on"
+    if found.samples:
+        return DatasetError(
+            told, "every sample is kept for validation, or its concept has no repeats"
+        )
+    if not found.left_out:
+        return DatasetError(told, "run the stages before it: `prep run`")
+    first, why = min(found.left_out.items())
+    count = len(found.left_out)
+    what = "its only picture was" if count == 1 else f"all {count} pictures were"
+    folder = os.path.normpath(path.parent / found.root)
+    named = f"`{first}`: {why}" if count == 1 else f"the first is `{first}`: {why}"
+    return DatasetError(
+        f"{told}: {what} left out; {named}",
+        f"mend that, or look at each: `prep why {shlex.quote(first)} --in {shlex.quote(folder)}`",
+    )
 
 
 def _lessons(path: Path, found: Dataset) -> dict[str, Lesson]:
@@ -151,23 +192,28 @@ def _lessons(path: Path, found: Dataset) -> dict[str, Lesson]:
     _check_whole(path, found, chosen)
     state = path.parent / (found.state or found.root)
     places = {key: files.inside(state, str(sample.latents)) for key, sample in chosen.items()}
-    _check_latents(path, chosen, places, found.vae.channels if found.vae else 0)
-    return {
-        key: Lesson(
-            digest=sample.digest,
-            text=sample.training_text(),
-            words=sample.tags if sample.text == "tags" else _words(sample),
-            num_tags=0 if sample.text == "caption" else len(sample.tags),
-            concept=sample.concept,
-            bucket=sample.bucket or (0, 0),
-            latents=places[key],
-            latents_digest=files.digest(places[key]),
-            repeats=_concept(path, found, key, sample).repeats,
-            weight=sample.weight,
-            regularisation=_concept(path, found, key, sample).regularisation,
-        )
-        for key, sample in chosen.items()
-    }
+    digests = _check_latents(path, chosen, places, found.vae.channels if found.vae else 0)
+    return {key: _lesson(path, found, key, (places[key], digests[key])) for key in chosen}
+
+
+def _lesson(path: Path, found: Dataset, key: str, latents: tuple[Path, str]) -> Lesson:
+    sample = found.samples[key]
+    concept = _concept(path, found, key, sample)
+    said = sample.wording(concept.trigger)
+    return Lesson(
+        digest=sample.digest,
+        text=said.text(),
+        words=said.words,
+        num_tags=said.num_tags,
+        concept=sample.concept,
+        bucket=sample.bucket or (0, 0),
+        latents=latents[0],
+        latents_digest=latents[1],
+        repeats=concept.repeats,
+        weight=sample.weight,
+        regularisation=concept.regularisation,
+        lead=said.lead,
+    )
 
 
 def _check_kind(path: Path) -> None:
@@ -178,11 +224,6 @@ def _check_kind(path: Path) -> None:
             "name the file that `prep latents` wrote, `meta_lat.json`; "
             "a base model goes behind `--base`",
         )
-
-
-def _words(sample: Sample) -> tuple[str, ...]:
-    caption = (sample.caption,) if sample.caption else ()
-    return caption if sample.text == "caption" else (*sample.tags, *caption)
 
 
 def _concept(path: Path, found: Dataset, key: str, sample: Sample) -> Concept:
@@ -204,12 +245,12 @@ def _check_whole(path: Path, found: Dataset, chosen: Mapping[str, Sample]) -> No
             f"{count} of {len(chosen)} samples of `{path.name}` have no latents{first}",
             f"make them with `prep latents {_bucket_file(path)}`",
         )
-    _check_texts(path, chosen)
+    _check_texts(path, found, chosen)
 
 
-def _check_texts(path: Path, chosen: Mapping[str, Sample]) -> None:
+def _check_texts(path: Path, found: Dataset, chosen: Mapping[str, Sample]) -> None:
     """Raise where no sample has a text to train on."""
-    if not any(sample.training_text() for sample in chosen.values()):
+    if not any(sample.training_text(found.trigger(sample)) for sample in chosen.values()):
         raise DatasetError(
             f"none of the {len(chosen)} samples of `{path.name}` has a text",
             "run `prep tag` or `prep caption`, or set `text` to the one that is there",
@@ -218,8 +259,8 @@ def _check_texts(path: Path, chosen: Mapping[str, Sample]) -> None:
 
 def _check_latents(
     path: Path, chosen: Mapping[str, Sample], places: Mapping[str, Path], channels: int
-) -> None:
-    """Raise unless every latents file is there, whole, and as large as its bucket."""
+) -> dict[str, str]:
+    """Return the SHA-256 of every latents file; raise unless each is whole and fits its bucket."""
     again = f"make them again with `prep latents {_bucket_file(path)}`"
     gone = [key for key, place in places.items() if not place.is_file()]
     if gone:
@@ -228,7 +269,9 @@ def _check_latents(
             f"the first is `{gone[0]}`",
             again,
         )
+    digests: dict[str, str] = {}
     for key, sample in chosen.items():
+        digests[key] = _check_bytes(path, key, places[key], again)
         width, height = sample.bucket or (0, 0)
         wanted = (channels, height // vae.FACTOR, width // vae.FACTOR)
         try:
@@ -236,10 +279,19 @@ def _check_latents(
         except DatasetError:
             raise DatasetError(f"the latents of `{key}` are damaged", again) from None
         if found != wanted:
-            raise DatasetError(
-                f"the latents of `{key}` have the shape {found}, its bucket asks for {wanted}",
-                again,
-            )
+            why = f"have the shape {found}, its bucket asks for {wanted}"
+            raise DatasetError(f"the latents of `{key}` {why}", again)
+    return digests
+
+
+def _check_bytes(path: Path, key: str, place: Path, again: str) -> str:
+    """Return the SHA-256 of a file of latents; raise where its numbers cannot be trained on."""
+    data = place.read_bytes()
+    if wrong := vae.wrong_in(place, data):
+        way = again if wrong == "are damaged" else f"delete that file, then {again}"
+        told = f"the latents of `{key}` in `{path.name}` {wrong}: `{os.path.relpath(place)}`"
+        raise DatasetError(told, way)
+    return files.digest_bytes(data)
 
 
 def _bucket_file(path: Path) -> str:

@@ -1,7 +1,7 @@
 """Earlier runs of a name: what they were, and how another one differs."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -60,9 +60,37 @@ def asked(folder: Path, here: Mapping[str, Any], words: list[str]) -> dict[str, 
     return there
 
 
+def check_version(out: Path, name: str, here: Mapping[str, Any], words: list[str]) -> None:
+    """Look for a stopped run that only the program's version keeps from being this one.
+
+    Raises:
+        ConfigError: There is one: begun again in silence, its work would be lost.
+    """
+    for folder, there, step in _stopped(out, name, here):
+        if there.get("version") != here["version"] and not differences(
+            there | {"version": here["version"]}, here, words
+        ):
+            raise ConfigError(
+                f"`{folder}`, stopped after step {step}, was begun by another version of this "
+                "program, which showed other texts or trained other weights",
+                "finish it with that version, or begin a new run: give another `--name`, or move "
+                "that folder away",
+            )
+
+
 def unfinished(out: Path, name: str, here: Mapping[str, Any], words: list[str]) -> list[str]:
     """Return a line for each stopped run of this name that the same command will not go on with."""
     told: list[str] = []
+    for folder, there, step in _stopped(out, name, here):
+        why = "; ".join(differences(there, here, words)) or "it was made by another version"
+        told.append(f"a new run begins; `{folder}`, stopped at step {step}, is another: {why}")
+    return told
+
+
+def _stopped(
+    out: Path, name: str, here: Mapping[str, Any]
+) -> Iterator[tuple[Path, dict[str, Any], int]]:
+    """Yield folder, settings and last step of each stopped run of a name that is another one."""
     for folder in sorted(out.glob(f"{_plain(name)}-????????")):
         there = settings(folder)
         saved = checkpoint.steps(folder / CHECKPOINTS)
@@ -70,11 +98,7 @@ def unfinished(out: Path, name: str, here: Mapping[str, Any], words: list[str]) 
             continue
         if any((folder / f"{name}{ending}").exists() for ending in ("", ".safetensors")):
             continue
-        why = "; ".join(differences(there, here, words)) or "it was made by another version"
-        told.append(
-            f"a new run begins; `{folder}`, stopped at step {saved[0][0]}, is another: {why}"
-        )
-    return told
+        yield folder, there, saved[0][0]
 
 
 def _plain(name: str) -> str:

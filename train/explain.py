@@ -8,6 +8,7 @@ from typing import Any
 from prep import single_file, tensorfile
 from prep.console import Console
 from prep.errors import ModelFileError
+from train import adapter_file
 from train.metadata import CERTIFICATE
 
 _SHOWN = 20
@@ -17,7 +18,7 @@ def explain(path: Path, console: Console) -> None:
     """Print a LoRA's certificate; all pictures with `-v`, everything as one object with `--json`.
 
     Raises:
-        ModelFileError: The file is missing, damaged, or no LoRA.
+        ModelFileError: The file is missing, damaged or no LoRA, or holds NaN.
     """
     if not path.is_file():
         raise ModelFileError(f"there is no file `{path}`", "name a LoRA: a `.safetensors` file")
@@ -25,11 +26,21 @@ def explain(path: Path, console: Console) -> None:
         raise ModelFileError(f"`{path}` is no `.safetensors` file", "name a LoRA")
     head = tensorfile.header(path)
     what = single_file.what(head.tensors)
+    kinds = set(adapter_file.sort(head.tensors).unread) - {adapter_file.UNKNOWN}
+    if what == "a file of weights of another kind" and kinds:
+        what = f"a file of {', '.join(sorted(kinds))}"
     if what != "a LoRA":
         raise ModelFileError(f"`{path}` is {what}, not a LoRA", "name a LoRA")
     said = head.metadata
     born = certificate(said)
-    lines = [*_file(path, head), *_training(said), *(_birth(born, console.level) if born else ())]
+    adapter_file.check_finite(path)
+    unread = adapter_file.sort(head.tensors).lines()
+    lines = [
+        *_file(path, head),
+        *unread,
+        *_training(said),
+        *(_birth(born, console.level) if born else ()),
+    ]
     if not born:
         lines.append("no certificate: another program made it")
     console.say(*lines, metadata=dict(said), certificate=born)

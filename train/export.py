@@ -5,6 +5,7 @@ Source: key names and hashes of kohya-ss/sd-scripts (commit 48d368fa).
 
 import hashlib
 import json
+import shutil
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -35,6 +36,10 @@ def named(
     return found
 
 
+class ProofError(MachineError):
+    """An export that was read back is not what was trained."""
+
+
 def write(
     path: Path,
     tensors: "Mapping[str, Tensor]",
@@ -47,7 +52,8 @@ def write(
         applied: Called with the file before it gets its name; what it raises keeps it from that.
 
     Raises:
-        MachineError: The disk is full, or gave back other bytes than it was given.
+        ProofError: It is not what was trained; see `proven`.
+        MachineError: The disk is full.
     """
     packed = {
         name: tensorfile.Packed("F32", tuple(tensor.shape), tensor.numpy().tobytes())
@@ -59,7 +65,40 @@ def write(
         applied(made)
 
     data = tensorfile.dump(packed, dict(metadata) | hashes(packed, metadata), align=64)
-    files.write(path, data, check)
+    proven(path, check, lambda place, proof: files.write(place, data, proof))
+
+
+Check = Callable[[Path], None]
+
+
+def proven(path: Path, check: Check, publish: Callable[[Path, Check], None]) -> None:
+    """Publish an export that passes its proof; keep one that does not under another name.
+
+    Args:
+        check: The proof: what it raises keeps the export from its name.
+        publish: Writes the export to a place, and asks a proof before it gets that name.
+
+    Raises:
+        ProofError: It does not pass. It is kept, and named in the message.
+    """
+    kept = unproven(path)
+    try:
+        publish(path, check)
+    except ProofError as error:
+        publish(kept, lambda _: None)
+        raise ProofError(
+            f"{error}; it is kept as `{kept}`",
+            "run the same command again: nothing is trained anew, and the export is tried again",
+        ) from error
+    if kept.is_file():
+        kept.unlink()
+    elif kept.is_dir():
+        shutil.rmtree(kept)
+
+
+def unproven(path: Path) -> Path:
+    """Return the name of an export that did not pass its proof."""
+    return path.with_name(f"{path.name.removesuffix(path.suffix)}-not-proven{path.suffix}")
 
 
 def hashes(packed: Mapping[str, tensorfile.Packed], metadata: Mapping[str, str]) -> dict[str, str]:
@@ -100,7 +139,7 @@ def said(path: Path) -> Mapping[str, str]:
 
 
 def check_same(path: Path, tensors: "Mapping[str, Tensor]") -> None:
-    """Raise MachineError unless a file holds exactly these tensors, bit for bit."""
+    """Raise ProofError unless a file holds exactly these tensors, bit for bit."""
     import torch
     from safetensors.torch import load_file
 
@@ -108,7 +147,7 @@ def check_same(path: Path, tensors: "Mapping[str, Tensor]") -> None:
     if set(found) != set(tensors) or not all(
         torch.equal(found[name], tensor) for name, tensor in tensors.items()
     ):
-        raise MachineError("the export reads back as other numbers", "check the disk, run again")
+        raise ProofError("the export reads back as other numbers", "check the disk, run again")
 
 
 def _plain(tensor: "Tensor") -> "Tensor":

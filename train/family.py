@@ -58,6 +58,22 @@ class Base:
         return any(w.requires_grad for one in self.encoders.values() for w in one.parameters())
 
 
+@dataclass(frozen=True)
+class Outline:
+    """A base model looked through without reading its weights: it could be opened.
+
+    Attributes:
+        tokens: Texts -> how many tokens each is, marks at either end left out.
+        most_tokens: How many of them `encode` keeps.
+        unread: Tensors of its files that are no weights of it, sorted; what training code is known
+            to leave behind (averages, tables of noise) is not among them.
+    """
+
+    tokens: Callable[[list[str]], list[int]]
+    most_tokens: int
+    unread: tuple[str, ...] = ()
+
+
 class Encode(Protocol):
     """(base, texts, clip_skip) -> conditioning per text."""
 
@@ -98,6 +114,8 @@ class Family:
         convolution_targets: Endings of its other convolutions, and what belongs to them.
         text_targets: Endings of the names of a text encoder's modules.
         fits: Whether a place holds a base model of this family; reads configs and headers only.
+        outline: Look one through: configs, tokenizer, names and shapes of the weights.
+        layers: How many layers its text encoder has, by configs and headers only; 0: unknown.
         load: Open one.
         encode: Texts -> conditioning.
         overlong: (base, texts) -> those with more tokens than `encode` keeps.
@@ -117,6 +135,8 @@ class Family:
     convolution_targets: tuple[str, ...]
     text_targets: tuple[str, ...]
     fits: Callable[[Path], bool]
+    outline: Callable[[Path], Outline]
+    layers: Callable[[Path], int]
     load: Load
     encode: Encode
     overlong: Callable[[Base, list[str]], list[str]]

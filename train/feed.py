@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from prep import files, vae
 from train.config import Config
-from train.data import Data
-from train.order import normal, timestep
+from train.data import Data, Lesson
+from train.order import normal, nth_of, timestep
 from train.text import text_of
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ class Feed:
         """Return the input of some places of one step: the same whatever came before it.
 
         Args:
-            keys: Of the whole step.
+            keys: Of the whole step; showings, where a sample is shown several times an epoch.
             places: Indices in `keys`: those of this pass and process.
             timesteps: How many the base model knows.
         """
@@ -65,9 +65,10 @@ class Feed:
         seed = self.config.seed
         lessons = [self.data.lessons[keys[place]] for place in places]
         texts = tuple(
-            text_of(self.data.lessons[keys[n]], keys[n], epoch, self.config) for n in places
+            text_of(self.data.lessons[keys[n]], str(keys[n]), epoch, self.config, nth_of(keys[n]))
+            for n in places
         )
-        clean = [self._drawn(one.latents, step, n) for n, one in zip(places, lessons, strict=True)]
+        clean = [self._drawn(one, step, n) for n, one in zip(places, lessons, strict=True)]
         noise = [normal(seed, "noise", step, n, tuple(clean[0].shape)) for n in places]
         times = [timestep(seed, step, n, timesteps) for n in places]
         digests = tuple(
@@ -82,16 +83,17 @@ class Feed:
             torch.stack(clean), torch.stack(noise), torch.tensor(times), texts, weights, digests
         )
 
-    def _drawn(self, path: Path, step: int, place: int) -> "Tensor":
-        mean, logvar = self._latents(path)
+    def _drawn(self, one: Lesson, step: int, place: int) -> "Tensor":
+        mean, logvar = self._latents(one)
         noise = normal(self.config.seed, "posterior", step, place, tuple(mean.shape))
         return (mean + (0.5 * logvar).exp() * noise - self._shift) * self._scale
 
-    def _latents(self, path: Path) -> vae.Latents:
+    def _latents(self, one: Lesson) -> vae.Latents:
+        path = one.latents
         if path in self._kept:
             self._kept.move_to_end(path)
             return self._kept[path]
-        found = self._kept[path] = vae.load(path)
+        found = self._kept[path] = vae.load(path, one.latents_digest)
         self._bytes += 2 * found.mean.nbytes
         while self._bytes > _CACHE_BYTES and len(self._kept) > 1:
             _, old = self._kept.popitem(last=False)

@@ -109,7 +109,7 @@ def only_captions(folder: Path) -> bool:
         inner[:] = [name for name in inner if not name.startswith(".")]
         beside: dict[str, set[str]] = {}
         for name in names:
-            one = Path(name)
+            one = Path(name.casefold())  # as prep pairs a text with its picture
             beside.setdefault(one.stem, set()).add(one.suffix)
         endings |= {e for group in beside.values() if group - {".caption", ".txt"} for e in group}
     return ".caption" in endings and ".txt" not in endings

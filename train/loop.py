@@ -103,7 +103,9 @@ def _gradients(
         loss = (error_B * batch.weight_B.to(task.base.device)).sum() / len(keys)
         learner.scaled(loss).backward()  # type: ignore[no-untyped-call]
         total += loss.detach()
-    crew.sum([*learner.gradients(), total])
+    used = learner.used()
+    crew.sum([*learner.gradients(), used, total])
+    learner.leave_alone(used)
     return total.item(), inputs_digest(crew.shared(digests, len(keys)))
 
 

@@ -10,6 +10,7 @@ from train.config import Config
 from train.family import Base, Family
 
 if TYPE_CHECKING:
+    from peft import LoraConfig
     from torch import Tensor, nn
 
 ADAPTER = "lora"
@@ -44,7 +45,7 @@ def add(network: Any, targets: tuple[str, ...], rank: int, alpha: float) -> None
 
     # peft's type says int; it only ever divides by rank.
     config = LoraConfig(r=rank, lora_alpha=alpha, target_modules=list(targets))  # type: ignore[arg-type]
-    network.add_adapter(config, adapter_name=ADAPTER)
+    _inject(network, config)
     for pair in pairs(network).values():  # half precision would round small steps away
         for weight in (pair.down, pair.up):
             weight.data = weight.data.float()
@@ -57,7 +58,18 @@ def add_ranks(network: Any, ranks: Mapping[str, int]) -> None:
     first = next(iter(ranks.values()))
     own = {f"^{name}$": rank for name, rank in ranks.items() if rank != first}
     config = LoraConfig(r=first, lora_alpha=first, target_modules=list(ranks), rank_pattern=own)
-    network.add_adapter(config, adapter_name=ADAPTER)
+    _inject(network, config)
+
+
+def _inject(network: Any, config: "LoraConfig") -> None:
+    """Put peft's layers into a network of diffusers or transformers.
+
+    Their own `add_adapter` does the same behind a check of peft's version, and one of their
+    releases asked for a peft that was not published yet.
+    """
+    from peft import inject_adapter_in_model
+
+    inject_adapter_in_model(config, network, adapter_name=ADAPTER)
 
 
 def layers(base: Base) -> list[tuple[str, Any]]:

@@ -197,7 +197,7 @@ def _of_data(data: Data, config: Config, facts: Facts) -> dict[str, str]:
         "ss_resolution": str(usual_size(data)),
         "ss_cache_latents": "True",
         "ss_shuffle_caption": str(config.shuffle_tags),
-        "ss_keep_tokens": str(config.keep_tags if config.shuffle_tags else 0),
+        "ss_keep_tokens": str(_kept_tags(data, config)),
         "ss_enable_bucket": "True",
         "ss_min_bucket_reso": str(min(sides)),
         "ss_max_bucket_reso": str(max(sides)),
@@ -206,6 +206,13 @@ def _of_data(data: Data, config: Config, facts: Facts) -> dict[str, str]:
         "ss_reg_dataset_dirs": _text(concepts[True]),
         "ss_tag_frequency": _text(tag_frequency(data, facts.name)),
     }
+
+
+def _kept_tags(data: Data, config: Config) -> int:
+    """Return how many words between commas kept their places: a trigger may have several."""
+    if not (config.shuffle_tags and config.keep_tags):
+        return 0
+    return config.keep_tags + max(0, *(one.lead - 1 for one in data.lessons.values()))
 
 
 def _spec(data: Data, config: Config, family: Family, facts: Facts) -> dict[str, str]:

@@ -14,9 +14,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from prep import files, ldm, single_file, tensorfile, vae
-from prep.errors import MachineError
 from train.checkpoint import packed
-from train.export import BORN
+from train.export import BORN, Check, ProofError, proven
 from train.family import Base
 
 if TYPE_CHECKING:
@@ -30,7 +29,8 @@ def write_file(path: Path, base: Base, source: Path, metadata: Mapping[str, str]
         source: The base model's folder or file.
 
     Raises:
-        MachineError: The disk is full, or gave back other numbers than it was given.
+        ProofError: It gave back other numbers than it was given; see `export.proven`.
+        MachineError: The disk is full.
     """
     import torch
 
@@ -43,16 +43,31 @@ def write_file(path: Path, base: Base, source: Path, metadata: Mapping[str, str]
     # Older readers ask for them.
     found[ldm.PARTS["text_encoder"] + "embeddings.position_ids"] = torch.arange(77)[None]
     each = {name: packed(tensor) for name, tensor in found.items()}
-    with files.published(path, lambda made: _check(made, parts)) as scratch:
-        files.write_pieces(scratch, tensorfile.pieces(each, metadata, align=64))
+
+    def publish(place: Path, check: Check) -> None:
+        with files.published(place, check) as scratch:
+            files.write_pieces(scratch, tensorfile.pieces(each, metadata, align=64))
+
+    proven(path, lambda made: _check(made, parts), publish)
 
 
 def write_folder(path: Path, base: Base, source: Path, metadata: Mapping[str, str]) -> None:
     """Publish a diffusers folder: what was trained, and the rest as the source has it.
 
     Raises:
+        ProofError: It gave back other numbers than it was given; see `export.proven`.
         MachineError: The disk is full.
     """
+
+    def publish(place: Path, check: Check) -> None:
+        _write_folder(place, base, source, metadata, check)
+
+    proven(path, lambda made: _check_folder(made, base), publish)
+
+
+def _write_folder(
+    path: Path, base: Base, source: Path, metadata: Mapping[str, str], check: Check
+) -> None:
     scratch = path.with_name(f"{files.SCRATCH}{uuid.uuid4().hex}")
     try:
         with files.disk_errors(path), _said_plainly():
@@ -60,11 +75,13 @@ def write_folder(path: Path, base: Base, source: Path, metadata: Mapping[str, st
             _rest(scratch, source, base)
             for part, module in _modules(base).items():
                 module.save_pretrained(str(scratch / part))
-            _check_folder(scratch, base)
+            check(scratch)
             text = json.dumps(dict(metadata), indent=1, ensure_ascii=False, sort_keys=True)
             (scratch / BORN).write_text(text + "\n", encoding="utf-8")
             for file in sorted(scratch.rglob("*")):
                 files.flush(file)
+            if path.is_dir():  # one that did not pass its proof
+                shutil.rmtree(path)
             scratch.replace(path)
             files.flush(path.parent)
     finally:
@@ -150,7 +167,7 @@ def _compare(found: "Mapping[str, Tensor]", wanted: "Mapping[str, Tensor]") -> N
         bool((found[name] == value.to("cpu")).all()) for name, value in wanted.items()
     )
     if not same:
-        raise MachineError("the model reads back as other numbers", "check the disk, run again")
+        raise ProofError("the model reads back as other numbers", "check the disk, run again")
 
 
 Writer = Callable[[Path, Base, Path, Mapping[str, str]], None]

@@ -69,6 +69,26 @@ class Learner:
                 weight.grad = torch.zeros_like(weight)
         return [weight.grad for weight in self.weights.values() if weight.grad is not None]
 
+    def used(self) -> "Tensor":
+        """Return 1 for each weight that has a gradient and 0 for each that has none, float32."""
+        import torch
+
+        each = [float(weight.grad is not None) for weight in self.weights.values()]
+        device = next(iter(self.weights.values())).device
+        return torch.tensor(each, device=device)
+
+    def leave_alone(self, used: "Tensor") -> None:
+        """Take the gradients away from weights that no process used; the step changes none of them.
+
+        With gradients of zeros weight decay would still shrink them.
+
+        Args:
+            used: As `used` returned it before `gradients` was asked, summed over the processes.
+        """
+        for weight, count in zip(self.weights.values(), used.tolist(), strict=True):
+            if not count:
+                weight.grad = None
+
     def update(self, rate: float) -> bool:
         """Take one step with a learning rate and forget the gradients.
 

@@ -11,10 +11,33 @@ if TYPE_CHECKING:
 Bucket = tuple[int, int]
 
 
+class Showing(str):
+    """A sample's key as it is met in an epoch.
+
+    Attributes:
+        nth: Which of the sample's showings in that epoch this is, from 0.
+    """
+
+    nth: int
+
+    def __new__(cls, key: str, nth: int) -> "Showing":
+        """Return `key`, shown for the `nth` time."""
+        found = super().__new__(cls, key)
+        found.nth = nth
+        return found
+
+
+def nth_of(key: str) -> int:
+    """Return which showing a key stands for; 0 where it is a plain one."""
+    return key.nth if isinstance(key, Showing) else 0
+
+
 def batches_of_epoch(
     repeats: Mapping[Bucket, Mapping[str, int]], batch: int, seed: int, epoch: int
 ) -> list[tuple[str, ...]]:
     """Return the batches of one epoch, each of one bucket, in the order they are seen.
+
+    Their keys are showings: see `Showing`.
 
     A sample's place among its bucket is decided by its own key, so a new sample moves none of the
     others; the last batch of a bucket may be short.
@@ -26,7 +49,7 @@ def batches_of_epoch(
     found: list[tuple[int, Bucket, tuple[str, ...]]] = []
     for bucket, counts in repeats.items():
         drawn = sorted(
-            (seed_for(seed, "order", epoch, key, nth), key)
+            (seed_for(seed, "order", epoch, key, nth), Showing(key, nth))
             for key, count in counts.items()
             for nth in range(count)
         )

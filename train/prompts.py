@@ -1,6 +1,7 @@
 """What pictures to draw: lines of text as kohya's scripts read them. Text only.
 
-`a cat on a roof --n dog --w 512 --h 512 --d 7 --s 20 --l 7.5`; `#` begins a comment line.
+`a cat on a roof --n dog --w 512 --h 512 --d 7 --s 20 --l 7.5 --ss euler_a`; `#` begins a comment
+line.
 """
 
 import re
@@ -9,9 +10,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from prep.errors import ConfigError
+from prep.errors import ConfigError, DatasetError
+from prep.errors import nearest as near
+from prep.files import content
+from train import samplers, spellings
 
-_WORD = re.compile(r"(?:^|\s)--([a-z]+)\s+")
+_WORD = re.compile(r"(?:^|\s)--([a-z]+)(?:\s+|$)")
 # Kohya's letters: field of `Prompt`, what it must be, least and most.
 _FLAGS: Mapping[str, tuple[str, type, float, float]] = {
     "n": ("negative", str, 0, 0),
@@ -20,6 +24,7 @@ _FLAGS: Mapping[str, tuple[str, type, float, float]] = {
     "d": ("seed", int, 0, (1 << 63) - 1),
     "s": ("steps", int, 1, 1000),
     "l": ("guidance", float, 0, 100),
+    "ss": ("sampler", str, 0, 0),
 }
 
 
@@ -30,6 +35,7 @@ class Prompt:
     Attributes:
         width: In px, a multiple of 8; so is `height`.
         guidance: How strongly text decides; 1 is the network's plain answer.
+        sampler: One of `samplers.NAMES`.
     """
 
     text: str
@@ -39,6 +45,7 @@ class Prompt:
     seed: int = 0
     steps: int = 20
     guidance: float = 7.5
+    sampler: str = samplers.DDIM
 
 
 def read(path: Path, usual: Prompt) -> list[Prompt]:
@@ -50,11 +57,17 @@ def read(path: Path, usual: Prompt) -> list[Prompt]:
     Raises:
         ConfigError: The file is missing, empty, or has mistakes: all of them at once.
     """
-    try:
-        text = path.read_bytes().decode("utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
+    if not path.is_file():
+        what = "is not a file" if path.exists() else "is not there"
         raise ConfigError(
-            f"the prompts in `{path}` cannot be read: {error}", "write one prompt a line, as UTF-8"
+            f"the file of prompts `{path}` {what}", "name a text file with one prompt a line"
+        )
+    try:
+        text = content(path).decode("utf-8-sig")
+    except (OSError, UnicodeDecodeError, DatasetError) as error:
+        why = getattr(error, "strerror", None) or error
+        raise ConfigError(
+            f"the prompts in `{path}` cannot be read: {why}", "write one prompt a line, as UTF-8"
         ) from None
     found: list[Prompt] = []
     wrong: list[tuple[str, str | None]] = []
@@ -85,7 +98,19 @@ def parse(line: str, usual: Prompt) -> Prompt:
             raise ConfigError(f"`--{flag}` is not known", f"known: --{', --'.join(_FLAGS)}")
         name, kind, least, most = _FLAGS[flag]
         given[name] = value.strip() if kind is str else _number(flag, value, (kind, least, most))
+    if "sampler" in given:
+        given["sampler"] = _sampler(given["sampler"])
     return replace(usual, text=text.strip(), **given)
+
+
+def _sampler(value: str) -> str:
+    """Return the name of a sampler as we spell it."""
+    found = spellings.ours("sampler", value, samplers.NAMES)
+    if found not in samplers.NAMES:
+        other = spellings.nearest("sampler", value)
+        hint = f"the nearest here is `--ss {other}`" if other else near(value, samplers.NAMES)
+        raise ConfigError(f"`--ss {value}` is not known", hint)
+    return found
 
 
 def _number(flag: str, value: str, limits: tuple[type, float, float]) -> Any:

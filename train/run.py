@@ -2,26 +2,28 @@
 
 import importlib.metadata
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from prep import files, single_file, vae
+from prep import files, vae
 from prep.console import Console
-from prep.errors import ConfigError, DatasetError, MachineError, ModelFileError, nearest
+from prep.errors import ConfigError, DatasetError, MachineError
 from prep.lock import held
-from prep.models import Ask, Found, Models
+from prep.models import Found, Models
 from train import data as datasets
 from train import earlier, export
+from train.base_model import hashes, opened_base
 from train.config import Config, safe_name
 from train.data import Data
-from train.families import all_families
 from train.family import Family
 from train.order import steps_per_epoch
 
 # Raised by hand whenever the same recipe gives other bytes.
 VERSION = 2
+# The same, of the recipes alone that `_is_newer` names.
+_NEWER = 3
 
 
 @dataclass(frozen=True)
@@ -86,7 +88,7 @@ def decide(paths: Sequence[Path], config: Config, models: Models) -> Run:
     recipe = files.digest_bytes(
         files.canonical(
             {
-                "version": VERSION,
+                "version": version_of(config, data),
                 "family": family.name,
                 "base": base_digest,
                 "config": config.deciding(),
@@ -100,39 +102,29 @@ def decide(paths: Sequence[Path], config: Config, models: Models) -> Run:
     folder = config.out / f"{name}-{recipe[:8]}"
     run = Run(
         data, config, per_epoch, family, found, base, base_digest, recipe, name, folder,
-        folder / f"{name}{_ending(config)}", _base_hashes(found, models),
+        folder / f"{name}{_ending(config)}", hashes(found, models),
     )  # fmt: skip
     return run if config.resume is None else _resumed(run, config.resume)
+
+
+def version_of(config: Config, data: Data) -> int:
+    """Return the version of what a run computes: newer where an older program did it otherwise."""
+    return _NEWER if _is_newer(config, data) else VERSION
+
+
+def _is_newer(config: Config, data: Data) -> bool:
+    """Return whether texts are drawn at each showing, or weights stay that no step uses.
+
+    Once they were drawn once an epoch, and the layers that clip skip leaves out decayed.
+    """
+    drawn = config.shuffle_tags or config.caption_dropout > 0
+    repeated = any(one.repeats > 1 for one in data.lessons.values())
+    return (drawn and repeated) or (config.text_encoder and config.clip_skip > 1)
 
 
 def _ending(config: Config) -> str:
     """Return the suffix of the export: a fine-tuned model may be a folder."""
     return "" if config.method == "finetune" and config.save_as == "folder" else ".safetensors"
-
-
-def opened_base(base: str, models: Models) -> tuple[Found, Family]:
-    """Return the files of a base model and its family; nothing of torch is loaded.
-
-    Raises:
-        ModelFileError: It is missing, damaged, or of a family that is not known.
-    """
-    families = all_families()
-    patterns = sorted({pattern for one in families.values() for pattern in one.patterns})
-    found = models.find(Ask("base", base, tuple(patterns), ckpt=True))
-    return found, _family(found, families)
-
-
-def _base_hashes(found: Found, models: Models) -> dict[str, str]:
-    """Return the hashes of a single file, by kohya's names; a folder has none."""
-    if found.path.is_dir():
-        return {}
-    with found.path.open("rb") as file:
-        file.seek(1 << 20)
-        legacy = files.digest_bytes(file.read(64 << 10))[:8]
-    return {
-        "ss_sd_model_hash": legacy,
-        "ss_new_sd_model_hash": models.file_digest(found.path),
-    }
 
 
 def _resumed(run: Run, folder: Path) -> Run:
@@ -142,7 +134,13 @@ def _resumed(run: Run, folder: Path) -> Run:
 
 
 def lora(
-    paths: Sequence[Path], config: Config, models: Models, console: Console, first: bool = True
+    paths: Sequence[Path],
+    config: Config,
+    models: Models,
+    console: Console,
+    first: bool = True,
+    *,
+    before: Callable[[], None] = lambda: None,
 ) -> Path:
     """Train a LoRA, or find it already trained, and return its file.
 
@@ -151,24 +149,30 @@ def lora(
 
     Args:
         first: Whether this process writes: one of several that train together does.
+        before: Called once it is certain that nothing stands in the way.
 
     Raises:
         UserError: Something that a person can mend, found before the training where possible.
     """
-    run = decide(paths, config, models)
-    if _is_done(run):
+    from train import probe
+    from train.readiness import ready  # it looks at runs, and so imports this module
+
+    found = ready(paths, config, models, probe.here, first)
+    run = found.run
+    before()
+    if found.done:
         console.say(f"already done: {run.export}", export=str(run.export), done=True)
         return run.export
-    notes = check_vae(run)
+    from train.session import carry_out  # heavy: only now is it certain that there is work
+
     if not first:
-        _carry_out(run, console)
+        carry_out(run, console)
         return run.export
-    notes += earlier.unfinished(config.out, run.name, facts(run), list(run.config.deciding()))
-    for line in notes:
+    for line in found.notes:
         console.note(line)
     with held(run.checkpoints, run.folder, "train"):
         files.write(run.folder / "config.json", _config_file(run, paths))
-        _carry_out(run, console)
+        carry_out(run, console)
     console.say(f"trained: {run.export}", export=str(run.export), done=False)
     return run.export
 
@@ -198,33 +202,13 @@ def check_vae(run: Run) -> list[str]:
     return notes
 
 
-def _family(found: Found, families: dict[str, Family]) -> Family:
-    name = found.ask.name
-    for family in families.values():
-        if family.fits(found.path):
-            if found.path.is_dir():
-                _check_parts(found, family)
-            return family
-    if found.path.is_file():
-        what = single_file.what(single_file.names(found.path))
-        raise ModelFileError(
-            f"`{name}` is {what}, not a base model of a known family", nearest("", families)
-        )
-    raise ModelFileError(f"`{name}` is not a base model of a known family", nearest("", families))
+def is_done(run: Run) -> bool:
+    """Return whether the export of this very recipe is there; another file there is a person's.
 
-
-def _check_parts(found: Found, family: Family) -> None:
-    """Raise where a part that the family names is not among the files."""
-    for pattern in family.patterns:
-        if not any(file.match(pattern) for file, _, _ in found.files):
-            raise ModelFileError(
-                f"`{found.ask.name}` has no `{pattern}`",
-                "fetch it again, with every part of a diffusers folder as safetensors",
-            )
-
-
-def _is_done(run: Run) -> bool:
-    """Return whether the export of this very recipe is there; another file there is a person's."""
+    Raises:
+        MachineError: A file of another recipe is in its place.
+        ConfigError: It has more steps than are asked for.
+    """
     if not run.export.exists():
         return False
     if export.recipe_of(run.export) != run.recipe:
@@ -250,7 +234,7 @@ def facts(run: Run) -> dict[str, Any]:
     """Return what decides a run, as it stands in `config.json`."""
     return {
         "recipe": run.recipe,
-        "version": VERSION,
+        "version": version_of(run.config, run.data),
         "program": program_version(),
         "family": run.family.name,
         "base": run.base,
@@ -272,14 +256,3 @@ def _config_file(run: Run, paths: Sequence[Path]) -> bytes:
 def program_version() -> str:
     """Return the version of the installed program."""
     return importlib.metadata.version("prep-and-train")
-
-
-def _carry_out(run: Run, console: Console) -> None:
-    from importlib.util import find_spec
-
-    from train.optimizer import check_machine
-
-    check_machine(run.config, lambda package: find_spec(package) is not None)
-    from train.session import carry_out  # heavy: only now is it certain that there is work
-
-    carry_out(run, console)

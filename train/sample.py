@@ -9,12 +9,14 @@ from typing import TYPE_CHECKING, Any
 
 from prep import files, tensorfile
 from prep.console import Console
-from prep.errors import ConfigError, ModelFileError
+from prep.errors import ConfigError
 from prep.models import Models
-from train import lora
+from train import adapter_file
+from train.base_model import check_clip_skip, opened_base
 from train.family import Base, Family
+from train.notes import unread_note
 from train.prompts import Prompt, read
-from train.run import opened_base
+from train.sampler import NotFiniteError
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -29,6 +31,8 @@ class Wish:
         strengths: A column for each, beside the base model's.
         base: The base model; None for the one in the run folder's `config.json`.
         each: Folder that gets every picture alone too, or None.
+        clip_skip: The layer of the text encoder, from the end; None for the one the LoRA was
+            trained with.
     """
 
     prompts: Sequence[Prompt]
@@ -37,42 +41,122 @@ class Wish:
     base: str | None = None
     device: str = "auto"
     each: Path | None = None
+    clip_skip: int | None = None
 
 
-def sample(path: Path, wish: Wish, target: Path, models: Models, console: Console) -> Path:
-    """Draw the sheet and return its file.
+@dataclass(frozen=True)
+class Sheet:
+    """A sheet that was drawn.
+
+    Attributes:
+        code: 0, or 3 where tensors of the LoRA were left out, or pictures could not be drawn.
+    """
+
+    path: Path
+    code: int = 0
+
+
+def sample(path: Path, wish: Wish, target: Path, models: Models, console: Console) -> Sheet:
+    """Draw the sheet, and tell what of the LoRA it does not show.
 
     Raises:
-        UserError: The LoRA or the base model cannot be used, or they do not belong together.
+        UserError: The LoRA or the base model cannot be used, they do not belong together, or no
+            picture of the LoRA could be drawn.
     """
-    check_lora(path)
-    found, family = opened_base(wish.base or base_of(path), models)
+    found = adapter_file.check(path)
+    adapter_file.check_finite(path)
+    place, family = opened_base(wish.base or base_of(path), models)
     rows = [replace(one, seed=seed) for one in wish.prompts for seed in wish.seeds or [one.seed]]
     from prep.devices import torch_device
-    from train.grid import grid
-    from train.sampler import draw, opened_vae
+    from train.applied import add
+    from train.sampler import opened_vae
 
-    device = torch_device(wish.device)
-    base = family.load(found.path, device)
-    add(path, base, family)
-    vae = opened_vae(found.path, device)
-    columns = [0.0, *wish.strengths]
-    pictures = []
-    with console.progress("drawing", len(rows) * len(columns)) as progress:
-        for prompt in rows:
-            for strength in columns:
-                set_strength(base, path, family, strength)
-                pictures.append(draw(base, family, vae, prompt))
-                progress.advance()
+    base = family.load(place.path, torch_device(wish.device))
+    layer, told = chosen_layer(path, wish.clip_skip)
+    check_clip_skip(layer, family.layers(place.path), place.ask.name)
+    scales = add(path, base, family)
+    strange = unread_note(place.ask.name, family.outline(place.path).unread)
+    for line in (*found.lines(), *told, *([strange] if strange else [])):
+        console.note(line)
+    drawer = Drawer(base, family, opened_vae(place.path, base.device), rows, layer)
+    cells = _cells(drawer, [0.0, *wish.strengths], scales, console)
     words = ["base model", *(f"strength {strength:g}" for strength in wish.strengths)]
-    labels = [label(one) for one in rows]
-    if wish.each:
-        for number, picture in enumerate(pictures):
-            row, column = divmod(number, len(columns))
-            files.write(wish.each / f"{row:03d} {words[column]}.png", png(picture))
-    files.write(target, png(grid(words, labels, pictures)))
-    console.say(f"drawn: {target}", sheet=str(target), pictures=len(pictures))
-    return target
+    missing = _publish(cells, words, rows, (target, wish.each), console)
+    part = f", {missing} of its {len(cells)} pictures are missing" if missing else ""
+    unread = sum(map(len, found.unread.values()))
+    part += f", without the {unread} tensors that are not applied" if unread else ""
+    console.say(
+        f"drawn: {target}{part}", sheet=str(target), pictures=len(cells) - missing, unread=unread
+    )
+    return Sheet(target, 3 if missing or unread else 0)
+
+
+def chosen_layer(path: Path, wish: int | None) -> tuple[int, list[str]]:
+    """Return the clip skip to draw a LoRA with, and what a person should know of it.
+
+    Args:
+        wish: What the person asked for; None for the one in the file, which is 1 where it has none.
+    """
+    said = tensorfile.header(path).metadata.get("ss_clip_skip", "None")
+    trained = int(said) if said.isascii() and said.isdigit() and int(said) else 1
+    if wish is None:
+        lines = [f"clip skip {trained}, as it was trained"] if trained > 1 else []
+        if said not in ("None", "", str(trained)):
+            lines.append(f"its clip skip `{said}` is no number of a layer; the last one is used")
+        return trained, lines
+    other = f"; it was trained with {trained}" if wish != trained else ""
+    return wish, [f"clip skip {wish}, as you asked{other}"]
+
+
+def _cells(
+    drawer: "Drawer", strengths: Sequence[float], scales: Mapping[str, float], console: Console
+) -> "list[Image.Image | None]":
+    """Return the pictures row by row; None for one that came out as no numbers."""
+    from train.applied import set_strength
+
+    cells: list[Image.Image | None] = []
+    failed: NotFiniteError | None = None
+    with console.progress("drawing", len(drawer.prompts) * len(strengths)) as progress:
+        for prompt in drawer.prompts:
+            for strength in strengths:
+                set_strength(drawer.base, scales, strength)
+                try:
+                    cells.append(drawer.picture(prompt))
+                except NotFiniteError as error:
+                    failed = error
+                    cells.append(None)
+                progress.advance()
+    width = len(strengths)
+    if failed and not any(cell for n, cell in enumerate(cells) if n % width):
+        raise failed
+    return cells
+
+
+def _publish(
+    cells: "Sequence[Image.Image | None]",
+    words: Sequence[str],
+    rows: Sequence[Prompt],
+    places: tuple[Path, Path | None],
+    console: Console,
+) -> int:
+    """Write the sheet, and each picture alone where asked; return how many could not be drawn."""
+    from PIL import Image
+
+    from train.grid import grid
+
+    target, alone = places
+    shown = []
+    for number, picture in enumerate(cells):
+        row, column = divmod(number, len(words))
+        name = f"{row:03d} {words[column]}"
+        if picture is None:
+            console.wrong(f"not drawn: {name}: {label(rows[row])}: NaN or infinite numbers")
+        elif alone:
+            files.write(alone / f"{name}.png", png(picture))
+        size = (rows[row].width, rows[row].height)
+        shown.append(picture or Image.new("RGB", size, "white"))
+    files.write(target, png(grid(words, [label(one) for one in rows], shown)))
+    return sum(picture is None for picture in cells)
 
 
 def asked(
@@ -89,11 +173,10 @@ def asked(
     Raises:
         UserError: The file of prompts has mistakes, the LoRA is none, or no prompt is known.
     """
-    check_lora(path)
+    adapter_file.check(path)
     said = tensorfile.header(path).metadata
-    width, _, height = said.get("modelspec.resolution", "512x512").partition("x")
-    sides: dict[str, Any] = {"width": int(width), "height": int(height or width)}
-    plain = Prompt("", **sides, **usual)
+    width, height = _resolution(said.get("modelspec.resolution", ""))
+    plain = Prompt("", width=width, height=height, **usual)
     found = [replace(plain, text=text) for text in texts]
     if file is not None:
         found += read(file, plain)
@@ -102,6 +185,14 @@ def asked(
     if not found:
         raise ConfigError(f"no words that call `{path}` are known", "say what to draw: `--prompt`")
     return found
+
+
+def _resolution(said: str) -> tuple[int, int]:
+    """Return (width, height) px as a file's metadata say it; 512 where they say nothing usable."""
+    width, _, height = said.partition("x")
+    sides = [int(side) for side in (width, height or width) if side.isascii() and side.isdigit()]
+    good = len(sides) == 2 and all(8 <= side <= 8192 for side in sides)
+    return (sides[0] // 8 * 8, sides[1] // 8 * 8) if good else (512, 512)
 
 
 def label(prompt: Prompt) -> str:
@@ -126,63 +217,6 @@ def base_of(path: Path) -> str:
         ) from None
 
 
-def check_lora(path: Path) -> None:
-    """Raise ModelFileError unless a file is a LoRA in kohya's layout; reads its header only."""
-    if not path.is_file():
-        raise ModelFileError(f"there is no file `{path}`", "name a LoRA: a `.safetensors` file")
-    names = tensorfile.header(path).tensors if path.suffix.lower() == ".safetensors" else {}
-    if not any(name.endswith(".lora_down.weight") for name in names):
-        raise ModelFileError(f"`{path}` is no LoRA in kohya's layout", "name a LoRA")
-
-
-def add(path: Path, base: Base, family: Family) -> None:
-    """Put a LoRA file on a base model, with its own ranks; `set_strength` decides how strongly.
-
-    Raises:
-        ModelFileError: Some of its modules are not in this base model.
-    """
-    from safetensors.torch import load_file
-
-    saved = load_file(path)
-    wanted = {name.removesuffix(".lora_down.weight") for name in saved if "lora_down" in name}
-    placed: set[str] = set()
-    for part, module in (("", base.network), *base.encoders.items()):
-        before = f"{part}." if part else ""
-        known = {family.export_name(before + name): name for name, _ in module.named_modules()}
-        chosen = {known[word]: word for word in wanted if word in known}
-        ranks = {name: saved[f"{w}.lora_down.weight"].shape[0] for name, w in chosen.items()}
-        if chosen:
-            lora.add_ranks(module, ranks)
-        placed |= set(chosen.values())
-    if placed != wanted:
-        raise ModelFileError(
-            f"`{path}` is a LoRA for another kind of model: {len(wanted - placed)} of its "
-            f"{len(wanted)} modules are not in this base model",
-            "name the base model that it was made for: `--base`",
-        )
-    for name, pair in lora.of_base(base).items():
-        word = family.export_name(name)
-        pair.down.data = saved[f"{word}.lora_down.weight"].float().to(base.device, copy=True)
-        pair.up.data = saved[f"{word}.lora_up.weight"].float().to(base.device, copy=True)
-
-
-def set_strength(base: Base, path: Path, family: Family, strength: float) -> None:
-    """Let the LoRA act with alpha / rank times `strength`; with 0 the base model is itself."""
-    alphas = _alphas(path)
-    for name, layer in lora.layers(base):
-        rank = layer.lora_A[lora.ADAPTER].weight.shape[0]
-        alpha = alphas.get(family.export_name(name), rank)
-        layer.scaling[lora.ADAPTER] = strength * alpha / rank
-
-
-def _alphas(path: Path) -> Mapping[str, float]:
-    from safetensors import safe_open
-
-    with safe_open(path, framework="pt") as file:
-        names = [name for name in file.keys() if name.endswith(".alpha")]  # noqa: SIM118
-        return {name.removesuffix(".alpha"): file.get_tensor(name).item() for name in names}
-
-
 def png(picture: "Image.Image") -> bytes:
     """Return a picture as the bytes of a PNG file."""
     found = io.BytesIO()
@@ -200,11 +234,27 @@ class Drawer:
     prompts: Sequence[Prompt]
     clip_skip: int
 
-    def draw(self, stem: Path) -> None:
-        """Write a PNG for each prompt, named `<stem>-<number>-<seed>.png`."""
+    def picture(self, prompt: Prompt) -> "Image.Image":
+        """Return the picture of one prompt.
+
+        Raises:
+            NotFiniteError: It came out as numbers that are not finite.
+        """
         from train.sampler import draw
 
+        return draw(self.base, self.family, self.vae, prompt, self.clip_skip)
+
+    def draw(self, stem: Path) -> list[str]:
+        """Write a PNG for each prompt, named `<stem>-<number>-<seed>.png`.
+
+        Returns:
+            A line for each that could not be drawn.
+        """
+        told: list[str] = []
         for number, prompt in enumerate(self.prompts):
-            picture = draw(self.base, self.family, self.vae, prompt, self.clip_skip)
             target = stem.with_name(f"{stem.name}-{number:02d}-{prompt.seed}.png")
-            files.write(target, png(picture))
+            try:
+                files.write(target, png(self.picture(prompt)))
+            except NotFiniteError as error:
+                told.append(f"not drawn: {target.name}: {error}")
+        return told

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from prep.errors import ModelFileError
+from prep.files import content
 from train.config import Config
 from train.family import Prediction
 
@@ -50,7 +51,7 @@ def noise_schedule(folder: Path, otherwise: Prediction) -> "tuple[Tensor, Predic
     kind: Any = DDPMScheduler  # its class is typed only in part
     path = folder / "scheduler_config.json"
     try:
-        config = json.loads(path.read_text(encoding="utf-8"))
+        config = json.loads(content(path))
         prediction = Prediction(config.get("prediction_type", otherwise))
         words = ("num_train_timesteps", "beta_start", "beta_end", "beta_schedule", "trained_betas")
         given = {word: config[word] for word in words if word in config}

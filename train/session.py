@@ -13,6 +13,7 @@ from prep.errors import MachineError
 from train import checkpoint, crew, export, proof, stopping
 from train import lora as adapter
 from train.crew import Crew
+from train.export import ProofError
 from train.family import Base
 from train.feed import Feed
 from train.loop import HALVES, Task, train
@@ -22,7 +23,7 @@ from train.model_files import FORMS
 from train.optimizer import Learner, check_device
 from train.prompts import Prompt, read
 from train.run import Run, check_length, program_version
-from train.text import States, all_texts
+from train.text import States
 from train.watch import StoppedError, Watch
 
 
@@ -34,17 +35,15 @@ def carry_out(run: Run, console: Console) -> None:
         KeyboardInterrupt: Stopped by Ctrl-C; everything is saved.
         SystemExit: Stopped by SIGTERM, likewise.
     """
-    if run.config.prompts is not None:
-        read(run.config.prompts, usual_prompt(run))  # its mistakes are told before the training
     with memory_errors(), crew.joined(run.config.device) as found:
         check_device(run.config, found.device)
-        task = opened(run, found, console if found.first else Console(level=0))
+        task = opened(run, found)
         learner = Learner(task.base.learning(), run.config, found.device.split(":")[0])
         done = _restored(run, learner, machine(run, found), console)
         stopped = _train(run, task, learner, done, console)
         if found.first and stopped is None:
             _keep_shorter(run)
-            draw_samples(run, task, run.export)
+            _draw(run, task, run.export, console)
             publish(run, task.base, run.export, run.steps)  # last: with it the run is done
         found.wait()
     if stopped is not None:
@@ -73,16 +72,12 @@ def memory_errors() -> Iterator[None]:
         ) from error
 
 
-def opened(run: Run, found: Crew, console: Console) -> Task:
+def opened(run: Run, found: Crew) -> Task:
     """Return the base model with its adapter, and what it will be shown."""
     config = run.config
     whole = config.method == "finetune"  # small steps would be rounded away in half precision
     kind = "float32" if whole else HALVES.get(config.precision, "float32")
     base = run.family.load(run.found.path, found.device, kind)
-    texts = all_texts(list(run.data.lessons.values()))
-    cut = run.family.overlong(base, texts)
-    if cut:
-        console.note(f"{len(cut)} of {len(texts)} texts are too long; their ends are not trained")
     if whole:
         _unfreeze(base, config.text_encoder)
     else:
@@ -160,7 +155,7 @@ def _train(run: Run, task: Task, learner: Learner, done: int, console: Console) 
             metrics=metrics,
             progress=progress,
             stop=stop,
-            save=lambda step: _keep(run, task, step),
+            save=lambda step: _keep(run, task, step, console),
         )
         try:
             train(task, learner, done, run.steps, watch.after)
@@ -208,26 +203,38 @@ def publish(run: Run, base: Base, path: Path, step: int) -> None:
     export.write(path, tensors, about, lambda made: proof.check_applied(made, base, run.family))
 
 
-def _keep(run: Run, task: Task, step: int) -> None:
+def _keep(run: Run, task: Task, step: int, console: Console) -> None:
+    """Write export and samples of a step; what goes wrong with them does not end the training."""
     place = between(run, step)
-    publish(run, task.base, place, step)
-    draw_samples(run, task, place)
+    try:
+        publish(run, task.base, place, step)
+    except ProofError as error:
+        console.wrong(str(error))
+    _draw(run, task, place, console)
 
 
-def draw_samples(run: Run, task: Task, beside: Path) -> None:
+def _draw(run: Run, task: Task, beside: Path, console: Console) -> None:
+    for line in draw_samples(run, task, beside):
+        console.wrong(line)
+
+
+def draw_samples(run: Run, task: Task, beside: Path) -> list[str]:
     """Draw the prompts that the person asked for, with fixed noise; see `sample.Drawer`.
 
     Each picture is `samples/<name of the export>-<number>-<seed>.png` in the run folder.
+
+    Returns:
+        A line for each that could not be drawn.
     """
     if run.config.prompts is None:
-        return
+        return []
     from train.sample import Drawer
     from train.sampler import opened_vae
 
     prompts = read(run.config.prompts, usual_prompt(run))
     coder = opened_vae(run.found.path, task.base.device)
     drawer = Drawer(task.base, run.family, coder, prompts, run.config.clip_skip)
-    drawer.draw(run.folder / "samples" / beside.stem)
+    return drawer.draw(run.folder / "samples" / beside.stem)
 
 
 def usual_prompt(run: Run) -> Prompt:

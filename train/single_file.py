@@ -15,8 +15,11 @@ if TYPE_CHECKING:
 _WORDS = 49408  # entries of CLIP's vocabulary
 
 
-def network(path: Path, dtype: str) -> Any:
+def network(path: Path, dtype: str | None) -> Any:
     """Return the U-Net of a single file.
+
+    Args:
+        dtype: Of the weights; None leaves them in the file, as they are there.
 
     Raises:
         ModelFileError: The file is damaged, or its U-Net is not that of Stable Diffusion 1.x.
@@ -26,8 +29,11 @@ def network(path: Path, dtype: str) -> Any:
     return _filled(path, "unet", UNet2DConditionModel.from_config, dtype)
 
 
-def text_encoder(path: Path, dtype: str) -> Any:
+def text_encoder(path: Path, dtype: str | None) -> Any:
     """Return the text encoder of a single file.
+
+    Args:
+        dtype: As that of `network`.
 
     Raises:
         ModelFileError: The file is damaged, or knows other words than CLIP.
@@ -45,16 +51,18 @@ def text_encoder(path: Path, dtype: str) -> Any:
     return _filled(path, "text_encoder", built, dtype)
 
 
-def _filled(path: Path, part: str, built: Any, dtype: str) -> Any:
+def _filled(path: Path, part: str, built: Any, dtype: str | None) -> Any:
     import torch
 
     tensors = single_file.state(path, part)
     facts = single_file.config(part, {name: tuple(t.shape) for name, t in tensors.items()})
     with torch.device("meta"):
         module = built(facts)
-    # Copies: a tensor's address in a mapped file would decide the last bits of a product.
-    kind = getattr(torch, dtype)
-    wanted = {name: tensor.to(kind, copy=True) for name, tensor in tensors.items()}
+    wanted = tensors
+    if dtype is not None:
+        # Copies: a tensor's address in a mapped file would decide the last bits of a product.
+        kind = getattr(torch, dtype)
+        wanted = {name: tensor.to(kind, copy=True) for name, tensor in tensors.items()}
     # What a config implies and no file holds (positions) is made here, not on the meta device.
     single_file.fill(module, wanted, path)
     for name, buffer in list(module.named_buffers()):

@@ -1,4 +1,4 @@
-"""What a sample says in an epoch, and the states of texts. Knows no tokenizer and no family."""
+"""What a sample says when shown, and the states of texts. Knows no tokenizer and no family."""
 
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
@@ -15,28 +15,38 @@ _CACHE_BYTES = 1 << 30
 _SEEDS = 1 << 63
 
 
-def text_of(lesson: Lesson, key: str, epoch: int, config: Config) -> str:
-    """Return the text that a sample is shown with in an epoch: the same for every repeat in it.
+def text_of(lesson: Lesson, key: str, epoch: int, config: Config, showing: int = 0) -> str:
+    """Return the text that a sample is shown with: drawn anew at every showing.
 
-    Tags are shuffled behind the first `keep_tags`; a caption keeps its place behind the tags. A
-    share of `caption_dropout` of samples and epochs has no text.
+    Tags are shuffled behind the first `keep_tags`; the trigger counts as one tag and stays whole,
+    also where it has commas; a caption keeps its place behind the tags. A share of
+    `caption_dropout` of the showings has no text.
+
+    Args:
+        showing: Which of the sample's showings in the epoch it is. The first one is drawn as it
+            was when all of an epoch were alike, so that runs without repeats keep their bits.
     """
     if not (config.shuffle_tags or config.caption_dropout):
         return lesson.text
-    variant = epoch
+    drawn: tuple[int | str, ...] = (epoch, key, showing) if showing else (epoch, key)
     if config.text_variants:
-        variant = seed_for(config.seed, "variant", epoch, key) % config.text_variants
-    if seed_for(config.seed, "dropout", variant, key) < config.caption_dropout * _SEEDS:
+        drawn = (seed_for(config.seed, "variant", *drawn) % config.text_variants, key)
+    if seed_for(config.seed, "dropout", *drawn) < config.caption_dropout * _SEEDS:
         return ""
     if not config.shuffle_tags:
         return lesson.text
-    tags, rest = lesson.words[: lesson.num_tags], lesson.words[lesson.num_tags :]
+    tags, rest = _units(lesson), lesson.words[lesson.num_tags :]
     kept, moved = tags[: config.keep_tags], tags[config.keep_tags :]
-    drawn = sorted(
-        (seed_for(config.seed, "shuffle", variant, key, tag, nth), tag)
-        for nth, tag in enumerate(moved)
+    order = sorted(
+        (seed_for(config.seed, "shuffle", *drawn, tag, nth), tag) for nth, tag in enumerate(moved)
     )
-    return ", ".join([*kept, *(tag for _, tag in drawn), *rest])
+    return ", ".join([*kept, *(tag for _, tag in order), *rest])
+
+
+def _units(lesson: Lesson) -> tuple[str, ...]:
+    """Return the tags of a sample, the trigger as one."""
+    lead, tags = lesson.lead, lesson.words[: lesson.num_tags]
+    return (", ".join(tags[:lead]), *tags[lead:]) if lead > 1 else tags
 
 
 def all_texts(lessons: Sequence[Lesson]) -> list[str]:

@@ -1,10 +1,11 @@
 """Opening the weights of a model's part: quietly, from this disk only, and never half."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from prep import tensorfile
 from prep.errors import ModelFileError
 
 
@@ -32,11 +33,73 @@ def opened(kind: Any, folder: Path, wish: dict[str, Any]) -> Any:
         ) from error
     missing = sorted(found["missing_keys"])
     if missing:
-        raise ModelFileError(
-            f"`{folder}` lacks {len(missing)} weights, the first is `{missing[0]}`",
-            "fetch its files again, or name another base model",
-        )
+        raise _lacking(folder, missing)
     return model
+
+
+def check_outline(
+    built: Callable[[Path], Any], weights: Path, own: Callable[[str], str] = str
+) -> list[str]:
+    """Look whether a part of a base model could be opened, without reading a weight.
+
+    Args:
+        built: Makes the part's module from its folder's config.
+        weights: The part's file of weights.
+        own: A name in that file -> the name in the module.
+
+    Returns:
+        The names in the file that the module has no weight for, sorted.
+
+    Raises:
+        ModelFileError: The config is damaged, or the file lacks weights or has others.
+    """
+    import torch
+
+    folder = weights.parent
+    try:
+        with _quiet(), torch.device("meta"):
+            wanted = {name: tuple(one.shape) for name, one in built(folder).state_dict().items()}
+    except Exception as error:  # configs are checked by many hands, each with errors of its own
+        why = (str(error).strip() or type(error).__name__).splitlines()[0]
+        raise ModelFileError(
+            f"`{folder / 'config.json'}` cannot be used: {why}", "fetch its files again"
+        ) from error
+    found = {own(name): at.shape for name, at in tensorfile.header(weights).tensors.items()}
+    missing = sorted(wanted.keys() - found.keys())
+    if missing:
+        raise _lacking(folder, missing)
+    for name, shape in sorted(wanted.items()):
+        if found[name] != shape:
+            raise ModelFileError(
+                f"`{weights}` is not of its config: `{name}` has the shape {found[name]}, "
+                f"the config asks for {shape}",
+                "fetch its files again",
+            )
+    return sorted(found.keys() - wanted.keys())
+
+
+def check_finite(modules: Iterable[tuple[str, Any]], place: Path) -> None:
+    """Raise ModelFileError where weights hold NaN or infinite numbers.
+
+    Args:
+        modules: Name and module of each part.
+        place: The base model, for the message.
+    """
+    for part, module in modules:
+        for name, weight in module.named_parameters():
+            if not bool(weight.isfinite().all()):
+                raise ModelFileError(
+                    f"the {part} of `{place}` holds numbers that are not finite (NaN or "
+                    f"infinite), the first in `{name}`",
+                    "fetch its files again, or name another base model",
+                )
+
+
+def _lacking(folder: Path, missing: list[str]) -> ModelFileError:
+    return ModelFileError(
+        f"`{folder}` lacks {len(missing)} weights, the first is `{missing[0]}`",
+        "fetch its files again, or name another base model",
+    )
 
 
 @contextmanager

@@ -10,8 +10,9 @@ from typing import Any
 
 from prep.engine.at_once import at_once, one_ahead
 from prep.engine.decoders import Decoders, Failure
-from prep.engine.plan import Plan, Step, Values
+from prep.engine.plan import Plan, Step
 from prep.engine.scan import path_in
+from prep.engine.values import Values
 from prep.errors import MachineError, ModelFileError, UserError
 from prep.stage import Failed, Rejected
 
@@ -32,7 +33,7 @@ class Outcome:
         value: The result; None where there is none.
         state: made, rejected or failed.
         why: The reason of a rejection or failure.
-        passing: The failure may be gone next time: it is reported, never remembered.
+        passing: The failure may be gone next time: it is tried again by every run.
     """
 
     key: str

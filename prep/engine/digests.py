@@ -8,6 +8,7 @@ from sys import intern
 from prep.engine import scan
 from prep.engine.ledger import Ledger, Stat
 from prep.errors import DatasetError
+from prep.files import check_file
 
 
 class Digests:
@@ -66,6 +67,7 @@ def of_file(path: Path, digests: Digests) -> str | None:
     """
     if not path.exists():
         return None
+    check_file(Path(os.path.relpath(path)), path.stat())
     found = digests.of(str(path.absolute()))
     if found is None:
         raise DatasetError(

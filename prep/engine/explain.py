@@ -2,11 +2,17 @@
 
 import os
 from collections.abc import Iterable, Iterator
+from pathlib import Path
 
+from prep import dataset
+from prep.account import account
 from prep.engine import fanout
+from prep.engine.accounting import accounts
+from prep.engine.decoders import Decoders, Failure
 from prep.engine.leg import Leg
 from prep.engine.preview import Coming, Row
 from prep.engine.recipe import WAITS, Made, Why, changed_params
+from prep.engine.scan import path_in
 from prep.engine.sidecars import as_written
 from prep.stage import Shape, Stage
 
@@ -27,10 +33,41 @@ def said(leg: Leg, key: str) -> Iterator[str]:
             yield listed[key]
     for (at, field), edit in sorted(world.edits.items()):
         if at == key:
-            yield f"{field}: yours, from {edit.source}: {str(edit.value).strip()}"
+            yours = f"yours, from {edit.source}"
+            open_ = f"in {edit.source}; yours unless the machine says the same"
+            yield f"{field}: {yours if edit.proven else open_}: {str(edit.value).strip()}"
     for (at, field), text in sorted(world.conflicts.items()):
         if at == key:
             yield f"{field}: conflict: {text}"
+
+
+def noticed(leg: Leg, key: str) -> Iterator[str]:
+    """Yield what a person should know of the picture itself, such as frames that are not used.
+
+    It is decoded for that, by a process of its own: what a run says once is told here every time.
+    """
+    folder = leg.world.folder
+    if key not in folder.pictures or key in leg.world.faulty:
+        return
+    with Decoders(1) as decoders:
+        for _, found in decoders.decoded([(key, Path(path_in(folder.root, folder.pictures[key])))]):
+            if not isinstance(found, Failure):
+                yield from found.warnings
+
+
+def words(leg: Leg, key: str) -> Iterator[str]:
+    """Yield what trains of a picture's words, by each dataset file of it, and what does not."""
+    for name in accounts(leg):
+        file = leg.world.place.file(name)
+        shown = os.path.relpath(file)
+        found = dataset.load(file)
+        if key in found.left_out:
+            yield f"{shown}: left out: {found.left_out[key]}"
+        if key in found.samples:
+            sample = found.samples[key]
+            text = sample.training_text(found.trigger(sample))
+            yield f"{shown}: trains on {f'`{text}`' if text else 'no text'}"
+            yield from (f"{shown}: {line}" for line in account(found, [key]).of(key))
 
 
 def _history(leg: Leg, key: str) -> Iterator[str]:
@@ -136,5 +173,4 @@ def _machine(leg: Leg, stage: Stage, key: str, made: Made | None) -> str:
         return f", made {', '.join(map(os.path.basename, names))}" if names else ""
     if stage.packed or stage.suffix or stage.shape is Shape.SIDECAR:
         return ""
-    body = leg.ledger.body(made.digest)
-    return "" if body is None else f", the machine says {body.decode()}"
+    return f", the machine says {leg.ledger.body(made.digest).decode()}"

@@ -11,19 +11,21 @@ from pathlib import Path
 from typing import Any
 
 from prep import artifacts, images
-from prep.engine import publish
+from prep.engine import others, publish
 from prep.engine.compute import Outcome, outcomes
 from prep.engine.digests import Digests
 from prep.engine.drift import told_changes
 from prep.engine.ledger import Ledger
 from prep.engine.ledger_file import snapshot
 from prep.engine.leg import Context, Leg, Order
-from prep.engine.plan import Plan, Step, Values, plan_map
+from prep.engine.plan import Plan, Step, plan_map
 from prep.engine.recipe import Made
 from prep.engine.report import Report
-from prep.engine.scan import clock, nfc, no_pictures, scan, too_long
+from prep.engine.scan import clock, no_pictures, scan, unreachable
+from prep.engine.values import Values
 from prep.engine.world import World, adopt_intended, check_gone, read_digests
 from prep.files import digest_bytes
+from prep.keys import nfc, too_long
 from prep.stage import Derived, Shape
 
 _BATCH = 32
@@ -31,13 +33,17 @@ _BATCH = 32
 
 def open_source(order: Order, context: Context, ledger: Ledger) -> Leg:
     """Return a leg whose world is the source folder and whose ledger is the output's."""
+    for note in ledger.notes:
+        context.console.note(note)
     source = order.source or order.place
-    folder = scan(source.root, ())
+    folder = scan(source.root, (), source.state)
     if not folder.pictures and not folder.faulty:
-        raise no_pictures(source.root)
+        raise no_pictures(folder)
     digests = Digests(ledger, clock(order.place.state))
     world = World(source, folder, faulty=dict(folder.faulty), outputs=ledger.outputs())
     read_digests(world, digests)
+    for asked in order.asked:
+        world.faulty |= unreachable(folder, ledger.made(asked.stage.name))
     if not context.accept_missing:
         _check_gone(order, ledger, world)
     adopt_intended(order.place, world.outputs, ledger.intents(), digests)
@@ -65,8 +71,10 @@ def plan(leg: Leg, step: Step) -> Plan:
     )
 
     def present(made: Made) -> bool:
+        if made.state != "made":
+            return True
         body = leg.ledger.body(made.digest)
-        return body is not None and all(child["name"] in there for child in artifacts.loaded(body))
+        return all(child["name"] in there for child in artifacts.loaded(body))
 
     return plan_map(step, leg.values, leg.world.digests, leg.recipes, present)
 
@@ -74,7 +82,12 @@ def plan(leg: Leg, step: Step) -> Plan:
 def carry_out(order: Order, context: Context, ledger: Ledger) -> Report:
     """Bring the output folder up to date with the source folder."""
     leg = open_source(order, context, ledger)
-    report = Report(total=len(leg.world.folder.pictures) + len(leg.world.folder.faulty))
+    there = others.unknown(leg.world.folder.others, ())
+    report = Report(
+        total=len(leg.world.digests) + len(leg.world.faulty),
+        others=there,
+        source=os.path.relpath(leg.world.place.root),
+    )
     report.failed |= leg.world.faulty
     place, source = order.place, leg.world.place
     for folder in {*(scan(place.root, ()).scratch if _exists(leg) else ()), place.state}:
@@ -136,7 +149,7 @@ def _short_enough(outcome: Outcome) -> Outcome:
 
 
 def _publish(leg: Leg, step: Step, done: list[Outcome], report: Report) -> None:
-    outputs: list[publish.Output] = []
+    there: list[publish.Output] = []
     rows: list[tuple[str, Made, bytes | None]] = []
     lineage: list[tuple[str, str, str]] = []
     for outcome in done:
@@ -151,7 +164,7 @@ def _publish(leg: Leg, step: Step, done: list[Outcome], report: Report) -> None:
             if _edited(leg, output, report):
                 children.append({"name": output.name})
                 continue
-            outputs.append(output)
+            there.append(output)
             told = _lineage(leg, step, outcome.key, derived)
             children.append({"name": output.name, "digest": output.digest(), **told})
             lineage.append((output.name, output.digest(), artifacts.dumped(told).decode()))
@@ -162,9 +175,12 @@ def _publish(leg: Leg, step: Step, done: list[Outcome], report: Report) -> None:
         leg.ledger.record(step.stage.name, rows, again=False)
         for row in lineage:
             leg.ledger.set_lineage(*row)
+        for output in there:
+            leg.ledger.wrote(output.name, output.digest())
 
+    outputs = [output for output in there if not _is_there(leg, output)]
     publish.publish(leg.ledger, outputs, record)
-    leg.world.outputs |= {output.name: output.digest() for output in outputs}
+    leg.world.outputs |= {output.name: output.digest() for output in there}
 
 
 def _output(leg: Leg, key: str, derived: Derived) -> publish.Output:
@@ -187,6 +203,12 @@ def _edited(leg: Leg, output: publish.Output, report: Report) -> bool:
         return False
     report.edited.append(output.name)
     return True
+
+
+def _is_there(leg: Leg, output: publish.Output) -> bool:
+    """Return whether what would be written is there, though nothing is known of it."""
+    lost = output.name not in leg.world.outputs and output.path.exists()
+    return lost and leg.digests.of(os.fspath(output.path.absolute())) == output.digest()
 
 
 def _lineage(leg: Leg, step: Step, key: str, derived: Derived) -> dict[str, Any]:

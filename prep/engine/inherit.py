@@ -10,12 +10,13 @@ from pathlib import Path
 from typing import Any
 
 from prep import artifacts, tags
-from prep.engine import scan
+from prep.engine import overlay, scan
 from prep.engine.digests import Digests
 from prep.engine.ledger import Edit
 from prep.engine.ledger_file import snapshot
-from prep.engine.world import INHERITED, World
+from prep.engine.world import INHERITED, Place, World
 from prep.errors import DatasetError
+from prep.files import content
 
 _DEPTH = 20  # a chain of folders is short; a circle of them would have no end
 
@@ -41,15 +42,22 @@ def inherit(world: World, digests: Digests) -> None:
     for key, lineage in world.lineage.items():
         for suffix, name in world.place.sidecars.items():
             own = world.edits.get((key, name))
-            if own is not None and own.source != INHERITED:
+            if own is not None and own.source != INHERITED and own.proven:
                 continue
             there, text = _text(
                 world.place.root.absolute(), lineage, (suffix, name), sources, digests
             )
+            if own is not None and own.source != INHERITED and not _same(own, text):
+                continue
             if text is not None:
                 world.edits[key, name] = Edit(text, INHERITED)
             elif there:
                 world.edits.pop((key, name), None)
+
+
+def _same(own: Edit, text: str | None) -> bool:
+    """Return whether a text that was there before prep knew of it may be what it once took over."""
+    return text is not None and tags.encoded(text) == tags.encoded(str(own.value))
 
 
 def _text(
@@ -86,6 +94,7 @@ def _source(
 def _read(top: Path, state: Path, longest: str) -> _Source | None:
     try:
         folder = scan.scan(top, (".txt", ".caption"))
+        overlay.lay(folder, Place(top, state).views, (".txt", ".caption"))
     except DatasetError:
         return None
     ledger = snapshot(state)
@@ -106,8 +115,8 @@ def _own(source: _Source, key: str, suffix: str, name: str, digests: Digests) ->
         found = digests.of(path, source.folder.stats[file])
         if found is not None and found != wrote:
             try:
-                return tags.decoded(Path(path).read_bytes())
-            except (tags.TextError, OSError):
+                return tags.decoded(content(Path(path)))
+            except (tags.TextError, DatasetError, OSError):
                 return None
     deleted = file is None and wrote is not None
     edit = source.edits.get((key, name))

@@ -4,71 +4,59 @@ What a person wrote, and what we last wrote where, is in the journal too; lost r
 computed again. How any of it is stored is this module's secret, and `ledger_file`'s.
 """
 
-import json
 import sqlite3
-import sys
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from pathlib import Path
-from sys import intern
-from typing import Any, NamedTuple
+from typing import Any
 
-from prep.engine import journal
+from prep.engine import journal, seal
+from prep.engine.ledger_queries import Edit, Queries, Stat, edit_of, is_damage
 from prep.engine.recipe import Made
 from prep.errors import MachineError
-from prep.files import canonical, digest_bytes
+from prep.files import canonical
+
+__all__ = ["JOURNAL", "Edit", "Ledger", "Stat", "edit_of", "is_damage", "unwritable"]
 
 JOURNAL = "journal"  # the fact that says how many bytes of the journal are in the ledger
 
 
-class Stat(NamedTuple):
-    """What tells cheaply that a file is still the one whose digest we know."""
-
-    size: int
-    mtime: int
-    ctime: int
-    ino: int
-
-
-@dataclass(frozen=True, slots=True)
-class Edit:
-    """What a person wrote for one field of a sample.
-
-    Attributes:
-        value: JSON value: text of a sidecar, cell of a sheet, value of a meta file.
-        source: Where it was written: a sidecar's or sheet's name, a meta file's name.
-        file: Digest of the sidecar that holds it already; empty where none does.
-    """
-
-    value: Any
-    source: str
-    file: str = ""
-
-
-class Ledger:
+class Ledger(Queries):
     """An open ledger; changes become durable together, at the end of a `with ledger.batch()`.
 
     Attributes:
         state: The folder where it lies, with the journal.
+        notes: What became of it when it was opened, where a person should know.
     """
 
     def __init__(self, state: Path, database: sqlite3.Connection) -> None:
+        super().__init__(database)
         self.state = state
-        self._sql = database
+        self.notes: list[str] = []
         self._lines: list[str] = []
+        self._file: int | None = None
+        self._sealed = True
+        self._changes = database.total_changes
+
+    def keep_sealed(self, sealed: bool) -> None:
+        """Note which file it is, and whether a seal tells how it was left."""
+        self._file = seal.inode(self.state / seal.LEDGER)
+        self._sealed = sealed
 
     @contextmanager
     def batch(self) -> Iterator[None]:
         """Make all changes of the block durable at once, journal first; none if it raises."""
         try:
             yield
+            self._begin_to_write()
             if self._lines:
                 length = journal.append(self.state / "journal.jsonl", self._lines)
                 self.set_fact(JOURNAL, length)
             self._sql.commit()
         except sqlite3.OperationalError as error:
             self._roll_back()
+            if is_damage(error):
+                raise
             raise unwritable(self.state, error) from error
         except BaseException:
             self._roll_back()
@@ -80,101 +68,28 @@ class Ledger:
         with suppress(sqlite3.Error):  # a disk that refused the commit may refuse this too
             self._sql.rollback()
 
+    def _begin_to_write(self) -> None:
+        """Break the seal before the first change; make sure that the file is still ours."""
+        if self._file is None or (not self._lines and self._sql.total_changes == self._changes):
+            return
+        if seal.inode(self.state / seal.LEDGER) != self._file:
+            raise MachineError(
+                f"`{self.state}` was deleted or replaced during the run",
+                "run the same command again",
+            )
+        if self._sealed:
+            seal.break_seal(self.state)
+        self._sealed = False
+        self._changes = self._sql.total_changes
+
     def close(self) -> None:
-        """Close the file; what was not committed is dropped."""
+        """Close the file, and seal what was changed; what was not committed is dropped."""
         self._sql.close()
-
-    # -- what the plan reads
-
-    def unchanged(self, top: str, stats: Mapping[str, Stat]) -> dict[str, str]:
-        """Return path -> SHA-256 of the files whose digest is known and certain by their stats.
-
-        Paths are relative to `top`, the absolute path of a folder, with its last slash.
-        """
-        query = (
-            "SELECT substr(path, ?), size, mtime, ctime, ino, sha FROM files"
-            " WHERE racy = 0 AND path >= ? AND path < ?"
-        )
-        found = {}
-        within = (len(top) + 1, top, top + chr(sys.maxunicode))
-        for path, size, mtime, ctime, ino, sha in self._sql.execute(query, within):
-            if stats.get(path) == (size, mtime, ctime, ino):
-                found[path] = intern(sha)
-        return found
-
-    def file(self, path: str) -> tuple[Stat, str, bool] | None:
-        """Return stat, SHA-256 and whether it is racy, of one file digested before."""
-        query = "SELECT size, mtime, ctime, ino, sha, racy FROM files WHERE path = ?"
-        row = self._sql.execute(query, (path,)).fetchone()
-        return None if row is None else (Stat(*row[:4]), row[4], bool(row[5]))
-
-    def samples(self) -> dict[str, tuple[str, str | None]]:
-        """Return key -> (digest, lineage as JSON) of the samples of the last run.
-
-        The digest of a derived picture that no run has read yet is empty.
-        """
-        rows = self._sql.execute("SELECT key, digest, lineage FROM samples")
-        return {intern(key): (intern(digest), lineage) for key, digest, lineage in rows}
-
-    def made(self, stage: str) -> dict[str, Made]:
-        """Return key -> result of one stage."""
-        query = "SELECT key, base, inputs, digest, state, why FROM results WHERE stage = ?"
-        rows = self._sql.execute(query, (stage,))
-        # A digest that one stage made and another one read is one text in memory.
-        return {intern(k): Made(b, intern(i), intern(d), intern(s), w) for k, b, i, d, s, w in rows}
-
-    def past(self, stage: str, inputs: str, base: int) -> Made | None:
-        """Return what one stage ever made by this recipe, for whichever sample."""
-        query = (
-            "SELECT base, inputs, digest, state, why FROM past"
-            " WHERE stage = ? AND inputs = ? AND base = ?"
-        )
-        row = self._sql.execute(query, (stage, inputs, base)).fetchone()
-        return None if row is None else Made(*row)
-
-    def stages(self) -> list[str]:
-        """Return the names of all stages that have results, sorted."""
-        query = "SELECT DISTINCT stage FROM results ORDER BY stage"
-        return [name for (name,) in self._sql.execute(query)]
-
-    def recipes(self) -> dict[int, str]:
-        """Return number -> canonical JSON of the common parts of all recipes."""
-        return dict(self._sql.execute("SELECT id, text FROM recipes"))
-
-    def body(self, digest: str) -> bytes | None:
-        """Return a small result by its digest."""
-        row = self._sql.execute("SELECT body FROM bodies WHERE digest = ?", (digest,)).fetchone()
-        if row is not None and digest_bytes(row[0]) != digest:
-            raise sqlite3.DatabaseError("a result is not as it was stored")
-        return None if row is None else bytes(row[0])
-
-    def edits(self) -> dict[tuple[str, str], Edit]:
-        """Return (key, field) -> what a person wrote."""
-        rows = self._sql.execute("SELECT key, field, value, source, file FROM edits")
-        return {
-            (intern(key), intern(field)): Edit(_value(value), intern(source), intern(file))
-            for key, field, value, source, file in rows
-        }
-
-    def outputs(self) -> dict[str, str]:
-        """Return path -> digest of what we last wrote there, or adopted from a person."""
-        rows = self._sql.execute("SELECT path, digest FROM outputs")
-        return {intern(path): intern(digest) for path, digest in rows}
-
-    def intents(self) -> dict[str, set[str]]:
-        """Return path -> digests that a run, perhaps a dead one, was about to write there."""
-        found: dict[str, set[str]] = {}
-        for path, digest in self._sql.execute("SELECT path, digest FROM intents"):
-            found.setdefault(path, set()).add(digest)
-        return found
-
-    def fact(self, name: str) -> Any:
-        """Return a remembered value about the whole dataset, or None."""
-        row = self._sql.execute("SELECT value FROM facts WHERE name = ?", (name,)).fetchone()
-        return None if row is None else json.loads(row[0])
+        if self._file is not None and not self._sealed:
+            seal.put(self.state)
+            self._sealed = True
 
     # -- changes, inside a batch
-
     def know_files(self, rows: Iterable[tuple[str, Stat, str, bool]]) -> None:
         """Remember digests of files."""
         self._sql.executemany(
@@ -230,10 +145,10 @@ class Ledger:
             self._sql.execute("DELETE FROM edits WHERE key = ? AND field = ?", (key, field))
             self._log({"edit": [key, field], "back": True})
             return
-        row = (key, field, canonical(edit.value), edit.source, edit.file)
+        row = (key, field, canonical(edit.value), edit.source, edit.stored())
         self._sql.execute("REPLACE INTO edits VALUES(?, ?, ?, ?, ?)", row)
-        told = {"edit": [key, field], "value": edit.value, "from": edit.source, "file": edit.file}
-        self._log(told)
+        told = {"edit": [key, field], "value": edit.value, "from": edit.source}
+        self._log(told | {"file": edit.stored()})
 
     def intend(self, path: str, digest: str) -> None:
         """Say, before it happens, that these bytes will stand at this path."""
@@ -254,12 +169,13 @@ class Ledger:
         # Without a WHERE, SQLite writes a page even where there is nothing to delete.
         self._sql.execute("DELETE FROM intents WHERE path IS NOT NULL")
 
-    def forget(self, stage: str, keys: Iterable[str]) -> None:
-        """Forget the results of one stage for some keys, and that their recipes ever gave one."""
+    def forget(self, stage: str, keys: Iterable[str], *, past: bool = True) -> None:
+        """Forget the results of a stage for some keys; `past`: and that recipes ever gave them."""
         same = "(SELECT stage, inputs FROM results WHERE stage = ? AND key = ?)"
-        for key in keys:
-            self._sql.execute(f"DELETE FROM past WHERE (stage, inputs) IN {same}", (stage, key))  # noqa: S608
-            self._sql.execute("DELETE FROM results WHERE stage = ? AND key = ?", (stage, key))
+        rows = [(stage, key) for key in keys]
+        if past:
+            self._sql.executemany(f"DELETE FROM past WHERE (stage, inputs) IN {same}", rows)  # noqa: S608
+        self._sql.executemany("DELETE FROM results WHERE stage = ? AND key = ?", rows)
 
     def rename(self, old: str, new: str) -> None:
         """Let everything known of a key belong to another one: its picture was renamed."""
@@ -280,7 +196,24 @@ class Ledger:
         """Keep what was taken from the first `length` bytes of the journal, without a new line."""
         self._lines.clear()
         self.set_fact(JOURNAL, length)
+        self._begin_to_write()
         self._sql.commit()
+
+    def retold(self) -> list[str]:
+        """Return the lines of a journal from which this ledger, but for results, can be rebuilt."""
+        self._lines.clear()
+        for at, edit in self.edits().items():
+            self.edit(*at, edit)
+        for path, digest in self.outputs().items():
+            self.wrote(path, digest)
+        for key, (digest, lineage) in self.samples().items():
+            if lineage is not None:
+                self._log({"sample": key, "digest": digest, "lineage": lineage})
+        for name in self.operations():
+            self.set_fact(name, self.fact(name), told=True)
+        lines, self._lines = self._lines, []
+        self._roll_back()
+        return lines
 
 
 def unwritable(state: Path, error: Exception) -> MachineError:
@@ -292,9 +225,3 @@ def unwritable(state: Path, error: Exception) -> MachineError:
         if full
         else "check the disk, or name another folder with `--state DIR`",
     )
-
-
-def _value(text: str) -> Any:
-    """Return the value of canonical JSON; most are text without escapes, which stands there."""
-    plain = text[0] == '"' and "\\" not in text
-    return text[1:-1] if plain else json.loads(text)

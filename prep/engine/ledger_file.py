@@ -1,34 +1,21 @@
 """Opening a ledger: made where there is none, rebuilt from the journal where it is damaged."""
 
+import os
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
 
-from prep.engine import journal
-from prep.engine.ledger import JOURNAL, Edit, Ledger, unwritable
+from prep.engine import journal, seal
+from prep.engine.ledger import JOURNAL, Ledger, is_damage, unwritable
+from prep.engine.ledger_check import check_cells, examine, forget_shortcuts, journal_is_whole
+from prep.engine.replay import TABLES, catch_up, renew_journal, replayed, unused_name
 from prep.errors import DatasetError, MachineError
 
 _APPLICATION = 0x70726570
 _VERSION = 1
-_NAME = "ledger.sqlite"
-_TABLES = """
-CREATE TABLE files(path TEXT PRIMARY KEY, size INT, mtime INT, ctime INT, ino INT, sha TEXT,
-                   racy INT) WITHOUT ROWID;
-CREATE TABLE samples(key TEXT PRIMARY KEY, digest TEXT, lineage TEXT) WITHOUT ROWID;
-CREATE TABLE recipes(id INTEGER PRIMARY KEY, text TEXT UNIQUE);
-CREATE TABLE results(stage TEXT, key TEXT, base INT, inputs TEXT, digest TEXT, state TEXT,
-                     why TEXT, PRIMARY KEY(stage, key)) WITHOUT ROWID;
-CREATE TABLE past(stage TEXT, inputs TEXT, base INT, digest TEXT, state TEXT, why TEXT,
-                  PRIMARY KEY(stage, inputs, base)) WITHOUT ROWID;
-CREATE TABLE bodies(digest TEXT PRIMARY KEY, body BLOB);
-CREATE TABLE edits(key TEXT, field TEXT, value TEXT, source TEXT, file TEXT,
-                   PRIMARY KEY(key, field)) WITHOUT ROWID;
-CREATE TABLE outputs(path TEXT PRIMARY KEY, digest TEXT) WITHOUT ROWID;
-CREATE TABLE intents(path TEXT, digest TEXT, PRIMARY KEY(path, digest)) WITHOUT ROWID;
-CREATE TABLE facts(name TEXT PRIMARY KEY, value TEXT) WITHOUT ROWID;
-"""
+_MOST = 1000  # no version of a ledger comes near it; four random bytes seldom do not
+_MAGIC = b"SQLite format 3\0"
 
 
 @contextmanager
@@ -42,10 +29,10 @@ def opened(state: Path) -> Iterator[Ledger]:
     ledger = open_ledger(state)
     try:
         yield ledger
-    except sqlite3.OperationalError as error:
-        raise unwritable(state, error) from error
-    except sqlite3.DatabaseError as error:
-        if not _is_damage(error):
+    except sqlite3.Error as error:
+        if not is_damage(error):
+            if isinstance(error, sqlite3.OperationalError):
+                raise unwritable(state, error) from error
             raise
         ledger.close()
         _set_aside(state)
@@ -60,24 +47,63 @@ def opened(state: Path) -> Iterator[Ledger]:
 def open_ledger(state: Path) -> Ledger:
     """Open the ledger of a state folder; make it, from the journal if there is one.
 
-    A damaged one is set aside, never deleted; results are then made again.
+    A damaged one is set aside, never deleted; results are then made again. So is a damaged
+    journal: what of it is sound, and what the ledger knows, makes a new one.
     """
     try:
         state.mkdir(parents=True, exist_ok=True)
         try:
             return _opened(state)
         except sqlite3.DatabaseError as error:
-            if not _is_damage(error):
+            if not is_damage(error):
                 raise
-            _set_aside(state)
-            return _opened(state)
+            name = _set_aside(state)
+            ledger = _opened(state)
+            where = f"it was set aside as `{name}` and rebuilt" if name else "it was rebuilt"
+            ledger.notes.insert(
+                0, f"the ledger in `{_shown(state)}` was damaged ({error}); {where}"
+            )
+            return ledger
     except (OSError, sqlite3.OperationalError) as error:
         raise unwritable(state, error) from error
 
 
+def damage(state: Path) -> str:
+    """Return what is wrong with a ledger, in a few words; empty where nothing is."""
+    path = state / seal.LEDGER
+    try:
+        if path.exists():
+            _read_only(path, state, "ro").close()
+    except sqlite3.DatabaseError as error:
+        return str(error)
+    return ""
+
+
+@contextmanager
+def looked_at(state: Path) -> Iterator[Ledger]:
+    """Open a ledger to read it until the end of the block; see `snapshot`.
+
+    Raises:
+        MachineError: Damage came to light in the block; nothing was touched.
+    """
+    ledger = snapshot(state)
+    try:
+        yield ledger
+    except sqlite3.DatabaseError as error:
+        raise MachineError(
+            f"the ledger in `{state}` is damaged ({error})",
+            "run `prep run`, or the stage that you need: it is set aside and rebuilt",
+        ) from error
+    finally:
+        ledger.close()
+
+
 def snapshot(state: Path) -> Ledger:
-    """Open a ledger to read it, without a lock; an empty one in memory where there is none."""
-    path = state / _NAME
+    """Open a ledger to read it, without a lock.
+
+    Where there is none, or it is damaged, what the journal tells is read, in memory.
+    """
+    path = state / seal.LEDGER
     if not path.exists():
         return _in_memory(state)
     # SQLite keeps a file beside the ledger while it reads. Where none can be made, in a read-only
@@ -86,54 +112,85 @@ def snapshot(state: Path) -> Ledger:
     at_rest = not wal.exists() or not wal.stat().st_size
     for mode in ["ro", "ro&immutable=1"][: 1 + at_rest]:
         with suppress(sqlite3.DatabaseError):
-            return Ledger(state, _read_only(path, state, mode))
-    return _in_memory(state)
-
-
-def _read_only(path: Path, state: Path, mode: str) -> sqlite3.Connection:
-    database = sqlite3.connect(f"{path.resolve().as_uri()}?mode={mode}", uri=True)
-    try:
-        _check_length(path)
-        _check_version(database, state)
-        database.execute("SELECT count(*) FROM facts")
-    except BaseException:
-        database.close()
-        raise
-    return database
-
-
-def _in_memory(state: Path) -> Ledger:
-    database = sqlite3.connect(":memory:")
-    database.executescript(_TABLES)
-    ledger = Ledger(state, database)
-    _catch_up(ledger, state)
+            return _read_only(path, state, mode)
+    ledger = _in_memory(state)
+    ledger.notes.append(f"the ledger in `{_shown(state)}` is damaged: the next run rebuilds it")
     return ledger
 
 
-def _opened(state: Path) -> Ledger:
-    _check_length(state / _NAME)
-    database = sqlite3.connect(state / _NAME)
+def _read_only(path: Path, state: Path, mode: str) -> Ledger:
+    _check_version(state)
+    database = sqlite3.connect(f"{path.resolve().as_uri()}?mode={mode}", uri=True)
     try:
-        fresh = not database.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
-        _check_version(database, state)  # before anything is written
-        database.execute("PRAGMA journal_mode = WAL")
-        database.execute("PRAGMA synchronous = FULL")
-        if fresh:
-            database.executescript(
-                f"BEGIN; {_TABLES} PRAGMA application_id = {_APPLICATION};"
-                f" PRAGMA user_version = {_VERSION}; COMMIT;"
-            )
+        _check_length(path)
+        _check_newer(database, state)
+        database.execute("SELECT count(*) FROM facts")
         ledger = Ledger(state, database)
-        _catch_up(ledger, state)
+        left = seal.standing(state).ledger
+        if left is seal.Left.CHANGED:
+            examine(ledger, database, replayed if journal_is_whole(state) else None)
+        elif left is seal.Left.UNSEALED:  # a run is on, or died: the next one examines it
+            check_cells(ledger)
     except BaseException:
         database.close()
         raise
+    return ledger
+
+
+def _in_memory(state: Path) -> Ledger:
+    return replayed(state, journal.size(state / seal.JOURNAL))
+
+
+def _opened(state: Path) -> Ledger:
+    path = state / seal.LEDGER
+    _check_version(state)  # before anything is written
+    _check_length(path)
+    left, lost = seal.standing(state), seal.exists(state) and not journal.size(path)
+    # A crash leaves no seal; only then, or where somebody changed it, is the journal read whole.
+    trusted = left.ledger is seal.Left.AS_SEALED
+    whole = left.journal is seal.Left.AS_SEALED or (not trusted and journal_is_whole(state))
+    database = sqlite3.connect(path)
+    try:
+        ledger = _examined(state, database, left, whole)
+        if whole or not trusted:  # else what the journal says now is not what the ledger took in
+            catch_up(ledger, state)
+        if lost:
+            ledger.notes.append(f"the ledger in `{_shown(state)}` was gone; it was rebuilt")
+        if not whole or journal.size(state / seal.JOURNAL) < (ledger.fact(JOURNAL) or 0):
+            renew_journal(ledger, state)
+        if left.racy:
+            seal.put(state)
+    except BaseException:
+        database.close()
+        raise
+    return ledger
+
+
+def _examined(
+    state: Path, database: sqlite3.Connection, left: seal.Standing, whole: bool
+) -> Ledger:
+    """Return the ledger of a database that is new, is as it was sealed, or was examined."""
+    fresh = not database.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
+    _check_newer(database, state)
+    database.execute("PRAGMA journal_mode = WAL")
+    database.execute("PRAGMA synchronous = FULL")
+    if fresh:
+        database.executescript(
+            f"BEGIN; {TABLES} PRAGMA application_id = {_APPLICATION};"
+            f" PRAGMA user_version = {_VERSION}; COMMIT;"
+        )
+    ledger = Ledger(state, database)
+    as_sealed = left.ledger is seal.Left.AS_SEALED and not fresh
+    if not (fresh or as_sealed):
+        examine(ledger, database, replayed if whole else None)
+        forget_shortcuts(database)
+    ledger.keep_sealed(as_sealed)
     return ledger
 
 
 def _check_length(path: Path) -> None:
     """Raise what SQLite raises for damage where a file ends within a page, which it overlooks."""
-    if not path.exists() or journal.size(path.with_name(_NAME + "-wal")):
+    if not path.exists() or journal.size(path.with_name(f"{seal.LEDGER}-wal")):
         return  # a write-ahead log holds the whole pages
     with path.open("rb") as file:
         page = int.from_bytes(file.read(18)[16:], "big")
@@ -141,59 +198,49 @@ def _check_length(path: Path) -> None:
         raise sqlite3.DatabaseError("it was cut off")
 
 
-def _check_version(database: sqlite3.Connection, state: Path) -> None:
+def _check_version(state: Path) -> None:
+    """Raise where the file's header names a newer version: by a newer prep, or by damage.
+
+    Who writes through SQLite raises its counters. Damage leaves them as they were sealed, or
+    makes nonsense of what stands around them.
+    """
+    head = b""
+    with suppress(FileNotFoundError), (state / seal.LEDGER).open("rb") as file:
+        head = file.read(100)
+    version = int.from_bytes(head[60:64], "big")
+    if len(head) < 100 or not head.startswith(_MAGIC) or version <= _VERSION:
+        return
+    counters = seal.counters(state / seal.LEDGER) or ["", ""]
+    told = int.from_bytes(head[68:72], "big") == _APPLICATION and counters[0] == counters[1]
+    if not told or version > _MOST or counters == seal.sealed_counters(state):
+        raise sqlite3.DatabaseError("its version was overwritten")
+    raise _newer(state, version)
+
+
+def _check_newer(database: sqlite3.Connection, state: Path) -> None:
     version = database.execute("PRAGMA user_version").fetchone()[0]
     if version > _VERSION:
-        raise DatasetError(
-            f"`{state}` was written by a newer prep (ledger {version}, this is {_VERSION})",
-            "update with `pip install -U prep-and-train`",
-        )
+        raise _newer(state, version)
 
 
-def _is_damage(error: sqlite3.DatabaseError) -> bool:
-    """Return whether the file itself is broken; subclasses tell of the disk, or of a bug."""
-    return type(error) is sqlite3.DatabaseError
+def _newer(state: Path, version: int) -> DatasetError:
+    return DatasetError(
+        f"`{state}` was written by a newer prep (ledger {version}, this is {_VERSION})",
+        "update with `pip install -U prep-and-train`",
+    )
 
 
-def _set_aside(state: Path) -> None:
-    path = state / _NAME
-    if path.exists():
-        path.replace(state / "ledger.damaged")
+def _shown(state: Path) -> str:
+    return os.path.relpath(state)
+
+
+def _set_aside(state: Path) -> str:
+    """Move a damaged ledger out of the way; return its new name, or nothing where it was empty."""
+    path, name = state / seal.LEDGER, ""
+    seal.break_seal(state)
     for end in ("-wal", "-shm"):
-        (state / (_NAME + end)).unlink(missing_ok=True)
-
-
-def _catch_up(ledger: Ledger, state: Path) -> None:
-    """Take over what the journal tells and the ledger does not know: all of it, or a crash's tail.
-
-    The journal is written before the ledger, which remembers how much of it it has taken in.
-    """
-    path = state / "journal.jsonl"
-    length, known = journal.size(path), ledger.fact(JOURNAL) or 0
-    if length <= known:
-        return
-    for entry in journal.entries(path, known):
-        try:
-            _take(ledger, entry)
-        except (ValueError, KeyError, TypeError):
-            continue
-    ledger.caught_up(length)
-
-
-def _take(ledger: Ledger, entry: dict[str, Any]) -> None:
-    if "edit" in entry:
-        key, field = entry["edit"]
-        back = entry.get("back")
-        ledger.edit(
-            key, field, None if back else Edit(entry["value"], entry["from"], entry["file"])
-        )
-    elif "intends" in entry:
-        ledger.intend(entry["intends"], entry["digest"])
-    elif "wrote" in entry:
-        ledger.wrote(entry["wrote"], entry["digest"])
-    elif "rename" in entry:
-        ledger.rename(*entry["rename"])
-    elif "fact" in entry:
-        ledger.set_fact(entry["fact"], entry["value"])
-    elif "sample" in entry:
-        ledger.set_lineage(entry["sample"], entry["digest"], entry["lineage"])
+        (state / (seal.LEDGER + end)).unlink(missing_ok=True)
+    if path.exists():
+        name = unused_name(state, "ledger.damaged")
+        path.replace(state / name)
+    return name

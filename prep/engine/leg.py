@@ -8,13 +8,14 @@ from typing import Any
 
 from prep import images
 from prep.console import Console
-from prep.engine import metafiles
+from prep.engine import metafiles, traces
 from prep.engine.digests import Digests
 from prep.engine.inherit import inherit
-from prep.engine.ledger import Ledger
-from prep.engine.plan import Plan, Step, Values, plan_map, plan_set
+from prep.engine.ledger import Edit, Ledger
+from prep.engine.plan import Plan, Step, plan_map, plan_set
 from prep.engine.recipe import Made, base_text
 from prep.engine.scan import clock
+from prep.engine.values import Values
 from prep.engine.world import Place, World, read_back
 from prep.models import Ask, Found, Models
 from prep.stage import Asked, Shape, Stage
@@ -47,6 +48,7 @@ class Context:
         jobs: Decoding processes.
         accept_missing: A fifth of the pictures may vanish at once.
         looking: Only to say what would be done: no model is downloaded, none is read for long.
+        names_meta: By what a person names the dataset file.
     """
 
     stages: Mapping[str, Stage]
@@ -55,6 +57,7 @@ class Context:
     jobs: int = 2
     accept_missing: bool = False
     looking: bool = False
+    names_meta: str = "`--out`"
 
 
 @dataclass
@@ -136,6 +139,20 @@ class Leg:
 
         return there
 
+    def learn(self, edits: Mapping[tuple[str, str], Edit]) -> None:
+        """Take what a person wrote, and was not known of, into the world and the ledger."""
+        fresh = {
+            at: edit
+            for at, edit in edits.items()
+            if at not in self.world.edits and at[0] in self.world.digests
+        }
+        with self.ledger.batch():
+            for at, edit in fresh.items():
+                self.ledger.edit(*at, edit)
+        self.world.edits |= fresh
+        self.world.drop()
+        self.values.forget_persons()
+
     def know_recipes(self) -> None:
         """Read the recipes that the ledger knows, once."""
         if not self._ids:
@@ -154,6 +171,8 @@ class Leg:
 
 def open_leg(order: Order, context: Context, ledger: Ledger) -> Leg:
     """Return an order with the world as it is now. Writes nothing."""
+    for note in ledger.notes:
+        context.console.note(note)
     # Files of state live beside the pictures: both share one clock.
     digests = Digests(ledger, clock(order.place.state))
     world = read_back(order.place, ledger, digests, accept_missing=context.accept_missing)
@@ -166,7 +185,9 @@ def open_leg(order: Order, context: Context, ledger: Ledger) -> Leg:
         for stage in context.stages.values()
         if stage.shape in (Shape.MAP, Shape.DECISION)
     }
-    return Leg(order, context, ledger, world, Values(world, ledger, producers), digests)
+    values = Values(world, ledger, producers)
+    values.lost = traces.any_of(order.meta, world, context.stages.values())
+    return Leg(order, context, ledger, world, values, digests)
 
 
 def large_file(stage: Stage, digest: str) -> str:

@@ -49,7 +49,7 @@ def _edits(path: Path, world: World, digests: Digests) -> dict[tuple[str, str], 
     if found is None or wrote is None or found == wrote:
         return {}
     base = world.place.file(published_copy(wrote))
-    if not base.exists():
+    if digests.of(str(base.absolute())) != wrote:
         raise DatasetError(
             f"`{path.name}` was edited, and prep's own copy of it is gone",
             "move it away and run again, then edit the new one",

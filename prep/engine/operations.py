@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from prep import dataset, files
+from prep.chain import owned
 from prep.engine import moved, publish, views
 from prep.engine.leg import Leg
 from prep.engine.operation import MetaFile, Operation, TextFile, Word, loaded, stored
@@ -121,7 +122,7 @@ def _bring(leg: Leg) -> list[str]:
 
 def meta_file(leg: Leg, path: Path, words: Iterable[Word]) -> MetaFile | None:
     """Return what an operation is to know of one dataset file; None where nothing changes there."""
-    data = path.read_bytes()
+    data = files.content(path, files.MOST_TABLE)
     after = patched(data, path.name, _values(words, back=False))
     if after == data:
         return None
@@ -140,7 +141,7 @@ def patched(data: bytes, name: str, values: Mapping[str, Mapping[str, Any]]) -> 
     """
     before = dataset.parse(data.decode("utf-8-sig"), name)
     samples = {
-        key: replace(sample, **values[key]) if key in values else sample
+        key: owned(replace(sample, **values[key]), values[key]) if key in values else sample
         for key, sample in before.samples.items()
     }
     if samples == before.samples:
@@ -184,7 +185,7 @@ def _replace_texts(leg: Leg, operation: Operation, texts: Iterable[TextFile]) ->
         sides = (text.before, text.after)
         old, new = reversed(sides) if operation.back else sides
         path = _path(leg, text)
-        there = path.read_bytes() if path.exists() else None
+        there = files.content(path) if path.exists() else None
         if there == new:
             continue
         if there != old:
@@ -192,14 +193,14 @@ def _replace_texts(leg: Leg, operation: Operation, texts: Iterable[TextFile]) ->
         elif new is None:
             gone.append((path, text.name))
         elif text.key:
-            outputs.append(publish.Output(path, text.name, new))
+            outputs.append(publish.Output(_written(leg, text, path), text.name, new))
         else:  # a file that is no view of the ledger: nothing is known of it there
             files.write(path, new)
     publish.publish(leg.ledger, outputs)
     beside = leg.world.folder.sidecars  # an edit that follows meets the files as they are now
     for output in outputs:
         leg.world.on_disk[output.name] = leg.world.outputs[output.name] = output.digest()
-        beside.setdefault(output.name, os.path.relpath(output.path, leg.world.folder.root))
+        beside[output.name] = leg.world.spelled(output.path)
     for path, name in gone:
         publish.remove(leg.ledger, path, name)
         beside.pop(name, None)
@@ -214,7 +215,7 @@ def _replace_metas(leg: Leg, operation: Operation) -> None:
         path = leg.world.place.file(meta.name)
         if not path.exists():
             continue
-        data = path.read_bytes()
+        data = files.content(path, files.MOST_TABLE)
         exact = operation.back and files.digest_bytes(data) == meta.after
         new = meta.exact if exact and meta.exact else patched(data, path.name, values)
         if new == data:
@@ -249,6 +250,13 @@ def _path(leg: Leg, text: TextFile) -> Path:
     if text.key in folder.pictures:
         return Path(leg.world.sidecar_file(text.key, os.path.splitext(text.name)[1]))
     return leg.world.place.file(text.name)
+
+
+def _written(leg: Leg, text: TextFile, path: Path) -> Path:
+    """Return where a text file is written: of read-only pictures, not beside them."""
+    if leg.world.place.views is None or text.key not in leg.world.folder.pictures:
+        return path
+    return Path(leg.world.sidecar_file(text.key, os.path.splitext(text.name)[1]))
 
 
 def _known(leg: Leg) -> dict[str, Any]:

@@ -3,16 +3,11 @@
 import hashlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from sys import intern
 from typing import Any
 
-from prep import artifacts
-from prep.engine.ledger import Ledger
 from prep.engine.recipe import ABSENT, WAITS, Made, Why, why_stale
-from prep.engine.world import World
+from prep.engine.values import Values
 from prep.stage import Stage
-
-_YOURS = "yours."  # begins the name of what a person wrote for an artifact that a stage makes too
 
 
 @dataclass(frozen=True)
@@ -72,106 +67,6 @@ class Plan:
         return "  ".join(parts)
 
 
-@dataclass
-class Values:
-    """The digests of every artifact of every sample, as far as they are known.
-
-    Attributes:
-        producers: Artifact -> the stage that writes it.
-        pending: Stage name -> keys whose result is to be made first.
-    """
-
-    world: World
-    ledger: Ledger
-    producers: Mapping[str, Stage]
-    pending: dict[str, frozenset[str]] = field(default_factory=dict)
-    _made: dict[str, dict[str, Made]] = field(default_factory=dict)
-    _persons: dict[str, dict[str, str]] = field(default_factory=dict)
-
-    def made(self, stage: str) -> dict[str, Made]:
-        """Return key -> the ledger's result of a stage, renamed keys included."""
-        if stage not in self._made:
-            rows = self.ledger.made(stage)
-            for old, new in self.world.renamed:
-                if old in rows:
-                    rows[new] = rows.pop(old)
-            self._made[stage] = rows
-        return self._made[stage]
-
-    def forget(self, stage: str) -> None:
-        """Read a stage's results anew next time: they changed."""
-        self._made.pop(stage, None)
-
-    def persons(self, name: str) -> dict[str, str]:
-        """Return key -> digest of what a person wrote for an artifact."""
-        if not self._persons:
-            for (key, at), edit in self.world.edits.items():
-                digest = artifacts.digest_of(artifacts.from_person(at, edit.value))
-                self._persons.setdefault(at, {})[key] = intern(digest)
-        return self._persons.get(name, {})
-
-    def digests(self, name: str) -> Mapping[str, str]:
-        """Return key -> digest of an artifact, or WAITS, for every sample that has it."""
-        if name in ("image", "digest"):
-            return self.world.digests
-        if name == "lineage":
-            return {key: artifacts.digest_of(told) for key, told in self.world.lineage.items()}
-        if name == "key":
-            return {key: artifacts.digest_of(key) for key in self.world.digests}
-        if name.startswith(_YOURS):
-            return self.persons(name.removeprefix(_YOURS))
-        persons = self.persons(name)
-        producer = self.producers.get(name)
-        if producer is None:
-            return persons
-        rows = self.made(producer.name).items()
-        found = {key: made.digest for key, made in rows if made.state == "made"}
-        found |= dict.fromkeys(self.pending.get(producer.name, ()), WAITS)
-        return found | persons if persons else found
-
-    def digest(self, name: str) -> Callable[[str], str]:
-        """Return a function from a key to an artifact's digest, ABSENT or WAITS."""
-        found = self.digests(name)
-        return lambda key: found.get(key, ABSENT)
-
-    def value(self, name: str, key: str) -> Any:
-        """Return an artifact's value, or None where there is none. Not for `image`."""
-        if name == "digest":
-            return self.world.digests[key]
-        if name == "lineage":
-            return self.world.lineage.get(key)
-        if name == "key":
-            return key
-        if name.startswith(_YOURS):
-            name = name.removeprefix(_YOURS)
-            yours = self.world.edits.get((key, name))
-            return None if yours is None else artifacts.from_person(name, yours.value)
-        edit = self.world.edits.get((key, name))
-        if edit is not None:
-            return artifacts.from_person(name, edit.value)
-        producer = self.producers.get(name)
-        made = self.made(producer.name).get(key) if producer else None
-        if producer is None or made is None or made.state != "made":
-            return None
-        if producer.suffix is not None:
-            return made
-        body = self.ledger.body(made.digest)
-        return body if producer.packed or body is None else artifacts.loaded(body)
-
-    def why_absent(self, name: str, key: str) -> str:
-        """Return why a sample lacks an artifact, in the person's words."""
-        producer = self.producers.get(name)
-        seen = 0
-        while producer is not None and seen < 20:
-            made = self.made(producer.name).get(key)
-            if made is not None and made.state != "made":
-                return made.why.replace("\n", "; ")
-            needed = [need for need, optional in producer.needs() if not optional]
-            producer = self.producers.get(needed[0]) if needed else None
-            seen += 1
-        return f"it has no {name} yet"
-
-
 def plan_map(
     step: Step,
     values: Values,
@@ -192,7 +87,7 @@ def plan_map(
     needs = stage.needs()
     columns = [values.digests(name) for name, _ in needs]
     made = values.made(stage.name)
-    persons = values.persons(stage.yields) if stage.yields else {}
+    persons = values.decided(stage.yields) if stage.yields else {}
     run: dict[str, tuple[str, Why]] = {}
     waits: list[str] = []
     lacking: dict[str, str] = {}

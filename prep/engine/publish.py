@@ -15,6 +15,7 @@ from pathlib import Path
 from prep import files
 from prep.engine import scan
 from prep.engine.ledger import Ledger
+from prep.errors import DatasetError
 
 
 @dataclass(frozen=True)
@@ -48,7 +49,9 @@ def publish(
 
     Raises:
         MachineError: The disk is full or a folder cannot be written; earlier batches stay.
+        DatasetError: A folder of the dataset is a link to elsewhere.
     """
+    _check_folders(outputs)
     scratches = [_scratch(output, ledger.state) for output in outputs]
     try:
         for output, scratch in zip(outputs, scratches, strict=True):
@@ -79,8 +82,21 @@ def publish(
         done()
 
 
+def _check_folders(outputs: Sequence[Output]) -> None:
+    """Refuse to write through a link that stands where a folder of the dataset belongs."""
+    for folder, depth in {(out.path.parent, out.name.count("/")) for out in outputs}:
+        for above in [folder, *folder.parents][:depth]:
+            if above.is_symlink():
+                shown = os.path.relpath(above)
+                raise DatasetError(
+                    f"`{shown}` is a link, and what is written there would leave the folder",
+                    "make it a folder, or move it away",
+                )
+
+
 def remove(ledger: Ledger, path: Path, name: str) -> None:
     """Remove a file that we wrote and nobody edited."""
+    _check_folders([Output(path, name, b"")])
     with files.disk_errors(path):
         path.unlink(missing_ok=True)
     with ledger.batch():

@@ -23,6 +23,7 @@ class Why(StrEnum):
     INPUTS = "its input changed"
     PERSON = "a person's value changed"
     SET = "other samples changed"
+    AGAIN = "it failed before"
 
 
 class Made(NamedTuple):
@@ -30,7 +31,8 @@ class Made(NamedTuple):
 
     Attributes:
         base: Number of the recipe's common part in the ledger.
-        inputs: Digests of what was read, in the order of the stage's reads.
+        inputs: Digests of what was read, in the order of the stage's reads; empty for a failure
+            that may be gone next time.
         digest: SHA-256 of the result's bytes; empty where there is none.
         state: made, rejected or failed.
         why: The reason of a rejection or failure.
@@ -88,6 +90,8 @@ def why_stale(
         return Why.NEW
     if made.state == "made" and not present:
         return Why.GONE
+    if made.state == "failed" and not made.inputs:
+        return Why.AGAIN
     if made.base == base:
         return None if made.inputs == inputs else Why.INPUTS
     old, new = bases.get(made.base, {}), bases[base]

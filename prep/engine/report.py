@@ -1,10 +1,15 @@
 """What a run did, as a value: counts, and the reason of every picture that was left out."""
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from prep.account import Account
+from prep.engine import others
+
 _SHOWN = 20
+_NAMED = 5
 
 
 @dataclass
@@ -23,6 +28,10 @@ class Report:
         published: Files that were written.
         notes: What a person should know but need not act on.
         total: How many pictures there are.
+        account: What becomes of their words, where a dataset file was asked for.
+        unowned: Text files that no picture owns -> what a person can do about each.
+        others: Path -> kind of the files that are no picture, text or file of ours.
+        source: The folder where they lie, where it is not the one that the report is about.
     """
 
     made: dict[str, int] = field(default_factory=dict)
@@ -36,10 +45,14 @@ class Report:
     published: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     total: int = 0
+    account: Account = field(default_factory=Account)
+    unowned: dict[str, str] = field(default_factory=dict)
+    others: dict[str, str] = field(default_factory=dict)
+    source: str = ""
 
     def exit_code(self) -> int:
-        """Return 3 for pictures that failed or clash, else 4 for conflicts, else 0."""
-        if self.failed or self.clashing:
+        """Return 3 where pictures failed, clash or lack words, else 4 for conflicts, else 0."""
+        if self.failed or self.clashing or self.account.look():
             return 3
         return 4 if self.conflicts else 0
 
@@ -47,30 +60,39 @@ class Report:
         """Return the report as a person reads it; the counts add up to the pictures there are."""
         done = [f"made {name} {count}" for name, count in self.made.items() if count]
         done += [f"removed {len(self.removed)} files"] if self.removed else []
-        told = ", ".join(done).replace(", made ", ", ")
-        out = [f"`{where}`: {told}" if told else f"`{where}` is up to date: nothing to do"]
+        work = ", ".join(done).replace(", made ", ", ")
+        out = [f"`{where}`: {work}" if work else f"`{where}` is up to date: nothing to do"]
         out += [f"  {note}" for note in dict.fromkeys(self.notes)]
+        out += [f"  {others.line(self.others.values(), self.source)}"] if self.others else []
         out += [f"  kept as you edited it: {path}" for path in self.edited[:_SHOWN]]
         if len(self.edited) > _SHOWN:
             out.append(f"  ... and {len(self.edited) - _SHOWN} more of yours")
         out += [f"  left out: {key}: {why}" for key, why in sorted(self.rejected.items())]
-        out += [f"  {line}" for line in self.wrong()]
+        words = (*self.account.notes(), *_unowned(self.unowned))
+        out += [f"  {line}" for line in (*self.wrong(), *words)]
         out += [f"  removed {path}" for path in self.removed[:_SHOWN]]
         out += [f"  wrote {path}" for path in self.published]
-        bad = len(set(self.failed))
-        dropped = len(set(self.rejected) - set(self.failed))
-        good = self.total - bad - dropped
-        return [*out, f"  {self.total} pictures: {good} good, {dropped} left out, {bad} failed"]
+        return [*out, f"  {self.total} pictures: {self.counts()}"]
+
+    def counts(self) -> str:
+        """Return how many pictures are good, left out, failed and clash; each counts once."""
+        bad = set(self.failed)
+        dropped = set(self.rejected) - bad
+        clash = set(self.clashing) - bad - dropped
+        good = self.total - len(bad) - len(dropped) - len(clash)
+        told = f"{good} good, {len(dropped)} left out, {len(bad)} failed"
+        return f"{told}, {len(clash)} clash" if clash else told
 
     def wrong(self) -> list[str]:
         """Return what a person has to mend or decide, a line each; below it, how, if it says so."""
         kinds = {"failed": self.failed, "clash": self.clashing, "conflict": self.conflicts}
-        return [
+        each = [
             line
             for kind, found in kinds.items()
             for key, why in sorted(found.items())
             for line in _with_hint(f"{kind}: {key}: ", why)
         ]
+        return [*each, *self.account.wrong()]
 
     def facts(self) -> Mapping[str, Any]:
         """Return the same for `--json`."""
@@ -85,7 +107,21 @@ class Report:
             "removed": self.removed,
             "published": self.published,
             "total": self.total,
+            "account": self.account.facts(),
+            "unowned": self.unowned,
+            "others": Counter(self.others.values()),
         }
+
+
+def _unowned(found: Mapping[str, str]) -> list[str]:
+    """Return the line for text files that no picture owns; none where there are none."""
+    if not found:
+        return []
+    named = [f"{name} ({what})" if what else name for name, what in sorted(found.items())]
+    more = len(named) - _NAMED
+    after = f", and {more} more, listed by `prep status`" if more > 0 else ""
+    verb = "text file belongs" if len(named) == 1 else "text files belong"
+    return [f"{len(named)} {verb} to no picture: {', '.join(named[:_NAMED])}{after}"]
 
 
 def _with_hint(before: str, why: str) -> list[str]:

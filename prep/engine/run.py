@@ -1,13 +1,14 @@
 """Carry a plan out: compute what is stale, publish it, account for every picture."""
 
 import time
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 from prep import artifacts
-from prep.engine import fanout, operations, publish, sidecars, views
+from prep.engine import fanout, operations, others, publish, sidecars, views
+from prep.engine.accounting import account_for, unowned_of_source
 from prep.engine.compute import Outcome, outcomes
 from prep.engine.drift import told_changes
 from prep.engine.ledger_file import opened
@@ -15,6 +16,7 @@ from prep.engine.leg import Context, Leg, Order, large_file, open_leg
 from prep.engine.lock import held
 from prep.engine.plan import Plan, Step
 from prep.engine.recipe import Made
+from prep.engine.recover import recover
 from prep.engine.report import Report
 from prep.engine.world import INHERITED, Known
 from prep.files import digest_bytes
@@ -33,16 +35,20 @@ def carry_out(order: Order, context: Context) -> Report:
     """
     with held(order.place.state), opened(order.place.state) as ledger:
         if order.source is not None:
-            return fanout.carry_out(order, context, ledger)
+            report = fanout.carry_out(order, context, ledger)
+            report.unowned |= unowned_of_source(order.source)
+            return report
         leg = open_leg(order, context, ledger)
         edited = remember(leg) + operations.mend(leg)
-        total = len(leg.world.folder.pictures) + len(leg.world.folder.faulty)
-        report = Report(edited=edited, total=total)
+        total = len(leg.world.digests) + len(leg.world.faulty)
+        there = others.unknown(leg.world.folder.others, leg.world.outputs)
+        report = Report(edited=edited, total=total, others=there)
         sidecars.remove_orphans(leg, report)
         views.drop_copies(leg)
+        recover(leg, take_step, report)
         for asked in order.asked:
             take_step(leg, leg.number_for_good(leg.step(asked)), report)
-        _account(leg, report)
+        account_for(leg, report)
         with ledger.batch():
             leg.digests.record()
         return report
@@ -56,6 +62,8 @@ def remember(leg: Leg) -> list[str]:
     """
     world, ledger = leg.world, leg.ledger
     sweep(leg.order, world.folder.scratch)
+    for file in world.overruled:  # before it is forgotten that they are ours
+        Path(file).unlink(missing_ok=True)
     with ledger.batch():
         edited = _remember_edits(leg)
         known = world.known.outputs
@@ -145,6 +153,7 @@ def _make(leg: Leg, plan: Plan, report: Report) -> int:
         with leg.ledger.batch():
             leg.ledger.record(plan.step.stage.name, adopted)
     count = len(adopted)
+    _withdraw(leg, plan, plan.run.keys() - {key for key, _, _ in adopted})
     todo = Plan(plan.step, {key: plan.run[key] for key in first})
     writer = _Writer(leg, plan.step, followers)
     console = leg.context.console
@@ -166,6 +175,42 @@ def _make(leg: Leg, plan: Plan, report: Report) -> int:
         writer.commit()  # also when a person stops the run: nothing that was made is lost
     leg.values.forget(plan.step.stage.name)
     return count
+
+
+def _withdraw(leg: Leg, plan: Plan, keys: Collection[str]) -> None:
+    """Let earlier answers of a model speak no more for samples that it is asked about anew.
+
+    What comes after them goes too, so that a run that ends early leaves no words of yesterday. The
+    recipes still give what they gave.
+    """
+    stage, command = plan.step.stage, plan.step.command
+    rows = leg.values.made(stage.name)
+    old = [key for key in sorted(keys) if key in rows and rows[key].state == "made"]
+    if stage.batch is None or stage.suffix is not None or not old:
+        return
+    why = f"what `prep {command}` is asked now was not answered yet: run it again"
+    unanswered = Made(plan.step.base, "", "", "failed", why)
+    with leg.ledger.batch():
+        leg.ledger.record(stage.name, ((key, unanswered, None) for key in old), again=False)
+        for later in _after(leg, stage):
+            leg.ledger.forget(later.name, old, past=False)
+            leg.values.forget(later.name)
+    leg.values.forget(stage.name)
+
+
+def _after(leg: Leg, stage: Stage) -> list[Stage]:
+    """Return the maps of the same command that cannot do without what a stage makes."""
+    found = [stage]
+    for one in found:
+        found += [
+            later
+            for later in leg.values.producers.values()
+            if later.shape is Shape.MAP
+            and later.commands == stage.commands
+            and (one.writes, False) in later.needs()
+            and later not in found
+        ]
+    return found[1:]
 
 
 def _shared(
@@ -203,33 +248,41 @@ class _Writer:
     def __init__(self, leg: Leg, step: Step, followers: dict[str, list[str]]) -> None:
         self._leg, self._step, self._followers = leg, step, followers
         self._rows: list[tuple[str, Made, bytes | None]] = []
+        self._passing: list[tuple[str, Made, bytes | None]] = []  # failures to be tried again
         self._outputs: dict[str, publish.Output] = {}
         self._since = time.monotonic()
 
     def add(self, done: list[Outcome]) -> None:
         for outcome in done:
-            if outcome.passing:
-                continue
             made, body = self._made(outcome)
-            self._rows += [
+            rows = self._passing if outcome.passing else self._rows
+            rows += [
                 (key, made, body) for key in (outcome.key, *self._followers.get(outcome.key, ()))
             ]
         late = time.monotonic() - self._since > _COMMIT_S
-        if late or self._step.stage.dear or len(self._rows) >= _COMMIT_SAMPLES:
+        many = len(self._rows) + len(self._passing) >= _COMMIT_SAMPLES
+        if late or self._step.stage.dear or many:
             self.commit()
 
     def commit(self) -> None:
         rows, self._rows = self._rows, []
+        passing, self._passing = self._passing, []
         outputs, self._outputs = list(self._outputs.values()), {}
         self._since = time.monotonic()
-        if rows:
-            record = self._leg.ledger.record
-            publish.publish(self._leg.ledger, outputs, lambda: record(self._step.stage.name, rows))
+
+        def record() -> None:
+            name, ledger = self._step.stage.name, self._leg.ledger
+            ledger.record(name, rows)
+            ledger.record(name, passing, again=False)
+
+        if rows or passing:
+            publish.publish(self._leg.ledger, outputs, record)
 
     def _made(self, outcome: Outcome) -> tuple[Made, bytes | None]:
         stage, base = self._step.stage, self._step.base
         if outcome.state != "made":
-            return Made(base, outcome.inputs, "", outcome.state, outcome.why), None
+            inputs = "" if outcome.passing else outcome.inputs
+            return Made(base, inputs, "", outcome.state, outcome.why), None
         data: Any = outcome.value
         body: bytes = data if stage.packed or stage.suffix else artifacts.dumped(data)
         made = Made(base, outcome.inputs, digest_bytes(body))
@@ -240,39 +293,3 @@ class _Writer:
         if self._leg.digests.of(str(path.absolute())) != made.digest:
             self._outputs[name] = publish.Output(path, f"state:{name}", body)
         return made, None
-
-
-def _account(leg: Leg, report: Report) -> None:
-    """Name every picture that is not in the result, with its reason."""
-    world = leg.world
-    report.failed |= world.faulty
-    report.clashing |= world.clashing
-    report.conflicts |= {
-        f"{key}: {name.removeprefix('meta.')}": why for (key, name), why in world.conflicts.items()
-    }
-    report.rejected |= world.dropped
-    told = set(report.failed)  # in this run: what an older result failed of is no news
-    for stage in _behind(leg):
-        for key, made in leg.values.made(stage.name).items():
-            used = stage.yields and (key, stage.yields) in world.edits
-            if key not in world.digests or key in world.dropped or made.state == "made" or used:
-                continue
-            if key in told:
-                continue
-            (report.failed if made.state == "failed" else report.rejected)[key] = made.why
-
-
-def _behind(leg: Leg) -> list[Stage]:
-    """Return the maps that were asked for and those whose results they cannot do without.
-
-    Of the other shapes, none fails for one sample.
-    """
-    found = {asked.stage.name: asked.stage for asked in leg.order.asked}
-    left = list(found.values())
-    while left:
-        for name, optional in left.pop().needs():
-            producer = leg.values.producers.get(name)
-            if producer is not None and not optional and producer.name not in found:
-                found[producer.name] = producer
-                left.append(producer)
-    return [stage for stage in found.values() if stage.shape is Shape.MAP]

@@ -1,24 +1,30 @@
-"""What is in a folder: pictures, the text files beside them, and their digests."""
+"""What is in a folder: pictures, the text files beside them, all other files, and digests."""
 
 import hashlib
 import os
-import re
 import stat
 import time
-import unicodedata
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from sys import intern
 
+from prep.engine import others, text_owners
 from prep.engine.ledger import Stat
+from prep.engine.walk import Aside, Kind, walk
 from prep.errors import DatasetError
-from prep.files import SCRATCH
-from prep.images import SUFFIXES
+from prep.formats import USUAL, suffixes
+from prep.keys import fault_of_path, is_text, nfc, shown, too_long, too_long_in_all
 
 _RACY_NS = 2_000_000_000
-_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
-_LONG = 255  # bytes of a name on the file systems that people have
+_TEXTS = (".txt", ".caption")  # words, whether or not a picture owns them: no other files
+_WHAT = {Kind.LINK: "a link", Kind.FOLDER_LINK: "a link", Kind.SPECIAL: "not a regular file"}
+_IN_THE_WAY = {
+    Kind.LINK: "a link: copy the text itself into the folder",
+    Kind.FOLDER_LINK: "a link: copy the text itself into the folder",
+    Kind.SPECIAL: "not a regular file: move it away",
+    Kind.FOLDER: "a folder: give it another name",
+}
 
 
 @dataclass
@@ -30,9 +36,16 @@ class Folder:
             POSIX, NFC, with their extension.
         sidecars: Relative path, NFC, with a lower-case suffix -> the same as the disk spells it.
         stats: Path as the disk spells it, relative -> what identifies the file's content cheaply.
-        faulty: Key -> why the picture cannot be a sample.
+        faulty: Key -> why the picture cannot be a sample. A key that ends in a slash is a folder
+            that cannot be read.
         scratch: Folders where a run that died may have left something behind.
-        linked: Where a sidecar belongs and a link or pipe is: named like a sidecar.
+        covered: Sidecars that another one lies over (see `overlay`), as `sidecars`.
+        unowned: Text files that no picture owns -> what a person can do about each.
+        linked: Where a sidecar belongs and something else is, named like a sidecar -> what it is,
+            and what to do.
+        others: Relative path -> kind (a suffix, or a key of `others.WORDS`) of each file that is
+            neither a picture nor a text.
+        passed: Name -> how many things of that name were passed over.
     """
 
     root: Path
@@ -41,48 +54,70 @@ class Folder:
     stats: dict[str, Stat] = field(default_factory=dict)
     faulty: dict[str, str] = field(default_factory=dict)
     scratch: set[str] = field(default_factory=set)
-    linked: set[str] = field(default_factory=set)
+    covered: dict[str, str] = field(default_factory=dict)
+    unowned: dict[str, str] = field(default_factory=dict)
+    linked: dict[str, str] = field(default_factory=dict)
+    others: dict[str, str] = field(default_factory=dict)
+    passed: dict[str, int] = field(default_factory=dict)
 
 
-def scan(root: Path, text_suffixes: tuple[str, ...]) -> Folder:
-    """Return what lies in `root`, in the order of keys.
+def scan(root: Path, text_suffixes: tuple[str, ...], state: Path | None = None) -> Folder:
+    """Return what lies in `root`, in the order of keys; nothing below it stops the scan.
 
-    Hidden names, links and anything but regular files are passed over; links and special files
-    that look like pictures are named as faulty, those that look like sidecars are noted. Twins
-    that differ only in Unicode form or case are faulty, all but the first.
+    Hidden names and what other programs leave behind are passed over (see `walk`). Links and
+    special files that look like pictures are named as faulty, those that look like sidecars are
+    noted; folders that cannot be read are faulty. Twins that differ only in Unicode form or case
+    are faulty, all but the first.
+
+    Args:
+        text_suffixes: The endings of sidecars.
+        state: prep's own folder: where it lies in `root`, nothing in it is looked at.
 
     Raises:
         DatasetError: `root` is not a folder that can be read.
     """
-    found = Folder(root)
+    found, aside = Folder(root), Aside()
     pictures: list[str] = []
+    known = suffixes()
+    own = os.path.abspath(state) if state is not None else ""
     try:
-        for path, name, entry in _walk(os.fspath(root.absolute()), ""):
-            if entry.name.startswith("."):
-                if entry.name.startswith(SCRATCH):
-                    found.scratch.add(os.path.dirname(path))
-                continue
+        for name, kind, entry in walk(os.path.abspath(root), aside, own):
             suffix = os.path.splitext(name)[1].lower()
-            if suffix in SUFFIXES:
-                if _usable(entry, name, found):
+            if suffix in text_suffixes and is_text(name):
+                _take_text(entry, name, kind, found)
+            elif suffix in known and kind is not Kind.FOLDER:
+                if _usable(entry, name, kind, found):
                     pictures.append(name)
-                    found.stats[name] = _stat(entry)
-            elif suffix in text_suffixes and _utf8(name):
-                _take_text(entry, name, found)
+            elif kind is not Kind.FILE or suffix not in _TEXTS or not is_text(name):
+                _take_other(name, kind, found)
+            else:
+                found.unowned |= _unread(name, text_suffixes)
     except OSError as error:
         raise DatasetError(
             f"`{root}` cannot be read: {error.strerror}", "name the folder that holds the pictures"
         ) from error
     _keyed(pictures, found)
+    text_owners.settle(found.sidecars, found.unowned, found.pictures, found.faulty)
+    found.scratch, found.passed = aside.scratch, aside.passed
+    found.passed.pop(".prep", None)  # ours
+    for folder, why in aside.unread.items():
+        found.faulty[shown(folder)] = f"this folder cannot be read: {why}"
     return found
 
 
-def no_pictures(root: Path) -> DatasetError:
-    """Return the error for a folder without pictures."""
+def no_pictures(folder: Folder) -> DatasetError:
+    """Return the error for a folder without pictures; it names what is there in their place."""
+    there = others.line(others.unknown(folder.others, ()).values())
     return DatasetError(
-        f"there are no pictures in `{root}`",
-        f"name the folder that holds them; pictures end in {', '.join(sorted(SUFFIXES))}",
+        f"there are no pictures in `{folder.root}`" + (f"; {there}" if there else ""),
+        f"name the folder that holds them; pictures end in {', '.join(USUAL)}",
     )
+
+
+def unreachable(folder: Folder, known: Iterable[str]) -> dict[str, str]:
+    """Return key -> reason for known pictures in folders that cannot be read: they are not gone."""
+    unread = tuple(nfc(name) for name in folder.faulty if name.endswith("/"))
+    return {key: "its folder cannot be read" for key in known if unread and key.startswith(unread)}
 
 
 def path_in(root: Path, name: str) -> str:
@@ -95,11 +130,6 @@ def stem(key: str) -> str:
     return key[: key.rindex(".")]
 
 
-def nfc(name: str) -> str:
-    """Return a relative path in Unicode's composed form; plain ASCII is left as it is."""
-    return name if name.isascii() else unicodedata.normalize("NFC", name)
-
-
 def clashes(pictures: Mapping[str, str], longest: str) -> dict[str, str]:
     """Return key -> reason for pictures without a sidecar of their own.
 
@@ -110,7 +140,7 @@ def clashes(pictures: Mapping[str, str], longest: str) -> dict[str, str]:
     for key in pictures:
         stem = os.path.splitext(key)[0]
         stems.setdefault(stem, []).append(key)
-        if len(key) > _LONG // 4 and too_long(stem + longest):
+        if too_long(stem + longest):
             found[key] = f"its name is too long for a {longest} beside it: shorten it"
     return found | {
         key: f"{' and '.join(sorted(keys))} would share one sidecar; rename one of them"
@@ -118,11 +148,6 @@ def clashes(pictures: Mapping[str, str], longest: str) -> dict[str, str]:
         if len(keys) > 1
         for key in keys
     }
-
-
-def too_long(name: str) -> bool:
-    """Return whether the last part of a path is longer than file systems take."""
-    return len(name.rpartition("/")[2].encode("utf-8", "surrogateescape")) > _LONG
 
 
 def digest_now(path: str) -> tuple[Stat, str] | None:
@@ -160,48 +185,66 @@ def stat_of(path: str) -> Stat | None:
         return None
 
 
-def _walk(top: str, prefix: str) -> Iterator[tuple[str, str, "os.DirEntry[str]"]]:
-    with os.scandir(top) as entries:
-        listed = sorted(entries, key=lambda entry: entry.name)
-    for entry in listed:
-        name = prefix + entry.name
-        if entry.is_dir(follow_symlinks=False):
-            if entry.name.startswith("."):
-                continue
-            yield from _walk(entry.path, name + "/")
-        else:
-            yield entry.path, name, entry
+def _usable(entry: "os.DirEntry[str]", name: str, kind: Kind, found: Folder) -> bool:
+    if kind is not Kind.FILE:
+        why = f"it is {_WHAT[kind]}: copy the picture itself into the folder"
+        found.faulty[shown(name)] = why
+        return False
+    if too_long_in_all(entry.path):
+        found.faulty[shown(name)] = "its path is longer than a disk takes: move it further up"
+        return False
+    try:
+        found.stats[name] = _stat(entry)
+    except FileNotFoundError:  # it was removed just now
+        return False
+    except OSError as error:
+        found.faulty[shown(name)] = f"it cannot be read: {error.strerror}"
+        return False
+    return True
 
 
-def _usable(entry: "os.DirEntry[str]", name: str, found: Folder) -> bool:
-    if entry.is_file(follow_symlinks=False):
-        return True
-    what = "a link" if entry.is_symlink() else "not a regular file"
-    found.faulty[_shown(name)] = f"it is {what}: copy the picture itself into the folder"
-    return False
-
-
-def _take_text(entry: "os.DirEntry[str]", name: str, found: Folder) -> None:
+def _take_text(entry: "os.DirEntry[str]", name: str, kind: Kind, found: Folder) -> None:
     bare, suffix = os.path.splitext(name)
     told = nfc(bare) + suffix.lower()
-    if not entry.is_file(follow_symlinks=False):
-        found.linked.add(told)
+    if kind is not Kind.FILE:
+        found.linked[told] = _IN_THE_WAY[kind]
+        _take_other(name, kind, found)
         return
+    try:
+        seen = _stat(entry)
+    except FileNotFoundError:  # it was removed just now
+        return
+    except OSError:  # its path is too long, as is that of its picture
+        _take_other(name, kind, found)
+        return
+    twin = found.sidecars.get(told)
+    if twin is not None:  # it differs in case or Unicode form; the last one counts
+        _take_other(twin, kind, found)
     name = told if told == name else name
     found.sidecars[intern(told)] = name
-    found.stats[name] = _stat(entry)
+    found.stats[name] = seen
+
+
+def _unread(name: str, text_suffixes: tuple[str, ...]) -> dict[str, str]:
+    """Return a text that is no sidecar where others are, and why; none where no texts are read."""
+    read = " and ".join(text_suffixes)
+    return {name: f"texts are read from {read} alone"} if read else {}
+
+
+def _take_other(name: str, kind: Kind, found: Folder) -> None:
+    if kind is not Kind.FOLDER:
+        suffix = os.path.splitext(name)[1].lower()
+        found.others[name] = others.BY_KIND.get(kind) or others.kind_of_suffix(suffix)
 
 
 def _keyed(pictures: list[str], found: Folder) -> None:
     folded: dict[str, str] = {}
     # Of twins in Unicode form, the one whose name is its key comes first.
     for name in sorted(pictures, key=lambda each: (nfc(each), nfc(each) != each)):
-        if not _utf8(name):
-            found.faulty[_shown(name)] = "its name is not valid UTF-8: rename it"
+        fault = fault_of_path(name)
+        if fault:  # our own files could not hold it, or would be misread
+            found.faulty[shown(name)] = f"its name {fault}: rename it"
             del found.stats[name]
-            continue
-        if _CONTROL.search(name):  # sheets and lists of names are read line by line
-            found.faulty[name] = "its name holds a line break or control character: rename it"
             continue
         key = nfc(name)
         twin = folded.setdefault(key.lower(), name)
@@ -214,18 +257,6 @@ def _keyed(pictures: list[str], found: Folder) -> None:
             found.faulty[name] = f"its name {differs}: rename one of them"
             continue
         found.pictures[intern(key)] = name
-
-
-def _utf8(name: str) -> bool:
-    try:
-        name.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
-
-
-def _shown(name: str) -> str:
-    return name.encode("utf-8", "backslashreplace").decode()
 
 
 def _stat(entry: "os.DirEntry[str]") -> Stat:

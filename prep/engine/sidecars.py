@@ -8,7 +8,8 @@ from itertools import islice
 from pathlib import Path
 
 from prep import tags
-from prep.engine import publish
+from prep.engine import overlay, publish
+from prep.engine.ledger import Edit
 from prep.engine.leg import Leg
 from prep.engine.plan import Step
 from prep.engine.recipe import Made
@@ -66,39 +67,87 @@ def publish_sidecars(leg: Leg, step: Step, report: Report) -> int:
 
     One that a person edited while the run went on stays; the next run reads it.
     """
+    settle_texts(leg, step, report)
     suffix = _suffix(leg, step.stage)
     of = leg.values.digest(step.stage.writes)
     stale = stale_sidecars(leg, step)
     written = 0
     while some := list(islice(stale, _BATCH)):
         outputs, rows = [], []
+        covers: list[tuple[str, str]] = []
         for key, text in some:
             data = tags.encoded(text)
             digest = digest_bytes(data)
             file = Path(leg.world.sidecar_file(key, suffix))
             name = leg.world.sidecar(key, suffix)
-            there = leg.digests.of(os.fspath(file)) if file.exists() else None
+            read = Path(leg.world.sidecar_read(key, suffix))
+            there = leg.digests.of(os.fspath(read)) if read.exists() else None
             if there != leg.world.on_disk.get(name):
                 report.edited.append(name)
                 continue
             rows.append((key, Made(step.base, of(key), digest), None))
             if there != digest:
                 outputs.append(publish.Output(file, name, data))
+                covers += filter(None, [overlay.covered_now(leg.world, name)])
             leg.world.on_disk[name] = digest
-        publish.publish(leg.ledger, outputs, partial(_sidecars_done, leg, step.stage, rows))
+        done = partial(_sidecars_done, leg, step.stage, rows, covers)
+        publish.publish(leg.ledger, outputs, done)
         written += len(outputs)
     leg.values.forget(step.stage.name)
     return written
 
 
-def _sidecars_done(leg: Leg, stage: Stage, rows: Sequence[tuple[str, Made, None]]) -> None:
+def _sidecars_done(
+    leg: Leg,
+    stage: Stage,
+    rows: Sequence[tuple[str, Made, None]],
+    covers: Sequence[tuple[str, str]],
+) -> None:
     """Record sidecars, and of each edit that it now stands in a file: the base of the next one."""
+    for name, digest in covers:
+        leg.ledger.wrote(name, digest)
     leg.ledger.record(stage.name, rows, again=False)
     for key, made, _ in rows:
         edit = leg.world.edits.get((key, stage.writes))
         if edit is not None and edit.source != INHERITED and edit.file != made.digest:
             leg.world.edits[key, stage.writes] = replace(edit, file=made.digest)
             leg.ledger.edit(key, stage.writes, leg.world.edits[key, stage.writes])
+
+
+def settle_texts(leg: Leg, step: Step, report: Report, *, final: bool = True) -> None:
+    """Find out whose the texts are that were there before prep knew of them.
+
+    One that is to the byte what the machine says is the machine's, and follows it from now on.
+
+    Args:
+        leg: Its producers have run.
+        step: The sidecar stage.
+        report: A text that is the machine's is not named as edited.
+        final: Any other one is a person's from now on; else it may still be compared again.
+    """
+    stage, world = step.stage, leg.world
+    suffix = _suffix(leg, stage)
+    settled: dict[str, Edit | None] = {}
+    for (key, field), edit in world.edits.items():
+        if field != stage.writes or edit.proven:
+            continue
+        said = leg.values.machines(field, key)
+        if said is None:
+            continue
+        data = tags.encoded(stage.run(said, step.params))
+        if digest_bytes(data) == edit.file == world.on_disk.get(world.sidecar(key, suffix)):
+            settled[key] = None
+        elif final:
+            settled[key] = replace(edit, proven=True)
+    with leg.ledger.batch():
+        for key, known in settled.items():
+            leg.ledger.edit(key, stage.writes, known)
+            if known is not None:
+                world.edits[key, stage.writes] = known
+                continue
+            del world.edits[key, stage.writes]
+            report.edited = [n for n in report.edited if n != world.sidecar(key, suffix)]
+    leg.values.forget_persons()
 
 
 def remove_orphans(leg: Leg, report: Report) -> None:
@@ -110,7 +159,8 @@ def remove_orphans(leg: Leg, report: Report) -> None:
         if stem(name) in stems or wrote is None:
             continue
         file = path_in(leg.world.folder.root, spelled)
-        if leg.digests.of(file) == wrote and wrote not in persons:
+        beside_read_only = leg.world.place.views is not None and not os.path.isabs(spelled)
+        if not beside_read_only and leg.digests.of(file) == wrote and wrote not in persons:
             publish.remove(leg.ledger, Path(file), name)
             report.removed.append(name)
             continue

@@ -3,20 +3,28 @@
 import os
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from prep import __version__
+from prep.account import Account
 from prep.chain import link_before, link_of
-from prep.engine import fanout, publish
+from prep.engine import fanout, publish, recover_sheet, traces
 from prep.engine.digests import of_file
 from prep.engine.leg import Leg, large_file
+from prep.engine.made_by import made_by
 from prep.engine.plan import Step, set_inputs
 from prep.engine.recipe import Made, Why, why_stale
 from prep.engine.report import Report
+from prep.engine.sheet_source import SHEET
 from prep.engine.world import published_copy
 from prep.errors import DatasetError
-from prep.files import canonical, digest_bytes
-from prep.stage import Rows, Stage
+from prep.files import MOST_TABLE, canonical, content, digest_bytes
+from prep.stage import Page, Rows, Stage
+
+_ACCOUNT = "account:"  # begins the fact that holds what a dataset file has to tell
+
+if TYPE_CHECKING:
+    from prep.sheets.row import Row
 
 
 def view_file(leg: Leg, stage: Stage) -> Path:
@@ -24,7 +32,7 @@ def view_file(leg: Leg, stage: Stage) -> Path:
     if stage.writes.startswith("meta"):
         head = leg.order.meta or leg.order.place.root.parent / "meta.json"
         return link_of(head, stage.writes)
-    return leg.order.place.root / stage.writes
+    return leg.order.place.sheet(stage.writes)
 
 
 def plan_view(leg: Leg, step: Step) -> tuple[str, Why | None, bool]:
@@ -32,17 +40,22 @@ def plan_view(leg: Leg, step: Step) -> tuple[str, Why | None, bool]:
     file = view_file(leg, step.stage)
     name = leg.world.place.name(file)
     extra = canonical(
-        [_facts(leg, step, b""), sorted(leg.world.dropped.items()), _left_out(leg, step)]
+        [
+            _facts(leg, step, b""),
+            sorted(leg.world.dropped.items()),
+            _left_out(leg, step),
+            _failures(leg, step.stage),
+        ]
     )
-    previous = _previous(leg, step.stage)
+    previous = previous_file(leg, step.stage)
     extra += leg.digests.of(str(previous.absolute())) or "" if previous is not None else ""
     inputs, waits = set_inputs(step, leg.values, leg.world.digests, extra)
     found = _found(leg, file)
     if name in leg.world.held or _is_persons(leg, step.stage, found):
         return inputs, None, waits
-    made = leg.values.made(step.stage.name).get(name)
-    present = made is not None and found == made.digest
-    why = why_stale(step.base, inputs, made, present, leg.recipes)
+    row = leg.values.made(step.stage.name).get(name)
+    present = row is not None and found == row.digest
+    why = why_stale(step.base, inputs, row, present, leg.recipes)
     if why is Why.GONE and found is not None:  # what is not ours is a person's, and was read
         why = Why.PERSON
     return inputs, why, waits
@@ -53,24 +66,26 @@ def publish_view(leg: Leg, step: Step, report: Report) -> bool:
     stage = step.stage
     file = view_file(leg, stage)
     name = leg.world.place.name(file)
-    found, wrote = _found(leg, file), leg.world.outputs.get(name)
+    found = _found(leg, file)
+    recover_sheet.take_over(leg, step)
+    wrote = leg.world.outputs.get(name)
     inputs, why, _ = plan_view(leg, step)
     if _is_persons(leg, stage, found):
-        report.notes.append(_kept(os.path.relpath(file), wrote))
+        ours = wrote is not None or bool(traces.sheet_rows(file, leg.world))
+        report.notes.append(_kept(os.path.relpath(file), ours))
     if why is None:
+        _keep_copy(leg, file, name)
         return False
     if found is not None and wrote is None:
         raise DatasetError(
             f"`{os.path.relpath(file)}` is there already and was not written for this folder",
-            "name another file with `--out`, or move it away",
+            _elsewhere(leg, stage),
         )
     if found is not None and found != leg.world.on_disk.get(name, found):
         report.notes.append(f"kept `{os.path.relpath(file)}`: it was edited just now; run again")
         return False
-    args: list[Any] = [rows_of(leg, step), step.params]
-    if stage.load is not None:
-        args.append(stage.load(step.params, step.found))
-    data: bytes = stage.run(*args)
+    page = made(leg, step)
+    data = page.data
     digest = digest_bytes(data)
     outputs = [publish.Output(file, name, data)] if digest != found else []
     copy = published_copy(digest)
@@ -79,6 +94,7 @@ def publish_view(leg: Leg, step: Step, report: Report) -> bool:
     def done() -> None:
         leg.ledger.record(stage.name, [(name, Made(step.base, inputs, digest), None)], again=False)
         leg.ledger.wrote(name, digest)  # also where a person had typed just what we would write
+        _remember(leg, name, page)
 
     publish.publish(leg.ledger, outputs, done)
     leg.world.outputs |= {name: digest, copy: digest}
@@ -87,6 +103,54 @@ def publish_view(leg: Leg, step: Step, report: Report) -> bool:
     if len(outputs) > 1:
         report.published.append(os.path.relpath(file))
     return len(outputs) > 1
+
+
+def _keep_copy(leg: Leg, file: Path, name: str) -> None:
+    """Write our copy of an unedited file again where it is lost or damaged."""
+    wrote = leg.world.outputs.get(name)
+    if wrote is None or leg.world.on_disk.get(name, wrote) != wrote or not file.exists():
+        return
+    copy = published_copy(wrote)
+    path = leg.world.place.file(copy)
+    if leg.digests.of(str(path.absolute())) == wrote:
+        return
+    data = content(file, MOST_TABLE)
+    if digest_bytes(data) == wrote:
+        publish.publish(leg.ledger, [publish.Output(path, copy, data)])
+
+
+def _elsewhere(leg: Leg, stage: Stage) -> str:
+    """Return what a person can do where a file is in the way of a dataset file."""
+    if link_before(stage.writes) is not None:
+        return "move it away, then run the same command again"
+    return f"name another file with {leg.context.names_meta}, or move it away"
+
+
+def page_of(leg: Leg, stage: Stage) -> Page | None:
+    """Return what a view's file, as it was last published, has to tell; without its bytes."""
+    return page_named(leg, leg.world.place.name(view_file(leg, stage)))
+
+
+def page_named(leg: Leg, name: str) -> Page | None:
+    """Return the same of the file that the ledger knows by `name`."""
+    found = leg.ledger.fact(_ACCOUNT + name)
+    if found is None:
+        return None
+    return Page(b"", found["failed"], found["rejected"], Account(**found["account"]))
+
+
+def made(leg: Leg, step: Step) -> Page:
+    """Return what a view's file would be now."""
+    loaded = [step.stage.load(step.params, step.found)] if step.stage.load is not None else []
+    page: bytes | Page = step.stage.run(rows_of(leg, step), step.params, *loaded)
+    return page if isinstance(page, Page) else Page(page)
+
+
+def _remember(leg: Leg, name: str, page: Page) -> None:
+    """Keep what a dataset file has to tell: every run tells it, also one that writes nothing."""
+    if page.account is not None:
+        told = {"failed": dict(page.failed), "rejected": dict(page.rejected)}
+        leg.ledger.set_fact(_ACCOUNT + name, told | {"account": page.account.facts()})
 
 
 def _found(leg: Leg, file: Path) -> str | None:
@@ -103,8 +167,8 @@ def _is_persons(leg: Leg, stage: Stage, found: str | None) -> bool:
     return found != leg.world.outputs.get(leg.world.place.name(view_file(leg, stage)))
 
 
-def _kept(shown: str, wrote: str | None) -> str:
-    if wrote is None:
+def _kept(shown: str, ours: bool) -> str:
+    if not ours:
         return f"kept `{shown}`: prep did not write it; move it away and run again for a sheet"
     return (
         f"kept `{shown}`: it was edited and not yet imported; "
@@ -131,8 +195,19 @@ def rows_of(leg: Leg, step: Step) -> Rows:
     left_out = _left_out(leg, step)
     keys = dict.fromkeys(key for key in sorted(leg.world.digests) if key not in left_out)
     rows = _RowsRead(keys, lambda key: {name: _value(leg, name, key) for name, _ in needs})
-    previous = _previous(leg, step.stage)
-    return Rows(rows, left_out, _facts(leg, step, previous.read_bytes() if previous else None))
+    previous = previous_file(leg, step.stage)
+    facts = _facts(leg, step, content(previous, MOST_TABLE) if previous else None)
+    return Rows(rows, left_out, facts, _failures(leg, step.stage))
+
+
+def sheet_row(leg: Leg, key: str) -> "Row | None":
+    """Return the row of a sample as a sheet would show it now; None where it has none."""
+    from prep.sheets.row import exported_row
+
+    view = next(s for s in leg.context.stages.values() if s.writes == SHEET)
+    if key not in leg.world.digests:
+        return None
+    return exported_row(key, {name: _value(leg, name, key) for name, _ in view.needs()})
 
 
 class _RowsRead(Mapping[str, Mapping[str, Any]]):
@@ -178,7 +253,15 @@ def _left_out(leg: Leg, step: Step) -> dict[str, str]:
     return dict(sorted(out.items()))
 
 
-def _previous(leg: Leg, stage: Stage) -> Path | None:
+def _failures(leg: Leg, stage: Stage) -> dict[str, dict[str, str]]:
+    """Return artifact -> key -> why no stage could make it, of those a dataset file may lack."""
+    if not stage.writes.startswith("meta"):
+        return {}
+    each = {name: leg.values.failures(name) for name, optional in stage.needs() if optional}
+    return {name: found for name, found in each.items() if found}
+
+
+def previous_file(leg: Leg, stage: Stage) -> Path | None:
     """Return the dataset file that this one continues; None for the first of the chain."""
     before = link_before(stage.writes)
     if before is None or leg.order.meta is None:
@@ -194,7 +277,7 @@ def _previous(leg: Leg, stage: Stage) -> Path | None:
 def _facts(leg: Leg, step: Step, previous: bytes | None) -> dict[str, Any]:
     facts: dict[str, Any] = {
         "program": f"prep {__version__}",
-        "made_by": _made_by(leg, step.stage),
+        "made_by": made_by(leg, step.stage),
     }
     if step.stage.writes.startswith("meta"):
         file = view_file(leg, step.stage).absolute()
@@ -206,34 +289,3 @@ def _facts(leg: Leg, step: Step, previous: bytes | None) -> dict[str, Any]:
     if previous:
         facts["previous"] = previous
     return facts
-
-
-def _made_by(leg: Leg, view: Stage) -> dict[str, Any]:
-    """Return stage -> version and params, for every stage whose results the view shows."""
-    found: dict[str, Any] = {}
-    names = [name for name, _ in view.needs()]
-    while names:
-        producer = leg.values.producers.get(names.pop())
-        if producer is None or producer.name in found:
-            continue
-        parts = [leg.recipes.get(base, {}) for base in _bases(leg, producer)]
-        told = [{k: p[k] for k in ("version", "params", "models")} for p in parts if p]
-        found[producer.name] = sorted(told, key=canonical)
-        if told:  # what a stage without results would read is no part of the view
-            names += [name for name, _ in producer.needs()]
-    return {
-        name: parts[0] if len(parts) == 1 else parts
-        for name, parts in sorted(found.items())
-        if parts
-    }
-
-
-def _bases(leg: Leg, producer: Stage) -> set[int]:
-    """Return the recipes behind what a stage's artifact says now of the samples that are shown."""
-    rows, dropped = leg.values.made(producer.name), leg.world.dropped
-    persons = leg.values.persons(producer.yields) if producer.yields else {}
-    return {
-        rows[key].base
-        for key in leg.world.digests
-        if key in rows and key not in dropped and key not in persons
-    }

@@ -7,55 +7,22 @@ from pathlib import Path
 from typing import Any
 
 from prep import artifacts, tags
-from prep.engine import moved, scan
+from prep.engine import moved, overlay, scan
 from prep.engine.digests import Digests
 from prep.engine.ledger import Edit, Ledger
+from prep.engine.place import STATE, Place
 from prep.errors import DatasetError
-from prep.files import digest_bytes
+from prep.files import content, digest_bytes
 from prep.merge import Verdict, merged
 
+__all__ = ["DROP", "INHERITED", "REMOVED", "STATE", "Known", "Place", "World"]
+
 _FIFTH = 5
-STATE = "state:"
 INHERITED = "inherited"
 _MEND = {"encoding": "save it as UTF-8", "control": "delete that"}  # by the kind of fault
 DROP = "meta.drop"  # the field that says: a dataset file lost the entry
 # In the lineage of a derived picture that prep itself removed: it did not vanish.
 REMOVED = '"removed":true'
-
-
-@dataclass(frozen=True)
-class Place:
-    """Where a dataset lies.
-
-    Attributes:
-        root: Folder of the pictures.
-        state: prep's folder for it.
-        sidecars: Suffix of a text file beside a picture -> the field it holds.
-    """
-
-    root: Path
-    state: Path
-    sidecars: Mapping[str, str] = field(
-        default_factory=lambda: {".txt": "tags", ".caption": "caption"}
-    )
-
-    def file(self, name: str) -> Path:
-        """Return the file that the ledger knows by `name`."""
-        if name.startswith(STATE):
-            return self.state / name.removeprefix(STATE)
-        return Path(os.path.normpath(self.root.absolute() / name))
-
-    def name(self, file: Path) -> str:
-        """Return the name by which the ledger knows a file: relative where it can be.
-
-        A dataset that moves together with its dataset files is then still the same.
-        """
-        path, root = file.absolute(), self.root.absolute()
-        if path.is_relative_to(self.state.absolute()):
-            return STATE + path.relative_to(self.state.absolute()).as_posix()
-        if path.anchor != root.anchor:
-            return path.as_posix()
-        return Path(os.path.relpath(path, root)).as_posix()
 
 
 @dataclass(frozen=True)
@@ -91,6 +58,7 @@ class World:
         gone: Samples of the last run that are no more.
         renamed: (old key, new key).
         known: What the ledger knew before.
+        overruled: Files of ours for which texts beside read-only pictures count now.
     """
 
     place: Place
@@ -108,6 +76,7 @@ class World:
     gone: list[str] = field(default_factory=list)
     renamed: list[tuple[str, str]] = field(default_factory=list)
     known: Known = field(default_factory=lambda: Known({}, {}, {}))
+    overruled: list[str] = field(default_factory=list)
 
     def drop(self) -> None:
         """Note which samples a person took out: `keep` is no, or a meta file lost the entry."""
@@ -122,11 +91,25 @@ class World:
         return scan.stem(key) + suffix
 
     def sidecar_file(self, key: str, suffix: str) -> str:
-        """Return the absolute path of a sample's sidecar, as the disk spells it."""
+        """Return the absolute path of a sample's sidecar to write, as the disk spells it."""
         found = self.folder.sidecars.get(self.sidecar(key, suffix))
+        views = self.place.views
+        if views is not None and (found is None or not os.path.isabs(found)):
+            return scan.path_in(views, self.sidecar(key, suffix))
         return scan.path_in(
             self.folder.root, found or scan.stem(self.folder.pictures[key]) + suffix
         )
+
+    def spelled(self, file: Path) -> str:
+        """Return how the scan spells a sidecar that was written: absolute in prep's folder."""
+        if self.place.views is not None:
+            return os.fspath(file.absolute())
+        return os.path.relpath(file, self.folder.root)
+
+    def sidecar_read(self, key: str, suffix: str) -> str:
+        """Return the absolute path of a sample's sidecar to read, also beside a picture."""
+        found = self.folder.sidecars.get(self.sidecar(key, suffix))
+        return scan.path_in(self.folder.root, found or self.sidecar_file(key, suffix))
 
 
 def read_back(
@@ -137,15 +120,17 @@ def read_back(
     Raises:
         DatasetError: The folder cannot be read, or a fifth of its pictures vanished at once.
     """
-    folder = scan.scan(place.root, tuple(place.sidecars))
+    folder = scan.scan(place.root, tuple(place.sidecars), place.state)
+    overlay.lay(folder, place.views, tuple(place.sidecars))
     world = World(place, folder, faulty=dict(folder.faulty))
     read_digests(world, digests)
     before, edits, outputs = ledger.samples(), ledger.edits(), ledger.outputs()
+    world.faulty |= scan.unreachable(folder, before)
     world.known = Known(before, edits, outputs)
     world.edits, world.outputs = dict(edits), dict(outputs)
     world.clashing = scan.clashes(folder.pictures, max(place.sidecars, key=len, default=""))
     if not folder.pictures and not folder.faulty and not before:
-        raise scan.no_pictures(place.root)
+        raise scan.no_pictures(folder)
     _find_renamed(world, before)
     if not accept_missing:
         lost = [key for key in world.gone if REMOVED not in (before[key][1] or "")]
@@ -159,6 +144,7 @@ def read_back(
         key: artifacts.loaded(lin.encode()) for key, lin in known.items() if key in world.digests
     }
     adopt_intended(place, world.outputs, ledger.intents(), digests)
+    overlay.uncover(world, digests)
     _read_sidecars(world)
     world.drop()
     return world
@@ -228,7 +214,7 @@ def adopt_intended(
     which is put in place first, tells that it stood there.
     """
     for name, ours in intents.items():
-        found = digests.of(os.fspath(place.file(name).absolute()))
+        found = digests.of(os.fspath(place.written(name).absolute()))
         if found in ours:
             outputs[name] = found
         elif found is not None and found != outputs.get(name):
@@ -248,7 +234,7 @@ def _read_sidecars(world: World) -> None:
         for key in list(world.digests):  # a sidecar that cannot be read takes its picture out
             path = scan.stem(key) + suffix
             if path in world.folder.linked:
-                world.faulty[key] = f"`{path}` is a link: copy the text itself into the folder"
+                world.faulty[key] = f"`{path}` is {world.folder.linked[path]}"
                 del world.digests[key]
                 continue
             found, wrote = world.on_disk.get(path), world.outputs.get(path)
@@ -284,17 +270,20 @@ def _merge_sidecar(world: World, key: str, name: str, path: str) -> None:
     elif verdict is Verdict.CONFLICT and edit is not None:
         world.conflicts[key, name] = f"`{path}` and {edit.source} were both edited"
     elif verdict is Verdict.THEIRS and found is not None:
-        _adopt(world, key, name, path)
+        known = wrote is not None or (edit is not None and by_person and edit.proven)
+        _adopt(world, (key, name), path, known)
 
 
-def _adopt(world: World, key: str, name: str, path: str) -> None:
+def _adopt(world: World, at: tuple[str, str], path: str, known: bool) -> None:
+    """Take a text for a person's; `known`: prep knew of one there, so this one is an edit."""
+    key = at[0]
     found = world.on_disk[path]
     try:
-        text = tags.decoded((world.place.root / world.folder.sidecars[path]).read_bytes())
-    except (tags.TextError, OSError) as error:
+        text = tags.decoded(content(world.place.root / world.folder.sidecars[path]))
+    except (tags.TextError, DatasetError, OSError) as error:
         mend = f"; {_MEND[error.kind]}" if isinstance(error, tags.TextError) else ""
         world.faulty[key] = f"`{path}` cannot be read: {error}{mend}"
         world.digests.pop(key, None)
         return
-    world.edits[key, name] = Edit(text, path, found)
+    world.edits[at] = Edit(text, path, found, known)
     world.outputs[path] = found

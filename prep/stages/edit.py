@@ -7,7 +7,7 @@ from typing import Any
 from prep import booru, picture_facts, rules_file
 from prep.models import Ask, Found
 from prep.picture import Picture
-from prep.rules import Rule, changed, led, reads
+from prep.rules import Rule, led, reads, ruled
 from prep.stage import param, stage
 from prep.traits import PRUNE
 
@@ -19,7 +19,7 @@ class Params:
     """What the command line and pipelines.yaml accept."""
 
     rules: str = param("", "file with a YAML list of rules: add, drop, rename, ...", file=True)
-    trigger: str = param("", "word that calls the subject; kept first in every picture's tags")
+    trigger: str = param("", "word that calls the subject; in front of whatever trains")
     tagger: str = param("", "the tagger that scored, for filters that ask for `score:`", path=True)
     prune: float = param(0.0, PRUNE, ge=0, le=1)
     aliases: str = param("", "CSV file of a booru's aliases: its own words are used", file=True)
@@ -62,7 +62,7 @@ def load(params: Params, found: tuple[Found, ...]) -> Any:
 
 
 @stage(
-    version=2,
+    version=3,
     reads=("tags?", "caption?", "key?", "looks?", "scores?", "pruned?"),
     writes="training_words",
     params=Params,
@@ -76,25 +76,36 @@ def edit(*given: Any) -> dict[str, Any]:
     Traits that are pruned go first, then come aliases and implications, rules, and the trigger.
 
     Returns:
-        `tags`: in training order; `caption`: where a rule changed it, else None.
+        `tags`: in training order; `caption`: where a rule changed it, else None; `unused`, where
+        words were taken away: rules, prune, implied or caption -> those words.
     """
     *values, params, opened = given
     read = {name.rstrip("?"): value for name, value in zip(opened.reads, values, strict=True)}
     looks, caption = read.get("looks"), read.get("caption") or ""
+    own, pruned = read["tags"] or (), read.get("pruned") or ()
+    named = booru.renamed((tag for tag in own if tag not in pruned), opened.known.aliases)
     before = Picture(
         key=read.get("key") or "",
-        tags=booru.settled(
-            (tag for tag in read["tags"] or () if tag not in (read.get("pruned") or ())),
-            opened.known,
-        ),
+        tags=booru.settled(named, opened.known),
         caption=caption,
         size=tuple(looks["size"]) if looks else None,
         scores=picture_facts.by_tag(read.get("scores"), opened.labels),
         count=opened.count,
     )
-    after = changed(before, opened.rules)
-    told = None if after.caption == caption else after.caption
-    return {"tags": list(led(after.tags, params.trigger)), "caption": told}
+    done = ruled(before, opened.rules)
+    after = done.picture
+    unused = {
+        "rules": done.taken,
+        "prune": [tag for tag in own if tag in pruned and tag not in after.tags],
+        "implied": [tag for tag in named if tag not in (*before.tags, *after.tags)],
+        "caption": [done.caption] if done.caption else [],
+    }
+    found = {step: list(words) for step, words in unused.items() if words}
+    made = {
+        "tags": list(led(after.tags, params.trigger)),
+        "caption": None if after.caption == caption else after.caption,
+    }
+    return made | ({"unused": found} if found else {})
 
 
 def _rules(text: str) -> tuple[Rule, ...]:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from prep.models import Ask, Found
-from prep.stage import param, stage
+from prep.stage import Failed, param, stage
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -53,16 +53,23 @@ def load(params: Params, found: tuple[Found, ...]) -> Any:
 )
 def latents(
     images: Sequence["Image.Image"], buckets: Sequence[Mapping[str, Any]], params: Params, vae: Any
-) -> list[bytes]:
+) -> list[bytes | Failed]:
     """Encode each picture with the VAE, and write meta_lat.json.
 
-    The mean and log-variance are kept, unscaled; the resize is Lanczos.
+    The mean and log-variance are kept, unscaled; the resize is Lanczos. A picture fails that the
+    VAE answers with numbers that are not finite: it would spoil every training.
     """
     from prep.images import resized
-    from prep.vae import dump, encode
+    from prep.vae import dump, encode_each
 
     cut = [
         resized(image, tuple(found["size"])).crop(tuple(found["crop"]))
         for image, found in zip(images, buckets, strict=True)
     ]
-    return [dump(each, params.dtype) for each in encode(vae, cut)]
+    each = encode_each(vae, cut)
+    return [_NOT_FINITE if found is None else dump(found, params.dtype) for found in each]
+
+
+_NOT_FINITE = Failed(
+    "the VAE answered with numbers that are not finite", "use another VAE, or a fixed copy of it"
+)

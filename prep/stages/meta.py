@@ -1,14 +1,15 @@
 """The dataset file: every sample with what it trains on."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from prep import dataset
-from prep.chain import edited
+from prep import account, dataset
+from prep.chain import edited, edited_fields, owned
 from prep.concepts import concept_of
 from prep.dataset import PERSONS, TEXTS, Concept, Dataset, Sample
-from prep.stage import Rows, Shape, param, stage
+from prep.stage import Page, Rows, Shape, param, stage
+from prep.wording import FIELDS
 
 
 @dataclass(frozen=True)
@@ -19,13 +20,15 @@ class Params:
         "tags", "what trains: tags, caption, or both (tags, then the caption)", choices=TEXTS
     )
     repeats: int = param(1, "how often each picture is seen in an epoch", ge=1)
-    trigger: str = param("", "word that calls the subject; kept first in every picture's tags")
+    trigger: str = param("", "word that calls the subject; in front of whatever trains")
+    skip_empty: bool = param(False, "leave pictures without a text out, in place of listing them")
 
 
 @stage(
-    version=1,
+    version=2,
     reads=(
-        "digest", "looks", "training_words", "caption?", "concept?", "weight?", "lineage?",
+        "digest", "looks", "training_words", "tags?", "caption?", "concept?", "weight?",
+        "lineage?", "yours.tags?", "yours.caption?",
         *(f"meta.{field}?" for field in PERSONS),
     ),
     writes="meta",
@@ -33,24 +36,47 @@ class Params:
     shape=Shape.VIEW,
     commands=("edit",),
 )  # fmt: skip
-def meta(rows: Rows, params: Params) -> bytes:
-    """Publish meta.json; tags, caption, text, weight, concept and split are yours to edit there."""
-    samples = {key: _sample(key, row, params) for key, row in rows.rows.items()}
-    return dataset.dump(
-        Dataset(
-            root=rows.facts["root"],
-            state=rows.facts["state"],
-            samples=samples,
-            concepts=_concepts(rows, samples, params),
-            made_by={"program": rows.facts["program"], "stages": rows.facts["made_by"]},
-            left_out=rows.left_out,
-        ),
-        rows.facts["file"],
+def meta(rows: Rows, params: Params) -> Page:
+    """Publish meta.json; tags, caption, text, weight, concept and split are yours to edit there.
+
+    A picture whose words the tagger or captioner of today could not make is left out, unless a
+    person wrote them: those of an earlier one never train.
+    """
+    samples: dict[str, Sample] = {}
+    failed: dict[str, str] = {}
+    empty: dict[str, str] = {}
+    for key, row in rows.rows.items():
+        sample = owned(edited(_sample(key, row, params), row), edited_fields(row))
+        why = _unanswered(key, sample, row, rows)
+        if why:
+            failed[key] = why
+        elif params.skip_empty and not account.has_words(sample, params.trigger):
+            empty[key] = account.why_skipped(sample, params.trigger)
+        else:
+            samples[key] = sample
+    made = Dataset(
+        root=rows.facts["root"],
+        state=rows.facts["state"],
+        samples=samples,
+        concepts=_concepts(rows, samples, params),
+        made_by={"program": rows.facts["program"], "stages": rows.facts["made_by"]},
+        left_out=dict(sorted((dict(rows.left_out) | failed | empty).items())),
     )
+    return Page(dataset.dump(made, rows.facts["file"]), failed, empty, account.account(made))
+
+
+def _unanswered(key: str, sample: Sample, row: Mapping[str, Any], rows: Rows) -> str:
+    """Return why today's models have no words for what trains of a picture; empty if they have."""
+    for name in FIELDS[sample.text]:
+        why = rows.failed.get(name, {}).get(key)
+        if why and row[f"meta.{name}"] is None:
+            return why
+    return ""
 
 
 def _sample(key: str, row: Mapping[str, Any], params: Params) -> Sample:
-    sample = Sample(
+    yours = tuple(name for name in FIELDS["both"] if row[f"yours.{name}"] is not None)
+    return Sample(
         digest=row["digest"],
         original_size=tuple(row["looks"]["size"]),
         tags=tuple(row["training_words"]["tags"]),
@@ -60,8 +86,18 @@ def _sample(key: str, row: Mapping[str, Any], params: Params) -> Sample:
         weight=1.0 if row["weight"] is None else row["weight"],
         flip=bool(row["lineage"] and row["lineage"]["flip"]),
         source=row["lineage"],
+        yours=yours,
+        unused=_unused(row, yours),
     )
-    return edited(sample, row)
+
+
+def _unused(row: Mapping[str, Any], yours: Collection[str]) -> dict[str, tuple[str, ...]]:
+    """Return step -> the words of a person that it took away."""
+    return {
+        step: tuple(words)
+        for step, words in row["training_words"].get("unused", {}).items()
+        if account.field_of(step) in yours
+    }
 
 
 def _caption(row: Mapping[str, Any]) -> str:

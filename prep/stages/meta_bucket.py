@@ -3,10 +3,9 @@
 from dataclasses import dataclass, replace
 from typing import Any
 
-from prep import dataset
-from prep.chain import continued
+from prep.chain import continued, page
 from prep.dataset import PERSONS, Sample
-from prep.stage import Rows, Shape, stage
+from prep.stage import Page, Rows, Shape, stage
 
 
 @dataclass(frozen=True)
@@ -15,17 +14,17 @@ class Params:
 
 
 @stage(
-    version=1,
+    version=2,
     reads=("digest", "bucket", *(f"meta.{field}?" for field in PERSONS)),
     writes="meta_bucket",
     params=Params,
     shape=Shape.VIEW,
     commands=("bucket",),
 )
-def meta_bucket(rows: Rows, params: Params) -> bytes:
+def meta_bucket(rows: Rows, params: Params) -> Page:
     """Publish meta_bucket.json."""
     made = continued(rows.facts, rows.rows, rows.left_out, _bucketed)
-    return dataset.dump(made, rows.facts["file"])
+    return page(made, rows.facts["file"])
 
 
 def _bucketed(sample: Sample, row: Any) -> Sample:

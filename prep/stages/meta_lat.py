@@ -3,11 +3,10 @@
 from dataclasses import dataclass, replace
 from typing import Any
 
-from prep import dataset
-from prep.chain import continued
+from prep.chain import continued, page
 from prep.dataset import PERSONS, Sample
 from prep.models import Ask, Found
-from prep.stage import Rows, Shape, param, stage
+from prep.stage import Page, Rows, Shape, param, stage
 
 
 @dataclass(frozen=True)
@@ -36,7 +35,7 @@ def load(params: Params, found: tuple[Found, ...]) -> Any:
 
 
 @stage(
-    version=1,
+    version=2,
     reads=("digest", "latents", *(f"meta.{field}?" for field in PERSONS)),
     writes="meta_lat",
     params=Params,
@@ -45,10 +44,10 @@ def load(params: Params, found: tuple[Found, ...]) -> Any:
     models=models,
     load=load,
 )
-def meta_lat(rows: Rows, params: Params, vae: Any) -> bytes:
+def meta_lat(rows: Rows, params: Params, vae: Any) -> Page:
     """Publish meta_lat.json."""
     made = continued(rows.facts, rows.rows, rows.left_out, _with_latents)
-    return dataset.dump(replace(made, vae=vae, base=params.model), rows.facts["file"])
+    return page(replace(made, vae=vae, base=params.model), rows.facts["file"])
 
 
 def _with_latents(sample: Sample, row: Any) -> Sample:

@@ -18,7 +18,7 @@ from prep.chain import link_before
 from prep.fitting import fitted
 from prep.models import Models
 from prep.scores import unpacked
-from prep.stage import Derived, Rejected, Rows, Shape, Stage
+from prep.stage import Derived, Page, Rejected, Rows, Shape, Stage
 from prep.stages import all_stages
 
 SIZES = {"10_toy/wide.png": (321, 256), "small.png": (288, 160), "square.png": (300, 300)}
@@ -104,7 +104,8 @@ class Bench:
         if stage.shape is Shape.VIEW:
             names = [name for name, _ in stage.needs()]
             cells = {key: dict(zip(names, row, strict=True)) for key, row in rows.items()}
-            return stage.run(Rows(cells, {}, FACTS | self._previous(stage)), *last)
+            made = stage.run(Rows(cells, {}, FACTS | self._previous(stage)), *last)
+            return made.data if isinstance(made, Page) else made
         if stage.shape is Shape.DECISION:
             return stage.run(rows, *last)
         if stage.batch is None:

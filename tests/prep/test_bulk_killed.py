@@ -110,8 +110,8 @@ def test_a_killed_edit_is_finished_by_the_next_run(base: Path, tmp_path: Path) -
     assert prep(base, EDIT, kill).returncode != 0
     assert words_of(base) != words_of(clean)
 
-    assert prep(base, ("edit", "images")).returncode == 0
-    assert prep(clean, ("edit", "images")).returncode == 0
+    assert prep(base, ("edit", "images", "--text", "both")).returncode == 0
+    assert prep(clean, ("edit", "images", "--text", "both")).returncode == 0
 
     assert words_of(base) == words_of(clean)
     assert prep(base, UNDO).returncode == 0

@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 
 from prep.commands import all_commands
-from prep.config import Pipeline, chosen, file_text, read_pipelines, resolved
+from prep.config import Pipeline, chosen, read_pipelines
 from prep.errors import ConfigError
+from prep.named_files import file_text, resolved
 from prep.stages import all_stages
 
 GOOD = """\

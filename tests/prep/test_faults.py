@@ -131,6 +131,8 @@ def test_an_odd_picture_is_used_and_said(prep: Prep, home: Path) -> None:
     Image.new("RGB", (64, 64), (1, 2, 3)).save(home / "raw" / "turned.jpg", exif=exif)
     frames = [Image.new("RGB", (64, 64), (n, n, n)) for n in (0, 200)]
     frames[0].save(home / "raw" / "moving.gif", save_all=True, append_images=frames[1:])
+    for name in ("named", "turned", "moving"):
+        (home / "raw" / f"{name}.txt").write_text("solo")
     code, out, _ = prep("edit", "raw")
     again = prep("edit", "raw")
 

@@ -33,6 +33,7 @@ def test_a_sidecar_that_is_no_text(
     """Rows 26 and 27: it is named, left untouched, and its picture waits; exit 3 until mended."""
     draw("raw/a.png")
     draw("raw/b.png")
+    (home / "raw" / "b.txt").write_text("solo")
     sidecar = home / "raw" / "a.txt"
     sidecar.write_bytes(data)
     code, out, _ = prep("edit", "raw")
@@ -68,6 +69,8 @@ def test_a_sidecar_that_is_a_link(prep: Prep, draw: Draw, home: Path) -> None:
 
     (home / "raw" / "a.txt").unlink()
     (home / "raw" / "b.caption").unlink()
+    for name in "ab":
+        (home / "raw" / f"{name}.txt").write_text("solo")
     assert prep("edit", "raw").code == 0
     assert len(samples()) == 3
 

@@ -166,7 +166,6 @@ def test_what_is_no_picture() -> None:
         (b"DDS |\0\0\0" + bytes(120), "DDS"),
         (b"\0\0\1\0\1\0" + bytes(40), "ICO"),
         (b"<?xml version='1.0'?>\n<svg xmlns='http://www.w3.org/2000/svg'/>", "SVG"),
-        (b"\0\0\0\x18ftypheic\0\0\0\0mif1heic", "HEIC"),
     ],
 )
 def test_formats_that_are_not_opened(data: bytes, name: str) -> None:
@@ -558,7 +557,10 @@ def test_png_bytes_depend_on_pixels_alone() -> None:
 
 def test_suffixes() -> None:
     """A file is taken for a picture by these endings, in lower case."""
-    expected = ".avif .bmp .gif .jfif .jpeg .jpg .png .tif .tiff .webp"
+    expected = (
+        ".apng .avif .avifs .bmp .dib .gif .jfif .jif .jpe .jpeg .jpg .mpo .pjp .pjpeg .png .tif "
+        ".tiff .webp"
+    )
     assert " ".join(sorted(images.SUFFIXES)) == expected
 
 

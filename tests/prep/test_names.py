@@ -2,11 +2,21 @@
 
 import json
 import os
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import prep as package
+from prep import files, keys
+from prep.dataset import parse
+from prep.engine.scan import scan
+from prep.errors import ConfigError, DatasetError
 
 Prep = Callable[..., Any]
 Draw = Callable[..., Path]
@@ -132,3 +142,220 @@ def test_captions_cannot_steer_the_terminal(prep: Prep, draw: Draw, home: Path) 
     assert (
         r"caption: yours, from a.caption: one\u202e two" in prep("why", "a.png", "--in", "raw").out
     )
+
+
+def typed(
+    program: str, *words: str | bytes, cwd: Path | bytes
+) -> "subprocess.CompletedProcess[str]":
+    return subprocess.run(
+        [sys.executable, "-m", program, *words],
+        cwd=cwd,
+        env=os.environ | {"PYTHONPATH": str(Path(package.__file__).parents[1])},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+@pytest.mark.parametrize("program", [("prep", "edit"), ("train", "lora")])
+def test_folders_whose_own_names_are_no_text(
+    draw: Draw, home: Path, program: tuple[str, str]
+) -> None:
+    """Case C2: a dataset in, or a command run from, such a folder: two lines, nothing written."""
+    draw("raw/a.png")
+    bad = os.fsencode(home) + b"/bad\xff"
+    os.renames(home / "raw", os.fsdecode(bad + b"/raw"))
+    shown = f"{home}/bad\\udcff"
+    inside = typed(*program, "raw", cwd=bad)
+    outside = typed(*program, b"bad\xff/raw", cwd=home)
+    option = typed("prep", "edit", "raw", b"--out", b"\xff.json", cwd=home)
+
+    assert inside.stderr == (
+        f"error: the folder you stand in, `{shown}`, has a name that is not valid UTF-8\n"
+        "hint: rename it, or the folder above it, then run the same command again\n"
+    )
+    hint = "hint: rename the file or folder\n"
+    assert outside.stderr == f"error: `bad\\udcff/raw` is not valid UTF-8\n{hint}"
+    assert option.stderr == f"error: `\\udcff.json` is not valid UTF-8\n{hint}"
+    assert {one.returncode for one in (inside, outside, option)} == {1}
+    assert [path.name for path in Path(os.fsdecode(bad), "raw").iterdir()] == ["a.png"]
+    assert typed(program[0], "--help", cwd=bad).returncode == 0
+
+
+def test_a_folder_that_is_gone(home: Path) -> None:
+    """Case C2: a command typed in a folder that was removed says so."""
+    (home / "gone").mkdir()
+    words = f"rmdir ../gone; exec {sys.executable} -m prep status"
+    told = subprocess.run(
+        ["sh", "-c", words],
+        cwd=home / "gone",
+        env=os.environ | {"PYTHONPATH": str(Path(package.__file__).parents[1])},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert (told.returncode, told.stderr) == (
+        1,
+        "error: the folder you stand in is gone\nhint: go to another one: `cd`\n",
+    )
+
+
+PARTS = st.sampled_from(
+    ["a", "set\\0", "C:", "C:d", "c: d", "a:b", "-", "con", "nul", "a.", "a ", " ", "..a", "...",
+     "two\nlines", "\x7f", "\x85", "tu\u202ern", "\u2066x", "\u200fx", "\u2028", "n" * 251,
+     "\u732b" * 83, "\u732b" * 84, "e\u0301", "\U0001f600", "'\"", "%00", "~", "$HOME", "*", "?"]
+)  # fmt: skip
+NAMES = st.lists(PARTS, min_size=1, max_size=3).map(lambda parts: "/".join(parts) + ".png")
+
+
+@settings(max_examples=200, derandomize=True, deadline=None)
+@given(NAMES)
+def test_every_gate_says_the_same_of_a_name(tmp_path_factory: Any, name: str) -> None:
+    """Case C1: what the scan takes is a key of our own files and a path in a folder; no other."""
+    top = tmp_path_factory.mktemp("names")
+    try:
+        (top / name).parent.mkdir(parents=True, exist_ok=True)
+        (top / name).write_bytes(b"x")
+    except OSError:  # no disk takes it, so that none can be found
+        assert keys.fault_of_key(name)
+        return
+    found = scan(top, ())
+    key = keys.nfc(name)
+    taken = list(found.pictures) == [key]
+    told = next(iter(found.faulty.values()), "")
+    text = json.dumps({"format": "prep-dataset", "version": 1, "samples": {key: ONE}})
+
+    assert len(found.pictures) + len(found.faulty) == 1 or "/." in f"/{name}"
+    assert taken == (keys.fault_of_key(key) == "") == accepted(lambda: parse(text, "m.json"))
+    assert not taken or accepted(lambda: files.inside(top, key))
+    if found.faulty:
+        assert told == f"its name {keys.fault_of_path(name)}: rename it"
+
+
+ONE = {"digest": "00", "original_size": [1, 1]}
+
+
+def accepted(read: Callable[[], object]) -> bool:
+    """Return whether a reader takes what it is given."""
+    try:
+        read()
+    except DatasetError:
+        return False
+    return True
+
+
+@pytest.mark.parametrize(
+    ("name", "why"),
+    [
+        ("set\\0.png", "its name holds a backslash"),
+        ("C:a.png", "its name begins like a drive of Windows, `C:`"),
+        ("a\u202eb.png", "its name holds a character that turns the direction of reading"),
+        ("a\u2028b.png", "its name holds a line break or control character"),
+    ],
+)
+def test_a_name_that_is_no_key_costs_itself(
+    prep: Prep, draw: Draw, home: Path, name: str, why: str
+) -> None:
+    """Case C1: it is listed in every stage, and the files of ours are read as ever."""
+    draw("raw/a.png")
+    renamed(draw, name)
+    told = [
+        prep("tag", "raw", "--model", "tiny"),
+        prep("edit", "raw"),
+        prep("bucket", "meta.json", "--resolution", 64, "--step", 32),
+        prep("latents", "meta_bucket.json", "--model", "tiny"),
+        prep("crop", "raw", "cut", "--min-side", 8),
+        prep("review", "import", "--in", "raw"),
+    ]
+
+    assert [one.code for one in told] == [3] * 6
+    for one in told:
+        assert f": {why}: rename it\n" in one.out
+        assert one.err == ""
+    assert list(meta()["samples"]) == ["a.png"]
+
+
+@pytest.mark.parametrize(
+    ("out", "why"),
+    [
+        ("x", "does not end in .json or .jsonl"),
+        ("raw/b.png", "does not end in .json or .jsonl"),
+        ("", "does not end in .json or .jsonl"),
+        ("a\nb.json", "holds a line break or control character"),
+        ("se\\t.json", "holds a backslash"),
+        ("C:x.json", "begins like a drive of Windows, `C:`"),
+        (f"{'n' * 250}.json", "has 255 bytes, more than 200"),
+    ],
+)
+def test_names_of_dataset_files(prep: Prep, draw: Draw, home: Path, out: str, why: str) -> None:
+    """Case C1: what cannot be read back is not written; `--out` and `meta:` are told alike."""
+    draw("raw/a.png")
+    told = prep("edit", "raw", "--out", out)
+    quoted = json.dumps(out)
+    Path("pipelines.yaml").write_text(f"pipelines: {{a: {{images: raw, meta: {quoted}}}}}")
+    plan = prep("plan")
+    shown = (out or ".").replace("\n", " ")
+
+    hint = "hint: give a name like `meta.json`"
+    assert told.code == 2
+    assert told.err.splitlines() == [f"error: `--out` is `{shown}`, which {why}", hint]
+    assert plan.code == 1
+    if "\n" not in out:  # which no YAML of ours may hold
+        assert plan.err.splitlines()[1:] == [hint]
+        assert plan.err.splitlines()[0].endswith(f"which {why}")
+    assert not list(home.glob("*.json"))
+
+
+@pytest.mark.parametrize("key", ["images", "meta", "state"])
+def test_paths_in_pipelines_that_are_none(prep: Prep, home: Path, key: str) -> None:
+    """Case C1: the home of nobody in a path of pipelines.yaml is told with its line."""
+    rest = "" if key == "images" else "images: raw, "
+    value = "~nobody-here/x.json"
+    Path("pipelines.yaml").write_text(f"pipelines: {{a: {{{rest}{key}: {value}}}}}")
+    told = prep("plan")
+
+    assert told.code == 1
+    assert told.err == (
+        f"error: `pipelines.yaml` line 1: `{value}` is no path: nobody here has that name\n"
+        "hint: look at how it is spelt\n"
+    )
+
+
+@pytest.mark.parametrize(
+    "name", ["a/b", "con", "NUL.x", "a\u202eb", ".a", "a.", "", "n" * 201, "a\nb"]
+)
+def test_names_of_exports(name: str) -> None:
+    """Case C1: `--name` is a file's name everywhere; one made of a folder's name always is."""
+    from train.config import Config, safe_name
+
+    with pytest.raises(ConfigError) as caught:
+        Config(name=name)
+    safe = safe_name(name)
+
+    assert str(caught.value) == f"`--name` is `{name}`"
+    assert Config(name=safe).name == safe
+    assert safe_name("bad\udcff") == "bad_"
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["my: raw", "a # b", "trail ", "it's", 'quo"te', "back\\slash", "[a, b]", "\u732b", "yes"],
+)
+def test_a_folder_of_any_name_can_be_begun_with(prep: Prep, draw: Draw, name: str) -> None:
+    """Case C1: what `prep init` writes is read back as the folder that was named."""
+    draw(f"{name}/a.png")
+
+    assert prep("init", name, "--for", "tiny").code == 0
+    assert prep("plan").out.startswith(f"{name}:\n")
+
+
+@pytest.mark.parametrize("name", ["tab\there", "two\nlines"])
+def test_a_folder_that_pipelines_cannot_name(prep: Prep, draw: Draw, name: str) -> None:
+    """Case C1: a folder with a control character in its name is two lines, nothing written."""
+    draw(f"{name}/a.png")
+    told = prep("init", name, "--for", "tiny")
+
+    assert told.code == 1
+    assert told.err.endswith("it holds a control character\nhint: rename the folder\n")
+    assert not Path("pipelines.yaml").exists()

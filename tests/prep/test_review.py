@@ -348,22 +348,24 @@ def test_a_sheet_elsewhere_names_its_folder(project: Path, prep: Callable[..., A
 def test_a_sheet_elsewhere_and_a_state_elsewhere(
     home: Path, draw: Callable[..., Path], prep: Callable[..., Any]
 ) -> None:
-    """With `--state`, a sheet without pictures around it is that of the only pipeline, too."""
+    """With `--state`, the sheet lies there; one from anywhere is that of the only pipeline."""
     draw("images/sub/a.png")
     Path("pipelines.yaml").write_text(STAGES)
     Path("tags.rules").write_text("[]\n")
     assert prep("review", "export", "images", "--state", "state").code == 0
+    published = Path("state/views/tags.csv")
     Path("mail").mkdir()
-    mailed = SHEET.rename("mail/tags.csv")
+    mailed = published.rename("mail/tags.csv")
     change("sub/a.png", mailed, notes="by mail")
 
     told = prep("review", "import", mailed, "--state", "state")
 
     assert (told.err, told.code) == ("", 0)
-    assert rows_of()[0]["notes"] == "by mail"
+    assert rows_of(published)[0]["notes"] == "by mail"
     Path("pipelines.yaml").unlink()
-    change("sub/a.png", SHEET, notes="here")
-    assert prep("review", "import", SHEET, "--state", "state").code == 0
+    change("sub/a.png", published, notes="here")
+    assert prep("review", "import", published, "--state", "state", "--in", "images").code == 0
+    assert not SHEET.exists()
 
 
 def test_an_edit_of_a_gone_picture_is_told(project: Path, prep: Callable[..., Any]) -> None:

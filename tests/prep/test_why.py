@@ -29,6 +29,7 @@ def test_all_up_to_date(small: Project) -> None:
     """After a run every step of a picture is up to date, and the machine's words are shown."""
     found = reasons(small)
 
+    assert found.pop("meta_lat.json").startswith("trains on `mascot, ")
     assert set(found.values()) == {"up to date"}
     assert {"caption", "score", "render", "edit", "bucket", "latents"} <= found.keys()
     text = (small.images / f"{STEM}.caption").read_text().strip()

@@ -1,9 +1,10 @@
+import os
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from prep import dataset, files
+from prep import dataset, files, vae
 from prep.dataset import Concept
 from prep.errors import ConfigError, DatasetError, UserError
 from train import data
@@ -115,6 +116,55 @@ def test_latents_that_are_torn(meta: Path) -> None:
     )
 
 
+def _as_prep_names_it(meta: Path, changed: Change, data_of: bytes) -> Path:
+    """Give the latents of 2.png the bytes, under the name that prep gives those."""
+    name = f"latents/{files.digest_bytes(data_of)[:32]}.safetensors"
+    path = meta.parent / "images/.prep" / name
+    path.write_bytes(data_of)
+    changed(meta, "2.png", latents=name)
+    return path
+
+
+def test_one_flipped_bit_in_latents(meta: Path, changed: Change) -> None:
+    """Case E4: whichever bit differs, the picture, the file and the command are named."""
+    whole = (meta.parent / "images/.prep/latents/2.safetensors").read_bytes()
+    path = _as_prep_names_it(meta, changed, whole)
+    data.load([meta])
+    for bit in range(0, 8 * len(whole), 1201):
+        flipped = bytearray(whole)
+        flipped[bit // 8] ^= 1 << bit % 8
+        path.write_bytes(flipped)
+        assert _told(meta) == (
+            f"the latents of `2.png` in `meta_lat.json` are damaged: `{os.path.relpath(path)}`",
+            "make them again with `prep latents meta_bucket.json`",
+        )
+
+
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+@pytest.mark.parametrize("number", [float("nan"), float("inf"), float("-inf")])
+def test_latents_without_numbers(meta: Path, changed: Change, dtype: str, number: float) -> None:
+    """Case E4: NaN and infinite numbers are found before training, and what to do is said."""
+    found = vae.load(meta.parent / "images/.prep/latents/2.safetensors")
+    found.logvar[0, 1, 1] = number
+    path = _as_prep_names_it(meta, changed, vae.dump(found, dtype))
+
+    what = "the latents of `2.png` in `meta_lat.json` hold numbers that are not finite"
+    assert _told(meta) == (
+        f"{what}: `{os.path.relpath(path)}`",
+        "delete that file, then make them again with `prep latents meta_bucket.json`",
+    )
+
+
+def test_latents_that_change_during_the_training(meta: Path) -> None:
+    """Case E4: bytes that are not those that were looked at are never trained on."""
+    lesson = data.load([meta]).lessons["2.png"]
+    vae.load(lesson.latents, lesson.latents_digest)
+    lesson.latents.write_bytes(lesson.latents.read_bytes()[:-1] + b"\x01")
+
+    with pytest.raises(DatasetError, match="it changed during the training"):
+        vae.load(lesson.latents, lesson.latents_digest)
+
+
 def test_latents_of_another_size(meta: Path) -> None:
     """Latents that are not those of the sample's bucket are refused."""
     folder = meta.parent / "images/.prep/latents"
@@ -128,6 +178,7 @@ def test_latents_of_another_size(meta: Path) -> None:
 
 def test_all_texts_empty(meta: Path, changed: Change) -> None:
     """A dataset in which nothing says what a picture shows is refused."""
+    changed(meta, concepts={"toy": Concept()})
     for number in range(6):
         changed(meta, f"{number}.png", text="caption")
 

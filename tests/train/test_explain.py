@@ -64,6 +64,9 @@ def test_a_flipped_bit_is_told(made: Path) -> None:
     assert "tensors: NOT those that were written" in _told(made)
 
 
+TORN = "1 tensor is not applied, a pair of a LoRA that is not whole: `lora_unet_a.lora_down.weight`"
+
+
 def test_another_program_s_lora_is_told_as_far_as_it_goes(tmp_path: Path) -> None:
     """A LoRA without a certificate shows what its metadata say, and says what is missing."""
     from safetensors.torch import save_file
@@ -73,6 +76,7 @@ def test_another_program_s_lora_is_told_as_far_as_it_goes(tmp_path: Path) -> Non
 
     assert _told(file).splitlines() == [
         "x.safetensors: a LoRA of rank 8 and alpha ?, 1 modules",
+        TORN,
         "no certificate: another program made it",
     ]
 

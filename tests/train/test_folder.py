@@ -67,6 +67,7 @@ def _tree(place: Path) -> dict[str, tuple[bytes, int]]:
 def test_a_folder_becomes_a_lora(toys: Path, capfd: pytest.CaptureFixture[str]) -> None:
     """Pictures and `.txt` files become a dataset beside them and a LoRA; again, nothing is done."""
     (toys / "1.txt").write_text("toy, red")
+    (toys / "2.txt").write_text("toy")
 
     assert _main("lora", "toys", *TRAINED) == 0
 
@@ -91,6 +92,7 @@ def test_a_folder_becomes_a_lora(toys: Path, capfd: pytest.CaptureFixture[str]) 
 def test_captions_train_where_there_are_no_tags(toys: Path) -> None:
     """Where sentences are all there is, they are what trains; and the whole model is as easy."""
     (toys / "1.caption").write_text("a red toy")
+    (toys / "2.caption").write_text("a toy")
 
     assert _main("finetune", "toys", "--base", "tiny", "--steps", "1", "-q") == 0
 
@@ -102,6 +104,7 @@ def test_captions_train_where_there_are_no_tags(toys: Path) -> None:
 def test_what_prep_found_is_the_exit_code(toys: Path, capfd: pytest.CaptureFixture[str]) -> None:
     """A broken picture is named and ends in 3, and the others are trained on."""
     (toys / "1.txt").write_text("toy")
+    (toys / "2.txt").write_text("toy")
     (toys / "3.png").write_bytes(b"junk")
 
     assert _main("lora", "toys", *TRAINED, "-q") == 3
@@ -139,6 +142,7 @@ def test_no_pictures(toys: Path, capfd: pytest.CaptureFixture[str], command: str
 def test_check_says_what_would_be_prepared(toys: Path, capfd: pytest.CaptureFixture[str]) -> None:
     """`train check` plans what prep would do, and once the dataset is there, the training too."""
     (toys / "1.txt").write_text("toy")
+    (toys / "2.txt").write_text("toy")
     before = _tree(Path())
 
     assert _main("check", "toys", *TRAINED) == 0

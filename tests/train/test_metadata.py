@@ -9,7 +9,7 @@ from prep import tensorfile
 from prep.console import Console
 from prep.dataset import Concept
 from prep.models import Models
-from train import data, run
+from train import base_model, data, run
 from train.config import Config
 from train.families.sd15 import FAMILY
 from train.family import Prediction
@@ -171,13 +171,13 @@ def test_a_v_model_is_marked(meta: Path) -> None:
 
 
 def test_a_caption_is_counted_whole(meta: Path, changed: Callable[..., Path]) -> None:
-    """Commas of a caption are never taken for tags."""
+    """Commas of a caption are never taken for tags; the trigger stands in front of it."""
     changed(meta, "0.png", text="caption", caption="a toy, red")
     changed(meta, "1.png", text="both", caption="blue")
 
     counts = tag_frequency(data.load([meta]), "n")
 
-    assert counts == {"toy": {"a toy, red": 1, "blue": 1, "mascot": 5, "pose 0": 2, "pose 1": 3}}
+    assert counts == {"toy": {"a toy, red": 1, "blue": 1, "mascot": 6, "pose 0": 2, "pose 1": 3}}
 
 
 def test_a_single_file_is_named_by_its_hashes(tmp_path: Path) -> None:
@@ -190,7 +190,7 @@ def test_a_single_file_is_named_by_its_hashes(tmp_path: Path) -> None:
     file.write_bytes(bytes(range(256)) * 8192)
     found = Found(Ask("base", str(file)), file, ())
 
-    assert run._base_hashes(found, Models(tmp_path / "home")) == {
+    assert base_model.hashes(found, Models(tmp_path / "home")) == {
         "ss_sd_model_hash": hashlib.sha256(bytes(range(256)) * 256).hexdigest()[:8],
         "ss_new_sd_model_hash": hashlib.sha256(file.read_bytes()).hexdigest(),
     }

@@ -202,7 +202,10 @@ def test_too_long_texts_are_counted(
 
     run.lora([meta], _config(tmp_path, steps=1), models, console)
 
-    assert said(console)[1] == "1 of 3 texts are too long; their ends are not trained\n"
+    assert said(console)[1] == (
+        "1 of 6 samples have texts of more than 75 tokens; "
+        "their ends are not trained: `0.png` (80)\n"
+    )
 
 
 def test_a_dataset_without_a_base_model(

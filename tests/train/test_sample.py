@@ -9,7 +9,7 @@ from PIL import Image
 from prep.console import Console
 from prep.errors import ConfigError, ModelFileError, UserError
 from prep.models import Models
-from train import run, sample
+from train import adapter_file, run, sample
 from train.config import Config
 from train.families.sd15 import FAMILY
 from train.family import Prediction
@@ -51,7 +51,7 @@ def test_a_file_s_mistakes_come_together(tmp_path: Path) -> None:
 
     told = [(str(caught.value), caught.value.hint), *caught.value.others]
     assert told == [
-        (f"`{file}` line 3: `--x` is not known", "known: --n, --w, --h, --d, --s, --l"),
+        (f"`{file}` line 3: `--x` is not known", "known: --n, --w, --h, --d, --s, --l, --ss"),
         (f"`{file}` line 4: `--w 100` is wrong", "give a multiple of 8"),
         (f"`{file}` line 5: `--s no` is wrong", "give 1 to 1000"),
     ]
@@ -115,13 +115,15 @@ def test_a_sheet_has_the_base_model_beside_the_lora(
     prompts = sample.asked(made, ["mascot", "mascot, pose 1"], None, {"steps": 3})
     wish = sample.Wish(prompts, [0.0, 1.0], [0, 1], each=tmp_path / "alone")
 
-    file = sample.sample(made, wish, tmp_path / "s.png", models, Console(out=out, err=out))
+    sheet = sample.sample(made, wish, tmp_path / "s.png", models, Console(out=out, err=out))
 
+    file = sheet.path
+    assert sheet.code == 0
     assert out.getvalue() == f"drawn: {file}\n"
-    with Image.open(file) as sheet:
-        assert sheet.size == (160 + 3 * 72 + 8, 18 + 4 * 72 + 8)
+    with Image.open(file) as drawn:
+        assert drawn.size == (160 + 3 * 72 + 8, 18 + 4 * 72 + 8)
         cells = [
-            [_pixels(sheet.crop((168 + c * 72, 18 + r * 72, 232 + c * 72, 82 + r * 72)))
+            [_pixels(drawn.crop((168 + c * 72, 18 + r * 72, 232 + c * 72, 82 + r * 72)))
              for c in range(3)]
             for r in range(4)
         ]  # fmt: skip
@@ -175,7 +177,7 @@ def test_what_does_not_belong_together_is_told(
         "this base model"
     )
     with pytest.raises(ModelFileError):
-        sample.check_lora(base / "unet" / "diffusion_pytorch_model.safetensors")
+        adapter_file.check(base / "unet" / "diffusion_pytorch_model.safetensors")
 
 
 def test_sample_pictures_are_drawn_in_training_and_change_nothing(

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from prep import single_file
 from prep.errors import ModelFileError
-from train.family import Base, Family, Prediction
+from prep.files import content
+from train.family import Base, Family, Outline, Prediction
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -17,13 +18,17 @@ if TYPE_CHECKING:
     from train.family import Conditioning
 
 
+_PREDICTION = Prediction.EPSILON
+_MARKS = 2  # the tokens at the beginning and the end of every text
+
+
 def fits(folder: Path) -> bool:
     """Return whether a folder or file is Stable Diffusion 1.x; 2.x differs in its text's width."""
     if folder.is_file():
         return single_file.what(single_file.names(folder)) == "a Stable Diffusion 1.x model"
     try:
-        index = json.loads((folder / "model_index.json").read_text(encoding="utf-8"))
-        unet = json.loads((folder / "unet" / "config.json").read_text(encoding="utf-8"))
+        index = json.loads(content(folder / "model_index.json"))
+        unet = json.loads(content(folder / "unet" / "config.json"))
         return bool(
             index.get("_class_name") == "StableDiffusionPipeline"
             and unet.get("cross_attention_dim") != 1024
@@ -37,12 +42,15 @@ def load(place: Path, device: str, dtype: str = "float32") -> Base:
     """Open a diffusers folder or a single file: everything frozen.
 
     Raises:
-        ModelFileError: A part is missing, damaged, or lacks weights.
+        ModelFileError: A part is missing or damaged, lacks weights, or has some that are NaN.
     """
+    from train.weights import check_finite
+
     parts = _from_file(place, dtype) if place.is_file() else _from_folder(place, dtype)
     network, encoder, tokenizer, (alpha_bar_T, prediction) = parts
     for module in (network, encoder):
         module.to(device).requires_grad_(False).eval()
+    check_finite((("U-Net", network), ("text encoder", encoder)), place)
     # In training mode a U-Net without dropout computes the same; checkpointing will ask for it.
     network.train()
     text = {"tokenizer": tokenizer, "encoder": encoder}
@@ -60,7 +68,7 @@ def _from_file(place: Path, dtype: str) -> tuple[Any, Any, Any, "tuple[Tensor, P
 def _from_folder(place: Path, dtype: str) -> tuple[Any, Any, Any, "tuple[Tensor, Prediction]"]:
     import torch
     from diffusers import UNet2DConditionModel
-    from transformers import CLIPTextModel, CLIPTokenizer
+    from transformers import CLIPTextModel
 
     from train.schedule import noise_schedule
     from train.weights import opened
@@ -68,13 +76,89 @@ def _from_folder(place: Path, dtype: str) -> tuple[Any, Any, Any, "tuple[Tensor,
     wish: dict[str, Any] = {"use_safetensors": True, "dtype": getattr(torch, dtype)}
     network = opened(UNet2DConditionModel, place / "unet", wish)
     encoder = opened(CLIPTextModel, place / "text_encoder", wish)
+    return network, encoder, _tokenizer(place), noise_schedule(place / "scheduler", _PREDICTION)
+
+
+def _tokenizer(place: Path) -> Any:
+    from transformers import CLIPTokenizer
+
     try:
-        tokenizer = CLIPTokenizer.from_pretrained(str(place / "tokenizer"), local_files_only=True)
-    except (OSError, ValueError, TypeError) as error:
+        found = CLIPTokenizer.from_pretrained(str(place / "tokenizer"), local_files_only=True)
+        found("a")
+    except Exception as error:  # its files are checked by many hands, each with errors of its own
         raise ModelFileError(
             f"the tokenizer in `{place}` cannot be opened", "fetch its files again"
         ) from error
-    return network, encoder, tokenizer, noise_schedule(place / "scheduler", FAMILY.prediction)
+    return found
+
+
+def outline(place: Path) -> Outline:
+    """Look a base model through: all but its weights is opened, of those names and shapes.
+
+    Raises:
+        ModelFileError: A part is missing or damaged, or lacks weights.
+    """
+    if place.is_file():
+        from prep.token_count import shipped_tokenizer
+        from train import single_file as one
+
+        one.network(place, None)
+        encoder = one.text_encoder(place, None)
+        return _outline(
+            shipped_tokenizer(), encoder.config.max_position_embeddings, _strange(place)
+        )
+    from diffusers import UNet2DConditionModel
+    from transformers import CLIPTextConfig, CLIPTextModel
+
+    from train.schedule import noise_schedule
+    from train.weights import check_outline
+
+    network: Any = UNet2DConditionModel  # its classes are typed only in part
+    unread = check_outline(
+        lambda folder: network.from_config(network.load_config(str(folder))),
+        place / "unet" / "diffusion_pytorch_model.safetensors",
+    )
+    texts = place / "text_encoder"
+    unread += check_outline(
+        lambda folder: CLIPTextModel(CLIPTextConfig.from_pretrained(str(folder))),
+        texts / "model.safetensors",
+        lambda name: name.removeprefix("text_model."),
+    )
+    noise_schedule(place / "scheduler", _PREDICTION)
+    facts: Any = CLIPTextConfig.from_pretrained(str(texts))
+    strange = [name for name in unread if not name.endswith("position_ids")]
+    return _outline(_tokenizer(place), facts.max_position_embeddings, strange)
+
+
+def _strange(place: Path) -> list[str]:
+    """Return the tensors of a single file that are of no part and no leftover of its training."""
+    if place.suffix.lower() != ".safetensors":
+        return []
+    parts = ("model.diffusion_model.", "first_stage_model.", "cond_stage_model.")
+    left = ("model_ema.", "alphas_cumprod", "betas", "sqrt_", "log_one_minus", "posterior_")
+    others = (*left, "logvar", "lvlb_weights")
+    return [name for name in single_file.names(place) if not name.startswith((*parts, *others))]
+
+
+def _outline(tokenizer: Any, length: int, unread: list[str]) -> Outline:
+    def tokens(texts: list[str]) -> list[int]:
+        return [len(tokenizer(text, verbose=False).input_ids) - _MARKS for text in texts]
+
+    return Outline(tokens, length - _MARKS, tuple(sorted(unread)))
+
+
+def layers(place: Path) -> int:
+    """Return how many layers the text encoder has, by its config or the names in a file."""
+    if place.is_file():
+        before = "cond_stage_model.transformer."
+        names = [name.removeprefix(before) for name in single_file.names(place) if before in name]
+        found = [name.removeprefix("text_model.").split(".") for name in names]
+        return len({words[2] for words in found if words[:2] == ["encoder", "layers"]})
+    try:
+        facts = json.loads((place / "text_encoder" / "config.json").read_text(encoding="utf-8"))
+        return int(facts["num_hidden_layers"])
+    except (OSError, ValueError, LookupError, TypeError):
+        return 0
 
 
 def encode(base: Base, texts: list[str], clip_skip: int = 1) -> "list[Conditioning]":
@@ -133,7 +217,7 @@ def export_name(module: str) -> str:
 
 FAMILY = Family(
     name="sd15",
-    prediction=Prediction.EPSILON,
+    prediction=_PREDICTION,
     latent_channels=4,
     patterns=(
         "model_index.json",
@@ -169,6 +253,8 @@ FAMILY = Family(
     ),
     text_targets=("q_proj", "k_proj", "v_proj", "out_proj", "fc1", "fc2"),
     fits=fits,
+    outline=outline,
+    layers=layers,
     load=load,
     encode=encode,
     overlong=overlong,

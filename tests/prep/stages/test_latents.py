@@ -7,6 +7,7 @@ import pytest
 from PIL import Image
 
 from prep.models import Models
+from prep.stage import Failed
 from prep.stages.latents import Params, latents, load, models
 
 PLACE = {"bucket": [64, 96], "size": [64, 100], "crop": [0, 2, 64, 98]}
@@ -80,3 +81,24 @@ def test_each_picture_of_a_batch_has_its_own(vae: Any, tmp_path: Path) -> None:
         one = tensors(together[number], tmp_path / "one.safetensors")["mean"]
         other = tensors(alone, tmp_path / "other.safetensors")["mean"]
         assert torch.allclose(one, other, atol=1e-4)
+
+
+def test_a_picture_without_numbers_fails_alone(vae: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Case E4: a picture that the VAE answers with NaN is a failure, never a file; others go on."""
+    import torch
+
+    encode = type(vae).encode
+
+    def broken(self: Any, pixels: Any) -> Any:
+        found = encode(self, pixels)
+        found.latent_dist.mean[1, 0, 0, 0] = torch.nan
+        return found
+
+    monkeypatch.setattr(type(vae), "encode", broken)
+    first, second = latents.run([noise(1), noise(2)], [PLACE, PLACE], Params(), vae)
+
+    assert isinstance(first, bytes)
+    assert second == Failed(
+        "the VAE answered with numbers that are not finite",
+        "use another VAE, or a fixed copy of it",
+    )

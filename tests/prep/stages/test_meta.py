@@ -6,7 +6,7 @@ import pytest
 
 from prep import dataset
 from prep.dataset import PERSONS, Concept, Dataset
-from prep.stage import Rows
+from prep.stage import Page, Rows
 from prep.stages.meta import Params, meta
 
 FACTS = {
@@ -18,8 +18,11 @@ FACTS = {
 def row(**more: Any) -> dict[str, Any]:
     """Return the cells of one sample."""
     cells: dict[str, Any] = dict.fromkeys(
-        ("caption", "concept", "weight", "lineage", *(f"meta.{name}" for name in PERSONS))
-    )
+        (
+            "caption", "concept", "weight", "lineage", "yours.tags", "yours.caption",
+            *(f"meta.{name}" for name in PERSONS),
+        )
+    )  # fmt: skip
     cells |= {"digest": "d", "looks": {"size": [30, 20]}}
     cells["training_words"] = {"tags": ["a", "b"], "caption": None}
     return cells | {name.replace("meta_", "meta."): value for name, value in more.items()}
@@ -27,8 +30,8 @@ def row(**more: Any) -> dict[str, Any]:
 
 def made(rows: dict[str, dict[str, Any]], **params: Any) -> Dataset:
     """Return the dataset that the stage publishes for some samples."""
-    data: bytes = meta.run(Rows(rows, {"bad.png": "too small"}, FACTS), Params(**params))
-    return dataset.parse(data.decode(), "meta.json")
+    page: Page = meta.run(Rows(rows, {"bad.png": "too small"}, FACTS), Params(**params))
+    return dataset.parse(page.data.decode(), "meta.json")
 
 
 def test_folders_are_concepts_and_may_name_repeats() -> None:

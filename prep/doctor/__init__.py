@@ -1,0 +1,1 @@
+"""`prep doctor`: one page about this installation and these folders, for a report of a fault."""

@@ -1,0 +1,185 @@
+"""The models and folders that pipelines name, and the folders of this user."""
+
+import os
+import shutil
+import sqlite3
+from collections.abc import Iterator, Sequence
+from contextlib import closing, suppress
+from functools import partial
+from pathlib import Path
+
+from prep.config import Pipeline
+from prep.doctor.finding import Finding, size
+from prep.engine import publish
+from prep.engine.ledger_file import damage, open_ledger
+from prep.engine.lock import held
+from prep.engine.scan import scan
+from prep.engine.world import Place
+from prep.errors import HeldError, UserError
+from prep.files import SCRATCH
+from prep.models import Models
+
+_LITTLE_BYTES = 2_000_000_000
+# Locks and SQLite's log want a file system of this machine. Source: sqlite.org/wal.html.
+_NETWORK = frozenset({"nfs", "nfs4", "cifs", "smb3", "smbfs", "9p", "sshfs", "fuse.sshfs"})
+
+
+def of_user(models: Models) -> Iterator[Finding]:
+    """Yield where models and pins lie, and whether there is room."""
+    from huggingface_hub.constants import HF_HUB_CACHE
+
+    cache = models.hub_cache or Path(HF_HUB_CACHE)
+    count = len(list(cache.glob("models--*"))) if cache.is_dir() else 0
+    yield Finding("models", f"{count} in {cache}, {_room(cache)}", _no_room(cache))
+    yield Finding("pins", f"{models.home}, {_rights(models.home)}", _no_rights(models.home))
+
+
+def of_pipelines(pipelines: Sequence[Pipeline], models: Models) -> Iterator[Finding]:
+    """Yield each model that a pipeline names: whether it is on this machine."""
+    asks = {
+        (ask.kind, ask.name): ask
+        for pipeline in pipelines
+        for step in pipeline.steps
+        for asked in step.command.asked(step.values)
+        if asked.stage.models
+        for ask in asked.stage.models(asked.params)
+    }
+    for (_, name), ask in sorted(asks.items()):
+        try:
+            found = models.at_hand(ask)
+        except UserError as error:
+            yield Finding(ask.kind, f"{name}: {error}", error.hint or "")
+            continue
+        there = f"{size(found.size_bytes())} on this machine" if found else "to be downloaded"
+        yield Finding(ask.kind, f"{name}, {there}")
+
+
+def of_places(places: Sequence[Place]) -> Iterator[Finding]:
+    """Yield the health of each dataset: pictures, ledger, room, rights, what dead runs left."""
+    for place in places:
+        name = str(place.root)
+        try:
+            folder = scan(place.root, tuple(place.sidecars))
+        except UserError as error:
+            yield Finding("folder", str(error), error.hint or "")
+            continue
+        kind = _file_system(place.state)
+        yield Finding(
+            "folder",
+            f"{name}: {len(folder.pictures)} pictures, {len(folder.sidecars)} texts, "
+            f"{_room(place.state)} on {kind}",
+            f"keep prep's folder on a disk of this machine: `--state DIR` (it is on {kind})"
+            if kind in _NETWORK
+            else _no_room(place.state),
+        )
+        yield from _state(place, folder.scratch)
+
+
+def _state(place: Place, scratch: set[str]) -> Iterator[Finding]:
+    state = place.state
+    if not state.is_dir():
+        yield Finding("prep's folder", f"{state}: not there yet")
+        return
+    broken = ledger_damage(state / "ledger.sqlite")
+    whole = sum(path.stat().st_size for path in state.rglob("*") if path.is_file())
+    yield Finding(
+        "prep's folder",
+        f"{state}: {size(whole)}, {_rights(state)}, {broken or 'ledger sound'}",
+        "run any command on the folder, or `prep doctor --fix`: the ledger is made again"
+        if broken
+        else _no_rights(state),
+        partial(_mend_ledger, state) if broken else None,
+    )
+    left = [path for path in (*map(Path, sorted(scratch)), state) if _scratch_in(path)]
+    if left:
+        yield Finding(
+            "left over",
+            f"files of a run that died, in {', '.join(map(str, left))}",
+            "the next run, or `prep doctor --fix`, removes those that are its own",
+            partial(_sweep, place, left),
+        )
+
+
+def ledger_damage(file: Path) -> str:
+    """Return what is wrong with a ledger, in words; empty where it is sound or not there."""
+    if not file.exists():
+        return ""
+    try:
+        uri = f"{file.resolve().as_uri()}?mode=ro"
+        with closing(sqlite3.connect(uri, uri=True)) as database:
+            found = str(database.execute("PRAGMA quick_check(1)").fetchone()[0])
+            found = damage(file.parent) if found == "ok" else found
+    except sqlite3.Error as error:
+        found = str(error)
+    return "" if found in ("", "ok") else f"the ledger is damaged ({found.splitlines()[0]})"
+
+
+def _mend_ledger(state: Path) -> str:
+    try:
+        with held(state):
+            damaged = state / "ledger.sqlite"
+            damaged.replace(state / "ledger.damaged")
+            for end in ("-wal", "-shm"):
+                Path(f"{damaged}{end}").unlink(missing_ok=True)
+            open_ledger(state).close()
+    except HeldError as error:
+        return f"left alone: {error}"
+    return "it was set aside as ledger.damaged, and made again from journal.jsonl"
+
+
+def _sweep(place: Place, left: Sequence[Path]) -> str:
+    try:
+        with held(place.state):
+            for folder in left:
+                publish.sweep_scratch(folder, place.state)
+    except HeldError as error:
+        return f"left alone: {error}"
+    still = sum(_scratch_in(folder) for folder in left)
+    return f"removed, but for {still} of other datasets" if still else "removed"
+
+
+def _scratch_in(folder: Path) -> int:
+    with suppress(OSError):
+        return sum(entry.name.startswith(SCRATCH) for entry in os.scandir(folder))
+    return 0
+
+
+def _above(path: Path) -> Path:
+    """Return the path, or the nearest folder above it that is there."""
+    there = path.absolute()
+    while not there.exists():
+        there = there.parent
+    return there
+
+
+def _free(path: Path) -> int:
+    return shutil.disk_usage(_above(path)).free
+
+
+def _room(path: Path) -> str:
+    return f"{size(_free(path))} free"
+
+
+def _no_room(path: Path) -> str:
+    return "free some disk before the next run" if _free(path) < _LITTLE_BYTES else ""
+
+
+def _rights(path: Path) -> str:
+    return "can be written" if os.access(_above(path), os.W_OK) else "cannot be written"
+
+
+def _no_rights(path: Path) -> str:
+    writable = os.access(_above(path), os.W_OK)
+    return "" if writable else f"give yourself the right to write into `{_above(path)}`"
+
+
+def _file_system(path: Path) -> str:
+    """Return the kind of file system that a path is on, where the system tells."""
+    there = _above(path)
+    best, kind = "", "an unknown file system"
+    with suppress(OSError):
+        for line in Path("/proc/mounts").read_text(encoding="utf-8").splitlines():
+            _, mount, found = line.split()[:3]
+            if there.is_relative_to(mount) and len(mount) >= len(best):
+                best, kind = mount, found
+    return kind

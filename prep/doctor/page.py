@@ -1,0 +1,84 @@
+"""The doctor's page: every finding a line, what to do about it below, private paths masked."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from prep import command_line, orders
+from prep.console import Console
+from prep.doctor import folders, installation
+from prep.doctor.finding import Finding, masked, user_name
+from prep.errors import UserError
+from prep.models import Models
+
+UNWELL = 1  # the exit code where something is left to mend
+
+
+@dataclass(frozen=True)
+class Subjects:
+    """What is looked at besides the installation.
+
+    Attributes:
+        folder: A dataset's folder; None for those of the pipelines.
+        state: prep's folder for it, where it is not inside.
+        pipelines: The file of pipelines; None for `./pipelines.yaml`, where there is one.
+    """
+
+    folder: Path | None = None
+    state: Path | None = None
+    pipelines: Path | None = None
+
+
+def show(subjects: Subjects, models: Models, console: Console, fix: bool) -> int:
+    """Print the page; with `fix`, mend what can be mended and say so. Return the exit code."""
+    left = 0
+    for finding in findings(subjects, models):
+        done = finding.mend() if fix and finding.mend else ""
+        left += bool(finding.hint and not done)
+        lines = [_masked(line) for line in _lines(finding, done)]
+        console.say(
+            *lines, subject=finding.subject, text=_masked(finding.text),
+            hint=_masked(finding.hint), done=_masked(done),
+        )  # fmt: skip
+    console.say(f"to mend: {left}" if left else "nothing is wrong", left=left)
+    return UNWELL if left else 0
+
+
+def findings(subjects: Subjects, models: Models) -> Iterator[Finding]:
+    """Yield all that is found, from the installation to the folders; nothing is changed."""
+    yield from installation.findings()
+    yield from folders.of_user(models)
+    try:
+        named = command_line.pipelines_if_any(subjects.pipelines)
+        found = (
+            command_line.pipeline_of(subjects.folder, subjects.pipelines)
+            if (subjects.folder)
+            else None
+        )
+    except UserError as error:
+        for message, hint in ((str(error), error.hint), *error.others):
+            yield Finding("pipelines", message, hint or "mend the file")
+        named, found = {}, None
+    if subjects.folder is not None:
+        places = [orders.place_of(subjects.folder, subjects.state, found)]
+    else:
+        each = ((pipeline, one) for pipeline in named.values() for one in pipeline.folders())
+        places = [  # what a fan-out writes need not be there yet
+            orders.place_of(one, None, pipeline)
+            for pipeline, one in each
+            if one.is_dir() or one == pipeline.images
+        ]
+    yield from folders.of_pipelines(list(named.values()), models)
+    yield from folders.of_places(places)
+
+
+def _lines(finding: Finding, done: str) -> Iterator[str]:
+    yield f"{finding.subject + ':':<15}{finding.text}"
+    if done:
+        yield f"{'':<15}fixed: {done}"
+    elif finding.hint:
+        yield f"{'':<15}hint: {finding.hint}"
+
+
+def _masked(text: str) -> str:
+    return masked(text, Path.home(), Path.cwd(), user_name())

@@ -1,0 +1,38 @@
+"""What made the results that a view shows: stages, versions and params."""
+
+from typing import Any
+
+from prep.engine.leg import Leg
+from prep.files import canonical
+from prep.stage import Stage
+
+
+def made_by(leg: Leg, view: Stage) -> dict[str, Any]:
+    """Return stage -> version and params, for every stage whose results the view shows."""
+    found: dict[str, Any] = {}
+    names = [name for name, _ in view.needs()]
+    while names:
+        producer = leg.values.producers.get(names.pop())
+        if producer is None or producer.name in found:
+            continue
+        parts = [leg.recipes.get(base, {}) for base in _bases(leg, producer)]
+        told = [{k: p[k] for k in ("version", "params", "models")} for p in parts if p]
+        found[producer.name] = sorted(told, key=canonical)
+        if told:  # what a stage without results would read is no part of the view
+            names += [name for name, _ in producer.needs()]
+    return {
+        name: parts[0] if len(parts) == 1 else parts
+        for name, parts in sorted(found.items())
+        if parts
+    }
+
+
+def _bases(leg: Leg, producer: Stage) -> set[int]:
+    """Return the recipes behind what a stage's artifact says now of the samples that are shown."""
+    rows, dropped = leg.values.made(producer.name), leg.world.dropped
+    persons = leg.values.persons(producer.yields) if producer.yields else {}
+    return {
+        rows[key].base
+        for key in leg.world.digests
+        if key in rows and key not in dropped and key not in persons
+    }

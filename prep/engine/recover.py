@@ -1,0 +1,163 @@
+"""A lost memory: whose are the words that are there? Asked once, by the run that finds it lost.
+
+What the machine says is computed again, as it was asked when the dataset file was written, and
+compared: what says the same is the machine's, and only words that differ are a person's.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import Field, fields, replace
+from pathlib import Path
+from typing import Any
+
+from prep import dataset
+from prep.chain import link_before
+from prep.dataset import PERSONS, Dataset
+from prep.engine import publish, recover_sheet, sidecars, traces, views
+from prep.engine.ledger import Edit
+from prep.engine.leg import Leg
+from prep.engine.plan import Step
+from prep.engine.report import Report
+from prep.engine.world import DROP, published_copy
+from prep.files import MOST_TABLE, content, digest_bytes
+from prep.stage import Asked, Shape
+
+_SAID = (
+    "prep's memory of this folder was lost: what the machine says was computed again; "
+    "only what differs from it is kept as yours"
+)
+_DROPPED = "dropped in "  # how a dataset file says that a person took a picture out
+
+
+def recover(leg: Leg, take_step: Callable[[Leg, Step, Report], None], report: Report) -> None:
+    """Take over what a lost memory left: texts, sheets and dataset files.
+
+    Args:
+        leg: Of an order whose files the ledger does not know.
+        take_step: Carries a step out.
+        report: Texts that turn out to be the machine's are no longer named as edited.
+    """
+    if not leg.values.lost:
+        return
+    found = traces.metas(leg.order.meta, leg.world) if leg.order.meta else {}
+    if found or any(not edit.proven for edit in leg.world.edits.values()):
+        report.notes.append(_SAID)
+    _steps(leg, take_step, report, found)
+    for stage in leg.context.stages.values():  # sheets that were exported on demand
+        if stage.shape is Shape.VIEW:
+            step = Step(stage, stage.params(), 0, (), "")
+            recover_sheet.take_over(leg, step, sure=bool(found))
+
+
+def _steps(
+    leg: Leg,
+    take_step: Callable[[Leg, Step, Report], None],
+    report: Report,
+    found: Mapping[Path, Dataset],
+) -> None:
+    """Let the steps say again what they said, up to the first dataset file."""
+    for asked in leg.order.asked:
+        step = leg.number_for_good(leg.step(_as_it_was(leg, asked, list(found.values()))))
+        if step.stage.shape is Shape.SIDECAR:
+            sidecars.settle_texts(leg, step, report, final=False)
+        elif step.stage.shape is not Shape.VIEW:
+            take_step(leg, step, Report())
+        elif not step.stage.writes.startswith("meta"):
+            recover_sheet.take_over(leg, step, sure=bool(found))
+        else:
+            base = _said(leg, step)
+            if base is not None:
+                _take_metas(leg, base, found)
+            return  # the files after it say the same of a person's fields
+
+
+def _said(leg: Leg, step: Step) -> Dataset | None:
+    """Return what the machine says, and people in texts and sheets, of a dataset file's fields."""
+    if link_before(step.stage.writes) is not None:
+        previous = views.previous_file(leg, step.stage)
+        return dataset.load(previous) if previous is not None else None
+    data = views.made(leg, step).data
+    return dataset.parse(data.decode(), views.view_file(leg, step.stage).name)
+
+
+def _take_metas(leg: Leg, base: Dataset, found: Mapping[Path, Dataset]) -> None:
+    """Take what differs in dataset files for a person's, and the files for ours."""
+    fresh: dict[tuple[str, str], Edit] = {}
+    for path, theirs in found.items():
+        changed = _changed(base, theirs, path.name).items()
+        fresh = {at: edit for at, edit in changed if not _older(leg, at, path)} | fresh
+        fresh = {**_dropped(theirs, path.suffix), **fresh}
+        base = theirs  # what stands in both was typed into neither, or is known from the first
+    leg.learn(fresh)
+    for path in found:
+        _know(leg, path)
+
+
+def _older(leg: Leg, at: tuple[str, str], path: Path) -> bool:
+    """Return whether a person wrote the words anew, beside the picture, after the dataset file."""
+    key, field = at[0], at[1].removeprefix("meta.")
+    suffixes = {name: suffix for suffix, name in leg.world.place.sidecars.items()}
+    if (key, field) not in leg.world.edits or field not in suffixes:
+        return False
+    text = Path(leg.world.sidecar_read(key, suffixes[field]))
+    return text.exists() and text.stat().st_mtime_ns > path.stat().st_mtime_ns
+
+
+def _changed(base: Dataset, theirs: Dataset, name: str) -> dict[tuple[str, str], Edit]:
+    found: dict[tuple[str, str], Edit] = {}
+    for key in theirs.samples.keys() & base.samples.keys():
+        for field in PERSONS:
+            value = getattr(theirs.samples[key], field)
+            if value != getattr(base.samples[key], field):
+                edit = Edit(list(value) if field == "tags" else value, name)
+                found[key, f"meta.{field}"] = edit
+    return found
+
+
+def _dropped(theirs: Dataset, suffix: str) -> dict[tuple[str, str], Edit]:
+    """Return what took pictures out: an entry that was removed, or `keep` in a sheet."""
+    found = {}
+    for key, why in theirs.left_out.items():
+        source = why.removeprefix(_DROPPED)
+        if source != why:
+            meta = source.endswith(suffix)
+            found[key, DROP if meta else "keep"] = Edit(True if meta else "no", source)
+    return found
+
+
+def _know(leg: Leg, path: Path) -> None:
+    """Take a dataset file for what we last wrote there: the base of what a person edits next."""
+    data, name = content(path, MOST_TABLE), leg.world.place.name(path)
+    copy = published_copy(digest_bytes(data))
+    output = publish.Output(leg.world.place.file(copy), copy, data)
+    publish.publish(leg.ledger, [output], lambda: leg.ledger.wrote(name, output.digest()))
+    leg.world.outputs |= {name: output.digest(), copy: output.digest()}
+    leg.world.on_disk[name] = output.digest()
+
+
+def _as_it_was(leg: Leg, asked: Asked, found: list[Dataset]) -> Asked:
+    """Return a step with the params that the dataset files tell it last had."""
+    if not found:
+        return asked
+    values: dict[str, Any] = {}
+    told = found[-1].made_by.get("stages", {}).get(asked.stage.name)
+    part = told[-1] if isinstance(told, list) and told else told
+    if isinstance(part, Mapping) and part.get("version") == asked.stage.version:
+        values = {
+            item.name: part["params"][item.name]
+            for item in fields(asked.params)
+            if _can_be(item, part.get("params", {}).get(item.name))
+        }
+    if asked.stage.writes == "meta":
+        texts = Counter(sample.text for sample in found[-1].samples.values())
+        values |= dict(zip(["text"], [text for text, _ in texts.most_common(1)], strict=False))
+    params = replace(asked.params, **values)
+    stage = leg.context.stages[asked.stage.name].given(vars(params))
+    return replace(asked, params=params, stage=stage)
+
+
+def _can_be(item: "Field[Any]", value: Any) -> bool:
+    """Return whether a dataset file tells what a param was: of a file's text it tells a digest."""
+    kinds = {"str": str, "int": int, "float": float, "bool": bool}
+    kind = kinds.get(item.type, item.type) if isinstance(item.type, str) else item.type
+    return not item.metadata["file"] and type(value) is kind

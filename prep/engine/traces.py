@@ -1,0 +1,83 @@
+"""Files of ours that the ledger does not know: they tell that there was a memory, and it is lost.
+
+A dataset file is known by its root, a sheet by the pictures in its revisions.
+"""
+
+import os
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from prep import dataset
+from prep.chain import LINKS, link_of
+from prep.dataset import Dataset
+from prep.engine.world import World
+from prep.errors import UserError
+from prep.files import MOST_TABLE, content
+from prep.stage import Shape, Stage
+
+if TYPE_CHECKING:
+    from prep.sheets.row import Revision
+    from prep.sheets.table import Found
+
+    SheetRow = tuple[str, Found, Revision]
+
+
+def any_of(head: Path | None, world: World, stages: Iterable[Stage]) -> bool:
+    """Return whether there is a dataset file or sheet of this folder that the ledger has lost."""
+    if head is not None and metas(head, world):
+        return True
+    return any(
+        sheet_rows(world.place.sheet(stage.writes), world)
+        for stage in stages
+        if stage.shape is Shape.VIEW and not stage.writes.startswith("meta")
+    )
+
+
+def metas(head: Path, world: World) -> dict[Path, Dataset]:
+    """Return the files of a chain that are of this folder and that the ledger does not know."""
+    found = {}
+    for path in (link_of(head, "meta" + link) for link in LINKS):
+        if world.place.name(path) in world.outputs or not path.exists():
+            continue
+        try:
+            one = dataset.load(path)
+        except UserError:  # whoever writes the file tells what is wrong with it
+            continue
+        if _same(path.absolute().parent / one.root, world.place.root):
+            found[path] = one
+    return found
+
+
+def sheet_rows(path: Path, world: World) -> "list[SheetRow]":
+    """Return the rows of a sheet that the ledger does not know; none where it is not prep's.
+
+    Those of pictures that are not in this folder are left out.
+    """
+    from prep.sheets import reading, row
+
+    if world.place.name(path) in world.outputs or not path.exists():
+        return []
+    try:
+        found = reading.parse(content(path, MOST_TABLE), path.name).found
+    except (UserError, OSError):
+        return []
+    marks = {row.mark(digest): key for key, digest in sorted(world.digests.items(), reverse=True)}
+    rows = []
+    for one in found:
+        revision = row.revision(one.row)
+        if revision is None:
+            return []
+        key = one.row.key
+        if row.mark(world.digests.get(key, "")) != revision.picture:
+            key = marks.get(revision.picture, "")
+        if key:
+            rows.append((key, one, revision))
+    return rows
+
+
+def _same(one: Path, other: Path) -> bool:
+    try:
+        return os.path.samefile(one, other)
+    except OSError:
+        return False

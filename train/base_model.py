@@ -1,0 +1,78 @@
+"""The base model that a training or drawing starts from: found, recognised, looked through."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from prep import files, single_file
+from prep.errors import ConfigError, ModelFileError, nearest
+from prep.models import Ask, Found, Models
+from train.families import all_families
+from train.family import Family
+
+
+def opened_base(base: str, models: Models) -> tuple[Found, Family]:
+    """Return the files of a base model and its family; nothing of torch is loaded.
+
+    Raises:
+        ModelFileError: It is missing, damaged, or of a family that is not known.
+    """
+    families = all_families()
+    patterns = sorted({pattern for one in families.values() for pattern in one.patterns})
+    found = models.find(Ask("base", base, tuple(patterns), ckpt=True))
+    return found, _family(found, families)
+
+
+def check_clip_skip(clip_skip: int, layers: int, base: str) -> None:
+    """Raise ConfigError where a text encoder has not so many layers.
+
+    Args:
+        layers: Of the text encoder; 0 where its files do not tell.
+        base: The base model as it was named.
+    """
+    if layers and clip_skip > layers:
+        raise ConfigError(
+            f"`--clip-skip` is {clip_skip}, and the text encoder of `{base}` has {layers} layers",
+            f"give a number from 1 to {layers}",
+        )
+
+
+def hashes(found: Found, models: Models) -> dict[str, str]:
+    """Return the hashes of a single file, by kohya's names; a folder has none."""
+    if found.path.is_dir():
+        return {}
+    with found.path.open("rb") as file:
+        file.seek(1 << 20)
+        legacy = files.digest_bytes(file.read(64 << 10))[:8]
+    return {
+        "ss_sd_model_hash": legacy,
+        "ss_new_sd_model_hash": models.file_digest(found.path),
+    }
+
+
+def _family(found: Found, families: Mapping[str, Family]) -> Family:
+    name = found.ask.name
+    for family in families.values():
+        if family.fits(found.path):
+            if found.path.is_dir():
+                _check_parts(found, family)
+            return family
+    if found.path.is_file():
+        what = single_file.what(single_file.names(found.path))
+        raise ModelFileError(
+            f"`{name}` is {what}, not a base model of a known family", nearest("", families)
+        )
+    raise ModelFileError(f"`{name}` is not a base model of a known family", nearest("", families))
+
+
+def _check_parts(found: Found, family: Family) -> None:
+    """Raise where a part that the family names is not among the files."""
+    for pattern in family.patterns:
+        if not any(_at(file, found.path).match(pattern) for file, _, _ in found.files):
+            raise ModelFileError(
+                f"`{found.ask.name}` has no `{pattern}`",
+                "fetch it again, with every part of a diffusers folder as safetensors",
+            )
+
+
+def _at(file: Path, folder: Path) -> Path:
+    return file.relative_to(folder)

@@ -1,0 +1,83 @@
+"""How kohya's scripts spell what we have: one table. Text only, knows no option by itself."""
+
+from collections.abc import Iterable, Mapping
+from types import MappingProxyType
+
+# Setting -> their spelling, in small letters and with `_` -> ours.
+_TAKEN: Mapping[str, Mapping[str, str]] = MappingProxyType(
+    {
+        "method": {"networks.lora": "lora", "fine_tune": "finetune"},
+        "optimizer": {"torch.optim.adamw": "adamw", "bitsandbytes.optim.adamw8bit": "adamw8bit"},
+        "schedule": {"constant_with_warmup": "constant"},
+        "precision": {"no": "fp32", "float": "fp32", "float32": "fp32", "float16": "fp16"}
+        | {"bfloat16": "bf16"},
+        "attention": {"torch": "sdpa"},
+        "save_as": {"diffusers": "folder", "diffusers_safetensors": "folder"}
+        | {"safetensors": "file"},
+        "sampler": {"k_euler": "euler", "k_euler_a": "euler_a", "euler_ancestral": "euler_a"}
+        | {"k_dpm_2": "dpm_2", "k_dpm_2_a": "dpm_2_a", "dpm++_2m": "dpmsolver++"},
+    }
+)
+_LIGHT = [
+    "lion8bit",
+    "pagedlion8bit",
+    "pagedadamw",
+    "pagedadamw8bit",
+    "pagedadamw32bit",
+    "sgdnesterov8bit",
+]
+_OTHERS = [
+    "lion",
+    "sgdnesterov",
+    "adafactor",
+    "prodigy",
+    "radamschedulefree",
+    "adamwschedulefree",
+    "sgdschedulefree",
+    "dadaptation",
+    "dadaptadampreprint",
+    "dadaptadagrad",
+    "dadaptadam",
+    "dadaptadan",
+    "dadaptadanip",
+    "dadaptlion",
+    "dadaptsgd",
+]
+# The same, of what we do not have -> what is nearest to it here.
+_NEAREST: Mapping[str, Mapping[str, str]] = MappingProxyType(
+    {
+        "method": dict.fromkeys(
+            ("networks.dylora", "networks.oft", "networks.lora_fa", "lycoris.kohya"), "lora"
+        ),
+        "optimizer": dict.fromkeys(_LIGHT, "adamw8bit") | dict.fromkeys(_OTHERS, "adamw"),
+        "schedule": {"adafactor": "constant", "piecewise_constant": "constant"}
+        | dict.fromkeys(
+            ("linear", "polynomial", "inverse_sqrt", "cosine_with_min_lr", "warmup_stable_decay"),
+            "cosine",
+        ),
+        "save_as": {"ckpt": "file"},
+        "sampler": {"lms": "euler", "k_lms": "euler", "unipc": "dpmsolver++"},
+    }
+)
+
+
+def ours(setting: str, value: str, words: Iterable[str]) -> str:
+    """Return our word for a value as kohya's scripts spell it; any other value as it is.
+
+    Capitals, and `_` in place of `-`, make no difference.
+
+    Args:
+        words: The values that the setting has.
+    """
+    each = {_plain(word): word for word in words}
+    plain = _plain(value)
+    return each.get(plain) or _TAKEN.get(setting, {}).get(plain, value)
+
+
+def nearest(setting: str, value: str) -> str | None:
+    """Return the nearest that we have to what only kohya's scripts have; None where unknown."""
+    return _NEAREST.get(setting, {}).get(_plain(value))
+
+
+def _plain(value: str) -> str:
+    return value.strip().lower().replace("-", "_").replace(" ", "_")
