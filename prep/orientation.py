@@ -12,7 +12,8 @@ if TYPE_CHECKING:
 
 _XMP = re.compile(rb"""tiff:Orientation\s*(?:=\s*["']|>)\s*([0-9]+)""")
 _TAG = 0x0112
-_OWN_WAY = ("AVIF", "TIFF")  # Pillow has turned a TIFF, by its XMP too where it has no tag
+# These say it outside XMP. Pillow has turned a TIFF, by its XMP too where it has no tag.
+_OWN_WAY = ("AVIF", "HEIF", "JXL", "TIFF")
 
 
 def turned(rgb: "Image.Image", source: Any, told: list[str]) -> "Image.Image":
