@@ -92,8 +92,7 @@ def test_prompts_and_a_dataset_of_train(draw: Draw, home: Path) -> None:
     with pytest.raises(ConfigError) as caught:
         read(Path("odd.txt"), Prompt(""))
 
-    why = "`odd.txt` is a pipe, socket or device"
-    assert str(caught.value) == f"the prompts in `odd.txt` cannot be read: {why}"
+    assert str(caught.value) == "the file of prompts `odd.txt` is not a file"
 
 
 def test_a_file_of_any_size_is_not_read_whole(tmp_path: Path) -> None:
