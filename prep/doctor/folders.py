@@ -11,7 +11,7 @@ from pathlib import Path
 from prep.config import Pipeline
 from prep.doctor.finding import Finding, size
 from prep.engine import publish
-from prep.engine.ledger_file import damage, open_ledger
+from prep.engine.ledger_file import damage, open_ledger, set_aside
 from prep.engine.lock import held
 from prep.engine.scan import scan
 from prep.engine.world import Place
@@ -117,14 +117,11 @@ def ledger_damage(file: Path) -> str:
 def _mend_ledger(state: Path) -> str:
     try:
         with held(state):
-            damaged = state / "ledger.sqlite"
-            damaged.replace(state / "ledger.damaged")
-            for end in ("-wal", "-shm"):
-                Path(f"{damaged}{end}").unlink(missing_ok=True)
+            name = set_aside(state)
             open_ledger(state).close()
     except HeldError as error:
         return f"left alone: {error}"
-    return "it was set aside as ledger.damaged, and made again from journal.jsonl"
+    return f"it was set aside as {name}, and made again from journal.jsonl"
 
 
 def _sweep(place: Place, left: Sequence[Path]) -> str:

@@ -35,7 +35,7 @@ def opened(state: Path) -> Iterator[Ledger]:
                 raise unwritable(state, error) from error
             raise
         ledger.close()
-        _set_aside(state)
+        set_aside(state)
         raise MachineError(
             f"the ledger in `{state}` is damaged ({error}); it was set aside",
             "run the same command again: the ledger is rebuilt from journal.jsonl",
@@ -57,7 +57,7 @@ def open_ledger(state: Path) -> Ledger:
         except sqlite3.DatabaseError as error:
             if not is_damage(error):
                 raise
-            name = _set_aside(state)
+            name = set_aside(state)
             ledger = _opened(state)
             where = f"it was set aside as `{name}` and rebuilt" if name else "it was rebuilt"
             ledger.notes.insert(
@@ -234,7 +234,7 @@ def _shown(state: Path) -> str:
     return os.path.relpath(state)
 
 
-def _set_aside(state: Path) -> str:
+def set_aside(state: Path) -> str:
     """Move a damaged ledger out of the way; return its new name, or nothing where it was empty."""
     path, name = state / seal.LEDGER, ""
     seal.break_seal(state)
