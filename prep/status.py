@@ -24,8 +24,11 @@ def status(folder: Path, place: Any, context: Context) -> int:
         counts["dropped by you"] = len(world.dropped)
         counts["gone since the last run"] = len(world.gone)
         own = [(k, edit) for (k, _), edit in world.edits.items() if edit.source != INHERITED]
-        counts["edited by you"] = len({key for key, edit in own if edit.proven})
-        counts["texts to be compared with the machine's"] = sum(not edit.proven for _, edit in own)
+        lost = leg.values.lost  # then a text may be the machine's
+        counts["edited by you"] = len({key for key, edit in own if edit.proven or not lost})
+        counts["texts to be compared with the machine's"] = sum(
+            lost and not edit.proven for _, edit in own
+        )
         counts["conflicts"] = len(world.conflicts)
         console.say(os.path.relpath(folder), **counts)
         for name, count in counts.items():

@@ -35,7 +35,7 @@ def said(leg: Leg, key: str) -> Iterator[str]:
         if at == key:
             yours = f"yours, from {edit.source}"
             open_ = f"in {edit.source}; yours unless the machine says the same"
-            yield f"{field}: {yours if edit.proven else open_}: {str(edit.value).strip()}"
+            yield f"{field}: {yours if edit.proven or not leg.values.lost else open_}: {str(edit.value).strip()}"
     for (at, field), text in sorted(world.conflicts.items()):
         if at == key:
             yield f"{field}: conflict: {text}"
