@@ -27,15 +27,17 @@ from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, Literal
 
-from prep import pixels
+from prep import bands, pixels
 
 if TYPE_CHECKING:
     from PIL import Image
 
 VERSION = 1
-MAX_PIXELS = 100_000_000
+MAX_PIXELS = 112_000_000  # two copies of it fit into the memory of one decoder
 MAX_BYTES = 1 << 30
 WHITE = pixels.WHITE
+# Kind and reason of a picture for which memory ran out.
+NO_MEMORY = ("resource-limit", "decoding it takes too much memory")
 
 Filter = Literal["nearest", "box", "bilinear", "bicubic", "lanczos"]
 
@@ -104,11 +106,18 @@ def opened(file: BinaryIO | Path, name: str = "") -> Decoded:
 
 
 def _decoded(stream: BinaryIO, name: str) -> Decoded:
-    image = _loaded(stream)
+    image = loaded(stream)
     kind = "JPEG" if image.format == "MPO" else str(image.format)
     told: list[str] = []
-    upright = _turned(pixels.flattened(image, told), image, told)
-    if image.format != "MPO" and _more_frames(image):
+    moving = image.format != "MPO" and _more_frames(image)
+    turning: list[str] = []
+    turn = _turn(image, turning)
+    upright = bands.flattened(image, told)
+    del image  # of a large picture, there is no room for three copies
+    told += turning
+    if turn is not None:
+        upright = upright.transpose(turn)
+    if moving:
         told.append("has more than one frame: the first is used")
     named = _NAMED.get(Path(name).suffix.lower(), kind)
     if named != kind:
@@ -117,8 +126,12 @@ def _decoded(stream: BinaryIO, name: str) -> Decoded:
     return Decoded(upright, kind, tuple(told))
 
 
-def _loaded(stream: BinaryIO) -> "Image.Image":
-    """Return the image in the file, of any mode, its pixels read; the header comes first."""
+def loaded(stream: BinaryIO, whole: bool = True) -> "Image.Image":
+    """Return the image in a file, of any mode; `whole`, its pixels are read, else its header.
+
+    Raises:
+        Unreadable: For most of what can be wrong with it; hostile files raise nearly every class.
+    """
     from PIL import AvifImagePlugin, Image, TiffImagePlugin, WebPImagePlugin
 
     # Without these three in place, Pillow would import all its plugins to find them.
@@ -127,10 +140,11 @@ def _loaded(stream: BinaryIO) -> "Image.Image":
     try:
         image = Image.open(stream, formats=_FORMATS)
         _check_size(image.size)
-        image.load()
+        if whole:
+            image.load()
     except (Unreadable, MemoryError, Image.DecompressionBombError):
         raise
-    except Exception as error:  # hostile files raise nearly every class
+    except Exception as error:
         if found is None:
             raise Unreadable("not-an-image", f"not a picture, begins with `{first}`") from None
         raise _damaged(found, stream, error) from error
@@ -200,7 +214,7 @@ def _unreadable() -> Iterator[None]:
     except Unreadable:
         raise
     except MemoryError:
-        raise Unreadable("resource-limit", "decoding it takes too much memory") from None
+        raise Unreadable(*NO_MEMORY) from None
     except DecompressionBombError as error:
         raise _too_large(str(error).partition("(")[2].partition(" ")[0] + " px") from None
     except FileNotFoundError:
@@ -234,8 +248,8 @@ def _more_frames(image: "Image.Image") -> bool:
         return False
 
 
-def _turned(rgb: "Image.Image", source: "Image.Image", told: list[str]) -> "Image.Image":
-    """Return `rgb` as the EXIF orientation of `source` wants it shown."""
+def _turn(source: "Image.Image", told: list[str]) -> "Image.Transpose | None":
+    """Return how the EXIF orientation of `source` wants it turned; None where it is upright."""
     from PIL.Image import Transpose
 
     turns = {
@@ -247,12 +261,10 @@ def _turned(rgb: "Image.Image", source: "Image.Image", told: list[str]) -> "Imag
         value: Any = source.getexif().get(0x0112, 1)
     except Exception:  # EXIF is data from anywhere, and its parser raises accordingly
         told.append("its EXIF data is broken and ignored")
-        return rgb
-    if value in turns:
-        return rgb.transpose(turns[value])
-    if value != 1:
+        return None
+    if value not in turns and value != 1:
         told.append(f"its EXIF orientation `{value}` means nothing and is ignored")
-    return rgb
+    return turns.get(value)
 
 
 def resized(
@@ -266,21 +278,17 @@ def resized(
     return image.resize(size, Resampling[filter.upper()])
 
 
-def perceptual_hash(image: "Image.Image") -> int:
-    """Return the 64-bit difference hash (dHash) of an image; similar pictures differ in few bits.
-
-    Grey by Pillow's `L`, resized to 9x8 with Lanczos; a bit says that a pixel is darker than its
-    right neighbour, row by row, the top left one in the highest bit. As `imagehash.dhash`.
-    """
-    row = list(resized(image.convert("L"), (9, 8)).tobytes())
-    bits = (row[y * 9 + x] < row[y * 9 + x + 1] for y in range(8) for x in range(8))
-    return sum(bit << (63 - place) for place, bit in enumerate(bits))
-
-
 def png(image: "Image.Image") -> bytes:
     """Return an image as PNG without metadata: the same bytes for the same pixels."""
-    bare = image.copy()
-    bare.info = {}
     stream = BytesIO()
-    bare.save(stream, "PNG", compress_level=6)
+    write_png(image, stream)
     return stream.getvalue()
+
+
+def write_png(image: "Image.Image", stream: BinaryIO) -> None:
+    """Write what `png` returns; no copy of the image is made."""
+    info, image.info = image.info, {}
+    try:
+        image.save(stream, "PNG", compress_level=6)
+    finally:
+        image.info = info

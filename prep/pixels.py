@@ -48,7 +48,7 @@ def _parts(image: "Image.Image") -> "tuple[Image.Image, Image.Image | None]":
         return rgba.getchannel("R") if grey else rgba.convert("RGB"), rgba.getchannel("A")
     if grey:
         return image.convert("L"), None
-    return image if image.mode in ("CMYK", "LAB") else image.convert("RGB"), None
+    return image if image.mode in ("RGB", "CMYK", "LAB") else image.convert("RGB"), None
 
 
 def _eight_bits(image: "Image.Image") -> "tuple[Image.Image, Image.Image | None]":
@@ -72,7 +72,7 @@ def _eight_bits(image: "Image.Image") -> "tuple[Image.Image, Image.Image | None]
 
 def _srgb(colour: "Image.Image", icc: bytes | None, told: list[str]) -> "Image.Image":
     if not icc and colour.mode != "LAB":
-        return colour.convert("RGB")
+        return colour if colour.mode == "RGB" else colour.convert("RGB")
     from PIL import ImageCms
 
     srgb = ImageCms.createProfile("sRGB")

@@ -1,7 +1,7 @@
 """Samples -> outcomes: decoding overlaps with the model, batches have one size."""
 
 import threading
-from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from functools import partial
@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from prep.engine.at_once import at_once, one_ahead
-from prep.engine.decoders import Decoders, Failure
+from prep.engine.decoders import Decoders, Failure, Picture
 from prep.engine.plan import Plan, Step, Values
 from prep.engine.scan import path_in
 from prep.errors import MachineError, ModelFileError, UserError
@@ -21,6 +21,7 @@ _SAMPLE_ERRORS = (OSError, ValueError, ArithmeticError, RuntimeError)
 _FULL = ("out of memory", "allocate memory", "not enough memory")
 _BROKEN = ("CUDA error", "cuDNN error", "CUBLAS_STATUS")
 _WAITS = "waiting for the pictures that the model has in hand"
+_PIXELS = ("image", "size")  # what comes from the decoder
 _PASSING = ("missing", "unstable", "io-error", "oom")
 
 
@@ -72,12 +73,18 @@ class Caller:
         self._check_models()
         return list(results)[: len(samples)]
 
-    def fit(self) -> Any:
-        """Return the steps that each picture goes through before the stage sees it; none: ()."""
-        if self._step.stage.fit is None:
-            return ()
+    def fit(self, read: Callable[[str], Mapping[str, Any]]) -> Callable[[str], Any]:
+        """Return what tells the steps that a picture goes through before the stage sees it.
+
+        Args:
+            read: From a key, what the stage reads besides the picture.
+        """
+        fit = self._step.stage.fit
+        if fit is None:
+            return lambda key: ()
         self._open()
-        return self._step.stage.fit(self._loaded[0])
+        loaded = self._loaded[0] if self._loaded else None
+        return lambda key: fit(self._step.params, loaded, read(key))
 
     def _open(self) -> None:
         stage = self._step.stage
@@ -117,7 +124,10 @@ def outcomes(
     if not plan.run:  # all of them were made before, of other samples: no model is opened
         return
     call = Caller(plan.step, note, warn)
-    decoders = Decoders(jobs, fit=call.fit())
+    others = [name for name, _ in plan.step.stage.needs() if name not in _PIXELS]
+    decoders = Decoders(
+        jobs, fit=call.fit(lambda key: {name: values.value(name, key) for name in others})
+    )
     with closing(_read(plan, values, decoders, note)) as read:  # an error ends its decoders, too
         if call.at_once:
             yield from at_once(partial(_alone, call), read, call.at_once)
@@ -150,22 +160,29 @@ def _read(
         paths = ((key, Path(path_in(folder.root, folder.pictures[key]))) for key in keys)
         for key, result in pool.decoded(paths):
             inputs = plan.run[key][0]
-            if isinstance(result, Failure):
-                why = f"{result.kind}: {result.why}"
-                yield Outcome(key, inputs, None, "failed", why, result.kind in _PASSING)
-                continue
-            if result.sha256 != values.world.digests[key]:
-                why = "unstable: it changed during the run; run again"
-                yield Outcome(key, inputs, None, "failed", why, passing=True)
+            if (failure := unread(key, inputs, result, values)) or isinstance(result, Failure):
+                yield failure or Outcome(key, inputs, None, "failed")
                 continue
             for warning in result.warnings:
                 note(f"{key}: {warning}")
-            image = result.image()
+            pixels: dict[str, Any] = {"image": result.image(), "size": list(result.whole)}
+            del result  # the image is a copy
             yield (
                 key,
                 inputs,
-                tuple(image if name == "image" else values.value(name, key) for name in names),
+                tuple(pixels[n] if n in pixels else values.value(n, key) for n in names),
             )
+
+
+def unread(key: str, inputs: str, result: Picture | Failure, values: Values) -> Outcome | None:
+    """Return the outcome of a picture that cannot be read; None for one that was."""
+    if isinstance(result, Failure):
+        why = f"{result.kind}: {result.why}"
+        return Outcome(key, inputs, None, "failed", why, result.kind in _PASSING)
+    if result.sha256 != values.world.digests[key]:
+        why = "unstable: it changed during the run; run again"
+        return Outcome(key, inputs, None, "failed", why, passing=True)
+    return None
 
 
 def _ordered(plan: Plan, values: Values) -> list[str]:

@@ -5,14 +5,17 @@ source is gone is removed, unless somebody edited it.
 """
 
 import os
+import time
 from collections.abc import Iterator
-from dataclasses import replace
+from contextlib import closing, contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from prep import artifacts, images
-from prep.engine import publish
-from prep.engine.compute import Outcome, outcomes
+from prep import artifacts, files
+from prep.engine import cutting, publish
+from prep.engine.compute import Outcome
+from prep.engine.decoder_process import Part, UnwrittenError
 from prep.engine.digests import Digests
 from prep.engine.drift import told_changes
 from prep.engine.ledger import Ledger
@@ -21,12 +24,13 @@ from prep.engine.leg import Context, Leg, Order
 from prep.engine.plan import Plan, Step, Values, plan_map
 from prep.engine.recipe import Made
 from prep.engine.report import Report
-from prep.engine.scan import clock, nfc, no_pictures, scan, too_long
+from prep.engine.scan import clock, nfc, no_pictures, scan
 from prep.engine.world import World, adopt_intended, check_gone, read_digests
 from prep.files import digest_bytes
 from prep.stage import Derived, Shape
 
 _BATCH = 32
+_COMMIT_S = 2.0
 
 
 def open_source(order: Order, context: Context, ledger: Ledger) -> Leg:
@@ -105,20 +109,24 @@ def _make(leg: Leg, todo: Plan, report: Report) -> int:
     if not todo.run:
         return 0
     stage = todo.step.stage
-    waiting: list[Outcome] = []
-    console = leg.context.console
+    waiting, since = list[Outcome](), time.monotonic()
+    console, jobs = leg.context.console, leg.context.jobs
+    made = cutting.outcomes(todo, leg.values, jobs, report.notes.append, partial(_parts, leg))
     try:
-        with console.progress(stage.name, len(todo.run)) as progress:
-            for done in outcomes(todo, leg.values, leg.context.jobs, report.notes.append):
-                progress.advance(len(done))
-                for outcome in map(_short_enough, done):
-                    console.detail(f"{stage.name}: {outcome.key}: {outcome.state}")
-                    if outcome.passing:
-                        report.failed[outcome.key] = outcome.why
-                    else:
-                        waiting.append(outcome)
-                if len(waiting) >= _BATCH:
-                    batch, waiting = waiting, []
+        with (
+            console.progress(stage.name, len(todo.run)) as progress,
+            closing(made),  # the files of pictures under way are removed
+            _disk_errors(leg),
+        ):
+            for outcome in made:
+                progress.advance()
+                console.detail(f"{stage.name}: {outcome.key}: {outcome.state}")
+                if outcome.passing:
+                    report.failed[outcome.key] = outcome.why
+                else:
+                    waiting.append(outcome)
+                if len(waiting) >= _BATCH or time.monotonic() - since > _COMMIT_S:
+                    batch, waiting, since = waiting, [], time.monotonic()
                     _publish(leg, todo.step, batch, report)
     finally:
         _publish(leg, todo.step, waiting, report)  # also when a person stops the run
@@ -126,13 +134,27 @@ def _make(leg: Leg, todo: Plan, report: Report) -> int:
     return len(todo.run)
 
 
-def _short_enough(outcome: Outcome) -> Outcome:
-    """Return the outcome, or a failure where a derived picture's name would not fit on a disk."""
-    names = [_name(outcome.key, each.name) for each in outcome.value or () if each.name]
-    if not any(map(too_long, names)):
-        return outcome
-    why = "its name is too long for a picture derived from it: shorten it"
-    return replace(outcome, value=None, state="failed", why=why)
+def _parts(leg: Leg, outcome: Outcome) -> list[Part]:
+    """Return what is to be written of a picture, to files that wait for their names."""
+    root, state = leg.order.place.root, leg.ledger.state
+    parts = []
+    for derived in outcome.value:
+        path = root / _name(outcome.key, derived.name)
+        with files.disk_errors(path, state):
+            path.parent.mkdir(parents=True, exist_ok=True)
+        scratch = publish.scratch_for(path, state)
+        image = derived.image
+        parts.append(Part(scratch, image.box, image.flip) if image else Part(scratch, None))
+    return parts
+
+
+@contextmanager
+def _disk_errors(leg: Leg) -> Iterator[None]:
+    try:
+        yield
+    except UnwrittenError as error:
+        with files.disk_errors(error.parts[0].to.parent, leg.ledger.state):
+            raise error.error from None
 
 
 def _publish(leg: Leg, step: Step, done: list[Outcome], report: Report) -> None:
@@ -146,9 +168,11 @@ def _publish(leg: Leg, step: Step, done: list[Outcome], report: Report) -> None:
             )
             continue
         children = []
-        for derived in outcome.value:
-            output = _output(leg, outcome.key, derived)
+        for derived, scratch, digest in outcome.value:
+            name = _name(outcome.key, derived.name)
+            output = publish.Output(leg.order.place.root / name, name, digest, scratch)
             if _edited(leg, output, report):
+                scratch.unlink(missing_ok=True)
                 children.append({"name": output.name})
                 continue
             outputs.append(output)
@@ -167,17 +191,9 @@ def _publish(leg: Leg, step: Step, done: list[Outcome], report: Report) -> None:
     leg.world.outputs |= {output.name: output.digest() for output in outputs}
 
 
-def _output(leg: Leg, key: str, derived: Derived) -> publish.Output:
-    place = leg.order.place
-    if not derived.name:
-        data = (leg.world.folder.root / leg.world.folder.pictures[key]).read_bytes()
-        return publish.Output(place.root / key, key, data)
-    name = _name(key, derived.name)
-    return publish.Output(place.root / name, name, images.png(derived.image))
-
-
 def _name(key: str, part: str) -> str:
-    return f"{key}@{part}.png"
+    """Return the key of a picture's part; the picture itself has no name."""
+    return f"{key}@{part}.png" if part else key
 
 
 def _edited(leg: Leg, output: publish.Output, report: Report) -> bool:

@@ -135,7 +135,7 @@ class Values:
         return lambda key: found.get(key, ABSENT)
 
     def value(self, name: str, key: str) -> Any:
-        """Return an artifact's value, or None where there is none. Not for `image`."""
+        """Return an artifact's value, or None where there is none. Not for `image` and `size`."""
         if name == "digest":
             return self.world.digests[key]
         if name == "lineage":
@@ -189,7 +189,7 @@ def plan_map(
         present: Whether the file of a result is as we wrote it.
     """
     stage = step.stage
-    needs = stage.needs()
+    needs = [need for need in stage.needs() if need[0] != "size"]  # that is the picture's
     columns = [values.digests(name) for name, _ in needs]
     made = values.made(stage.name)
     persons = values.persons(stage.yields) if stage.yields else {}

@@ -76,13 +76,13 @@ def test_how_pictures_are_fitted_is_the_models_to_say(steps: tuple[Fit, ...]) ->
     model = Model(None)
     asked: list[Any] = []
 
-    def fit(loaded: Any) -> tuple[Fit, ...]:
+    def fit(params: Any, loaded: Any, others: Any) -> tuple[Fit, ...]:
         asked.append(loaded)
         return steps
 
-    assert Caller(step(model, fit), print).fit() == steps
+    assert Caller(step(model, fit), print).fit(lambda key: {})("a.png") == steps
     assert asked == [model]
-    assert Caller(step(model), print).fit() == ()
+    assert Caller(step(model), print).fit(lambda key: {})("a.png") == ()
 
 
 def test_a_fitted_picture_is_small_when_it_arrives(tmp_path: Path) -> None:
