@@ -18,8 +18,8 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from io import BytesIO
 from queue import SimpleQueue
 from typing import IO, TYPE_CHECKING, Any
@@ -28,12 +28,11 @@ from prep import images
 from prep.engine import decoding
 from prep.engine.decoding import Fits
 from prep.engine.memory import KEPT_BYTES, MOST_BYTES, SMALL_BYTES
+from prep.memory_limit import memory_limit
 
 if TYPE_CHECKING:
     from PIL import Image
 
-# Above what a picture is thought to take: a decoder that needs far more asks again.
-_SPARE_BYTES = 256 << 20
 _BAND_PIXELS = 1 << 22
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3  # glibc, malloc.h
 
@@ -180,33 +179,6 @@ def _listen(requests: "SimpleQueue[dict[str, Any]]") -> None:
         while True:
             requests.put(receive(sys.stdin.buffer))
     os._exit(0)  # the parent has gone, or wants no more
-
-
-@contextmanager
-def memory_limit(size: int) -> Iterator[None]:
-    """Let the process take `size` bytes more than it has, and some to spare; then as before."""
-    if sys.platform == "win32":
-        yield
-        return
-    import resource
-
-    soft, hard = resource.getrlimit(resource.RLIMIT_AS)
-    limit = _address_space() + size + _SPARE_BYTES
-    if soft == resource.RLIM_INFINITY or limit < soft:
-        resource.setrlimit(resource.RLIMIT_AS, (limit, hard))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_AS, (soft, hard))
-
-
-def _address_space() -> int:
-    """Return how many bytes of addresses the process has; where none can tell, a usual number."""
-    try:
-        with open("/proc/self/statm", "rb") as file:
-            return int(file.read().split()[0]) * os.sysconf("SC_PAGE_SIZE")
-    except OSError:
-        return 1 << 30
 
 
 def _keep_freed_memory() -> None:
