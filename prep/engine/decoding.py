@@ -228,6 +228,10 @@ class _Digested(io.RawIOBase):
 
     def write(self, data: Any) -> int:
         """Write some bytes."""
+        self._count(data)
+        return self._file.write(data)
+
+    def _count(self, data: Any) -> int:
         self.state.update(data)
         self.size += len(data)
-        return self._file.write(data)
+        return len(data)
