@@ -21,6 +21,7 @@ _SAMPLE_ERRORS = (OSError, ValueError, ArithmeticError, RuntimeError)
 _FULL = ("out of memory", "allocate memory", "not enough memory")
 _BROKEN = ("CUDA error", "cuDNN error", "CUBLAS_STATUS")
 _WAITS = "waiting for the pictures that the model has in hand"
+_GROUP_BYTES = 256 << 20  # whole pictures that wait for the others of their batch
 _PIXELS = ("image", "size")  # what comes from the decoder
 _PASSING = ("missing", "unstable", "io-error", "oom")
 
@@ -199,18 +200,25 @@ def _groups(
 ) -> Iterator[list[_Read | Outcome]]:
     of = values.digest(plan.step.stage.alike) if plan.step.stage.alike else (lambda _: "")
     group: list[_Read | Outcome] = []
-    shared, full = "", 0
+    shared, full, held = "", 0, 0
     for item in read:
         if isinstance(item, Outcome):
             group.append(item)
             continue
-        if full and (full == size or of(item[0]) != shared):
+        more = _bytes(item)
+        if full and (full == size or of(item[0]) != shared or held + more > _GROUP_BYTES):
             yield group
-            group, full = [], 0
+            group, full, held = [], 0, 0
         group.append(item)
-        shared, full = of(item[0]), full + 1
+        shared, full, held = of(item[0]), full + 1, held + more
     if group:
         yield group
+
+
+def _bytes(item: _Read) -> int:
+    """Return what the picture of a sample takes; Pillow has 4 bytes for a pixel."""
+    sizes = [value.size for value in item[2] if hasattr(value, "getpixel")]
+    return sum(4 * width * height for width, height in sizes)
 
 
 def _alone(call: Caller, item: _Read | Outcome) -> list[Outcome]:
