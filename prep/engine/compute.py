@@ -65,7 +65,7 @@ class Caller:
         """Return one result per sample; each sample is the tuple of what the stage reads."""
         stage = self._step.stage
         with self._opening:  # calls of several threads may be the first one
-            self._open()
+            self.open()
         if stage.batch is None:
             return [stage.run(*values, self._step.params, *self._loaded) for values in samples]
         padded = [*samples, *[samples[-1]] * (self.size - len(samples))]
@@ -83,11 +83,12 @@ class Caller:
         fit = self._step.stage.fit
         if fit is None:
             return lambda key: ()
-        self._open()
+        self.open()
         loaded = self._loaded[0] if self._loaded else None
         return lambda key: fit(self._step.params, loaded, read(key))
 
-    def _open(self) -> None:
+    def open(self) -> None:
+        """Load the model where the stage has one and it is not loaded yet."""
         stage = self._step.stage
         if stage.load is not None and not self._loaded:
             self._loaded.append(stage.load(self._step.params, self._step.found))
@@ -125,6 +126,8 @@ def outcomes(
     if not plan.run:  # all of them were made before, of other samples: no model is opened
         return
     call = Caller(plan.step, note, warn)
+    if plan.step.stage.batch:
+        call.open()  # here a stop waits for no model that is being loaded
     others = [name for name, _ in plan.step.stage.needs() if name not in _PIXELS]
     decoders = Decoders(
         jobs, fit=call.fit(lambda key: {name: values.value(name, key) for name in others})

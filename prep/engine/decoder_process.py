@@ -7,90 +7,18 @@ import tempfile
 import threading
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any, cast
+from typing import IO, Any, cast
 
 from prep.engine import decoder_worker
+from prep.engine.decoded import Failure, Part, Picture, UnwrittenError
 from prep.engine.memory import KEPT_BYTES, SMALL_BYTES, WORKER_BYTES
 from prep.errors import MachineError
 
-if TYPE_CHECKING:
-    from PIL import Image
-
 _START_S = 60.0
-_PIXELS_PER_S = 400_000  # that any machine writes as PNG
-
-
-@dataclass(frozen=True)
-class Picture:
-    """A decoded picture.
-
-    Attributes:
-        rgb: Upright RGB, 8 bits a channel, row by row from the top left.
-        size: (width, height) px.
-        sha256: Digest of the very bytes that were decoded, in hexadecimal.
-        format: What the file is by its content, as `PNG`.
-        warnings: What was ignored or is not as the file's name says.
-        whole: Upright (width, height) px before it was made smaller.
-        files: SHA-256 of each part that was written as a file; `rgb` is empty where any was asked.
-    """
-
-    rgb: bytes = field(repr=False)
-    size: tuple[int, int]
-    sha256: str
-    format: str
-    warnings: tuple[str, ...]
-    whole: tuple[int, int] = field(default=(0, 0), compare=False)
-    files: tuple[str, ...] = ()
-
-    def image(self) -> "Image.Image":
-        """Return the picture as a Pillow image."""
-        from PIL import Image
-
-        return Image.frombytes("RGB", self.size, self.rgb)
-
-
-@dataclass(frozen=True)
-class Failure:
-    """Why there is no picture.
-
-    Attributes:
-        kind: One word for it; see the module.
-        why: The reason as a person reads it.
-    """
-
-    kind: str
-    why: str
-
-
-@dataclass(frozen=True)
-class Part:
-    """What is to be written of a picture.
-
-    Attributes:
-        to: The file, which nobody reads yet.
-        box: (left, top, right, bottom) px in the upright picture, written as PNG; None for the
-            picture's own file, copied byte for byte.
-        flip: Mirrored left to right.
-    """
-
-    to: Path
-    box: tuple[int, int, int, int] | None
-    flip: bool = False
-
-
-class UnwrittenError(Exception):
-    """The disk did not take a part of a picture.
-
-    Attributes:
-        error: What the system says.
-        parts: All that was to be written of the picture.
-    """
-
-    def __init__(self, error: OSError, parts: Sequence[Part]) -> None:
-        super().__init__(error, parts)
-        self.error, self.parts = error, parts
+# What any machine does, also one that is busy: of large pictures, and of pixels written as PNG.
+_BYTES_PER_S, _PIXELS_PER_S = 4 << 20, 100_000
 
 
 class Worker:
@@ -147,7 +75,7 @@ class Worker:
             talk.end()
         self._kept = talk.leave if talk.leave <= KEPT_BYTES else 0
         if answer is None and self.late:
-            return Failure("timeout", f"not decoded within {timeout_s:g} s")
+            return Failure("timeout", f"not decoded within {talk.limit_s():.0f} s")
         return answer
 
     def own_bytes(self) -> int:
@@ -203,7 +131,7 @@ class _Talk:
 
     def answer(self) -> Picture | Failure | None:
         """Hear one message and say what it asks for; return the picture, or None before it."""
-        with _TimeLimit(self._worker, self._timeout_s + self._pixels() / _PIXELS_PER_S):
+        with _TimeLimit(self._worker, self.limit_s()):
             header = decoder_worker.receive(self._worker.pipe_out)
             rgb = self._worker.pipe_out.read(header.get("bytes", 0))
         if len(rgb) < header.get("bytes", 0):
@@ -221,10 +149,15 @@ class _Talk:
             return self._shown(header, rgb)
         return None
 
+    def limit_s(self) -> float:
+        """Return how long the process may take now."""
+        large = self.leave if self.leave > SMALL_BYTES else 0
+        return self._timeout_s + large / _BYTES_PER_S + self._pixels() / _PIXELS_PER_S
+
     def end(self) -> None:
         """Wait until what the picture took is free again."""
         if self.leave > SMALL_BYTES:
-            with _TimeLimit(self._worker, self._timeout_s):
+            with _TimeLimit(self._worker, self.limit_s()):
                 decoder_worker.receive(self._worker.pipe_out)
 
     def _pixels(self) -> int:

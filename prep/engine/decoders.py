@@ -21,7 +21,8 @@ from functools import cache, partial
 from pathlib import Path
 from typing import Any, TypeVar
 
-from prep.engine.decoder_process import Failure, Part, Picture, Worker
+from prep.engine.decoded import Failure, Part, Picture
+from prep.engine.decoder_process import Worker
 from prep.engine.memory import MOST_WORKERS, SMALL_BYTES, ClosedError, Memory
 from prep.errors import MachineError
 

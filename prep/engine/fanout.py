@@ -15,7 +15,7 @@ from typing import Any
 from prep import artifacts, files
 from prep.engine import cutting, publish
 from prep.engine.compute import Outcome
-from prep.engine.decoder_process import Part, UnwrittenError
+from prep.engine.decoded import Part, UnwrittenError
 from prep.engine.digests import Digests
 from prep.engine.drift import told_changes
 from prep.engine.ledger import Ledger
