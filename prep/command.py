@@ -15,7 +15,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from prep import console, keys
-from prep.errors import UsageError, UserError, nearest
+from prep.errors import MachineError, UsageError, UserError, nearest
+from prep.stopping import obeyed, patience
 
 if TYPE_CHECKING:
     import typer
@@ -24,6 +25,10 @@ if TYPE_CHECKING:
 INTERRUPTED = 130
 TERMINATED = 143
 _STOPPED = "stopped; run the same command to go on"
+_FULL = MachineError(
+    "the machine ran out of memory",
+    "close what else needs memory, then run the same command again",
+)
 
 
 def run_app(app: "typer.Typer", args: Sequence[str] | None, prog: str) -> None:
@@ -44,7 +49,7 @@ def run_app(app: "typer.Typer", args: Sequence[str] | None, prog: str) -> None:
 
     code: object = 0
     try:
-        with _terminable():
+        with _terminable(), obeyed():
             _check_place(sys.argv[1:] if args is None else args)
             code = app(args=args, prog_name=prog, standalone_mode=False)
     except UserError as error:
@@ -54,6 +59,9 @@ def run_app(app: "typer.Typer", args: Sequence[str] | None, prog: str) -> None:
         raise SystemExit(_show_refusal(error, prog)) from None
     except (Abort, KeyboardInterrupt):
         code = INTERRUPTED
+    except MemoryError:
+        console.show_error(_FULL, sys.stderr)
+        raise SystemExit(UserError.exit_code) from None
     except OSError as error:
         if error.errno != errno.ENAMETOOLONG:
             raise
@@ -93,15 +101,16 @@ def run_child(command: Sequence[str]) -> int:
     on. What the child has in hand, it saves before this returns; a second Ctrl-C waits no longer.
     """
     child = subprocess.Popen(list(command))
-    try:
-        code = child.wait()
-    except KeyboardInterrupt:
-        child.wait()
-        raise
-    except BaseException:
-        child.terminate()
-        child.wait()
-        raise
+    with patience():  # the child keeps to its own time
+        try:
+            code = child.wait()
+        except KeyboardInterrupt:
+            child.wait()
+            raise
+        except BaseException:
+            child.terminate()
+            child.wait()
+            raise
     return code if code >= 0 else 128 - code
 
 

@@ -1,4 +1,4 @@
-"""How a picture is brought to the square that a model takes: steps of data, done in order.
+"""How a picture is made smaller before a stage sees it: steps of data, done in order.
 
 Done in the decoding process, so that only the small picture crosses the pipe. Knows no model.
 """
@@ -10,7 +10,8 @@ if TYPE_CHECKING:
     from PIL import Image
 
 PAD, WITHIN, SQUARE = "pad", "within", "square"
-KINDS = (PAD, WITHIN, SQUARE)
+KINDS = (PAD, WITHIN, SQUARE)  # what a model may ask for
+GREY, SIDES, THUMBNAIL = "grey", "sides", "thumbnail"
 FILTERS = ("NEAREST", "BOX", "BILINEAR", "HAMMING", "BICUBIC", "LANCZOS")
 
 
@@ -20,16 +21,20 @@ class Fit(NamedTuple):
     Attributes:
         kind: `pad`: a border makes the picture a square, the picture in its middle, an odd pixel
             of border right or below. `within`: the longer side becomes `size`, the other one
-            follows, rounded down, at least 1 px. `square`: both sides become `size`.
-        filter: One of FILTERS; unused by `pad`.
+            follows, rounded down, at least 1 px. `square`: both sides become `size`. `sides`:
+            they become the two that `size` holds. `thumbnail`: the longer side becomes `size` if it
+            is larger, as Pillow does that. `grey`: Pillow's `L` from here on; the result is RGB
+            again.
+        filter: One of FILTERS; unused by `pad`, `thumbnail` and `grey`.
         colour: RGB, 0 to 255, of the border; None repeats the picture's edge. Used by `pad` alone.
-        size: px; 0 is the model's own size. Unused by `pad`.
+        size: px; 0 is the model's own size. Of `sides`, (width, height). Unused by `pad` and
+            `grey`.
     """
 
     kind: str
     filter: str = ""
     colour: tuple[int, int, int] | None = None
-    size: int = 0
+    size: int | tuple[int, int] = 0
 
 
 def sized(steps: Sequence[Fit], size: int) -> tuple[Fit, ...]:
@@ -41,26 +46,35 @@ def fitted(image: "Image.Image", steps: Sequence[Sequence[object]]) -> "Image.Im
     """Return an RGB image with all steps done; a picture of the right size is not resampled.
 
     Args:
-        image: Upright, RGB.
+        image: Upright, RGB; it may be changed.
         steps: Fit values, or what JSON made of them; their sizes are given.
     """
     from PIL.Image import Resampling
 
     for step in (Fit(*each) for each in steps):  # type: ignore[arg-type]
-        width, height = image.size
         if step.kind == PAD:
             image = _padded(image, step.colour)
-            continue
-        wanted = (step.size, step.size)
-        if step.kind == WITHIN:
-            longer = max(width, height)
-            wanted = (
-                max(1, width * step.size // longer),
-                max(1, height * step.size // longer),
-            )
-        if wanted != image.size:
+        elif step.kind == GREY:
+            image = image.convert("L")
+        elif step.kind == THUMBNAIL:
+            image.thumbnail(_sides(step))
+        elif (wanted := _wanted(step, *image.size)) != image.size:
             image = image.resize(wanted, Resampling[step.filter])
-    return image
+    return image if image.mode == "RGB" else image.convert("RGB")
+
+
+def _wanted(step: Fit, width: int, height: int) -> tuple[int, int]:
+    """Return the size that a picture of some size becomes."""
+    most, _ = sides = _sides(step)
+    if step.kind != WITHIN:
+        return sides
+    longer = max(width, height)
+    return max(1, width * most // longer), max(1, height * most // longer)
+
+
+def _sides(step: Fit) -> tuple[int, int]:
+    size = step.size
+    return (size, size) if isinstance(size, int) else (size[0], size[1])
 
 
 def _padded(image: "Image.Image", colour: tuple[int, int, int] | None) -> "Image.Image":

@@ -43,6 +43,15 @@ _EXTRAS = (
            (".heic", ".heif", ".hif", ".heics", ".heifs")),
     _Extra("JPEG XL", "JXL", "pillow_jxl", "pillow-jxl-plugin", (".jxl",)),
 )  # fmt: skip
+# How files begin that are pictures to a person; not all of them are opened.
+_BEGINNINGS = (
+    ("JPEG", 0, b"\xff\xd8\xff"), ("PNG", 0, b"\x89PNG\r\n\x1a\n"), ("GIF", 0, b"GIF8"),
+    ("BMP", 0, b"BM"), ("TIFF", 0, b"II*\0"), ("TIFF", 0, b"MM\0*"), ("WEBP", 8, b"WEBP"),
+    ("TIFF", 0, b"II+\0"), ("TIFF", 0, b"MM\0+"), ("EPS", 0, b"%!PS"), ("PSD", 0, b"8BPS"),
+    ("EPS", 0, b"\xc5\xd0\xd3\xc6"), ("PDF", 0, b"%PDF"), ("FITS", 0, b"SIMPLE  ="),
+    ("DDS", 0, b"DDS "), ("ICO", 0, b"\0\0\1\0"), ("JPEG 2000", 4, b"jP  "),
+    ("JPEG 2000", 0, b"\xff\x4f\xff\x51"), ("JPEG XL", 0, b"\xff\x0a"), ("JPEG XL", 4, b"JXL "),
+)  # fmt: skip
 
 
 def suffixes() -> frozenset[str]:
@@ -87,3 +96,16 @@ def known_as(pillow: str) -> str:
 
 def _installed(extra: _Extra) -> bool:
     return find_spec(extra.module) is not None
+
+
+def by_beginning(head: bytes) -> str | None:
+    """Return the format that a file's first 64 bytes or more are of; None where none is known."""
+    for name, at, beginning in _BEGINNINGS:
+        if head[at:].startswith(beginning):
+            return name
+    if head[4:8] == b"ftyp":  # the brand decides, and it may stand among the compatible ones
+        brands = head[8:64]
+        if b"avif" in brands or b"avis" in brands:
+            return "AVIF"
+        return "HEIC" if b"hei" in brands or b"mif1" in brands else None
+    return "SVG" if b"<svg" in head else None

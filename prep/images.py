@@ -15,31 +15,24 @@ from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Literal
 
-from prep import bitmaps, damage, formats, frames, jpeg_scans, pixels, tiffs, unsupported
-from prep.orientation import turned
+from prep import bands, bitmaps, damage, formats, frames, jpeg_scans, pixels, tiffs, unsupported
+from prep.orientation import turn_of
 from prep.spaces import space_of
 
 if TYPE_CHECKING:
     from PIL import Image
 
 VERSION = 2
-MAX_PIXELS = 100_000_000
+MAX_PIXELS = 112_000_000  # two copies of it fit into the memory of one decoder
 MAX_BYTES = 1 << 30
 WHITE = pixels.WHITE
+# Kind and reason of a picture for which memory ran out.
+NO_MEMORY = ("resource-limit", "decoding it takes too much memory")
 
 Filter = Literal["nearest", "box", "bilinear", "bicubic", "lanczos"]
 
 _FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF", "AVIF")
 SUFFIXES = frozenset(formats.NAMED)
-# How files begin that are pictures to a person; not all of them are opened.
-_BEGINNINGS = (
-    ("JPEG", 0, b"\xff\xd8\xff"), ("PNG", 0, b"\x89PNG\r\n\x1a\n"), ("GIF", 0, b"GIF8"),
-    ("BMP", 0, b"BM"), ("TIFF", 0, b"II*\0"), ("TIFF", 0, b"MM\0*"), ("WEBP", 8, b"WEBP"),
-    ("TIFF", 0, b"II+\0"), ("TIFF", 0, b"MM\0+"), ("EPS", 0, b"%!PS"), ("PSD", 0, b"8BPS"),
-    ("EPS", 0, b"\xc5\xd0\xd3\xc6"), ("PDF", 0, b"%PDF"), ("FITS", 0, b"SIMPLE  ="),
-    ("DDS", 0, b"DDS "), ("ICO", 0, b"\0\0\1\0"), ("JPEG 2000", 4, b"jP  "),
-    ("JPEG 2000", 0, b"\xff\x4f\xff\x51"), ("JPEG XL", 0, b"\xff\x0a"), ("JPEG XL", 4, b"JXL "),
-)  # fmt: skip
 
 
 class Unreadable(Exception):  # noqa: N818 - it reads as what the picture is
@@ -99,11 +92,19 @@ def _decoded(stream: BinaryIO, name: str) -> Decoded:
         raise Unreadable("decode-error", f"the {kind} is damaged: {wrong}")
     told: list[str] = []
     space = space_of(kind, data, image, told)
+    moving = frames.has_more(image)
+    turning: list[str] = []
+    turn = turn_of(image, turning)
     mend = {"TIFF": tiffs.mended, "BMP": bitmaps.opaque}.get(kind)
     shown = mend(image) if mend else image
-    flat = frames.framed(pixels.flattened(shown, told, space), place)
-    upright = turned(flat, image, told)
-    if frames.has_more(image):
+    flat = bands.flattened(shown, told, space)
+    del image, shown  # of a large picture, there is no room for three copies
+    upright = frames.framed(flat, place)
+    del flat
+    told += turning
+    if turn is not None:
+        upright = upright.transpose(turn)
+    if moving:
         told.append("has more than one frame: the first is used")
     named = formats.meant_by(Path(name).suffix) or kind
     if named != kind:
@@ -117,23 +118,42 @@ def _whole(stream: BinaryIO) -> bytes:
     return stream.read()
 
 
+def header(stream: BinaryIO) -> "Image.Image":
+    """Return the image in a file as Pillow opens it: its size and mode, no pixel read.
+
+    Raises:
+        Unreadable: It is empty, too large, or of a format that is not opened.
+        Exception: Whatever Pillow raises for a header that it cannot read.
+    """
+    found, _ = _recognised(stream)
+    return _opened(stream, found)
+
+
+def _opened(stream: BinaryIO, found: str | None) -> "Image.Image":
+    from PIL import AvifImagePlugin, Image, TiffImagePlugin, WebPImagePlugin
+
+    # Without these three in place, Pillow would import all its plugins to find them.
+    _ = AvifImagePlugin, TiffImagePlugin, WebPImagePlugin
+    more = formats.registered(found or "")
+    stream.seek(0)
+    image = Image.open(stream, formats=(more,) if more else _FORMATS)
+    _check_size(image.size)
+    return image
+
+
 def _loaded(data: bytes, found: str | None, first: str) -> "tuple[Image.Image, frames.Box | None]":
     """Return the image in the file, of any mode, its pixels read, and where its first frame lies.
 
     The header comes first. None stands for a frame that fills the whole picture.
     """
-    from PIL import AvifImagePlugin, Image, TiffImagePlugin, WebPImagePlugin
+    from PIL import Image
 
-    # Without these three in place, Pillow would import all its plugins to find them.
-    _ = AvifImagePlugin, TiffImagePlugin, WebPImagePlugin
     try:
         masks = bitmaps.masks(data) if found == "BMP" else None
         if masks:
             _check_size(bitmaps.size(data))
             return bitmaps.opened(data, masks), None
-        more = formats.registered(found or "")
-        image = Image.open(BytesIO(data), formats=(more,) if more else _FORMATS)
-        _check_size(image.size)
+        image = _opened(BytesIO(data), found)
         _check_form(image)
         place = frames.first_place(image, data)
         if image.format in ("JPEG", "MPO"):
@@ -143,7 +163,7 @@ def _loaded(data: bytes, found: str | None, first: str) -> "tuple[Image.Image, f
         raise Unreadable("truncated", f"the JPEG is damaged: {error}") from None
     except (Unreadable, MemoryError, Image.DecompressionBombError):
         raise
-    except Exception as error:  # hostile files raise nearly every class
+    except Exception as error:
         if found is None:
             raise Unreadable("not-an-image", f"not a picture, begins with `{first}`") from None
         raise _damaged(found, data, error) from error
@@ -159,7 +179,7 @@ def _recognised(stream: BinaryIO) -> tuple[str | None, str]:
         raise Unreadable("empty-file", "the file is empty")
     if size > MAX_BYTES:
         raise Unreadable("resource-limit", f"{size} bytes, at most {MAX_BYTES} are read")
-    found = _by_beginning(head)
+    found = formats.by_beginning(head)
     if found and found not in _FORMATS and not formats.registered(found):
         package = formats.package_of(found)
         way = f"`pip install {package}` reads it, or " if package else ""
@@ -167,18 +187,6 @@ def _recognised(stream: BinaryIO) -> tuple[str | None, str]:
             "format-not-allowed", f"{found} is not opened: {way}save it as PNG or JPEG"
         )
     return found, head[:16].hex(" ")
-
-
-def _by_beginning(head: bytes) -> str | None:
-    for name, at, beginning in _BEGINNINGS:
-        if head[at:].startswith(beginning):
-            return name
-    if head[4:8] == b"ftyp":  # the brand decides, and it may stand among the compatible ones
-        brands = head[8:64]
-        if b"avif" in brands or b"avis" in brands:
-            return "AVIF"
-        return "HEIC" if b"hei" in brands or b"mif1" in brands else None
-    return "SVG" if b"<svg" in head else None
 
 
 def _damaged(kind: str, data: bytes, error: Exception) -> Unreadable:
@@ -216,7 +224,7 @@ def _unreadable() -> Iterator[None]:
     except Unreadable:
         raise
     except MemoryError:
-        raise Unreadable("resource-limit", "decoding it takes too much memory") from None
+        raise Unreadable(*NO_MEMORY) from None
     except DecompressionBombError as error:
         raise _too_large(str(error).partition("(")[2].partition(" ")[0] + " px") from None
     except FileNotFoundError:
@@ -264,21 +272,17 @@ def resized(
     return image.resize(size, Resampling[filter.upper()])
 
 
-def perceptual_hash(image: "Image.Image") -> int:
-    """Return the 64-bit difference hash (dHash) of an image; similar pictures differ in few bits.
-
-    Grey by Pillow's `L`, resized to 9x8 with Lanczos; a bit says that a pixel is darker than its
-    right neighbour, row by row, the top left one in the highest bit. As `imagehash.dhash`.
-    """
-    row = list(resized(image.convert("L"), (9, 8)).tobytes())
-    bits = (row[y * 9 + x] < row[y * 9 + x + 1] for y in range(8) for x in range(8))
-    return sum(bit << (63 - place) for place, bit in enumerate(bits))
-
-
 def png(image: "Image.Image") -> bytes:
     """Return an image as PNG without metadata: the same bytes for the same pixels."""
-    bare = image.copy()
-    bare.info = {}
     stream = BytesIO()
-    bare.save(stream, "PNG", compress_level=6)
+    write_png(image, stream)
     return stream.getvalue()
+
+
+def write_png(image: "Image.Image", stream: BinaryIO) -> None:
+    """Write what `png` returns; no copy of the image is made."""
+    info, image.info = image.info, {}
+    try:
+        image.save(stream, "PNG", compress_level=6)
+    finally:
+        image.info = info

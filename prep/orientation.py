@@ -16,10 +16,13 @@ _TAG = 0x0112
 _OWN_WAY = ("AVIF", "HEIF", "JXL", "TIFF")
 
 
-def turned(rgb: "Image.Image", source: Any, told: list[str]) -> "Image.Image":
-    """Return `rgb` as the orientation of `source`, the opened file, wants it shown.
+def turn_of(source: Any, told: list[str]) -> "Image.Transpose | None":
+    """Return how the orientation of `source`, the opened file, wants it turned.
 
-    Values 2 to 8 are applied once; TIFF's were by Pillow. Any other value means upright.
+    Values 2 to 8 ask for it; TIFF's were followed by Pillow. Any other value means upright: None.
+
+    Args:
+        told: Grows by a sentence for an orientation that means nothing.
     """
     from PIL.Image import Transpose
 
@@ -36,11 +39,9 @@ def turned(rgb: "Image.Image", source: Any, told: list[str]) -> "Image.Image":
         value, where = None, "EXIF"
     if value is None and source.format not in _OWN_WAY:
         value, where = _of_xmp(*xmp), "XMP"
-    if value in turns:
-        return rgb.transpose(turns[value])
-    if value not in (None, 1):
+    if value not in turns and value not in (None, 1):
         told.append(f"its {where} orientation `{value}` means nothing and is ignored")
-    return rgb
+    return turns.get(value)
 
 
 def _of_xmp(*texts: Any) -> int | None:

@@ -59,7 +59,7 @@ def _parts(image: "Image.Image") -> "tuple[Image.Image, Image.Image | None]":
         return rgba.getchannel("R") if grey else rgba.convert("RGB"), rgba.getchannel("A")
     if grey:
         return image.convert("L"), None
-    return image if image.mode in ("CMYK", "LAB") else image.convert("RGB"), None
+    return image if image.mode in ("RGB", "CMYK", "LAB") else image.convert("RGB"), None
 
 
 def eight_bits(image: "Image.Image") -> "tuple[Image.Image, Image.Image | None]":
@@ -83,7 +83,7 @@ def eight_bits(image: "Image.Image") -> "tuple[Image.Image, Image.Image | None]"
 
 def _by_space(plain: "Image.Image", space: colour.Space, told: list[str]) -> "Image.Image":
     """Return RGB of any space as sRGB; sRGB by another name keeps its numbers."""
-    rgb = plain.convert("RGB")
+    rgb = plain if plain.mode == "RGB" else plain.convert("RGB")
     if not space.full:
         table = [min(255, max(0, round((level - 16) * 255 / 219))) for level in range(256)]
         rgb = rgb.point(table * 3)
@@ -108,7 +108,7 @@ def _by_space(plain: "Image.Image", space: colour.Space, told: list[str]) -> "Im
 
 def _srgb(plain: "Image.Image", icc: bytes | None, told: list[str]) -> "Image.Image":
     if not icc and plain.mode != "LAB":
-        return plain.convert("RGB")
+        return plain if plain.mode == "RGB" else plain.convert("RGB")
     from PIL import ImageCms
 
     srgb = ImageCms.createProfile("sRGB")

@@ -1,6 +1,7 @@
 """Randomness that is computed, never carried: from a seed, a purpose and a key or step."""
 
 import hashlib
+from collections.abc import Callable
 
 
 def seed_for(seed: int, purpose: str, *keys: str | int) -> int:
@@ -9,8 +10,22 @@ def seed_for(seed: int, purpose: str, *keys: str | int) -> int:
     It depends on nothing else: not on the order of samples, the number of workers or what was
     drawn before. Parts are length-prefixed, so ("a", "bc") and ("ab", "c") differ.
     """
-    state = hashlib.sha256()
-    for part in (seed, purpose, *keys):
-        text = f"{type(part).__name__}:{part}".encode()
-        state.update(f"{len(text)}:".encode() + text)
-    return int.from_bytes(state.digest()[:8], "big") >> 1
+    parts: tuple[str | int, ...] = (seed, purpose, *keys)
+    return seeds_for(*parts[:-1])(parts[-1])
+
+
+def seeds_for(*before: str | int) -> Callable[[str | int], int]:
+    """Return a function from the last part to what `seed_for` returns; for many of them, faster."""
+    whole = hashlib.sha256(b"".join(map(_named, before)))
+
+    def seed(last: str | int) -> int:
+        state = whole.copy()
+        state.update(_named(last))
+        return int.from_bytes(state.digest()[:8], "big") >> 1
+
+    return seed
+
+
+def _named(part: str | int) -> bytes:
+    text = f"{type(part).__name__}:{part}".encode()
+    return f"{len(text)}:".encode() + text

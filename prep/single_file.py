@@ -6,15 +6,13 @@ unpickler, and recognised by the words in it: nothing that came with it can run.
 """
 
 import json
-import pickletools
-import zipfile
 from collections.abc import Iterable, Mapping
 from importlib import resources
 from importlib.abc import Traversable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from prep import ldm, tensorfile
+from prep import ldm, pickled, tensorfile
 from prep.errors import ModelFileError
 
 if TYPE_CHECKING:
@@ -40,15 +38,7 @@ def names(path: Path) -> list[str]:
     """
     if path.suffix.lower() == ".safetensors":
         return list(tensorfile.header(path).tensors)
-    try:
-        with zipfile.ZipFile(path) as file:
-            (inner,) = (name for name in file.namelist() if name.endswith("/data.pkl"))
-            found = pickletools.genops(file.read(inner))
-            return sorted({word for _, word, _ in found if isinstance(word, str)})
-    except (OSError, ValueError, zipfile.BadZipFile) as error:
-        raise ModelFileError(
-            f"`{path}` is not a whole `.ckpt` file", "use the `.safetensors` version of the model"
-        ) from error
+    return pickled.words(path)
 
 
 def what(found: Iterable[str]) -> str:
@@ -231,20 +221,5 @@ def _picked(path: Path, part: str) -> "dict[str, Tensor]":
         tensorfile.header(path)
         with safe_open(path, framework="pt") as file:
             return {own: file.get_tensor(at) for own, at in _chosen(file.keys(), part).items()}
-    found = _unpickled(path)
+    found = pickled.tensors(path, mmap=True)
     return {own: found[at] for own, at in _chosen(found, part).items()}
-
-
-def _unpickled(path: Path) -> "dict[str, Tensor]":
-    import torch
-
-    try:
-        found = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
-        found = found.get("state_dict", found)
-        return {
-            str(name): value for name, value in found.items() if isinstance(value, torch.Tensor)
-        }
-    except Exception as error:  # torch has no common class for a pickle it will not open
-        raise ModelFileError(
-            f"`{path}` is not a plain file of weights", "use the `.safetensors` of the model"
-        ) from error

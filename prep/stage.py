@@ -4,7 +4,8 @@ A stage is a value. Whoever plans, runs, explains, documents or tests it reads t
 declaration; a file in `prep/stages` that holds one is all there is to add.
 
 Artifacts of a sample are named by the stages that write them. Some are there without a stage:
-`image` (the picture: upright RGB in a map or fan-out), `digest` (SHA-256 of its file), `key`,
+`image` (the picture: upright RGB in a map; in a fan-out without its pixels, to be cut by `crop`
+and mirrored), `size` (its upright width and height, px), `digest` (SHA-256 of its file), `key`,
 `lineage` (where a derived picture comes from), the person's own fields (`keep`, `weight`, ...) and
 `yours.NAME`, what a person wrote for an artifact that a stage makes too.
 In `reads`, a name that ends in `?` may be absent: the stage is then given None.
@@ -57,7 +58,7 @@ class Derived:
     Attributes:
         name: Part of its key (`a.png@NAME.png`); empty for the source picture itself, whose file
             is copied byte for byte under its own key.
-        image: Upright RGB picture; None where `name` is empty.
+        image: What `crop` or mirroring made of the picture; None where `name` is empty.
         box: (left, top, right, bottom) px in the source picture.
         flip: Mirrored left to right.
     """
@@ -127,9 +128,10 @@ class Stage:
         dear: What came of a call took so long that it is made durable at once, not with what comes
             after it.
         alike: Artifact whose value all samples of a batch share.
-        fit: From what `load` built, the steps of `prep.fitting` that a map's `image` has gone
-            through when `run` gets it; None where `run` wants the whole picture. It is done where
-            pictures are decoded: in several processes, and less crosses their pipes.
+        fit: From the params, what `load` built (or None) and what else is read of the sample, by
+            name: the steps of `prep.fitting` that a map's `image` has gone through when `run` gets
+            it; None where `run` wants the whole picture. It is done where pictures are decoded: in
+            several processes, and less crosses their pipes and is held here.
         suffix: Kept as a file of this suffix in the state folder; None: in the ledger.
         packed: The value is bytes, not JSON.
         yields: The artifact that makes it unnecessary where a person wrote a value for it; empty:
@@ -149,7 +151,7 @@ class Stage:
     models: Callable[[Any], tuple[Any, ...]] | None = None
     batch: str | None = None
     alike: str | None = None
-    fit: Callable[[Any], Any] | None = None
+    fit: Callable[[Any, Any, Mapping[str, Any]], Any] | None = None
     suffix: str | None = None
     packed: bool = False
     yields: str = ""

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from prep import files, single_file, tensorfile
+from prep import files, pickled, single_file, tensorfile
 from prep.dataset import Vae
 from prep.errors import DatasetError, ModelFileError
 from prep.files import content
@@ -287,13 +287,8 @@ def _today(name: str) -> str:
 
 def _pickled(path: Path) -> "Iterator[tuple[str, str, tuple[int, ...], Iterator[bytes]]]":
     """Yield the tensors of a `.bin` in the order and form of a safetensors file."""
-    import torch
-
+    found = pickled.tensors(path)
     try:
-        found: Mapping[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
-        named = {_today(key): tensor.contiguous() for key, tensor in found.items()}
-        return tensorfile.of_torch(named)
-    except Exception as error:  # torch has no common class for a pickle it will not open
-        raise ModelFileError(
-            f"`{path}` is not a plain file of weights", "use the `.safetensors` of the model"
-        ) from error
+        return tensorfile.of_torch({_today(key): one.contiguous() for key, one in found.items()})
+    except KeyError:
+        raise pickled.not_plain(path) from None

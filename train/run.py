@@ -18,7 +18,7 @@ from train.base_model import hashes, opened_base
 from train.config import Config, safe_name
 from train.data import Data
 from train.family import Family
-from train.order import steps_per_epoch
+from train.order import parts_of_epoch, steps_per_epoch
 
 # Raised by hand whenever the same recipe gives other bytes.
 VERSION = 2
@@ -85,6 +85,7 @@ def decide(paths: Sequence[Path], config: Config, models: Models) -> Run:
         )
     found, family = opened_base(base, models)
     base_digest = models.digest(found)
+    parts = parts_of_epoch(data.repeats())
     recipe = files.digest_bytes(
         files.canonical(
             {
@@ -96,6 +97,7 @@ def decide(paths: Sequence[Path], config: Config, models: Models) -> Run:
                 "held_out": data.held_out,
                 "triggers": list(data.triggers),
             }
+            | ({"parts of an epoch": parts} if parts > 1 else {})
         ).encode()
     )
     name = config.name or safe_name(data.name)

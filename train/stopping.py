@@ -7,6 +7,8 @@ from contextlib import contextmanager
 from types import FrameType
 from typing import Any
 
+from prep.stopping import patience
+
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
@@ -44,7 +46,8 @@ def stops(told: Callable[[], None]) -> Iterator[Stop]:
     for number in _SIGNALS:
         before[number] = signal.signal(number, ask)
     try:
-        yield stop
+        with patience():
+            yield stop
     finally:
         for known, action in before.items():
             signal.signal(known, action)

@@ -7,6 +7,8 @@ from concurrent.futures import Future, ThreadPoolExecutor, wait
 from queue import Empty, SimpleQueue
 from typing import TypeVar
 
+from prep.stopping import patience
+
 T = TypeVar("T")
 R = TypeVar("R")
 
@@ -71,10 +73,13 @@ def one_ahead(
         for future in [one for one in ahead if not one.cancelled()]:
             if not future.done():
                 waits()
-            yield _done(future)
+            with patience():
+                done = _done(future)
+            yield done
         raise
     finally:
-        thread.shutdown(cancel_futures=True)
+        with patience():
+            thread.shutdown(cancel_futures=True)
 
 
 def _after(before: "Future[R] | None", work: Callable[[T], R], item: T) -> R:

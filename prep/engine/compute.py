@@ -1,7 +1,7 @@
 """Samples -> outcomes: decoding overlaps with the model, batches have one size."""
 
 import threading
-from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from functools import partial
@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from prep.engine.at_once import at_once, one_ahead
-from prep.engine.decoders import Decoders, Failure
+from prep.engine.decoders import Decoders, Failure, Picture
 from prep.engine.plan import Plan, Step
 from prep.engine.scan import path_in
 from prep.engine.values import Values
@@ -22,6 +22,8 @@ _SAMPLE_ERRORS = (OSError, ValueError, ArithmeticError, RuntimeError)
 _FULL = ("out of memory", "allocate memory", "not enough memory")
 _BROKEN = ("CUDA error", "cuDNN error", "CUBLAS_STATUS")
 _WAITS = "waiting for the pictures that the model has in hand"
+_GROUP_BYTES = 256 << 20  # whole pictures that wait for the others of their batch
+_PIXELS = ("image", "size")  # what comes from the decoder
 _PASSING = ("missing", "unstable", "io-error", "oom")
 
 
@@ -64,7 +66,7 @@ class Caller:
         """Return one result per sample; each sample is the tuple of what the stage reads."""
         stage = self._step.stage
         with self._opening:  # calls of several threads may be the first one
-            self._open()
+            self.open()
         if stage.batch is None:
             return [stage.run(*values, self._step.params, *self._loaded) for values in samples]
         padded = [*samples, *[samples[-1]] * (self.size - len(samples))]
@@ -73,14 +75,21 @@ class Caller:
         self._check_models()
         return list(results)[: len(samples)]
 
-    def fit(self) -> Any:
-        """Return the steps that each picture goes through before the stage sees it; none: ()."""
-        if self._step.stage.fit is None:
-            return ()
-        self._open()
-        return self._step.stage.fit(self._loaded[0])
+    def fit(self, read: Callable[[str], Mapping[str, Any]]) -> Callable[[str], Any]:
+        """Return what tells the steps that a picture goes through before the stage sees it.
 
-    def _open(self) -> None:
+        Args:
+            read: From a key, what the stage reads besides the picture.
+        """
+        fit = self._step.stage.fit
+        if fit is None:
+            return lambda key: ()
+        self.open()
+        loaded = self._loaded[0] if self._loaded else None
+        return lambda key: fit(self._step.params, loaded, read(key))
+
+    def open(self) -> None:
+        """Load the model where the stage has one and it is not loaded yet."""
         stage = self._step.stage
         if stage.load is not None and not self._loaded:
             self._loaded.append(stage.load(self._step.params, self._step.found))
@@ -118,7 +127,12 @@ def outcomes(
     if not plan.run:  # all of them were made before, of other samples: no model is opened
         return
     call = Caller(plan.step, note, warn)
-    decoders = Decoders(jobs, fit=call.fit())
+    if plan.step.stage.batch:
+        call.open()  # here a stop waits for no model that is being loaded
+    others = [name for name, _ in plan.step.stage.needs() if name not in _PIXELS]
+    decoders = Decoders(
+        jobs, fit=call.fit(lambda key: {name: values.value(name, key) for name in others})
+    )
     with closing(_read(plan, values, decoders, note)) as read:  # an error ends its decoders, too
         if call.at_once:
             yield from at_once(partial(_alone, call), read, call.at_once)
@@ -151,22 +165,29 @@ def _read(
         paths = ((key, Path(path_in(folder.root, folder.pictures[key]))) for key in keys)
         for key, result in pool.decoded(paths):
             inputs = plan.run[key][0]
-            if isinstance(result, Failure):
-                why = f"{result.kind}: {result.why}"
-                yield Outcome(key, inputs, None, "failed", why, result.kind in _PASSING)
-                continue
-            if result.sha256 != values.world.digests[key]:
-                why = "unstable: it changed during the run; run again"
-                yield Outcome(key, inputs, None, "failed", why, passing=True)
+            if (failure := unread(key, inputs, result, values)) or isinstance(result, Failure):
+                yield failure or Outcome(key, inputs, None, "failed")
                 continue
             for warning in result.warnings:
                 note(f"{key}: {warning}")
-            image = result.image()
+            pixels: dict[str, Any] = {"image": result.image(), "size": list(result.whole)}
+            del result  # the image is a copy
             yield (
                 key,
                 inputs,
-                tuple(image if name == "image" else values.value(name, key) for name in names),
+                tuple(pixels[n] if n in pixels else values.value(n, key) for n in names),
             )
+
+
+def unread(key: str, inputs: str, result: Picture | Failure, values: Values) -> Outcome | None:
+    """Return the outcome of a picture that cannot be read; None for one that was."""
+    if isinstance(result, Failure):
+        why = f"{result.kind}: {result.why}"
+        return Outcome(key, inputs, None, "failed", why, result.kind in _PASSING)
+    if result.sha256 != values.world.digests[key]:
+        why = "unstable: it changed during the run; run again"
+        return Outcome(key, inputs, None, "failed", why, passing=True)
+    return None
 
 
 def _ordered(plan: Plan, values: Values) -> list[str]:
@@ -183,18 +204,25 @@ def _groups(
 ) -> Iterator[list[_Read | Outcome]]:
     of = values.digest(plan.step.stage.alike) if plan.step.stage.alike else (lambda _: "")
     group: list[_Read | Outcome] = []
-    shared, full = "", 0
+    shared, full, held = "", 0, 0
     for item in read:
         if isinstance(item, Outcome):
             group.append(item)
             continue
-        if full and (full == size or of(item[0]) != shared):
+        more = _bytes(item)
+        if full and (full == size or of(item[0]) != shared or held + more > _GROUP_BYTES):
             yield group
-            group, full = [], 0
+            group, full, held = [], 0, 0
         group.append(item)
-        shared, full = of(item[0]), full + 1
+        shared, full, held = of(item[0]), full + 1, held + more
     if group:
         yield group
+
+
+def _bytes(item: _Read) -> int:
+    """Return what the picture of a sample takes; Pillow has 4 bytes for a pixel."""
+    sizes = [value.size for value in item[2] if hasattr(value, "getpixel")]
+    return sum(4 * width * height for width, height in sizes)
 
 
 def _alone(call: Caller, item: _Read | Outcome) -> list[Outcome]:

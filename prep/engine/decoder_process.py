@@ -1,60 +1,24 @@
 """One decoding process, seen from its parent: started, asked, timed, ended."""
 
+import os
 import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import replace
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any, cast
+from typing import IO, Any, cast
 
 from prep.engine import decoder_worker
+from prep.engine.decoded import Failure, Part, Picture, UnwrittenError
+from prep.engine.memory import KEPT_BYTES, SMALL_BYTES, WORKER_BYTES
 from prep.errors import MachineError
 
-if TYPE_CHECKING:
-    from PIL import Image
-
 _START_S = 60.0
-
-
-@dataclass(frozen=True)
-class Picture:
-    """A decoded picture.
-
-    Attributes:
-        rgb: Upright RGB, 8 bits a channel, row by row from the top left.
-        size: (width, height) px.
-        sha256: Digest of the very bytes that were decoded, in hexadecimal.
-        format: What the file is by its content, as `PNG`.
-        warnings: What was ignored or is not as the file's name says.
-    """
-
-    rgb: bytes = field(repr=False)
-    size: tuple[int, int]
-    sha256: str
-    format: str
-    warnings: tuple[str, ...]
-
-    def image(self) -> "Image.Image":
-        """Return the picture as a Pillow image."""
-        from PIL import Image
-
-        return Image.frombytes("RGB", self.size, self.rgb)
-
-
-@dataclass(frozen=True)
-class Failure:
-    """Why there is no picture.
-
-    Attributes:
-        kind: One word for it; see the module.
-        why: The reason as a person reads it.
-    """
-
-    kind: str
-    why: str
+# What any machine does, also one that is busy: of large pictures, and of pixels written as PNG.
+_BYTES_PER_S, _PIXELS_PER_S = 4 << 20, 100_000
 
 
 class Worker:
@@ -65,50 +29,58 @@ class Worker:
     """
 
     def __init__(self, arguments: tuple[str, ...]) -> None:
-        self.late = False
+        self.late, self._kept = False, 0
         self._process, self._words = _started([sys.executable, *arguments])
-        self._in = cast("IO[bytes]", self._process.stdin)
-        self._out = cast("IO[bytes]", self._process.stdout)
-        _widen(self._out)
+        self.pipe_in = cast("IO[bytes]", self._process.stdin)
+        self.pipe_out = cast("IO[bytes]", self._process.stdout)
+        _widen(self.pipe_out)
 
     def ready(self) -> bool:
         """Wait for its first message; False where it died instead."""
         try:
             with _TimeLimit(self, _START_S):
-                decoder_worker.receive(self._out)
+                decoder_worker.receive(self.pipe_out)
         except (EOFError, OSError):
             return False
         self._words.close()
         return True
 
     def decode(
-        self, path: Path, timeout_s: float, fit: Sequence[Any] = ()
+        self,
+        path: Path,
+        timeout_s: float,
+        fit: Sequence[Any] = (),
+        leave: Callable[[int], None] = lambda size: None,
+        parts: Callable[[Picture], Sequence[Part]] | None = None,
     ) -> Picture | Failure | None:
         """Return what becomes of a picture, or None where the process died of it.
 
         Args:
             path: The picture.
-            timeout_s: How long it may take.
+            timeout_s: How long it may take, the waiting for leave apart.
             fit: Steps of `prep.fitting`, or nothing for the whole picture.
+            leave: Called with the bytes that it will take; returns when it may.
+            parts: From what is known of the picture, which parts are to be written as files. It
+                is called once, and no pixel crosses the pipe.
+
+        Raises:
+            UnwrittenError: The disk did not take a part.
         """
+        talk = _Talk(self, timeout_s, leave, parts)
         answer = None
-        with suppress(EOFError, OSError), _TimeLimit(self, timeout_s):
-            decoder_worker.send(self._in, {"path": str(path), "fit": fit})
-            answer = self._answer(decoder_worker.receive(self._out))
+        with suppress(EOFError, OSError):
+            talk.say({"path": str(path), "fit": fit, "parts": parts is not None})
+            while answer is None:
+                answer = talk.answer()
+            talk.end()
+        self._kept = talk.leave if talk.leave <= KEPT_BYTES else 0
         if answer is None and self.late:
-            return Failure("timeout", f"not decoded within {timeout_s:g} s")
+            return Failure("timeout", f"not decoded within {talk.limit_s():.0f} s")
         return answer
 
-    def _answer(self, header: dict[str, Any]) -> Picture | Failure:
-        if "kind" in header:
-            return Failure(header["kind"], header["why"])
-        rgb = self._out.read(header["bytes"])
-        if len(rgb) < header["bytes"]:
-            raise EOFError
-        width, height = header["size"]
-        return Picture(
-            rgb, (width, height), header["sha256"], header["format"], tuple(header["warnings"])
-        )
+    def own_bytes(self) -> int:
+        """Return how much memory it takes without a picture."""
+        return WORKER_BYTES + max(SMALL_BYTES, self._kept)
 
     def last_words(self) -> str:
         """Return the last line it wrote before it was ready."""
@@ -123,15 +95,93 @@ class Worker:
     def end(self) -> int:
         """Wait for its end, kill it after a second; return its exit code, negative for a signal."""
         with suppress(OSError):
-            self._in.close()
+            self.pipe_in.close()
         try:
             self._process.wait(1.0)
         except subprocess.TimeoutExpired:
             self.kill()
             self._process.wait()
-        self._out.close()
+        self.pipe_out.close()
         self._words.close()
         return self._process.returncode
+
+
+class _Talk:
+    """What is said with a worker about one picture.
+
+    Attributes:
+        leave: The bytes that the picture may take.
+    """
+
+    def __init__(
+        self,
+        worker: Worker,
+        timeout_s: float,
+        leave: Callable[[int], None],
+        parts: Callable[[Picture], Sequence[Part]] | None,
+    ) -> None:
+        self._worker, self._timeout_s = worker, timeout_s
+        self._ask, self._parts = leave, parts
+        self._picture: Picture | None = None
+        self._asked: Sequence[Part] = ()
+        self.leave = 0
+
+    def say(self, message: dict[str, Any]) -> None:
+        decoder_worker.send(self._worker.pipe_in, message)
+
+    def answer(self) -> Picture | Failure | None:
+        """Hear one message and say what it asks for; return the picture, or None before it."""
+        with _TimeLimit(self._worker, self.limit_s()):
+            header = decoder_worker.receive(self._worker.pipe_out)
+            rgb = self._worker.pipe_out.read(header.get("bytes", 0))
+        if len(rgb) < header.get("bytes", 0):
+            raise EOFError
+        if "takes" in header:
+            self._take(header["takes"])
+        elif "kind" in header:
+            return Failure(header["kind"], header["why"])
+        elif "errno" in header:
+            why = header["why"] or os.strerror(header["errno"])
+            raise UnwrittenError(OSError(header["errno"], why), self._asked)
+        elif self._picture is not None and "files" in header:
+            return replace(self._picture, files=tuple(one["sha256"] for one in header["files"]))
+        else:
+            return self._shown(header, rgb)
+        return None
+
+    def limit_s(self) -> float:
+        """Return how long the process may take now."""
+        large = self.leave if self.leave > SMALL_BYTES else 0
+        return self._timeout_s + large / _BYTES_PER_S + self._pixels() / _PIXELS_PER_S
+
+    def end(self) -> None:
+        """Wait until what the picture took is free again."""
+        if self.leave > SMALL_BYTES:
+            with _TimeLimit(self._worker, self.limit_s()):
+                decoder_worker.receive(self._worker.pipe_out)
+
+    def _pixels(self) -> int:
+        """Return how many pixels are being written as PNG."""
+        boxes = [part.box for part in self._asked if part.box is not None]
+        return sum((right - left) * (bottom - top) for left, top, right, bottom in boxes)
+
+    def _take(self, size: int) -> None:
+        self._ask(size)
+        self.leave = size
+        if size > SMALL_BYTES:
+            self.say({})
+
+    def _shown(self, header: dict[str, Any], rgb: bytes) -> Picture | None:
+        """Return the picture, or None after saying which of its parts are to be written."""
+        told = header["sha256"], header["format"], tuple(header["warnings"])
+        (width, height), (wide, high) = header["size"], header["whole"]
+        picture = Picture(rgb, (width, height), *told, (wide, high))
+        if self._parts is None:
+            return picture
+        self._picture, self._asked = picture, self._parts(picture)
+        each = [{"to": str(part.to), "box": part.box, "flip": part.flip} for part in self._asked]
+        self.say({"parts": each})
+        return None
 
 
 class _TimeLimit:

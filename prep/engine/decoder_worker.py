@@ -1,39 +1,42 @@
-"""One decoding process: paths come in on stdin, pictures go out on stdout.
+"""One decoding process: requests come in on stdin, pictures go out on stdout.
 
 Started by `prep.engine.decoders` as `python -m prep.engine.decoder_worker`. A message is the
 length of a JSON header (4 bytes, little endian), the header, and for a picture its RGB bytes,
 row by row from the top left. Imports Pillow, `prep.images` and `prep.fitting`,
 no other room.
 
+To each request, with the path of a picture, it answers first how much memory it takes, and waits
+for leave where that is more than the request allows. Then comes the picture; or, where parts are
+wanted, what is known of it: the next message says where PNG files of which parts are to lie. What
+had leave is told once more, when its memory is free again.
+
 Ends itself when stdin closes, also in the middle of a picture: it never outlives its parent.
 """
 
-import errno
-import hashlib
-import io
 import json
 import os
 import signal
-import stat
 import sys
 import threading
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping
 from contextlib import suppress
-from pathlib import Path
+from io import BytesIO
 from queue import SimpleQueue
-from typing import IO, Any
+from typing import IO, TYPE_CHECKING, Any
 
-from prep import fitting, images
+from prep import images
+from prep.engine import decoding
+from prep.engine.decoding import Fits
+from prep.engine.memory import KEPT_BYTES, MOST_BYTES, SMALL_BYTES
+from prep.memory_limit import memory_limit
 
-MEMORY_BYTES = 4 << 30
-_TRIES = 3
-_PAUSE_S = 0.1
+if TYPE_CHECKING:
+    from PIL import Image
+
+_BAND_PIXELS = 1 << 22
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3  # glibc, malloc.h
-_PASSING = (errno.EIO, errno.ESTALE, errno.EINTR)
 
-Answer = tuple[dict[str, Any], bytes]
-Fits = Sequence[Sequence[Any]]
+Answer = tuple[dict[str, Any], "Image.Image | None"]
 
 
 def main(decode: "Callable[[str, Fits], Answer] | None" = None) -> None:
@@ -43,107 +46,117 @@ def main(decode: "Callable[[str, Fits], Answer] | None" = None) -> None:
         decode: What a request's path and steps are given to; tests wrap the real one to hang or
             crash.
     """
-    decode = decode or decoded
     for name in ("SIGINT", "SIGTERM", "SIGHUP"):  # sent to the whole group; the parent decides
         if hasattr(signal, name):
             signal.signal(getattr(signal, name), signal.SIG_IGN)
-    _limit_memory()
     _keep_freed_memory()
     answers = os.fdopen(os.dup(1), "wb")
     with suppress(images.Unreadable):
-        images.opened(io.BytesIO(b"-"))  # imports all that decoding needs before time counts
+        images.opened(BytesIO(b"-"))  # imports all that decoding needs before time counts
     send(answers, {"ready": os.getpid()})
     # Decoding libraries print; neither their words nor their errors may reach the terminal.
     silence = os.open(os.devnull, os.O_WRONLY)
     os.dup2(silence, 1)
     os.dup2(silence, 2)
-    requests: SimpleQueue[tuple[str, Fits]] = SimpleQueue()
+    requests: SimpleQueue[dict[str, Any]] = SimpleQueue()
     threading.Thread(target=_listen, args=(requests,), daemon=True).start()
+    talk = _Talk(requests, answers)
     while True:
-        send(answers, *decode(*requests.get()))
+        talk.answer(requests.get(), decode or decoded)
+        if talk.leave > KEPT_BYTES:
+            _give_freed_memory_back()
+        if talk.leave > SMALL_BYTES:  # only now may others have it
+            send(answers, {"freed": talk.leave})
 
 
 def decoded(path: str, fit: Fits = ()) -> Answer:
-    """Return the header and RGB bytes of a picture, or a header with kind and why it is none.
+    """Return the header and the image of a picture, or a header with kind and why it is none.
 
     Args:
         path: The picture's file.
         fit: Steps of `prep.fitting` that it goes through before it is sent.
-    """
-    try:
-        data = read(path)
-        picture = images.opened(io.BytesIO(data), Path(path).name)
-        image = fitting.fitted(picture.image, fit)
-        pixels = image.tobytes()
-    except images.Unreadable as error:
-        return {"kind": error.kind, "why": error.why}, b""
-    except MemoryError:
-        return {"kind": "resource-limit", "why": "decoding it takes too much memory"}, b""
-    header = {
-        "sha256": hashlib.sha256(data).hexdigest(),
-        "format": picture.format,
-        "size": image.size,
-        "warnings": picture.warnings,
-        "bytes": len(pixels),
-    }
-    return header, pixels
-
-
-def read(path: str) -> bytes:
-    """Return a file's bytes, all of one moment.
 
     Raises:
-        images.Unreadable: missing, not-a-file, io-error, resource-limit, or unstable for a file
-            that changed while it was read, three times.
+        MemoryError: It takes more memory than it has leave for.
     """
-    why = images.Unreadable("unstable", "it changes while it is read")
-    for attempt in range(_TRIES):
-        if attempt:
-            time.sleep(_PAUSE_S * attempt)
-        try:
-            data = _read_once(path)
-        except (FileNotFoundError, NotADirectoryError):
-            raise images.Unreadable("missing", "the file is gone") from None
-        except OSError as error:
-            why = images.Unreadable("io-error", error.strerror or str(error))
-            if error.errno not in _PASSING:
-                break
-        else:
-            if data is not None:
-                return data
-    raise why
-
-
-def _read_once(path: str) -> bytes | None:
-    """Return the bytes, or None where the file changed meanwhile."""
-    # Without O_NONBLOCK, opening a fifo would wait for its writer for ever.
-    flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
-    descriptor = os.open(path, flags)
     try:
-        before = os.fstat(descriptor)
-        if not stat.S_ISREG(before.st_mode):
-            raise images.Unreadable("not-a-file", "a folder, pipe or device, not a file")
-        if before.st_size > images.MAX_BYTES:
-            limit = f"{before.st_size} bytes, at most {images.MAX_BYTES} are read"
-            raise images.Unreadable("resource-limit", limit)
-        with open(descriptor, "rb", closefd=False) as file:
-            data = file.read(before.st_size + 1)
-        after = os.fstat(descriptor)
-    finally:
-        os.close(descriptor)
-    same = _moment(before) == _moment(after) and len(data) == after.st_size
-    return data if same else None
+        with decoding.shown(path) as (picture, _):
+            found = decoding.fitted(picture, fit)
+            return dict(found.told), found.image
+    except images.Unreadable as error:
+        return _no_picture(error)
 
 
-def _moment(found: os.stat_result) -> tuple[int, int, int]:
-    return found.st_size, found.st_mtime_ns, found.st_ctime_ns
+class _Talk:
+    """What is said to the parent, and what it says.
+
+    Attributes:
+        leave: How many bytes the last picture was allowed to take; 0 where it was not decoded.
+    """
+
+    def __init__(self, requests: "SimpleQueue[dict[str, Any]]", answers: IO[bytes]) -> None:
+        self._requests, self._answers = requests, answers
+        self.leave = 0
+
+    def answer(self, request: Mapping[str, Any], decode: "Callable[[str, Fits], Answer]") -> None:
+        """Send the picture that is asked for, or write its parts."""
+        self.leave = 0
+        wanted = max(decoding.cost(request["path"]), SMALL_BYTES)
+        why = images.Unreadable(*images.NO_MEMORY)
+        if wanted > MOST_BYTES:
+            sizes = f"{wanted >> 20} MiB of memory to decode, at most {MOST_BYTES >> 20}"
+            why = images.Unreadable("resource-limit", f"it takes {sizes} are given")
+        # What takes more than its header promises has a second try, with all there is.
+        for size in dict.fromkeys((wanted, MOST_BYTES)) if wanted <= MOST_BYTES else ():
+            self._ask(size)
+            with suppress(MemoryError), memory_limit(size):
+                if request["parts"]:
+                    self._write_parts(request["path"])
+                else:
+                    self._send(*decode(request["path"], request["fit"]))
+                return
+        self._send(*_no_picture(why))
+
+    def _ask(self, size: int) -> None:
+        """Say how much memory a picture takes; wait for leave where it is more than usual."""
+        self.leave = size
+        send(self._answers, {"takes": size})
+        if size > SMALL_BYTES:
+            self._requests.get()
+
+    def _write_parts(self, path: str) -> None:
+        """Tell of a picture, and write the parts that are wanted then."""
+        try:
+            with decoding.shown(path) as (picture, source):
+                self._send({**picture.told, "size": picture.image.size})
+                parts = self._requests.get()["parts"]
+                self._send({"files": [decoding.write_part(picture, source, p) for p in parts]})
+        except images.Unreadable as error:
+            self._send(*_no_picture(error))
+        except OSError as error:
+            self._send({"errno": error.errno, "why": error.strerror or str(error)})
+
+    def _send(self, header: dict[str, Any], image: "Image.Image | None" = None) -> None:
+        if image is None:
+            send(self._answers, {"bytes": 0} | header)
+            return
+        width, height = image.size
+        send(self._answers, header | {"bytes": 3 * width * height})
+        rows = max(1, _BAND_PIXELS // width)
+        for top in range(0, height, rows):
+            band = image if rows >= height else image.crop((0, top, width, min(height, top + rows)))
+            self._answers.write(band.tobytes())
+        self._answers.flush()
 
 
-def send(stream: IO[bytes], header: dict[str, Any], body: bytes = b"") -> None:
-    """Write one message."""
+def _no_picture(error: images.Unreadable) -> Answer:
+    return {"kind": error.kind, "why": error.why}, None
+
+
+def send(stream: IO[bytes], header: dict[str, Any]) -> None:
+    """Write one message, but for the bytes that follow it."""
     text = json.dumps(header).encode()
     stream.write(len(text).to_bytes(4, "little") + text)
-    stream.write(body)
     stream.flush()
 
 
@@ -161,25 +174,15 @@ def receive(stream: IO[bytes]) -> dict[str, Any]:
     return header
 
 
-def _listen(requests: "SimpleQueue[tuple[str, Fits]]") -> None:
+def _listen(requests: "SimpleQueue[dict[str, Any]]") -> None:
     with suppress(EOFError, ValueError, OSError):
         while True:
-            request = receive(sys.stdin.buffer)
-            requests.put((request["path"], request["fit"]))
+            requests.put(receive(sys.stdin.buffer))
     os._exit(0)  # the parent has gone, or wants no more
 
 
-def _limit_memory() -> None:
-    if sys.platform != "win32":
-        import resource
-
-        soft, hard = resource.getrlimit(resource.RLIMIT_AS)
-        if soft == resource.RLIM_INFINITY or soft > MEMORY_BYTES:
-            resource.setrlimit(resource.RLIMIT_AS, (MEMORY_BYTES, hard))
-
-
 def _keep_freed_memory() -> None:
-    """Let up to 64 MiB of freed pixels be used again for the next picture.
+    """Let freed pixels be used again for the next picture.
 
     glibc hands them back to the system at once, and getting them anew takes a third of the time
     of decoding.
@@ -190,7 +193,15 @@ def _keep_freed_memory() -> None:
         with suppress(OSError, AttributeError):  # another C library, which has no such choice
             choose = ctypes.CDLL(None).mallopt
             choose(_M_MMAP_THRESHOLD, 32 << 20)  # the largest that it takes
-            choose(_M_TRIM_THRESHOLD, 64 << 20)
+            choose(_M_TRIM_THRESHOLD, KEPT_BYTES)
+
+
+def _give_freed_memory_back() -> None:
+    if sys.platform == "linux":
+        import ctypes
+
+        with suppress(OSError, AttributeError):
+            ctypes.CDLL(None).malloc_trim(0)
 
 
 if __name__ == "__main__":

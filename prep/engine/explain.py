@@ -35,7 +35,8 @@ def said(leg: Leg, key: str) -> Iterator[str]:
         if at == key:
             yours = f"yours, from {edit.source}"
             open_ = f"in {edit.source}; yours unless the machine says the same"
-            yield f"{field}: {yours if edit.proven or not leg.values.lost else open_}: {str(edit.value).strip()}"
+            certain = edit.proven or not leg.values.lost
+            yield f"{field}: {yours if certain else open_}: {str(edit.value).strip()}"
     for (at, field), text in sorted(world.conflicts.items()):
         if at == key:
             yield f"{field}: conflict: {text}"

@@ -5,14 +5,16 @@ source is gone is removed, unless somebody edited it.
 """
 
 import os
+import time
 from collections.abc import Iterator
-from dataclasses import replace
+from contextlib import closing, contextmanager
+from functools import partial
 from pathlib import Path
-from typing import Any
 
-from prep import artifacts, images
-from prep.engine import others, publish
-from prep.engine.compute import Outcome, outcomes
+from prep import artifacts, files
+from prep.engine import cutting, fanout_files, others, publish
+from prep.engine.compute import Outcome
+from prep.engine.decoded import UnwrittenError
 from prep.engine.digests import Digests
 from prep.engine.drift import told_changes
 from prep.engine.ledger import Ledger
@@ -24,11 +26,11 @@ from prep.engine.report import Report
 from prep.engine.scan import clock, no_pictures, scan, unreachable
 from prep.engine.values import Values
 from prep.engine.world import World, adopt_intended, check_gone, read_digests
-from prep.files import digest_bytes
-from prep.keys import nfc, too_long
-from prep.stage import Derived, Shape
+from prep.keys import nfc
+from prep.stage import Shape
 
 _BATCH = 32
+_COMMIT_S = 2.0
 
 
 def open_source(order: Order, context: Context, ledger: Ledger) -> Leg:
@@ -99,7 +101,7 @@ def carry_out(order: Order, context: Context, ledger: Ledger) -> Report:
                 ledger.wrote(name, digest)
         ledger.settle()
         leg.digests.record()
-        ledger.set_fact("source_state", _relative(source.state, place.state))
+        ledger.set_fact("source_state", fanout_files.relative(source.state, place.state))
         ledger.set_fact("source_faulty", leg.world.faulty)
     for asked in order.asked:
         step = leg.number_for_good(leg.step(asked))
@@ -118,111 +120,42 @@ def _make(leg: Leg, todo: Plan, report: Report) -> int:
     if not todo.run:
         return 0
     stage = todo.step.stage
-    waiting: list[Outcome] = []
-    console = leg.context.console
+    waiting, since = list[Outcome](), time.monotonic()
+    console, jobs = leg.context.console, leg.context.jobs
+    made = cutting.outcomes(
+        todo, leg.values, jobs, report.notes.append, partial(fanout_files.parts_of, leg)
+    )
     try:
-        with console.progress(stage.name, len(todo.run)) as progress:
-            for done in outcomes(todo, leg.values, leg.context.jobs, report.notes.append):
-                progress.advance(len(done))
-                for outcome in map(_short_enough, done):
-                    console.detail(f"{stage.name}: {outcome.key}: {outcome.state}")
-                    if outcome.passing:
-                        report.failed[outcome.key] = outcome.why
-                    else:
-                        waiting.append(outcome)
-                if len(waiting) >= _BATCH:
-                    batch, waiting = waiting, []
-                    _publish(leg, todo.step, batch, report)
+        with (
+            console.progress(stage.name, len(todo.run)) as progress,
+            closing(made),  # the files of pictures under way are removed
+            _disk_errors(leg),
+        ):
+            for outcome in made:
+                progress.advance()
+                console.detail(f"{stage.name}: {outcome.key}: {outcome.state}")
+                if outcome.passing:
+                    report.failed[outcome.key] = outcome.why
+                else:
+                    waiting.append(outcome)
+                if len(waiting) >= _BATCH or time.monotonic() - since > _COMMIT_S:
+                    batch, waiting, since = waiting, [], time.monotonic()
+                    fanout_files.publish_parts(leg, todo.step, batch, report)
     finally:
-        _publish(leg, todo.step, waiting, report)  # also when a person stops the run
+        fanout_files.publish_parts(
+            leg, todo.step, waiting, report
+        )  # also when a person stops the run
     leg.values.forget(stage.name)
     return len(todo.run)
 
 
-def _short_enough(outcome: Outcome) -> Outcome:
-    """Return the outcome, or a failure where a derived picture's name would not fit on a disk."""
-    names = [_name(outcome.key, each.name) for each in outcome.value or () if each.name]
-    if not any(map(too_long, names)):
-        return outcome
-    why = "its name is too long for a picture derived from it: shorten it"
-    return replace(outcome, value=None, state="failed", why=why)
-
-
-def _publish(leg: Leg, step: Step, done: list[Outcome], report: Report) -> None:
-    there: list[publish.Output] = []
-    rows: list[tuple[str, Made, bytes | None]] = []
-    lineage: list[tuple[str, str, str]] = []
-    for outcome in done:
-        if outcome.state != "made":
-            rows.append(
-                (outcome.key, Made(step.base, outcome.inputs, "", outcome.state, outcome.why), None)
-            )
-            continue
-        children = []
-        for derived in outcome.value:
-            output = _output(leg, outcome.key, derived)
-            if _edited(leg, output, report):
-                children.append({"name": output.name})
-                continue
-            there.append(output)
-            told = _lineage(leg, step, outcome.key, derived)
-            children.append({"name": output.name, "digest": output.digest(), **told})
-            lineage.append((output.name, output.digest(), artifacts.dumped(told).decode()))
-        body = artifacts.dumped(children)
-        rows.append((outcome.key, Made(step.base, outcome.inputs, digest_bytes(body)), body))
-
-    def record() -> None:
-        leg.ledger.record(step.stage.name, rows, again=False)
-        for row in lineage:
-            leg.ledger.set_lineage(*row)
-        for output in there:
-            leg.ledger.wrote(output.name, output.digest())
-
-    outputs = [output for output in there if not _is_there(leg, output)]
-    publish.publish(leg.ledger, outputs, record)
-    leg.world.outputs |= {output.name: output.digest() for output in there}
-
-
-def _output(leg: Leg, key: str, derived: Derived) -> publish.Output:
-    place = leg.order.place
-    if not derived.name:
-        data = (leg.world.folder.root / leg.world.folder.pictures[key]).read_bytes()
-        return publish.Output(place.root / key, key, data)
-    name = _name(key, derived.name)
-    return publish.Output(place.root / name, name, images.png(derived.image))
-
-
-def _name(key: str, part: str) -> str:
-    return f"{key}@{part}.png"
-
-
-def _edited(leg: Leg, output: publish.Output, report: Report) -> bool:
-    """Return whether a person's file stands where ours would go; it is kept and named."""
-    found = leg.digests.of(os.fspath(output.path.absolute())) if output.path.exists() else None
-    if found is None or found in (leg.world.outputs.get(output.name), output.digest()):
-        return False
-    report.edited.append(output.name)
-    return True
-
-
-def _is_there(leg: Leg, output: publish.Output) -> bool:
-    """Return whether what would be written is there, though nothing is known of it."""
-    lost = output.name not in leg.world.outputs and output.path.exists()
-    return lost and leg.digests.of(os.fspath(output.path.absolute())) == output.digest()
-
-
-def _lineage(leg: Leg, step: Step, key: str, derived: Derived) -> dict[str, Any]:
-    source, place = leg.world.place, leg.order.place
-    told: dict[str, Any] = {
-        "root": _relative(source.root, place.root),
-        "key": key,
-        "kind": step.stage.name,
-        "box": list(derived.box),
-        "flip": derived.flip,
-    }
-    if source.state.absolute() != source.root.absolute() / ".prep":
-        told["state"] = _relative(source.state, place.root)
-    return told
+@contextmanager
+def _disk_errors(leg: Leg) -> Iterator[None]:
+    try:
+        yield
+    except UnwrittenError as error:
+        with files.disk_errors(error.parts[0].to.parent, leg.ledger.state):
+            raise error.error from None
 
 
 def _remove_derived(leg: Leg, stage: str, report: Report) -> None:
@@ -291,7 +224,3 @@ def children(leg: Leg, stage: str, key: str) -> list[str]:
 
 def _exists(leg: Leg) -> bool:
     return leg.order.place.root.is_dir()
-
-
-def _relative(path: Path, start: Path) -> str:
-    return Path(os.path.relpath(path.absolute(), start.absolute())).as_posix()

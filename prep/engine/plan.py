@@ -84,7 +84,7 @@ def plan_map(
         present: Whether the file of a result is as we wrote it.
     """
     stage = step.stage
-    needs = stage.needs()
+    needs = [need for need in stage.needs() if need[0] != "size"]  # that is the picture's
     columns = [values.digests(name) for name, _ in needs]
     made = values.made(stage.name)
     persons = values.decided(stage.yields) if stage.yields else {}

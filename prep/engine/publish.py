@@ -25,16 +25,23 @@ class Output:
     Attributes:
         path: Absolute.
         name: The path by which the ledger knows it.
-        data: Its bytes.
+        data: Its bytes; of a file that is written already, its SHA-256.
+        written: Where it waits for its name, flushed: one of `scratch_for`.
     """
 
     path: Path
     name: str
-    data: bytes
+    data: bytes | str
+    written: Path | None = None
 
     def digest(self) -> str:
         """Return the SHA-256 of the bytes."""
-        return files.digest_bytes(self.data)
+        return self.data if isinstance(self.data, str) else files.digest_bytes(self.data)
+
+    def write(self, scratch: Path) -> None:
+        """Write the bytes to where they wait; nothing where they do so already."""
+        if not isinstance(self.data, str):
+            files.write_scratch(scratch, self.data)
 
 
 def publish(
@@ -51,13 +58,13 @@ def publish(
         MachineError: The disk is full or a folder cannot be written; earlier batches stay.
         DatasetError: A folder of the dataset is a link to elsewhere.
     """
-    _check_folders(outputs)
-    scratches = [_scratch(output, ledger.state) for output in outputs]
+    _check_ways(outputs)
+    scratches = [each.written or scratch_for(each.path, ledger.state) for each in outputs]
     try:
         for output, scratch in zip(outputs, scratches, strict=True):
             with files.disk_errors(output.path, ledger.state):
                 output.path.parent.mkdir(parents=True, exist_ok=True)
-                files.write_scratch(scratch, output.data)
+                output.write(scratch)
         with ledger.batch():
             for output in outputs:
                 ledger.intend(output.name, output.digest())
@@ -82,21 +89,30 @@ def publish(
         done()
 
 
-def _check_folders(outputs: Sequence[Output]) -> None:
-    """Refuse to write through a link that stands where a folder of the dataset belongs."""
-    for folder, depth in {(out.path.parent, out.name.count("/")) for out in outputs}:
-        for above in [folder, *folder.parents][:depth]:
-            if above.is_symlink():
-                shown = os.path.relpath(above)
-                raise DatasetError(
-                    f"`{shown}` is a link, and what is written there would leave the folder",
-                    "make it a folder, or move it away",
-                )
+def _check_ways(outputs: Sequence[Output]) -> None:
+    for path, name in {out.path.parent: (out.path, out.name) for out in outputs}.values():
+        check_way(path, name)
+
+
+def check_way(path: Path, name: str) -> None:
+    """Raise DatasetError where a link stands in place of a folder of the dataset.
+
+    Args:
+        path: Where something is to be written.
+        name: Its path in the dataset.
+    """
+    for above in [path.parent, *path.parent.parents][: name.count("/")]:
+        if above.is_symlink():
+            shown = os.path.relpath(above)
+            raise DatasetError(
+                f"`{shown}` is a link, and what is written there would leave the folder",
+                "make it a folder, or move it away",
+            )
 
 
 def remove(ledger: Ledger, path: Path, name: str) -> None:
     """Remove a file that we wrote and nobody edited."""
-    _check_folders([Output(path, name, b"")])
+    check_way(path, name)
     with files.disk_errors(path):
         path.unlink(missing_ok=True)
     with ledger.batch():
@@ -116,11 +132,11 @@ def sweep_scratch(folder: Path, state: Path) -> None:
                     os.unlink(entry.path)
 
 
-def _scratch(output: Output, state: Path) -> Path:
+def scratch_for(path: Path, state: Path) -> Path:
     """Return where the bytes of a file wait: beside it, those of prep's own files in its folder."""
     # One folder to sweep, however many folders the large results fill.
-    own = output.path.absolute().is_relative_to(state.absolute())
-    folder = state if own else output.path.parent
+    own = path.absolute().is_relative_to(state.absolute())
+    folder = state if own else path.parent
     return folder / f"{files.SCRATCH}{_mark(folder, state)}-{uuid.uuid4().hex}"
 
 

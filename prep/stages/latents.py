@@ -40,6 +40,13 @@ def load(params: Params, found: tuple[Found, ...]) -> Any:
     return open_vae(found[0].path, torch_device(params.device))
 
 
+def fit(params: Params, vae: Any, others: Mapping[str, Any]) -> tuple[Any, ...]:
+    """Return the step to the size that the picture's bucket is cut from."""
+    from prep.fitting import SIDES, Fit
+
+    return (Fit(SIDES, "LANCZOS", size=tuple(others["bucket"]["size"])),)
+
+
 @stage(
     version=1,
     reads=("image", "bucket"),
@@ -49,6 +56,7 @@ def load(params: Params, found: tuple[Found, ...]) -> Any:
     load=load,
     batch="batch",
     alike="bucket",
+    fit=fit,
     suffix=".safetensors",
 )
 def latents(

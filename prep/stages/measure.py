@@ -1,5 +1,6 @@
 """The size and the perceptual hash of each picture: what later stages know of its pixels."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -14,19 +15,28 @@ class Params:
     """Nothing to choose."""
 
 
+def fit(params: Params, loaded: None, others: Mapping[str, Any]) -> tuple[Any, ...]:
+    """Return the steps to what the hash is made of, so that no whole picture is held for it."""
+    from prep.fitting import GREY, SIDES, Fit
+    from prep.picture_hash import SIDES as COMPARED
+
+    return Fit(GREY), Fit(SIDES, "LANCZOS", size=COMPARED)
+
+
 @stage(
     version=1,
-    reads=("image",),
+    reads=("image", "size"),
     writes="looks",
     params=Params,
     commands=("edit", "duplicates", "bucket"),
+    fit=fit,
 )
-def measure(image: "Image.Image", params: Params) -> dict[str, Any]:
+def measure(image: "Image.Image", size: Sequence[int], params: Params) -> dict[str, Any]:
     """Measure each picture.
 
     Returns:
         `size`: upright (width, height) px; `hash`: 64-bit difference hash, 16 hexadecimal digits.
     """
-    from prep.images import perceptual_hash
+    from prep.picture_hash import perceptual_hash
 
-    return {"size": list(image.size), "hash": f"{perceptual_hash(image):016x}"}
+    return {"size": list(size), "hash": f"{perceptual_hash(image):016x}"}

@@ -41,7 +41,7 @@ def load(params: Params, found: tuple[Found, ...]) -> Any:
     models=models,
     load=load,
     batch="batch",
-    fit=lambda tagger: tagger.fit,
+    fit=lambda params, tagger, others: tagger.fit,
     packed=True,
 )
 def score(images: Sequence["Image.Image"], params: Params, tagger: Any) -> list[bytes | Failed]:

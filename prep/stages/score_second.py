@@ -45,7 +45,7 @@ def load(params: Params, found: tuple[Found, ...]) -> Any:
     models=models,
     load=load,
     batch="batch",
-    fit=lambda tagger: tagger.fit,
+    fit=lambda params, tagger, others: tagger.fit,
     wanted=lambda params: bool(params.second),
     packed=True,
 )

@@ -1,7 +1,8 @@
 """A small copy of each picture, to be looked at beside its words."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from prep.stage import param, stage
 
@@ -16,12 +17,20 @@ class Params:
     thumbnail: int = param(128, "longer side of the thumbnails in tags.xlsx, px", ge=16, le=512)
 
 
+def fit(params: Params, loaded: None, others: Mapping[str, Any]) -> tuple[Any, ...]:
+    """Return the steps to a small picture."""
+    from prep.fitting import THUMBNAIL, Fit
+
+    return (Fit(THUMBNAIL, size=params.thumbnail),)
+
+
 @stage(
     version=1,
     reads=("image",),
     writes="thumbnail",
     params=Params,
     commands=("review export",),
+    fit=fit,
     packed=True,
 )
 def thumbnail(image: "Image.Image", params: Params) -> bytes:

@@ -96,10 +96,14 @@ class Bench:
         rows = {key: self._row(stage, key) for key in sorted(self.pictures)}
         rows = {key: row for key, row in rows.items() if row is not None}
         if stage.fit is not None:
-            at, steps = [name for name, _ in stage.needs()].index("image"), stage.fit(last[1])
+            names, loaded = [name for name, _ in stage.needs()], (*last, None)[1]
+            each = {key: dict(zip(names, row, strict=True)) for key, row in rows.items()}
             rows = {
-                key: (*row[:at], fitted(row[at], steps), *row[at + 1 :])
-                for key, row in rows.items()
+                key: tuple(
+                    fitted(value.copy(), stage.fit(last[0], loaded, row)) if n == "image" else value
+                    for n, value in row.items()
+                )
+                for key, row in each.items()
             }
         if stage.shape is Shape.VIEW:
             names = [name for name, _ in stage.needs()]
@@ -125,6 +129,8 @@ class Bench:
     def _value(self, name: str, key: str, large: bool) -> Any:
         if name == "image":
             return self.pictures[key]
+        if name == "size":
+            return list(self.pictures[key].size)
         if name == "digest":
             return hashlib.sha256(key.encode()).hexdigest()
         producer = self.producer(name)

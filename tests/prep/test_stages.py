@@ -30,7 +30,9 @@ HEAVY = {
     "huggingface_hub",
 }  # fmt: skip
 # What a sample has without a stage: see prep.stage, and the columns of the sheet.
-GIVEN = {"image", "digest", "key", "lineage", "keep", "rating", "concept", "weight", "notes"}
+GIVEN = {
+    "image", "size", "digest", "key", "lineage", "keep", "rating", "concept", "weight", "notes",
+}  # fmt: skip
 # Options that every command has of its own, and names of folders in pipelines.yaml.
 TAKEN = {
     "state", "pipelines", "jobs", "accept_missing", "dry_run", "quiet", "verbose", "json", "help",

@@ -1,10 +1,12 @@
 from dataclasses import dataclass, replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from PIL import Image
 
+from prep.engine import compute
 from prep.engine.compute import Caller, Outcome, called
 from prep.engine.plan import Step
 from prep.errors import MachineError
@@ -76,13 +78,13 @@ def test_how_pictures_are_fitted_is_the_models_to_say(steps: tuple[Fit, ...]) ->
     model = Model(None)
     asked: list[Any] = []
 
-    def fit(loaded: Any) -> tuple[Fit, ...]:
+    def fit(params: Any, loaded: Any, others: Any) -> tuple[Fit, ...]:
         asked.append(loaded)
         return steps
 
-    assert Caller(step(model, fit), print).fit() == steps
+    assert Caller(step(model, fit), print).fit(lambda key: {})("a.png") == steps
     assert asked == [model]
-    assert Caller(step(model), print).fit() == ()
+    assert Caller(step(model), print).fit(lambda key: {})("a.png") == ()
 
 
 def test_a_fitted_picture_is_small_when_it_arrives(tmp_path: Path) -> None:
@@ -166,3 +168,15 @@ def test_a_picture_that_a_model_does_not_take_costs_no_other() -> None:
         Outcome("a.png", "1", None, "failed", "RuntimeError: shapes do not match"),
         Outcome("b.png", "2", 2),
     ]
+
+
+def test_a_batch_of_whole_pictures_is_bound_by_bytes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Case D3: pictures that a model wants whole wait together only as far as memory reaches."""
+    monkeypatch.setattr(compute, "_GROUP_BYTES", 4 * 30 * 10)
+    image = Image.new("RGB", (20, 10))
+    read = [(str(n), "", (image, "words")) for n in range(3)]
+    plan: Any = SimpleNamespace(step=SimpleNamespace(stage=SimpleNamespace(alike=None)))
+    values: Any = SimpleNamespace(digest=None)
+    groups = list(compute._groups(read, plan, values, 8))
+
+    assert [[item[0] for item in group] for group in groups] == [["0"], ["1"], ["2"]]

@@ -74,7 +74,7 @@ def test_a_real_copy_is_found() -> None:
     stream = io.BytesIO()
     image.resize((200, 150)).save(stream, "JPEG", quality=85)
     measured = {
-        key: measure.run(each, MeasureParams())
+        key: measure.run(each, list(each.size), MeasureParams())
         for key, each in {"a": image, "b": opened(stream).image}.items()
     }
 

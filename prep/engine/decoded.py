@@ -1,0 +1,80 @@
+"""What becomes of a picture in a decoding process, as its parent knows it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A decoded picture.
+
+    Attributes:
+        rgb: Upright RGB, 8 bits a channel, row by row from the top left.
+        size: (width, height) px.
+        sha256: Digest of the very bytes that were decoded, in hexadecimal.
+        format: What the file is by its content, as `PNG`.
+        warnings: What was ignored or is not as the file's name says.
+        whole: Upright (width, height) px before it was made smaller.
+        files: SHA-256 of each part that was written as a file; `rgb` is empty where any was asked.
+    """
+
+    rgb: bytes = field(repr=False)
+    size: tuple[int, int]
+    sha256: str
+    format: str
+    warnings: tuple[str, ...]
+    whole: tuple[int, int] = field(default=(0, 0), compare=False)
+    files: tuple[str, ...] = ()
+
+    def image(self) -> "Image.Image":
+        """Return the picture as a Pillow image."""
+        from PIL import Image
+
+        return Image.frombytes("RGB", self.size, self.rgb)
+
+
+@dataclass(frozen=True)
+class Failure:
+    """Why there is no picture.
+
+    Attributes:
+        kind: One word for it; see the module.
+        why: The reason as a person reads it.
+    """
+
+    kind: str
+    why: str
+
+
+@dataclass(frozen=True)
+class Part:
+    """What is to be written of a picture.
+
+    Attributes:
+        to: The file, which nobody reads yet.
+        box: (left, top, right, bottom) px in the upright picture, written as PNG; None for the
+            picture's own file, copied byte for byte.
+        flip: Mirrored left to right.
+    """
+
+    to: Path
+    box: tuple[int, int, int, int] | None
+    flip: bool = False
+
+
+class UnwrittenError(Exception):
+    """The disk did not take a part of a picture.
+
+    Attributes:
+        error: What the system says.
+        parts: All that was to be written of the picture.
+    """
+
+    def __init__(self, error: OSError, parts: Sequence[Part]) -> None:
+        super().__init__(error, parts)
+        self.error, self.parts = error, parts

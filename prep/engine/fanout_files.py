@@ -1,0 +1,129 @@
+"""What a fan-out writes: the files of derived pictures, their lineage, and the ledger's rows."""
+
+import os
+from pathlib import Path
+from typing import Any
+
+from prep import artifacts, files
+from prep.engine import publish
+from prep.engine.compute import Outcome
+from prep.engine.decoded import Part
+from prep.engine.leg import Leg
+from prep.engine.plan import Step
+from prep.engine.recipe import Made
+from prep.engine.report import Report
+from prep.files import digest_bytes
+from prep.stage import Derived
+
+_Child = tuple[publish.Output, dict[str, Any]]  # a file, and its lineage
+
+
+def parts_of(leg: Leg, outcome: Outcome) -> list[Part]:
+    """Return what is to be written of a picture, to files that wait for their names."""
+    root, state = leg.order.place.root, leg.ledger.state
+    parts = []
+    for derived in outcome.value:
+        name = name_of(outcome.key, derived.name)
+        path = root / name
+        publish.check_way(path, name)
+        with files.disk_errors(path, state):
+            path.parent.mkdir(parents=True, exist_ok=True)
+        scratch = publish.scratch_for(path, state)
+        image = derived.image
+        parts.append(Part(scratch, image.box, image.flip) if image else Part(scratch, None))
+    return parts
+
+
+def publish_parts(leg: Leg, step: Step, done: list[Outcome], report: Report) -> None:
+    """Give the files of pictures that are done their names, and let the ledger know of all."""
+    rows: list[tuple[str, Made, bytes | None]] = []
+    ours: list[_Child] = []
+    for outcome in done:
+        if outcome.state != "made":
+            made = Made(step.base, outcome.inputs, "", outcome.state, outcome.why)
+            rows.append((outcome.key, made, None))
+            continue
+        children, kept = _children(leg, step, outcome, report)
+        ours += kept
+        body = artifacts.dumped(children)
+        rows.append((outcome.key, Made(step.base, outcome.inputs, digest_bytes(body)), body))
+
+    def record() -> None:
+        leg.ledger.record(step.stage.name, rows, again=False)
+        for output, lineage in ours:
+            told = artifacts.dumped(lineage).decode()
+            leg.ledger.set_lineage(output.name, output.digest(), told)
+            leg.ledger.wrote(output.name, output.digest())
+
+    outputs = [output for output, _ in ours]
+    there = [output for output in outputs if _is_there(leg, output)]
+    _remove_scratch(there)
+    publish.publish(leg.ledger, [one for one in outputs if one not in there], record)
+    leg.world.outputs |= {output.name: output.digest() for output in outputs}
+
+
+def _children(
+    leg: Leg, step: Step, outcome: Outcome, report: Report
+) -> tuple[list[dict[str, Any]], list[_Child]]:
+    """Return what the ledger is told of each derived picture, and those that are written.
+
+    A file that a person put in the place of one is kept, and ours goes.
+    """
+    told: list[dict[str, Any]] = []
+    ours: list[_Child] = []
+    for derived, scratch, digest in outcome.value:
+        name = name_of(outcome.key, derived.name)
+        output = publish.Output(leg.order.place.root / name, name, digest, scratch)
+        if _edited(leg, output, report):
+            _remove_scratch([output])
+            told.append({"name": name})
+            continue
+        lineage = _lineage(leg, step, outcome.key, derived)
+        ours.append((output, lineage))
+        told.append({"name": name, "digest": output.digest(), **lineage})
+    return told, ours
+
+
+def _remove_scratch(outputs: list[publish.Output]) -> None:
+    for output in outputs:
+        if output.written:
+            output.written.unlink(missing_ok=True)
+
+
+def name_of(key: str, part: str) -> str:
+    """Return the key of a picture's part; the picture itself has no name."""
+    return f"{key}@{part}.png" if part else key
+
+
+def _edited(leg: Leg, output: publish.Output, report: Report) -> bool:
+    """Return whether a person's file stands where ours would go; it is kept and named."""
+    found = leg.digests.of(os.fspath(output.path.absolute())) if output.path.exists() else None
+    if found is None or found in (leg.world.outputs.get(output.name), output.digest()):
+        return False
+    report.edited.append(output.name)
+    return True
+
+
+def _is_there(leg: Leg, output: publish.Output) -> bool:
+    """Return whether what would be written is there, though nothing is known of it."""
+    lost = output.name not in leg.world.outputs and output.path.exists()
+    return lost and leg.digests.of(os.fspath(output.path.absolute())) == output.digest()
+
+
+def _lineage(leg: Leg, step: Step, key: str, derived: Derived) -> dict[str, Any]:
+    source, place = leg.world.place, leg.order.place
+    told: dict[str, Any] = {
+        "root": relative(source.root, place.root),
+        "key": key,
+        "kind": step.stage.name,
+        "box": list(derived.box),
+        "flip": derived.flip,
+    }
+    if source.state.absolute() != source.root.absolute() / ".prep":
+        told["state"] = relative(source.state, place.root)
+    return told
+
+
+def relative(path: Path, start: Path) -> str:
+    """Return a path as it is told from another folder: POSIX, both need not be there."""
+    return Path(os.path.relpath(path.absolute(), start.absolute())).as_posix()
