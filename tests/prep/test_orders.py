@@ -110,15 +110,19 @@ def test_folders_of_a_pipeline_lie_apart(draw: Draw, home: Path, to: str, messag
 
 
 def test_a_dataset_file_says_where_its_pictures_are(draw: Draw, home: Path) -> None:
-    """Root and state are relative to the file, wherever one stands; `--state` comes first."""
+    """Root and state are relative to the file, wherever one stands; `--state` comes first.
+
+    A state folder that only the file names is not believed; see the tests of places.
+    """
     draw("data/raw/a.png")
     (home / "data" / "x_bucket.json").write_text(
-        '{"format": "prep-dataset", "version": 1, "root": "raw", "state": "../s", "samples": {}}'
+        '{"format": "prep-dataset", "version": 1, "root": "raw", "state": "raw/.prep",'
+        ' "samples": {}}'
     )
     file = Path("data/x_bucket.json")
     order = of_meta(COMMANDS["latents"], file, NOTHING, None)
     told = of_meta(COMMANDS["latents"], file, Given({}, state=Path("t")), None)
 
-    assert (order.place.root, order.place.state) == (Path("data/raw"), Path("s"))
+    assert (order.place.root, order.place.state) == (Path("data/raw"), Path("data/raw/.prep"))
     assert order.meta == Path("data/x.json")
     assert told.place.state == Path("t")
