@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import shutil
 import stat
 import uuid
 from collections.abc import Callable, Iterable, Iterator
@@ -220,3 +221,16 @@ def _advice(error: OSError, path: Path, state: Path | None) -> str:
         errno.EACCES: "make the folder writable, or name another with `--state DIR`",
     }
     return advice.get(error.errno or 0, "check the disk, then run the same command again")
+
+
+def nearest_there(path: Path) -> Path:
+    """Return the path itself, or the nearest folder above it that is there."""
+    there = path.absolute()
+    while not there.exists():
+        there = there.parent
+    return there
+
+
+def free_bytes(path: Path) -> int:
+    """Return the free bytes of the disk that a path, there or not yet, is on."""
+    return shutil.disk_usage(nearest_there(path)).free

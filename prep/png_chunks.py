@@ -11,7 +11,7 @@ _FIRST = 8  # the signature's length
 
 
 @dataclass(frozen=True)
-class Header:
+class PngHeader:
     """What stands before a PNG's pixels.
 
     Attributes:
@@ -39,7 +39,7 @@ def chunks(data: bytes) -> Iterator[tuple[bytes, int, int]]:
         at = end + 4
 
 
-def header(data: bytes) -> Header:
+def header(data: bytes) -> PngHeader:
     """Return what stands before the pixels; values of a broken chunk are left out."""
     depth, colour, clear, coding, apple = 8, 0, b"", None, False
     for name, begin, end in chunks(data):
@@ -56,13 +56,13 @@ def header(data: bytes) -> Header:
             apple = True
     values = {0: 1, 2: 3}.get(colour, 0)
     if not values or len(clear) < 2 * values:
-        return Header(depth, (), coding, apple)
+        return PngHeader(depth, (), coding, apple)
     # "(If the image bit depth is less than 16 bits, the least significant bits are used.)"
     words = (int.from_bytes(clear[2 * n : 2 * n + 2], "big") for n in range(values))
-    return Header(depth, tuple(word & ((1 << depth) - 1) for word in words), coding, apple)
+    return PngHeader(depth, tuple(word & ((1 << depth) - 1) for word in words), coding, apple)
 
 
-def clear_value(found: Header, mode: str) -> int | tuple[int, ...]:
+def clear_value(found: PngHeader, mode: str) -> int | tuple[int, ...]:
     """Return `found.clear` in the range of the pixels that Pillow gives for `mode`."""
     if len(found.clear) == 3:
         return found.clear

@@ -1,8 +1,6 @@
 """What a run takes of the disk, and whether it is there. Headers only, no weight is read."""
 
 import errno
-import os
-import shutil
 import tempfile
 from collections.abc import Mapping, Sequence
 from math import prod
@@ -10,6 +8,7 @@ from pathlib import Path
 
 from prep import ldm, tensorfile
 from prep.errors import MachineError
+from prep.files import free_bytes, nearest_there
 from train.run import Run
 
 # Weights, and AdamW's two means of each.
@@ -80,7 +79,7 @@ def check_room(run: Run) -> None:
     """Raise MachineError where a run would fill the disk before it ends."""
     sizes = disk(run)
     need = sizes.get("most", 0) - _kept(run.folder)
-    left = free(run.folder)
+    left = free_bytes(run.folder)
     if need > left:
         raise MachineError(
             f"the run needs {need / MB:.1f} MB on the disk of `{run.folder}`, and "
@@ -96,7 +95,7 @@ def check_writable(folder: Path) -> None:
     A file without a name is made and gone again: permissions alone do not tell it for every user
     and every file system.
     """
-    there = nearest(folder)
+    there = nearest_there(folder)
     try:
         if not there.is_dir():
             raise NotADirectoryError(errno.ENOTDIR, "a file is in the way", str(there))
@@ -107,19 +106,6 @@ def check_writable(folder: Path) -> None:
             f"`{there}` cannot be written: {error.strerror or error}",
             "make it writable, or name another folder: `--out FOLDER`",
         ) from None
-
-
-def free(folder: Path) -> int:
-    """Return the free bytes of the disk that a folder, there or not yet, is on."""
-    return shutil.disk_usage(os.fspath(nearest(folder))).free
-
-
-def nearest(folder: Path) -> Path:
-    """Return the folder itself, or the nearest one above it that is there."""
-    there = folder.resolve()
-    while not there.exists():
-        there = there.parent
-    return there
 
 
 def _kept(folder: Path) -> int:

@@ -1,7 +1,6 @@
 """The models and folders that pipelines name, and the folders of this user."""
 
 import os
-import shutil
 import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import closing, suppress
@@ -9,14 +8,14 @@ from functools import partial
 from pathlib import Path
 
 from prep.config import Pipeline
-from prep.doctor.finding import Finding, size
+from prep.doctor.diagnosis import Diagnosis, size
 from prep.engine import publish
 from prep.engine.ledger_file import damage, open_ledger, set_aside
 from prep.engine.lock import held
 from prep.engine.scan import scan
 from prep.engine.world import Place
 from prep.errors import HeldError, UserError
-from prep.files import SCRATCH
+from prep.files import SCRATCH, free_bytes, nearest_there
 from prep.models import Models
 
 _LITTLE_BYTES = 2_000_000_000
@@ -24,17 +23,17 @@ _LITTLE_BYTES = 2_000_000_000
 _NETWORK = frozenset({"nfs", "nfs4", "cifs", "smb3", "smbfs", "9p", "sshfs", "fuse.sshfs"})
 
 
-def of_user(models: Models) -> Iterator[Finding]:
+def of_user(models: Models) -> Iterator[Diagnosis]:
     """Yield where models and pins lie, and whether there is room."""
     from huggingface_hub.constants import HF_HUB_CACHE
 
     cache = models.hub_cache or Path(HF_HUB_CACHE)
     count = len(list(cache.glob("models--*"))) if cache.is_dir() else 0
-    yield Finding("models", f"{count} in {cache}, {_room(cache)}", _no_room(cache))
-    yield Finding("pins", f"{models.home}, {_rights(models.home)}", _no_rights(models.home))
+    yield Diagnosis("models", f"{count} in {cache}, {_room(cache)}", _no_room(cache))
+    yield Diagnosis("pins", f"{models.home}, {_rights(models.home)}", _no_rights(models.home))
 
 
-def of_pipelines(pipelines: Sequence[Pipeline], models: Models) -> Iterator[Finding]:
+def of_pipelines(pipelines: Sequence[Pipeline], models: Models) -> Iterator[Diagnosis]:
     """Yield each model that a pipeline names: whether it is on this machine."""
     asks = {
         (ask.kind, ask.name): ask
@@ -48,23 +47,23 @@ def of_pipelines(pipelines: Sequence[Pipeline], models: Models) -> Iterator[Find
         try:
             found = models.at_hand(ask)
         except UserError as error:
-            yield Finding(ask.kind, f"{name}: {error}", error.hint or "")
+            yield Diagnosis(ask.kind, f"{name}: {error}", error.hint or "")
             continue
         there = f"{size(found.size_bytes())} on this machine" if found else "to be downloaded"
-        yield Finding(ask.kind, f"{name}, {there}")
+        yield Diagnosis(ask.kind, f"{name}, {there}")
 
 
-def of_places(places: Sequence[Place]) -> Iterator[Finding]:
+def of_places(places: Sequence[Place]) -> Iterator[Diagnosis]:
     """Yield the health of each dataset: pictures, ledger, room, rights, what dead runs left."""
     for place in places:
         name = str(place.root)
         try:
             folder = scan(place.root, tuple(place.sidecars))
         except UserError as error:
-            yield Finding("folder", str(error), error.hint or "")
+            yield Diagnosis("folder", str(error), error.hint or "")
             continue
         kind = _file_system(place.state)
-        yield Finding(
+        yield Diagnosis(
             "folder",
             f"{name}: {len(folder.pictures)} pictures, {len(folder.sidecars)} texts, "
             f"{_room(place.state)} on {kind}",
@@ -75,14 +74,14 @@ def of_places(places: Sequence[Place]) -> Iterator[Finding]:
         yield from _state(place, folder.scratch)
 
 
-def _state(place: Place, scratch: set[str]) -> Iterator[Finding]:
+def _state(place: Place, scratch: set[str]) -> Iterator[Diagnosis]:
     state = place.state
     if not state.is_dir():
-        yield Finding("prep's folder", f"{state}: not there yet")
+        yield Diagnosis("prep's folder", f"{state}: not there yet")
         return
     broken = ledger_damage(state / "ledger.sqlite")
     whole = sum(path.stat().st_size for path in state.rglob("*") if path.is_file())
-    yield Finding(
+    yield Diagnosis(
         "prep's folder",
         f"{state}: {size(whole)}, {_rights(state)}, {broken or 'ledger sound'}",
         "run any command on the folder, or `prep doctor --fix`: the ledger is made again"
@@ -92,7 +91,7 @@ def _state(place: Place, scratch: set[str]) -> Iterator[Finding]:
     )
     left = [path for path in (*map(Path, sorted(scratch)), state) if _scratch_in(path)]
     if left:
-        yield Finding(
+        yield Diagnosis(
             "left over",
             f"files of a run that died, in {', '.join(map(str, left))}",
             "the next run, or `prep doctor --fix`, removes those that are its own",
@@ -141,38 +140,26 @@ def _scratch_in(folder: Path) -> int:
     return 0
 
 
-def _above(path: Path) -> Path:
-    """Return the path, or the nearest folder above it that is there."""
-    there = path.absolute()
-    while not there.exists():
-        there = there.parent
-    return there
-
-
-def _free(path: Path) -> int:
-    return shutil.disk_usage(_above(path)).free
-
-
 def _room(path: Path) -> str:
-    return f"{size(_free(path))} free"
+    return f"{size(free_bytes(path))} free"
 
 
 def _no_room(path: Path) -> str:
-    return "free some disk before the next run" if _free(path) < _LITTLE_BYTES else ""
+    return "free some disk before the next run" if free_bytes(path) < _LITTLE_BYTES else ""
 
 
 def _rights(path: Path) -> str:
-    return "can be written" if os.access(_above(path), os.W_OK) else "cannot be written"
+    return "can be written" if os.access(nearest_there(path), os.W_OK) else "cannot be written"
 
 
 def _no_rights(path: Path) -> str:
-    writable = os.access(_above(path), os.W_OK)
-    return "" if writable else f"give yourself the right to write into `{_above(path)}`"
+    writable = os.access(nearest_there(path), os.W_OK)
+    return "" if writable else f"give yourself the right to write into `{nearest_there(path)}`"
 
 
 def _file_system(path: Path) -> str:
     """Return the kind of file system that a path is on, where the system tells."""
-    there = _above(path)
+    there = nearest_there(path)
     best, kind = "", "an unknown file system"
     with suppress(OSError):
         for line in Path("/proc/mounts").read_text(encoding="utf-8").splitlines():

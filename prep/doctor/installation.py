@@ -12,7 +12,7 @@ from importlib import import_module
 from pathlib import Path
 
 from prep import __version__
-from prep.doctor.finding import Finding, size
+from prep.doctor.diagnosis import Diagnosis, size
 from prep.install import environment, packages
 from prep.install.environment import Wanted
 
@@ -22,16 +22,16 @@ _BREAKS = {"torchvision": "`import peft` fails beside it unless its build is tor
 _BOTH = ("onnxruntime", "onnxruntime-gpu")
 
 
-def findings() -> Iterator[Finding]:
+def findings() -> Iterator[Diagnosis]:
     """Yield what is installed and what it runs on."""
-    yield Finding("program", f"prep-and-train {__version__}{_commit()}")
+    yield Diagnosis("program", f"prep-and-train {__version__}{_commit()}")
     system = f"{platform.system()} {platform.release()} {platform.machine()}"
-    yield Finding("Python", f"{platform.python_version()} on {system}, in {sys.prefix}")
-    yield Finding("machine", f"{os.cpu_count()} cores, {_memory()}")
+    yield Diagnosis("Python", f"{platform.python_version()} on {system}, in {sys.prefix}")
+    yield Diagnosis("machine", f"{os.cpu_count()} cores, {_memory()}")
     yield from _packages()
     yield _torch()
     yield _onnxruntime()
-    yield Finding("NVIDIA", _driver())
+    yield Diagnosis("NVIDIA", _driver())
 
 
 def _commit() -> str:
@@ -53,7 +53,7 @@ def _memory() -> str:
     return "memory unknown"
 
 
-def _packages() -> Iterator[Finding]:
+def _packages() -> Iterator[Diagnosis]:
     """Yield the packages against the lock, and those that do not go together."""
     there = installed()
     lock_file = _ROOT / environment.LOCK
@@ -62,23 +62,23 @@ def _packages() -> Iterator[Finding]:
         differing = packages.differences(lock, {name: (v,) for name, v in there.items()})
         locked = sum(name in lock for name in there)
         if differing:
-            yield Finding(
+            yield Diagnosis(
                 "packages",
                 f"{len(differing)} of {locked} are not as locked: {', '.join(differing)}",
                 "`python bootstrap.py prep doctor --fix` installs the locked ones",
                 _install_locked,
             )
         else:
-            yield Finding("packages", f"{locked}, all as in {environment.LOCK}")
+            yield Diagnosis("packages", f"{locked}, all as in {environment.LOCK}")
     else:
         main = ", ".join(f"{n} {there[n]}" for n in ("torch", "transformers") if n in there)
-        yield Finding("packages", f"no {environment.LOCK} beside the program; {main}")
+        yield Diagnosis("packages", f"no {environment.LOCK} beside the program; {main}")
     for name, why in _BREAKS.items():
         if name in there:
-            yield Finding(name, f"{there[name]}: {why}", f"`pip uninstall {name}`")
+            yield Diagnosis(name, f"{there[name]}: {why}", f"`pip uninstall {name}`")
     if all(name in there for name in _BOTH):
         hint = f"`pip uninstall {' '.join(_BOTH)}`, then install the one that is wanted"
-        yield Finding("onnxruntime", "both builds are installed: the later one overwrote", hint)
+        yield Diagnosis("onnxruntime", "both builds are installed: the later one overwrote", hint)
 
 
 def installed() -> dict[str, str]:
@@ -100,7 +100,7 @@ def _install_locked() -> str:
     return "the locked packages were installed"
 
 
-def _torch() -> Finding:
+def _torch() -> Diagnosis:
     """Return what PyTorch computes on."""
     try:
         torch = import_module("torch")
@@ -109,16 +109,16 @@ def _torch() -> Finding:
             for at in range(torch.cuda.device_count())
         ]
     except Exception as error:
-        return Finding("torch", _failed(error), "`python bootstrap.py prep doctor --fix`")
+        return Diagnosis("torch", _failed(error), "`python bootstrap.py prep doctor --fix`")
     if cards:
-        return Finding("torch", f"{torch.__version__}, on {', '.join(cards)}")
+        return Diagnosis("torch", f"{torch.__version__}, on {', '.join(cards)}")
     if _driver() != "no driver":
         hint = "`python bootstrap.py --cuda prep doctor` installs the CUDA build"
-        return Finding("torch", f"{torch.__version__}, cannot use the NVIDIA card", hint)
-    return Finding("torch", f"{torch.__version__}, on the CPU")
+        return Diagnosis("torch", f"{torch.__version__}, cannot use the NVIDIA card", hint)
+    return Diagnosis("torch", f"{torch.__version__}, on the CPU")
 
 
-def _onnxruntime() -> Finding:
+def _onnxruntime() -> Diagnosis:
     """Return what onnxruntime was built for; whether a card is found, only a session tells."""
     try:
         runtime = import_module("onnxruntime")
@@ -126,8 +126,8 @@ def _onnxruntime() -> Finding:
             name.removesuffix("ExecutionProvider") for name in runtime.get_available_providers()
         )
     except Exception as error:
-        return Finding("onnxruntime", _failed(error), "`python bootstrap.py prep doctor --fix`")
-    return Finding("onnxruntime", f"{runtime.__version__}, built for {providers}")
+        return Diagnosis("onnxruntime", _failed(error), "`python bootstrap.py prep doctor --fix`")
+    return Diagnosis("onnxruntime", f"{runtime.__version__}, built for {providers}")
 
 
 def _failed(error: Exception) -> str:

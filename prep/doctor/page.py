@@ -7,7 +7,7 @@ from pathlib import Path
 from prep import command_line, orders
 from prep.console import Console
 from prep.doctor import folders, installation
-from prep.doctor.finding import Finding, masked, user_name
+from prep.doctor.diagnosis import Diagnosis, masked, user_name
 from prep.errors import UserError
 from prep.models import Models
 
@@ -44,7 +44,7 @@ def show(subjects: Subjects, models: Models, console: Console, fix: bool) -> int
     return UNWELL if left else 0
 
 
-def findings(subjects: Subjects, models: Models) -> Iterator[Finding]:
+def findings(subjects: Subjects, models: Models) -> Iterator[Diagnosis]:
     """Yield all that is found, from the installation to the folders; nothing is changed."""
     yield from installation.findings()
     yield from folders.of_user(models)
@@ -57,7 +57,7 @@ def findings(subjects: Subjects, models: Models) -> Iterator[Finding]:
         )
     except UserError as error:
         for message, hint in ((str(error), error.hint), *error.others):
-            yield Finding("pipelines", message, hint or "mend the file")
+            yield Diagnosis("pipelines", message, hint or "mend the file")
         named, found = {}, None
     if subjects.folder is not None:
         places = [orders.place_of(subjects.folder, subjects.state, found)]
@@ -72,7 +72,7 @@ def findings(subjects: Subjects, models: Models) -> Iterator[Finding]:
     yield from folders.of_places(places)
 
 
-def _lines(finding: Finding, done: str) -> Iterator[str]:
+def _lines(finding: Diagnosis, done: str) -> Iterator[str]:
     yield f"{finding.subject + ':':<15}{finding.text}"
     if done:
         yield f"{'':<15}fixed: {done}"

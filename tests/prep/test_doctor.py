@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from prep.doctor.finding import masked, size
+from prep.doctor.diagnosis import masked, size
 from tests.prep.conftest import Draw, Said
 from tests.prep.projects import Project
 
