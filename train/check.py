@@ -4,10 +4,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from prep.console import Console
+from prep.files import free_bytes
 from prep.models import Models
 from train import checkpoint, export, probe, readiness
 from train.config import OF_LORAS, Config
-from train.disk import MB, disk, free
+from train.disk import MB, disk
 from train.run import Run
 from train.schedule import learning_rate
 
@@ -35,7 +36,7 @@ def check(
     found = readiness.ready(paths, config, models, probe.outside)
     run, sizes = found.run, disk(found.run)
     console.say(
-        *lines(run, sizes, free(run.folder)),
+        *lines(run, sizes, free_bytes(run.folder)),
         run=str(run.folder), config=run.config.chosen(), samples=len(run.data.lessons),
         steps=run.steps, steps_per_epoch=run.per_epoch, disk=sizes, state=state(run),
     )  # fmt: skip
