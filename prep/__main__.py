@@ -1,6 +1,15 @@
-"""`python -m prep`."""
+"""`python -m prep`, and the `prep` command."""
 
-from prep.cli import main
+from prep.stopping import ended_at_once
+
+
+def main() -> None:
+    """Run the command that was typed; a stop ends it also while its parts are imported."""
+    with ended_at_once():
+        from prep.cli import main as run
+
+        run()
+
 
 if __name__ == "__main__":
     main()

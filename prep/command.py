@@ -8,22 +8,18 @@ import re
 import signal
 import subprocess
 import sys
-import threading
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from prep import console, keys
 from prep.errors import MachineError, UsageError, UserError, nearest
-from prep.stopping import obeyed, patience
+from prep.stopping import INTERRUPTED, Stop, obeyed, patience
 
 if TYPE_CHECKING:
     import typer
     from typer.exceptions import TyperException
 
-INTERRUPTED = 130
-TERMINATED = 143
 _STOPPED = "stopped; run the same command to go on"
 _FULL = MachineError(
     "the machine ran out of memory",
@@ -45,31 +41,42 @@ def run_app(app: "typer.Typer", args: Sequence[str] | None, prog: str) -> None:
     Raises:
         SystemExit: Always, unless the command met a bug: that keeps its own exception.
     """
-    from typer.exceptions import Abort, TyperException
-
     code: object = 0
+    stop = Stop()
     try:
-        with _terminable(), obeyed():
+        with obeyed(_note_term) as stop:
             _check_place(sys.argv[1:] if args is None else args)
             code = app(args=args, prog_name=prog, standalone_mode=False)
-    except UserError as error:
-        console.show_error(error, sys.stderr)
-        raise SystemExit(error.exit_code) from None
-    except TyperException as error:
-        raise SystemExit(_show_refusal(error, prog)) from None
-    except (Abort, KeyboardInterrupt):
-        code = INTERRUPTED
-    except MemoryError:
-        console.show_error(_FULL, sys.stderr)
-        raise SystemExit(UserError.exit_code) from None
-    except OSError as error:
-        if error.errno != errno.ENAMETOOLONG:
-            raise
-        console.show_error(_too_long(str(error.filename)), sys.stderr)
-        raise SystemExit(UserError.exit_code) from None
+    except BaseException as error:
+        if stop.asked is None:  # what goes wrong because of a stop is the stop
+            code = _shown(error, prog)
+    code = code if stop.asked is None else 128 + stop.asked
     if code == INTERRUPTED:  # Typer turns Ctrl-C into this code
         console.Console(err=sys.stderr).note(_STOPPED)
     raise SystemExit(code if isinstance(code, int) else 0)
+
+
+def _note_term(number: int) -> None:
+    if number == signal.SIGTERM:
+        console.Console(err=sys.stderr).note(_STOPPED)
+
+
+def _shown(error: BaseException, prog: str) -> int:
+    """Show what ended the program as two lines; return its exit code. A bug is raised again."""
+    from typer.exceptions import Abort, TyperException
+
+    if isinstance(error, TyperException):
+        return _show_refusal(error, prog)
+    if isinstance(error, Abort | KeyboardInterrupt):
+        return INTERRUPTED
+    if isinstance(error, MemoryError):
+        error = _FULL
+    elif isinstance(error, OSError) and error.errno == errno.ENAMETOOLONG:
+        error = _too_long(str(error.filename))
+    if not isinstance(error, UserError):
+        raise error
+    console.show_error(error, sys.stderr)
+    return error.exit_code
 
 
 def _check_place(words: Sequence[str]) -> None:
@@ -112,24 +119,6 @@ def run_child(command: Sequence[str]) -> int:
             child.wait()
             raise
     return code if code >= 0 else 128 - code
-
-
-@contextmanager
-def _terminable() -> Iterator[None]:
-    """Let SIGTERM unwind as an exit with 143, so that scratch files and workers are cleared."""
-    if threading.current_thread() is not threading.main_thread():
-        yield  # only the main thread may set a signal's action
-        return
-
-    def stop(_number: int, _frame: Any) -> None:
-        console.Console(err=sys.stderr).note(_STOPPED)
-        raise SystemExit(TERMINATED)
-
-    before = signal.signal(signal.SIGTERM, stop)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
 
 
 def _show_refusal(error: "TyperException", prog: str) -> int:

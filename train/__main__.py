@@ -1,6 +1,15 @@
-"""`python -m train`: the `train` command where no console script is installed."""
+"""`python -m train`, and the `train` command."""
 
-from train.cli import main
+from prep.stopping import ended_at_once
+
+
+def main() -> None:
+    """Run the command that was typed; a stop ends it also while its parts are imported."""
+    with ended_at_once():
+        from train.cli import main as run
+
+        run()
+
 
 if __name__ == "__main__":
     main()

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from prep.stopping import Stop
 from tests.prep.test_large_pictures import photograph
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="signals are POSIX")
@@ -70,6 +71,120 @@ def test_a_model_at_work_is_waited_for() -> None:
 
     assert found == 143
     assert 7 < seconds < 13
+
+
+IMPORTS = """
+import sys
+from prep.command import run_app
+
+def importing(**_):
+    import slow_library
+    {later}
+
+run_app(importing, [], "importing")
+"""
+SWALLOWS = """
+import time
+print("ready", flush=True)
+try:
+    for _ in range(20):
+        time.sleep(0.1)  # as torch does while it imports numpy
+except BaseException:
+    print("swallowed", flush=True)
+"""
+
+
+@pytest.mark.parametrize("later", ["import time; time.sleep(30)", ""])
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
+def test_an_import_swallows_no_stop(later: str, number: int, code: int, tmp_path: Path) -> None:
+    """Case D1: a stop while a library is imported comes after it; none is lost to a library."""
+    (tmp_path / "slow_library.py").write_text(SWALLOWS)
+    program = IMPORTS.format(later=later)
+    with subprocess.Popen(
+        [sys.executable, "-c", program], stdout=subprocess.PIPE, text=True, cwd=ROOT,
+        env={**os.environ, "PYTHONPATH": str(tmp_path)}, stderr=subprocess.DEVNULL,
+    ) as process:  # fmt: skip
+        assert process.stdout is not None
+        assert process.stdout.readline() == "ready\n"
+        found, seconds = stopped(process, number)
+        assert "swallowed" not in process.stdout.read()
+
+    assert found == code
+    assert seconds < 3.9  # it is not ended as one that does not hear
+
+
+def test_a_stop_that_waited_is_heard_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Case D1: a training hears of it as of one Ctrl-C: a second one would end its step."""
+    sent: list[int] = []
+    monkeypatch.setattr(signal, "pthread_kill", lambda thread, number: sent.append(number))
+    stop = Stop()
+    stop.asked, stop.waits = signal.SIGINT, True
+    stop.ask_again()
+    stop.ask_again()
+
+    assert sent == [signal.SIGINT]
+
+
+EARLY = """
+import signal, sys
+from prep.stopping import ended_at_once
+
+with ended_at_once():
+    print("ready", flush=True)
+    exec("import time; time.sleep(30)")
+"""
+
+
+def test_a_stop_before_the_program_begins() -> None:
+    """Case D1: Ctrl-C while the program's own parts are imported is no traceback, and 130."""
+    pipe = subprocess.PIPE
+    with subprocess.Popen(
+        [sys.executable, "-c", EARLY], stdout=pipe, stderr=pipe, text=True, cwd=ROOT
+    ) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        assert process.stdout.readline() == "ready\n"
+        found, _ = stopped(process, signal.SIGINT)
+        assert process.stderr.read() == ""
+
+    assert found == 130
+
+
+LEFT = """
+import sys, time
+from prep.command import run_app
+from prep.stopping import ended_at_once
+
+class Slow:
+    def __del__(self):
+        time.sleep(20)  # as a large library takes to be taken down
+
+slow = Slow()
+
+def waiting(**_):
+    print("ready", flush=True)
+    time.sleep(30)
+
+with ended_at_once():
+    run_app(waiting, [], "waiting")
+"""
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
+def test_a_stopped_program_takes_nothing_down(number: int, code: int) -> None:
+    """Case D1: once all is closed, a stopped program ends; libraries are not taken down first."""
+    pipe = subprocess.PIPE
+    with subprocess.Popen(
+        [sys.executable, "-c", LEFT], stdout=pipe, stderr=pipe, text=True, cwd=ROOT
+    ) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        assert process.stdout.readline() == "ready\n"
+        found, seconds = stopped(process, number)
+        assert process.stderr.read() == "stopped; run the same command to go on\n"
+
+    assert found == code
+    assert seconds < 5
 
 
 @pytest.mark.parametrize("seed", range(3))
