@@ -27,7 +27,6 @@ from prep.stage import Stage
 from prep.yamlfile import quoted
 
 _STOPPERS = (3, 4)
-_SHOWN = 20
 
 
 def run_one(order: Order, context: Context) -> int:

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import NamedTuple
 
 from prep.errors import ConfigError
+from prep.stage import file_name
 from prep.tags import spaced
 
 _PAIRS = ["antecedent", "consequent"]
@@ -46,8 +47,10 @@ def known(of_aliases: str, of_implications: str, adds: bool) -> Known:
         ConfigError: See `aliases` and `implications`.
     """
     return Known(
-        aliases(of_aliases, "aliases") if of_aliases else {},
-        implications(of_implications, "implications") if of_implications else {},
+        aliases(of_aliases, file_name(of_aliases, "aliases")) if of_aliases else {},
+        implications(of_implications, file_name(of_implications, "implications"))
+        if of_implications
+        else {},
         adds,
     )
 

@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from prep import files, schema
+from prep import files, keys, schema
 from prep.errors import DatasetError
 from prep.misfit import Misfit
 from prep.schema import limits
@@ -220,7 +220,10 @@ def parse(text: str, name: str) -> Dataset:
     if not isinstance(head, dict) or head.get("format") != FORMAT:
         raise _not_ours(head, name)
     version = head.get("version")
-    if isinstance(version, bool) or version != VERSION:
+    if not isinstance(version, int) or isinstance(version, bool) or version < 1:
+        shown = keys.shown(json.dumps(version))[:40]
+        raise DatasetError(f"`{name}`: `version` is `{shown}`", f"write {VERSION}")
+    if version != VERSION:
         raise DatasetError(
             f"`{name}` has version {version} of the dataset format, this is {VERSION}",
             "update with `pip install -U prep-and-train`",

@@ -100,8 +100,10 @@ def strict_json(text: str, name: str) -> Any:
             "mend it by hand, or delete it and run the command that wrote it again",
         ) from None
     except (RecursionError, ValueError) as error:
+        deep = isinstance(error, RecursionError)
+        why = "it is nested too deep" if deep else "it holds a number of too many digits"
         raise DatasetError(
-            f"`{name}` cannot be read: {error}", "is it really a dataset file?"
+            f"`{name}` cannot be read: {why}", "is it really a dataset file?"
         ) from None
 
 
@@ -199,10 +201,13 @@ def disk_errors(path: Path, state: Path | None = None) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        why = error.strerror or str(error)
-        raise MachineError(
-            f"`{path}` cannot be written: {why}", _advice(error, path, state)
-        ) from error
+        raise disk_error(path, error, state) from error
+
+
+def disk_error(path: Path, error: OSError, state: Path | None = None) -> MachineError:
+    """Return the error for a file that the operating system does not take; see `disk_errors`."""
+    why = error.strerror or str(error)
+    return MachineError(f"`{path}` cannot be written: {why}", _advice(error, path, state))
 
 
 def _advice(error: OSError, path: Path, state: Path | None) -> str:

@@ -159,6 +159,7 @@ def _loaded(data: bytes, found: str | None, first: str) -> "tuple[Image.Image, f
         if image.format in ("JPEG", "MPO"):
             jpeg_scans.load(image, data)
         image.load()
+        _check_palette(image)
     except jpeg_scans.DamagedError as error:
         raise Unreadable("truncated", f"the JPEG is damaged: {error}") from None
     except (Unreadable, MemoryError, Image.DecompressionBombError):
@@ -246,6 +247,11 @@ def _check_form(image: "Image.Image") -> None:
     form = tiffs.misread(image) if image.format == "TIFF" else ""
     if form:
         raise _not_supported(form)
+
+
+def _check_palette(image: "Image.Image") -> None:
+    if image.mode == "P" and image.palette is None:
+        raise Unreadable("decode-error", f"the {image.format} is damaged: it has no palette")
 
 
 def _too_large(size: str) -> Unreadable:

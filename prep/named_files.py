@@ -4,6 +4,7 @@ from pathlib import Path
 
 from prep import files, tags
 from prep.errors import ConfigError
+from prep.stage import FileText
 
 
 def resolved(value: str, folder: Path) -> str:
@@ -33,7 +34,8 @@ def file_text(value: str, folder: Path) -> str:
     """
     if not value:
         return ""
-    return text_of(path_of(value, folder), value, "write it, or leave the param out", "file ")
+    path = path_of(value, folder)
+    return FileText(text_of(path, value, "write it, or leave the param out", "file "), value)
 
 
 def text_of(path: Path, shown: str, hint: str, what: str = "") -> str:

@@ -40,12 +40,11 @@ class Given:
 def of_folder(command: Command, folder: Path, given: Given, pipeline: Pipeline | None) -> Order:
     """Return the order of a command on a folder of pictures."""
     _check_folder(folder)
-    meta = None
-    if command.writes_meta():
-        _check_out(given.out)
-        meta = given.out or (pipeline.meta if pipeline else Path("meta.json"))
+    _check_out(given.out)
     asked = command.asked(_values(command, given, pipeline))
-    return Order(place_of(folder, given.state, pipeline), asked, meta)
+    place = place_of(folder, given.state, pipeline)
+    meta = given.out or (pipeline.meta if pipeline else Path("meta.json"))
+    return Order(place, asked, meta) if command.writes_meta() else Order(place, asked, told_by=meta)
 
 
 def of_fan_out(

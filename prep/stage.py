@@ -19,6 +19,31 @@ from typing import Any
 Run = Callable[..., Any]
 
 
+class FileText(str):
+    """The text of a file that a param names.
+
+    Attributes:
+        name: The file as the person named it, for messages.
+    """
+
+    name: str
+
+    def __new__(cls, text: str, name: str) -> "FileText":
+        """Return a text that knows its file."""
+        made = super().__new__(cls, text)
+        made.name = name
+        return made
+
+    def __getnewargs__(self) -> tuple[str, str]:  # type: ignore[override]
+        """Return what a copy in another process is made of."""
+        return str(self), self.name
+
+
+def file_name(text: str, usual: str) -> str:
+    """Return the name of the file that a param's text is from; `usual` where none is known."""
+    return text.name if isinstance(text, FileText) else usual
+
+
 class Shape(StrEnum):
     """What a stage turns into what."""
 
@@ -224,7 +249,8 @@ def param(
         default: Used unless an option or pipelines.yaml says otherwise.
         help: One line for `--help`.
         speed: Decides how fast, never which bytes: it stays out of the recipe.
-        file: The value is a path; the stage is given the file's text, the recipe its digest.
+        file: The value is a path; the stage is given the file's text (`FileText`), the recipe
+            its digest.
         path: The value may be a path; it is resolved against the file it was written in.
         choices: The words it may be; empty for any.
         limits: ge, gt, le: checked whoever builds the params.

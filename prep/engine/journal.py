@@ -23,7 +23,7 @@ def size(path: Path) -> int:
     """Return the journal's length in bytes; 0 where there is none."""
     try:
         return path.stat().st_size
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return 0
 
 

@@ -4,12 +4,14 @@ What a person wrote, and what we last wrote where, is in the journal too; lost r
 computed again. How any of it is stored is this module's secret, and `ledger_file`'s.
 """
 
+import os
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+from prep import files
 from prep.engine import journal, seal
 from prep.engine.ledger_queries import Edit, Queries, Stat, edit_of, is_damage
 from prep.engine.recipe import Made
@@ -217,7 +219,9 @@ class Ledger(Queries):
 
 
 def unwritable(state: Path, error: Exception) -> MachineError:
-    """Return the error for a ledger that the disk does not take."""
+    """Return the error for a ledger, or a file beside it, that the disk does not take."""
+    if isinstance(error, OSError) and error.filename:
+        return files.disk_error(Path(os.path.relpath(error.filename)), error, state)
     full = "full" in str(error) or "No space" in str(error)
     return MachineError(
         f"the ledger in `{state}` cannot be written: {error}",

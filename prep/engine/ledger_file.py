@@ -204,8 +204,10 @@ def _check_version(state: Path) -> None:
     Who writes through SQLite raises its counters. Damage leaves them as they were sealed, or
     makes nonsense of what stands around them.
     """
-    head = b""
-    with suppress(FileNotFoundError), (state / seal.LEDGER).open("rb") as file:
+    head, path = b"", state / seal.LEDGER
+    if path.is_dir():
+        raise sqlite3.DatabaseError("a folder stands in its place")
+    with suppress(FileNotFoundError, NotADirectoryError), path.open("rb") as file:
         head = file.read(100)
     version = int.from_bytes(head[60:64], "big")
     if len(head) < 100 or not head.startswith(_MAGIC) or version <= _VERSION:

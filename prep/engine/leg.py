@@ -30,12 +30,15 @@ class Order:
         asked: The steps in order.
         meta: The dataset file at the head of the chain; None where no step writes one.
         source: Where a fan-out reads; None for every other order.
+        told_by: The dataset file that tells how the steps were done last where no step writes one
+            and the memory was lost; it need not be there.
     """
 
     place: Place
     asked: tuple[Asked, ...]
     meta: Path | None = None
     source: Place | None = None
+    told_by: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -176,6 +179,7 @@ def open_leg(order: Order, context: Context, ledger: Ledger) -> Leg:
     # Files of state live beside the pictures: both share one clock.
     digests = Digests(ledger, clock(order.place.state))
     world = read_back(order.place, ledger, digests, accept_missing=context.accept_missing)
+    traces.check_ledger(order.meta, world, context.stages.values())
     inherit(world, digests)
     if order.meta is not None:
         metafiles.read_back(order.meta, world, digests)

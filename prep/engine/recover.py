@@ -39,7 +39,8 @@ def recover(leg: Leg, take_step: Callable[[Leg, Step, Report], None], report: Re
     """
     if not leg.values.lost:
         return
-    found = traces.metas(leg.order.meta, leg.world) if leg.order.meta else {}
+    head = leg.order.meta or leg.order.told_by
+    found = traces.metas(head, leg.world) if head else {}
     if found or any(not edit.proven for edit in leg.world.edits.values()):
         report.notes.append(_SAID)
     _steps(leg, take_step, report, found)

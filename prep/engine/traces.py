@@ -4,7 +4,8 @@ A dataset file is known by its root, a sheet by the pictures in its revisions.
 """
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,7 +13,7 @@ from prep import dataset
 from prep.chain import LINKS, link_of
 from prep.dataset import Dataset
 from prep.engine.world import World
-from prep.errors import UserError
+from prep.errors import DatasetError, UserError
 from prep.files import MOST_TABLE, content
 from prep.stage import Shape, Stage
 
@@ -27,11 +28,38 @@ def any_of(head: Path | None, world: World, stages: Iterable[Stage]) -> bool:
     """Return whether there is a dataset file or sheet of this folder that the ledger has lost."""
     if head is not None and metas(head, world):
         return True
-    return any(
-        sheet_rows(world.place.sheet(stage.writes), world)
-        for stage in stages
-        if stage.shape is Shape.VIEW and not stage.writes.startswith("meta")
-    )
+    return any(sheet_rows(world.place.sheet(stage.writes), world) for stage in _sheets(stages))
+
+
+def check_ledger(head: Path | None, world: World, stages: Iterable[Stage]) -> None:
+    """Refuse a ledger of other pictures: prep's folder was copied here from another one.
+
+    It knows none of the pictures that are here, and a file of ours that it did not write does.
+
+    Raises:
+        DatasetError: With what to do about it.
+    """
+    here = set(world.digests.values())
+    known = {digest for digest, _ in world.known.samples.values() if digest}
+    if not known or known & here:
+        return
+    bare = replace(world, outputs={})
+    found = metas(head, bare).values() if head is not None else ()
+    if any(s.digest in here for one in found for s in one.samples.values()) or any(
+        sheet_rows(world.place.sheet(stage.writes), bare) for stage in _sheets(stages)
+    ):
+        shown = os.path.relpath(world.place.state)
+        raise DatasetError(
+            f"`{shown}` is prep's memory of other pictures: it knows none of those in"
+            f" `{os.path.relpath(world.place.root)}`",
+            f"move `{shown}` away, then run the same command again",
+        )
+
+
+def _sheets(stages: Iterable[Stage]) -> Iterator[Stage]:
+    for stage in stages:
+        if stage.shape is Shape.VIEW and not stage.writes.startswith("meta"):
+            yield stage
 
 
 def metas(head: Path, world: World) -> dict[Path, Dataset]:

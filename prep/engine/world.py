@@ -277,13 +277,14 @@ def _merge_sidecar(world: World, key: str, name: str, path: str) -> None:
 def _adopt(world: World, at: tuple[str, str], path: str, known: bool) -> None:
     """Take a text for a person's; `known`: prep knew of one there, so this one is an edit."""
     key = at[0]
-    found = world.on_disk[path]
+    found, spelled = world.on_disk[path], world.folder.sidecars[path]
     try:
-        text = tags.decoded(content(world.place.root / world.folder.sidecars[path]))
+        text = tags.decoded(content(world.place.root / spelled))
     except (tags.TextError, DatasetError, OSError) as error:
         mend = f"; {_MEND[error.kind]}" if isinstance(error, tags.TextError) else ""
         world.faulty[key] = f"`{path}` cannot be read: {error}{mend}"
         world.digests.pop(key, None)
         return
-    world.edits[at] = Edit(text, path, found, known)
+    named = spelled if spelled.casefold() == path.casefold() else path  # as its person knows it
+    world.edits[at] = Edit(text, named, found, known)
     world.outputs[path] = found

@@ -8,7 +8,7 @@ from prep import booru, picture_facts, rules_file
 from prep.models import Ask, Found
 from prep.picture import Picture
 from prep.rules import Rule, led, reads, ruled
-from prep.stage import param, stage
+from prep.stage import file_name, param, stage
 from prep.traits import PRUNE
 
 IMPLIED = ("drop", "add")
@@ -109,4 +109,4 @@ def edit(*given: Any) -> dict[str, Any]:
 
 
 def _rules(text: str) -> tuple[Rule, ...]:
-    return rules_file.parse(text, "tags.rules") if text.strip() else ()
+    return rules_file.parse(text, file_name(text, "tags.rules")) if text.strip() else ()

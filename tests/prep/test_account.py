@@ -390,7 +390,9 @@ def test_a_text_in_another_case_is_the_picture_s(draw: Draw, prep: Prep) -> None
     file = Path("raw/PHOTO.TXT")
     file.write_text("my words")
 
-    assert prep("tag", "raw", "--model", "tiny").code == 0
+    said = prep("tag", "raw", "--model", "tiny")
+    assert (said.code, "  kept as you edited it: PHOTO.TXT\n" in said.out) == (0, True)
+    assert "tags: yours, from PHOTO.TXT: my words" in prep("why", "Photo.png", "--in", "raw").out
     assert prep("edit", "raw").code == 0
     assert trained() == {"Photo.png": "my words"}
     assert sorted(path.name for path in Path("raw").glob("*")) == [

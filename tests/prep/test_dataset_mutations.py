@@ -85,7 +85,12 @@ TOP = [
     ("samples", {".a/b.png": {}}, ": the path `.a/b.png` is hidden", AS_WRITTEN),
     ("samples", {"a.png": 5}, ": `a.png` is `5`", "write fields with values: {...}"),
     ("samples", {"a.png": {"digest": "00"}}, ": `a.png` has no `original_size`", AS_WRITTEN),
-    ("version", True, " has version True of the dataset format, this is 1",
+    ("version", True, ": `version` is `true`", "write 1"),
+    ("version", "1", ': `version` is `"1"`', "write 1"),
+    ("version", None, ": `version` is `null`", "write 1"),
+    ("version", 0, ": `version` is `0`", "write 1"),
+    ("version", [1], ": `version` is `[1]`", "write 1"),
+    ("version", 2, " has version 2 of the dataset format, this is 1",
      "update with `pip install -U prep-and-train`"),
 ]  # fmt: skip
 

@@ -64,6 +64,14 @@ def test_the_clear_grey_of_the_report() -> None:
     assert red(png([[0, 1, 2, 3]], 2, 0, (b"tRNS", words(6)))) == [0, 85, 255, 255]
 
 
+def test_a_png_without_its_palette_is_damaged() -> None:
+    """Case G7: the reason is told in words, in every depth."""
+    for depth in (1, 2, 4, 8):
+        with pytest.raises(Unreadable) as told:
+            decode(png([[0, 1, 1]], depth, 3))
+        assert told.value.why == "the PNG is damaged: it has no palette"
+
+
 def test_clear_colours_and_palettes() -> None:
     """Case G1: the clear colour of RGB, by its low byte; alpha of a palette of 1 to 8 bits."""
     colours = [[[1, 2, 3], [1, 2, 4], [9, 9, 9]]]

@@ -270,3 +270,50 @@ def test_a_sheet_is_imported_first_after_the_loss(project: Path, prep: Prep) -> 
     assert persons() == MINE | {("b.png", "notes"): "late"}
     del before["images/tags.csv"]
     assert {name: data for name, data in files().items() if name in before} == before
+
+
+def test_a_single_stage_after_the_loss_knows_how_it_was_asked(project: Path, prep: Prep) -> None:
+    """Case E2: `prep tag` with another threshold after the loss: the machine's texts follow it."""
+    shutil.rmtree("images/.prep")
+    before = Path("images/a.txt").read_text()
+
+    told = prep("tag", "images", "--model", "tiny", "--threshold", "0.9")
+
+    assert told.code == 0
+    assert "  kept as you edited it: b.txt\n" in told.out
+    assert "a.txt" not in told.out
+    assert len(Path("images/a.txt").read_text()) < len(before)
+    assert prep("run").code == 0
+    assert persons() == MINE
+    assert Path("images/a.txt").read_text() == before
+
+
+@pytest.mark.parametrize("command", [("run",), ("tag", "images", "--model", "tiny"), ("status",)])
+def test_the_memory_of_other_pictures_is_refused(
+    project: Path, prep: Prep, draw: Callable[..., Path], command: tuple[str, ...]
+) -> None:
+    """Case E2: `.prep` of another folder, copied here, is named; without it all is known again."""
+    before = files()
+    draw("others/x.png", seed=91)
+    assert prep("tag", "others", "--model", "tiny").code == 0
+    assert prep("edit", "others", "--out", "of_others.json").code == 0
+    Path("of_others.json").unlink()
+    shutil.rmtree("images/.prep")
+    shutil.move("others/.prep", "images/.prep")
+    shutil.rmtree("others")
+
+    told = prep(*command)
+    assert told == (
+        1,
+        "",
+        (
+            "error: `images/.prep` is prep's memory of other pictures:"
+            " it knows none of those in `images`\n"
+            "hint: move `images/.prep` away, then run the same command again\n"
+        ),
+    )
+
+    shutil.rmtree("images/.prep")
+    assert prep("run").code == 0
+    assert files() == before
+    assert persons() == MINE

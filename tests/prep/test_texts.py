@@ -200,7 +200,16 @@ def test_a_preset_is_never_written_over_a_file(prep: Prep, draw: Draw, home: Pat
         ('{"format": "prep-dataset", ', "is not JSON at line 1, column 28: ", "mend it by hand"),
         ('{"format": 1, "format": 2}', "says `format` twice", "keep one of the two"),
         ('{"format": NaN}', "holds `NaN`, which is not JSON", "write a number"),
-        ('{"a": ' * 100_000, "cannot be read: ", "is it really a dataset file?"),
+        (
+            '{"a": ' * 100_000,
+            "cannot be read: it is nested too deep",
+            "is it really a dataset file?",
+        ),
+        (
+            '{"a": ' + "9" * 5000 + "}",
+            "cannot be read: it holds a number of too many digits",
+            "is it really a dataset file?",
+        ),
         (
             '{"format": "prep-dataset", "version": 99}',
             "has version 99 of the dataset format, this is 1",
@@ -257,3 +266,20 @@ def test_mistakes_of_a_rules_file_are_told_at_once(prep: Prep, draw: Draw, home:
         "hint: write `- rename: {old: new}`\n"
     )
     assert not (home / "meta.json").exists()
+
+
+def test_mistakes_are_told_of_the_file_that_was_named(prep: Prep, draw: Draw, home: Path) -> None:
+    """Case C5: rules, aliases and implications go by the name that the person gave them."""
+    draw("raw/a.png")
+    (home / "my rules.yaml").write_text("- drp: x\n", encoding="utf-8")
+    (home / "pairs.csv").write_text("a,b\n", encoding="utf-8")
+    (home / "own.yaml").write_text(
+        "pipelines: {a: {images: ./raw, stages: [edit: {rules: ./my rules.yaml}]}}\n",
+        encoding="utf-8",
+    )
+    rules = "error: `{}` line 1: no rule is named `drp`\nhint: did you mean `drop`?\n"
+
+    assert prep("edit", "raw", "--rules", "my rules.yaml").err == rules.format("my rules.yaml")
+    assert prep("run", "--pipelines", "own.yaml").err == rules.format("./my rules.yaml")
+    for option in ("--aliases", "--implications"):
+        assert prep("edit", "raw", option, "pairs.csv").err.startswith("error: `pairs.csv` ")

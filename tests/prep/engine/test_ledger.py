@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from prep.engine.ledger import Edit, Ledger
-from prep.engine.ledger_file import open_ledger, opened, snapshot
+from prep.engine.ledger_file import looked_at, open_ledger, opened, snapshot
 from prep.engine.recipe import Made
 from prep.errors import DatasetError, MachineError
 from prep.files import digest_bytes
@@ -165,6 +165,27 @@ def test_something_else_under_its_name_is_set_aside(state: Path) -> None:
     with opened(state) as ledger:
         assert remembered(ledger) == KEPT
     assert (state / "ledger.damaged").read_bytes() == b"not a database" * 1000
+
+
+def test_a_folder_in_the_place_of_a_file(tmp_path: Path) -> None:
+    """Case C3: a folder for the ledger is set aside; one for the journal, or a file, is named."""
+    (tmp_path / "ledger.sqlite").mkdir()
+    with looked_at(tmp_path) as ledger:
+        assert "is damaged: the next run rebuilds it" in ledger.notes[0]
+    with opened(tmp_path) as ledger:
+        assert "(a folder stands in its place)" in ledger.notes[0]
+    assert (tmp_path / "ledger.damaged").is_dir()
+
+    other = tmp_path / "other"
+    (other / "journal.jsonl").mkdir(parents=True)
+    with pytest.raises(MachineError) as told, opened(other) as ledger, ledger.batch():
+        ledger.edit("x.png", "tags", EDIT)
+    assert str(told.value).endswith("journal.jsonl` cannot be written: Is a directory")
+    assert told.value.hint == "a folder is in the way: move it, then run the same command again"
+
+    (tmp_path / "file").write_text("mine", encoding="utf-8")
+    with looked_at(tmp_path / "file") as ledger:
+        assert ledger.samples() == {}
 
 
 def test_a_newer_ledger_is_refused_and_untouched(state: Path) -> None:
