@@ -158,13 +158,14 @@ def test_hand_written_sidecars_are_unchanged_and_used(sprites: Ran) -> None:
         assert sample["caption"] == sentence.read_text().strip()
 
 
-def test_other_files_beside_the_pictures_are_ignored(sprites: Ran) -> None:
-    """A licence, notes and a JSON file are neither samples nor complaints nor touched."""
+def test_other_files_beside_the_pictures_are_named_once(sprites: Ran) -> None:
+    """A licence, notes and a JSON file are no samples and not touched; each is named or counted."""
     others = ("LICENSE-renpy-excerpt.txt", "SOURCE.md", "expected_faces.json")
     for name in others:
         original = (DATA / "renpy-sprites" / name).read_bytes()
         assert (sprites.folder / "renpy" / name).read_bytes() == original
-        assert name not in sprites.said
+    assert "belongs to no picture: LICENSE-renpy-excerpt.txt\n" in sprites.said
+    assert "2 other files are not pictures that can be read: 1 .json, 1 .md\n" in sprites.said
     added = {path.name for path in (sprites.folder / "renpy").iterdir()} - {
         path.name for path in (DATA / "renpy-sprites").iterdir()
     }
@@ -191,7 +192,9 @@ def test_a_second_run_changes_no_file(photos: Ran) -> None:
 
     assert again.code == 0
     assert again.said.endswith(
-        "/photos` is up to date: nothing to do\n  20 pictures: 20 good, 0 left out, 0 failed\n"
+        "/photos` is up to date: nothing to do\n"
+        "  1 other file is not a picture that can be read: 1 .md\n"
+        "  20 pictures: 20 good, 0 left out, 0 failed\n"
     )
     assert seen(photos.folder) == before
 

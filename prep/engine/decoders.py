@@ -34,6 +34,7 @@ Result = Picture | Failure
 # -P: a `PIL.py` in the folder where a person stands must never be imported.
 WORKER = ("-P", "-m", "prep.engine.decoder_worker")
 _STARTS = 3
+_PATIENCE_S = 1.0
 _LOOK_EVERY_S = 0.5  # a wait without end cannot be stopped by Ctrl-C on Windows
 
 
@@ -70,20 +71,25 @@ class Decoders:
         self._memory = Memory()
         self._idle: list[Worker] = []
         self._alive: set[Worker] = set()
+        self._tasks: set[Future[Result]] = set()
         self._lock, self._closed = threading.Lock(), False
 
     def __enter__(self) -> "Decoders":
         return self
 
     def __exit__(self, *_: object) -> None:
-        """End every worker at once, also one in the middle of a picture."""
+        """End every worker at once, also one in the middle of a picture.
+
+        What `parts` is doing in a thread is waited for, but not for long.
+        """
         with self._lock:
             self._closed = True
             for worker in self._alive:
                 worker.kill()
         self._memory.close()
-        self._threads.shutdown(cancel_futures=True)
-        for worker in self._alive:
+        self._threads.shutdown(wait=False, cancel_futures=True)
+        wait(self._tasks, _PATIENCE_S)
+        for worker in list(self._alive):
             worker.end()
 
     def decoded(self, pictures: Iterable[tuple[Key, Path]]) -> Iterator[tuple[Key, Result]]:
@@ -100,7 +106,9 @@ class Decoders:
             for key, path in pictures:
                 number = self._memory.number()
                 task = partial(self._decode, number, key, path, self._fit(key))
-                waiting.append((key, number, self._threads.submit(task)))
+                future = self._threads.submit(task)
+                self._tasks.add(future)
+                waiting.append((key, number, future))
                 if len(waiting) == self._ahead:
                     yield from self._first(waiting)
             while waiting:
@@ -118,6 +126,7 @@ class Decoders:
         while not wait([future], _LOOK_EVERY_S).done:
             pass
         waiting.popleft()
+        self._tasks.discard(future)
         try:
             yield key, future.result()
         finally:

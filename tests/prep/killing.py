@@ -169,6 +169,7 @@ class Watched:
             os.killpg(self.process.pid, number)
         else:
             self.process.send_signal(number)
+        self.go_on()  # a function that is called in a thread hears of no signal
         return self.end()
 
     def end(self) -> int:
@@ -296,5 +297,7 @@ def main(folder: Path, watch: Callable[[Stage], Stage] = lambda stage: stage) ->
 
 if __name__ == "__main__":
     from prep.command import run_app
+    from prep.stopping import ended_at_once
 
-    run_app(lambda **_: main(Path(sys.argv[1]), _announced), [], "prep")  # type: ignore[arg-type]
+    with ended_at_once():
+        run_app(lambda **_: main(Path(sys.argv[1]), _announced), [], "prep")  # type: ignore[arg-type]
