@@ -97,7 +97,7 @@ def _delimiter(text: str) -> str:
 
 def _records(text: str, delimiter: str, name: str) -> Iterator[list[str]]:
     """Yield the cells of each record."""
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
+    reader = csv.reader(_lines(text), delimiter=delimiter, strict=True)
     line = 1
     while True:
         before = csv.field_size_limit(_LONGEST)  # the module's own, for all readers
@@ -114,3 +114,13 @@ def _records(text: str, delimiter: str, name: str) -> Iterator[list[str]]:
             csv.field_size_limit(before)
         yield cells
         line = reader.line_num + 1
+
+
+def _lines(text: str) -> Iterator[str]:
+    """Yield the lines of a text with their ends; a StringIO would hold four bytes a character."""
+    start = 0
+    for end in re.finditer(r"\r\n|\r|\n", text):
+        yield text[start : end.end()]
+        start = end.end()
+    if start < len(text):
+        yield text[start:]

@@ -1,5 +1,6 @@
 import codecs
 import csv
+import io
 from dataclasses import astuple
 
 import pytest
@@ -7,6 +8,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from prep.errors import DatasetError
+from prep.sheets import text as sheet_text
 from prep.sheets.row import COLUMNS, Row
 from prep.sheets.text import dump, parse
 
@@ -256,3 +258,10 @@ def test_a_long_cell_is_an_error_not_a_crash() -> None:
         "field larger than field limit (1000000)"
     )
     assert csv.field_size_limit() == limit
+
+
+@settings(derandomize=True, max_examples=200, deadline=None)
+@given(st.text(alphabet="a,\r\n\x0b\u2028\x1c", max_size=20))
+def test_lines_end_where_a_stream_ends_them(text: str) -> None:
+    """Case D4: a text is read line by line without a copy of it, at the ends that CSV knows."""
+    assert list(sheet_text._lines(text)) == list(io.StringIO(text, newline=""))
