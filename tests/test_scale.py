@@ -26,7 +26,7 @@ def folders(tmp_path_factory: pytest.TempPathFactory) -> dict[int, Path]:
 @pytest.fixture(scope="module")
 def costs(folders: dict[int, Path]) -> Costs:
     """What a bare read and each command cost on them."""
-    return scale.measured(folders, 3)
+    return scale.measured(folders, 7)
 
 
 def test_help_is_there_at_once() -> None:
