@@ -68,13 +68,8 @@ def why(
     from prep import answers
 
     found = command_line.dataset(folder, pipelines)
-    return answers.why(
-        found[0],
-        key,
-        command_line.place(found, state),
-        command_line.context(command_line.console()),
-        found[1],
-    )
+    place = command_line.place(found, state)
+    return answers.why(found[0], key, place, command_line.context(), found[1])
 
 
 def status(
@@ -98,12 +93,7 @@ def reset(
     from prep import answers
 
     found = command_line.dataset(folder, pipelines)
-    return answers.reset(
-        found[0],
-        key,
-        command_line.place(found, state),
-        command_line.context(command_line.console()),
-    )
+    return answers.reset(found[0], key, command_line.place(found, state), command_line.context())
 
 
 def undo(folder: In = None, state: State = None, pipelines: Pipelines = None) -> int:
@@ -111,9 +101,7 @@ def undo(folder: In = None, state: State = None, pipelines: Pipelines = None) ->
     from prep import answers
 
     found = command_line.dataset(folder, pipelines)
-    return answers.undo(
-        command_line.place(found, state), command_line.context(command_line.console())
-    )
+    return answers.undo(command_line.place(found, state), command_line.context())
 
 
 def init(

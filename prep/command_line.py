@@ -22,14 +22,20 @@ def console(quiet: bool = False, verbose: bool = False, json: bool = False) -> C
     return Console(level=0 if quiet else 2 if verbose else 1, json=json)
 
 
-def context(speaker: Console, jobs: int = 2, accept_missing: bool = False) -> "Context":
-    """Return what surrounds a run; nothing else reads the environment."""
+def context(
+    speaker: Console | None = None, jobs: int = 2, accept_missing: bool = False
+) -> "Context":
+    """Return what surrounds a run; nothing else reads the environment.
+
+    Args:
+        speaker: Where the command speaks; None for an ordinary console.
+    """
     from prep.engine.leg import Context
     from prep.models import Models, user_home
 
     offline = os.environ.get("HF_HUB_OFFLINE", "") not in ("", "0")
     models = Models(user_home(os.environ), offline, key=os.environ.get("PREP_API_KEY", ""))
-    return Context(all_stages(), models, speaker, jobs, accept_missing)
+    return Context(all_stages(), models, speaker or console(), jobs, accept_missing)
 
 
 def pipelines(file: Path | None) -> "dict[str, Pipeline]":

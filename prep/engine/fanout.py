@@ -142,9 +142,8 @@ def _make(leg: Leg, todo: Plan, report: Report) -> int:
                     batch, waiting, since = waiting, [], time.monotonic()
                     fanout_files.publish_parts(leg, todo.step, batch, report)
     finally:
-        fanout_files.publish_parts(
-            leg, todo.step, waiting, report
-        )  # also when a person stops the run
+        # Also when a person stops the run.
+        fanout_files.publish_parts(leg, todo.step, waiting, report)
     leg.values.forget(stage.name)
     return len(todo.run)
 
