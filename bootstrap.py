@@ -95,8 +95,8 @@ def main(arguments: list[str]) -> int:
         print(wrong, file=sys.stderr)
         return 1
     sys.path.insert(0, str(ROOT))  # isolated or not: what follows needs what lies beside this file
-    from prep import console, errors
     from prep.install import environment
+    from prep.runtime import console, errors
 
     try:
         python = environment.prepare(

@@ -15,7 +15,7 @@ from typing import Any
 
 from PIL import Image
 
-from prep.images import Unreadable, opened
+from prep.images.picture_file import Unreadable, opened
 
 FORMS: dict[str, tuple[str, dict[str, Any]]] = {
     "JPEG": ("JPEG", {"quality": 85}),

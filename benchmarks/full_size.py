@@ -14,10 +14,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from prep import dataset, files, ldm, single_file, tensorfile, vae
-from prep.console import Console
-from prep.dataset import Concept, Dataset, Sample
-from prep.models import Models
+from prep.dataset import dataset_file
+from prep.dataset.dataset_file import Concept, Dataset, Sample
+from prep.models import ldm_names, safetensors_file, single_file, vae
+from prep.models.locate import Models
+from prep.runtime import files
+from prep.runtime.console import Console
 from train import model_files, run
 from train.config import Config
 from train.families.sd15 import FAMILY
@@ -48,11 +50,11 @@ def write_model(path: Path) -> None:
     packed = {}
     for part, module in parts.items():
         for name, tensor in module.state_dict().items():
-            shape = (*tensor.shape, 1, 1) if ldm.is_flat(part, name) else tuple(tensor.shape)
+            shape = (*tensor.shape, 1, 1) if ldm_names.is_flat(part, name) else tuple(tensor.shape)
             data = tensor.contiguous().view(-1).view(torch.uint8).numpy().data
-            packed[ldm.to_ldm(part, name)] = tensorfile.Packed("BF16", shape, data)
+            packed[ldm_names.to_ldm(part, name)] = safetensors_file.Packed("BF16", shape, data)
     with files.published(path) as scratch, scratch.open("wb") as file:
-        file.writelines(tensorfile.pieces(packed))
+        file.writelines(safetensors_file.pieces(packed))
 
 
 def write_dataset(folder: Path, base: Path) -> Path:
@@ -71,7 +73,7 @@ def write_dataset(folder: Path, base: Path) -> Path:
         "images", samples, "images/.prep", {"": Concept()}, base=str(base),
         vae=vae.numbers(base, base.name),
     )  # fmt: skip
-    files.write(folder / "meta_lat.json", dataset.dump(found))
+    files.write(folder / "meta_lat.json", dataset_file.dump(found))
     return folder / "meta_lat.json"
 
 
@@ -112,7 +114,7 @@ def main(folder: Path) -> None:
     config = Config(steps=2, rank=16, precision="bf16", out=folder / "runs", name="full")
     with told("train lora: 2 steps in bf16", rows):
         made = run.lora([meta], config, Models(folder / "home", True), Console())
-    modules = [n for n in tensorfile.header(made).tensors if n.endswith("lora_down.weight")]
+    modules = [n for n in safetensors_file.header(made).tensors if n.endswith("lora_down.weight")]
     print(f"{made}: {made.stat().st_size} bytes, {len(modules)} modules")
     print((made.parent / "metrics.jsonl").read_text(), end="")
     write_back(model, folder, rows)

@@ -22,12 +22,12 @@ import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from prep.engine.ledger_file import opened
-from prep.engine.recipe import Made
-from prep.files import digest_bytes
-from prep.rendering import Style, renderer
-from prep.scores import FLOOR, packed
-from tagger_models.base import Label
+from prep.engine.state.database import opened
+from prep.engine.state.recipe import Made
+from prep.runtime.files import digest_bytes
+from prep.tagging.rendering import Style, renderer
+from tagger_models.labels.label import Label
+from tagger_models.scores import FLOOR, packed
 
 MOST_BYTES = 60_000_000
 MOST_MICROSECONDS = 100.0

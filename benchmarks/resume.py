@@ -23,7 +23,7 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from prep.console import Console
+from prep.runtime.console import Console
 from tests.train.conftest import build_base, build_dataset
 from tests.train.killing import FLUSHES, killed, trained
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from prep import vae
+from prep.models import vae
 from tinyworld.draw import draw
 from tinyworld.words import attribute_tags, attribute_values, caption, look_tags
 from tinyworld.world import MASCOT, Scene, random_scene

@@ -12,10 +12,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from benchmarks.tiny_painting import FRESH, Figure, Judge, share
-from prep.models import Models
-from tagger_models import captioners, onnx, registry
-from tagger_models.base import Label
-from tagger_models.captions import Answer, Decoding
+from prep.models.locate import Models
+from tagger_models.captioners import open
+from tagger_models.captioners.captioner import Answer, Decoding
+from tagger_models.labels.label import Label
+from tagger_models.onnx import tagger
+from tagger_models.profiles import registry
 from tinyworld.draw import draw
 from tinyworld.training import judge
 from tinyworld.words import (
@@ -58,11 +60,11 @@ def pictures(of: Sequence[Scene]) -> "list[Image.Image]":
     return [draw(scene, FRESH + n) for n, scene in enumerate(of)]
 
 
-def open_tagger(name: str) -> tuple[onnx.OnnxTagger, Mapping[str, float]]:
+def open_tagger(name: str) -> tuple[tagger.OnnxTagger, Mapping[str, float]]:
     """Return a tagger, and its usual threshold by category."""
     row = registry.profile(name)
     found = Models(Path.home()).find(registry.ask(name))
-    return onnx.open_tagger(found, row, "cpu"), row.thresholds
+    return tagger.open_tagger(found, row, "cpu"), row.thresholds
 
 
 def tagger_judge(name: str) -> Judge:
@@ -137,8 +139,8 @@ def captioner_figures(name: str, count: int, *kinds: str) -> list[Figure]:
 
 def captions(name: str, images: "Sequence[Image.Image]") -> list[str]:
     """Return what a captioner says of pictures, with the settings of `prep caption`."""
-    found = Models(Path.home()).find(captioners.ask_captioner(name))
-    opened, said = captioners.open_captioner(found, device="cpu"), []
+    found = Models(Path.home()).find(open.ask_captioner(name))
+    opened, said = open.open_captioner(found, device="cpu"), []
     for first in range(0, len(images), 32):
         some = images[first : first + 32]
         empty = [""] * len(some)

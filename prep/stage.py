@@ -121,7 +121,7 @@ class Page:
         data: The file's bytes.
         failed: Key -> why a picture that has a row was left out, and a person should look.
         rejected: Key -> why a picture is left out as it was asked for, here or in the file before.
-        account: What becomes of the pictures' words: `prep.account.Account`.
+        account: What becomes of the pictures' words: `prep.dataset.account.Account`.
     """
 
     data: bytes
@@ -154,7 +154,7 @@ class Stage:
             after it.
         alike: Artifact whose value all samples of a batch share.
         fit: From the params, what `load` built (or None) and what else is read of the sample, by
-            name: the steps of `prep.fitting` that a map's `image` has gone through when `run` gets
+            name: the steps of `prep.images.fitting` that a map's `image` has gone through when `run` gets
             it; None where `run` wants the whole picture. It is done where pictures are decoded: in
             several processes, and less crosses their pipes and is held here.
         suffix: Kept as a file of this suffix in the state folder; None: in the ledger.

@@ -3,15 +3,15 @@
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from prep.models import Ask
-from tagger_models.base import Label
-from tagger_models.combine import Both, Tagger, joined
-from tagger_models.labels import read_labels
-from tagger_models.model_files import default_thresholds
-from tagger_models.registry import ask_labels, profile
+from prep.models.locate import Ask
+from tagger_models.ensemble import Both, Tagger, joined
+from tagger_models.labels.csv_files import read_labels
+from tagger_models.labels.label import Label
+from tagger_models.profiles.own_files import default_thresholds
+from tagger_models.profiles.registry import ask_labels, profile
 
 if TYPE_CHECKING:
-    from prep.models import Found
+    from prep.models.locate import Found
 
 
 def asks(model: str, second: str = "") -> tuple[Ask, ...]:

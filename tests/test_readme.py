@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 
 from bootstrap import PROGRAMS
-from prep import images
-from prep.commands import all_commands
-from prep.config import read_pipelines
+from prep.images import picture_file
+from prep.pipeline.config import read_pipelines
+from prep.pipeline.subcommands import all_commands
 from prep.stage import Shape, Stage
 from prep.stages import all_stages
 from tests.tagger_models.model_server import says, serving
@@ -207,4 +207,4 @@ def test_the_formats_named_are_the_formats_read() -> None:
     # Other endings of the same.
     also = {".jpg", ".jpe", ".jfif", ".jif", ".pjpeg", ".pjp", ".mpo", ".apng", ".dib", ".tif"}
 
-    assert suffixes | also | {".avifs"} == images.SUFFIXES
+    assert suffixes | also | {".avifs"} == picture_file.SUFFIXES

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pytest
 
-from prep.cli import main
+from prep.cli.app import main
 
 DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 TINY = Path(__file__).resolve().parents[1] / "tinyworld" / "models"
@@ -258,8 +258,8 @@ def test_captions_equal_those_of_a_bare_script(bare: Ran) -> None:
     import torch
     from transformers import BlipForConditionalGeneration, BlipProcessor
 
-    from tagger_models.captions import Answer
-    from tagger_models.cleanup import cleaned
+    from tagger_models.captioners.captioner import Answer
+    from tagger_models.captioners.cleanup import cleaned
 
     place: Any = TINY / "captioner"
     model: Any = BlipForConditionalGeneration.from_pretrained(place)

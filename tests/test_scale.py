@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from benchmarks import scale, startup
-from prep.cli import main
-from prep.engine import scan
+from prep.cli.app import main
+from prep.engine.inventory import scan
 
 SMALL, LARGE = 400, 2400
 _KILOBYTES_PER_SAMPLE = 4.5

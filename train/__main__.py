@@ -1,6 +1,6 @@
 """`python -m train`, and the `train` command."""
 
-from prep.stopping import ended_at_once
+from prep.runtime.stopping import ended_at_once
 
 
 def main() -> None:

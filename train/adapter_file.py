@@ -9,8 +9,8 @@ from math import prod
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from prep import tensorfile
-from prep.errors import ModelFileError
+from prep.models import safetensors_file
+from prep.runtime.errors import ModelFileError
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -71,7 +71,7 @@ class Sorted:
         ]
 
 
-def sort(places: Mapping[str, tensorfile.Place]) -> Sorted:
+def sort(places: Mapping[str, safetensors_file.Place]) -> Sorted:
     """Sort the tensors of a file by their names, dtypes and shapes; nothing of torch is loaded."""
     begun = {name.removesuffix(DOWN) for name in places if name.endswith(DOWN)}
     whole = {word for word in begun if _is_pair(word, places)}
@@ -99,7 +99,7 @@ def check(path: Path) -> Sorted:
     """
     if not path.is_file():
         raise ModelFileError(f"there is no file `{path}`", "name a LoRA: a `.safetensors` file")
-    places = tensorfile.header(path).tensors if path.suffix.lower() == ".safetensors" else {}
+    places = safetensors_file.header(path).tensors if path.suffix.lower() == ".safetensors" else {}
     found = sort(places)
     if not found.modules:
         what = ", ".join(f"{len(names)} of {kind}" for kind, names in sorted(found.unread.items()))
@@ -129,7 +129,7 @@ def not_finite(path: Path) -> list[str]:
 
     data = np.memmap(path, dtype=np.uint8, mode="r")
     found: list[str] = []
-    for name, at in tensorfile.header(path).tensors.items():
+    for name, at in safetensors_file.header(path).tensors.items():
         if at.dtype not in _EXPONENTS or at.start == at.end:
             continue
         ones, kind = _EXPONENTS[at.dtype]
@@ -178,7 +178,7 @@ def _plain(shape: tuple[int, ...]) -> tuple[int, ...]:
     return shape[:2] if shape[2:] == (1, 1) else shape
 
 
-def _is_pair(word: str, places: Mapping[str, tensorfile.Place]) -> bool:
+def _is_pair(word: str, places: Mapping[str, safetensors_file.Place]) -> bool:
     """Return whether a module has a down and an up of one rank, and nothing that changes them."""
     down, up = places.get(word + DOWN), places.get(word + UP)
     if down is None or up is None or not (_good(down) and _good(up)):
@@ -186,7 +186,7 @@ def _is_pair(word: str, places: Mapping[str, tensorfile.Place]) -> bool:
     return f"{word}.lora_mid.weight" not in places and down.shape[0] == up.shape[1]
 
 
-def _good(at: tensorfile.Place) -> bool:
+def _good(at: safetensors_file.Place) -> bool:
     return at.dtype in _EXPONENTS and len(at.shape) in (2, 4) and 0 not in at.shape
 
 

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from prep.errors import ModelFileError
+from prep.runtime.errors import ModelFileError
 from train import adapter_file, lora
 from train.family import Base, Family
 

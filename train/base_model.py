@@ -3,9 +3,10 @@
 from collections.abc import Mapping
 from pathlib import Path
 
-from prep import files, single_file
-from prep.errors import ConfigError, ModelFileError, nearest
-from prep.models import Ask, Found, Models
+from prep.models import single_file
+from prep.models.locate import Ask, Found, Models
+from prep.runtime import files
+from prep.runtime.errors import ConfigError, ModelFileError, nearest
 from train.families import all_families
 from train.family import Family
 

@@ -3,9 +3,9 @@
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-from prep.console import Console
-from prep.files import free_bytes
-from prep.models import Models
+from prep.models.locate import Models
+from prep.runtime.console import Console
+from prep.runtime.files import free_bytes
 from train import checkpoint, export, probe, readiness
 from train.config import OF_LORAS, Config
 from train.disk import MB, disk

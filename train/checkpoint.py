@@ -12,8 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from prep import files, tensorfile
-from prep.errors import MachineError, UserError
+from prep.models import safetensors_file
+from prep.runtime import files
+from prep.runtime.errors import MachineError, UserError
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -160,13 +161,13 @@ def sweep(folder: Path) -> None:
         shutil.rmtree(path, ignore_errors=True)
 
 
-def packed(tensor: "Tensor") -> tensorfile.Packed:
+def packed(tensor: "Tensor") -> safetensors_file.Packed:
     """Return a tensor as it lies in a file; one on the CPU is not copied."""
     import torch
 
     plain = tensor.detach().cpu().contiguous()
     word = _WORDS[str(plain.dtype).removeprefix("torch.")]
-    return tensorfile.Packed(
+    return safetensors_file.Packed(
         word, tuple(plain.shape), plain.view(-1).view(torch.uint8).numpy().data
     )
 
@@ -176,7 +177,7 @@ def _fill(scratch: Path, made: Checkpoint) -> None:
     for name, tensors in (("weights", made.weights), ("optimizer", made.optimizer)):
         each = {word: packed(tensor) for word, tensor in tensors.items()}
         file = f"{name}.safetensors"
-        digests[file] = files.write_pieces(scratch / file, tensorfile.pieces(each))
+        digests[file] = files.write_pieces(scratch / file, safetensors_file.pieces(each))
     state = {
         "step": made.step,
         "recipe": made.recipe,

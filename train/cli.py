@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
 
 import typer
 
-from prep.command import run_app
-from prep.console import Console
-from prep.errors import ConfigError, UsageError
-from prep.models import Models, user_home
+from prep.models.locate import Models, user_home
+from prep.runtime.console import Console
+from prep.runtime.errors import ConfigError, UsageError
+from prep.runtime.program import run_app
 from train.config import OF_FINETUNES, OF_LORAS, Config
 
 if TYPE_CHECKING:
-    from prep.account import Account
+    from prep.dataset.account import Account
 
 _QUIET = Annotated[bool, typer.Option("--quiet", "-q", help="Say only what is wrong")]
 _VERBOSE = Annotated[bool, typer.Option("--verbose", "-v", help="Say more")]

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
-from prep import keys
-from prep.errors import ConfigError
+from prep.runtime import keys
+from prep.runtime.errors import ConfigError
 from train import spellings
 
 DEVICES = ("auto", "cpu", "cuda")

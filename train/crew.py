@@ -103,7 +103,7 @@ def joined(wish: str) -> Iterator[Crew]:
     """
     from accelerate import PartialState
 
-    from prep.devices import torch_device
+    from prep.models.devices import torch_device
 
     kind = torch_device(wish)
     state = PartialState(cpu=kind == "cpu")

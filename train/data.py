@@ -6,11 +6,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from prep import dataset, files, single_file, vae
-from prep.account import Account, account, joined
-from prep.dataset import Concept, Dataset, Sample, Vae
-from prep.errors import ConfigError, DatasetError, nearest
-from prep.wording import begins
+from prep.dataset import dataset_file
+from prep.dataset.account import Account, account, joined
+from prep.dataset.dataset_file import Concept, Dataset, Sample, Vae
+from prep.dataset.wording import begins
+from prep.models import single_file, vae
+from prep.runtime import files
+from prep.runtime.errors import ConfigError, DatasetError, nearest
 from train.order import Bucket
 
 
@@ -142,7 +144,7 @@ def _opened(paths: Sequence[Path]) -> list[tuple[Path, Dataset]]:
         raise ConfigError("one dataset file is named twice", "name each file once")
     for path in paths:
         _check_kind(path)
-    return [(path, dataset.load(path)) for path in paths]
+    return [(path, dataset_file.load(path)) for path in paths]
 
 
 def check_texts(path: Path) -> None:
@@ -151,7 +153,7 @@ def check_texts(path: Path) -> None:
     Raises:
         DatasetError: There is nothing to train on, or no sample has a text.
     """
-    found = dataset.load(path)
+    found = dataset_file.load(path)
     _check_texts(path, found, _chosen(path, found))
 
 

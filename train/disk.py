@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 from math import prod
 from pathlib import Path
 
-from prep import ldm, tensorfile
-from prep.errors import MachineError
-from prep.files import free_bytes, nearest_there
+from prep.models import ldm_names, safetensors_file
+from prep.runtime.errors import MachineError
+from prep.runtime.files import free_bytes, nearest_there
 from train.run import Run
 
 # Weights, and AdamW's two means of each.
@@ -58,19 +58,19 @@ def _shapes(place: Path) -> dict[str, dict[str, tuple[int, ...]]]:
     if place.is_file():
         if place.suffix.lower() != ".safetensors":
             return {}
-        names = tensorfile.header(place).tensors
+        names = safetensors_file.header(place).tensors
         return {
             part: {
-                ldm.from_ldm(part, name): at.shape
+                ldm_names.from_ldm(part, name): at.shape
                 for name, at in names.items()
-                if name.startswith(ldm.PARTS[part])
+                if name.startswith(ldm_names.PARTS[part])
             }
             for part in ("unet", "text_encoder", "vae")
         }
     found: dict[str, dict[str, tuple[int, ...]]] = {}
     for part in ("unet", "text_encoder", "vae"):
         name = "model" if part == "text_encoder" else "diffusion_pytorch_model"
-        tensors = tensorfile.header(place / part / f"{name}.safetensors").tensors
+        tensors = safetensors_file.header(place / part / f"{name}.safetensors").tensors
         found[part] = {name: at.shape for name, at in tensors.items()}
     return found
 

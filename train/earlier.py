@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from prep.errors import ConfigError
+from prep.runtime.errors import ConfigError
 from train import checkpoint
 
 # Facts of `config.json` that are no settings, and what a person calls them.

@@ -5,9 +5,9 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from prep import single_file, tensorfile
-from prep.console import Console
-from prep.errors import ModelFileError
+from prep.models import safetensors_file, single_file
+from prep.runtime.console import Console
+from prep.runtime.errors import ModelFileError
 from train import adapter_file
 from train.metadata import CERTIFICATE
 
@@ -24,7 +24,7 @@ def explain(path: Path, console: Console) -> None:
         raise ModelFileError(f"there is no file `{path}`", "name a LoRA: a `.safetensors` file")
     if path.suffix.lower() != ".safetensors":
         raise ModelFileError(f"`{path}` is no `.safetensors` file", "name a LoRA")
-    head = tensorfile.header(path)
+    head = safetensors_file.header(path)
     what = single_file.what(head.tensors)
     kinds = set(adapter_file.sort(head.tensors).unread) - {adapter_file.UNKNOWN}
     if what == "a file of weights of another kind" and kinds:
@@ -55,7 +55,7 @@ def certificate(said: Mapping[str, str]) -> dict[str, Any] | None:
     return found if isinstance(found, dict) and "samples" in found else None
 
 
-def _file(path: Path, head: tensorfile.Header) -> Iterator[str]:
+def _file(path: Path, head: safetensors_file.Header) -> Iterator[str]:
     said = head.metadata
     modules = sum(name.endswith(".lora_down.weight") for name in head.tensors)
     text = sum(n.startswith("lora_te") and n.endswith("down.weight") for n in head.tensors)
@@ -64,7 +64,7 @@ def _file(path: Path, head: tensorfile.Header) -> Iterator[str]:
     yield f"{path.name}: a LoRA of rank {rank} and alpha {alpha}, {modules} modules{inside}"
     written = said.get("sshs_model_hash")
     if written:
-        same = tensorfile.data_digest(path) == written
+        same = safetensors_file.data_digest(path) == written
         yield "tensors: " + ("as they were written" if same else "NOT those that were written")
     if words := said.get("modelspec.trigger_phrase"):
         yield f"words that call it: {words}"

@@ -10,8 +10,9 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from prep import files, tensorfile
-from prep.errors import MachineError
+from prep.models import safetensors_file
+from prep.runtime import files
+from prep.runtime.errors import MachineError
 from train.lora import Pair
 
 if TYPE_CHECKING:
@@ -56,7 +57,7 @@ def write(
         MachineError: The disk is full.
     """
     packed = {
-        name: tensorfile.Packed("F32", tuple(tensor.shape), tensor.numpy().tobytes())
+        name: safetensors_file.Packed("F32", tuple(tensor.shape), tensor.numpy().tobytes())
         for name, tensor in tensors.items()
     }
 
@@ -64,7 +65,7 @@ def write(
         check_same(made, tensors)
         applied(made)
 
-    data = tensorfile.dump(packed, dict(metadata) | hashes(packed, metadata), align=64)
+    data = safetensors_file.dump(packed, dict(metadata) | hashes(packed, metadata), align=64)
     proven(path, check, lambda place, proof: files.write(place, data, proof))
 
 
@@ -101,14 +102,16 @@ def unproven(path: Path) -> Path:
     return path.with_name(f"{path.name.removesuffix(path.suffix)}-not-proven{path.suffix}")
 
 
-def hashes(packed: Mapping[str, tensorfile.Packed], metadata: Mapping[str, str]) -> dict[str, str]:
+def hashes(
+    packed: Mapping[str, safetensors_file.Packed], metadata: Mapping[str, str]
+) -> dict[str, str]:
     """Return the hashes that WebUIs know a LoRA by, whatever else its metadata say.
 
     The model's is the SHA-256 of all bytes behind the header; the legacy one is that of 64 KiB at
     1 MiB of the file with `ss_*` metadata only, shortened to 8 digits.
     """
     few = {word: value for word, value in metadata.items() if word.startswith("ss_")}
-    data = tensorfile.dump(packed, few, align=64)
+    data = safetensors_file.dump(packed, few, align=64)
     start = 8 + int.from_bytes(data[:8], "little")
     return {
         "sshs_model_hash": hashlib.sha256(memoryview(data)[start:]).hexdigest(),
@@ -130,7 +133,7 @@ def steps_of(path: Path) -> int:
 def said(path: Path) -> Mapping[str, str]:
     """Return what an export says of itself: a file in its header, a folder in a file of its own."""
     if path.is_file():
-        return tensorfile.header(path).metadata
+        return safetensors_file.header(path).metadata
     try:
         found = json.loads((path / BORN).read_text(encoding="utf-8"))
     except (OSError, ValueError):

@@ -9,7 +9,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from prep import files, vae
+from prep.models import vae
+from prep.runtime import files
 from train.config import Config
 from train.data import Data, Lesson
 from train.order import normal, nth_of, timestep

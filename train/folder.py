@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from prep.command import run_child
-from prep.console import Console
-from prep.errors import ConfigError
+from prep.runtime.console import Console
+from prep.runtime.errors import ConfigError
+from prep.runtime.program import run_child
 from train import data
 from train.config import Config
 

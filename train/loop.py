@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import TYPE_CHECKING, NamedTuple
 
-from prep.errors import MachineError
+from prep.runtime.errors import MachineError
 from train.crew import Crew
 from train.family import Base, Family
 from train.feed import Batch, Feed, inputs_digest

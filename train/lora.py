@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from prep.seeds import seed_for
+from prep.runtime.seeds import seed_for
 from train.config import Config
 from train.family import Base, Family
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TextIO
 
-from prep import files
+from prep.runtime import files
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from prep import files, ldm, single_file, tensorfile, vae
+from prep.models import ldm_names, safetensors_file, single_file, vae
+from prep.runtime import files
 from train.checkpoint import packed
 from train.export import BORN, Check, ProofError, proven
 from train.family import Base
@@ -38,15 +39,15 @@ def write_file(path: Path, base: Base, source: Path, metadata: Mapping[str, str]
     found: dict[str, Tensor] = {}
     for part, tensors in parts.items():
         for name, tensor in tensors.items():
-            kernel = tensor[..., None, None] if ldm.is_flat(part, name) else tensor
-            found[ldm.to_ldm(part, name)] = kernel
+            kernel = tensor[..., None, None] if ldm_names.is_flat(part, name) else tensor
+            found[ldm_names.to_ldm(part, name)] = kernel
     # Older readers ask for them.
-    found[ldm.PARTS["text_encoder"] + "embeddings.position_ids"] = torch.arange(77)[None]
+    found[ldm_names.PARTS["text_encoder"] + "embeddings.position_ids"] = torch.arange(77)[None]
     each = {name: packed(tensor) for name, tensor in found.items()}
 
     def publish(place: Path, check: Check) -> None:
         with files.published(place, check) as scratch:
-            files.write_pieces(scratch, tensorfile.pieces(each, metadata, align=64))
+            files.write_pieces(scratch, safetensors_file.pieces(each, metadata, align=64))
 
     proven(path, lambda made: _check(made, parts), publish)
 

@@ -4,7 +4,7 @@ import importlib
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from prep.errors import MachineError
+from prep.runtime.errors import MachineError
 from train.config import Config
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Mapping
 from itertools import islice
 from typing import TYPE_CHECKING
 
-from prep.seeds import seed_for, seeds_for
+from prep.runtime.seeds import seed_for, seeds_for
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -11,8 +11,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from prep import errors
-from prep.errors import UserError
+from prep.runtime import errors
+from prep.runtime.errors import UserError
 from train.config import Config
 from train.families import all_families
 
@@ -81,7 +81,7 @@ def here(question: Question) -> Answer:
             tokens, most = outline.tokens(list(question.texts)), outline.most_tokens
             unread = outline.unread
             if question.vae:
-                from prep.vae import open_vae
+                from prep.models.vae import open_vae
 
                 open_vae(place, "cpu")
         except UserError as error:
@@ -116,7 +116,7 @@ def outside(question: Question) -> Answer:
 
 
 def _check_device(question: Question) -> None:
-    from prep.devices import torch_device
+    from prep.models.devices import torch_device
     from train.optimizer import check_device
 
     config = Config(precision=question.precision, attention=question.attention)

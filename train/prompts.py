@@ -10,9 +10,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from prep.errors import ConfigError, DatasetError
-from prep.errors import nearest as near
-from prep.files import content
+from prep.runtime.errors import ConfigError, DatasetError
+from prep.runtime.errors import nearest as near
+from prep.runtime.files import content
 from train import samplers, spellings
 
 _WORD = re.compile(r"(?:^|\s)--([a-z]+)(?:\s+|$)")

@@ -14,9 +14,9 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import NoReturn
 
-from prep import files, lock
-from prep.errors import UserError
-from prep.models import Found, Models
+from prep.models.locate import Found, Models
+from prep.runtime import files, lock
+from prep.runtime.errors import UserError
 from train import checkpoint, disk, earlier, probe, prompts
 from train import data as datasets
 from train.base_model import check_clip_skip, opened_base

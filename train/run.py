@@ -7,11 +7,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from prep import files, vae
-from prep.console import Console
-from prep.errors import ConfigError, DatasetError, MachineError
-from prep.lock import held
-from prep.models import Found, Models
+from prep.models import vae
+from prep.models.locate import Found, Models
+from prep.runtime import files
+from prep.runtime.console import Console
+from prep.runtime.errors import ConfigError, DatasetError, MachineError
+from prep.runtime.lock import held
 from train import data as datasets
 from train import earlier, export
 from train.base_model import hashes, opened_base

@@ -7,10 +7,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from prep import files, tensorfile
-from prep.console import Console
-from prep.errors import ConfigError
-from prep.models import Models
+from prep.models import safetensors_file
+from prep.models.locate import Models
+from prep.runtime import files
+from prep.runtime.console import Console
+from prep.runtime.errors import ConfigError
 from train import adapter_file
 from train.base_model import check_clip_skip, opened_base
 from train.family import Base, Family
@@ -67,7 +68,7 @@ def sample(path: Path, wish: Wish, target: Path, models: Models, console: Consol
     adapter_file.check_finite(path)
     place, family = opened_base(wish.base or base_of(path), models)
     rows = [replace(one, seed=seed) for one in wish.prompts for seed in wish.seeds or [one.seed]]
-    from prep.devices import torch_device
+    from prep.models.devices import torch_device
     from train.applied import add
     from train.sampler import opened_vae
 
@@ -97,7 +98,7 @@ def chosen_layer(path: Path, wish: int | None) -> tuple[int, list[str]]:
     Args:
         wish: What the person asked for; None for the one in the file, which is 1 where it has none.
     """
-    said = tensorfile.header(path).metadata.get("ss_clip_skip", "None")
+    said = safetensors_file.header(path).metadata.get("ss_clip_skip", "None")
     trained = int(said) if said.isascii() and said.isdigit() and int(said) else 1
     if wish is None:
         lines = [f"clip skip {trained}, as it was trained"] if trained > 1 else []
@@ -174,7 +175,7 @@ def asked(
         UserError: The file of prompts has mistakes, the LoRA is none, or no prompt is known.
     """
     adapter_file.check(path)
-    said = tensorfile.header(path).metadata
+    said = safetensors_file.header(path).metadata
     width, height = _resolution(said.get("modelspec.resolution", ""))
     plain = Prompt("", width=width, height=height, **usual)
     found = [replace(plain, text=text) for text in texts]

@@ -6,8 +6,8 @@ Letters: B batch, C channels, H and W height and width of latents, T timesteps.
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from prep import vae as coder
-from prep.errors import MachineError
+from prep.models import vae as coder
+from prep.runtime.errors import MachineError
 from train import samplers
 from train.family import Base, Family, Prediction
 from train.prompts import Prompt
@@ -29,7 +29,7 @@ def draw(base: Base, family: Family, vae: Any, prompt: Prompt, clip_skip: int = 
     The model is left as it was; no random number of torch's own is drawn.
 
     Args:
-        vae: As `prep.vae.open_vae` returns it.
+        vae: As `prep.models.vae.open_vae` returns it.
 
     Raises:
         NotFiniteError: The model answered with numbers that are not finite.

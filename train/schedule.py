@@ -5,8 +5,8 @@ import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from prep.errors import ModelFileError
-from prep.files import content
+from prep.runtime.errors import ModelFileError
+from prep.runtime.files import content
 from train.config import Config
 from train.family import Prediction
 

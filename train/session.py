@@ -7,9 +7,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from prep import vae
-from prep.console import Console
-from prep.errors import MachineError
+from prep.models import vae
+from prep.runtime.console import Console
+from prep.runtime.errors import MachineError
 from train import checkpoint, crew, export, proof, stopping
 from train import lora as adapter
 from train.crew import Crew

@@ -4,8 +4,8 @@ from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from prep import single_file
-from prep.errors import ModelFileError
+from prep.models import single_file
+from prep.runtime.errors import ModelFileError
 
 if TYPE_CHECKING:
     from torch import Tensor

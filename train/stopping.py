@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from types import FrameType
 from typing import Any
 
-from prep.stopping import patience
+from prep.runtime.stopping import patience
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 

@@ -4,7 +4,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
-from prep.seeds import seed_for
+from prep.runtime.seeds import seed_for
 from train.config import Config
 from train.data import Lesson
 

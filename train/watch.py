@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from prep.console import Progress
+from prep.runtime.console import Progress
 from train import checkpoint
 from train.checkpoint import Checkpoint
 from train.config import Config

@@ -5,8 +5,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from prep import tensorfile
-from prep.errors import ModelFileError
+from prep.models import safetensors_file
+from prep.runtime.errors import ModelFileError
 
 
 def opened(kind: Any, folder: Path, wish: dict[str, Any]) -> Any:
@@ -64,7 +64,7 @@ def check_outline(
         raise ModelFileError(
             f"`{folder / 'config.json'}` cannot be used: {why}", "fetch its files again"
         ) from error
-    found = {own(name): at.shape for name, at in tensorfile.header(weights).tensors.items()}
+    found = {own(name): at.shape for name, at in safetensors_file.header(weights).tensors.items()}
     missing = sorted(wanted.keys() - found.keys())
     if missing:
         raise _lacking(folder, missing)

@@ -7,16 +7,16 @@ from contextlib import closing, suppress
 from functools import partial
 from pathlib import Path
 
-from prep.config import Pipeline
 from prep.doctor.diagnosis import Diagnosis, size
-from prep.engine import publish
-from prep.engine.ledger_file import damage, open_ledger, set_aside
+from prep.engine.inventory.read import Place
+from prep.engine.inventory.scan import scan
 from prep.engine.lock import held
-from prep.engine.scan import scan
-from prep.engine.world import Place
-from prep.errors import HeldError, UserError
-from prep.files import SCRATCH, free_bytes, nearest_there
-from prep.models import Models
+from prep.engine.state import publish
+from prep.engine.state.database import damage, open_ledger, set_aside
+from prep.models.locate import Models
+from prep.pipeline.config import Pipeline
+from prep.runtime.errors import HeldError, UserError
+from prep.runtime.files import SCRATCH, free_bytes, nearest_there
 
 _LITTLE_BYTES = 2_000_000_000
 # Locks and SQLite's log want a file system of this machine. Source: sqlite.org/wal.html.

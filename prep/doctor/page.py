@@ -4,12 +4,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from prep import command_line, orders
-from prep.console import Console
+from prep.cli import command_line
 from prep.doctor import folders, installation
 from prep.doctor.diagnosis import Diagnosis, masked, user_name
-from prep.errors import UserError
-from prep.models import Models
+from prep.models.locate import Models
+from prep.pipeline import jobs
+from prep.runtime.console import Console
+from prep.runtime.errors import UserError
 
 UNWELL = 1  # the exit code where something is left to mend
 
@@ -60,11 +61,11 @@ def findings(subjects: Subjects, models: Models) -> Iterator[Diagnosis]:
             yield Diagnosis("pipelines", message, hint or "mend the file")
         named, found = {}, None
     if subjects.folder is not None:
-        places = [orders.place_of(subjects.folder, subjects.state, found)]
+        places = [jobs.place_of(subjects.folder, subjects.state, found)]
     else:
         each = ((pipeline, one) for pipeline in named.values() for one in pipeline.folders())
         places = [  # what a fan-out writes need not be there yet
-            orders.place_of(one, None, pipeline)
+            jobs.place_of(one, None, pipeline)
             for pipeline, one in each
             if one.is_dir() or one == pipeline.images
         ]

@@ -4,13 +4,14 @@ import os
 from collections.abc import Iterator
 from typing import Any
 
-from prep.account import Account
-from prep.chain import LINKS, head_of, link_of
-from prep.engine import scan, views
-from prep.engine.ledger_file import snapshot
-from prep.engine.leg import Leg
+from prep.dataset.account import Account
+from prep.dataset.chain import LINKS, head_of, link_of
+from prep.engine import published_files
+from prep.engine.inventory import scan
+from prep.engine.inventory.read import Place
 from prep.engine.report import Report
-from prep.engine.world import Place
+from prep.engine.session import Leg
+from prep.engine.state.database import snapshot
 from prep.stage import Page, Shape, Stage
 
 
@@ -43,7 +44,11 @@ def accounts(leg: Leg) -> dict[str, Account]:
     for head in sorted({head_of(file) for file in files}):
         for link in reversed(LINKS):
             file = link_of(head, f"meta{link}")
-            page = views.page_named(leg, files[file]) if file in files and file.exists() else None
+            page = (
+                published_files.page_named(leg, files[file])
+                if file in files and file.exists()
+                else None
+            )
             if page is not None:
                 found[files[file]] = page.account
                 break
@@ -96,7 +101,7 @@ def unowned_of_source(source: Place) -> dict[str, str]:
 def pages_of(leg: Leg) -> list[Page]:
     """Return what the dataset files of an order have to tell, in its order."""
     each = [one.stage for one in leg.order.asked if one.stage.shape is Shape.VIEW]
-    return [page for stage in each if (page := views.page_of(leg, stage)) is not None]
+    return [page for stage in each if (page := published_files.page_of(leg, stage)) is not None]
 
 
 def _behind(leg: Leg) -> list[Stage]:

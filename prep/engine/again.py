@@ -1,6 +1,6 @@
 """What failed for a sample is forgotten, so that the next run tries it again."""
 
-from prep.engine.leg import Leg
+from prep.engine.session import Leg
 from prep.stage import Shape, Stage
 
 

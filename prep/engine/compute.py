@@ -8,12 +8,12 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from prep.engine.at_once import at_once, one_ahead
-from prep.engine.decoders import Decoders, Failure, Picture
+from prep.engine.decoding.pool import Decoders, Failure, Picture
+from prep.engine.inventory.scan import path_in
 from prep.engine.plan import Plan, Step
-from prep.engine.scan import path_in
+from prep.engine.threads import at_once, one_ahead
 from prep.engine.values import Values
-from prep.errors import MachineError, ModelFileError, UserError
+from prep.runtime.errors import MachineError, ModelFileError, UserError
 from prep.stage import Failed, Rejected
 
 # What a picture can do to a decoder or a model. Anything else is a bug and stops the run.

@@ -11,13 +11,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from prep.engine import outline
 from prep.engine.compute import Caller, Outcome, called, unread
-from prep.engine.decoders import Decoders, Part, Picture
+from prep.engine.decoding import outline
+from prep.engine.decoding.pool import Decoders, Part, Picture
+from prep.engine.inventory.scan import path_in
 from prep.engine.plan import Plan
-from prep.engine.scan import path_in
 from prep.engine.values import Values
-from prep.keys import too_long
+from prep.runtime.keys import too_long
 
 Parts = Callable[[Outcome], list[Part]]
 _LONG = "its name is too long for a picture derived from it: shorten it"

@@ -3,9 +3,9 @@
 from dataclasses import fields
 from typing import Any
 
-from prep.engine.leg import Leg
 from prep.engine.plan import Step
-from prep.engine.recipe import changed_params, param_value
+from prep.engine.session import Leg
+from prep.engine.state.recipe import changed_params, param_value
 
 
 def told_changes(leg: Leg, step: Step) -> list[str]:

@@ -4,16 +4,16 @@ import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from prep import dataset
-from prep.account import account
+from prep.dataset import dataset_file
+from prep.dataset.account import account
 from prep.engine import fanout
 from prep.engine.accounting import accounts
-from prep.engine.decoders import Decoders, Failure
-from prep.engine.leg import Leg
+from prep.engine.decoding.pool import Decoders, Failure
+from prep.engine.inventory.scan import path_in
 from prep.engine.preview import Coming, Row
-from prep.engine.recipe import WAITS, Made, Why, changed_params
-from prep.engine.scan import path_in
+from prep.engine.session import Leg
 from prep.engine.sidecars import as_written
+from prep.engine.state.recipe import WAITS, Made, Why, changed_params
 from prep.stage import Shape, Stage
 
 
@@ -61,7 +61,7 @@ def words(leg: Leg, key: str) -> Iterator[str]:
     for name in accounts(leg):
         file = leg.world.place.file(name)
         shown = os.path.relpath(file)
-        found = dataset.load(file)
+        found = dataset_file.load(file)
         if key in found.left_out:
             yield f"{shown}: left out: {found.left_out[key]}"
         if key in found.samples:

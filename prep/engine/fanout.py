@@ -11,22 +11,24 @@ from contextlib import closing, contextmanager
 from functools import partial
 from pathlib import Path
 
-from prep import artifacts, files
-from prep.engine import cutting, fanout_files, others, publish
+from prep.engine import cutting, fanout_files
 from prep.engine.compute import Outcome
-from prep.engine.decoded import UnwrittenError
-from prep.engine.digests import Digests
+from prep.engine.decoding.outcome import UnwrittenError
 from prep.engine.drift import told_changes
-from prep.engine.ledger import Ledger
-from prep.engine.ledger_file import snapshot
-from prep.engine.leg import Context, Leg, Order
+from prep.engine.inventory import others
+from prep.engine.inventory.read import World, adopt_intended, check_gone, read_digests
+from prep.engine.inventory.scan import clock, no_pictures, scan, unreachable
 from prep.engine.plan import Plan, Step, plan_map
-from prep.engine.recipe import Made
 from prep.engine.report import Report
-from prep.engine.scan import clock, no_pictures, scan, unreachable
+from prep.engine.session import Context, Leg, Order
+from prep.engine.state import artifacts, publish
+from prep.engine.state.database import snapshot
+from prep.engine.state.digest_cache import Digests
+from prep.engine.state.ledger import Ledger
+from prep.engine.state.recipe import Made
 from prep.engine.values import Values
-from prep.engine.world import World, adopt_intended, check_gone, read_digests
-from prep.keys import nfc
+from prep.runtime import files
+from prep.runtime.keys import nfc
 from prep.stage import Shape
 
 _BATCH = 32

@@ -4,15 +4,15 @@ import os
 from pathlib import Path
 from typing import Any
 
-from prep import artifacts, files
-from prep.engine import publish
 from prep.engine.compute import Outcome
-from prep.engine.decoded import Part
-from prep.engine.leg import Leg
+from prep.engine.decoding.outcome import Part
 from prep.engine.plan import Step
-from prep.engine.recipe import Made
 from prep.engine.report import Report
-from prep.files import digest_bytes
+from prep.engine.session import Leg
+from prep.engine.state import artifacts, publish
+from prep.engine.state.recipe import Made
+from prep.runtime import files
+from prep.runtime.files import digest_bytes
 from prep.stage import Derived
 
 _Child = tuple[publish.Output, dict[str, Any]]  # a file, and its lineage

@@ -3,7 +3,7 @@
 from contextlib import AbstractContextManager
 from pathlib import Path
 
-from prep import lock
+from prep.runtime import lock
 
 
 def held(state: Path) -> AbstractContextManager[None]:

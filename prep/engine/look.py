@@ -5,9 +5,9 @@ from contextlib import contextmanager
 from dataclasses import replace
 
 from prep.engine import fanout
-from prep.engine.ledger_file import looked_at
-from prep.engine.leg import Context, Leg, Order, open_leg
-from prep.engine.world import Known
+from prep.engine.inventory.read import Known
+from prep.engine.session import Context, Leg, Order, open_leg
+from prep.engine.state.database import looked_at
 
 
 @contextmanager

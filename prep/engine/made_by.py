@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from prep.engine.leg import Leg
-from prep.files import canonical
+from prep.engine.session import Leg
+from prep.runtime.files import canonical
 from prep.stage import Stage
 
 

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from prep.engine.recipe import ABSENT, WAITS, Made, Why, why_stale
+from prep.engine.state.recipe import ABSENT, WAITS, Made, Why, why_stale
 from prep.engine.values import Values
 from prep.stage import Stage
 

@@ -9,12 +9,12 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-from prep.chain import link_before
-from prep.engine import fanout, run, sidecars, views
-from prep.engine.leg import Leg
+from prep.dataset.chain import link_before
+from prep.engine import fanout, published_files, run, sidecars
 from prep.engine.plan import Step
-from prep.engine.recipe import WAITS, Why
-from prep.errors import UserError
+from prep.engine.session import Leg
+from prep.engine.state.recipe import WAITS, Why
+from prep.runtime.errors import UserError
 from prep.stage import Shape
 
 
@@ -158,12 +158,12 @@ def _sidecars(leg: Leg, step: Step) -> Row:
 
 
 def _view(leg: Leg, step: Step, before: Iterable[Row]) -> Row:
-    file = os.path.relpath(views.view_file(leg, step.stage))
+    file = os.path.relpath(published_files.view_file(leg, step.stage))
     link = link_before(step.stage.writes)
     if any(row.busy() and row.step.stage.writes == link for row in before):
         return Row(step, waits=frozenset([file]))
     try:
-        _, why, waits = views.plan_view(leg, step)
+        _, why, waits = published_files.plan_view(leg, step)
     except UserError:  # the file before it is not there yet
         return Row(step, waits=frozenset([file]))
     if waits:

@@ -10,16 +10,17 @@ from dataclasses import Field, fields, replace
 from pathlib import Path
 from typing import Any
 
-from prep import dataset
-from prep.chain import link_before
-from prep.dataset import PERSONS, Dataset
-from prep.engine import publish, recover_sheet, sidecars, traces, views
-from prep.engine.ledger import Edit
-from prep.engine.leg import Leg
+from prep.dataset import dataset_file
+from prep.dataset.chain import link_before
+from prep.dataset.dataset_file import PERSONS, Dataset
+from prep.engine import published_files, recover_sheet, sidecars, traces
+from prep.engine.inventory.read import DROP, published_copy
 from prep.engine.plan import Step
 from prep.engine.report import Report
-from prep.engine.world import DROP, published_copy
-from prep.files import MOST_TABLE, content, digest_bytes
+from prep.engine.session import Leg
+from prep.engine.state import publish
+from prep.engine.state.ledger import Edit
+from prep.runtime.files import MOST_TABLE, content, digest_bytes
 from prep.stage import Asked, Shape
 
 _SAID = (
@@ -75,10 +76,10 @@ def _steps(
 def _said(leg: Leg, step: Step) -> Dataset | None:
     """Return what the machine says, and people in texts and sheets, of a dataset file's fields."""
     if link_before(step.stage.writes) is not None:
-        previous = views.previous_file(leg, step.stage)
-        return dataset.load(previous) if previous is not None else None
-    data = views.made(leg, step).data
-    return dataset.parse(data.decode(), views.view_file(leg, step.stage).name)
+        previous = published_files.previous_file(leg, step.stage)
+        return dataset_file.load(previous) if previous is not None else None
+    data = published_files.made(leg, step).data
+    return dataset_file.parse(data.decode(), published_files.view_file(leg, step.stage).name)
 
 
 def _take_metas(leg: Leg, base: Dataset, found: Mapping[Path, Dataset]) -> None:

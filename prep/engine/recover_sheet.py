@@ -3,11 +3,11 @@
 from collections import Counter
 
 from prep.engine import traces
-from prep.engine.ledger import Edit
-from prep.engine.leg import Leg
+from prep.engine.inventory.sheet_source import sheet_source
 from prep.engine.plan import Step
-from prep.engine.sheet_source import sheet_source
-from prep.files import MOST_TABLE, content, digest_bytes
+from prep.engine.session import Leg
+from prep.engine.state.ledger import Edit
+from prep.runtime.files import MOST_TABLE, content, digest_bytes
 
 
 def take_over(leg: Leg, step: Step, *, sure: bool = False) -> None:
@@ -20,7 +20,7 @@ def take_over(leg: Leg, step: Step, *, sure: bool = False) -> None:
         step: The sheet's stage.
         sure: The machine was asked again just as when the sheet was exported.
     """
-    from prep.engine import views  # which publishes sheets, and asks here first
+    from prep.engine import published_files  # which publishes sheets, and asks here first
 
     path = leg.world.place.sheet(step.stage.writes)
     name = leg.world.place.name(path)
@@ -33,7 +33,7 @@ def take_over(leg: Leg, step: Step, *, sure: bool = False) -> None:
     data = content(path, MOST_TABLE)
     ours = bool(rows) and _take_decisions(leg, rows, sheet_source(path.name), sure)
     if not ours and not rows:
-        ours = views.made(leg, step).data == data
+        ours = published_files.made(leg, step).data == data
     if ours:
         with leg.ledger.batch():
             leg.ledger.wrote(name, digest_bytes(data))
@@ -45,7 +45,7 @@ def _take_decisions(leg: Leg, rows: "list[traces.SheetRow]", source: str, sure: 
 
     What stands in a text beside the picture is taken from there.
     """
-    from prep.engine import views
+    from prep.engine import published_files
     from prep.sheets import row
     from prep.sheets.edited import PROPOSED, edited
 
@@ -57,7 +57,7 @@ def _take_decisions(leg: Leg, rows: "list[traces.SheetRow]", source: str, sure: 
     for key, found, revision in rows:
         changed = edited(found, revision).cells
         as_exported = as_exported and not changed
-        now = views.sheet_row(leg, key)
+        now = published_files.sheet_row(leg, key)
         for name in row.EDITABLE:
             cell = row.said(name, getattr(found.row, name))
             beside = name in fields and leg.world.sidecar(key, suffixes[name]) in leg.world.on_disk

@@ -5,8 +5,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from prep.account import Account
-from prep.engine import others
+from prep.dataset.account import Account
+from prep.engine.inventory import others
 
 _SHOWN = 20
 _NAMED = 5

@@ -6,20 +6,21 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-from prep import artifacts
-from prep.engine import fanout, operations, others, publish, sidecars, views
+from prep.engine import bulk_edits, fanout, published_files, sidecars
 from prep.engine.accounting import account_for, unowned_of_source
 from prep.engine.compute import Outcome, outcomes
 from prep.engine.drift import told_changes
-from prep.engine.ledger_file import opened
-from prep.engine.leg import Context, Leg, Order, large_file, open_leg
+from prep.engine.inventory import others
+from prep.engine.inventory.read import INHERITED, Known
 from prep.engine.lock import held
 from prep.engine.plan import Plan, Step
-from prep.engine.recipe import Made
 from prep.engine.recover import recover
 from prep.engine.report import Report
-from prep.engine.world import INHERITED, Known
-from prep.files import digest_bytes
+from prep.engine.session import Context, Leg, Order, large_file, open_leg
+from prep.engine.state import artifacts, publish
+from prep.engine.state.database import opened
+from prep.engine.state.recipe import Made
+from prep.runtime.files import digest_bytes
 from prep.stage import Shape, Stage
 
 _COMMIT_SAMPLES = 256
@@ -39,12 +40,12 @@ def carry_out(order: Order, context: Context) -> Report:
             report.unowned |= unowned_of_source(order.source)
             return report
         leg = open_leg(order, context, ledger)
-        edited = remember(leg) + operations.mend(leg)
+        edited = remember(leg) + bulk_edits.mend(leg)
         total = len(leg.world.digests) + len(leg.world.faulty)
         there = others.unknown(leg.world.folder.others, leg.world.outputs)
         report = Report(edited=edited, total=total, others=there)
         sidecars.remove_orphans(leg, report)
-        views.drop_copies(leg)
+        published_files.drop_copies(leg)
         recover(leg, take_step, report)
         for asked in order.asked:
             take_step(leg, leg.number_for_good(leg.step(asked)), report)
@@ -116,7 +117,7 @@ def take_step(leg: Leg, step: Step, report: Report) -> None:
         case Shape.SIDECAR:
             report.made[stage.name] = sidecars.publish_sidecars(leg, step, report)
         case Shape.VIEW:
-            report.made[stage.name] = int(views.publish_view(leg, step, report))
+            report.made[stage.name] = int(published_files.publish_view(leg, step, report))
         case Shape.DECISION:
             plan = leg.plan(step)
             _decide(leg, plan)

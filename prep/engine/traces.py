@@ -9,12 +9,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from prep import dataset
-from prep.chain import LINKS, link_of
-from prep.dataset import Dataset
-from prep.engine.world import World
-from prep.errors import DatasetError, UserError
-from prep.files import MOST_TABLE, content
+from prep.dataset import dataset_file
+from prep.dataset.chain import LINKS, link_of
+from prep.dataset.dataset_file import Dataset
+from prep.engine.inventory.read import World
+from prep.runtime.errors import DatasetError, UserError
+from prep.runtime.files import MOST_TABLE, content
 from prep.stage import Shape, Stage
 
 if TYPE_CHECKING:
@@ -69,7 +69,7 @@ def metas(head: Path, world: World) -> dict[Path, Dataset]:
         if world.place.name(path) in world.outputs or not path.exists():
             continue
         try:
-            one = dataset.load(path)
+            one = dataset_file.load(path)
         except UserError:  # whoever writes the file tells what is wrong with it
             continue
         if _same(path.absolute().parent / one.root, world.place.root):

@@ -5,10 +5,10 @@ from dataclasses import dataclass, field
 from sys import intern
 from typing import Any
 
-from prep import artifacts
-from prep.engine.ledger import Ledger
-from prep.engine.recipe import ABSENT, WAITS, Made
-from prep.engine.world import World
+from prep.engine.inventory.read import World
+from prep.engine.state import artifacts
+from prep.engine.state.ledger import Ledger
+from prep.engine.state.recipe import ABSENT, WAITS, Made
 from prep.stage import Stage
 
 _YOURS = "yours."  # begins the name of what a person wrote for an artifact that a stage makes too

@@ -15,9 +15,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from prep.console import duration
-from prep.errors import UserError
 from prep.install import packages, pip
+from prep.runtime.console import duration
+from prep.runtime.errors import UserError
 
 LOCK = "constraints.txt"
 STAMP = "bootstrap.json"

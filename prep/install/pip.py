@@ -11,8 +11,8 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from prep.console import Console, duration
-from prep.errors import MachineError
+from prep.runtime.console import Console, duration
+from prep.runtime.errors import MachineError
 
 # Where pip writes this, it has begun to change the environment.
 _CHANGING = re.compile(r"^(Installing collected packages|Found existing installation)", re.M)

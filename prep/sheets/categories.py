@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from prep import tags
+from prep.tags import tag_text
 
 # The category of a tag that no tagger said.
 OTHER = "other"
@@ -38,7 +38,7 @@ def apart(listed: Sequence[str], of: Mapping[str, str], categories: Iterable[str
         categories: The columns of the sheet.
     """
     return [
-        tags.joined([tag for tag in listed if of.get(tag, OTHER) == name], escape=False)
+        tag_text.joined([tag for tag in listed if of.get(tag, OTHER) == name], escape=False)
         for name in categories
     ]
 
@@ -53,8 +53,8 @@ def together(cell: str, categories: Mapping[str, str]) -> str:
         cell: All tags as they were exported.
         categories: Category -> its cell as it is now.
     """
-    before = tags.parsed(cell)
-    lists = [tags.parsed(one) for one in categories.values()]
+    before = tag_text.parsed(cell)
+    lists = [tag_text.parsed(one) for one in categories.values()]
     left = {tag for one in lists for tag in one}
     gone = next((at for at, tag in enumerate(before) if tag not in left), None)
     made = [tag for tag in before if tag in left]
@@ -63,7 +63,7 @@ def together(cell: str, categories: Mapping[str, str]) -> str:
         for at, tag in enumerate(one):
             if tag not in made:
                 made.insert(_position(made, one, at, min(start, len(made))), tag)
-    return tags.joined(made, escape=False)
+    return tag_text.joined(made, escape=False)
 
 
 def _position(made: Sequence[str], cell: Sequence[str], at: int, start: int) -> int:
@@ -74,7 +74,7 @@ def _position(made: Sequence[str], cell: Sequence[str], at: int, start: int) -> 
 
 
 def _place(name: str) -> int:
-    order = [block for block in tags.BLOCKS if block != "count"]
+    order = [block for block in tag_text.BLOCKS if block != "count"]
     if name in order:
         return order.index(name)
     return len(order) + (name == OTHER)

@@ -1,15 +1,15 @@
 """What a sheet that came back changes: exported, sheet and disk, three ways. Pure.
 
 Of each cell there are three versions: a digest of what was exported (in the row's revision), what
-the sheet says, and what holds now. `prep.merge` is the rule.
+the sheet says, and what holds now. `prep.dataset.three_way` is the rule.
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
-from prep.errors import nearest
-from prep.merge import Verdict, merged
+from prep.dataset.three_way import Verdict, merged
+from prep.runtime.errors import nearest
 from prep.sheets import columns, row
 from prep.sheets.edited import Edited, edited, mistakes
 from prep.sheets.row import Row

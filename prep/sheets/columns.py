@@ -3,11 +3,11 @@
 from collections import Counter
 from collections.abc import Hashable, Iterator, Sequence
 
-from prep import tags
 from prep.sheets import row
 from prep.sheets.cells import unguarded
 from prep.sheets.edited import Edited
 from prep.sheets.table import TAGS, Mistake
+from prep.tags import tag_text
 
 _LEAST_MOVED = 2
 # Columns whose cells are nearly all different: elsewhere a text in another row says nothing.
@@ -86,4 +86,4 @@ def _of_category(rows: Sequence[Edited], name: str) -> list[tuple[frozenset[str]
 
 
 def _tags(cell: str) -> frozenset[str]:
-    return frozenset(tags.parsed(unguarded(cell, "tags")))
+    return frozenset(tag_text.parsed(unguarded(cell, "tags")))

@@ -14,7 +14,7 @@ from contextlib import suppress
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
-from prep import tags
+from prep.tags import tag_text
 
 _KEEP = {"yes": "yes", "no": "no", "keep": "yes", "drop": "no", "true": "yes", "false": "no"}
 
@@ -27,7 +27,7 @@ class Row:
         key: The sample's key.
         revision: See `revised`.
         keep: `no` accepts a proposed duplicate or drops the picture.
-        tags: A comma-separated list, see `prep.tags`.
+        tags: A comma-separated list, see `prep.tags.tag_text`.
     """
 
     key: str
@@ -78,11 +78,11 @@ def said(column: str, cell: str) -> str:
     text = cell.strip()
     if not (text.isascii() and text.isprintable()):  # nearly every cell is plain
         text = text.replace("\r\n", "\n").replace("\r", "\n")
-        text = unicodedata.normalize("NFC", tags.stripped(text)).strip()
+        text = unicodedata.normalize("NFC", tag_text.stripped(text)).strip()
     if not text:
         return ""
     if column == "tags":
-        return tags.joined(tags.parsed(text), escape=False)
+        return tag_text.joined(tag_text.parsed(text), escape=False)
     if column == "keep":
         return _KEEP.get(text.lower(), text)
     if column == "weight":
@@ -98,7 +98,7 @@ def digest(column: str, cell: str) -> str:
 
 def digest_of_set(cell: str) -> str:
     """Return a short digest of the tags of a cell, whatever their order."""
-    return _short("\0".join(sorted(tags.parsed(said("tags", cell)))))
+    return _short("\0".join(sorted(tag_text.parsed(said("tags", cell)))))
 
 
 def digest_of_category(name: str) -> str:
@@ -158,7 +158,7 @@ def exported_row(key: str, sample: Mapping[str, Any]) -> Row:
         key=key,
         keep=sample["keep"] or (f"duplicate of {repeats}" if repeats else ""),
         rating=sample["rating"] or "",
-        tags=tags.joined(sample["tags"] or (), escape=False),
+        tags=tag_text.joined(sample["tags"] or (), escape=False),
         caption=sample["caption"] or "",
         concept=sample["concept"] or "",
         weight="" if sample["weight"] is None else f"{sample['weight']:g}",

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 
-from prep.errors import DatasetError
+from prep.runtime.errors import DatasetError
 from prep.sheets.cells import unguarded
 from prep.sheets.row import COLUMNS, EDITABLE, Row, digest, revision
 

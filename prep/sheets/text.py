@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import astuple
 
-from prep.errors import DatasetError
+from prep.runtime.errors import DatasetError
 from prep.sheets.cells import guarded
 from prep.sheets.row import COLUMNS, Row
 from prep.sheets.table import LONG_COLUMNS, Record, Sheet, Table, sheet_of

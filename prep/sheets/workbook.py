@@ -10,11 +10,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import astuple, dataclass, field
 from typing import Any
 
-from prep import tags
 from prep.sheets.categories import Graded, apart, category_of, in_order
 from prep.sheets.cells import CELL_LIMIT, units
 from prep.sheets.row import COLUMNS, Row, exported_row, revised
 from prep.sheets.table import PICTURE, SCORES, TAGS
+from prep.tags import tag_text
 
 # Excel takes 1,048,576 rows; people and LibreOffice are done long before.
 _ROWS = 100_000
@@ -127,14 +127,14 @@ def _cells(sample: Shown, columns: Sequence[str], of: Mapping[str, str]) -> dict
     for category, pairs in sample.graded.items():
         told[category + SCORES] = _fitting(
             ", ".join(
-                f"{tags.joined([str(tag)], escape=False)} {value:.2f}" for tag, value in pairs
+                f"{tag_text.joined([str(tag)], escape=False)} {value:.2f}" for tag, value in pairs
             )
         )
     return told
 
 
 def _fitting(text: str) -> str:
-    plain = tags.stripped(text)
+    plain = tag_text.stripped(text)
     if _ESCAPES.search(plain):
         return f"({len(text)} characters: XLSX cannot hold `_x....`)"
     if units(plain) < CELL_LIMIT and plain.count("\n") < _LINES:

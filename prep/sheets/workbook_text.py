@@ -7,8 +7,8 @@ import zipfile
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from prep.errors import DatasetError
-from prep.memory_limit import memory_limit
+from prep.runtime.errors import DatasetError
+from prep.runtime.memory_limit import memory_limit
 from prep.sheets.row import COLUMNS
 from prep.sheets.table import LONG_COLUMNS, Record, Sheet, Table, sheet_of
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from prep import buckets
+from prep.images import buckets
 from prep.stage import Rejected, param, stage
 
 

@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from prep.models import Ask, Found
-from prep.seeds import seed_for
+from prep.models.locate import Ask, Found
+from prep.runtime.seeds import seed_for
 from prep.stage import Failed, param, stage
 
 # The artifact that holds a variable of a prompt.
@@ -53,8 +53,8 @@ class Params:
 
 def models(params: Params) -> tuple[Ask, ...]:
     """Return what the captioner consists of."""
-    from tagger_models.captioners import ask_captioner
-    from tagger_models.endpoint import ask_endpoint
+    from tagger_models.captioners.open import ask_captioner
+    from tagger_models.captioners.openai import ask_endpoint
 
     if params.url:
         return (ask_endpoint(params.url, params.model),)
@@ -63,8 +63,8 @@ def models(params: Params) -> tuple[Ask, ...]:
 
 def load(params: Params, found: tuple[Found, ...]) -> Any:
     """Open the captioner; its heavy imports happen here."""
-    from tagger_models.captioners import open_captioner
-    from tagger_models.endpoint import open_endpoint
+    from tagger_models.captioners.open import open_captioner
+    from tagger_models.captioners.openai import open_endpoint
 
     if params.url:
         key, name = found[0].key, found[0].ask.name
@@ -78,7 +78,7 @@ def uses(values: Mapping[str, Any]) -> tuple[str, ...]:
     Raises:
         ConfigError: The prompt has a mistake, or there are two of them.
     """
-    from tagger_models.templates import chosen, variables
+    from tagger_models.captioners.prompts import chosen, variables
 
     template = chosen(values.get("prompt", ""), values.get("preset", ""))
     drawn = ["digest"] if values.get("temperature", 0) > 0 else []
@@ -129,9 +129,9 @@ def _lacks_tags(row: Mapping[str, Any]) -> bool:
 
 def _asked(rows: Sequence[Mapping[str, Any]], params: Params, captioner: Any) -> list[Any]:
     """Return what the captioner says of pictures that have all that their prompts ask for."""
-    from tagger_models.captions import Decoding, Trouble
-    from tagger_models.cleanup import forbidden
-    from tagger_models.templates import chosen, filled_for
+    from tagger_models.captioners.captioner import Decoding, Trouble
+    from tagger_models.captioners.cleanup import forbidden
+    from tagger_models.captioners.prompts import chosen, filled_for
 
     template = chosen(params.prompt, params.preset)
     decoding = Decoding(

@@ -25,9 +25,9 @@ class Params:
 )
 def caption_text(answer: Mapping[str, Any], params: Params) -> str | Failed:
     """Clean the captioner's answer up; a refusal or an empty one is told, never written."""
-    from prep.tags import stripped
-    from tagger_models.captions import Answer, End
-    from tagger_models.cleanup import Unusable, cleaned, forbidden
+    from prep.tags.tag_text import stripped
+    from tagger_models.captioners.captioner import Answer, End
+    from tagger_models.captioners.cleanup import Unusable, cleaned, forbidden
 
     said = Answer(stripped(answer["text"]), End(answer["end"]))
     found = cleaned(said, stripped(params.start), forbidden(params.forbid))

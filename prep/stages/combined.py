@@ -1,9 +1,9 @@
-"""The scores of two taggers as one; see `tagger_models.combine` for the ways. No inference."""
+"""The scores of two taggers as one; see `tagger_models.ensemble` for the ways. No inference."""
 
 from dataclasses import dataclass
 from typing import Any
 
-from prep.models import Ask, Found
+from prep.models.locate import Ask, Found
 from prep.stage import param, stage
 
 
@@ -30,7 +30,7 @@ def models(params: Params) -> tuple[Ask, ...]:
 
 def load(params: Params, found: tuple[Found, ...]) -> Any:
     """Return a function from two packed scores to one."""
-    from tagger_models.combine import Combiner
+    from tagger_models.ensemble import Combiner
     from tagger_models.vocabulary import of_two
 
     both = of_two((params.model, params.second), found)

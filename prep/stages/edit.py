@@ -4,12 +4,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from prep import booru, picture_facts, rules_file
-from prep.models import Ask, Found
-from prep.picture import Picture
-from prep.rules import Rule, led, reads, ruled
+from prep.edits import lookups, rules_file
+from prep.edits.record import Picture
+from prep.edits.rules import Rule, led, reads, ruled
+from prep.models.locate import Ask, Found
 from prep.stage import file_name, param, stage
-from prep.traits import PRUNE
+from prep.tags import aliases
+from prep.tags.traits import PRUNE
 
 IMPLIED = ("drop", "add")
 
@@ -35,29 +36,29 @@ class _Opened:
     reads: tuple[str, ...]
     labels: tuple[str, ...]
     count: Callable[[str], int] | None
-    known: booru.Known
+    known: aliases.Known
 
 
 def uses(values: Mapping[str, Any]) -> tuple[str, ...]:
     """Return what the rules read: the tags, and what their filters ask for."""
     text = values.get("rules", "")  # of an old recipe, only the digest of the file is known
     needs = reads(_rules(text)) if isinstance(text, str) else frozenset[str]()
-    more = [name for need, name in picture_facts.ARTIFACTS.items() if need in needs]
+    more = [name for need, name in lookups.ARTIFACTS.items() if need in needs]
     pruned = ("pruned?",) if values.get("prune") else ()
     return ("tags?", *(f"{name}?" for name in more), *pruned)
 
 
 def models(params: Params) -> tuple[Ask, ...]:
     """Return the tagger's labels, where a filter asks for scores."""
-    return picture_facts.asks(reads(_rules(params.rules)), params.tagger)
+    return lookups.asks(reads(_rules(params.rules)), params.tagger)
 
 
 def load(params: Params, found: tuple[Found, ...]) -> Any:
     """Return the rules, and what their filters need; all mistakes of the file are told at once."""
     rules = _rules(params.rules)
-    labels = picture_facts.tags_of_labels(params.tagger, found)
-    count = picture_facts.token_counter(reads(rules))
-    known = booru.known(params.aliases, params.implications, params.implied == "add")
+    labels = lookups.tags_of_labels(params.tagger, found)
+    count = lookups.token_counter(reads(rules))
+    known = aliases.known(params.aliases, params.implications, params.implied == "add")
     return _Opened(rules, uses(vars(params)), labels, count, known)
 
 
@@ -83,13 +84,13 @@ def edit(*given: Any) -> dict[str, Any]:
     read = {name.rstrip("?"): value for name, value in zip(opened.reads, values, strict=True)}
     looks, caption = read.get("looks"), read.get("caption") or ""
     own, pruned = read["tags"] or (), read.get("pruned") or ()
-    named = booru.renamed((tag for tag in own if tag not in pruned), opened.known.aliases)
+    named = aliases.renamed((tag for tag in own if tag not in pruned), opened.known.aliases)
     before = Picture(
         key=read.get("key") or "",
-        tags=booru.settled(named, opened.known),
+        tags=aliases.settled(named, opened.known),
         caption=caption,
         size=tuple(looks["size"]) if looks else None,
-        scores=picture_facts.by_tag(read.get("scores"), opened.labels),
+        scores=lookups.by_tag(read.get("scores"), opened.labels),
         count=opened.count,
     )
     done = ruled(before, opened.rules)

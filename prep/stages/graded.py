@@ -6,10 +6,10 @@ Scores are kept for every label above a hundredth; this is the part that the rev
 from dataclasses import dataclass
 from typing import Any
 
-from prep import tags as text_of_tags
-from prep.models import Ask, Found
-from prep.scores import unpacked
+from prep.models.locate import Ask, Found
 from prep.stage import param, stage
+from prep.tags import tag_text as text_of_tags
+from tagger_models.scores import unpacked
 
 # Least probability that is shown, but for ratings, which all are.
 _LEAST = 0.1

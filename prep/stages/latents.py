@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from prep.models import Ask, Found
+from prep.models.locate import Ask, Found
 from prep.stage import Failed, param, stage
 
 if TYPE_CHECKING:
@@ -27,22 +27,22 @@ class Params:
 
 def models(params: Params) -> tuple[Ask, ...]:
     """Return what the VAE consists of."""
-    from prep.vae import ask_vae
+    from prep.models.vae import ask_vae
 
     return (ask_vae(params.model),)
 
 
 def load(params: Params, found: tuple[Found, ...]) -> Any:
     """Open the VAE; its heavy imports happen here."""
-    from prep.devices import torch_device
-    from prep.vae import open_vae
+    from prep.models.devices import torch_device
+    from prep.models.vae import open_vae
 
     return open_vae(found[0].path, torch_device(params.device))
 
 
 def fit(params: Params, vae: Any, others: Mapping[str, Any]) -> tuple[Any, ...]:
     """Return the step to the size that the picture's bucket is cut from."""
-    from prep.fitting import SIDES, Fit
+    from prep.images.fitting import SIDES, Fit
 
     return (Fit(SIDES, "LANCZOS", size=tuple(others["bucket"]["size"])),)
 
@@ -67,8 +67,8 @@ def latents(
     The mean and log-variance are kept, unscaled; the resize is Lanczos. A picture fails that the
     VAE answers with numbers that are not finite: it would spoil every training.
     """
-    from prep.images import resized
-    from prep.vae import dump, encode_each
+    from prep.images.picture_file import resized
+    from prep.models.vae import dump, encode_each
 
     cut = [
         resized(image, tuple(found["size"])).crop(tuple(found["crop"]))

@@ -17,8 +17,8 @@ class Params:
 
 def fit(params: Params, loaded: None, others: Mapping[str, Any]) -> tuple[Any, ...]:
     """Return the steps to what the hash is made of, so that no whole picture is held for it."""
-    from prep.fitting import GREY, SIDES, Fit
-    from prep.picture_hash import SIDES as COMPARED
+    from prep.images.fitting import GREY, SIDES, Fit
+    from prep.images.picture_hash import SIDES as COMPARED
 
     return Fit(GREY), Fit(SIDES, "LANCZOS", size=COMPARED)
 
@@ -37,6 +37,6 @@ def measure(image: "Image.Image", size: Sequence[int], params: Params) -> dict[s
     Returns:
         `size`: upright (width, height) px; `hash`: 64-bit difference hash, 16 hexadecimal digits.
     """
-    from prep.picture_hash import perceptual_hash
+    from prep.images.picture_hash import perceptual_hash
 
     return {"size": list(size), "hash": f"{perceptual_hash(image):016x}"}

@@ -4,12 +4,12 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from prep import account, dataset
-from prep.chain import edited, edited_fields, owned
-from prep.concepts import concept_of
-from prep.dataset import PERSONS, TEXTS, Concept, Dataset, Sample
+from prep.dataset import account, dataset_file
+from prep.dataset.chain import edited, edited_fields, owned
+from prep.dataset.concepts import concept_of
+from prep.dataset.dataset_file import PERSONS, TEXTS, Concept, Dataset, Sample
+from prep.dataset.wording import FIELDS
 from prep.stage import Page, Rows, Shape, param, stage
-from prep.wording import FIELDS
 
 
 @dataclass(frozen=True)
@@ -62,7 +62,7 @@ def meta(rows: Rows, params: Params) -> Page:
         made_by={"program": rows.facts["program"], "stages": rows.facts["made_by"]},
         left_out=dict(sorted((dict(rows.left_out) | failed | empty).items())),
     )
-    return Page(dataset.dump(made, rows.facts["file"]), failed, empty, account.account(made))
+    return Page(dataset_file.dump(made, rows.facts["file"]), failed, empty, account.account(made))
 
 
 def _unanswered(key: str, sample: Sample, row: Mapping[str, Any], rows: Rows) -> str:

@@ -3,8 +3,8 @@
 from dataclasses import dataclass, replace
 from typing import Any
 
-from prep.chain import continued, page
-from prep.dataset import PERSONS, Sample
+from prep.dataset.chain import continued, page
+from prep.dataset.dataset_file import PERSONS, Sample
 from prep.stage import Page, Rows, Shape, stage
 
 

@@ -3,9 +3,9 @@
 from dataclasses import dataclass, replace
 from typing import Any
 
-from prep.chain import continued, page
-from prep.dataset import PERSONS, Sample
-from prep.models import Ask, Found
+from prep.dataset.chain import continued, page
+from prep.dataset.dataset_file import PERSONS, Sample
+from prep.models.locate import Ask, Found
 from prep.stage import Page, Rows, Shape, param, stage
 
 
@@ -22,14 +22,14 @@ class Params:
 
 def models(params: Params) -> tuple[Ask, ...]:
     """Return what the VAE consists of."""
-    from prep.vae import ask_vae
+    from prep.models.vae import ask_vae
 
     return (ask_vae(params.model),)
 
 
 def load(params: Params, found: tuple[Found, ...]) -> Any:
     """Return the VAE's numbers."""
-    from prep.vae import numbers
+    from prep.models.vae import numbers
 
     return numbers(found[0].path, params.model)
 

@@ -3,10 +3,10 @@
 from dataclasses import dataclass
 from typing import Any
 
-from prep import tags as text_of_tags
-from prep.models import Ask, Found
-from prep.scores import unpacked
+from prep.models.locate import Ask, Found
 from prep.stage import param, stage
+from prep.tags import tag_text as text_of_tags
+from tagger_models.scores import unpacked
 
 
 @dataclass(frozen=True)

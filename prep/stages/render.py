@@ -3,12 +3,12 @@
 from dataclasses import dataclass
 from typing import Any
 
-from prep import tags as text_of_tags
-from prep.cuts import CUTS
-from prep.models import Ask, Found
-from prep.rendering import SERIES, Style, checked_order, renderer
+from prep.models.locate import Ask, Found
 from prep.stage import param, stage
-from prep.thresholds import chosen
+from prep.tagging.cuts import CUTS
+from prep.tagging.rendering import SERIES, Style, checked_order, renderer
+from prep.tagging.thresholds import chosen
+from prep.tags import tag_text as text_of_tags
 
 
 @dataclass(frozen=True)

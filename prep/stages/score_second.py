@@ -8,9 +8,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from prep import scoring
-from prep.models import Ask, Found
+from prep.models.locate import Ask, Found
 from prep.stage import Failed, param, stage
+from prep.tagging import scoring
 
 if TYPE_CHECKING:
     from PIL import Image

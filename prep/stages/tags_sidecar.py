@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from prep import tags as text_of_tags
 from prep.stage import Shape, param, stage
+from prep.tags import tag_text as text_of_tags
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,7 @@ class Params:
 
 def fit(params: Params, loaded: None, others: Mapping[str, Any]) -> tuple[Any, ...]:
     """Return the steps to a small picture."""
-    from prep.fitting import THUMBNAIL, Fit
+    from prep.images.fitting import THUMBNAIL, Fit
 
     return (Fit(THUMBNAIL, size=params.thumbnail),)
 

@@ -4,10 +4,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from prep.concepts import concept_of
+from prep.dataset.concepts import concept_of
 from prep.stage import Shape, param, stage
-from prep.tags import parsed
-from prep.traits import PRUNE, to_prune
+from prep.tags.tag_text import parsed
+from prep.tags.traits import PRUNE, to_prune
 
 
 @dataclass(frozen=True)

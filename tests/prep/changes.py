@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from safetensors.numpy import load_file, save_file
 
-from prep.cli import main
+from prep.cli.app import main
 from tests.prep.projects import Project, drawing
 
 PICTURE = "beach 1.jpg"

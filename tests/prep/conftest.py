@@ -8,8 +8,8 @@ from typing import NamedTuple
 
 import pytest
 
-from prep.cli import main
-from prep.models import Models
+from prep.cli.app import main
+from prep.models.locate import Models
 from tests.prep.projects import CORRUPT, FANNED, NAMES, Project, new_project
 
 Draw = Callable[..., Path]

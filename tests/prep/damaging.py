@@ -8,8 +8,8 @@ import time
 from contextlib import suppress
 from pathlib import Path
 
-from prep.engine.ledger_file import snapshot
-from prep.errors import UserError
+from prep.engine.state.database import snapshot
+from prep.runtime.errors import UserError
 from tests.prep import killing
 
 WORDS = {"images/beach 2.png@crop.txt": "a person's, words"}

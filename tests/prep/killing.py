@@ -16,13 +16,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from prep import answers
-from prep.commands import all_commands
-from prep.config import chosen, read_pipelines
-from prep.console import Console
-from prep.engine.ledger_file import snapshot
-from prep.engine.leg import Context
-from prep.models import Models
+from prep.commands import run
+from prep.engine.session import Context
+from prep.engine.state.database import snapshot
+from prep.models.locate import Models
+from prep.pipeline.config import chosen, read_pipelines
+from prep.pipeline.subcommands import all_commands
+from prep.runtime.console import Console
 from prep.stage import Stage
 from prep.stages import all_stages
 from tinyworld.pictures import PICTURES, encoded
@@ -292,12 +292,12 @@ def main(folder: Path, watch: Callable[[Stage], Stage] = lambda stage: stage) ->
     models = Models(folder.parent / "home", offline=True)
     with Path(os.devnull).open("w") as silence:
         context = Context(stages, models, Console(0, False, silence, silence), 1)
-        return answers.run_pipeline(chosen(pipelines, None), context, ())
+        return run.run_pipeline(chosen(pipelines, None), context, ())
 
 
 if __name__ == "__main__":
-    from prep.command import run_app
-    from prep.stopping import ended_at_once
+    from prep.runtime.program import run_app
+    from prep.runtime.stopping import ended_at_once
 
     with ended_at_once():
         run_app(lambda **_: main(Path(sys.argv[1]), _announced), [], "prep")  # type: ignore[arg-type]

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from prep.errors import ModelFileError
-from prep.models import Ask, Models
+from prep.models.locate import Ask, Models
+from prep.runtime.errors import ModelFileError
 
 FIRST, SECOND = "a" * 40, "b" * 40
 HUB = "someone/tagger"

@@ -9,12 +9,13 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from prep import answers, orders
-from prep.commands import all_commands
-from prep.config import Pipeline, chosen, read_pipelines
-from prep.console import Console
-from prep.engine.leg import Context
-from prep.models import Models
+from prep.commands import run
+from prep.engine.session import Context
+from prep.models.locate import Models
+from prep.pipeline import jobs
+from prep.pipeline.config import Pipeline, chosen, read_pipelines
+from prep.pipeline.subcommands import all_commands
+from prep.runtime.console import Console
 from prep.stage import Shape, Stage
 from prep.stages import all_stages
 from tinyworld.pictures import CORRUPT, PICTURES, encoded
@@ -127,7 +128,7 @@ class Project:
         stages = spies.on(all_stages())
         console = Console(out=out, err=out)
         context = Context(stages, Models(self.home), console, jobs, accept_missing)
-        self.code = answers.run_pipeline(self._pipeline(stages), context, ())
+        self.code = run.run_pipeline(self._pipeline(stages), context, ())
         self.said = out.getvalue()
         return spies
 
@@ -135,7 +136,7 @@ class Project:
         """Return stage -> what `prep plan --json` says of it."""
         out = io.StringIO()
         context = Context(all_stages(), Models(self.home), Console(json=True, out=out, err=out))
-        answers.plan_pipeline(self._pipeline(all_stages()), context)
+        run.plan_pipeline(self._pipeline(all_stages()), context)
         rows = [json.loads(line) for line in out.getvalue().splitlines()]
         return {row["stage"]: row for row in rows if "stage" in row}
 
@@ -145,8 +146,8 @@ class Project:
         context = Context(all_stages(), Models(self.home), Console(out=out, err=out))
         pipeline = self._pipeline(all_stages())
         folder = pipeline.folders()[-1]
-        place = orders.place_of(folder, None, pipeline)
-        answers.why(folder, key, place, context, pipeline)
+        place = jobs.place_of(folder, None, pipeline)
+        run.why(folder, key, place, context, pipeline)
         return out.getvalue()
 
     def _pipeline(self, stages: Mapping[str, Stage]) -> Pipeline:

@@ -14,12 +14,12 @@ import numpy as np
 import openpyxl
 from PIL import Image
 
-from prep.chain import link_before
-from prep.fitting import fitted
-from prep.models import Models
-from prep.scores import unpacked
+from prep.dataset.chain import link_before
+from prep.images.fitting import fitted
+from prep.models.locate import Models
 from prep.stage import Derived, Page, Rejected, Rows, Shape, Stage
 from prep.stages import all_stages
+from tagger_models.scores import unpacked
 
 SIZES = {"10_toy/wide.png": (321, 256), "small.png": (288, 160), "square.png": (300, 300)}
 FACTS = {

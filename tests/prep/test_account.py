@@ -9,11 +9,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from prep import dataset
-from prep.account import Account, account, joined
-from prep.dataset import Concept, Dataset, Sample
+from prep.dataset import dataset_file
+from prep.dataset.account import Account, account, joined
+from prep.dataset.dataset_file import Concept, Dataset, Sample
 from prep.stages import all_stages
-from prep.tags import parsed, unsplit
+from prep.tags.tag_text import parsed, unsplit
 from tests.prep import projects
 from tests.prep.changes import PICTURE, edit_sidecar, replace_pixels
 from tests.prep.projects import Project
@@ -35,7 +35,7 @@ def texts(**files: str) -> None:
 
 def trained(name: str = "meta.json") -> dict[str, str]:
     """Return what each sample of a dataset file trains on."""
-    found = dataset.load(Path(name))
+    found = dataset_file.load(Path(name))
     return {key: one.training_text(found.trigger(one)) for key, one in found.samples.items()}
 
 
@@ -125,7 +125,7 @@ def test_what_was_asked_for_is_no_fault(six: None, prep: Prep) -> None:
     for said in (skipped, idle, bucket):
         assert "  left out: 05.png: it has no text\n" in said.out
         assert "6 pictures: 3 good, 3 left out, 0 failed" in said.out
-    found = dataset.load(Path("meta_bucket.json"))
+    found = dataset_file.load(Path("meta_bucket.json"))
     assert list(found.samples) == ["01.png", "02.png", "04.png"]
     assert found.left_out == {
         "03.png": "it has no text (its caption is not used: `--text both`)",
@@ -225,7 +225,7 @@ def test_a_picture_that_was_not_answered_is_left_out(home: Path, prep: Prep, shy
     assert "  failed: 0.png: the captioner answered nothing; " in said.out
     assert "4 pictures: 2 good, 0 left out, 2 failed" in said.out
     assert trained() == {"120.png": "a hat", "80.png": "a hat"}
-    left = dataset.load(Path("meta.json")).left_out
+    left = dataset_file.load(Path("meta.json")).left_out
     assert [why.split(";")[0].split(":")[0] for why in left.values()] == [
         "the captioner answered nothing", "the captioner refused",
     ]  # fmt: skip
@@ -293,12 +293,12 @@ def test_a_tagger_that_fails_for_a_picture(small: Project, monkeypatch: pytest.M
     monkeypatch.setattr(projects, "all_stages", lambda: broken)
     small.run()
 
-    left = dataset.load(small.folder / "meta_lat.json").left_out
+    left = dataset_file.load(small.folder / "meta_lat.json").left_out
     assert (small.code, left) == (3, {PICTURE: "ValueError: no numbers came"})
     assert "5 pictures: 4 good, 0 left out, 1 failed" in small.said
     edit_sidecar(small)
     small.run()
-    found = dataset.load(small.folder / "meta_lat.json")
+    found = dataset_file.load(small.folder / "meta_lat.json")
     assert (found.left_out, found.samples[PICTURE].tags) == ({}, ("mascot", "my own", "words"))
 
 
@@ -419,7 +419,7 @@ def test_words_that_rules_take_away_are_told(draw: Draw, prep: Prep) -> None:
     implied = "`girl`: it follows from another tag: `--implied add` keeps it"
     first = f"`blurry`: a rule takes it away; {implied}; `x`: a rule sets another caption"
     assert said.code == 0
-    assert account(dataset.load(Path("meta.json"))).unused == {
+    assert account(dataset_file.load(Path("meta.json"))).unused == {
         first: ["a.png"],
         implied: ["b.png", "c.png", "d.png", "e.png"],
     }
@@ -427,7 +427,7 @@ def test_words_that_rules_take_away_are_told(draw: Draw, prep: Prep) -> None:
     assert line in said.out
     prep("edit", "raw", "--prune", 1)
     pruned = "`blue eyes`: left to the trigger: `--keep` keeps it"
-    assert account(dataset.load(Path("meta.json"))).unused == {
+    assert account(dataset_file.load(Path("meta.json"))).unused == {
         f"its caption is not used: `--text both`; {pruned}": ["a.png"],
         pruned: ["b.png", "c.png", "d.png", "e.png"],
     }
@@ -446,7 +446,7 @@ def test_words_of_the_dataset_file_count_too(draw: Draw, prep: Prep) -> None:
     assert line in said.out
     assert line in again.out
     assert "nothing to do" in again.out
-    assert account(dataset.load(Path("meta.json"))).unused
+    assert account(dataset_file.load(Path("meta.json"))).unused
 
 
 def test_repeats_are_taken_from_1_to_1000(draw: Draw, prep: Prep) -> None:
@@ -457,7 +457,7 @@ def test_repeats_are_taken_from_1_to_1000(draw: Draw, prep: Prep) -> None:
     said = prep("edit", "raw", "--repeats", 2)
     bucket = prep("bucket", "meta.json", "--resolution", 64, "--step", 32)
 
-    found = dataset.load(Path("meta.json")).concepts
+    found = dataset_file.load(Path("meta.json")).concepts
     assert {name: one.repeats for name, one in found.items()} == {
         "": 2, "0_none": 2, "2024_summer": 2, "20231105_beach": 2, "FUJI": 100, "agent": 7,
         "beach": 2,
@@ -514,10 +514,10 @@ def test_a_dataset_file_of_before_still_loads() -> None:
     told = replace(plain.samples["a.png"], yours=("tags",), unused={"rules": ("y",)})
     news = replace(plain, samples={"a.png": told})
 
-    assert b"yours" not in dataset.dump(plain)
-    assert b"unused" not in dataset.dump(plain)
-    assert dataset.parse(dataset.dump(plain).decode(), "m.json") == plain
-    assert dataset.parse(dataset.dump(news).decode(), "m.json") == news
+    assert b"yours" not in dataset_file.dump(plain)
+    assert b"unused" not in dataset_file.dump(plain)
+    assert dataset_file.parse(dataset_file.dump(plain).decode(), "m.json") == plain
+    assert dataset_file.parse(dataset_file.dump(news).decode(), "m.json") == news
 
 
 WORDS = st.sampled_from(["girl", "hat", "red", "zzk", "a b"])

@@ -12,8 +12,8 @@ from pathlib import Path
 import openpyxl
 import pytest
 
-from prep import pickled, weights
-from prep.errors import DatasetError, ModelFileError
+from prep.models import pickle_file, safety
+from prep.runtime.errors import DatasetError, ModelFileError
 from prep.sheets import workbook_text
 from prep.sheets.row import COLUMNS
 
@@ -132,7 +132,7 @@ def ckpt(path: Path, parts: dict[str, bytes], how: int = zipfile.ZIP_DEFLATED) -
         {"a/data.pkl": b"\x80\x02}."} | {f"a/{n}": bytes(MB) for n in range(20)},
     ],
 )
-@pytest.mark.parametrize("reader", [pickled.words, pickled.tensors])
+@pytest.mark.parametrize("reader", [pickle_file.words, pickle_file.tensors])
 def test_a_pickle_that_unpacks_to_far_more(
     parts: dict[str, bytes], reader: Callable[[Path], object], tmp_path: Path
 ) -> None:
@@ -153,7 +153,7 @@ def test_tensors_that_claim_more_than_they_hold(tmp_path: Path) -> None:
 
     torch.save({"w": torch.zeros(1).expand(1 << 20, 1 << 20)}, tmp_path / "m.ckpt")
     with pytest.raises(ModelFileError) as stopped:
-        pickled.tensors(tmp_path / "m.ckpt", mmap=True)
+        pickle_file.tensors(tmp_path / "m.ckpt", mmap=True)
 
     assert "unpacks to more than the weights of a model" in str(stopped.value)
 
@@ -189,7 +189,7 @@ def test_a_text_of_an_absurd_size(tmp_path: Path) -> None:
     with path.open("wb") as file:
         file.truncate(65 * MB)
     with pytest.raises(ModelFileError) as stopped:
-        weights.check(path)
+        safety.check(path)
 
     assert str(stopped.value) == f"`{path}` has 65 MB, and at most 64 MB of text are read"
     assert stopped.value.hint == "use the file that was published with the model"

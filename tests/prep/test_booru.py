@@ -5,9 +5,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from prep.booru import Entry, aliases, entries, implications, renamed, with_implied, without_implied
-from prep.errors import ConfigError
-from prep.tags import spaced
+from prep.runtime.errors import ConfigError
+from prep.tags.aliases import (
+    Entry,
+    aliases,
+    entries,
+    implications,
+    renamed,
+    with_implied,
+    without_implied,
+)
+from prep.tags.tag_text import spaced
 
 SHARED = Path(__file__).parents[2] / ".." / "shared" / "data" / "danbooru-tags"
 HEAD = "antecedent,consequent\n"

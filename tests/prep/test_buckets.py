@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from prep.buckets import Fit, Limits, cover, fitted, nearest, table
-from prep.errors import ConfigError
+from prep.images.buckets import Fit, Limits, cover, fitted, nearest, table
+from prep.runtime.errors import ConfigError
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from prep import dataset
+from prep.dataset import dataset_file
 from tests.prep.killing import tree
 
 TEXTS = {
@@ -60,7 +60,7 @@ def everything() -> dict[str, bytes]:
 
 def trained(name: str = "meta.json") -> dict[str, tuple[tuple[str, ...], str]]:
     """Return what each sample of a dataset file trains on."""
-    samples = dataset.load(Path(name)).samples
+    samples = dataset_file.load(Path(name)).samples
     return {key: (sample.tags, sample.caption) for key, sample in samples.items()}
 
 

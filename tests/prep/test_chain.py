@@ -3,8 +3,8 @@
 from dataclasses import replace
 from typing import Any
 
-from prep.chain import continued, edited
-from prep.dataset import Concept, Dataset, Sample, dump
+from prep.dataset.chain import continued, edited
+from prep.dataset.dataset_file import Concept, Dataset, Sample, dump
 
 ONE = Sample("00", (640, 480), ("1girl", "^_^"), "a girl", size=(600, 450), crop=(0, 1, 512, 449))
 ALL = Dataset(

@@ -1,8 +1,8 @@
 """What an edit says that it changes."""
 
-from prep.changes import between, unmet
-from prep.picture import Picture
-from prep.rules import Op, Rule
+from prep.edits.diff import between, unmet
+from prep.edits.record import Picture
+from prep.edits.rules import Op, Rule
 
 
 def line(old: str, new: str) -> list[str]:

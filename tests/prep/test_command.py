@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 import typer
 
-from prep.command import run_app, run_child
-from prep.errors import DatasetError, UsageError
+from prep.runtime.errors import DatasetError, UsageError
+from prep.runtime.program import run_app, run_child
 
 
 def _app(body: Callable[[], object]) -> typer.Typer:

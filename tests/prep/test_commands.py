@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from prep.commands import all_commands, built, check, mistake, unknown
-from prep.errors import ConfigError
+from prep.pipeline.subcommands import all_commands, built, check, mistake, unknown
+from prep.runtime.errors import ConfigError
 from prep.stage import Shape, param, stage
 from prep.stages import all_stages
 

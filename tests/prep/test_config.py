@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from prep.commands import all_commands
-from prep.config import Pipeline, chosen, read_pipelines
-from prep.errors import ConfigError
-from prep.named_files import file_text, resolved
+from prep.pipeline.config import Pipeline, chosen, read_pipelines
+from prep.pipeline.named_files import file_text, resolved
+from prep.pipeline.subcommands import all_commands
+from prep.runtime.errors import ConfigError
 from prep.stages import all_stages
 
 GOOD = """\

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from prep.console import Console, duration, plain, show_error
-from prep.errors import ConfigError, HeldError, UsageError, nearest, no_such
+from prep.runtime.console import Console, duration, plain, show_error
+from prep.runtime.errors import ConfigError, HeldError, UsageError, nearest, no_such
 
 
 def spoken(level: int = 1, *, as_json: bool = False) -> tuple[Console, io.StringIO, io.StringIO]:

@@ -3,9 +3,9 @@ from itertools import pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 
-from prep.cuts import by_mcut, by_threshold
-from prep.scores import FLOOR, columns, packed
-from tagger_models.base import Label
+from prep.tagging.cuts import by_mcut, by_threshold
+from tagger_models.labels.label import Label
+from tagger_models.scores import FLOOR, columns, packed
 
 LABELS = (
     *(Label(f"rating_{n}", "rating") for n in range(2)),

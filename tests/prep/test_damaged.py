@@ -13,10 +13,10 @@ from typing import Any
 
 import pytest
 
-from prep.engine import journal, ledger_file, seal
-from prep.engine.ledger import Ledger, Stat
-from prep.engine.ledger_file import opened, snapshot
-from prep.errors import DatasetError
+from prep.engine.state import database, journal, seal
+from prep.engine.state.database import opened, snapshot
+from prep.engine.state.ledger import Ledger, Stat
+from prep.runtime.errors import DatasetError
 from tests.prep import damaging, killing
 
 Prep = Callable[..., Any]
@@ -293,7 +293,7 @@ def test_a_run_with_nothing_to_do_reads_no_ledger_to_examine_it(
         prep("run")
     looked: list[object] = []
     monkeypatch.setattr(seal, "digest", lambda path: looked.append(path))
-    monkeypatch.setattr(ledger_file, "examine", lambda *args: looked.append(args))
+    monkeypatch.setattr(database, "examine", lambda *args: looked.append(args))
 
     assert (prep("run").code, prep("status").code, looked) == (0, 0, [])
 

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from prep.dataset import Concept, Dataset, Sample, Vae, dump, load, parse
-from prep.errors import DatasetError
+from prep.dataset.dataset_file import Concept, Dataset, Sample, Vae, dump, load, parse
+from prep.runtime.errors import DatasetError
 
 ONE = Sample("00", (640, 480), ("1girl", "^_^"), "a girl", size=(600, 450), crop=(0, 1, 512, 449))
 ALL = Dataset(

@@ -12,8 +12,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from prep.dataset import Concept, Dataset, Sample, Vae, dump, parse
-from prep.errors import DatasetError
+from prep.dataset.dataset_file import Concept, Dataset, Sample, Vae, dump, parse
+from prep.runtime.errors import DatasetError
 
 Prep = Callable[..., Any]
 Draw = Callable[..., Path]

@@ -1,7 +1,7 @@
 import pytest
 
-from prep.devices import pick_device
-from prep.errors import MachineError
+from prep.models.devices import pick_device
+from prep.runtime.errors import MachineError
 
 
 @pytest.mark.parametrize(

@@ -15,8 +15,8 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from prep.engine.decoders import Decoders, Failure
-from prep.engine.ledger import Ledger
+from prep.engine.decoding.pool import Decoders, Failure
+from prep.engine.state.ledger import Ledger
 
 Prep = Callable[..., Any]
 Draw = Callable[..., Path]

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from prep.errors import DatasetError, MachineError
-from prep.files import (
+from prep.runtime.errors import DatasetError, MachineError
+from prep.runtime.files import (
     SCRATCH,
     canonical,
     digest,

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from prep import dataset
+from prep.dataset import dataset_file
 
 PIPELINE = """\
 pipelines:
@@ -39,7 +39,7 @@ def project(home: Path, draw: Callable[..., Path]) -> Path:
 
 def words() -> dict[str, tuple[set[str], str]]:
     """Return what the rules made of each sample: those of their own tags, and the caption."""
-    samples = dataset.load(Path("meta.json")).samples
+    samples = dataset_file.load(Path("meta.json")).samples
     own = {"small", "sure"}
     return {key: (own & set(sample.tags), sample.caption) for key, sample in samples.items()}
 

@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from prep.filter_text import MAX_CHARS, MAX_DEPTH, FilterError, parsed
-from prep.filters import And, Filter, Has, Not, Number, Or, Score, Sign, Size, Text
-from prep.picture import Picture, glob, plain
-from prep.tags import canonical
+from prep.edits.filter_parser import MAX_CHARS, MAX_DEPTH, FilterError, parsed
+from prep.edits.filters import And, Filter, Has, Not, Number, Or, Score, Sign, Size, Text
+from prep.edits.record import Picture, glob, plain
+from prep.tags.tag_text import canonical
 
 CAT = Picture(
     key="faces/01 cat.png",

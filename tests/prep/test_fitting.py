@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from prep.fitting import PAD, SQUARE, WITHIN, Fit, fitted, sized
+from prep.images.fitting import PAD, SQUARE, WITHIN, Fit, fitted, sized
 
 
 def noise(width: int, height: int) -> Image.Image:

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from prep import formats
-from prep.images import Unreadable, opened
+from prep.images import formats
+from prep.images.picture_file import Unreadable, opened
 
 Prep = Callable[..., Any]
 Draw = Callable[..., Path]

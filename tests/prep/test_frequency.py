@@ -4,7 +4,7 @@ from itertools import combinations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from prep.frequency import Often, Pair, beside, often, pairs
+from prep.tags.frequency import Often, Pair, beside, often, pairs
 
 PICTURES = (("solo", "hat", "smile"), ("solo", "hat"), ("solo",), ("smile", "solo"))
 

@@ -17,7 +17,7 @@ from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, precondition, rule
 
-from prep import dataset
+from prep.dataset import dataset_file
 from tests.prep import killing
 from tinyworld.pictures import PICTURES, encoded
 
@@ -113,7 +113,7 @@ class Histories(RuleBasedStateMachine):
     @rule(nth=st.integers(0, 3), weight=st.sampled_from((0.5, 2.0, 3.0)))
     def weigh(self, nth: int, weight: float) -> None:
         file = self.folder / "meta.json"
-        found = dataset.load(file)
+        found = dataset_file.load(file)
         key = self.key(nth)
         if key in found.samples:
             self.weights[key] = weight

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 from PIL import ExifTags, Image, ImageCms, ImageOps, PngImagePlugin
 
-from prep import images
-from prep.images import Unreadable, opened
-from prep.picture_hash import perceptual_hash
+from prep.images import picture_file
+from prep.images.picture_file import Unreadable, opened
+from prep.images.picture_hash import perceptual_hash
 
 WIDTH, HEIGHT = 12, 8
 FORMATS = {
@@ -34,7 +34,7 @@ def saved(image: Image.Image, format: str = "PNG", **options: object) -> bytes: 
     return stream.getvalue()
 
 
-def decode(data: bytes, name: str = "") -> images.Decoded:
+def decode(data: bytes, name: str = "") -> picture_file.Decoded:
     return opened(io.BytesIO(data), name)
 
 
@@ -199,7 +199,7 @@ def test_bombs_by_text_and_by_file(tmp_path: Path) -> None:
     text.add_text("comment", "a" * (2 << 20), zip=True)
     with (tmp_path / "huge.png").open("wb") as file:
         file.write(saved(drawn()))
-        file.truncate(images.MAX_BYTES + 1)
+        file.truncate(picture_file.MAX_BYTES + 1)
     with pytest.raises(Unreadable) as told:
         opened(tmp_path / "huge.png")
 
@@ -463,7 +463,7 @@ def test_golden_pixels_of_each_mode(mode: str) -> None:
     data = saved(image, "PNG" if mode in ("1", "P", "I;16") else "TIFF")
 
     digest = hashlib.sha256(decode(data).image.tobytes()).hexdigest()[:16]
-    assert (images.VERSION, digest) == (2, GOLDEN[mode])
+    assert (picture_file.VERSION, digest) == (2, GOLDEN[mode])
 
 
 def test_lab_comes_back() -> None:
@@ -521,10 +521,10 @@ def test_resizing() -> None:
     """A picture at its own size keeps its pixels; else Pillow's named filter at (width, height)."""
     image = drawn()
 
-    assert images.resized(image, (WIDTH, HEIGHT)).tobytes() == image.tobytes()
-    assert images.resized(image, (6, 5)).size == (6, 5)
+    assert picture_file.resized(image, (WIDTH, HEIGHT)).tobytes() == image.tobytes()
+    assert picture_file.resized(image, (6, 5)).size == (6, 5)
     blocks = np.asarray(image).reshape(4, 2, 6, 2, 3).astype(int)
-    halved = np.asarray(images.resized(image, (6, 4), "box")).astype(int)
+    halved = np.asarray(picture_file.resized(image, (6, 4), "box")).astype(int)
     assert np.abs(halved - blocks.mean((1, 3))).max() <= 0.5
 
 
@@ -547,11 +547,13 @@ def test_png_bytes_depend_on_pixels_alone() -> None:
     image = drawn()
     image.info = {"icc_profile": wide_profile(), "dpi": (72, 72), "comment": "x", "gamma": 1.0}
 
-    assert images.png(image) == images.png(drawn())
+    assert picture_file.png(image) == picture_file.png(drawn())
     assert image.info["comment"] == "x"
-    assert decode(images.png(image)).image.tobytes() == drawn().tobytes()
+    assert decode(picture_file.png(image)).image.tobytes() == drawn().tobytes()
     names = [
-        name for name in (b"iCCP", b"pHYs", b"tEXt", b"eXIf", b"tIME") if name in images.png(image)
+        name
+        for name in (b"iCCP", b"pHYs", b"tEXt", b"eXIf", b"tIME")
+        if name in picture_file.png(image)
     ]
     assert names == []
 
@@ -562,7 +564,7 @@ def test_suffixes() -> None:
         ".apng .avif .avifs .bmp .dib .gif .jfif .jif .jpe .jpeg .jpg .mpo .pjp .pjpeg .png .tif "
         ".tiff .webp"
     )
-    assert " ".join(sorted(images.SUFFIXES)) == expected
+    assert " ".join(sorted(picture_file.SUFFIXES)) == expected
 
 
 SHARED = Path(__file__).parents[2] / ".." / "shared" / "data"

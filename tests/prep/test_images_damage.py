@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw
 
-from prep import jpeg_scans
-from prep.images import Unreadable, opened
+from prep.images import jpeg_scans
+from prep.images.picture_file import Unreadable, opened
 from tests.prep.picture_files import bmp, jpeg_with_frame, png, tiff
 
 FORMS = {

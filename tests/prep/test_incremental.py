@@ -140,7 +140,7 @@ def test_a_second_run_does_nothing_and_says_so(small: Project) -> None:
 def test_a_run_with_nothing_to_do_imports_nothing_heavy(small: Project) -> None:
     """Promise 10: where all is up to date, no library of pictures or models is loaded."""
     code = (
-        "import sys\nfrom prep.cli import main\n"
+        "import sys\nfrom prep.cli.app import main\n"
         "try: main(['run'])\nexcept SystemExit as end: assert not end.code\n"
         f"print(sorted({HEAVY!r} & set(sys.modules)))"
     )

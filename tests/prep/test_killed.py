@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from prep.engine.ledger_file import opened
-from prep.files import digest
+from prep.engine.state.database import opened
+from prep.runtime.files import digest
 from prep.stages import all_stages
 from tests.prep import killing
 from tests.prep.killing import FULL, LIGHT, TAGGED, Call, difference, new_project, persons, tree

@@ -10,11 +10,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from prep import bands, images, pixels
-from prep.engine import decoding
-from prep.engine.decoders import Decoders, Failure, Part, Picture
-from prep.engine.memory import MOST_BYTES, TREE_BYTES
-from prep.engine.outline import whole
+from prep.engine.decoding import work
+from prep.engine.decoding.memory import MOST_BYTES, TREE_BYTES
+from prep.engine.decoding.outline import whole
+from prep.engine.decoding.pool import Decoders, Failure, Part, Picture
+from prep.images import bands, picture_file, pixels
 from tests.prep import tree_memory
 
 linux = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
@@ -91,7 +91,7 @@ def test_parts_are_written_as_they_would_be_here(tmp_path: Path) -> None:
     """Case D3: PNG files that decoders write are byte for byte those of cutting here."""
     path = tmp_path / "a.png"
     drawn = Image.effect_noise((90, 70), 90).convert("RGB")
-    path.write_bytes(images.png(drawn))
+    path.write_bytes(picture_file.png(drawn))
     box = (10, 5, 61, 66)
 
     def parts(key: int, picture: Picture) -> list[Part]:
@@ -109,20 +109,20 @@ def test_parts_are_written_as_they_would_be_here(tmp_path: Path) -> None:
     assert isinstance(found, Picture)
     assert (found.rgb, len(found.files)) == (b"", 3)
     assert (tmp_path / "copy").read_bytes() == path.read_bytes()
-    assert (tmp_path / "cut").read_bytes() == images.png(cut)
-    assert (tmp_path / "mirrored").read_bytes() == images.png(mirrored)
+    assert (tmp_path / "cut").read_bytes() == picture_file.png(cut)
+    assert (tmp_path / "mirrored").read_bytes() == picture_file.png(mirrored)
 
 
 def test_a_disk_that_takes_only_a_part(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Row 64: a write that says it took all and took nothing is found out by the decoder."""
-    (tmp_path / "a.png").write_bytes(images.png(Image.new("RGB", (9, 9))))
-    monkeypatch.setattr(decoding._Digested, "write", lambda self, data: self._count(data))
+    (tmp_path / "a.png").write_bytes(picture_file.png(Image.new("RGB", (9, 9))))
+    monkeypatch.setattr(work._Digested, "write", lambda self, data: self._count(data))
     part = {"to": str(tmp_path / "b.png"), "box": None, "flip": False}
     with (
-        decoding.shown(str(tmp_path / "a.png")) as (picture, source),
+        work.shown(str(tmp_path / "a.png")) as (picture, source),
         pytest.raises(OSError, match="only a part"),
     ):
-        decoding.write_part(picture, source, part)
+        work.write_part(picture, source, part)
 
 
 @linux

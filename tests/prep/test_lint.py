@@ -2,8 +2,8 @@ from pathlib import Path
 
 import pytest
 
-from prep.booru import Words, words
-from prep.lint import Finding, faces, invariant, misspelt, overlong, together
+from prep.dataset.lint import Finding, faces, invariant, misspelt, overlong, together
+from prep.tags.aliases import Words, words
 
 PRUNE = "`prep edit --prune 0.8` leaves it to the trigger word"
 KNOWN = Words(("smile", "blue eyes", "sword", "1girl", "hat"), {"1girls": "1girl", "grin": "smile"})

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from prep import dataset
-from prep.engine.ledger_file import snapshot
+from prep.dataset import dataset_file
+from prep.engine.state.database import snapshot
 
 PIPELINE = """\
 pipelines:
@@ -186,7 +186,7 @@ def test_an_edit_of_words_that_went_with_the_memory(project: Path, prep: Prep) -
     assert "kept `images/tags.csv`: it was edited and not yet imported" in told.out
     assert prep("review", "import", "images/tags.csv").code == 0
     assert persons() == MINE | late | {("b.png", "notes"): "late"}
-    assert dataset.load(Path("meta_lat.json")).samples["a.png"].split == "validation"
+    assert dataset_file.load(Path("meta_lat.json")).samples["a.png"].split == "validation"
 
 
 def test_a_dropped_picture_stays_dropped(project: Path, prep: Prep) -> None:

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from prep.merge import Merge, Verdict, merged
+from prep.dataset.three_way import Merge, Verdict, merged
 
 Value = str | None
 

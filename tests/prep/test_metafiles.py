@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from prep import dataset
+from prep.dataset import dataset_file
 
 STAGES = """\
 pipelines:
@@ -92,7 +92,7 @@ def test_edits_of_any_file_hold_in_all_three(
     after = read("meta_lat.json")
     assert after["samples"]["a.png"] == before["a.png"]
     assert set(after["concepts"]) == {"", "hero"}
-    assert dataset.load(Path("meta_lat.json")).samples["b.png"].training_text() == (
+    assert dataset_file.load(Path("meta_lat.json")).samples["b.png"].training_text() == (
         "mine, of (all), a drawing"
     )
 
@@ -319,7 +319,7 @@ def test_a_meta_file_without_a_ledger_is_a_source(project: Path, prep: Callable[
     assert prep("bucket", "elsewhere/set.json", "--resolution", "64").code == 0
     assert prep("latents", "elsewhere/set_bucket.json", "--model", "tiny").code == 0
 
-    made = dataset.load(Path("elsewhere/set_lat.json"))
+    made = dataset_file.load(Path("elsewhere/set_lat.json"))
     assert made.samples["b.png"].caption == "from afar"
     assert made.concepts["hero"].repeats == 5
     assert (Path("elsewhere/pictures/.prep") / str(made.samples["b.png"].latents)).exists()
@@ -341,7 +341,7 @@ def test_json_lines_hold_edits_too(project: Path, prep: Callable[..., Any]) -> N
     assert prep("edit", "images", "--out", out).code == 0
     assert prep("bucket", out, "--resolution", "64").code == 0
 
-    assert dataset.load(Path("set_bucket.jsonl")).samples["b.png"].caption == "by line"
+    assert dataset_file.load(Path("set_bucket.jsonl")).samples["b.png"].caption == "by line"
 
 
 def test_an_edited_file_whose_base_is_gone_is_not_guessed(

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from prep.models import Ask, Found, Models, user_home
+from prep.models.locate import Ask, Found, Models, user_home
 from tests.prep.model_folders import at, tensors, told
 
 
@@ -192,7 +192,7 @@ def test_finding_a_folder_imports_nothing_heavy(folder: Path, tmp_path: Path) ->
     import subprocess
 
     code = (
-        "import sys; from pathlib import Path; from prep.models import *\n"
+        "import sys; from pathlib import Path; from prep.models.locate import *\n"
         f"models = Models(Path({str(tmp_path / 'home')!r}))\n"
         f"models.digest(models.find(Ask('tagger', {str(folder)!r})))\n"
         "print(sorted({'huggingface_hub', 'torch', 'safetensors', 'numpy'} & set(sys.modules)))\n"

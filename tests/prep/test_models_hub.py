@@ -2,8 +2,8 @@ from pathlib import Path
 
 import pytest
 
-from prep.errors import ModelFileError
-from prep.models import Ask, Models
+from prep.models.locate import Ask, Models
+from prep.runtime.errors import ModelFileError
 from tests.prep.model_folders import ASK, FIRST, HUB, SECOND, at, tensors, told
 
 

@@ -13,10 +13,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import prep as package
-from prep import files, keys
-from prep.dataset import parse
-from prep.engine.scan import scan
-from prep.errors import ConfigError, DatasetError
+from prep.dataset.dataset_file import parse
+from prep.engine.inventory.scan import scan
+from prep.runtime import files, keys
+from prep.runtime.errors import ConfigError, DatasetError
 
 Prep = Callable[..., Any]
 Draw = Callable[..., Path]

@@ -6,11 +6,19 @@ from typing import Any
 
 import pytest
 
-from prep.commands import all_commands
-from prep.config import Asked, Pipeline
-from prep.engine.world import Place
-from prep.errors import DatasetError
-from prep.orders import Given, known_place, of_fan_out, of_folder, of_meta, of_pipeline, place_of
+from prep.engine.inventory.read import Place
+from prep.pipeline.config import Asked, Pipeline
+from prep.pipeline.jobs import (
+    Given,
+    known_place,
+    of_fan_out,
+    of_folder,
+    of_meta,
+    of_pipeline,
+    place_of,
+)
+from prep.pipeline.subcommands import all_commands
+from prep.runtime.errors import DatasetError
 from prep.stages import all_stages
 
 Draw = Callable[..., Path]

@@ -12,8 +12,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from prep.engine import others
-from prep.engine.scan import Folder, scan
+from prep.engine.inventory import others
+from prep.engine.inventory.scan import Folder, scan
 from tests.prep.test_folders import mortal, run_under
 
 __all__ = ["mortal"]

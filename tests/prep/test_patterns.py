@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from prep.errors import ConfigError
-from prep.patterns import PatternError, check, replaced
+from prep.edits.bounded_regex import PatternError, check, replaced
+from prep.runtime.errors import ConfigError
 
 CATASTROPHES = [
     (r"(a|aa)+$", "a" * 60 + "b"),
@@ -52,7 +52,7 @@ def test_counted_repeats_do_not_fill_the_memory() -> None:
     """Repeats of repeats, which a library would unroll into gigabytes, are refused unread."""
     code = (
         "import resource; resource.setrlimit(resource.RLIMIT_AS, (1 << 30, 1 << 30))\n"
-        "from prep.patterns import *\n"
+        "from prep.edits.bounded_regex import *\n"
         "for worst in (r'(?:[a-z]{10}){100}', r'a{999}', '.{1,1000}'): check(worst, 'x')\n"
         "try: check(r'(?:(?:a{1000}){1000}){1000}', 'x')\n"
         "except PatternError as error: print(*error.args, sep='|')\n"

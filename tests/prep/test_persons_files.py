@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from prep import files
-from prep.errors import ConfigError, DatasetError
+from prep.runtime import files
+from prep.runtime.errors import ConfigError, DatasetError
 from tests.prep.test_folders import mortal, run_under
 
 __all__ = ["mortal"]

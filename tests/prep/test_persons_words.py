@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from prep import dataset
+from prep.dataset import dataset_file
 
 TAGGED = """\
 pipelines:
@@ -41,7 +41,7 @@ def project(home: Path, draw: Callable[..., Path]) -> Path:
 
 def tags_of(key: str) -> tuple[str, ...]:
     """Return what a sample trains on."""
-    return dataset.load(Path("meta.json")).samples[key].tags
+    return dataset_file.load(Path("meta.json")).samples[key].tags
 
 
 def stamp(path: str) -> tuple[bytes, int, int]:
@@ -229,7 +229,7 @@ def test_the_journal_alone_keeps_every_edit(project: Path, prep: Callable[..., A
         path: data for path, data in before.items() if path.name != "holder.json"
     }
     assert "a note" in Path("images/tags.csv").read_text(encoding="utf-8-sig")
-    assert dataset.load(Path("meta.json")).samples["a.png"].weight == 2.0
+    assert dataset_file.load(Path("meta.json")).samples["a.png"].weight == 2.0
     why = prep("why", "b.png").out
     assert "tags: yours, from b.txt: mine" in why
 
@@ -248,7 +248,7 @@ def test_a_caption_written_by_hand_needs_no_captioner(
 
     assert told.code == 0
     assert "caption" not in told.out.splitlines()[0].replace("caption_sidecar", "")
-    assert dataset.load(Path("meta.json")).samples["b.png"].caption == "a drawing of b"
+    assert dataset_file.load(Path("meta.json")).samples["b.png"].caption == "a drawing of b"
 
 
 @pytest.fixture

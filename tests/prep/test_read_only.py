@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from prep import dataset
+from prep.dataset import dataset_file
 
 PIPELINE = """\
 pipelines:
@@ -67,7 +67,7 @@ def _mount(*words: object) -> int:
 
 
 def tags_of(key: str) -> tuple[str, ...]:
-    return dataset.load(Path("meta_lat.json")).samples[key].tags
+    return dataset_file.load(Path("meta_lat.json")).samples[key].tags
 
 
 def type_into(sheet: Path, key: str, **cells: str) -> None:

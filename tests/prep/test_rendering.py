@@ -8,11 +8,21 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from prep.errors import ConfigError
-from prep.rendering import Style, checked_order, renderer, series_of
-from prep.scores import packed
-from prep.tags import BLOCKS, KAOMOJI, block, decoded, encoded, joined, parsed, rated, spaced
-from tagger_models.base import Label
+from prep.runtime.errors import ConfigError
+from prep.tagging.rendering import Style, checked_order, renderer, series_of
+from prep.tags.tag_text import (
+    BLOCKS,
+    KAOMOJI,
+    block,
+    decoded,
+    encoded,
+    joined,
+    parsed,
+    rated,
+    spaced,
+)
+from tagger_models.labels.label import Label
+from tagger_models.scores import packed
 
 SHARED = Path(__file__).parents[2] / ".." / "shared" / "data"
 LABELS = (

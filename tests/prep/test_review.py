@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from prep import dataset
+from prep.dataset import dataset_file
 from prep.sheets import row as sheet
 from prep.sheets import text
 from tests.prep.projects import seen_files
@@ -73,9 +73,9 @@ def _tuples(path: Path) -> list[tuple[str, ...]]:
     return [tuple(getattr(row, name) for name in sheet.COLUMNS) for row in found.rows()]
 
 
-def samples() -> dict[str, dataset.Sample]:
+def samples() -> dict[str, dataset_file.Sample]:
     """Return what meta.json holds."""
-    return dict(dataset.load(Path("meta.json")).samples)
+    return dict(dataset_file.load(Path("meta.json")).samples)
 
 
 def test_an_edited_sheet_comes_back(project: Path, prep: Callable[..., Any]) -> None:
@@ -156,7 +156,7 @@ def test_keep_no_drops_and_keep_yes_brings_back(project: Path, prep: Callable[..
     assert dropped.code == 0
     assert "  left out: d.png: dropped in tags.csv\n" in dropped.out
     assert dropped.out.endswith("4 pictures: 3 good, 1 left out, 0 failed\n")
-    assert dataset.load(Path("meta.json")).left_out == {"d.png": "dropped in tags.csv"}
+    assert dataset_file.load(Path("meta.json")).left_out == {"d.png": "dropped in tags.csv"}
     assert rows_of()[3]["keep"] == "no"
 
     change("d.png", keep="yes")

@@ -11,12 +11,12 @@ from typing import Any
 
 import pytest
 
-from prep import orders
-from prep.commands import all_commands
-from prep.config import chosen, read_pipelines
-from prep.console import Console
-from prep.engine.leg import Context
-from prep.models import Models
+from prep.engine.session import Context
+from prep.models.locate import Models
+from prep.pipeline import jobs
+from prep.pipeline.config import chosen, read_pipelines
+from prep.pipeline.subcommands import all_commands
+from prep.runtime.console import Console
 from prep.stage import Stage
 from prep.stages import all_stages
 from tests.prep.killing import ROOT, environment
@@ -73,7 +73,7 @@ def main(stage: str, sheet: Path) -> None:
     """Import a sheet; when the stage's function is called, nobody hears of it."""
     from dataclasses import replace
 
-    from prep import answers
+    from prep.commands import run
 
     def dying(found: Stage) -> Stage:
         def run(*_: object) -> None:
@@ -83,9 +83,9 @@ def main(stage: str, sheet: Path) -> None:
 
     stages = all_stages() | {stage: dying(all_stages()[stage])}
     found = read_pipelines(Path("pipelines.yaml"), all_commands(stages.values()))
-    place = orders.known_place(sheet.parent, None, chosen(found, None))
+    place = jobs.known_place(sheet.parent, None, chosen(found, None))
     context = Context(stages, Models(Path("../home"), offline=True), Console())
-    answers.review_import(sheet, place, context)
+    run.review_import(sheet, place, context)
 
 
 if __name__ == "__main__":

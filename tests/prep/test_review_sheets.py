@@ -9,7 +9,7 @@ from typing import Any
 import openpyxl
 import pytest
 
-from prep import dataset
+from prep.dataset import dataset_file
 from tests.prep.projects import seen_files
 
 Prep = Callable[..., Any]
@@ -105,7 +105,7 @@ def test_a_workbook_comes_back(project: Path, prep: Prep) -> None:
     assert (told.code, told.err) == (0, "")
     assert Path("images/a.txt").read_text() == "mine, two\n"
     assert prep("run").code == 0
-    found = dataset.load(Path("meta.json"))
+    found = dataset_file.load(Path("meta.json"))
     assert found.samples["a.png"].weight == 0.5
     assert found.left_out == {"c.png": "dropped in tags.xlsx (sheet)"}
     changed = {path for path, data in seen_files().items() if before.get(path) != data}

@@ -5,12 +5,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from prep.errors import ConfigError
-from prep.filter_text import parsed
-from prep.picture import Picture
-from prep.rules import Op, Rule, applied, changed, reads
-from prep.rules_file import dump, parse
-from prep.tags import canonical
+from prep.edits.filter_parser import parsed
+from prep.edits.record import Picture
+from prep.edits.rules import Op, Rule, applied, changed, reads
+from prep.edits.rules_file import dump, parse
+from prep.runtime.errors import ConfigError
+from prep.tags.tag_text import canonical
 
 RULES = """\
 - drop: [blurry, "* hair"]

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from benchmarks import render
-from prep.scores import columns, packed, unpacked
+from tagger_models.scores import columns, packed, unpacked
 
 scores = st.lists(
     st.tuples(st.integers(0, (1 << 32) - 1), st.floats(0, 1, width=16)),

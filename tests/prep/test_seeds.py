@@ -2,7 +2,7 @@
 
 import pytest
 
-from prep.seeds import seed_for
+from prep.runtime.seeds import seed_for
 
 
 def test_a_seed_is_the_same_for_ever() -> None:

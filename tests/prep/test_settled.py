@@ -130,7 +130,7 @@ def test_a_booru_s_own_words(project: Project) -> None:
 
 def test_a_wrong_file_stops_before_anything_is_changed(project: Project) -> None:
     """Mistakes in a file of aliases or implications are two lines, and no dataset file appears."""
-    from prep.errors import ConfigError
+    from prep.runtime.errors import ConfigError
 
     (project.folder / "follows.csv").write_text("antecedent,consequent\na,b\nb,a\n")
     project.replace("{prune: 0.8, ", "{implications: ./follows.csv, ")

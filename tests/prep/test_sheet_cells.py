@@ -22,7 +22,7 @@ from prep.sheets.row import (
     revision,
     said,
 )
-from prep.tags import spaced
+from prep.tags.tag_text import spaced
 
 DATA = Path(__file__).parents[2] / ".." / "shared" / "data"
 # File -> the columns that hold names.

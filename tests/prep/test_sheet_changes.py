@@ -9,11 +9,11 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from prep import tags as text_of_tags
 from prep.sheets import long_form, reading, text, workbook
 from prep.sheets.changes import Changes, Conflict, Now, changes_of
 from prep.sheets.row import EDITABLE, Row, exported, revised, said
 from prep.sheets.table import Found, Sheet
+from prep.tags import tag_text as text_of_tags
 
 KEYS = ("a.png", "b.png", "c.png")
 PICTURES = {key: f"{number:02x}" * 32 for number, key in enumerate(KEYS, start=1)}

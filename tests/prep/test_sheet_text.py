@@ -7,7 +7,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from prep.errors import DatasetError
+from prep.runtime.errors import DatasetError
 from prep.sheets import text as sheet_text
 from prep.sheets.row import COLUMNS, Row
 from prep.sheets.text import dump, parse

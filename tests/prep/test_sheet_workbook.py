@@ -13,7 +13,7 @@ import openpyxl
 import pytest
 from PIL import Image
 
-from prep.errors import DatasetError
+from prep.runtime.errors import DatasetError
 from prep.sheets import reading, workbook
 from prep.sheets.categories import apart, category_of, in_order, together
 from prep.sheets.row import COLUMNS, Row, revised

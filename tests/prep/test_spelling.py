@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from prep.spelling import Spelling, is_mistake
+from prep.tags.spelling import Spelling, is_mistake
 
 words = st.text("abcd 12", max_size=7)
 

@@ -12,12 +12,12 @@ from typing import Any
 import pytest
 
 import prep.stages
-from prep.cli import main
-from prep.commands import all_commands, mistake
-from prep.config import read_pipelines
-from prep.engine.recipe import base_text
-from prep.errors import ConfigError
-from prep.models import Models
+from prep.cli.app import main
+from prep.engine.state.recipe import base_text
+from prep.models.locate import Models
+from prep.pipeline.config import read_pipelines
+from prep.pipeline.subcommands import all_commands, mistake
+from prep.runtime.errors import ConfigError
 from prep.stage import Shape, Stage
 from prep.stages import all_stages
 from tests.prep.stage_bench import Bench, opened, summary

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from prep.stopping import Stop
+from prep.runtime.stopping import Stop
 from tests.prep.test_large_pictures import photograph
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="signals are POSIX")

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from prep.dataset import Concept, Dataset, Sample, dump
+from prep.dataset.dataset_file import Concept, Dataset, Sample, dump
 
 Prep = Callable[..., Any]
 Draw = Callable[..., Path]

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from prep.tags import (
+from prep.tags.tag_text import (
     KAOMOJI,
     TextError,
     block,

@@ -4,14 +4,14 @@ from pathlib import Path
 
 import pytest
 
-from prep import tensorfile
-from prep.errors import ModelFileError
-from prep.tensorfile import Packed
+from prep.models import safetensors_file
+from prep.models.safetensors_file import Packed
+from prep.runtime.errors import ModelFileError
 
 
 def test_the_bytes_are_those_of_the_format() -> None:
     """A file is the header's length, a header sorted by name and padded to 8, then the tensors."""
-    made = tensorfile.dump(
+    made = safetensors_file.dump(
         {"b": Packed("F32", (), b"\1\2\3\4"), "a": Packed("BF16", (2, 1), b"abcd")},
         {"z": "1", "k": "\u3042"},
     )
@@ -28,9 +28,9 @@ def test_the_order_given_changes_no_byte() -> None:
     """Equal tensors and metadata give equal bytes, in whatever order they come."""
     one, two = Packed("F32", (1,), b"1234"), Packed("F32", (1,), b"5678")
 
-    assert tensorfile.dump({"a": one, "b": two}, {"x": "1", "y": "2"}) == tensorfile.dump(
-        {"b": two, "a": one}, {"y": "2", "x": "1"}
-    )
+    assert safetensors_file.dump(
+        {"a": one, "b": two}, {"x": "1", "y": "2"}
+    ) == safetensors_file.dump({"b": two, "a": one}, {"y": "2", "x": "1"})
 
 
 def test_the_library_reads_what_we_write(tmp_path: Path) -> None:
@@ -41,7 +41,7 @@ def test_the_library_reads_what_we_write(tmp_path: Path) -> None:
     wanted = torch.arange(6, dtype=torch.float32).reshape(2, 3)
     path = tmp_path / "a.safetensors"
     path.write_bytes(
-        tensorfile.dump({"t": Packed("F32", (2, 3), wanted.numpy().tobytes())}, {"who": "we"})
+        safetensors_file.dump({"t": Packed("F32", (2, 3), wanted.numpy().tobytes())}, {"who": "we"})
     )
 
     with safe_open(path, "pt") as file:
@@ -58,7 +58,7 @@ def test_the_header_tells_where_each_tensor_lies(tmp_path: Path) -> None:
     values = {"b": np.arange(3, dtype=np.float32), "a": np.ones((2, 2), np.float16)}
     save_file(values, path, {"m": "1"})
 
-    found = tensorfile.header(path)
+    found = safetensors_file.header(path)
 
     assert found.metadata == {"m": "1"}
     assert list(found.tensors) == ["a", "b"]
@@ -70,24 +70,26 @@ def test_the_header_tells_where_each_tensor_lies(tmp_path: Path) -> None:
 def test_a_torn_file_is_refused(tmp_path: Path) -> None:
     """Row 51: a safetensors file cut short is damaged, and said to be so."""
     path = tmp_path / "a.safetensors"
-    path.write_bytes(tensorfile.dump({"t": Packed("F32", (2,), b"12345678")})[:-1])
+    path.write_bytes(safetensors_file.dump({"t": Packed("F32", (2,), b"12345678")})[:-1])
 
     with pytest.raises(ModelFileError) as caught:
-        tensorfile.header(path)
+        safetensors_file.header(path)
 
     assert str(caught.value) == f"`{path}` is damaged: it is not a whole safetensors file"
 
 
 def test_a_digest_is_that_of_the_content(tmp_path: Path) -> None:
     """A digest is over name, dtype, shape and bytes; metadata is not in it, another bit is."""
-    from prep.files import canonical, digest_bytes
+    from prep.runtime.files import canonical, digest_bytes
 
     one, two = tmp_path / "1.safetensors", tmp_path / "2.safetensors"
-    one.write_bytes(tensorfile.dump({"a": Packed("F32", (1,), b"1234")}, {"note": "x"}))
-    two.write_bytes(tensorfile.dump({"a": Packed("F32", (1,), b"1235")}))
+    one.write_bytes(safetensors_file.dump({"a": Packed("F32", (1,), b"1234")}, {"note": "x"}))
+    two.write_bytes(safetensors_file.dump({"a": Packed("F32", (1,), b"1235")}))
 
     def digest(path: Path) -> str:
-        return tensorfile.digest({k: (v, path) for k, v in tensorfile.header(path).tensors.items()})
+        return safetensors_file.digest(
+            {k: (v, path) for k, v in safetensors_file.header(path).tensors.items()}
+        )
 
     title = canonical(["a", "F32", [1]]).encode()
     assert json.loads(title) == ["a", "F32", [1]]
@@ -99,13 +101,13 @@ def test_matrices_lie_at_round_addresses(tmp_path: Path) -> None:
     """Single numbers come last, and `align` says where the first tensor may begin."""
     path = tmp_path / "x.safetensors"
     tensors = {
-        "a": tensorfile.Packed("F32", (), b"\0" * 4),
-        "b": tensorfile.Packed("F32", (16,), b"\1" * 64),
-        "c": tensorfile.Packed("F32", (16,), b"\2" * 64),
+        "a": safetensors_file.Packed("F32", (), b"\0" * 4),
+        "b": safetensors_file.Packed("F32", (16,), b"\1" * 64),
+        "c": safetensors_file.Packed("F32", (16,), b"\2" * 64),
     }
 
-    path.write_bytes(tensorfile.dump(tensors, {"k": "v"}, align=64))
-    found = tensorfile.header(path).tensors
+    path.write_bytes(safetensors_file.dump(tensors, {"k": "v"}, align=64))
+    found = safetensors_file.header(path).tensors
 
     assert list(found) == ["a", "b", "c"]
     assert [found[name].start % 64 for name in "bc"] == [0, 0]

@@ -1,8 +1,8 @@
 import pytest
 
-from prep.errors import ConfigError
-from prep.thresholds import Thresholds, chosen
-from tagger_models.base import Label
+from prep.runtime.errors import ConfigError
+from prep.tagging.thresholds import Thresholds, chosen
+from tagger_models.labels.label import Label
 
 LABELS = (
     Label("general", "rating"),

@@ -2,9 +2,9 @@ from pathlib import Path
 
 import pytest
 
-from prep.errors import ModelFileError
-from prep.models import Models
-from prep.token_count import CHUNKS, counter, shipped_tokenizer
+from prep.models.locate import Models
+from prep.models.tokenizer import CHUNKS, counter, shipped_tokenizer
+from prep.runtime.errors import ModelFileError
 
 # The ids that openai/CLIP gives "a photo of a cat" are 320 1125 539 320 2368.
 KNOWN = {"a photo of a cat": 5, "": 0, "  A  PHOTO of a cat ": 5}

@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from prep import training
-from prep.commands import all_commands
-from prep.config import Pipeline, read_pipelines
-from prep.errors import ConfigError
+from prep.pipeline import training
+from prep.pipeline.config import Pipeline, read_pipelines
+from prep.pipeline.subcommands import all_commands
+from prep.runtime.errors import ConfigError
 from prep.stages import all_stages
 
 HEAD = """\

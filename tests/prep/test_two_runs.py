@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from prep.engine.ledger_file import snapshot
+from prep.engine.state.database import snapshot
 from tests.prep import killing
 from tests.prep.killing import LIGHT, Watched, new_project, tree
 

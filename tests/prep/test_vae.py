@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from prep import tensorfile, vae
-from prep.errors import DatasetError, ModelFileError
-from prep.models import Models
+from prep.models import safetensors_file, vae
+from prep.models.locate import Models
+from prep.runtime.errors import DatasetError, ModelFileError
 
 
 @pytest.fixture(scope="session")
@@ -223,7 +223,7 @@ def test_latents_come_back(tmp_path: Path, dtype: str) -> None:
         (None, "it is missing"),
         (b"<html>", "it is damaged"),
         (
-            tensorfile.dump({"mean": tensorfile.Packed("F32", (1,), b"1234")}),
+            safetensors_file.dump({"mean": safetensors_file.Packed("F32", (1,), b"1234")}),
             "it holds something else",
         ),
     ],

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from prep.errors import ModelFileError
-from prep.models import Ask, Models
-from prep.weights import check
+from prep.models.locate import Ask, Models
+from prep.models.safety import check
+from prep.runtime.errors import ModelFileError
 from tests.prep.model_folders import tensors
 
 

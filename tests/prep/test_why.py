@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from prep.errors import ConfigError
+from prep.runtime.errors import ConfigError
 from tests.prep import changes
 from tests.prep.changes import PICTURE, STEM
 from tests.prep.projects import CORRUPT, Project, drawing, new_project

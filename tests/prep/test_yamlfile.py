@@ -6,8 +6,8 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from prep.errors import ConfigError
-from prep.yamlfile import MAX_DEPTH, plain, read
+from prep.runtime.errors import ConfigError
+from prep.runtime.yaml_nodes import MAX_DEPTH, plain, read
 
 PIPELINE = """\
 # a comment

@@ -1,7 +1,7 @@
 import pytest
 
-from prep.errors import ConfigError
-from tagger_models.address import checked_key, checked_url
+from prep.runtime.errors import ConfigError
+from tagger_models.captioners.address import checked_key, checked_url
 
 
 @pytest.mark.parametrize(

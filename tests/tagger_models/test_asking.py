@@ -10,8 +10,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from prep.errors import MachineError, UserError
-from tagger_models.asking import Server, UnansweredError, chat
+from prep.runtime.errors import MachineError, UserError
+from tagger_models.captioners.openai_client import Server, UnansweredError, chat
 from tests.tagger_models.model_server import Act, says, serving
 
 PAYLOAD = {"model": "cat-vl", "messages": []}

@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from prep.errors import ModelFileError
-from prep.models import Models
-from tagger_models.captioner_local import LocalCaptioner
-from tagger_models.captioners import ask_captioner, open_captioner
-from tagger_models.captions import Answer, Decoding, Trouble
+from prep.models.locate import Models
+from prep.runtime.errors import ModelFileError
+from tagger_models.captioners.captioner import Answer, Decoding, Trouble
+from tagger_models.captioners.open import ask_captioner, open_captioner
+from tagger_models.captioners.transformers import LocalCaptioner
 from tests.tagger_models import captioner_models as small
 
 MOST = 9

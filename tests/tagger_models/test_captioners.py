@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from prep.errors import ConfigError, ModelFileError
-from prep.models import Ask, Models
-from tagger_models.captioner_local import LocalCaptioner
-from tagger_models.captioners import ask_captioner, open_captioner
-from tagger_models.captions import Answer, Decoding, End
+from prep.models.locate import Ask, Models
+from prep.runtime.errors import ConfigError, ModelFileError
+from tagger_models.captioners.captioner import Answer, Decoding, End
+from tagger_models.captioners.open import ask_captioner, open_captioner
+from tagger_models.captioners.transformers import LocalCaptioner
 
 
 def opened(folder: Path, home: Path, preset: str = "") -> LocalCaptioner:

@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tagger_models.captions import Answer, End
-from tagger_models.cleanup import (
+from tagger_models.captioners.captioner import Answer, End
+from tagger_models.captioners.cleanup import (
     Unusable,
     bare,
     cleaned,

@@ -5,11 +5,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from prep.models import Models
-from prep.rendering import Style, renderer
-from prep.scores import packed, unpacked
-from tagger_models.base import Label
-from tagger_models.combine import WAYS, Combiner, Tagger, joined
+from prep.models.locate import Models
+from prep.tagging.rendering import Style, renderer
+from tagger_models.ensemble import WAYS, Combiner, Tagger, joined
+from tagger_models.labels.label import Label
+from tagger_models.scores import packed, unpacked
 from tagger_models.vocabulary import asks, vocabulary
 
 ONE = Tagger(

@@ -6,10 +6,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from prep.errors import ConfigError, MachineError
-from tagger_models.asking import Server, UnansweredError
-from tagger_models.captions import Answer, Decoding, End, Trouble
-from tagger_models.endpoint import (
+from prep.runtime.errors import ConfigError, MachineError
+from tagger_models.captioners.captioner import Answer, Decoding, End, Trouble
+from tagger_models.captioners.openai import (
     EndpointCaptioner,
     answer_in,
     ask_endpoint,
@@ -17,7 +16,8 @@ from tagger_models.endpoint import (
     request,
     small_jpeg,
 )
-from tagger_models.templates import PRESETS
+from tagger_models.captioners.openai_client import Server, UnansweredError
+from tagger_models.captioners.prompts import PRESETS
 from tests.tagger_models.model_server import Act, says, serving
 
 RED = Image.new("RGB", (300, 200), (200, 30, 40))

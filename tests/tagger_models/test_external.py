@@ -4,8 +4,8 @@ import onnx
 import pytest
 from onnx import TensorProto, helper
 
-from prep.errors import ModelFileError
-from tagger_models.external import check_external, external_files
+from prep.runtime.errors import ModelFileError
+from tagger_models.onnx.external_data import check_external, external_files
 
 
 def outside(name: str, key: str = "location") -> onnx.TensorProto:

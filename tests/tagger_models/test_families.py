@@ -11,14 +11,14 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from prep.errors import ModelFileError
-from prep.fitting import FILTERS, PAD, SQUARE, WITHIN, Fit
-from prep.models import Ask, Found
-from tagger_models.labels import READERS
-from tagger_models.model_files import default_thresholds
-from tagger_models.onnx import OnnxTagger, open_tagger
-from tagger_models.profile import Profile
-from tagger_models.registry import PROFILES
+from prep.images.fitting import FILTERS, PAD, SQUARE, WITHIN, Fit
+from prep.models.locate import Ask, Found
+from prep.runtime.errors import ModelFileError
+from tagger_models.labels.csv_files import READERS
+from tagger_models.onnx.tagger import OnnxTagger, open_tagger
+from tagger_models.profiles.own_files import default_thresholds
+from tagger_models.profiles.profile import Profile
+from tagger_models.profiles.registry import PROFILES
 from tests.tagger_models.families import FAMILIES, Family
 
 FEW = 400  # labels are probes: so many see every part of a picture

@@ -2,9 +2,9 @@ from pathlib import Path
 
 import pytest
 
-from prep.errors import ModelFileError
-from tagger_models.base import Label
-from tagger_models.labels import wd_labels
+from prep.runtime.errors import ModelFileError
+from tagger_models.labels.csv_files import wd_labels
+from tagger_models.labels.label import Label
 
 HEADER = "tag_id,name,category,count\n"
 SHARED = Path(__file__).parents[2] / ".." / "shared" / "data" / "wd-selected-tags-synthetic"

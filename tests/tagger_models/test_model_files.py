@@ -5,11 +5,11 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from prep.errors import ModelFileError, UserError
-from prep.fitting import Fit
-from tagger_models.model_files import preprocessed
-from tagger_models.profile import Profile
-from tagger_models.registry import PROFILES
+from prep.images.fitting import Fit
+from prep.runtime.errors import ModelFileError, UserError
+from tagger_models.profiles.own_files import preprocessed
+from tagger_models.profiles.profile import Profile
+from tagger_models.profiles.registry import PROFILES
 
 ROW = PROFILES["pixai-tagger-v0.9"]
 PAD = {"type": "pad_to_size", "size": [512, 512], "background_color": "white"}

@@ -9,11 +9,11 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 from PIL import Image
 
-from prep.models import Models
-from tagger_models.base import Label
-from tagger_models.onnx import OnnxTagger, open_tagger
-from tagger_models.profile import Profile
-from tagger_models.registry import WD, ask
+from prep.models.locate import Models
+from tagger_models.labels.label import Label
+from tagger_models.onnx.tagger import OnnxTagger, open_tagger
+from tagger_models.profiles.profile import Profile
+from tagger_models.profiles.registry import WD, ask
 from tests.tagger_models.conftest import label_file
 
 MakeTagger = Callable[..., Path]

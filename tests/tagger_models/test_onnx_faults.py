@@ -9,12 +9,12 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 from PIL import Image
 
-from prep.errors import ModelFileError
-from prep.fitting import Fit
-from prep.models import Ask, Models
-from tagger_models.onnx import OnnxTagger, open_tagger
-from tagger_models.registry import WD, ask
-from tagger_models.session import OutOfMemoryError
+from prep.images.fitting import Fit
+from prep.models.locate import Ask, Models
+from prep.runtime.errors import ModelFileError
+from tagger_models.onnx.session import OutOfMemoryError
+from tagger_models.onnx.tagger import OnnxTagger, open_tagger
+from tagger_models.profiles.registry import WD, ask
 
 MakeTagger = Callable[..., Path]
 

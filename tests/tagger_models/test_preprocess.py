@@ -5,9 +5,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from prep.fitting import PAD, SQUARE, Fit, fitted, sized
-from tagger_models.preprocess import prepared
-from tagger_models.registry import WD
+from prep.images.fitting import PAD, SQUARE, Fit, fitted, sized
+from tagger_models.onnx.preprocess import prepared
+from tagger_models.profiles.registry import WD
 
 BLACK = (Fit(PAD, colour=(0, 0, 0)), Fit(SQUARE, "BICUBIC"))
 

@@ -5,10 +5,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from prep.errors import ConfigError, ModelFileError, UserError
-from prep.fitting import Fit
-from tagger_models.profile_file import local_profile, parse
-from tagger_models.registry import PROFILES, WD, ask, ask_labels, profile
+from prep.images.fitting import Fit
+from prep.runtime.errors import ConfigError, ModelFileError, UserError
+from tagger_models.profiles.registry import PROFILES, WD, ask, ask_labels, profile
+from tagger_models.profiles.tagger_yaml import local_profile, parse
 
 WHOLE = """\
 like: joytag

@@ -1,7 +1,7 @@
 import pytest
 
-from prep.errors import MachineError
-from tagger_models.providers import CPU, DEVICES, KINDS, chosen, fallback_note, with_options
+from prep.runtime.errors import MachineError
+from tagger_models.onnx.providers import CPU, DEVICES, KINDS, chosen, fallback_note, with_options
 
 CUDA, DML, TENSORRT = "CUDAExecutionProvider", "DmlExecutionProvider", "TensorrtExecutionProvider"
 ROCM, MIGRAPHX = "ROCMExecutionProvider", "MIGraphXExecutionProvider"

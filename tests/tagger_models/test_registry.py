@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
-from prep.errors import ConfigError
-from prep.fitting import FILTERS
-from prep.models import Ask
-from tagger_models.labels import NAMES, READERS
-from tagger_models.registry import DEFAULT, PROFILES, WD, ask, ask_labels, profile
+from prep.images.fitting import FILTERS
+from prep.models.locate import Ask
+from prep.runtime.errors import ConfigError
+from tagger_models.labels.csv_files import NAMES, READERS
+from tagger_models.profiles.registry import DEFAULT, PROFILES, WD, ask, ask_labels, profile
 
 
 def test_the_rows_are_the_taggers_we_know() -> None:
@@ -216,7 +216,7 @@ def test_naming_taggers_imports_nothing_heavy() -> None:
         "import importlib, pkgutil, sys, tagger_models\n"
         "for found in pkgutil.iter_modules(tagger_models.__path__, 'tagger_models.'):\n"
         "    importlib.import_module(found.name)\n"
-        "tagger_models.registry.ask('tiny'), tagger_models.captioners.ask_captioner('tiny')\n"
+        "tagger_models.profiles.registry.ask('tiny'), tagger_models.captioners.open.ask_captioner('tiny')\n"
         "heavy = 'torch transformers diffusers onnxruntime onnx pandas numpy PIL huggingface_hub'\n"
         "print(sorted(set(heavy.split()) & set(sys.modules)))\n"
     )

@@ -2,8 +2,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from prep.errors import ConfigError
-from tagger_models.templates import (
+from prep.runtime.errors import ConfigError
+from tagger_models.captioners.prompts import (
     PRESETS,
     VARIABLES,
     chosen,

@@ -12,7 +12,7 @@ from safetensors import safe_open
 from safetensors.torch import load_file
 
 import tinyworld
-from prep import single_file
+from prep.models import single_file
 from tinyworld.draw import draw
 from tinyworld.training.base import new_unet, signal_rates
 from tinyworld.training.base_files import write_base, write_tokenizer

@@ -7,9 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from prep import dataset, files, vae
-from prep.dataset import Concept, Dataset, Sample
-from prep.models import Models
+from prep.dataset import dataset_file
+from prep.dataset.dataset_file import Concept, Dataset, Sample
+from prep.models import vae
+from prep.models.locate import Models
+from prep.runtime import files
 from tinyworld.training.base_files import INDEX
 
 BUCKETS = ((64, 64), (32, 64), (64, 32))
@@ -119,19 +121,19 @@ def build_dataset(
         base=str(base),
         vae=numbers,
     )
-    files.write(meta, dataset.dump(found))
+    files.write(meta, dataset_file.dump(found))
     return meta
 
 
 def change(meta: Path, key: str | None = None, /, **values: object) -> Path:
     """Write a dataset anew with other fields; with `key`, those of one sample."""
-    found = dataset.load(meta)
+    found = dataset_file.load(meta)
     if key is None:
         found = replace(found, **values)  # type: ignore[arg-type]
     else:
         one = replace(found.samples[key], **values)  # type: ignore[arg-type]
         found = replace(found, samples={**found.samples, key: one})
-    files.write(meta, dataset.dump(found))
+    files.write(meta, dataset_file.dump(found))
     return meta
 
 

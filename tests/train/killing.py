@@ -15,8 +15,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from prep.console import Console, Progress
-from prep.models import Models
+from prep.models.locate import Models
+from prep.runtime.console import Console, Progress
 from train import run
 from train.config import Config
 

@@ -5,8 +5,8 @@ import json
 from pathlib import Path
 from typing import Any
 
-from prep.console import Console
-from prep.models import Models
+from prep.models.locate import Models
+from prep.runtime.console import Console
 from train import run
 from train.config import Config
 

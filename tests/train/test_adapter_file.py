@@ -8,10 +8,10 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from prep import tensorfile
-from prep.console import Console
-from prep.errors import ModelFileError, UserError
-from prep.models import Models
+from prep.models import safetensors_file
+from prep.models.locate import Models
+from prep.runtime.console import Console
+from prep.runtime.errors import ModelFileError, UserError
 from train import adapter_file, applied, explain, run, sample
 from train.adapter_file import ALPHA, DOWN, UP
 from train.config import Config
@@ -125,10 +125,10 @@ def test_explain_names_them_too(
 def test_a_file_of_another_method_is_told_as_what_it_is(tmp_path: Path) -> None:
     """Case F1: 40 modules of LoHa and nothing else are no LoRA that can be drawn, in two lines."""
     words = ("hada_w1_a", "hada_w1_b", "hada_w2_a", "hada_w2_b")
-    one = tensorfile.Packed("F32", (1, 1), bytes(4))
+    one = safetensors_file.Packed("F32", (1, 1), bytes(4))
     path = tmp_path / "x.safetensors"
     path.write_bytes(
-        tensorfile.dump({f"lora_unet_{n}.{word}": one for n in range(40) for word in words})
+        safetensors_file.dump({f"lora_unet_{n}.{word}": one for n in range(40) for word in words})
     )
 
     with pytest.raises(ModelFileError) as caught:
@@ -279,7 +279,7 @@ _PLACES = st.dictionaries(
 def test_every_tensor_is_applied_or_named(places: dict[str, tuple[str, tuple[int, ...]]]) -> None:
     """Case F1: whatever a file holds, each tensor is of an applied pair or named, and only once."""
     found = adapter_file.sort({
-        name: tensorfile.Place(dtype, shape, 0, 0) for name, (dtype, shape) in places.items()
+        name: safetensors_file.Place(dtype, shape, 0, 0) for name, (dtype, shape) in places.items()
     })  # fmt: skip
 
     def used() -> Iterator[str]:

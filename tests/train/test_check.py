@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 import torch
 
-from prep.console import Console
-from prep.errors import DatasetError
-from prep.models import Models
+from prep.models.locate import Models
+from prep.runtime.console import Console
+from prep.runtime.errors import DatasetError
 from train import run
 from train.check import check
 from train.cli import main

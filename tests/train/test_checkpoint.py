@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import torch
 
-from prep.errors import MachineError
+from prep.runtime.errors import MachineError
 from train import checkpoint
 from train.checkpoint import Checkpoint
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from prep.errors import ConfigError
+from prep.runtime.errors import ConfigError
 from train.config import Config, safe_name
 
 

@@ -4,9 +4,11 @@ from pathlib import Path
 
 import pytest
 
-from prep import dataset, files, vae
-from prep.dataset import Concept
-from prep.errors import ConfigError, DatasetError, UserError
+from prep.dataset import dataset_file
+from prep.dataset.dataset_file import Concept
+from prep.models import vae
+from prep.runtime import files
+from prep.runtime.errors import ConfigError, DatasetError, UserError
 from train import data
 
 Change = Callable[..., Path]
@@ -225,7 +227,7 @@ def test_content_says_all_that_decides(meta: Path, changed: Change) -> None:
     assert data.load([moved]).content() == before
     changed(moved, "0.png", tags=("other",))
     assert data.load([moved]).content()["0.png"] != before["0.png"]
-    assert dataset.load(moved).samples["0.png"].tags == ("other",)
+    assert dataset_file.load(moved).samples["0.png"].tags == ("other",)
     changed(moved, concepts={"toy": Concept(trigger="mascot", regularisation=True)})
     assert data.load([moved]).content()["1.png"] != before["1.png"]
 

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from prep.dataset import Concept
-from prep.errors import ConfigError
-from prep.models import Models
+from prep.dataset.dataset_file import Concept
+from prep.models.locate import Models
+from prep.runtime.errors import ConfigError
 from tests.train.runs import lora, new_console, steps
 from train import data, run
 from train.config import Config

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from prep.errors import ConfigError, HeldError, UserError
-from prep.lock import held
-from prep.models import Models
+from prep.models.locate import Models
+from prep.runtime.errors import ConfigError, HeldError, UserError
+from prep.runtime.lock import held
 from tests.train.runs import lora, new_console, said, settings, steps
 from train import run
 from train.config import Config

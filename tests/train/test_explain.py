@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 import torch
 
-from prep.console import Console
-from prep.errors import ModelFileError
-from prep.models import Models
+from prep.models.locate import Models
+from prep.runtime.console import Console
+from prep.runtime.errors import ModelFileError
 from train import run
 from train.config import Config
 from train.explain import explain

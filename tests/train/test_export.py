@@ -5,10 +5,10 @@ from typing import Any
 import pytest
 import torch
 
-from prep import tensorfile
-from prep.console import Console
-from prep.errors import MachineError
-from prep.models import Models
+from prep.models import safetensors_file
+from prep.models.locate import Models
+from prep.runtime.console import Console
+from prep.runtime.errors import MachineError
 from train import export, lora, proof, run
 from train.config import Config
 from train.families.sd15 import FAMILY
@@ -113,7 +113,7 @@ def test_the_tensors_are_copies_in_float32() -> None:
 
 def test_the_hashes_are_those_a_webui_computes(made: Path) -> None:
     """The model's hash is that of all bytes behind the header, which WebUIs compute of the file."""
-    said = tensorfile.header(made).metadata
+    said = safetensors_file.header(made).metadata
     data = made.read_bytes()
     start = 8 + int.from_bytes(data[:8], "little")
 

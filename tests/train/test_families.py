@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 import torch
 
-from prep.errors import ModelFileError
+from prep.runtime.errors import ModelFileError
 from train import export, lora
 from train.families import all_families
 from train.families.sd15 import FAMILY as SD15

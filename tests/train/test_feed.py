@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from prep import vae
-from prep.dataset import Concept
+from prep.dataset.dataset_file import Concept
+from prep.models import vae
 from train import data, feed
 from train.config import Config
 from train.feed import Feed, inputs_digest

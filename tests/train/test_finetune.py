@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 import torch
 
-from prep import single_file, vae
-from prep.console import Console
-from prep.errors import MachineError
-from prep.models import Models
+from prep.models import single_file, vae
+from prep.models.locate import Models
+from prep.runtime.console import Console
+from prep.runtime.errors import MachineError
 from train import run
 from train.config import Config
 from train.families.sd15 import FAMILY

@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from prep import dataset
-from prep.console import Console
-from prep.errors import ConfigError
+from prep.dataset import dataset_file
+from prep.runtime.console import Console
+from prep.runtime.errors import ConfigError
 from train import folder
 from train.cli import main
 from train.config import Config
@@ -77,7 +77,7 @@ def test_a_folder_becomes_a_lora(toys: Path, capfd: pytest.CaptureFixture[str]) 
         "  wrote toys.json", "  wrote toys_bucket.json", "  wrote toys_lat.json",
     ]  # fmt: skip
     assert said[-1] == f"trained: {made}"
-    sample = dataset.load(Path("toys_lat.json")).samples["1.png"]
+    sample = dataset_file.load(Path("toys_lat.json")).samples["1.png"]
     assert (sample.tags, sample.bucket) == (("toy", "red"), (128, 128))
     before = _tree(Path())
     assert _main("lora", "./toys/", *TRAINED) == 0
@@ -96,7 +96,7 @@ def test_captions_train_where_there_are_no_tags(toys: Path) -> None:
 
     assert _main("finetune", "toys", "--base", "tiny", "--steps", "1", "-q") == 0
 
-    sample = dataset.load(Path("toys_lat.json")).samples["1.png"]
+    sample = dataset_file.load(Path("toys_lat.json")).samples["1.png"]
     assert sample.training_text() == "a red toy"
     assert len(list(Path("runs").glob("*/toys/unet"))) == 1
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from prep.models import Models
+from prep.models.locate import Models
 from tests.train.runs import lora, new_console
 from train import lora as adapter
 from train.config import Config

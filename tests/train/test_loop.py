@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from prep.errors import MachineError
+from prep.runtime.errors import MachineError
 from train import data, lora
 from train.config import Config
 from train.crew import Crew

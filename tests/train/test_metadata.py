@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 
-from prep import tensorfile
-from prep.console import Console
-from prep.dataset import Concept
-from prep.models import Models
+from prep.dataset.dataset_file import Concept
+from prep.models import safetensors_file
+from prep.models.locate import Models
+from prep.runtime.console import Console
 from train import base_model, data, run
 from train.config import Config
 from train.families.sd15 import FAMILY
@@ -76,7 +76,7 @@ def test_the_file_says_what_it_is(
     made = run.lora([meta], config, models, Console(level=0))
     chosen = json.loads((made.parent / "config.json").read_text())
 
-    found = dict(tensorfile.header(made).metadata)
+    found = dict(safetensors_file.header(made).metadata)
 
     unused = {word: value for word, value in found.items() if value in ("None", "False")}
     assert sorted(unused) == UNUSED
@@ -184,7 +184,7 @@ def test_a_single_file_is_named_by_its_hashes(tmp_path: Path) -> None:
     """A base model in one file is known by its SHA-256 and by the old hash over 64 KiB at 1 MiB."""
     import hashlib
 
-    from prep.models import Ask, Found
+    from prep.models.locate import Ask, Found
 
     file = tmp_path / "x.safetensors"
     file.write_bytes(bytes(range(256)) * 8192)

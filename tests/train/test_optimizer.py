@@ -3,7 +3,7 @@ import copy
 import pytest
 import torch
 
-from prep.errors import MachineError
+from prep.runtime.errors import MachineError
 from train.config import Config
 from train.optimizer import Learner, check_device, check_machine
 

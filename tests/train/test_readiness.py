@@ -12,8 +12,9 @@ from typing import Any
 import pytest
 import torch
 
-from prep import dataset, tensorfile
-from prep.lock import held
+from prep.dataset import dataset_file
+from prep.models import safetensors_file
+from prep.runtime.lock import held
 from train import notes, probe, readiness, run
 from train.cli import main
 from train.config import Config
@@ -37,13 +38,13 @@ class Place:
 
     def change(self, key: str | None = None, **values: Any) -> None:
         """Write the dataset anew with other fields, or with those of one sample."""
-        found = dataset.load(self.meta)
+        found = dataset_file.load(self.meta)
         if key is None:
             found = replace(found, **values)
         else:
             samples = {**found.samples, key: replace(found.samples[key], **values)}
             found = replace(found, samples=samples)
-        self.meta.write_bytes(dataset.dump(found))
+        self.meta.write_bytes(dataset_file.dump(found))
 
     def prompts(self, text: str) -> list[str]:
         """Return the option for a file of prompts with this text."""
@@ -52,7 +53,7 @@ class Place:
 
     def decided(self, *words: str) -> run.Run:
         """Return the run that the row's plain settings ask for."""
-        from prep.models import Models
+        from prep.models.locate import Models
 
         config = Config(steps=2, rank=2, out=self.top / "runs", **json.loads(words[0] or "{}"))
         return run.decide([self.meta], config, Models(self.top / "home", offline=True))
@@ -76,7 +77,7 @@ def _no_latents(place: Place) -> list[str]:
 
 
 def _other_vae(place: Place) -> list[str]:
-    vae = dataset.load(place.meta).vae
+    vae = dataset_file.load(place.meta).vae
     assert vae is not None
     place.change(vae=replace(vae, scaling_factor=0.13025))
     return []
@@ -119,9 +120,9 @@ def _base_of_another_shape(place: Place) -> list[str]:
 
 
 def _base_is_a_lora(place: Place) -> list[str]:
-    one = tensorfile.Packed("F32", (1,), bytes(4))
+    one = safetensors_file.Packed("F32", (1,), bytes(4))
     (place.top / "x.safetensors").write_bytes(
-        tensorfile.dump({"lora_unet_x.lora_down.weight": one})
+        safetensors_file.dump({"lora_unet_x.lora_down.weight": one})
     )
     return ["--base", str(place.top / "x.safetensors")]
 
@@ -157,7 +158,7 @@ def _held(place: Place) -> list[str]:
 def _another_export(place: Place) -> list[str]:
     target = place.decided("").export
     target.parent.mkdir(parents=True)
-    target.write_bytes(tensorfile.dump({}, {"ss_session_id": "another"}))
+    target.write_bytes(safetensors_file.dump({}, {"ss_session_id": "another"}))
     return []
 
 
@@ -188,7 +189,9 @@ def _newer_checkpoint(place: Place) -> list[str]:
 
 
 def _other_version(place: Place) -> list[str]:
-    place.change(concepts={"toy": replace(dataset.load(place.meta).concepts["toy"], repeats=2)})
+    place.change(
+        concepts={"toy": replace(dataset_file.load(place.meta).concepts["toy"], repeats=2)}
+    )
     place.patch.setattr(run, "_is_newer", lambda config, data: False)
     _saved(place, 1, caption_dropout="0.5")
     place.patch.undo()
@@ -307,7 +310,7 @@ def _long(place: Place) -> list[str]:
 
 
 def _sister(place: Place) -> list[str]:
-    vae = dataset.load(place.meta).vae
+    vae = dataset_file.load(place.meta).vae
     assert vae is not None
     place.change(vae=replace(vae, digest="0" * 64, name="anime-vae"))
     return []
@@ -378,7 +381,9 @@ def test_samples_without_a_text_are_named_by_both(
     place: Place, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Case F2: what trains without words is told by both in the same lines, and ends in 3."""
-    place.change(concepts={"toy": replace(dataset.load(place.meta).concepts["toy"], trigger="")})
+    place.change(
+        concepts={"toy": replace(dataset_file.load(place.meta).concepts["toy"], trigger="")}
+    )
     for number in range(4):
         place.change(f"{number}.png", tags=())
     usual = [str(place.meta), "--steps", "2", "--rank", "2", "--out", str(place.top / "runs")]

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from prep.errors import MachineError, UserError
-from prep.models import Models
+from prep.models.locate import Models
+from prep.runtime.errors import MachineError, UserError
 from tests.train.killing import killed, trained
 from tests.train.runs import lora, new_console, said, settings, steps
 from train import checkpoint, session

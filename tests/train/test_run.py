@@ -5,10 +5,12 @@ from pathlib import Path
 import pytest
 import torch
 
-from prep import dataset, files, tensorfile
-from prep.dataset import Dataset, Vae
-from prep.errors import MachineError, UserError
-from prep.models import Models
+from prep.dataset import dataset_file
+from prep.dataset.dataset_file import Dataset, Vae
+from prep.models import safetensors_file
+from prep.models.locate import Models
+from prep.runtime import files
+from prep.runtime.errors import MachineError, UserError
 from tests.train.runs import new_console, said
 from train import run
 from train.config import Config
@@ -145,19 +147,19 @@ def test_another_file_in_the_export_s_place_is_kept(
     """A file that this run did not write is never overwritten, and no run is called done for it."""
     config = _config(tmp_path)
     place = run.decide([meta], config, models).export
-    files.write(place, tensorfile.dump({}, {"ss_session_id": "another"}))
+    files.write(place, safetensors_file.dump({}, {"ss_session_id": "another"}))
 
     assert _told(meta, config, models) == (
         f"`{place}` is not the export of this run",
         "move it away, or choose another `--name`",
     )
-    assert place.read_bytes() == tensorfile.dump({}, {"ss_session_id": "another"})
+    assert place.read_bytes() == safetensors_file.dump({}, {"ss_session_id": "another"})
 
 
 def _with_vae(meta: Path, changed: Change, **given: object) -> None:
     from dataclasses import replace
 
-    found = dataset.load(meta).vae
+    found = dataset_file.load(meta).vae
     assert isinstance(found, Vae)
     changed(meta, vae=replace(found, **given))  # type: ignore[arg-type]
 
@@ -262,7 +264,7 @@ def test_a_single_file_as_a_base_model(meta: Path, tmp_path: Path, models: Model
     """Row 50: a `.ckpt` that is no checkpoint, and a file of no known kind, are told."""
     pickled, single = tmp_path / "a.ckpt", tmp_path / "a.safetensors"
     pickled.write_bytes(b"x")
-    single.write_bytes(tensorfile.dump({}))
+    single.write_bytes(safetensors_file.dump({}))
 
     assert _told(meta, _config(tmp_path, base=str(pickled)), models)[0] == (
         f"`{pickled}` is not a whole `.ckpt` file"
@@ -284,7 +286,9 @@ def test_a_wrong_file_as_a_base_model(
 ) -> None:
     """A LoRA, or a model of another family, in the base model's place is told as what it is."""
     file = tmp_path / "a.safetensors"
-    file.write_bytes(tensorfile.dump({tensor: tensorfile.Packed("F32", (1,), bytes(4))}))
+    file.write_bytes(
+        safetensors_file.dump({tensor: safetensors_file.Packed("F32", (1,), bytes(4))})
+    )
 
     assert _told(meta, _config(tmp_path, base=str(file)), models) == (
         f"`{file}` is {what}, not a base model of a known family",
@@ -302,7 +306,7 @@ def test_a_dataset_without_concepts_trains(
 
     made = run.lora([meta], _config(tmp_path, name="n", steps=1), models, new_console())
 
-    counts = json.loads(tensorfile.header(made).metadata["ss_tag_frequency"])
+    counts = json.loads(safetensors_file.header(made).metadata["ss_tag_frequency"])
     assert counts == {"n": {"mascot": 6, "pose 0": 3, "pose 1": 3}}
 
 
@@ -339,7 +343,9 @@ def test_what_reads_back_otherwise_is_not_published(tmp_path: Path) -> None:
 
     given = {"a": torch.ones(2)}
     (tmp_path / "x").write_bytes(
-        tensorfile.dump({"a": tensorfile.Packed("F32", (2,), torch.zeros(2).numpy().tobytes())})
+        safetensors_file.dump(
+            {"a": safetensors_file.Packed("F32", (2,), torch.zeros(2).numpy().tobytes())}
+        )
     )
 
     with pytest.raises(MachineError, match=r"^the export reads back as other numbers$"):

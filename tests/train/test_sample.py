@@ -6,9 +6,9 @@ import pytest
 import torch
 from PIL import Image
 
-from prep.console import Console
-from prep.errors import ConfigError, ModelFileError, UserError
-from prep.models import Models
+from prep.models.locate import Models
+from prep.runtime.console import Console
+from prep.runtime.errors import ConfigError, ModelFileError, UserError
 from train import adapter_file, run, sample
 from train.config import Config
 from train.families.sd15 import FAMILY

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 import torch
 
-from prep import tensorfile
-from prep.errors import ConfigError, MachineError
-from prep.models import Models
+from prep.models import safetensors_file
+from prep.models.locate import Models
+from prep.runtime.errors import ConfigError, MachineError
 from tests.train.runs import lora, new_console, said, steps
 from train import data, export, model_files, proof
 from train.config import Config, as_float32
@@ -54,7 +54,7 @@ def test_a_scale_that_rounds_is_exported(
     from safetensors.torch import load_file
 
     alphas = {tensor.item() for name, tensor in load_file(made).items() if "alpha" in name}
-    said = tensorfile.header(made).metadata
+    said = safetensors_file.header(made).metadata
     kept = json.loads((made.parent / "config.json").read_text())
     assert alphas == {as_float32(alpha)} == {float(said["ss_network_alpha"])} == {kept["alpha"]}
 

@@ -4,7 +4,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from prep.errors import ModelFileError
+from prep.runtime.errors import ModelFileError
 from train.config import Config
 from train.family import Prediction
 from train.schedule import learning_rate, noise_schedule

@@ -6,11 +6,11 @@ from typing import Any
 import pytest
 import torch
 
-from prep import single_file, vae
-from prep.console import Console
-from prep.errors import ModelFileError, UserError
-from prep.models import Models
-from prep.token_count import shipped_tokenizer
+from prep.models import single_file, vae
+from prep.models.locate import Models
+from prep.models.tokenizer import shipped_tokenizer
+from prep.runtime.console import Console
+from prep.runtime.errors import ModelFileError, UserError
 from train import run
 from train.config import Config
 from train.families.sd15 import FAMILY
@@ -48,7 +48,7 @@ def write_ldm(folder: Path, target: Path) -> Path:
     """Write a folder as one file with diffusers' own tables: the reference for ours."""
     from safetensors.torch import load_file, save_file
 
-    from prep import ldm
+    from prep.models import ldm_names
 
     found = {}
     weights = {
@@ -58,8 +58,8 @@ def write_ldm(folder: Path, target: Path) -> Path:
     }
     for part, file in weights.items():
         for name, value in load_file(folder / file).items():
-            kernel = value[..., None, None] if ldm.is_flat(part, name) else value
-            found[ldm.to_ldm(part, name)] = kernel.contiguous()
+            kernel = value[..., None, None] if ldm_names.is_flat(part, name) else value
+            found[ldm_names.to_ldm(part, name)] = kernel.contiguous()
     found["model_ema.decay"] = torch.tensor(0.9)
     found["cond_stage_model.transformer.text_model.embeddings.position_ids"] = torch.arange(77)
     if target.suffix == ".ckpt":
@@ -196,14 +196,14 @@ def test_names_are_the_whole_networks(narrow: Path) -> None:
     """Every tensor of the real networks has one name in a file, and comes back from it."""
     from diffusers import AutoencoderKL, UNet2DConditionModel
 
-    from prep import ldm
+    from prep.models import ldm_names
 
     for part, kind in (("unet", UNet2DConditionModel), ("vae", AutoencoderKL)):
         model: Any = kind
         names = list(model.from_pretrained(narrow / part).state_dict())
-        theirs = [ldm.to_ldm(part, name) for name in names]
+        theirs = [ldm_names.to_ldm(part, name) for name in names]
         assert len(set(theirs)) == len(names)
-        assert [ldm.from_ldm(part, name) for name in theirs] == names
+        assert [ldm_names.from_ldm(part, name) for name in theirs] == names
 
 
 def test_the_shipped_settings_are_stable_diffusion_1_5() -> None:

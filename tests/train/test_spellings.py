@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 import torch
 
-from prep.errors import ConfigError
+from prep.runtime.errors import ConfigError
 from train import samplers, spellings
 from train.config import Config
 from train.families.sd15 import FAMILY

@@ -5,9 +5,9 @@ from typing import Any
 import pytest
 import torch
 
-from prep.console import Console
-from prep.errors import ConfigError
-from prep.models import Models
+from prep.models.locate import Models
+from prep.runtime.console import Console
+from prep.runtime.errors import ConfigError
 from train import lora, run
 from train.config import Config
 from train.families.sd15 import FAMILY

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from prep.dataset import Concept
+from prep.dataset.dataset_file import Concept
 from train import data
 from train.cli import main
 from train.config import Config

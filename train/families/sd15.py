@@ -7,9 +7,9 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from prep import single_file
-from prep.errors import ModelFileError
-from prep.files import content
+from prep.models import single_file
+from prep.runtime.errors import ModelFileError
+from prep.runtime.files import content
 from train.family import Base, Family, Outline, Prediction
 
 if TYPE_CHECKING:
@@ -58,7 +58,7 @@ def load(place: Path, device: str, dtype: str = "float32") -> Base:
 
 
 def _from_file(place: Path, dtype: str) -> tuple[Any, Any, Any, "tuple[Tensor, Prediction]"]:
-    from prep.token_count import shipped_tokenizer
+    from prep.models.tokenizer import shipped_tokenizer
     from train import single_file as one
 
     encoder, network = one.text_encoder(place, dtype), one.network(place, dtype)
@@ -99,7 +99,7 @@ def outline(place: Path) -> Outline:
         ModelFileError: A part is missing or damaged, or lacks weights.
     """
     if place.is_file():
-        from prep.token_count import shipped_tokenizer
+        from prep.models.tokenizer import shipped_tokenizer
         from train import single_file as one
 
         one.network(place, None)

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from prep.engine.at_once import at_once, one_ahead
+from prep.engine.threads import at_once, one_ahead
 
 
 def test_as_many_as_asked_are_in_hand() -> None:

@@ -9,8 +9,8 @@ from PIL import Image
 from prep.engine import compute
 from prep.engine.compute import Caller, Outcome, called
 from prep.engine.plan import Step
-from prep.errors import MachineError
-from prep.fitting import PAD, SQUARE, Fit
+from prep.images.fitting import PAD, SQUARE, Fit
+from prep.runtime.errors import MachineError
 from prep.stage import Shape, Stage, param
 
 NOTE = (
@@ -91,8 +91,8 @@ def test_a_fitted_picture_is_small_when_it_arrives(tmp_path: Path) -> None:
     """What crosses the pipe is the square; the digest is still that of the whole file."""
     import hashlib
 
-    from prep.engine.decoders import Decoders, Picture
-    from prep.fitting import fitted
+    from prep.engine.decoding.pool import Decoders, Picture
+    from prep.images.fitting import fitted
 
     path = tmp_path / "a.png"
     image = Image.effect_noise((60, 40), 80).convert("RGB")

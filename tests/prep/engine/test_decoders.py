@@ -13,9 +13,9 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from prep import images
-from prep.engine.decoders import Decoders, Failure, Picture
-from prep.errors import MachineError
+from prep.engine.decoding.pool import Decoders, Failure, Picture
+from prep.images import picture_file
+from prep.runtime.errors import MachineError
 
 posix = pytest.mark.skipif(os.name == "nt", reason="signals and fifos are POSIX")
 linux = pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="reads /proc")
@@ -95,7 +95,7 @@ def test_results_come_in_order_and_are_those_of_decoding_here(tmp_path: Path, jo
 
     assert [key for key, _ in results] == [path.name for path in paths]
     for path, (_, result) in zip(paths, results, strict=True):
-        here = images.opened(path)
+        here = picture_file.opened(path)
         assert result == Picture(
             here.image.tobytes(),
             (20, 10),
@@ -176,7 +176,7 @@ def test_no_decoder_outlives_a_killed_parent(tmp_path: Path, odd: tuple[str, ...
     """Row 77: a second after SIGKILL of the parent no decoder is left, idle or in a picture."""
     paths = [picture(tmp_path / "a.png"), *(picture(tmp_path / f"hang{n}.png") for n in range(2))]
     program = (
-        "import pathlib\nfrom prep.engine.decoders import Decoders\n"
+        "import pathlib\nfrom prep.engine.decoding.pool import Decoders\n"
         f"with Decoders(3, worker={odd!r}) as pool:\n"
         f"    list(pool.decoded((p, pathlib.Path(p)) for p in {[str(p) for p in paths]!r}))\n"
     )
@@ -211,7 +211,7 @@ def test_leaving_the_pool_ends_every_decoder_at_once(tmp_path: Path, odd: tuple[
 def test_changing_files_are_unstable(tmp_path: Path) -> None:
     """Row 21: a file that changes during each of three readings is not decoded."""
     path = tmp_path / "a.png"
-    path.write_bytes(images.png(Image.new("RGB", (9, 9))) + bytes(64 << 20))
+    path.write_bytes(picture_file.png(Image.new("RGB", (9, 9))) + bytes(64 << 20))
     stop = threading.Event()
 
     def touch() -> None:
@@ -359,7 +359,7 @@ def test_too_little_memory_fails_one_picture(tmp_path: Path) -> None:
     """Row 7: a picture that needs more memory than a decoder may take fails, and no other."""
     script = tmp_path / "small.py"
     script.write_text(
-        "import resource\nfrom prep.engine.decoder_worker import main\n"
+        "import resource\nfrom prep.engine.decoding.worker import main\n"
         "resource.setrlimit(resource.RLIMIT_AS, (400 << 20, 400 << 20))\nmain()\n"
     )
     Image.new("L", (9500, 9500)).save(tmp_path / "large.png")
@@ -438,8 +438,8 @@ def test_the_pool_imports_nothing_heavy() -> None:
     """Naming the pool loads no Pillow, and its workers load neither Typer, Rich nor NumPy."""
     program = "import sys, {0}; print(*(name for name in {1} if name in sys.modules))"
     asked = [
-        ("prep.engine.decoders", ["PIL", "numpy", "typer", "rich"]),
-        ("prep.engine.decoder_worker", ["PIL", "numpy", "typer", "rich", "prep.console"]),
+        ("prep.engine.decoding.pool", ["PIL", "numpy", "typer", "rich"]),
+        ("prep.engine.decoding.worker", ["PIL", "numpy", "typer", "rich", "prep.runtime.console"]),
     ]
     for module, names in asked:
         command = [sys.executable, "-c", program.format(module, names)]

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from prep.engine.ledger import Edit, Ledger
-from prep.engine.ledger_file import looked_at, open_ledger, opened, snapshot
-from prep.engine.recipe import Made
-from prep.errors import DatasetError, MachineError
-from prep.files import digest_bytes
+from prep.engine.state.database import looked_at, open_ledger, opened, snapshot
+from prep.engine.state.ledger import Edit, Ledger
+from prep.engine.state.recipe import Made
+from prep.runtime.errors import DatasetError, MachineError
+from prep.runtime.files import digest_bytes
 
 EDIT = Edit("solo, \u5e3d\u5b50", "a.txt", "e" * 64)
 

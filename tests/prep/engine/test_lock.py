@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from prep.engine.lock import held
-from prep.errors import HeldError, MachineError
+from prep.runtime.errors import HeldError, MachineError
 
 HOLD = (
     "import sys, pathlib; from prep.engine.lock import held\n"

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from prep.engine.ledger_file import opened
-from prep.engine.publish import Output, publish, remove, sweep_scratch
-from prep.errors import MachineError
-from prep.files import digest_bytes
+from prep.engine.state.database import opened
+from prep.engine.state.publish import Output, publish, remove, sweep_scratch
+from prep.runtime.errors import MachineError
+from prep.runtime.files import digest_bytes
 
 
 def outputs(folder: Path) -> list[Output]:

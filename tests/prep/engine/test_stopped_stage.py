@@ -8,13 +8,13 @@ from typing import Any
 
 import pytest
 
-from prep import answers
-from prep.commands import all_commands
-from prep.config import chosen, read_pipelines
-from prep.console import Console
-from prep.engine.leg import Context
-from prep.errors import MachineError
-from prep.models import Models
+from prep.commands import run
+from prep.engine.session import Context
+from prep.models.locate import Models
+from prep.pipeline.config import chosen, read_pipelines
+from prep.pipeline.subcommands import all_commands
+from prep.runtime.console import Console
+from prep.runtime.errors import MachineError
 from prep.stages import all_stages
 from tests.prep.projects import Project, drawing
 
@@ -51,7 +51,7 @@ def test_an_error_in_a_stage_ends_its_decoders(small: Project) -> None:
     pipeline = chosen(read_pipelines(small.file, all_commands(stages.values())), None)
 
     with pytest.raises(MachineError) as caught:
-        answers.run_pipeline(pipeline, context, ())
+        run.run_pipeline(pipeline, context, ())
 
     assert caught.tb is not None  # it still holds every frame
     assert decoders() == []

@@ -1,7 +1,7 @@
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from prep.engine.text_owners import settle
+from prep.engine.inventory.text_owners import settle
 
 
 def settled(texts: list[str], pictures: list[str], faulty: tuple[str, ...] = ()) -> tuple[

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from prep.errors import ConfigError
+from prep.runtime.errors import ConfigError
 from prep.stage import Rejected
 from prep.stages.bucket import Params, bucket, load
 

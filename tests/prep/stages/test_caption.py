@@ -4,13 +4,13 @@ from typing import Any
 
 import pytest
 
-from prep.commands import all_commands
-from prep.errors import ConfigError
-from prep.seeds import seed_for
+from prep.pipeline.subcommands import all_commands
+from prep.runtime.errors import ConfigError
+from prep.runtime.seeds import seed_for
 from prep.stage import Failed, Stage
 from prep.stages import all_stages
-from tagger_models.captions import Answer, Decoding, End, Trouble
-from tagger_models.templates import PRESETS
+from tagger_models.captioners.captioner import Answer, Decoding, End, Trouble
+from tagger_models.captioners.prompts import PRESETS
 
 CAPTION, TEXT = all_stages()["caption"], all_stages()["caption_text"]
 PLAIN = ("image",)

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from prep.cli import main
-from prep.images import opened
+from prep.cli.app import main
+from prep.images.picture_file import opened
 from prep.stages.duplicates import Params, duplicates
 from prep.stages.measure import Params as MeasureParams
 from prep.stages.measure import measure

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from prep.errors import ConfigError
+from prep.runtime.errors import ConfigError
 from prep.stages.edit import Params, edit, load, models
 
 RULES = """\

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from prep.models import Models
+from prep.models.locate import Models
 from prep.stage import Failed
 from prep.stages.latents import Params, latents, load, models
 

@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from prep import dataset
-from prep.dataset import PERSONS, Concept, Dataset
+from prep.dataset import dataset_file
+from prep.dataset.dataset_file import PERSONS, Concept, Dataset
 from prep.stage import Page, Rows
 from prep.stages.meta import Params, meta
 
@@ -31,7 +31,7 @@ def row(**more: Any) -> dict[str, Any]:
 def made(rows: dict[str, dict[str, Any]], **params: Any) -> Dataset:
     """Return the dataset that the stage publishes for some samples."""
     page: Page = meta.run(Rows(rows, {"bad.png": "too small"}, FACTS), Params(**params))
-    return dataset.parse(page.data.decode(), "meta.json")
+    return dataset_file.parse(page.data.decode(), "meta.json")
 
 
 def test_folders_are_concepts_and_may_name_repeats() -> None:

@@ -4,10 +4,10 @@ from typing import Any
 
 import pytest
 
-from prep.errors import ConfigError
-from prep.models import Models
-from prep.scores import packed
+from prep.models.locate import Models
+from prep.runtime.errors import ConfigError
 from prep.stages import render
+from tagger_models.scores import packed
 from tests.prep.projects import NAMES, Project
 
 EVERYTHING = (

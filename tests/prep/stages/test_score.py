@@ -5,11 +5,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from prep.errors import ConfigError
-from prep.fitting import fitted
-from prep.models import Models
-from prep.scores import FLOOR, packed, unpacked
+from prep.images.fitting import fitted
+from prep.models.locate import Models
+from prep.runtime.errors import ConfigError
 from prep.stages import rating, render, score, tags_sidecar
+from tagger_models.scores import FLOOR, packed, unpacked
 from tests.prep.stage_bench import pictures
 
 

@@ -1,0 +1,258 @@
+"""The `prep` command: words of a person in, one call, one report out. No logic."""
+
+import inspect
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from prep.cli import command_line, edit_options, options
+from prep.cli.options import In, Jobs, Json, Missing, Name, Pipelines, Quiet, State, Verbose
+from prep.pipeline.subcommands import Command, all_commands
+from prep.runtime.errors import UsageError
+from prep.runtime.program import run_app
+from prep.stages import all_stages
+
+# What a subcommand needs is imported when it runs: `prep --help` is there at once.
+if TYPE_CHECKING:
+    from prep.engine.session import Order
+
+
+def prep() -> None:
+    """Turn a folder of pictures into a dataset that can be trained on.
+
+    Every stage is skipped where it is up to date. Stop at any time; the same command goes on.
+    """
+
+
+def run(
+    name: Name = None,
+    *,
+    pipelines: Pipelines = None,
+    jobs: Jobs = 2,
+    accept_missing: Missing = False,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
+    json: Json = False,
+) -> int:
+    """Run a pipeline of pipelines.yaml, training included: only what changed."""
+    from prep.commands import run
+
+    context = command_line.context(command_line.console(quiet, verbose, json), jobs, accept_missing)
+    return run.run_pipeline(
+        command_line.pipeline(name, pipelines), context, ["-q"] * quiet + ["--json"] * json
+    )
+
+
+def plan(
+    name: Name = None,
+    pipelines: Pipelines = None,
+    accept_missing: Missing = False,
+    json: Json = False,
+) -> int:
+    """Show what `prep run` would do, and why; change nothing."""
+    from prep.commands import run
+
+    context = command_line.context(command_line.console(False, False, json), 1, accept_missing)
+    return run.plan_pipeline(command_line.pipeline(name, pipelines), context)
+
+
+def why(
+    key: Annotated[str, typer.Argument(metavar="KEY", help="a picture's path in its folder")],
+    folder: In = None,
+    state: State = None,
+    pipelines: Pipelines = None,
+) -> int:
+    """Say what is known of one picture: why each stage ran or is stale, whose words hold."""
+    from prep.commands import run
+
+    found = command_line.dataset(folder, pipelines)
+    place = command_line.place(found, state)
+    return run.why(found[0], key, place, command_line.context(), found[1])
+
+
+def status(
+    folder: In = None, state: State = None, pipelines: Pipelines = None, json: Json = False
+) -> int:
+    """Count pictures, results, edits and what is wrong; change nothing."""
+    from prep.commands import status
+
+    found = command_line.dataset(folder, pipelines)
+    console = command_line.console(False, False, json)
+    return status.status(found[0], command_line.place(found, state), command_line.context(console))
+
+
+def reset(
+    key: Annotated[str, typer.Argument(metavar="KEY", help="a picture's path in its folder")],
+    folder: In = None,
+    state: State = None,
+    pipelines: Pipelines = None,
+) -> int:
+    """Give a picture's edited fields back to the machine, and forget what failed for it."""
+    from prep.commands import run
+
+    found = command_line.dataset(folder, pipelines)
+    return run.reset(found[0], key, command_line.place(found, state), command_line.context())
+
+
+def undo(folder: In = None, state: State = None, pipelines: Pipelines = None) -> int:
+    """Take the last edit of `prep edit` back, then the one before it; files are as they were."""
+    from prep.commands import run
+
+    found = command_line.dataset(folder, pipelines)
+    return run.undo(command_line.place(found, state), command_line.context())
+
+
+def init(
+    folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="folder of your pictures")],
+    preset: Annotated[str, typer.Option("--for", help="sd15-character, sd15-style or tiny")] = (
+        "sd15-character"
+    ),
+) -> int:
+    """Write a pipelines.yaml for a folder of pictures."""
+    from prep.commands import run
+
+    return run.init(folder, preset, command_line.FILE, command_line.console())
+
+
+def tags(
+    source: options.Source,
+    *,
+    lint: options.Lint = False,
+    pairs: options.Pairs = False,
+    beside: options.With = "",
+    top: options.Top = 40,
+    vocabulary: options.Vocabulary = "",
+    base: options.Base = "",
+    state: State = None,
+    pipelines: Pipelines = None,
+    json: Json = False,
+) -> int:
+    """Count the tags of a dataset, show what occurs together, or what looks wrong."""
+    from prep.commands import tags
+
+    wish = tags.Wish(pairs, beside, lint, top, vocabulary, base)
+    context = command_line.context(command_line.console(False, False, json))
+    return tags.tell(source, wish, context, command_line.pipeline_of(source, pipelines), state)
+
+
+def stages() -> int:
+    """List the stages: what each reads and writes."""
+    from prep.commands import run
+
+    return run.stages(all_stages(), command_line.console())
+
+
+def doctor(
+    folder: In = None,
+    *,
+    state: State = None,
+    pipelines: Pipelines = None,
+    fix: Annotated[
+        bool, typer.Option("--fix", help="mend what can be mended without a person")
+    ] = False,
+    json: Json = False,
+) -> int:
+    """Show one page about this installation and these folders, for a report of a fault."""
+    from prep.doctor import page
+
+    context = command_line.context(command_line.console(False, False, json))
+    subjects = page.Subjects(folder, state, pipelines)
+    return page.show(subjects, context.models, context.console, fix)
+
+
+def review_import(
+    sheet: Annotated[
+        Path | None,
+        typer.Argument(metavar="SHEET", help="CSV or XLSX; default: tags.csv in the folder"),
+    ] = None,
+    *,
+    ours: Annotated[bool, typer.Option("--ours", help="in a conflict keep what holds here")] = (
+        False
+    ),
+    theirs: Annotated[
+        bool, typer.Option("--theirs", help="in a conflict take what the sheet says")
+    ] = False,
+    folder: In = None,
+    state: State = None,
+    pipelines: Pipelines = None,
+    json: Json = False,
+) -> int:
+    """Take the edits of a sheet over.
+
+    A value that changed on both sides since the export is a conflict: its row is left alone.
+    """
+    from prep.commands import run
+    from prep.pipeline import jobs
+
+    if ours and theirs:
+        raise UsageError("`--ours` and `--theirs` contradict each other", "choose one")
+
+    found = command_line.dataset(
+        folder or (sheet and jobs.folder_of_sheet(sheet, state)), pipelines
+    )
+    place = command_line.place(found, state)
+    file = place.sheet("tags.csv") if sheet is None or sheet.is_dir() else sheet
+    context = command_line.context(command_line.console(False, False, json))
+    side = "ours" if ours else "theirs" if theirs else ""
+    return run.review_import(file, place, context, side)
+
+
+def built_app() -> typer.Typer:
+    """Return the command line: our own subcommands, and one for each that stages declare."""
+    plain: Any = {"no_args_is_help": True, "rich_markup_mode": None, "add_completion": False}
+    app = typer.Typer(pretty_exceptions_enable=False, **plain)
+    review = typer.Typer(help="Take the tags out as a sheet, and back in.", **plain)
+    app.callback()(prep)
+    for body in (init, run, plan, status, why, reset, undo, tags, stages, doctor):
+        app.command(short_help=options.short(body.__doc__ or ""))(body)
+    for command in all_commands(all_stages().values()).values():
+        group, _, name = command.name.rpartition(" ")
+        target = review if group == "review" else app
+        told = command.help()
+        cls = edit_options.EditCommand if command.writes_meta() else None
+        target.command(name, cls=cls, help=told, short_help=options.short(told))(_body(command))
+    review.command("import", short_help=options.short(review_import.__doc__ or ""))(review_import)
+    app.add_typer(review, name="review")
+    return app
+
+
+def _body(command: Command) -> Callable[..., int]:
+    def body(**given: Any) -> int:
+        from prep.commands import run
+
+        console = command_line.console(given.pop("quiet"), given.pop("verbose"), given.pop("json"))
+        context = command_line.context(console, given.pop("jobs"), given.pop("accept_missing"))
+        dry, file = given.pop("dry_run"), given.pop("pipelines")
+        if command.writes_meta() and (asked := edit_options.taken(given)):
+            request = edit_options.request(given, asked, dry, file)
+            return run.edit(request, context, command_line.pipeline_of(request.target, file))
+        order = _order(command, given, file)
+        return run.plan_one(order, context) if dry else run.run_one(order, context)
+
+    shown = options.parameters(command) + edit_options.parameters() * command.writes_meta()
+    body.__signature__ = inspect.Signature(shown)  # type: ignore[attr-defined]
+    return body
+
+
+def _order(command: Command, given: dict[str, Any], file: Path | None) -> "Order":
+    from prep.pipeline import jobs
+
+    places = [
+        given.pop(name) for name in ("source", "out_folder", "folder", "meta") if name in given
+    ]
+    state, out = given.pop("state"), given.pop("out", None)
+    values = {name: value for name, value in given.items() if value is not None}
+    told = jobs.Given(values, state, out)
+    pipeline = command_line.pipeline_of(places[0], file)
+    if command.fans_out():
+        return jobs.of_fan_out(command, (places[0], places[1]), told, pipeline)
+    if command.reads_meta():
+        return jobs.of_meta(command, places[0], told, pipeline)
+    return jobs.of_folder(command, places[0], told, pipeline)
+
+
+def main(args: list[str] | None = None) -> None:
+    """Run the command line and leave with its exit code."""
+    run_app(built_app(), args, "prep")

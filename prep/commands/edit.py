@@ -1,0 +1,282 @@
+"""One-off edits at the command line: the same operations and filters as in `tags.rules`.
+
+In a folder they are what a person would have typed into the text files, in a dataset file what
+they would have typed there; either way the words are a person's from then on. Saved as a rule,
+they are no edit of anyone's words: the rules file changes words on their way into the dataset.
+"""
+
+import os
+import shlex
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from prep.commands.edit_targets import FolderTarget, Target, meta_target
+from prep.edits import rules_file
+from prep.edits.diff import Change, between, unmet
+from prep.edits.filters import Filter
+from prep.edits.record import Picture
+from prep.edits.rules import Rule, changed, reads
+from prep.engine import bulk_edits
+from prep.engine.inventory.read import Place
+from prep.engine.lock import held
+from prep.engine.run import remember
+from prep.engine.session import Context, Leg, Order, open_leg
+from prep.engine.state.database import looked_at, opened
+from prep.engine.state.edit_batch import Operation, TextFile
+from prep.pipeline import jobs
+from prep.pipeline.config import Pipeline
+from prep.runtime.errors import DatasetError, UsageError
+from prep.runtime.files import content
+from prep.tags import tag_text
+
+_SHOWN = 20
+
+
+@dataclass(frozen=True)
+class Request:
+    """What one command line asks for.
+
+    Attributes:
+        target: A folder of pictures, or a dataset file.
+        where: The pictures it is for; None for all.
+        rule: What to do; None to list the pictures that answer.
+        dry: Show it, change nothing.
+        save: Append it to the rules file instead.
+        state: `--state`.
+        tagger: Whose scores a filter asks for; empty for the pipeline's.
+        said: The command, as a person could type it.
+        pipelines: `--pipelines`.
+    """
+
+    target: Path
+    where: Filter | None
+    rule: Rule | None
+    said: str
+    dry: bool = False
+    save: bool = False
+    state: Path | None = None
+    tagger: str = ""
+    pipelines: Path | None = None
+
+
+def edit(request: Request, context: Context, pipeline: Pipeline | None) -> int:
+    """Do what a command line asks for, and tell.
+
+    Returns:
+        The exit code: 3 where pictures cannot be used, else 4 where words wait.
+    """
+    target = _target(request, pipeline)
+    back = _way_back(request, target.order.place, pipeline)
+    wet = request.rule is not None and not request.dry
+    with _leg(target.order, context, wet) as leg:
+        if wet:
+            stopped, left = bulk_edits.unfinished(leg), _mended(leg)
+            if stopped and stopped.said == request.said and not stopped.back:
+                return 4 if left else 0
+        pictures = target.pictures(leg, _needs(request, pipeline), wet)
+        where = request.where
+        meant = {key: one for key, one in pictures.items() if where is None or where.holds(one)}
+        if request.save:
+            _saved(request, target, leg, pictures, _rules_path(request, pipeline))
+            code = 0
+        elif request.rule is None:
+            _listed(target, meant, pictures, context)
+            code = 0
+        else:
+            code = _edited(request, target, leg, meant, len(pictures))
+        if wet and bulk_edits.unfinished(leg) and not context.console.json:
+            context.console.say(f"  `{back}` takes it back")
+        faulty = _unusable(target, leg)
+        if wet:
+            bulk_edits.close(leg)  # all of it was told
+        return 3 if faulty else code
+
+
+def _mended(leg: Leg) -> list[str]:
+    """Finish what a crash left open, and tell; return the files that were edited since."""
+    stopped, say = bulk_edits.unfinished(leg), leg.context.console.say
+    left = bulk_edits.mend(leg)
+    if stopped is not None:
+        word = "took back" if stopped.back else "finished"
+        say(f"{word} `{stopped.said}`, which was stopped before")
+        for name in left:
+            say(f"  kept `{name}`: it was changed since", kept=name)
+    return left
+
+
+def _way_back(request: Request, place: Place, pipeline: Pipeline | None) -> str:
+    """Return the command that takes an edit back, to be typed where the edit was."""
+    words = ["prep", "undo", "--in", os.path.relpath(place.root)]
+    if place.state != jobs.place_of(place.root, None, pipeline).state:
+        words += ["--state", os.path.relpath(place.state)]
+    if request.pipelines is not None:
+        words += ["--pipelines", os.path.relpath(request.pipelines)]
+    return shlex.join(words)
+
+
+def _unusable(target: Target, leg: Leg) -> bool:
+    """Tell which pictures of a folder no edit can reach; return whether there are any."""
+    faulty = leg.world.faulty if isinstance(target, FolderTarget) else {}
+    for key, why in sorted(faulty.items()):
+        leg.context.console.say(f"  failed: {key}: {why}", failed=key)
+    return bool(faulty)
+
+
+def _edited(
+    request: Request, target: Target, leg: Leg, meant: Mapping[str, Picture], total: int
+) -> int:
+    """Change the words of the pictures that are meant, and tell; return the exit code."""
+    rules = (request.rule,) if request.rule else ()
+    after = {key: changed(one, rules) for key, one in meant.items()}
+    found = between(meant, after)
+    waits = [change.key for change in found if target.conflicts(leg, change)]
+    changes = [change for change in found if change.key not in waits]
+    kept: list[str] = []
+    if changes and not request.dry:
+        kept = bulk_edits.carry_out(leg, target.operation(leg, changes, request.said))
+    _told(request, target, (len(meant), total), changes, leg.context)
+    say = leg.context.console.say
+    for rule in rules if meant else ():
+        for line in unmet(rule, (*meant.values(), *after.values())):
+            say(f"  {line}", unmet=line)
+    for key in waits:
+        say(f"  conflict: {key}: two edits of yours wait for a decision", conflict=key)
+    for name in kept:
+        say(f"  kept `{name}`: it was edited just now; run again", kept=name)
+    return 4 if waits or kept else 0
+
+
+def undo(place: Any, context: Context) -> int:
+    """Take the last edit of a folder back; return 4 where some of it was changed since."""
+    say = context.console.say
+    with held(place.state), opened(place.state) as ledger:
+        leg = open_leg(Order(place, ()), context, ledger)
+        remember(leg)
+        done = bulk_edits.take_back(leg)
+        if done is None:
+            raise DatasetError(
+                f"there is no edit of `{os.path.relpath(place.root)}` to take back",
+                "`prep edit` with `--add`, `--drop` and the like makes one",
+            )
+        operation, kept = done
+        count = len({word.key for word in operation.words}) or len(operation.texts)
+        say(f"took back `{operation.said}`: {_counted(count, operation)}", kept=kept, count=count)
+        for name in kept:
+            say(f"  kept {name}: it was changed since")
+        bulk_edits.close(leg)
+    return 4 if kept else 0
+
+
+def _counted(count: int, operation: Operation) -> str:
+    what = "file" if operation.texts and not operation.words else "picture"
+    return f"{count} {what}{'' if count == 1 else 's'}"
+
+
+def _target(request: Request, pipeline: Pipeline | None) -> Target:
+    step = next((s for s in pipeline.steps if s.command.name == "tag"), None) if pipeline else None
+    values: Mapping[str, Any] = step.values if step else {}
+    tagger = request.tagger or str(values.get("model", ""))
+    escape = bool(values.get("escape"))
+    if request.target.is_dir() or not request.target.suffix.startswith(".json"):
+        place = jobs.known_place(request.target, request.state, pipeline)
+        text = "tags" if request.save or pipeline is None else jobs.text_of(pipeline)
+        return FolderTarget(place, tagger, escape, text)
+    target = meta_target(request.target, request.state, pipeline, tagger)
+    return FolderTarget(target.place, tagger, escape) if request.save else target
+
+
+@contextmanager
+def _leg(order: Order, context: Context, wet: bool) -> Iterator[Leg]:
+    """Open the dataset: to change it, under its lock; else from a snapshot of its ledger."""
+    if wet:
+        with held(order.place.state), opened(order.place.state) as ledger:
+            leg = open_leg(order, context, ledger)
+            remember(leg)
+            yield leg
+            with ledger.batch():
+                leg.digests.record()
+        return
+    with looked_at(order.place.state) as ledger:
+        yield open_leg(order, replace(context, looking=True), ledger)
+
+
+def _needs(request: Request, pipeline: Pipeline | None) -> frozenset[str]:
+    """Return what has to be known of pictures: for the filter, and for rules that come first."""
+    found = request.where.needs() if request.where else frozenset[str]()
+    if request.save:
+        path = _rules_path(request, pipeline)
+        found |= reads(rules_file.parse(tag_text.decoded(content(path)), path.name))
+    return found
+
+
+def _listed(
+    target: Target, meant: Mapping[str, Picture], all_: Mapping[str, Picture], context: Context
+) -> None:
+    say = context.console.say
+    say(f"`{target.shown}`: {len(meant)} of {len(all_)} pictures match", keys=sorted(meant))
+    if not context.console.json:
+        say(*(f"  {key}" for key in sorted(meant)))
+
+
+def _told(
+    request: Request,
+    target: Target,
+    counts: tuple[int, int],
+    changes: list[Change],
+    context: Context,
+) -> None:
+    say, many = context.console.say, len(changes)
+    would = "would change" if request.dry else "changed"
+    facts = [change.facts() for change in changes]
+    matched = (
+        f"{counts[0]} of {counts[1]} pictures match" if request.where else f"{counts[1]} pictures"
+    )
+    say(f"`{target.shown}`: {matched}, {many} {would}", changes=facts)
+    if context.console.json:
+        return
+    most = many if request.dry or context.console.level > 1 else _SHOWN
+    for change in changes[:most]:
+        say(*(f"  {change.key}: {line}" for line in change.lines()))
+    if many > most:
+        say(f"  ... and {many - most} more; `-v` shows all")
+
+
+def _saved(
+    request: Request,
+    target: Target,
+    leg: Leg,
+    pictures: Mapping[str, Picture],
+    path: Path,
+) -> None:
+    """Append the rule to the rules file, and tell what it changes behind the rules before it."""
+    data = content(path)
+    shown = os.path.relpath(path)
+    before = rules_file.parse(tag_text.decoded(data), path.name)
+    rules = [replace(rule, where=request.where) for rule in (request.rule,) if rule]
+    text = rules_file.appended(data, rules, path.name)
+    ruled = {key: changed(picture, before) for key, picture in pictures.items()}
+    changes = between(ruled, {key: changed(one, rules) for key, one in ruled.items()})
+    if not request.dry:
+        file = TextFile(leg.world.place.name(path), data, text)
+        bulk_edits.carry_out(leg, Operation(request.said, texts=(file,)))
+    meant = sum(request.where.holds(one) for one in ruled.values()) if request.where else len(ruled)
+    _told(replace(request, dry=True), target, (meant, len(ruled)), changes, leg.context)
+    word = "would be added" if request.dry else "added"
+    lines = (f"    {line}" for line in rules_file.dump(rules).splitlines())
+    leg.context.console.say(f"  {word} to `{shown}`:", *lines)
+    if not request.dry:
+        leg.context.console.say("  `prep run` brings it into the dataset")
+
+
+def _rules_path(request: Request, pipeline: Pipeline | None) -> Path:
+    steps = [s for s in pipeline.steps if s.command.name == "edit"] if pipeline else []
+    path = steps[0].files.get("rules") if steps else None
+    if path is None:
+        raise UsageError(
+            f"`--save`: no rules file is named for `{os.path.relpath(request.target)}`",
+            "write `- edit: {rules: ./tags.rules}` into pipelines.yaml",
+        )
+    return path

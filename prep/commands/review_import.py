@@ -1,0 +1,180 @@
+"""A sheet that came back from a person -> edits in the ledger, and every view of them anew."""
+
+import os
+from collections import Counter
+from pathlib import Path
+
+from prep.engine import published_files, recover_sheet
+from prep.engine.inventory.read import Place
+from prep.engine.inventory.sheet_source import SHEET, is_from_sheet, sheet_source
+from prep.engine.lock import held
+from prep.engine.plan import Step
+from prep.engine.run import carry_out, remember
+from prep.engine.session import Context, Leg, Order, open_leg
+from prep.engine.state.database import opened
+from prep.engine.state.ledger import Edit
+from prep.pipeline.subcommands import built
+from prep.runtime.errors import DatasetError
+from prep.runtime.files import MOST_TABLE, content, digest_bytes
+from prep.sheets import reading, row
+from prep.sheets.changes import Changes, Now, Side, changes_of
+from prep.sheets.edited import PROPOSED
+from prep.sheets.table import stop
+from prep.stage import Asked, Shape, Stage
+
+_IMPORTED = "a sheet imported before"
+
+
+def take_over(file: Path, place: Place, context: Context, side: Side = "") -> int:
+    """Bring the edits of a sheet into the ledger, then publish sheets and sidecars anew.
+
+    Args:
+        file: CSV or XLSX, from this folder or anywhere else.
+        place: Whose sheet it is.
+        context: What surrounds the run.
+        side: Who is right in a conflict: `ours`, what holds here, or `theirs`, the sheet; empty
+            where that is to be asked.
+
+    Returns:
+        4 where a value changed on both sides: it is listed and nothing of its row is taken.
+
+    Raises:
+        DatasetError: The sheet is damaged, or of another dataset; nothing is taken.
+    """
+    file = Path(os.path.relpath(file))
+    with held(place.state), opened(place.state) as ledger:
+        leg = open_leg(Order(place, ()), context, ledger)
+        for stage in _sheets(leg) if leg.values.lost else []:
+            recover_sheet.take_over(leg, Step(stage, stage.params(), 0, (), ""))
+        data = _stable(file)
+        found = reading.parse(data, file.name)
+        changes = changes_of(found, _now(leg))
+        if changes.foreign:
+            raise _foreign(file, len(found.found), place.root)
+        stop(changes.mistakes)
+        changes.settle(side)
+        remember(leg)
+        source = sheet_source(file.name)
+        with ledger.batch():
+            for (key, name), cell in changes.taken.items():
+                ledger.edit(key, name, _edit(name, cell, source))
+            own = _published(file, leg)
+            if own and not changes.conflicts:
+                ledger.wrote(own, digest_bytes(data))
+        again = _views(leg)
+    report = carry_out(Order(place, again), context)
+    _tell(context, f"read `{file}` as {found.read_as}", changes)
+    notes = [*changes.notes, *_open_elsewhere(file), *report.notes, *report.wrong()]
+    if notes:
+        context.console.say(*(f"  {note}" for note in notes))
+    return 4 if changes.conflicts and report.exit_code() == 0 else report.exit_code()
+
+
+def _tell(context: Context, read: str, changes: Changes) -> None:
+    count = len(changes.taken)
+    num = f"{count} cell{'' if count == 1 else 's'}"
+    facts = {"cells": count, "same": changes.same, "elsewhere": changes.elsewhere}
+    context.console.say(f"{read}: {num} changed", **facts, conflicts=len(changes.conflicts))
+    for (key, name), one in sorted(changes.conflicts.items()):
+        line = f"  conflict: {key}: {name}: {one.why}; nothing of this row was taken"
+        context.console.say(line, conflict=key)
+    if changes.conflicts:
+        lost = all(one.lost for one in changes.conflicts.values())
+        both = "add `--theirs` to take what the sheet says, `--ours` to keep these"
+        context.console.say(f"  {'add `--ours` to let these words go' if lost else both}")
+
+
+def _now(leg: Leg) -> Now:
+    """Return what the sheet would say if it were exported now."""
+    view = next(s for s in leg.context.stages.values() if s.writes == SHEET)
+    found = published_files.rows_of(leg, Step(view, view.params(), 0, (), ""))
+    return Now(
+        rows={one.key: one for one in row.exported(found.rows)},
+        pictures=leg.world.digests,
+        persons={
+            at: _IMPORTED if is_from_sheet(edit) else edit.source
+            for at, edit in leg.world.edits.items()
+        },
+    )
+
+
+def _published(file: Path, leg: Leg) -> str | None:
+    """Return the name by which the ledger knows a sheet in its own place; None for any other."""
+    for stage in _sheets(leg):
+        path = published_files.view_file(leg, stage)
+        if path.exists() and file.samefile(path):
+            return leg.world.place.name(path)
+    return None
+
+
+def _sheets(leg: Leg) -> list[Stage]:
+    return [
+        stage
+        for stage in leg.context.stages.values()
+        if stage.shape is Shape.VIEW and not stage.writes.startswith("meta")
+    ]
+
+
+def _views(leg: Leg) -> tuple[Asked, ...]:
+    """Return the stages that show what a sheet can change, with the params they last had.
+
+    Of the sheets, those that were exported before, and the one that always is.
+    """
+    leg.know_recipes()
+    asked = []
+    for stage in leg.context.stages.values():
+        made = leg.values.made(stage.name)
+        if (
+            stage.shape is Shape.SIDECAR
+            or stage.writes == SHEET
+            or (stage in _sheets(leg) and made)
+        ):
+            bases = Counter(one.base for one in made.values())
+            last = max(bases, key=lambda base: bases[base], default=0)
+            params = built(stage, leg.recipes.get(last, {}).get("params", {}))
+            asked.append(Asked(stage, params, "review import"))
+    return tuple(asked)
+
+
+def _edit(name: str, cell: str, source: str) -> Edit | None:
+    """Return what the ledger keeps of a cell.
+
+    An emptied cell of most columns, or a proposal put back, means: no decision any more.
+    """
+    undone = (not cell and name not in ("tags", "caption")) or (
+        name == "keep" and cell.startswith(PROPOSED)
+    )
+    return None if undone else Edit(cell, source)
+
+
+def _foreign(file: Path, num: int, root: Path) -> DatasetError:
+    count = f"none of its {num} pictures is" if num > 1 else "its picture is not"
+    return DatasetError(
+        f"`{file}` is the sheet of another dataset: {count} in `{os.path.relpath(root)}`",
+        "name the folder whose sheet it is with `--in DIR`",
+    )
+
+
+def _open_elsewhere(file: Path) -> list[str]:
+    """Return a sentence where a spreadsheet has the sheet open: what is not saved was not read."""
+    locks = (f".~lock.{file.name}#", f"~${file.name}")
+    if any((file.parent / name).exists() for name in locks):
+        return [f"`{file}` is open in a spreadsheet: what was not saved there was not read"]
+    return []
+
+
+def _stable(file: Path) -> bytes:
+    """Return a file's bytes; one that is being saved just now is an error."""
+    try:
+        before = file.stat()
+        data = content(file, MOST_TABLE)
+        after = file.stat()
+    except FileNotFoundError:
+        raise DatasetError(
+            f"there is no `{file}`", "export one with `prep review export FOLDER`, or name yours"
+        ) from None
+    except OSError as error:
+        raise DatasetError(f"`{file}` cannot be read: {error.strerror}", "name the sheet") from None
+    if (before.st_size, before.st_mtime_ns) != (after.st_size, after.st_mtime_ns):
+        raise DatasetError(f"`{file}` is being saved just now", "close it, then run again")
+    return data

@@ -1,0 +1,123 @@
+"""The chain of dataset files X.json, X_bucket.json, X_lat.json: names, and what each adds. Pure."""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from prep.dataset.account import account, field_of
+from prep.dataset.dataset_file import PERSONS, Concept, Dataset, Sample, dump, parse
+from prep.dataset.wording import FIELDS
+from prep.runtime import keys
+from prep.stage import Page
+
+LINKS = ("", "_bucket", "_lat")
+
+
+def fault_of_head(path: Path) -> str:
+    """Return why a path cannot be that of a dataset file, as `holds a backslash`; "" if it can."""
+    if path.suffix not in (".json", ".jsonl"):
+        return "does not end in .json or .jsonl"
+    return keys.fault_of_new(path.name)
+
+
+def head_of(path: Path) -> Path:
+    """Return the first file of the chain that `path` belongs to."""
+    for link in LINKS[1:]:
+        if path.stem.endswith(link):
+            return path.with_name(path.stem.removesuffix(link) + path.suffix)
+    return path
+
+
+def link_of(head: Path, writes: str) -> Path:
+    """Return the file of the chain that a view writes: `meta_bucket` -> X_bucket.json."""
+    return head.with_name(head.stem + writes.removeprefix("meta") + head.suffix)
+
+
+def link_before(writes: str) -> str | None:
+    """Return the view that comes before `writes` in the chain; None for the first, and others."""
+    links = ["meta" + link for link in LINKS]
+    return links[links.index(writes) - 1] if writes in links[1:] else None
+
+
+def edited(sample: Sample, row: Mapping[str, Any]) -> Sample:
+    """Return a sample with what a person wrote into a dataset file in place of the machine's.
+
+    Args:
+        sample: The machine's.
+        row: `meta.<field>` -> the person's value or None, for each of PERSONS.
+    """
+    theirs = {name: row[f"meta.{name}"] for name in edited_fields(row)}
+    if "tags" in theirs:
+        theirs["tags"] = tuple(theirs["tags"])
+    return replace(sample, **theirs)
+
+
+def owned(sample: Sample, words: Iterable[str]) -> Sample:
+    """Return a sample that says what a person's edit of a dataset file means for its account.
+
+    Words that they wrote there and that do not train are theirs; where they wrote tags or caption
+    anew, nothing of it was taken away.
+
+    Args:
+        sample: After the edit.
+        words: Which of its fields they wrote.
+    """
+    own = [name for name in FIELDS["both"] if name in words]
+    idle = {name for name in own if name not in FIELDS[sample.text]}
+    unused = {step: v for step, v in sample.unused.items() if field_of(step) not in own}
+    yours = tuple(name for name in FIELDS["both"] if name in idle.union(sample.yours))
+    return replace(sample, yours=yours, unused=unused)
+
+
+def edited_fields(row: Mapping[str, Any]) -> list[str]:
+    """Return which fields of a sample a person wrote in a dataset file."""
+    return [name for name in PERSONS if row[f"meta.{name}"] is not None]
+
+
+def page(made: Dataset, name: str) -> Page:
+    """Return a dataset file that continues another one, with what it has to tell.
+
+    Args:
+        made: The dataset.
+        name: The file's name.
+    """
+    return Page(dump(made, name), rejected=made.left_out, account=account(made))
+
+
+def continued(
+    facts: Mapping[str, Any],
+    rows: Mapping[str, Mapping[str, Any]],
+    left_out: Mapping[str, str],
+    change: Callable[[Sample, Mapping[str, Any]], Sample],
+) -> Dataset:
+    """Return the dataset file before this one with its samples taken one stage further.
+
+    Args:
+        facts: `previous`: the bytes of the file before; file, root, state, program and made_by.
+        rows: Key -> what the stage knows of a sample; samples without a row are left out.
+        left_out: Key -> why.
+        change: A sample and its row -> the sample as it is from now on.
+    """
+    before = parse(facts["previous"].decode("utf-8-sig"), facts["file"])
+    samples = {
+        key: change(owned(edited(sample, row), edited_fields(row)), row)
+        for key, sample in before.samples.items()
+        if (row := rows.get(key)) is not None
+    }
+    # A concept that a person named in a later file of the chain trains as pictures without one.
+    usual = before.concepts.get("", Concept())
+    concepts = {sample.concept: usual for sample in samples.values()} | dict(before.concepts)
+    missing = {key: left_out.get(key, "it is gone") for key in before.samples if key not in rows}
+    return replace(
+        before,
+        root=facts["root"],
+        state=facts["state"],
+        samples=samples,
+        concepts=dict(sorted(concepts.items())),
+        left_out=dict(before.left_out) | missing,
+        made_by={
+            "program": facts["program"],
+            "stages": dict(before.made_by.get("stages", {})) | facts["made_by"],
+        },
+    )

@@ -1,0 +1,60 @@
+"""The text that a picture trains on: its tags, its caption or both, behind the trigger. Pure."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from prep.tags.tag_text import parsed
+
+# What trains -> the fields that it is made of.
+FIELDS = {"tags": ("tags",), "caption": ("caption",), "both": ("tags", "caption")}
+
+
+@dataclass(frozen=True)
+class Wording:
+    """The pieces of a text.
+
+    Attributes:
+        words: Tags, then the caption as one piece.
+        num_tags: How many of the words are tags.
+        lead: How many of the tags are the trigger, which stays whole and in front.
+    """
+
+    words: tuple[str, ...]
+    num_tags: int
+    lead: int = 0
+
+    def text(self) -> str:
+        """Return the pieces with a comma between them."""
+        return ", ".join(self.words)
+
+    def own(self) -> bool:
+        """Return whether there is a word beside the trigger."""
+        return len(self.words) > self.lead
+
+
+def wording(tags: Sequence[str], caption: str, text: str, trigger: str) -> Wording:
+    """Return what trains of a picture's words.
+
+    Args:
+        tags: With the trigger in front, where a person did not take it away.
+        caption: One sentence, or an empty text.
+        text: `tags`, `caption`, or `both`: tags first.
+        trigger: Of the picture's concept; empty for none. A caption alone gets it in front, unless
+            it begins with it.
+    """
+    leading = parsed(trigger)
+    sentence = (caption,) if caption else ()
+    if text == "caption":
+        own = begins(caption, trigger)
+        before = () if own else leading
+        return Wording((*before, *sentence), len(before), len(before))
+    words = (*tags, *(sentence if text == "both" else ()))
+    lead = len(leading) if tuple(tags[: len(leading)]) == leading else 0
+    return Wording(words, len(tags), lead)
+
+
+def begins(text: str, trigger: str) -> bool:
+    """Return whether a text begins with the trigger, as words of their own, in any case."""
+    first = ", ".join(parsed(trigger)).casefold()
+    folded = text.casefold()
+    return bool(first) and folded.startswith(first) and not folded[len(first) :][:1].isalnum()

@@ -1,0 +1,1 @@
+"""Edits of words: filters, rules, and what they change. Pure."""

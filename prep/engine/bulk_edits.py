@@ -1,0 +1,266 @@
+"""One-off edits of many pictures: done whole or not at all, finished after a crash, taken back.
+
+An operation is one row of the ledger, made durable together with the edits that it means; only
+then are files touched. What a crash leaves is finished by the next run, edit or undo.
+"""
+
+import os
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from prep.dataset import dataset_file
+from prep.dataset.chain import owned
+from prep.engine import published_files
+from prep.engine.inventory import renames
+from prep.engine.inventory.read import published_copy
+from prep.engine.inventory.scan import path_in
+from prep.engine.session import Leg
+from prep.engine.state import publish
+from prep.engine.state.edit_batch import MetaFile, Operation, TextFile, Word, loaded, stored
+from prep.runtime import files
+
+_LIST = "operations"  # the fact that says which operations can be taken back, and which is in work
+_MOST = 32
+_BATCH = 256
+_META = "meta."
+
+
+def carry_out(leg: Leg, operation: Operation) -> list[str]:
+    """Make an operation durable, then bring the files up to date with it.
+
+    It stays open, and the same command would only finish it, until `close`: call that once the
+    person has been told.
+
+    Returns:
+        The files that a person edited at this very moment and that were left alone: texts by
+        their names in the folder, another file as it is typed from here.
+    """
+    mend(leg)
+    found = _known(leg)
+    digests = leg.world.digests
+    written = {word.key: digests[word.key] for word in operation.words if word.key in digests}
+    operation = replace(operation, pictures=written if operation.ours else {})
+    number = found["last"] + 1
+    kept = [*found["kept"], number]
+    with leg.ledger.batch():
+        _tell(leg, number, operation, kept[-_MOST:])
+        for old in kept[:-_MOST]:
+            leg.ledger.set_fact(f"operation:{old}", None)
+    return _bring(leg)
+
+
+def take_back(leg: Leg) -> tuple[Operation, list[str]] | None:
+    """Take the last operation back, up to `close`; None where there is none.
+
+    Returns:
+        It, and what of it stays because it was changed since: keys with fields, names of files.
+    """
+    found = _known(leg)
+    if found["open"] and (begun := loaded(leg.ledger.fact(f"operation:{found['open']}"))).back:
+        return begun, _bring(leg)
+    mend(leg)
+    found = _known(leg)
+    if not found["kept"]:
+        return None
+    number = found["kept"][-1]
+    operation = renames.followed(leg.world, loaded(leg.ledger.fact(f"operation:{number}")))
+    stays = [word for word in operation.words if operation.ours and not _untouched(leg, word)]
+    left = {(word.key, word.field) for word in stays}
+    going = replace(
+        operation,
+        back=True,
+        words=tuple(word for word in operation.words if (word.key, word.field) not in left),
+        texts=tuple(text for text in operation.texts if (text.key, text.field) not in left),
+    )
+    with leg.ledger.batch():
+        _tell(leg, number, going, found["kept"][:-1])
+    kept = [f"{word.key}: {word.field.removeprefix(_META)}" for word in stays]
+    return going, kept + _bring(leg)
+
+
+def unfinished(leg: Leg) -> Operation | None:
+    """Return the operation that is not finished and told; None where all are."""
+    number = _known(leg)["open"]
+    return loaded(leg.ledger.fact(f"operation:{number}")) if number else None
+
+
+def mend(leg: Leg) -> list[str]:
+    """Finish and close the operation that a crash left open, if any.
+
+    Returns:
+        The names of files that were edited since and are left alone.
+    """
+    kept = _bring(leg)
+    close(leg)
+    return kept
+
+
+def close(leg: Leg) -> None:
+    """Note that the open operation, if any, is finished and was told."""
+    found = _known(leg)
+    if not found["open"]:
+        return
+    with leg.ledger.batch():
+        leg.ledger.set_fact(_LIST, found | {"open": 0}, told=True)
+        if found["open"] not in found["kept"]:
+            leg.ledger.set_fact(f"operation:{found['open']}", None)
+
+
+def _bring(leg: Leg) -> list[str]:
+    """Bring files and words up to date with the open operation; return what is left alone."""
+    found = _known(leg)
+    if not found["open"]:
+        return []
+    operation = loaded(leg.ledger.fact(f"operation:{found['open']}"))
+    kept: list[str] = []
+    for start in range(0, len(operation.texts), _BATCH):
+        kept += _replace_texts(leg, operation, operation.texts[start : start + _BATCH])
+    _replace_metas(leg, operation)
+    with leg.ledger.batch():
+        _set_words(leg, operation)  # a journal that was torn may have told some of them only
+    return kept
+
+
+def meta_file(leg: Leg, path: Path, words: Iterable[Word]) -> MetaFile | None:
+    """Return what an operation is to know of one dataset file; None where nothing changes there."""
+    data = files.content(path, files.MOST_TABLE)
+    after = patched(data, path.name, _values(words, back=False))
+    if after == data:
+        return None
+    same = patched(after, path.name, _values(words, back=True)) == data
+    name = leg.world.place.name(path)
+    return MetaFile(name, None if same else data, files.digest_bytes(after))
+
+
+def patched(data: bytes, name: str, values: Mapping[str, Mapping[str, Any]]) -> bytes:
+    """Return a dataset file's bytes with some fields of some samples replaced.
+
+    Args:
+        data: The file's bytes; returned as they are where nothing changes.
+        name: Its name, for messages; the suffix decides the format.
+        values: Key -> field -> value. Samples that the file does not have are passed over.
+    """
+    before = dataset_file.parse(data.decode("utf-8-sig"), name)
+    samples = {
+        key: owned(replace(sample, **values[key]), values[key]) if key in values else sample
+        for key, sample in before.samples.items()
+    }
+    if samples == before.samples:
+        return data
+    return dataset_file.dump(replace(before, samples=samples), name)
+
+
+def _untouched(leg: Leg, word: Word) -> bool:
+    known = leg.world.edits.get((word.key, word.field))
+    return known is not None and known.value == word.now.value
+
+
+def _tell(leg: Leg, number: int, operation: Operation, kept: list[int]) -> None:
+    """Let the ledger know an operation that begins, and the edits that it means."""
+    last = max(number, _known(leg)["last"])
+    # First of all: a crash that tears the journal in here leaves an operation to be finished.
+    leg.ledger.set_fact(f"operation:{number}", stored(operation), told=True)
+    leg.ledger.set_fact(_LIST, {"last": last, "kept": kept, "open": number}, told=True)
+    _set_words(leg, operation)
+
+
+def _set_words(leg: Leg, operation: Operation) -> None:
+    """Let the ledger know the words of an operation, but for those that a person changed since."""
+    for word in operation.words if operation.ours else ():
+        at = (word.key, word.field)
+        old, new = (word.now, word.edit) if operation.back else (word.edit, word.now)
+        known = leg.world.edits.get(at)
+        if known == new or (known and known.value) != (old and old.value):
+            continue
+        leg.ledger.edit(*at, new)
+        leg.world.edits.pop(at, None)
+        if new is not None:
+            leg.world.edits[at] = new
+
+
+def _replace_texts(leg: Leg, operation: Operation, texts: Iterable[TextFile]) -> list[str]:
+    kept: list[str] = []
+    outputs: list[publish.Output] = []
+    gone: list[tuple[Path, str]] = []
+    for text in texts:
+        sides = (text.before, text.after)
+        old, new = reversed(sides) if operation.back else sides
+        path = _path(leg, text)
+        there = files.content(path) if path.exists() else None
+        if there == new:
+            continue
+        if there != old:
+            kept.append(text.name if text.key else os.path.relpath(path))
+        elif new is None:
+            gone.append((path, text.name))
+        elif text.key:
+            outputs.append(publish.Output(_written(leg, text, path), text.name, new))
+        else:  # a file that is no view of the ledger: nothing is known of it there
+            files.write(path, new)
+    publish.publish(leg.ledger, outputs)
+    beside = leg.world.folder.sidecars  # an edit that follows meets the files as they are now
+    for output in outputs:
+        leg.world.on_disk[output.name] = leg.world.outputs[output.name] = output.digest()
+        beside[output.name] = leg.world.spelled(output.path)
+    for path, name in gone:
+        publish.remove(leg.ledger, path, name)
+        beside.pop(name, None)
+        leg.world.on_disk.pop(name, None)
+        leg.world.outputs.pop(name, None)
+    return kept
+
+
+def _replace_metas(leg: Leg, operation: Operation) -> None:
+    values = _values(operation.words, operation.back)
+    for meta in operation.metas:
+        path = leg.world.place.file(meta.name)
+        if not path.exists():
+            continue
+        data = files.content(path, files.MOST_TABLE)
+        exact = operation.back and files.digest_bytes(data) == meta.after
+        new = meta.exact if exact and meta.exact else patched(data, path.name, values)
+        if new == data:
+            continue
+        if not operation.ours:
+            files.write(path, new)
+            continue
+        copy = published_copy(files.digest_bytes(new))
+        outputs = [publish.Output(leg.world.place.file(copy), copy, new)]
+        outputs.append(publish.Output(path.absolute(), meta.name, new))
+        publish.publish(leg.ledger, outputs)
+        leg.world.outputs |= {output.name: output.digest() for output in outputs}
+    published_files.drop_copies(leg)
+
+
+def _values(words: Iterable[Word], back: bool) -> dict[str, dict[str, Any]]:
+    """Return key -> field -> value of the dataset files, after an operation or before it."""
+    found: dict[str, dict[str, Any]] = {}
+    for word in words:
+        if word.field.startswith(_META):
+            value = word.was if back else word.now.value
+            field = word.field.removeprefix(_META)
+            found.setdefault(word.key, {})[field] = tuple(value) if field == "tags" else value
+    return found
+
+
+def _path(leg: Leg, text: TextFile) -> Path:
+    """Return where a text file lies, as the disk spells it."""
+    folder = leg.world.folder
+    if text.name in folder.sidecars:
+        return Path(path_in(folder.root, folder.sidecars[text.name]))
+    if text.key in folder.pictures:
+        return Path(leg.world.sidecar_file(text.key, os.path.splitext(text.name)[1]))
+    return leg.world.place.file(text.name)
+
+
+def _written(leg: Leg, text: TextFile, path: Path) -> Path:
+    """Return where a text file is written: of read-only pictures, not beside them."""
+    if leg.world.place.views is None or text.key not in leg.world.folder.pictures:
+        return path
+    return Path(leg.world.sidecar_file(text.key, os.path.splitext(text.name)[1]))
+
+
+def _known(leg: Leg) -> dict[str, Any]:
+    return leg.ledger.fact(_LIST) or {"last": 0, "kept": [], "open": 0}

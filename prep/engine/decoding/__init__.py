@@ -1,0 +1,1 @@
+"""Decoding processes: pictures are opened where a crash stops no run."""

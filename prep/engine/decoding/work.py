@@ -1,0 +1,208 @@
+"""A picture's file -> pixels, or PNG files of parts of it. Runs in a decoding process.
+
+Its bytes are held while it is decoded: what was decoded is then what was digested, and damage can
+be looked for. Imports no stage and no ledger.
+"""
+
+import errno
+import hashlib
+import io
+import os
+import stat
+import time
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any, BinaryIO, NamedTuple, cast
+
+from prep.images import decoding_cost, fitting, picture_file
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+_TRIES = 3
+_PAUSE_S = 0.1
+_BAND_PIXELS = 1 << 22
+_PASSING = (errno.EIO, errno.ESTALE, errno.EINTR)
+
+Fits = Sequence[Sequence[Any]]
+
+
+class Source(NamedTuple):
+    """The bytes of a file, of one moment, and their SHA-256, in hexadecimal."""
+
+    data: bytes
+    sha256: str
+
+
+class Shown(NamedTuple):
+    """A picture, upright RGB, with what is told of it."""
+
+    image: "Image.Image"
+    told: Mapping[str, Any]
+
+
+def cost(path: str) -> int:
+    """Return how many bytes of memory a picture takes; 0 where there is no picture to decode."""
+    try:
+        with _open(path) as file, warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            return decoding_cost.cost(picture_file.header(file)) + os.fstat(file.fileno()).st_size
+    except Exception:  # hostile files raise nearly every class; whoever decodes it says why
+        return 0
+
+
+@contextmanager
+def shown(path: str) -> Iterator[tuple[Shown, Source]]:
+    """Decode a picture's file; its bytes are held until the end of the block.
+
+    Raises:
+        images.Unreadable: For whatever is wrong with the file, and unstable for one that changed
+            while it was read.
+        MemoryError: It takes more than the process may have.
+    """
+    found = _source(path)
+    try:
+        picture = picture_file.opened(io.BytesIO(found.data), Path(path).name)
+    except picture_file.Unreadable as error:
+        if error.args == picture_file.NO_MEMORY:
+            raise MemoryError from None
+        raise
+    told = {
+        "sha256": found.sha256,
+        "format": picture.format,
+        "whole": picture.image.size,
+        "warnings": picture.warnings,
+    }
+    yield Shown(picture.image, told), found
+
+
+def fitted(picture: Shown, fit: Fits) -> Shown:
+    """Return a picture with the steps of `prep.images.fitting` done; its size is told."""
+    image = fitting.fitted(picture.image, fit)
+    return Shown(image, {**picture.told, "size": image.size})
+
+
+def write_part(picture: Shown, source: Source, part: Mapping[str, Any]) -> dict[str, Any]:
+    """Write a part of a picture as PNG, or its whole file as it is; return its SHA-256.
+
+    Args:
+        part: `to`: the file, which nobody reads yet. `box`: (left, top, right, bottom) px, None
+            for a copy of the file. `flip`: whether it is mirrored, left to right.
+
+    Raises:
+        OSError: The disk does not take it.
+    """
+    with Path(part["to"]).open("wb") as file:
+        into = _Digested(file)
+        if part["box"] is None:
+            into.write(source.data)
+        else:
+            image = _part(picture.image, tuple(part["box"]), part["flip"])
+            picture_file.write_png(image, cast("BinaryIO", into))
+        file.flush()
+        os.fsync(file.fileno())
+        if os.fstat(file.fileno()).st_size != into.size:
+            raise OSError(errno.EIO, "the disk took only a part of it")
+    return {"sha256": into.state.hexdigest()}
+
+
+def read(path: str) -> bytes:
+    """Return a file's bytes, all of one moment.
+
+    Raises:
+        images.Unreadable: missing, not-a-file, io-error, resource-limit, or unstable for a file
+            that changed while it was read, three times.
+    """
+    return _source(path).data
+
+
+def _source(path: str) -> Source:
+    """Read a file whose bytes are of one moment, at the third attempt if need be."""
+    why = _unstable()
+    for attempt in range(_TRIES):
+        if attempt:
+            time.sleep(_PAUSE_S * attempt)
+        try:
+            with _open(path) as file:
+                found = _once(file)
+        except (FileNotFoundError, NotADirectoryError):
+            raise picture_file.Unreadable("missing", "the file is gone") from None
+        except OSError as error:
+            why = picture_file.Unreadable("io-error", error.strerror or str(error))
+            if error.errno not in _PASSING:
+                break
+            continue
+        if found is not None:
+            return found
+    raise why
+
+
+def _open(path: str) -> BinaryIO:
+    """Open a regular file; waiting for nothing and nobody."""
+    # Without O_NONBLOCK, opening a fifo would wait for its writer for ever.
+    flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
+    descriptor = os.open(path, flags)
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise picture_file.Unreadable("not-a-file", "a folder, pipe or device, not a file")
+    return open(descriptor, "rb")
+
+
+def _once(file: BinaryIO) -> Source | None:
+    """Return a file's bytes and their digest, or None where it changed meanwhile."""
+    before = os.fstat(file.fileno())
+    if before.st_size > picture_file.MAX_BYTES:
+        limit = f"{before.st_size} bytes, at most {picture_file.MAX_BYTES} are read"
+        raise picture_file.Unreadable("resource-limit", limit)
+    data = file.read(before.st_size + 1)
+    after = os.fstat(file.fileno())
+    if _moment(before) != _moment(after) or len(data) != after.st_size:
+        return None
+    return Source(data, hashlib.sha256(data).hexdigest())
+
+
+def _moment(found: os.stat_result) -> tuple[int, int, int]:
+    return found.st_size, found.st_mtime_ns, found.st_ctime_ns
+
+
+def _unstable() -> picture_file.Unreadable:
+    return picture_file.Unreadable("unstable", "it changes while it is read")
+
+
+def _part(image: "Image.Image", box: tuple[int, ...], flip: bool) -> "Image.Image":
+    if box == (0, 0, *image.size) and not flip:
+        return image
+    part = image.crop((box[0], box[1], box[2], box[3]))
+    if flip:
+        _mirror(part)
+    return part
+
+
+def _mirror(image: "Image.Image") -> None:
+    """Mirror an image in place, left to right: there may be no room for another copy."""
+    from PIL.Image import Transpose
+
+    width, height = image.size
+    rows = max(1, _BAND_PIXELS // width)
+    for top in range(0, height, rows):
+        band = (0, top, width, min(height, top + rows))
+        image.paste(image.crop(band).transpose(Transpose.FLIP_LEFT_RIGHT), band)
+
+
+class _Digested(io.RawIOBase):
+    """A file that is written once, from its beginning; `state` has the digest of it all."""
+
+    def __init__(self, file: IO[bytes]) -> None:
+        self._file, self.state, self.size = file, hashlib.sha256(), 0
+
+    def write(self, data: Any) -> int:
+        """Write some bytes."""
+        self._count(data)
+        return self._file.write(data)
+
+    def _count(self, data: Any) -> int:
+        self.state.update(data)
+        self.size += len(data)
+        return len(data)

@@ -1,0 +1,124 @@
+"""What a derived picture takes over from its source: the text that a person wrote for it.
+
+A source may be derived itself: the nearest picture up the line that has a person's text gives it.
+"""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from prep.engine.inventory import overlay, scan
+from prep.engine.inventory.read import INHERITED, Place, World
+from prep.engine.state import artifacts
+from prep.engine.state.database import snapshot
+from prep.engine.state.digest_cache import Digests
+from prep.engine.state.ledger import Edit
+from prep.runtime.errors import DatasetError
+from prep.runtime.files import content
+from prep.tags import tag_text
+
+_DEPTH = 20  # a chain of folders is short; a circle of them would have no end
+
+
+@dataclass(frozen=True)
+class _Source:
+    """A folder that pictures were derived from, and what its ledger knows."""
+
+    root: Path
+    folder: scan.Folder
+    clashing: Mapping[str, str]
+    outputs: Mapping[str, str]
+    edits: Mapping[tuple[str, str], Edit]
+    samples: Mapping[str, tuple[str, str | None]]
+
+
+def inherit(world: World, digests: Digests) -> None:
+    """Give each derived picture the text a person wrote for its source, unless it has its own.
+
+    Where the source picture is gone, what was inherited from it before stays.
+    """
+    sources: dict[str, _Source | None] = {}
+    for key, lineage in world.lineage.items():
+        for suffix, name in world.place.sidecars.items():
+            own = world.edits.get((key, name))
+            if own is not None and own.source != INHERITED and own.proven:
+                continue
+            there, text = _text(
+                world.place.root.absolute(), lineage, (suffix, name), sources, digests
+            )
+            if own is not None and own.source != INHERITED and not _same(own, text):
+                continue
+            if text is not None:
+                world.edits[key, name] = Edit(text, INHERITED)
+            elif there:
+                world.edits.pop((key, name), None)
+
+
+def _same(own: Edit, text: str | None) -> bool:
+    """Return whether a text that was there before prep knew of it may be what it once took over."""
+    return text is not None and tag_text.encoded(text) == tag_text.encoded(str(own.value))
+
+
+def _text(
+    root: Path,
+    lineage: Mapping[str, Any],
+    wanted: tuple[str, str],
+    sources: dict[str, _Source | None],
+    digests: Digests,
+) -> tuple[bool, str | None]:
+    """Return whether the source picture is there, and the text that a person wrote for it."""
+    for _ in range(_DEPTH):
+        source = _source(root, lineage, sources, max(wanted[0], ".caption", key=len))
+        key = lineage["key"]
+        if source is None or key not in source.folder.pictures:
+            return False, None
+        text = _own(source, key, *wanted, digests)
+        told = source.samples.get(key, ("", None))[1]
+        if text is not None or not told:
+            return True, text
+        root, lineage = source.root, artifacts.loaded(told.encode())
+    return True, None
+
+
+def _source(
+    root: Path, lineage: Mapping[str, Any], sources: dict[str, _Source | None], longest: str
+) -> _Source | None:
+    top = os.path.normpath(root / lineage["root"])
+    if top not in sources:
+        state = Path(os.path.normpath(root / lineage.get("state", f"{lineage['root']}/.prep")))
+        sources[top] = _read(Path(top), state, longest)
+    return sources[top]
+
+
+def _read(top: Path, state: Path, longest: str) -> _Source | None:
+    try:
+        folder = scan.scan(top, (".txt", ".caption"))
+        overlay.lay(folder, Place(top, state).views, (".txt", ".caption"))
+    except DatasetError:
+        return None
+    ledger = snapshot(state)
+    try:
+        clashing = scan.clashes(folder.pictures, longest)
+        return _Source(top, folder, clashing, ledger.outputs(), ledger.edits(), ledger.samples())
+    finally:
+        ledger.close()
+
+
+def _own(source: _Source, key: str, suffix: str, name: str, digests: Digests) -> str | None:
+    """Return what a person wrote for a field of a source picture itself, or None."""
+    name_of_file = scan.stem(key) + suffix
+    file = source.folder.sidecars.get(name_of_file)
+    wrote = source.outputs.get(name_of_file)
+    if file is not None and key not in source.clashing:
+        path = scan.path_in(source.root, file)
+        found = digests.of(path, source.folder.stats[file])
+        if found is not None and found != wrote:
+            try:
+                return tag_text.decoded(content(Path(path)))
+            except (tag_text.TextError, DatasetError, OSError):
+                return None
+    deleted = file is None and wrote is not None
+    edit = source.edits.get((key, name))
+    return None if edit is None or edit.source == INHERITED or deleted else str(edit.value)

@@ -1,0 +1,276 @@
+"""What is in a folder: pictures, the text files beside them, all other files, and digests."""
+
+import hashlib
+import os
+import stat
+import time
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from sys import intern
+
+from prep.engine.inventory import others, text_owners
+from prep.engine.inventory.walk import Aside, Kind, walk
+from prep.engine.state.ledger import Stat
+from prep.images.formats import USUAL, suffixes
+from prep.runtime.errors import DatasetError
+from prep.runtime.keys import fault_of_path, is_text, nfc, shown, too_long, too_long_in_all
+
+_RACY_NS = 2_000_000_000
+_TEXTS = (".txt", ".caption")  # words, whether or not a picture owns them: no other files
+_WHAT = {Kind.LINK: "a link", Kind.FOLDER_LINK: "a link", Kind.SPECIAL: "not a regular file"}
+_IN_THE_WAY = {
+    Kind.LINK: "a link: copy the text itself into the folder",
+    Kind.FOLDER_LINK: "a link: copy the text itself into the folder",
+    Kind.SPECIAL: "not a regular file: move it away",
+    Kind.FOLDER: "a folder: give it another name",
+}
+
+
+@dataclass
+class Folder:
+    """The pictures and sidecars of a folder, by key.
+
+    Attributes:
+        pictures: Key -> path as the disk spells it, relative to the folder. Keys are relative,
+            POSIX, NFC, with their extension.
+        sidecars: Relative path, NFC, with a lower-case suffix -> the same as the disk spells it.
+        stats: Path as the disk spells it, relative -> what identifies the file's content cheaply.
+        faulty: Key -> why the picture cannot be a sample. A key that ends in a slash is a folder
+            that cannot be read.
+        scratch: Folders where a run that died may have left something behind.
+        covered: Sidecars that another one lies over (see `overlay`), as `sidecars`.
+        unowned: Text files that no picture owns -> what a person can do about each.
+        linked: Where a sidecar belongs and something else is, named like a sidecar -> what it is,
+            and what to do.
+        others: Relative path -> kind (a suffix, or a key of `others.WORDS`) of each file that is
+            neither a picture nor a text.
+        passed: Name -> how many things of that name were passed over.
+    """
+
+    root: Path
+    pictures: dict[str, str] = field(default_factory=dict)
+    sidecars: dict[str, str] = field(default_factory=dict)
+    stats: dict[str, Stat] = field(default_factory=dict)
+    faulty: dict[str, str] = field(default_factory=dict)
+    scratch: set[str] = field(default_factory=set)
+    covered: dict[str, str] = field(default_factory=dict)
+    unowned: dict[str, str] = field(default_factory=dict)
+    linked: dict[str, str] = field(default_factory=dict)
+    others: dict[str, str] = field(default_factory=dict)
+    passed: dict[str, int] = field(default_factory=dict)
+
+
+def scan(root: Path, text_suffixes: tuple[str, ...], state: Path | None = None) -> Folder:
+    """Return what lies in `root`, in the order of keys; nothing below it stops the scan.
+
+    Hidden names and what other programs leave behind are passed over (see `walk`). Links and
+    special files that look like pictures are named as faulty, those that look like sidecars are
+    noted; folders that cannot be read are faulty. Twins that differ only in Unicode form or case
+    are faulty, all but the first.
+
+    Args:
+        text_suffixes: The endings of sidecars.
+        state: prep's own folder: where it lies in `root`, nothing in it is looked at.
+
+    Raises:
+        DatasetError: `root` is not a folder that can be read.
+    """
+    found, aside = Folder(root), Aside()
+    pictures: list[str] = []
+    known = suffixes()
+    own = os.path.abspath(state) if state is not None else ""
+    try:
+        for name, kind, entry in walk(os.path.abspath(root), aside, own):
+            suffix = os.path.splitext(name)[1].lower()
+            if suffix in text_suffixes and is_text(name):
+                _take_text(entry, name, kind, found)
+            elif suffix in known and kind is not Kind.FOLDER:
+                if _usable(entry, name, kind, found):
+                    pictures.append(name)
+            elif kind is not Kind.FILE or suffix not in _TEXTS or not is_text(name):
+                _take_other(name, kind, found)
+            else:
+                found.unowned |= _unread(name, text_suffixes)
+    except OSError as error:
+        raise DatasetError(
+            f"`{root}` cannot be read: {error.strerror}", "name the folder that holds the pictures"
+        ) from error
+    _keyed(pictures, found)
+    text_owners.settle(found.sidecars, found.unowned, found.pictures, found.faulty)
+    found.scratch, found.passed = aside.scratch, aside.passed
+    found.passed.pop(".prep", None)  # ours
+    for folder, why in aside.unread.items():
+        found.faulty[shown(folder)] = f"this folder cannot be read: {why}"
+    return found
+
+
+def no_pictures(folder: Folder) -> DatasetError:
+    """Return the error for a folder without pictures; it names what is there in their place."""
+    there = others.line(others.unknown(folder.others, ()).values())
+    return DatasetError(
+        f"there are no pictures in `{folder.root}`" + (f"; {there}" if there else ""),
+        f"name the folder that holds them; pictures end in {', '.join(USUAL)}",
+    )
+
+
+def unreachable(folder: Folder, known: Iterable[str]) -> dict[str, str]:
+    """Return key -> reason for known pictures in folders that cannot be read: they are not gone."""
+    unread = tuple(nfc(name) for name in folder.faulty if name.endswith("/"))
+    return {key: "its folder cannot be read" for key in known if unread and key.startswith(unread)}
+
+
+def path_in(root: Path, name: str) -> str:
+    """Return the absolute path of a file that `scan` found in `root`."""
+    return os.path.join(os.path.abspath(root), name)
+
+
+def stem(key: str) -> str:
+    """Return a key, or a picture's path, without its extension; every one has one."""
+    return key[: key.rindex(".")]
+
+
+def clashes(pictures: Mapping[str, str], longest: str) -> dict[str, str]:
+    """Return key -> reason for pictures without a sidecar of their own.
+
+    Two would share one (`a.jpg` beside `a.png`), or its name would be longer than a disk takes.
+    """
+    stems: dict[str, list[str]] = {}
+    found: dict[str, str] = {}
+    for key in pictures:
+        stem = os.path.splitext(key)[0]
+        stems.setdefault(stem, []).append(key)
+        if too_long(stem + longest):
+            found[key] = f"its name is too long for a {longest} beside it: shorten it"
+    return found | {
+        key: f"{' and '.join(sorted(keys))} would share one sidecar; rename one of them"
+        for keys in stems.values()
+        if len(keys) > 1
+        for key in keys
+    }
+
+
+def digest_now(path: str) -> tuple[Stat, str] | None:
+    """Return a file's stat and SHA-256, of one moment; None if it changes while it is read."""
+    for _ in range(3):
+        with open(path, "rb", opener=_without_waiting) as file:
+            before = os.fstat(file.fileno())
+            sha = hashlib.file_digest(file, "sha256").hexdigest()
+            after = os.fstat(file.fileno())
+        if _of(before) == _of(after):
+            return _of(after), sha
+    return None
+
+
+def clock(state: Path) -> int:
+    """Return the file system's own time in ns, read from a file we make in the state folder."""
+    probe = state / "clock"
+    try:
+        probe.write_bytes(b"")
+        return probe.stat().st_mtime_ns
+    except OSError:
+        return time.time_ns()
+
+
+def racy(of: Stat, now: int) -> bool:
+    """Return whether a file is so new that a change in the same tick would go unseen."""
+    return max(of.mtime, of.ctime) >= now - _RACY_NS
+
+
+def stat_of(path: str) -> Stat | None:
+    """Return what identifies a file's content cheaply, or None where there is no such file."""
+    try:
+        return _of(os.stat(path, follow_symlinks=False))
+    except OSError:
+        return None
+
+
+def _usable(entry: "os.DirEntry[str]", name: str, kind: Kind, found: Folder) -> bool:
+    if kind is not Kind.FILE:
+        why = f"it is {_WHAT[kind]}: copy the picture itself into the folder"
+        found.faulty[shown(name)] = why
+        return False
+    if too_long_in_all(entry.path):
+        found.faulty[shown(name)] = "its path is longer than a disk takes: move it further up"
+        return False
+    try:
+        found.stats[name] = _stat(entry)
+    except FileNotFoundError:  # it was removed just now
+        return False
+    except OSError as error:
+        found.faulty[shown(name)] = f"it cannot be read: {error.strerror}"
+        return False
+    return True
+
+
+def _take_text(entry: "os.DirEntry[str]", name: str, kind: Kind, found: Folder) -> None:
+    bare, suffix = os.path.splitext(name)
+    told = nfc(bare) + suffix.lower()
+    if kind is not Kind.FILE:
+        found.linked[told] = _IN_THE_WAY[kind]
+        _take_other(name, kind, found)
+        return
+    try:
+        seen = _stat(entry)
+    except FileNotFoundError:  # it was removed just now
+        return
+    except OSError:  # its path is too long, as is that of its picture
+        _take_other(name, kind, found)
+        return
+    twin = found.sidecars.get(told)
+    if twin is not None:  # it differs in case or Unicode form; the last one counts
+        _take_other(twin, kind, found)
+    name = told if told == name else name
+    found.sidecars[intern(told)] = name
+    found.stats[name] = seen
+
+
+def _unread(name: str, text_suffixes: tuple[str, ...]) -> dict[str, str]:
+    """Return a text that is no sidecar where others are, and why; none where no texts are read."""
+    read = " and ".join(text_suffixes)
+    return {name: f"texts are read from {read} alone"} if read else {}
+
+
+def _take_other(name: str, kind: Kind, found: Folder) -> None:
+    if kind is not Kind.FOLDER:
+        suffix = os.path.splitext(name)[1].lower()
+        found.others[name] = others.BY_KIND.get(kind) or others.kind_of_suffix(suffix)
+
+
+def _keyed(pictures: list[str], found: Folder) -> None:
+    folded: dict[str, str] = {}
+    # Of twins in Unicode form, the one whose name is its key comes first.
+    for name in sorted(pictures, key=lambda each: (nfc(each), nfc(each) != each)):
+        fault = fault_of_path(name)
+        if fault:  # our own files could not hold it, or would be misread
+            found.faulty[shown(name)] = f"its name {fault}: rename it"
+            del found.stats[name]
+            continue
+        key = nfc(name)
+        twin = folded.setdefault(key.lower(), name)
+        if twin != name:
+            differs = (
+                "is that of another file in another Unicode form"
+                if key == nfc(twin)
+                else f"differs from {twin} only in case"
+            )
+            found.faulty[name] = f"its name {differs}: rename one of them"
+            continue
+        found.pictures[intern(key)] = name
+
+
+def _stat(entry: "os.DirEntry[str]") -> Stat:
+    return _of(entry.stat(follow_symlinks=False))
+
+
+def _of(found: os.stat_result) -> Stat:
+    return Stat(found.st_size, found.st_mtime_ns, found.st_ctime_ns, found.st_ino)
+
+
+def _without_waiting(path: str, flags: int) -> int:
+    """Open without blocking on what is not a regular file."""
+    descriptor = os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise OSError(f"{path} is not a regular file")
+    return descriptor

@@ -1,0 +1,18 @@
+"""Which sheet an edit came from: the source that the ledger keeps of it."""
+
+from prep.engine.state.ledger import Edit
+from prep.tags import tag_text
+
+SHEET = "tags.csv"
+_ANOTHER = " (sheet)"  # ends the source of edits from other sheets; no sidecar's name ends so
+
+
+def sheet_source(file: str) -> str:
+    """Return the source of edits from a sheet of this name."""
+    name = tag_text.stripped(file)
+    return name if name == SHEET else name + _ANOTHER
+
+
+def is_from_sheet(edit: Edit) -> bool:
+    """Return whether a person wrote it into a sheet, not into a file beside the picture."""
+    return edit.source == SHEET or edit.source.endswith(_ANOTHER)

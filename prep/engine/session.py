@@ -1,0 +1,211 @@
+"""One folder, its ledger and the steps asked of it: what every command shares."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from prep.engine import traces
+from prep.engine.inventory import dataset_edits
+from prep.engine.inventory.lineage import inherit
+from prep.engine.inventory.read import Place, World, read_back
+from prep.engine.inventory.scan import clock
+from prep.engine.plan import Plan, Step, plan_map, plan_set
+from prep.engine.state.digest_cache import Digests
+from prep.engine.state.ledger import Edit, Ledger
+from prep.engine.state.recipe import Made, base_text
+from prep.engine.values import Values
+from prep.images import picture_file
+from prep.models.locate import Ask, Found, Models
+from prep.runtime.console import Console
+from prep.stage import Asked, Shape, Stage
+
+
+@dataclass(frozen=True)
+class Order:
+    """What is asked of one folder.
+
+    Attributes:
+        place: The folder that later steps read; a fan-out writes it.
+        asked: The steps in order.
+        meta: The dataset file at the head of the chain; None where no step writes one.
+        source: Where a fan-out reads; None for every other order.
+        told_by: The dataset file that tells how the steps were done last where no step writes one
+            and the memory was lost; it need not be there.
+    """
+
+    place: Place
+    asked: tuple[Asked, ...]
+    meta: Path | None = None
+    source: Place | None = None
+    told_by: Path | None = None
+
+
+@dataclass(frozen=True)
+class Context:
+    """What surrounds a run.
+
+    Attributes:
+        stages: Every stage there is, by name.
+        models: Where models are found.
+        jobs: Decoding processes.
+        accept_missing: A fifth of the pictures may vanish at once.
+        looking: Only to say what would be done: no model is downloaded, none is read for long.
+        names_meta: By what a person names the dataset file.
+    """
+
+    stages: Mapping[str, Stage]
+    models: Models
+    console: Console
+    jobs: int = 2
+    accept_missing: bool = False
+    looking: bool = False
+    names_meta: str = "`--out`"
+
+
+@dataclass
+class Leg:
+    """An order with the world it meets."""
+
+    order: Order
+    context: Context
+    ledger: Ledger
+    world: World
+    values: Values
+    digests: Digests
+    recipes: dict[int, Mapping[str, Any]] = field(default_factory=dict)
+    notes: dict[str, None] = field(default_factory=dict)
+    _ids: dict[str, int] = field(default_factory=dict)
+
+    def step(self, asked: Asked) -> Step:
+        """Return a stage ready to be planned: its models found, its recipe numbered."""
+        asks = asked.stage.models(asked.params) if asked.stage.models else ()
+        look = self._looked_up if self.context.looking else self._found
+        found, digests = look(asks)
+        pixels = (
+            picture_file.VERSION if "image" in asked.stage.reads and _decodes(asked.stage) else 0
+        )
+        text = base_text(asked.stage, asked.params, digests, pixels)
+        return Step(asked.stage, asked.params, self.number(text), found, asked.command)
+
+    def _found(self, asks: Sequence[Ask]) -> tuple[tuple[Found, ...], tuple[str, ...]]:
+        """Return the models and their digests, downloaded and read where that has to be."""
+        models = self.context.models
+        found = tuple(models.find(ask) for ask in asks)
+        return found, tuple(models.digest(model) for model in found)
+
+    def _looked_up(self, asks: Sequence[Ask]) -> tuple[tuple[Found, ...], tuple[str, ...]]:
+        """Return the same without a download or the reading of large files; notes say what waits.
+
+        A digest that is not known yet is that of no model: what depends on it is to be run.
+        """
+        models, digests = self.context.models, []
+        there = [(ask, models.at_hand(ask)) for ask in asks]
+        for ask, model in there:
+            known = model is not None and models.known(model)
+            digests.append(models.digest(model) if model is not None and known else "")
+            if model is None:
+                self.notes[f"`{ask.name}` is not on this machine yet: the run downloads it"] = None
+            elif not known:
+                self.notes[f"`{ask.name}` was not read yet: the run reads it first"] = None
+        return tuple(model for _, model in there if model is not None), tuple(digests)
+
+    def number_for_good(self, step: Step) -> Step:
+        """Return the step with its recipe's common part known to the ledger."""
+        if step.base > 0:
+            return step
+        text = next(text for text, number in self._ids.items() if number == step.base)
+        with self.ledger.batch():
+            number = self.ledger.recipe(text)
+        self._ids[text] = number
+        self.recipes[number] = self.recipes[step.base]
+        return Step(step.stage, step.params, number, step.found, step.command)
+
+    def plan(self, step: Step) -> Plan:
+        """Return what a map, decision or sidecar step has to do now."""
+        stage = step.stage
+        keys = [
+            key
+            for key in self.world.digests
+            if "keep?" in stage.reads or key not in self.world.dropped
+        ]
+        if stage.shape is Shape.DECISION:
+            return plan_set(step, self.values, keys, self.recipes)
+        return plan_map(step, self.values, keys, self.recipes, self.present(stage))
+
+    def present(self, stage: Stage) -> Any:
+        """Return a function that tells whether a result's file is there as we wrote it."""
+        if stage.suffix is None:
+            return lambda made: True
+
+        def there(made: Made) -> bool:
+            path = self.order.place.state / large_file(stage, made.digest)
+            return self.digests.of(str(path.absolute())) == made.digest
+
+        return there
+
+    def learn(self, edits: Mapping[tuple[str, str], Edit]) -> None:
+        """Take what a person wrote, and was not known of, into the world and the ledger."""
+        fresh = {
+            at: edit
+            for at, edit in edits.items()
+            if at not in self.world.edits and at[0] in self.world.digests
+        }
+        with self.ledger.batch():
+            for at, edit in fresh.items():
+                self.ledger.edit(*at, edit)
+        self.world.edits |= fresh
+        self.world.drop()
+        self.values.forget_persons()
+
+    def know_recipes(self) -> None:
+        """Read the recipes that the ledger knows, once."""
+        if not self._ids:
+            self._ids.update({known: number for number, known in self.ledger.recipes().items()})
+            self.recipes.update({number: json.loads(known) for known, number in self._ids.items()})
+
+    def number(self, text: str) -> int:
+        """Return the number of a recipe's common part; a negative one until the ledger knows it."""
+        self.know_recipes()
+        if text not in self._ids:
+            number = -1 - len(self._ids)
+            self._ids[text] = number
+            self.recipes[number] = json.loads(text)
+        return self._ids[text]
+
+
+def open_leg(order: Order, context: Context, ledger: Ledger) -> Leg:
+    """Return an order with the world as it is now. Writes nothing."""
+    for note in ledger.notes:
+        context.console.note(note)
+    # Files of state live beside the pictures: both share one clock.
+    digests = Digests(ledger, clock(order.place.state))
+    world = read_back(order.place, ledger, digests, accept_missing=context.accept_missing)
+    traces.check_ledger(order.meta, world, context.stages.values())
+    inherit(world, digests)
+    if order.meta is not None:
+        dataset_edits.read_back(order.meta, world, digests)
+        world.drop()
+    producers = {
+        stage.writes: stage
+        for stage in context.stages.values()
+        if stage.shape in (Shape.MAP, Shape.DECISION)
+    }
+    values = Values(world, ledger, producers)
+    values.lost = traces.any_of(order.meta, world, context.stages.values())
+    return Leg(order, context, ledger, world, values, digests)
+
+
+def large_file(stage: Stage, digest: str) -> str:
+    """Return where a large result lies, relative to the state folder: named by its content."""
+    return f"{stage.writes}/{digest[:2]}/{digest[:32]}{stage.suffix}"
+
+
+def _decodes(stage: Stage) -> bool:
+    return stage.shape in (Shape.MAP, Shape.FAN_OUT)
+
+
+def asked_names(order: Order) -> Sequence[str]:
+    """Return the names of the stages of an order."""
+    return [asked.stage.name for asked in order.asked]

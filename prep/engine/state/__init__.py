@@ -1,0 +1,1 @@
+"""The memory of a dataset: ledger, journal, and the publication of files."""

@@ -1,0 +1,77 @@
+"""Digests of files, cheaply: what did not change since it was last read is not read again."""
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from sys import intern
+
+from prep.engine.inventory import scan
+from prep.engine.state.ledger import Ledger, Stat
+from prep.runtime.errors import DatasetError
+from prep.runtime.files import check_file
+
+
+class Digests:
+    """Digests of files: known ones by their stat, others by reading them.
+
+    Attributes:
+        news: Path, stat, digest and raciness of every file that was read, for the ledger.
+    """
+
+    def __init__(self, ledger: Ledger, now: int) -> None:
+        self._ledger = ledger
+        self._now = now
+        self.news: list[tuple[str, Stat, str, bool]] = []
+        self._read: dict[str, tuple[Stat, str, bool]] = {}
+
+    def record(self) -> None:
+        """Let the ledger know what was read, inside a batch, and hold it no longer."""
+        self._ledger.know_files(self.news)
+        self.news.clear()
+        self._read.clear()  # it would stay a good part of the memory of a million pictures
+
+    def of_all(self, root: Path, stats: Mapping[str, Stat]) -> dict[str, str]:
+        """Return the SHA-256 of many files of a folder, by their paths in it.
+
+        Those that cannot be read in peace are left out.
+        """
+        found = self._ledger.unchanged(scan.path_in(root, ""), stats)
+        for name in [name for name in stats if name not in found]:
+            digest = self.of(scan.path_in(root, name), stats[name])
+            if digest is not None:
+                found[name] = intern(digest)  # results will name it as their input
+        return found
+
+    def of(self, path: str, stat: Stat | None = None) -> str | None:
+        """Return the SHA-256 of a file, or None where it cannot be read in peace."""
+        known = self._read.get(path) or self._ledger.file(path)
+        stat = stat or scan.stat_of(path)
+        if known is not None and stat == known[0] and not known[2]:
+            return known[1]
+        try:
+            found = scan.digest_now(path)
+        except OSError:
+            return None
+        if found is None:
+            return None
+        self._read[path] = (*found, scan.racy(found[0], self._now))
+        self.news.append((path, *self._read[path]))
+        return found[1]
+
+
+def of_file(path: Path, digests: Digests) -> str | None:
+    """Return the SHA-256 of a file's bytes, or None where there is none.
+
+    Raises:
+        DatasetError: It is there and cannot be read: it may hold what a person wrote.
+    """
+    if not path.exists():
+        return None
+    check_file(Path(os.path.relpath(path)), path.stat())
+    found = digests.of(str(path.absolute()))
+    if found is None:
+        raise DatasetError(
+            f"`{os.path.relpath(path)}` cannot be read, or changes while it is read",
+            "close what holds it, or make it readable, then run the same command again",
+        )
+    return found

@@ -1,0 +1,154 @@
+"""A batch of files -> the disk, so that a crash at any moment leaves each whole and accounted for.
+
+Scratch files are flushed; intents with their digests become durable; the files are renamed; the
+folders are flushed; the ledger says done. What a crash leaves is recognised by its digest.
+"""
+
+import os
+import re
+import uuid
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from prep.engine.inventory import scan
+from prep.engine.state.ledger import Ledger
+from prep.runtime import files
+from prep.runtime.errors import DatasetError
+
+
+@dataclass(frozen=True)
+class Output:
+    """One file to be.
+
+    Attributes:
+        path: Absolute.
+        name: The path by which the ledger knows it.
+        data: Its bytes; of a file that is written already, its SHA-256.
+        written: Where it waits for its name, flushed: one of `scratch_for`.
+    """
+
+    path: Path
+    name: str
+    data: bytes | str
+    written: Path | None = None
+
+    def digest(self) -> str:
+        """Return the SHA-256 of the bytes."""
+        return self.data if isinstance(self.data, str) else files.digest_bytes(self.data)
+
+    def write(self, scratch: Path) -> None:
+        """Write the bytes to where they wait; nothing where they do so already."""
+        if not isinstance(self.data, str):
+            files.write_scratch(scratch, self.data)
+
+
+def publish(
+    ledger: Ledger, outputs: Sequence[Output], done: Callable[[], None] = lambda: None
+) -> None:
+    """Put files in place, all of them or, after a crash, some: each is whole and known.
+
+    Args:
+        ledger: Told before and after.
+        outputs: Files of at most a few hundred samples.
+        done: Makes the changes to the ledger that belong to these files.
+
+    Raises:
+        MachineError: The disk is full or a folder cannot be written; earlier batches stay.
+        DatasetError: A folder of the dataset is a link to elsewhere.
+    """
+    _check_ways(outputs)
+    scratches = [each.written or scratch_for(each.path, ledger.state) for each in outputs]
+    try:
+        for output, scratch in zip(outputs, scratches, strict=True):
+            with files.disk_errors(output.path, ledger.state):
+                output.path.parent.mkdir(parents=True, exist_ok=True)
+                output.write(scratch)
+        with ledger.batch():
+            for output in outputs:
+                ledger.intend(output.name, output.digest())
+        for output, scratch in zip(outputs, scratches, strict=True):
+            with files.disk_errors(output.path, ledger.state):
+                scratch.replace(output.path)
+        for folder in sorted({output.path.parent for output in outputs}):
+            with files.disk_errors(folder, ledger.state):
+                files.flush(folder)
+    finally:
+        for scratch in scratches:
+            with suppress(OSError):
+                scratch.unlink()
+    with ledger.batch():
+        for output in outputs:
+            ledger.wrote(output.name, output.digest())
+            stat = scan.stat_of(os.fspath(output.path.absolute()))
+            if stat is not None:
+                ledger.know_files(
+                    [(os.fspath(output.path.absolute()), stat, output.digest(), True)]
+                )
+        done()
+
+
+def _check_ways(outputs: Sequence[Output]) -> None:
+    for path, name in {out.path.parent: (out.path, out.name) for out in outputs}.values():
+        check_way(path, name)
+
+
+def check_way(path: Path, name: str) -> None:
+    """Raise DatasetError where a link stands in place of a folder of the dataset.
+
+    Args:
+        path: Where something is to be written.
+        name: Its path in the dataset.
+    """
+    for above in [path.parent, *path.parent.parents][: name.count("/")]:
+        if above.is_symlink():
+            shown = os.path.relpath(above)
+            raise DatasetError(
+                f"`{shown}` is a link, and what is written there would leave the folder",
+                "make it a folder, or move it away",
+            )
+
+
+def remove(ledger: Ledger, path: Path, name: str) -> None:
+    """Remove a file that we wrote and nobody edited."""
+    check_way(path, name)
+    with files.disk_errors(path):
+        path.unlink(missing_ok=True)
+    with ledger.batch():
+        ledger.wrote(name, None)
+
+
+def sweep_scratch(folder: Path, state: Path) -> None:
+    """Remove the scratch files that dead runs of this dataset left in a folder; its lock is held.
+
+    Those of other datasets, which may be in use, and all other files stay.
+    """
+    ours = _ours(folder, state)
+    with suppress(OSError):
+        for entry in os.scandir(folder):
+            if ours.fullmatch(entry.name) and entry.is_file(follow_symlinks=False):
+                with suppress(OSError):
+                    os.unlink(entry.path)
+
+
+def scratch_for(path: Path, state: Path) -> Path:
+    """Return where the bytes of a file wait: beside it, those of prep's own files in its folder."""
+    # One folder to sweep, however many folders the large results fill.
+    own = path.absolute().is_relative_to(state.absolute())
+    folder = state if own else path.parent
+    return folder / f"{files.SCRATCH}{_mark(folder, state)}-{uuid.uuid4().hex}"
+
+
+def _ours(folder: Path, state: Path) -> re.Pattern[str]:
+    return re.compile(rf"{re.escape(files.SCRATCH)}{_mark(folder, state)}-[0-9a-f]{{32}}")
+
+
+def _mark(folder: Path, state: Path) -> str:
+    """Return what tells a dataset's scratch files from those of others in the same folder.
+
+    It stays the same when all of them move together.
+    """
+    folder, state = folder.absolute(), state.absolute()
+    way = os.path.relpath(state, folder) if state.anchor == folder.anchor else os.fspath(state)
+    return files.digest_bytes(Path(way).as_posix().encode("utf-8", "surrogateescape"))[:8]

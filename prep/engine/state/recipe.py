@@ -1,0 +1,119 @@
+"""What decides a result, and why a result is not up to date. Pure: no file is opened here."""
+
+from collections.abc import Mapping
+from dataclasses import Field, fields
+from enum import StrEnum
+from typing import Any, NamedTuple
+
+from prep.runtime.files import canonical, digest_bytes
+from prep.stage import Shape, Stage
+
+ABSENT = "-"  # stands for an optional input that is not there
+WAITS = "?"  # stands for an input that an earlier stage has yet to make
+
+
+class Why(StrEnum):
+    """Why a sample is run."""
+
+    NEW = "new"
+    GONE = "its result is gone or damaged"
+    VERSION = "the stage has a new version"
+    PARAMS = "a param changed"
+    MODEL = "the model changed"
+    INPUTS = "its input changed"
+    PERSON = "a person's value changed"
+    SET = "other samples changed"
+    AGAIN = "it failed before"
+
+
+class Made(NamedTuple):
+    """The ledger's row of one result.
+
+    Attributes:
+        base: Number of the recipe's common part in the ledger.
+        inputs: Digests of what was read, in the order of the stage's reads; empty for a failure
+            that may be gone next time.
+        digest: SHA-256 of the result's bytes; empty where there is none.
+        state: made, rejected or failed.
+        why: The reason of a rejection or failure.
+    """
+
+    base: int
+    inputs: str
+    digest: str
+    state: str = "made"
+    why: str = ""
+
+
+def base_text(stage: Stage, params: Any, models: tuple[str, ...], images: int) -> str:
+    """Return the part of a recipe that all samples share, as canonical JSON.
+
+    Args:
+        stage: The stage that runs.
+        params: Its Params; those marked as speed are left out, of a file's text the digest counts.
+        models: Digest of each model, in the order the stage asks for them.
+        images: Version of the rules that turn a file into pixels; 0 where no pixels are read.
+    """
+    values = {
+        item.name: param_value(item, params)
+        for item in fields(params)
+        if not item.metadata["speed"]
+    }
+    # A model is known by its digest: under another name or path it gives the same results.
+    if models and stage.shape is not Shape.VIEW:
+        for item in fields(params):
+            if item.name == "model" or (item.metadata["path"] and stage.uses is None):
+                values.pop(item.name)
+    recipe = {"stage": stage.name, "version": stage.version, "params": values, "models": models}
+    return canonical(recipe | ({"images": images} if images else {}))
+
+
+def param_value(item: "Field[Any]", params: Any) -> Any:
+    """Return what stands for a param in recipes: its value, or the digest of a file's text."""
+    value = getattr(params, item.name)
+    return {"sha256": digest_bytes(value.encode())} if item.metadata["file"] else value
+
+
+def why_stale(
+    base: int, inputs: str, made: Made | None, present: bool, bases: Mapping[int, Mapping[str, Any]]
+) -> Why | None:
+    """Return why a result is not up to date, or None when it is.
+
+    Args:
+        base: Number of the wanted recipe's common part.
+        inputs: Digests of what would be read.
+        made: The ledger's row, or None for a sample never made.
+        present: Whether the result's file is on the disk as we wrote it; True where it has none.
+        bases: The parsed recipe parts by number.
+    """
+    if made is None:
+        return Why.NEW
+    if made.state == "made" and not present:
+        return Why.GONE
+    if made.state == "failed" and not made.inputs:
+        return Why.AGAIN
+    if made.base == base:
+        return None if made.inputs == inputs else Why.INPUTS
+    old, new = bases.get(made.base, {}), bases[base]
+    if old.get("version") != new["version"] or old.get("images") != new.get("images"):
+        return Why.VERSION
+    return Why.MODEL if old.get("models") != new["models"] else Why.PARAMS
+
+
+def changed_params(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
+    """Return `name: old -> new` for every param that differs between two recipes.
+
+    Of models it is told where one has other files than before; the param that named one more, or
+    one less, tells that itself.
+    """
+    before, after = old.get("params", {}), new.get("params", {})
+    names = sorted(set(before) | set(after))
+    changes = [
+        f"{name}: other text"
+        if isinstance(after.get(name), dict)
+        else f"{name}: {before.get(name)} -> {after.get(name)}"
+        for name in names
+        if before.get(name) != after.get(name)
+    ]
+    pairs = zip(old.get("models", ()), new.get("models", ()), strict=False)
+    return changes + (["model: other files"] if any(a != b for a, b in pairs) else [])

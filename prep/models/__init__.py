@@ -1,0 +1,1 @@
+"""Models: found by name, checked before they are opened, read."""

@@ -1,0 +1,96 @@
+"""Weights in a pickle (`.ckpt`, `.bin`): plain tensors only, and no more than the file holds.
+
+Opened by torch's weights_only unpickler; nothing that came with the file can run. Sizes are looked
+at before anything is unpacked.
+"""
+
+import pickletools
+import zipfile
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from prep.runtime.errors import ModelFileError
+from prep.runtime.memory_limit import memory_limit
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+_MOST_PICKLE = 16 << 20  # a model's own has names and shapes, and 1 MB at most
+_MOST_MEMORY = 768 << 20
+_SAFE = "use the `.safetensors` version of the model"
+
+
+def words(path: Path) -> list[str]:
+    """Return all the words in a file's pickle, the tensors' names among them; no torch.
+
+    Raises:
+        ModelFileError: The file is damaged, not a zip of torch's, or unpacks to far more.
+    """
+    try:
+        with zipfile.ZipFile(path) as file, memory_limit(_MOST_MEMORY):
+            _check_parts(path, file.infolist())
+            (inner,) = (name for name in file.namelist() if name.endswith("/data.pkl"))
+            found = pickletools.genops(file.read(inner))
+            return sorted({word for _, word, _ in found if isinstance(word, str)})
+    except MemoryError:
+        raise _too_large(path) from None
+    except (OSError, ValueError, zipfile.BadZipFile) as error:
+        raise ModelFileError(f"`{path}` is not a whole `.ckpt` file", _SAFE) from error
+
+
+def tensors(path: Path, mmap: bool = False) -> "dict[str, Tensor]":
+    """Return a file's tensors by name, on the CPU; those of `state_dict`, where there is one.
+
+    Args:
+        mmap: Leave them in the file until they are used.
+
+    Raises:
+        ModelFileError: It holds anything but tensors, or claims to hold more than it does.
+    """
+    import torch
+
+    size = path.stat().st_size
+    try:
+        if zipfile.is_zipfile(path):
+            with zipfile.ZipFile(path) as file:
+                _check_parts(path, file.infolist())
+        with memory_limit(size + _MOST_MEMORY):
+            found: Any = torch.load(path, map_location="cpu", weights_only=True, mmap=mmap)
+        found = found.get("state_dict", found)
+        named = {str(name): one for name, one in found.items() if isinstance(one, torch.Tensor)}
+    except (ModelFileError, MemoryError) as error:
+        raise error if isinstance(error, ModelFileError) else _too_large(path) from None
+    except Exception as error:  # torch has no common class for a pickle it will not open
+        raise not_plain(path) from error
+    if any(_bytes(one) > one.untyped_storage().nbytes() for one in named.values()):
+        raise _too_large(path)
+    return named
+
+
+def not_plain(path: Path) -> ModelFileError:
+    """Return the error for a pickle of something else than weights."""
+    return ModelFileError(
+        f"`{path}` is not a plain file of weights", "use the `.safetensors` of the model"
+    )
+
+
+def _bytes(tensor: "Tensor") -> int:
+    return tensor.numel() * tensor.element_size()
+
+
+def _check_parts(path: Path, parts: Iterable[zipfile.ZipInfo]) -> None:
+    """Raise where a zip unpacks to more than weights can: they are numbers, and are not packed."""
+    packed = sum(one.file_size - one.compress_size for one in parts)
+    pickles = sum(one.file_size for one in parts if "/data/" not in one.filename)
+    kinds = {one.compress_type for one in parts} - {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED}
+    if kinds or max(packed, pickles) > _MOST_PICKLE:
+        raise _too_large(path)
+
+
+def _too_large(path: Path) -> ModelFileError:
+    return ModelFileError(
+        f"`{path}` unpacks to more than the weights of a model: at most {_MOST_PICKLE >> 20} MB "
+        "of names are read",
+        _SAFE,
+    )

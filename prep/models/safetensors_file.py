@@ -1,0 +1,188 @@
+"""The safetensors format, read and written without torch and always in the same bytes.
+
+The library orders its header at random; here tensors and metadata are sorted by name. A file is
+eight bytes (the header's length, little-endian), the header (JSON), then the tensors' bytes.
+"""
+
+import json
+import struct
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from prep.models.safety import check
+from prep.runtime import files
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+_CHUNK = 1 << 20
+
+
+@dataclass(frozen=True)
+class Packed:
+    """One tensor as it lies in a file.
+
+    Attributes:
+        dtype: The format's word: F32, BF16, F16, I64.
+        shape: () for a single number.
+        data: Its bytes, row-major, little-endian.
+    """
+
+    dtype: str
+    shape: tuple[int, ...]
+    data: bytes | memoryview
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a tensor lies in a file: `start` and `end` count from the file's first byte."""
+
+    dtype: str
+    shape: tuple[int, ...]
+    start: int
+    end: int
+
+
+@dataclass(frozen=True)
+class Header:
+    """What a file says of itself.
+
+    Attributes:
+        tensors: Name -> place, sorted by name.
+        metadata: Name -> text.
+    """
+
+    tensors: Mapping[str, Place]
+    metadata: Mapping[str, str]
+
+
+def dump(
+    tensors: Mapping[str, Packed], metadata: Mapping[str, str] | None = None, align: int = 8
+) -> bytes:
+    """Return a safetensors file; equal content gives equal bytes, whatever the order given.
+
+    Args:
+        align: The first tensor begins at a multiple of so many bytes.
+    """
+    return b"".join(pieces(tensors, metadata, align))
+
+
+def pieces(
+    tensors: Mapping[str, Packed], metadata: Mapping[str, str] | None = None, align: int = 8
+) -> Iterator[bytes | memoryview]:
+    """Yield a safetensors file in pieces, each tensor as it was given; see `dump`.
+
+    The header is sorted by name. Single numbers lie behind all else: readers map the file, and
+    matrices at odd addresses are multiplied with other last bits.
+
+    Args:
+        align: The first tensor begins at a multiple of so many bytes.
+    """
+    order = sorted(tensors, key=lambda name: (not tensors[name].shape, name))
+    head: dict[str, Any] = {}
+    if metadata:
+        head["__metadata__"] = dict(sorted(metadata.items()))
+    places, end = {}, 0
+    for name in order:
+        start, end = end, end + len(tensors[name].data)
+        places[name] = [start, end]
+    for name, tensor in sorted(tensors.items()):
+        shape = list(tensor.shape)
+        head[name] = {"dtype": tensor.dtype, "shape": shape, "data_offsets": places[name]}
+    text = json.dumps(head, separators=(",", ":"), ensure_ascii=False).encode()
+    text += b" " * (-(8 + len(text)) % align)
+    yield struct.pack("<Q", len(text)) + text
+    for name in order:
+        yield tensors[name].data
+
+
+def header(path: Path) -> Header:
+    """Return the header of a file; no tensor is read.
+
+    Raises:
+        ModelFileError: The file is not a whole safetensors file, or is a pickle under that name.
+    """
+    check(path)
+    with path.open("rb") as file:
+        (length,) = struct.unpack("<Q", file.read(8))
+        entries = json.loads(file.read(length))
+    metadata = entries.pop("__metadata__", {})
+    places = {
+        name: Place(
+            entry["dtype"],
+            tuple(entry["shape"]),
+            8 + length + entry["data_offsets"][0],
+            8 + length + entry["data_offsets"][1],
+        )
+        for name, entry in sorted(entries.items())
+    }
+    return Header(places, metadata)
+
+
+def data_digest(path: Path) -> str:
+    """Return the SHA-256 of all bytes behind a file's header: what WebUIs know a LoRA by."""
+    import hashlib
+
+    state = hashlib.sha256()
+    with path.open("rb") as file:
+        file.seek(8 + struct.unpack("<Q", file.read(8))[0])
+        while piece := file.read(_CHUNK):
+            state.update(piece)
+    return state.hexdigest()
+
+
+def digest(tensors: Mapping[str, tuple[Place, Path]]) -> str:
+    """Return the SHA-256 over sorted tensors: name, dtype, shape and bytes of each.
+
+    Metadata, order and how the tensors are spread over files do not enter it.
+    """
+    return digest_of(
+        (name, place.dtype, place.shape, _pieces(path, place))
+        for name, (place, path) in sorted(tensors.items())
+    )
+
+
+def digest_of(tensors: Iterator[tuple[str, str, tuple[int, ...], Iterator[bytes]]]) -> str:
+    """Return the same digest over (name, dtype, shape, pieces of bytes), which come sorted."""
+    import hashlib
+
+    state = hashlib.sha256()
+    for name, dtype, shape, pieces in tensors:
+        title = files.canonical([name, dtype, list(shape)]).encode()
+        state.update(struct.pack("<Q", len(title)) + title)
+        for piece in pieces:
+            state.update(piece)
+    return state.hexdigest()
+
+
+def of_torch(
+    tensors: "Mapping[str, Tensor]",
+) -> Iterator[tuple[str, str, tuple[int, ...], Iterator[bytes]]]:
+    """Return torch's tensors, sorted, in the form that `digest_of` takes.
+
+    Raises:
+        KeyError: A tensor has a dtype that models are not made of.
+    """
+    import torch
+
+    words = {torch.float32: "F32", torch.float16: "F16", torch.bfloat16: "BF16"}
+    kinds = {name: words[tensor.dtype] for name, tensor in sorted(tensors.items())}
+
+    def whole(tensor: "Tensor") -> Iterator[bytes]:
+        yield tensor.detach().cpu().contiguous().view(-1).view(torch.uint8).numpy().tobytes()
+
+    return (
+        (name, kind, tuple(tensors[name].shape), whole(tensors[name]))
+        for name, kind in kinds.items()
+    )
+
+
+def _pieces(path: Path, place: Place) -> Iterator[bytes]:
+    with path.open("rb") as file:
+        file.seek(place.start)
+        left = place.end - place.start
+        while left and (piece := file.read(min(_CHUNK, left))):
+            left -= len(piece)
+            yield piece

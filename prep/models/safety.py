@@ -1,0 +1,85 @@
+"""Files of weights: what may be opened at all. Reads headers, never a weight."""
+
+import json
+import struct
+from pathlib import Path
+
+from prep.runtime.errors import ModelFileError
+from prep.runtime.memory_limit import memory_limit
+
+# What no loader of ours may be given: a pickle can run code.
+_CODE = (".ckpt", ".pt", ".pth", ".pkl", ".pickle", ".py")
+# How a pickle, or the zip that torch puts one in, begins.
+_PICKLES = (b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05", b"PK")
+
+
+# Names, settings, labels, words: nothing that is text is larger, and all of it is read at once.
+_TEXTS = (".json", ".csv", ".txt", ".yaml", ".yml")
+_MOST_TEXT = 64 << 20
+_MOST_HEADER = 100 << 20  # as the safetensors library has it
+_MOST_MEMORY = 768 << 20
+
+
+def check(path: Path, ckpt: bool = False) -> None:
+    """Refuse a model file that is torn, could run code or is too large; no weights are read.
+
+    Args:
+        ckpt: Let a `.ckpt` pass: whoever asks opens it as plain weights, and runs nothing in it.
+
+    Raises:
+        ModelFileError: A pickle under any name, a `.safetensors` that is not whole or whose header
+            takes too much memory, or a text of an absurd size.
+    """
+    if ckpt and path.suffix.lower() == ".ckpt":
+        return
+    if path.suffix.lower() in _CODE:
+        raise ModelFileError(
+            f"`{path}` can hold code and is not opened",
+            "use the `.safetensors` version of the model",
+        )
+    size = path.stat().st_size
+    if path.suffix.lower() in _TEXTS and size > _MOST_TEXT:
+        raise ModelFileError(
+            f"`{path}` has {size >> 20} MB, and at most {_MOST_TEXT >> 20} MB of text are read",
+            "use the file that was published with the model",
+        )
+    if path.suffix.lower() != ".safetensors":
+        return
+    with path.open("rb") as file:
+        head = file.read(8)
+        length = struct.unpack("<Q", head)[0] if len(head) == 8 else size
+        try:
+            ends = _data_ends(file.read(length)) if length <= min(size - 8, _MOST_HEADER) else None
+        except MemoryError:
+            raise ModelFileError(
+                f"the header of `{path}` takes more than {_MOST_MEMORY >> 20} MB of memory",
+                "fetch the file again, from a place that you trust",
+            ) from None
+    if ends is None or 8 + length + ends != size:
+        # Asked only of what is no safetensors: a header of 640 bytes begins like a pickle.
+        if head[:2] in _PICKLES:
+            raise ModelFileError(
+                f"`{path}` is a pickle named .safetensors and is not opened",
+                "get the model from a place that publishes real safetensors",
+            )
+        raise ModelFileError(
+            f"`{path}` is damaged: it is not a whole safetensors file", "fetch the file again"
+        )
+
+
+def _data_ends(header: bytes) -> int | None:
+    """Return where the last tensor of a safetensors header ends, or None for no header.
+
+    Raises:
+        MemoryError: It asks for far more than it is long.
+    """
+    try:
+        with memory_limit(_MOST_MEMORY):
+            entries = json.loads(header)
+        ends = max(
+            (entry["data_offsets"][1] for name, entry in entries.items() if name != "__metadata__"),
+            default=0,
+        )
+    except (ValueError, TypeError, LookupError, AttributeError, RecursionError):
+        return None
+    return ends if isinstance(ends, int) else None

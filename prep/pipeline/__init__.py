@@ -1,0 +1,1 @@
+"""pipelines.yaml and the command line -> jobs: what a person asked for, checked."""

@@ -1,0 +1,61 @@
+"""The paths and files that an option or a line of pipelines.yaml names."""
+
+from pathlib import Path
+
+from prep.runtime import files
+from prep.runtime.errors import ConfigError
+from prep.stage import FileText
+from prep.tags import tag_text
+
+
+def resolved(value: str, folder: Path) -> str:
+    """Return a value that may be a path: absolute where it is one, else as it was written."""
+    if not value or value == "tiny":
+        return value
+    path = path_of(value, folder)
+    return path.as_posix() if path.exists() else value
+
+
+def path_of(value: str, folder: Path) -> Path:
+    """Return the path that a person wrote, relative to a folder; raise ConfigError for none."""
+    try:
+        path = folder / Path(value).expanduser()
+        path.exists()
+    except (OSError, RuntimeError) as error:  # too long; the home of somebody unknown
+        why = getattr(error, "strerror", None) or "nobody here has that name"
+        raise ConfigError(f"`{value}` is no path: {why}", "look at how it is spelt") from None
+    return path
+
+
+def file_text(value: str, folder: Path) -> str:
+    """Return the text of the file that a param names; empty for no file.
+
+    Raises:
+        ConfigError: It is not there, or is not text.
+    """
+    if not value:
+        return ""
+    path = path_of(value, folder)
+    return FileText(text_of(path, value, "write it, or leave the param out", "file "), value)
+
+
+def text_of(path: Path, shown: str, hint: str, what: str = "") -> str:
+    """Return the text of a person's file.
+
+    Args:
+        shown: How the file is called in messages.
+        hint: What to do where it is not there.
+        what: What kind of file it is, before its name.
+
+    Raises:
+        ConfigError: It is not there, or is not text.
+    """
+    try:
+        return tag_text.decoded(files.content(path, files.MOST_TABLE))
+    except (FileNotFoundError, NotADirectoryError):
+        raise ConfigError(f"there is no {what}`{shown}`", hint) from None
+    except OSError as error:
+        why, hint = error.strerror, "make it readable, then run the same command again"
+    except tag_text.TextError as error:
+        why, hint = str(error), "save it as UTF-8"
+    raise ConfigError(f"`{shown}` cannot be read: {why}", hint)

@@ -1,0 +1,1 @@
+"""What every program needs: errors, files, the terminal, stops. Stands on nothing of ours."""

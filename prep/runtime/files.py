@@ -1,0 +1,241 @@
+"""Digests, and the one way to replace a file."""
+
+import hashlib
+import json
+import os
+import shutil
+import stat
+import uuid
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from prep.runtime import keys
+from prep.runtime.errors import DatasetError, MachineError
+
+SCRATCH = ".tmp-"
+MOST_TEXT = 64 << 20  # bytes of a file that people write by hand
+MOST_TABLE = 4 << 30  # bytes of a sheet or dataset file: a few million rows
+_CHUNK = 1 << 20
+_BINARY = getattr(os, "O_BINARY", 0)
+
+
+def digest(path: Path) -> str:
+    """Return the SHA-256 of a file's bytes, in hexadecimal."""
+    state = hashlib.sha256()
+    with path.open("rb") as file:
+        while chunk := file.read(_CHUNK):
+            state.update(chunk)
+    return state.hexdigest()
+
+
+def digest_bytes(data: bytes) -> str:
+    """Return the SHA-256 of some bytes, in hexadecimal."""
+    return hashlib.sha256(data).hexdigest()
+
+
+def content(path: Path, most: int = MOST_TEXT) -> bytes:
+    """Return the bytes of a file that a person named or wrote. Never waits for a pipe's other end.
+
+    Raises:
+        DatasetError: It is a folder, pipe, socket or device, or has more than `most` bytes.
+        OSError: It is not there, or cannot be read.
+    """
+    check_file(path, path.stat(), most)
+    descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | _BINARY)
+    with os.fdopen(descriptor, "rb") as file:
+        check_file(path, os.fstat(descriptor), most)
+        return file.read()
+
+
+def check_file(path: Path, found: os.stat_result, most: int = MOST_TABLE) -> None:
+    """Raise DatasetError unless what was found at a path is a file of at most `most` bytes."""
+    if stat.S_ISDIR(found.st_mode):
+        raise DatasetError(f"`{path}` is a folder", "name a file")
+    if not stat.S_ISREG(found.st_mode):
+        raise DatasetError(f"`{path}` is a pipe, socket or device", "name a file")
+    if found.st_size > most:
+        raise DatasetError(
+            f"`{path}` has {found.st_size:,} bytes, at most {most:,} are read",
+            "is it the file you meant?",
+        )
+
+
+# Made once: `json.dumps` would build one for each of a million values.
+_CANONICAL = json.JSONEncoder(
+    sort_keys=True, separators=(",", ":"), allow_nan=False, ensure_ascii=False
+)
+
+
+def canonical(value: Any) -> str:
+    """Return JSON that is the same on every machine: sorted keys, no spaces, no NaN."""
+    return _CANONICAL.encode(value)
+
+
+def strict_json(text: str, name: str) -> Any:
+    """Parse JSON; duplicate keys, NaN and damage are errors with line and column.
+
+    Raises:
+        DatasetError: `text` is not JSON that every reader would understand alike.
+    """
+
+    def pairs(items: list[tuple[str, Any]]) -> dict[str, Any]:
+        found = dict(items)
+        if len(found) < len(items):
+            names = [key for key, _ in items]
+            twice = next(key for key in names if names.count(key) > 1)
+            raise DatasetError(f"`{name}` says `{twice}` twice", "keep one of the two")
+        return found
+
+    def refuse(word: str) -> None:
+        raise DatasetError(f"`{name}` holds `{word}`, which is not JSON", "write a number")
+
+    try:
+        return json.loads(text, object_pairs_hook=pairs, parse_constant=refuse)
+    except json.JSONDecodeError as error:
+        where = f"line {error.lineno}, column {error.colno}"
+        raise DatasetError(
+            f"`{name}` is not JSON at {where}: {error.msg}",
+            "mend it by hand, or delete it and run the command that wrote it again",
+        ) from None
+    except (RecursionError, ValueError) as error:
+        deep = isinstance(error, RecursionError)
+        why = "it is nested too deep" if deep else "it holds a number of too many digits"
+        raise DatasetError(
+            f"`{name}` cannot be read: {why}", "is it really a dataset file?"
+        ) from None
+
+
+def inside(folder: Path, relative: str) -> Path:
+    """Return `folder / relative`; a path that would leave the folder is an error.
+
+    Raises:
+        DatasetError: `relative` is absolute, holds `..`, a NUL or a drive, or leads through a
+            link out of the folder.
+    """
+    if not keys.leads_out(relative):
+        path = folder / PurePosixPath(relative)
+        if path.resolve().is_relative_to(folder.resolve()):
+            return path
+    raise DatasetError(
+        f"`{relative!s}` leads out of `{folder}`", "paths in a dataset stay inside its folder"
+    )
+
+
+@contextmanager
+def published(path: Path, before: Callable[[Path], None] = lambda _: None) -> Iterator[Path]:
+    """Yield a scratch path beside `path`; after a clean exit, make it `path`.
+
+    The scratch file is flushed to the disk, `before(scratch)` is called, then it is renamed and
+    the folder is flushed: a reader finds the whole old file or the whole new one, also after a
+    power cut. A scratch file keeps the umask's permissions.
+
+    Raises:
+        MachineError: The disk is full or the folder cannot be written. Nothing is torn.
+    """
+    scratch = path.with_name(f"{SCRATCH}{uuid.uuid4().hex}")
+    try:
+        with disk_errors(path):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            yield scratch
+            flush(scratch)
+            before(scratch)
+            scratch.replace(path)
+            flush(path.parent)
+    finally:
+        scratch.unlink(missing_ok=True)
+
+
+def write(path: Path, data: bytes, before: Callable[[Path], None] = lambda _: None) -> None:
+    """Replace `path` by `data`, whole or not at all; a short write is an error."""
+    with published(path, before) as scratch:
+        write_scratch(scratch, data)
+
+
+def write_scratch(scratch: Path, data: bytes) -> None:
+    """Write and flush a file that nobody reads yet, and check its length."""
+    write_pieces(scratch, [data])
+
+
+def write_pieces(scratch: Path, pieces: Iterable[bytes | memoryview]) -> str:
+    """Write and flush a file that nobody reads yet; return the SHA-256 of what was to be written.
+
+    Raises:
+        MachineError: The disk took only a part.
+    """
+    state, size = hashlib.sha256(), 0
+    with scratch.open("wb") as file:
+        for piece in pieces:
+            state.update(piece)
+            size += len(piece)
+            file.write(piece)
+        file.flush()
+        os.fsync(file.fileno())
+        if os.fstat(file.fileno()).st_size != size:
+            raise MachineError(
+                f"the disk took only a part of `{scratch.parent}/...`", "check the disk, run again"
+            )
+    return state.hexdigest()
+
+
+def flush(path: Path) -> None:
+    """Flush a file, or a folder's list of names, to the disk."""
+    if path.is_dir() and os.name == "nt":  # Windows cannot open a folder; NTFS journals names
+        return
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+@contextmanager
+def disk_errors(path: Path, state: Path | None = None) -> Iterator[None]:
+    """Turn what the operating system says of a write into a UserError that names the file.
+
+    Args:
+        path: What is written.
+        state: prep's folder, where `path` may lie elsewhere: then no other one would help.
+    """
+    try:
+        yield
+    except OSError as error:
+        raise disk_error(path, error, state) from error
+
+
+def disk_error(path: Path, error: OSError, state: Path | None = None) -> MachineError:
+    """Return the error for a file that the operating system does not take; see `disk_errors`."""
+    why = error.strerror or str(error)
+    return MachineError(f"`{path}` cannot be written: {why}", _advice(error, path, state))
+
+
+def _advice(error: OSError, path: Path, state: Path | None) -> str:
+    import errno
+
+    elsewhere = state is not None and not path.absolute().is_relative_to(state.absolute())
+    if elsewhere and error.errno in (errno.EROFS, errno.EACCES):
+        return "make its folder writable: `--state DIR` moves only what prep keeps for itself"
+    advice = {
+        errno.ENOSPC: "free some space, then run the same command: it goes on where it stopped",
+        errno.EDQUOT: "free some space, then run the same command: it goes on where it stopped",
+        errno.EROFS: "the disk is read-only: name another folder with `--state DIR`",
+        errno.EEXIST: "a file is in the way: move it, or name another folder with `--state DIR`",
+        errno.ENOTDIR: "a file is in the way: move it, or name another folder with `--state DIR`",
+        errno.EISDIR: "a folder is in the way: move it, then run the same command again",
+        errno.EACCES: "make the folder writable, or name another with `--state DIR`",
+    }
+    return advice.get(error.errno or 0, "check the disk, then run the same command again")
+
+
+def nearest_there(path: Path) -> Path:
+    """Return the path itself, or the nearest folder above it that is there."""
+    there = path.absolute()
+    while not there.exists():
+        there = there.parent
+    return there
+
+
+def free_bytes(path: Path) -> int:
+    """Return the free bytes of the disk that a path, there or not yet, is on."""
+    return shutil.disk_usage(nearest_there(path)).free

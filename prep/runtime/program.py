@@ -1,0 +1,167 @@
+"""How a program ends: mistakes as two lines, a stop with its code, a bug with its traceback.
+
+Knows no command by name; `prep` and `train` both run their Typer app through it.
+"""
+
+import errno
+import re
+import signal
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from prep.runtime import console, keys
+from prep.runtime.errors import MachineError, UsageError, UserError, nearest
+from prep.runtime.stopping import INTERRUPTED, Stop, obeyed, patience
+
+if TYPE_CHECKING:
+    import typer
+    from typer.exceptions import TyperException
+
+_STOPPED = "stopped; run the same command to go on"
+_FULL = MachineError(
+    "the machine ran out of memory",
+    "close what else needs memory, then run the same command again",
+)
+
+
+def run_app(app: "typer.Typer", args: Sequence[str] | None, prog: str) -> None:
+    """Run a Typer app and leave the process with its exit code.
+
+    A command returns None (0) or its exit code; it may also raise `typer.Exit`. Options and
+    commands that Typer refuses are shown as two lines, as every other mistake is.
+
+    Args:
+        app: Made with `rich_markup_mode=None` and `pretty_exceptions_enable=False`.
+        args: The words of the command line; None takes them from the process.
+        prog: The program's name, as typed.
+
+    Raises:
+        SystemExit: Always, unless the command met a bug: that keeps its own exception.
+    """
+    code: object = 0
+    stop = Stop()
+    try:
+        with obeyed(_note_term) as stop:
+            _check_place(sys.argv[1:] if args is None else args)
+            code = app(args=args, prog_name=prog, standalone_mode=False)
+    except BaseException as error:
+        if stop.asked is None:  # what goes wrong because of a stop is the stop
+            code = _shown(error, prog)
+    code = code if stop.asked is None else 128 + stop.asked
+    if code == INTERRUPTED:  # Typer turns Ctrl-C into this code
+        console.Console(err=sys.stderr).note(_STOPPED)
+    raise SystemExit(code if isinstance(code, int) else 0)
+
+
+def _note_term(number: int) -> None:
+    if number == signal.SIGTERM:
+        console.Console(err=sys.stderr).note(_STOPPED)
+
+
+def _shown(error: BaseException, prog: str) -> int:
+    """Show what ended the program as two lines; return its exit code. A bug is raised again."""
+    from typer.exceptions import Abort, TyperException
+
+    if isinstance(error, TyperException):
+        return _show_refusal(error, prog)
+    if isinstance(error, Abort | KeyboardInterrupt):
+        return INTERRUPTED
+    if isinstance(error, MemoryError):
+        error = _FULL
+    elif isinstance(error, OSError) and error.errno == errno.ENAMETOOLONG:
+        error = _too_long(str(error.filename))
+    if not isinstance(error, UserError):
+        raise error
+    console.show_error(error, sys.stderr)
+    return error.exit_code
+
+
+def _check_place(words: Sequence[str]) -> None:
+    """Refuse folders whose names no file of ours can hold, before anything is done in them.
+
+    Raises:
+        UserError: The folder that the person stands in, or a word that they typed, is not UTF-8.
+    """
+    if not words or "--help" in words:
+        return
+    try:
+        here = str(Path.cwd())
+    except FileNotFoundError:
+        raise UserError("the folder you stand in is gone", "go to another one: `cd`") from None
+    if not keys.is_text(here):
+        raise UserError(
+            f"the folder you stand in, `{keys.shown(here)}`, has a name that is not valid UTF-8",
+            "rename it, or the folder above it, then run the same command again",
+        )
+    for word in words:
+        if not keys.is_text(word):
+            raise UserError(f"`{keys.shown(word)}` is not valid UTF-8", "rename the file or folder")
+
+
+def run_child(command: Sequence[str]) -> int:
+    """Run another program of ours; return its exit code, 128 + n where signal n ended it.
+
+    A stop is the child's as well: Ctrl-C goes to all that runs in the terminal, SIGTERM is passed
+    on. What the child has in hand, it saves before this returns; a second Ctrl-C waits no longer.
+    """
+    child = subprocess.Popen(list(command))
+    with patience():  # the child keeps to its own time
+        try:
+            code = child.wait()
+        except KeyboardInterrupt:
+            child.wait()
+            raise
+        except BaseException:
+            child.terminate()
+            child.wait()
+            raise
+    return code if code >= 0 else 128 - code
+
+
+def _show_refusal(error: "TyperException", prog: str) -> int:
+    """Show what Typer refused as two lines, or the help it answers an empty command line with."""
+    context = getattr(error, "ctx", None)
+    if type(error).__name__ == "NoArgsIsHelpError":
+        sys.stderr.write(error.format_message() + "\n")
+        return UsageError.exit_code
+    place = f"see `{context.command_path if context else prog} --help`"
+    message = getattr(error, "message", "") if _is_name(error) else error.format_message()
+    near = _near(error, context)
+    console.show_error(UsageError(_plain(message), near or place), sys.stderr)
+    return error.exit_code
+
+
+def _too_long(path: str) -> UserError:
+    """Return the error for a path that no disk takes, whoever was the first to look for it."""
+    longest = max(path.split("/"), key=len)
+    name = longest if keys.too_long(longest) else path
+    return UserError(
+        f"the name `{name[:40]}...` has {len(name)} characters, more than a disk takes",
+        "look for a word that ran into the next one",
+    )
+
+
+def _is_name(error: "TyperException") -> bool:
+    return hasattr(error, "possibilities")
+
+
+def _near(error: "TyperException", context: Any) -> str | None:
+    """Return the nearest name that Typer or the group knows, as a hint."""
+    close = getattr(error, "possibilities", None)
+    if close:
+        return f"did you mean `{close[0]}`?"
+    wrong = re.match(r"No such command '(.*?)'", getattr(error, "message", ""))
+    if wrong and context is not None:
+        return nearest(wrong[1], context.command.list_commands(context))
+    return None
+
+
+def _plain(message: str) -> str:
+    """Return a message of Typer's in our form: lower case start, backticks, no full stop."""
+    short = re.sub(r"\. Did you mean .*\?$", "", message.strip())
+    short = re.sub(r"No such option: (\S+)", r"No such option '\1'", short)
+    quoted = re.sub(r"'([^']*)'", r"`\1`", short).rstrip(".")
+    return quoted[:1].lower() + quoted[1:]

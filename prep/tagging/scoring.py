@@ -1,0 +1,78 @@
+"""What the stages that score pictures share: how fast they go, their model, and its answers."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, Protocol
+
+from prep.models.locate import Ask, Found
+from prep.stage import Failed, param
+from tagger_models.scores import kept
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+_NO_NUMBERS = Failed(
+    "the tagger answers it with no numbers",
+    "use another tagger, or drop the picture: `keep` = no in tags.csv",
+)
+
+
+class Speed(Protocol):
+    """Params that decide how fast a tagger is."""
+
+    @property
+    def device(self) -> str:
+        """Where it runs."""
+
+    @property
+    def threads(self) -> int:
+        """CPU threads of a call."""
+
+
+def batch() -> Any:
+    """Return the param `batch`."""
+    return param(4, "pictures per call of the model", ge=1, speed=True)
+
+
+def device() -> Any:
+    """Return the param `device`."""
+    return param(
+        "auto",
+        "auto, cpu, cuda, rocm, directml or openvino",
+        speed=True,
+        choices=("auto", "cpu", "cuda", "rocm", "directml", "openvino"),
+    )
+
+
+def threads() -> Any:
+    """Return the param `threads`."""
+    return param(0, "CPU threads of the tagger; 0: all cores", ge=0, speed=True)
+
+
+def asked(model: str) -> tuple[Ask, ...]:
+    """Return what the tagger of this name consists of."""
+    from tagger_models.profiles.registry import ask
+
+    return (ask(model),)
+
+
+def opened(model: str, found: Sequence[Found], speed: Speed) -> Any:
+    """Return the tagger of this name, opened; its heavy imports happen here."""
+    from tagger_models.onnx.tagger import open_tagger
+    from tagger_models.profiles.registry import profile
+
+    return open_tagger(found[0], profile(model), speed.device, speed.threads)
+
+
+def scored(images: Sequence["Image.Image"], tagger: Any) -> list[bytes | Failed]:
+    """Return each picture's scores as they are kept, or that the tagger has none for it.
+
+    Args:
+        images: Pictures that were fitted to the tagger's square.
+        tagger: What `opened` returned.
+    """
+    import numpy as np
+
+    scores = tagger.score_fitted(images)
+    lacking = np.isnan(scores).any(axis=1)
+    each = zip(kept(tagger.labels, scores), lacking, strict=True)
+    return [_NO_NUMBERS if none else found for found, none in each]

@@ -1,0 +1,1 @@
+"""Tags as text, and what is known of them."""

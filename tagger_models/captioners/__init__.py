@@ -1,0 +1,1 @@
+"""Captioners, on this machine or behind a server."""

@@ -1,0 +1,270 @@
+"""A tagger over onnxruntime. Knows no tagger by name: its row and its graph say all there is."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from prep.images.fitting import PAD, WITHIN, Fit, sized
+from prep.models.locate import Found
+from prep.runtime.errors import ModelFileError
+from tagger_models.labels.csv_files import read_labels
+from tagger_models.labels.label import Label
+from tagger_models.onnx.external_data import check_external
+from tagger_models.onnx.providers import CPU
+from tagger_models.onnx.session import answer, open_session
+from tagger_models.profiles.own_files import as_the_model_says
+from tagger_models.profiles.profile import Profile
+
+if TYPE_CHECKING:
+    import numpy as np
+    from PIL import Image
+
+_SLACK = 1e-3  # how far a float16 graph's probabilities may leave [0, 1]
+_TYPES = {"tensor(float)": "float32", "tensor(float16)": "float16"}
+_OTHER = "is it really a tagger of this kind? name the tagger it was made from"
+
+
+@dataclass(frozen=True)
+class Shape:
+    """What a graph says of its input, and which of its answers is read.
+
+    Attributes:
+        tensor: The input's name.
+        batch: Fixed number of pictures, or None where it is free.
+        size: Side of the square picture, px.
+        output: The output's name.
+        dtype: float32 or float16: the type of the input's numbers.
+    """
+
+    tensor: str
+    batch: int | None
+    size: int
+    output: str
+    dtype: str = "float32"
+
+
+@dataclass(frozen=True)
+class OnnxTagger:
+    """An opened graph with its labels.
+
+    Attributes:
+        labels: In the order of the columns of `score`.
+        shape: What the graph says of its input.
+        provider: Where it runs, as the session itself reports.
+        note: What a person should be told of that, or None.
+    """
+
+    labels: tuple[Label, ...]
+    shape: Shape
+    provider: str
+    note: str | None
+    _row: Profile
+    _model: Path
+    _session: Any
+
+    @property
+    def batch(self) -> int | None:
+        """How many pictures the graph takes at once, or None where it takes any number."""
+        return self.shape.batch
+
+    @property
+    def fit(self) -> tuple[Fit, ...]:
+        """The steps that bring a picture to the square that `score_fitted` takes."""
+        return sized(self._row.fit, self.shape.size)
+
+    def score(self, images: Sequence["Image.Image"]) -> "np.ndarray":
+        """Return the probabilities of upright RGB images, shape (N, labels), float32 in [0, 1].
+
+        Where the graph has a fixed batch size, the images go in pieces of it, the last one filled
+        up with its last image. A picture that the graph answers with infinities or no numbers at
+        all, though it answers others, has NaN for every label.
+
+        Raises:
+            ModelFileError: The graph answers with another number of labels, with no
+                probabilities, or not at all, whatever the picture.
+            RuntimeError: It fails at one of these images.
+            MemoryError: The memory of the device does not hold them.
+        """
+        from tagger_models.onnx.preprocess import prepared
+
+        return self._scores(images, prepared)
+
+    def score_fitted(self, squares: Sequence["Image.Image"]) -> "np.ndarray":
+        """Return what `score` does, of pictures that have been fitted by `fit` already.
+
+        Raises:
+            ModelFileError, RuntimeError, MemoryError: As `score`.
+            ValueError: A picture was not fitted.
+        """
+        from tagger_models.onnx.preprocess import stacked
+
+        return self._scores(squares, stacked)
+
+    def _scores(self, images: Sequence["Image.Image"], feed: Callable[..., Any]) -> "np.ndarray":
+        import numpy as np
+
+        piece = self.batch or max(len(images), 1)
+        answers = [np.zeros((0, len(self.labels)), np.float32)]
+        for start in range(0, len(images), piece):
+            some = images[start : start + piece]
+            whole = [*some, *[some[-1]] * (piece - len(some))]
+            pixels = feed(whole, self.shape.size, self._row)
+            try:
+                answers.append(self._answers(pixels)[: len(some)])
+            except RuntimeError as error:
+                if self._answers_grey():
+                    raise
+                other = "upgrade onnxruntime" if self.provider == CPU else "add `--device cpu`"
+                raise ModelFileError(
+                    f"`{self._model}` cannot be run: {error}", f"fetch the file again, or {other}"
+                ) from error
+        return self._checked(np.concatenate(answers))
+
+    def _checked(self, answers: "np.ndarray") -> "np.ndarray":
+        """Return answers as probabilities in [0, 1]; a row that holds other than numbers as NaN."""
+        import numpy as np
+
+        lacking = ~np.isfinite(answers).all(axis=1)
+        if lacking.any() and not self._answers_grey():
+            raise self._no_probabilities()
+        answers[lacking] = np.nan
+        if ((answers < -_SLACK) | (answers > 1 + _SLACK)).any():
+            raise self._no_probabilities()
+        probabilities: np.ndarray = answers.clip(0, 1)
+        return probabilities
+
+    def _answers_grey(self) -> bool:
+        """Return whether the graph answers a grey picture with numbers: then it works at all."""
+        import numpy as np
+
+        side = self.shape.size
+        wide = (side, side, 3) if self._row.layout == "NHWC" else (3, side, side)
+        middle = (self._row.low + self._row.high) / 2
+        try:
+            answers = self._answers(np.full((self.batch or 1, *wide), middle, np.float32))
+        except RuntimeError:
+            return False
+        return bool(np.isfinite(answers).all())
+
+    def _no_probabilities(self) -> ModelFileError:
+        return ModelFileError(
+            f"`{self._model}` does not answer with probabilities in 0 to 1", _OTHER
+        )
+
+    def _answers(self, pixels: "np.ndarray") -> "np.ndarray":
+        """Return the graph's answers after the row's activation, float32, shape (N, labels)."""
+        import numpy as np
+
+        given = {self.shape.tensor: pixels.astype(self.shape.dtype, copy=False)}
+        found: np.ndarray = answer(self._session, self.shape.output, given).astype(np.float32)
+        if found.shape != (len(pixels), len(self.labels)):
+            raise _other_labels(self._model, len(self.labels), found.shape[-1])
+        if self._row.activation == "sigmoid":
+            with np.errstate(over="ignore"):  # of a logit under -88: its probability is 0
+                found = np.float32(1) / (np.float32(1) + np.exp(-found))
+        return found
+
+
+def open_tagger(found: Found, row: Profile, device: str = "auto", threads: int = 1) -> OnnxTagger:
+    """Return the tagger of a model on this disk.
+
+    Args:
+        found: The model file and its label file.
+        row: How it is fed and read.
+        device: One of `providers.DEVICES`.
+        threads: CPU threads of one call, 0 for one each core; another number may change the last
+            bits of the scores.
+
+    Raises:
+        ModelFileError: A file is missing or damaged, reads files that it may not, needs an
+            unknown operator, is no tagger, or its labels do not fit its answers.
+        MachineError: A device was asked for by name and cannot be had.
+    """
+    model, row = _graph(found), as_the_model_says(found, row)
+    labels = read_labels(found, row)
+    check_external(model, [path for path, _, _ in found.files])
+    session, provider, note = open_session(model, device, threads)
+    shape = shape_of(session.get_inputs(), session.get_outputs(), row, model)
+    _check_labels(session.get_outputs(), shape, len(labels), model)
+    _check_fit(row, shape, model)
+    return OnnxTagger(
+        labels=labels,
+        shape=shape,
+        provider=provider,
+        note=note,
+        _row=row,
+        _model=model,
+        _session=session,
+    )
+
+
+def shape_of(inputs: Sequence[Any], outputs: Sequence[Any], row: Profile, model: Path) -> Shape:
+    """Return what the graph's inputs and outputs (name, type, shape) say, checked by the row.
+
+    Raises:
+        ModelFileError: Not one picture of floats, square, with three channels, in the row's layout;
+            or no such output as the row names.
+    """
+    first = inputs[0] if len(inputs) == 1 else None
+    if first and first.type in _TYPES and len(first.shape) == 4:
+        batch, *rest = first.shape
+        height, width, channels = rest if row.layout == "NHWC" else (*rest[1:], rest[0])
+        if channels in (3, None) or isinstance(channels, str):
+            sides = {side for side in (height, width) if isinstance(side, int)} or {row.size}
+            if len(sides) == 1:
+                fixed = batch if isinstance(batch, int) else None
+                output, dtype = _output(outputs, row, model), _TYPES[first.type]
+                return Shape(first.name, fixed, sides.pop(), output, dtype)
+    told = "; ".join(f"{one.name} {one.type} {one.shape}" for one in inputs)
+    raise ModelFileError(f"`{model}` does not take one square {row.layout} picture: {told}", _OTHER)
+
+
+def _output(outputs: Sequence[Any], row: Profile, model: Path) -> str:
+    """Return the name of the output that the row means."""
+    names: list[str] = [one.name for one in outputs]
+    if isinstance(row.output, int) and -len(names) <= row.output < len(names):
+        return names[row.output]
+    if row.output in names:
+        return str(row.output)
+    raise ModelFileError(f"`{model}` has no output `{row.output}`, but {', '.join(names)}", _OTHER)
+
+
+def _check_labels(outputs: Sequence[Any], shape: Shape, labels: int, model: Path) -> None:
+    answers = next(one.shape for one in outputs if one.name == shape.output)
+    if not answers or (isinstance(answers[-1], int) and answers[-1] != labels):
+        raise _other_labels(model, labels, answers[-1] if answers else 1)
+
+
+def _check_fit(row: Profile, shape: Shape, model: Path) -> None:
+    """Refuse steps that do not end in the graph's own square."""
+    ends = sized(row.fit, shape.size)
+    sizes = [step.size for step in ends if step.kind != PAD]
+    if not sizes or ends[-1].kind == WITHIN:
+        raise ModelFileError(
+            f"`{model}` takes {shape.size} px, but its pictures are not made a square of that size",
+            "let `fit` in its `tagger.yaml` end as [{pad: white}, {square: bicubic}] does",
+        )
+    if sizes[-1] != shape.size:
+        raise ModelFileError(
+            f"`{model}` takes {shape.size} px, but its pictures are prepared as {sizes[-1]}",
+            "fetch all files again, from the same revision of the same model",
+        )
+
+
+def _graph(found: Found) -> Path:
+    """Return the only ONNX file of the model."""
+    matching = [path for path, _, _ in found.files if path.suffix == ".onnx"]
+    if len(matching) == 1:
+        return matching[0]
+    raise ModelFileError(
+        f"`{found.path}` has {len(matching)} `.onnx` files in place of one",
+        "name the one to use as the model",
+    )
+
+
+def _other_labels(model: Path, labels: int, answers: int) -> ModelFileError:
+    return ModelFileError(
+        f"`{model}` answers with {answers} numbers, but its label file has {labels} labels",
+        "fetch both files again, from the same revision of the same model",
+    )
