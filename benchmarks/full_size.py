@@ -16,7 +16,7 @@ from typing import Any
 
 from prep.dataset import dataset_file
 from prep.dataset.dataset_file import Concept, Dataset, Sample
-from prep.models import ldm_names, safetensors_file, single_file, vae
+from prep.models import ldm_names, safetensors_file, single_file, vae, vae_files
 from prep.models.locate import Models
 from prep.runtime import files
 from prep.runtime.console import Console
@@ -71,7 +71,7 @@ def write_dataset(folder: Path, base: Path) -> Path:
         )
     found = Dataset(
         "images", samples, "images/.prep", {"": Concept()}, base=str(base),
-        vae=vae.numbers(base, base.name),
+        vae=vae_files.numbers(base, base.name),
     )  # fmt: skip
     files.write(folder / "meta_lat.json", dataset_file.dump(found))
     return folder / "meta_lat.json"

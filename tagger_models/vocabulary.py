@@ -4,14 +4,16 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from prep.models.locate import Ask
+from prep.runtime.errors import ModelFileError
 from tagger_models.ensemble import Both, Tagger, joined
-from tagger_models.labels.csv_files import read_labels
+from tagger_models.labels.csv_files import READERS, text_of
 from tagger_models.labels.label import Label
 from tagger_models.profiles.own_files import default_thresholds
 from tagger_models.profiles.registry import ask_labels, profile
 
 if TYPE_CHECKING:
     from prep.models.locate import Found
+    from tagger_models.profiles.profile import Profile
 
 
 def asks(model: str, second: str = "") -> tuple[Ask, ...]:
@@ -53,3 +55,17 @@ def of_two(names: tuple[str, str], found: Sequence["Found"]) -> Both:
         Tagger(*vocabulary(name, "", [one])) for name, one in zip(names, found, strict=True)
     )
     return joined(first, second)
+
+
+def read_labels(found: "Found", row: "Profile") -> tuple[Label, ...]:
+    """Return the labels of a model on this disk.
+
+    Raises:
+        ModelFileError: The label file is missing, not UTF-8, or not as the row says.
+    """
+    text, path = text_of(found, row.files[1])
+    if text is None:
+        raise ModelFileError(
+            f"`{found.path}` has no label file beside it", f"put `{row.files[1]}` there"
+        )
+    return READERS[row.label_format](text, path)

@@ -7,6 +7,7 @@ import pytest
 from benchmarks import scale, startup
 from prep.cli.app import main
 from prep.engine.inventory import scan
+from prep.engine.state import file_stat
 
 SMALL, LARGE = 400, 2400
 _KILOBYTES_PER_SAMPLE = 4.5
@@ -94,7 +95,7 @@ def test_a_sheet_is_written_row_by_row(folders: dict[int, Path]) -> None:
 def _hashed(monkeypatch: pytest.MonkeyPatch, command: Callable[[], None]) -> list[str]:
     """Return the paths of the files that a command reads to hash them."""
     paths: list[str] = []
-    digest = scan.digest_now
+    digest = file_stat.digest_now
 
     def spied(path: str) -> object:
         paths.append(path)

@@ -8,9 +8,10 @@ from pathlib import Path
 
 from prep.dataset import dataset_file
 from prep.dataset.account import Account, account, joined
-from prep.dataset.dataset_file import Concept, Dataset, Sample, Vae
+from prep.dataset.dataset_file import Concept, Dataset, Sample
 from prep.dataset.wording import begins
 from prep.models import single_file, vae
+from prep.models.vae_files import Vae
 from prep.runtime import files
 from prep.runtime.errors import ConfigError, DatasetError, nearest
 from train.order import Bucket

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from prep.models import vae
+from prep.models import vae_files
 from prep.models.locate import Found, Models
 from prep.runtime import files
 from prep.runtime.console import Console
@@ -186,7 +186,7 @@ def check_vae(run: Run) -> list[str]:
     Raises:
         DatasetError: Channels, scale or shift are not those of the base model.
     """
-    own = vae.numbers(run.found.path, run.base)
+    own = vae_files.numbers(run.found.path, run.base)
     notes: list[str] = []
     for file, made in run.data.vaes.items():
         for word, ours, theirs in (

@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from prep.models import vae
+from prep.models import vae_files
 from prep.runtime.console import Console
 from prep.runtime.errors import MachineError
 from train import checkpoint, crew, export, proof, stopping
@@ -87,7 +87,7 @@ def opened(run: Run, found: Crew) -> Task:
         network.enable_gradient_checkpointing()
     if config.attention == "xformers":
         network.enable_xformers_memory_efficient_attention()
-    numbers = vae.settings(run.found.path)
+    numbers = vae_files.settings(run.found.path)
     feed = Feed(run.data, config, numbers["scaling_factor"], numbers["shift_factor"])
     states = States(
         lambda texts: run.family.encode(base, texts, config.clip_skip), base.text_learns()

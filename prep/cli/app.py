@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from prep.cli import command_line, edit_options, options
+from prep.cli import edit_options, options
 from prep.cli.options import In, Jobs, Json, Missing, Name, Pipelines, Quiet, State, Verbose
+from prep.pipeline import command_line
 from prep.pipeline.subcommands import Command, all_commands
 from prep.runtime.errors import UsageError
 from prep.runtime.program import run_app

@@ -160,17 +160,17 @@ def _operation(op: "Op", value: Any) -> "Rule":
 def _check(op: "Op", texts: list[str]) -> None:
     from prep.edits import bounded_regex
     from prep.edits.rules import Op
+    from prep.runtime import text_files
     from prep.runtime.errors import UsageError
-    from prep.tags import tag_text
 
     try:
         for text in texts:
-            tag_text.check(text)
+            text_files.check_text(text)
         if op in (Op.REPLACE, Op.REPLACE_CAPTION):
             bounded_regex.check(*texts)
     except bounded_regex.PatternError as error:
         raise UsageError(f"`{_flag(op.value)}`: {error.args[0]}", error.args[1]) from None
-    except tag_text.TextError as error:
+    except text_files.TextError as error:
         raise UsageError(f"`{_flag(op.value)}`: {error}", "type it without") from None
 
 

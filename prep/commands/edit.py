@@ -20,7 +20,7 @@ from prep.edits.filters import Filter
 from prep.edits.record import Picture
 from prep.edits.rules import Rule, changed, reads
 from prep.engine import bulk_edits
-from prep.engine.inventory.read import Place
+from prep.engine.inventory.location import Place
 from prep.engine.lock import held
 from prep.engine.run import remember
 from prep.engine.session import Context, Leg, Order, open_leg
@@ -28,9 +28,9 @@ from prep.engine.state.database import looked_at, opened
 from prep.engine.state.edit_batch import Operation, TextFile
 from prep.pipeline import jobs
 from prep.pipeline.config import Pipeline
+from prep.runtime import text_files
 from prep.runtime.errors import DatasetError, UsageError
 from prep.runtime.files import content
-from prep.tags import tag_text
 
 _SHOWN = 20
 
@@ -208,7 +208,7 @@ def _needs(request: Request, pipeline: Pipeline | None) -> frozenset[str]:
     found = request.where.needs() if request.where else frozenset[str]()
     if request.save:
         path = _rules_path(request, pipeline)
-        found |= reads(rules_file.parse(tag_text.decoded(content(path)), path.name))
+        found |= reads(rules_file.parse(text_files.decode(content(path)), path.name))
     return found
 
 
@@ -254,7 +254,7 @@ def _saved(
     """Append the rule to the rules file, and tell what it changes behind the rules before it."""
     data = content(path)
     shown = os.path.relpath(path)
-    before = rules_file.parse(tag_text.decoded(data), path.name)
+    before = rules_file.parse(text_files.decode(data), path.name)
     rules = [replace(rule, where=request.where) for rule in (request.rule,) if rule]
     text = rules_file.appended(data, rules, path.name)
     ruled = {key: changed(picture, before) for key, picture in pictures.items()}

@@ -13,14 +13,15 @@ from prep.edits.diff import Change
 from prep.edits.record import Picture
 from prep.engine.bulk_edits import meta_file
 from prep.engine.compute import outcomes
-from prep.engine.inventory.read import Place
+from prep.engine.inventory.location import Place
 from prep.engine.report import Report
 from prep.engine.run import take_step
 from prep.engine.session import Leg, Order
 from prep.engine.state.edit_batch import Operation, TextFile, Word
-from prep.engine.state.ledger import Edit
+from prep.engine.state.ledger_queries import Edit
 from prep.pipeline import jobs
 from prep.pipeline.config import Pipeline
+from prep.runtime import text_files
 from prep.runtime.errors import DatasetError
 from prep.runtime.files import MOST_TABLE, content, digest_bytes
 from prep.stage import Asked
@@ -117,7 +118,7 @@ class FolderTarget:
             before = _bytes_of(Path(leg.world.sidecar_read(change.key, suffix)))
             if digest_bytes(before) != leg.world.on_disk.get(name):
                 raise DatasetError(f"`{name}` was edited just now", "run the same command again")
-        after = tag_text.encoded(self._text(change, field, before))
+        after = text_files.encode(self._text(change, field, before))
         return TextFile(name, before, after, change.key, field)
 
     def _word(self, leg: Leg, change: Change, field: str, file: TextFile | None) -> Word:
@@ -125,7 +126,7 @@ class FolderTarget:
         if file is None:
             now = Edit(self._text(change, field, None), _NOT_BESIDE)
         else:
-            now = Edit(tag_text.decoded(file.after), file.name, digest_bytes(file.after))
+            now = Edit(text_files.decode(file.after), file.name, digest_bytes(file.after))
         return Word(change.key, field, known, now)
 
     def _text(self, change: Change, field: str, before: bytes | None) -> str:

@@ -5,14 +5,14 @@ from collections import Counter
 from pathlib import Path
 
 from prep.engine import published_files, recover_sheet
-from prep.engine.inventory.read import Place
+from prep.engine.inventory.location import Place
 from prep.engine.inventory.sheet_source import SHEET, is_from_sheet, sheet_source
 from prep.engine.lock import held
 from prep.engine.plan import Step
 from prep.engine.run import carry_out, remember
 from prep.engine.session import Context, Leg, Order, open_leg
 from prep.engine.state.database import opened
-from prep.engine.state.ledger import Edit
+from prep.engine.state.ledger_queries import Edit
 from prep.pipeline.subcommands import built
 from prep.runtime.errors import DatasetError
 from prep.runtime.files import MOST_TABLE, content, digest_bytes

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from prep.engine import again, explain
-from prep.engine.inventory.read import INHERITED
+from prep.engine.inventory.inventory import INHERITED
 from prep.engine.lock import held
 from prep.engine.look import looking_at
 from prep.engine.preview import Coming, coming_of, previewed
@@ -173,7 +173,7 @@ def _nothing_to_reset(leg: Leg, key: str, known: set[str]) -> ConfigError:
 
 def init(folder: Path, preset: str, target: Path, console: Console) -> int:
     """Write pipelines.yaml from a preset."""
-    found = resources.files("prep") / "presets"
+    found = resources.files("prep.pipeline") / "presets"
     names = [
         entry.name.removesuffix(".yaml")
         for entry in found.iterdir()

@@ -15,7 +15,7 @@ from prep.dataset.concepts import concept_of
 from prep.dataset.dataset_file import Dataset, Sample
 from prep.dataset.lint import Finding
 from prep.engine.accounting import unowned
-from prep.engine.inventory.read import Place
+from prep.engine.inventory.location import Place
 from prep.engine.session import Context, Order, open_leg
 from prep.engine.state.database import looked_at
 from prep.models.locate import AbsentModelError, Models
@@ -211,8 +211,8 @@ def _words(wish: Wish, context: Context, usual: str) -> Words:
     """Return the vocabulary that typing mistakes are looked for in; what lacks is said."""
     if wish.vocabulary.lower().endswith(".csv"):
         return aliases.words(file_text(wish.vocabulary, Path.cwd()), wish.vocabulary)
-    from tagger_models.labels.csv_files import read_labels
     from tagger_models.profiles.registry import ask_labels, profile
+    from tagger_models.vocabulary import read_labels
 
     name = wish.vocabulary or usual
     models = context.models if wish.vocabulary else replace(context.models, offline=True)

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from prep.dataset.wording import Wording, wording
+from prep.models.vae_files import Vae
 from prep.runtime import files, keys, schema
 from prep.runtime.errors import DatasetError
 from prep.runtime.misfit import Misfit
@@ -50,24 +51,6 @@ class Concept:
     trigger: str = ""
     class_prompt: str = ""
     regularisation: bool = False
-
-
-@dataclass(frozen=True)
-class Vae:
-    """The numbers of the VAE that made the latents, as read from its config.
-
-    Attributes:
-        digest: SHA-256 over its sorted tensors, the same for a folder and a single file.
-        scaling_factor: Latents are multiplied by this before training.
-        shift_factor: Subtracted before scaling.
-        channels: Channels of the latents.
-    """
-
-    name: str
-    digest: str = field(metadata=limits(form="hex"))
-    scaling_factor: float = field(metadata=limits(above=0, most=1e6))
-    shift_factor: float = field(metadata=limits(least=-1e6, most=1e6))
-    channels: int = field(metadata=limits(least=1, most=1024))
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 
 from prep.doctor.diagnosis import Diagnosis, size
-from prep.engine.inventory.read import Place
+from prep.engine.inventory.location import Place
 from prep.engine.inventory.scan import scan
 from prep.engine.lock import held
 from prep.engine.state import publish

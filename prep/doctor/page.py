@@ -4,11 +4,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from prep.cli import command_line
 from prep.doctor import folders, installation
 from prep.doctor.diagnosis import Diagnosis, masked, user_name
 from prep.models.locate import Models
-from prep.pipeline import jobs
+from prep.pipeline import command_line, jobs
 from prep.runtime.console import Console
 from prep.runtime.errors import UserError
 

@@ -39,8 +39,8 @@ def tags_of_labels(tagger: str, found: Sequence[Found]) -> tuple[str, ...]:
     """Return the tag that each label id of a tagger stands for; empty where none was asked for."""
     if not found:
         return ()
-    from tagger_models.labels.csv_files import read_labels
     from tagger_models.profiles.registry import profile
+    from tagger_models.vocabulary import read_labels
 
     return tuple(spaced(label.name) for label in read_labels(found[0], profile(tagger)))
 

@@ -19,6 +19,7 @@ from collections.abc import Iterable, Sequence
 from prep.edits import bounded_regex, filter_parser
 from prep.edits.filters import Filter
 from prep.edits.rules import OF_CAPTION, Op, Rule
+from prep.runtime import text_files
 from prep.runtime.errors import ConfigError, nearest
 from prep.runtime.yaml_nodes import Node, read
 from prep.tags import tag_text as text_of_tags
@@ -59,7 +60,7 @@ def appended(data: bytes, rules: Sequence[Rule], name: str) -> bytes:
     Raises:
         ConfigError: The file has mistakes, or no rule can stand below its last line.
     """
-    before = parse(text_of_tags.decoded(data), name)
+    before = parse(text_files.decode(data), name)
     wide = {codecs.BOM_UTF16_LE: "utf-16-le", codecs.BOM_UTF16_BE: "utf-16-be"}
     encoding = wide.get(data[:2], "utf-8")
     text = data.decode(encoding)
@@ -67,7 +68,7 @@ def appended(data: bytes, rules: Sequence[Rule], name: str) -> bytes:
     gap = "" if text.endswith(("\n", "\ufeff")) or not text else end
     after = data + (gap + dump(rules).replace("\n", end)).encode(encoding)
     try:
-        found = parse(text_of_tags.decoded(after), name)
+        found = parse(text_files.decode(after), name)
     except ConfigError:
         found = ()
     if found != (*before, *rules):

@@ -8,7 +8,7 @@ from prep.dataset.account import Account
 from prep.dataset.chain import LINKS, head_of, link_of
 from prep.engine import published_files
 from prep.engine.inventory import scan
-from prep.engine.inventory.read import Place
+from prep.engine.inventory.location import Place
 from prep.engine.report import Report
 from prep.engine.session import Leg
 from prep.engine.state.database import snapshot

@@ -14,11 +14,11 @@ from prep.dataset import dataset_file
 from prep.dataset.chain import owned
 from prep.engine import published_files
 from prep.engine.inventory import renames
-from prep.engine.inventory.read import published_copy
-from prep.engine.inventory.scan import path_in
+from prep.engine.inventory.inventory import published_copy
 from prep.engine.session import Leg
 from prep.engine.state import publish
 from prep.engine.state.edit_batch import MetaFile, Operation, TextFile, Word, loaded, stored
+from prep.engine.state.file_stat import path_in
 from prep.runtime import files
 
 _LIST = "operations"  # the fact that says which operations can be taken back, and which is in work

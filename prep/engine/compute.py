@@ -8,9 +8,10 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from prep.engine.decoding.pool import Decoders, Failure, Picture
-from prep.engine.inventory.scan import path_in
+from prep.engine.decoding.outcome import Failure, Picture
+from prep.engine.decoding.pool import Decoders
 from prep.engine.plan import Plan, Step
+from prep.engine.state.file_stat import path_in
 from prep.engine.threads import at_once, one_ahead
 from prep.engine.values import Values
 from prep.runtime.errors import MachineError, ModelFileError, UserError

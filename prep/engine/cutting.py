@@ -13,9 +13,10 @@ from typing import Any
 
 from prep.engine.compute import Caller, Outcome, called, unread
 from prep.engine.decoding import outline
-from prep.engine.decoding.pool import Decoders, Part, Picture
-from prep.engine.inventory.scan import path_in
+from prep.engine.decoding.outcome import Part, Picture
+from prep.engine.decoding.pool import Decoders
 from prep.engine.plan import Plan
+from prep.engine.state.file_stat import path_in
 from prep.engine.values import Values
 from prep.runtime.keys import too_long
 

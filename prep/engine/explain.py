@@ -8,11 +8,12 @@ from prep.dataset import dataset_file
 from prep.dataset.account import account
 from prep.engine import fanout
 from prep.engine.accounting import accounts
-from prep.engine.decoding.pool import Decoders, Failure
-from prep.engine.inventory.scan import path_in
+from prep.engine.decoding.outcome import Failure
+from prep.engine.decoding.pool import Decoders
 from prep.engine.preview import Coming, Row
 from prep.engine.session import Leg
 from prep.engine.sidecars import as_written
+from prep.engine.state.file_stat import path_in
 from prep.engine.state.recipe import WAITS, Made, Why, changed_params
 from prep.stage import Shape, Stage
 

@@ -16,14 +16,16 @@ from prep.engine.compute import Outcome
 from prep.engine.decoding.outcome import UnwrittenError
 from prep.engine.drift import told_changes
 from prep.engine.inventory import others
-from prep.engine.inventory.read import World, adopt_intended, check_gone, read_digests
-from prep.engine.inventory.scan import clock, no_pictures, scan, unreachable
+from prep.engine.inventory.inventory import World
+from prep.engine.inventory.read import adopt_intended, check_gone, read_digests
+from prep.engine.inventory.scan import no_pictures, scan, unreachable
 from prep.engine.plan import Plan, Step, plan_map
 from prep.engine.report import Report
 from prep.engine.session import Context, Leg, Order
 from prep.engine.state import artifacts, publish
 from prep.engine.state.database import snapshot
 from prep.engine.state.digest_cache import Digests
+from prep.engine.state.file_stat import clock
 from prep.engine.state.ledger import Ledger
 from prep.engine.state.recipe import Made
 from prep.engine.values import Values

@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 
 from prep.engine import fanout
-from prep.engine.inventory.read import Known
+from prep.engine.inventory.inventory import Known
 from prep.engine.session import Context, Leg, Order, open_leg
 from prep.engine.state.database import looked_at
 

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 from prep import __version__
 from prep.dataset.account import Account
 from prep.dataset.chain import link_before, link_of
-from prep.engine import fanout, recover_sheet, traces
-from prep.engine.inventory.read import published_copy
+from prep.engine import fanout, traces
+from prep.engine.inventory.inventory import published_copy
 from prep.engine.inventory.sheet_source import SHEET
 from prep.engine.made_by import made_by
 from prep.engine.plan import Step, set_inputs
@@ -68,7 +68,6 @@ def publish_view(leg: Leg, step: Step, report: Report) -> bool:
     file = view_file(leg, stage)
     name = leg.world.place.name(file)
     found = _found(leg, file)
-    recover_sheet.take_over(leg, step)
     wrote = leg.world.outputs.get(name)
     inputs, why, _ = plan_view(leg, step)
     if _is_persons(leg, stage, found):

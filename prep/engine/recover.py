@@ -14,12 +14,12 @@ from prep.dataset import dataset_file
 from prep.dataset.chain import link_before
 from prep.dataset.dataset_file import PERSONS, Dataset
 from prep.engine import published_files, recover_sheet, sidecars, traces
-from prep.engine.inventory.read import DROP, published_copy
+from prep.engine.inventory.inventory import DROP, published_copy
 from prep.engine.plan import Step
 from prep.engine.report import Report
 from prep.engine.session import Leg
 from prep.engine.state import publish
-from prep.engine.state.ledger import Edit
+from prep.engine.state.ledger_queries import Edit
 from prep.runtime.files import MOST_TABLE, content, digest_bytes
 from prep.stage import Asked, Shape
 

@@ -2,11 +2,11 @@
 
 from collections import Counter
 
-from prep.engine import traces
+from prep.engine import published_files, traces
 from prep.engine.inventory.sheet_source import sheet_source
 from prep.engine.plan import Step
 from prep.engine.session import Leg
-from prep.engine.state.ledger import Edit
+from prep.engine.state.ledger_queries import Edit
 from prep.runtime.files import MOST_TABLE, content, digest_bytes
 
 
@@ -20,8 +20,6 @@ def take_over(leg: Leg, step: Step, *, sure: bool = False) -> None:
         step: The sheet's stage.
         sure: The machine was asked again just as when the sheet was exported.
     """
-    from prep.engine import published_files  # which publishes sheets, and asks here first
-
     path = leg.world.place.sheet(step.stage.writes)
     name = leg.world.place.name(path)
     meta, beside = step.stage.writes.startswith("meta"), leg.world.place.root / step.stage.writes
@@ -45,7 +43,6 @@ def _take_decisions(leg: Leg, rows: "list[traces.SheetRow]", source: str, sure: 
 
     What stands in a text beside the picture is taken from there.
     """
-    from prep.engine import published_files
     from prep.sheets import row
     from prep.sheets.edited import PROPOSED, edited
 

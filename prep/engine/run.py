@@ -6,12 +6,12 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-from prep.engine import bulk_edits, fanout, published_files, sidecars
+from prep.engine import bulk_edits, fanout, published_files, recover_sheet, sidecars
 from prep.engine.accounting import account_for, unowned_of_source
 from prep.engine.compute import Outcome, outcomes
 from prep.engine.drift import told_changes
 from prep.engine.inventory import others
-from prep.engine.inventory.read import INHERITED, Known
+from prep.engine.inventory.inventory import INHERITED, Known
 from prep.engine.lock import held
 from prep.engine.plan import Plan, Step
 from prep.engine.recover import recover
@@ -117,6 +117,7 @@ def take_step(leg: Leg, step: Step, report: Report) -> None:
         case Shape.SIDECAR:
             report.made[stage.name] = sidecars.publish_sidecars(leg, step, report)
         case Shape.VIEW:
+            recover_sheet.take_over(leg, step)
             report.made[stage.name] = int(published_files.publish_view(leg, step, report))
         case Shape.DECISION:
             plan = leg.plan(step)

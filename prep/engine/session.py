@@ -8,12 +8,15 @@ from typing import Any
 
 from prep.engine import traces
 from prep.engine.inventory import dataset_edits
+from prep.engine.inventory.inventory import World
 from prep.engine.inventory.lineage import inherit
-from prep.engine.inventory.read import Place, World, read_back
-from prep.engine.inventory.scan import clock
+from prep.engine.inventory.location import Place
+from prep.engine.inventory.read import read_back
 from prep.engine.plan import Plan, Step, plan_map, plan_set
 from prep.engine.state.digest_cache import Digests
-from prep.engine.state.ledger import Edit, Ledger
+from prep.engine.state.file_stat import clock
+from prep.engine.state.ledger import Ledger
+from prep.engine.state.ledger_queries import Edit
 from prep.engine.state.recipe import Made, base_text
 from prep.engine.values import Values
 from prep.images import picture_file

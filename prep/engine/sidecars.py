@@ -8,18 +8,19 @@ from itertools import islice
 from pathlib import Path
 
 from prep.engine.inventory import overlay
-from prep.engine.inventory.read import INHERITED
-from prep.engine.inventory.scan import path_in, stem
+from prep.engine.inventory.inventory import INHERITED
+from prep.engine.inventory.scan import stem
 from prep.engine.inventory.sheet_source import is_from_sheet
 from prep.engine.plan import Step
 from prep.engine.report import Report
 from prep.engine.session import Leg
 from prep.engine.state import publish
-from prep.engine.state.ledger import Edit
+from prep.engine.state.file_stat import path_in
+from prep.engine.state.ledger_queries import Edit
 from prep.engine.state.recipe import Made
+from prep.runtime import text_files
 from prep.runtime.files import digest_bytes
 from prep.stage import Stage
-from prep.tags import tag_text
 
 _BATCH = 256
 
@@ -77,7 +78,7 @@ def publish_sidecars(leg: Leg, step: Step, report: Report) -> int:
         outputs, rows = [], []
         covers: list[tuple[str, str]] = []
         for key, text in some:
-            data = tag_text.encoded(text)
+            data = text_files.encode(text)
             digest = digest_bytes(data)
             file = Path(leg.world.sidecar_file(key, suffix))
             name = leg.world.sidecar(key, suffix)
@@ -135,7 +136,7 @@ def settle_texts(leg: Leg, step: Step, report: Report, *, final: bool = True) ->
         said = leg.values.machines(field, key)
         if said is None:
             continue
-        data = tag_text.encoded(stage.run(said, step.params))
+        data = text_files.encode(stage.run(said, step.params))
         if digest_bytes(data) == edit.file == world.on_disk.get(world.sidecar(key, suffix)):
             settled[key] = None
         elif final:

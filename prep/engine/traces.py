@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from prep.dataset import dataset_file
 from prep.dataset.chain import LINKS, link_of
 from prep.dataset.dataset_file import Dataset
-from prep.engine.inventory.read import World
+from prep.engine.inventory.inventory import World
 from prep.runtime.errors import DatasetError, UserError
 from prep.runtime.files import MOST_TABLE, content
 from prep.stage import Shape, Stage

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from sys import intern
 from typing import Any
 
-from prep.engine.inventory.read import World
+from prep.engine.inventory.inventory import World
 from prep.engine.state import artifacts
 from prep.engine.state.ledger import Ledger
 from prep.engine.state.recipe import ABSENT, WAITS, Made

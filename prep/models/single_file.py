@@ -1,7 +1,7 @@
 """Base models in one `.safetensors` or `.ckpt` file (LDM layout), opened without the network.
 
 What such a file leaves out, the settings of its parts and the tokenizer, ships with the package
-(`prep/configs`); widths are read from the weights. A `.ckpt` is read by torch's weights_only
+(`prep/models/configs`); widths are read from the weights. A `.ckpt` is read by torch's weights_only
 unpickler, and recognised by the words in it: nothing that came with it can run.
 """
 
@@ -25,7 +25,7 @@ _LEVELS = range(4)
 
 def shipped() -> Traversable:
     """Return the folder of settings and tokenizer of Stable Diffusion 1.x."""
-    return resources.files("prep") / "configs" / "sd15"
+    return resources.files("prep.models") / "configs" / "sd15"
 
 
 def names(path: Path) -> list[str]:

@@ -5,18 +5,15 @@ the shift and multiplies by the scale. Letters: C channels, H and W height and w
 an eighth of the picture's.
 """
 
-import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from prep.dataset.dataset_file import Vae
-from prep.models import pickle_file, safetensors_file, single_file
-from prep.models.locate import Ask
+from prep.models import safetensors_file, single_file
+from prep.models.vae_files import vae_folder
 from prep.runtime import files
 from prep.runtime.errors import DatasetError, ModelFileError
-from prep.runtime.files import content
 
 if TYPE_CHECKING:
     from diffusers import AutoencoderKL
@@ -26,18 +23,6 @@ if TYPE_CHECKING:
 FACTOR = 8
 _NAMED = re.compile(r"[0-9a-f]{32}")
 DTYPES = {"float32": "F32", "bfloat16": "BF16"}
-
-_WEIGHTS = "diffusion_pytorch_model.safetensors"
-_PICKLED = "diffusion_pytorch_model.bin"
-# What AutoencoderKL takes where its config is silent (diffusers 0.42.1).
-_DEFAULTS = {"scaling_factor": 0.18215, "shift_factor": 0.0, "latent_channels": 4}
-# Attention layers of folders published before diffusers 0.12, and their names since.
-_OLD_NAMES = {
-    ".query.": ".to_q.",
-    ".key.": ".to_k.",
-    ".value.": ".to_v.",
-    ".proj_attn.": ".to_out.0.",
-}
 
 
 class Latents(NamedTuple):
@@ -52,19 +37,6 @@ class Latents(NamedTuple):
     logvar: "Tensor"
 
 
-def ask_vae(name: str) -> Ask:
-    """Return what to look for: a base model's folder, hub id or file, or that of a VAE alone.
-
-    A `.bin` is asked for only where a folder on this machine has nothing else.
-    """
-    folder = Path(name).expanduser()
-    place = folder / "vae" if (folder / "vae").is_dir() else folder
-    only_pickled = not (place / _WEIGHTS).is_file() and (place / _PICKLED).is_file()
-    weights = _PICKLED if only_pickled else _WEIGHTS
-    each = ("config.json", weights)
-    return Ask("base", name, (*(f"vae/{file}" for file in each), *each), ckpt=True)
-
-
 def open_vae(path: Path, device: str) -> "AutoencoderKL":
     """Return the VAE of a base model's folder or file, or of its own: float32, for inference.
 
@@ -77,7 +49,7 @@ def open_vae(path: Path, device: str) -> "AutoencoderKL":
 
     if path.is_file():
         return single_file.open_vae(path, device)
-    folder, weights = _folder(path)
+    folder, weights = vae_folder(path)
     logging.disable_progress_bar()
     kind: Any = AutoencoderKL  # its classes are typed only in part
     try:
@@ -95,57 +67,6 @@ def open_vae(path: Path, device: str) -> "AutoencoderKL":
         ) from error
     opened: AutoencoderKL = vae.to(device).eval().requires_grad_(False)
     return opened
-
-
-def numbers(path: Path, name: str) -> Vae:
-    """Return what a dataset records of its VAE; torch is needed only for a `.bin`.
-
-    Args:
-        path: A base model's folder or single file, or the VAE's own.
-        name: As the person named it.
-
-    Raises:
-        ModelFileError: The folder holds no VAE, or one that is damaged.
-    """
-    facts = settings(path)
-    if path.is_file():
-        return _numbers(name, single_file.vae_digest(path), facts)
-    weights = _folder(path)[1]
-    if weights.suffix == ".safetensors":
-        found = safetensors_file.header(weights).tensors
-        digest = safetensors_file.digest({_today(key): (at, weights) for key, at in found.items()})
-    else:
-        digest = safetensors_file.digest_of(_pickled(weights))
-    return _numbers(name, digest, facts)
-
-
-def _numbers(name: str, digest: str, facts: Mapping[str, float]) -> Vae:
-    return Vae(
-        name=name,
-        digest=digest,
-        scaling_factor=facts["scaling_factor"],
-        shift_factor=facts["shift_factor"],
-        channels=int(facts["latent_channels"]),
-    )
-
-
-def settings(path: Path) -> dict[str, float]:
-    """Return scaling_factor, shift_factor, latent_channels of a VAE's config, or the defaults.
-
-    A single file has no config; those it is opened with are the defaults too.
-    """
-    if path.is_file():
-        single_file.check_vae(path)
-        return dict(_DEFAULTS)
-    folder = _folder(path)[0]
-    try:
-        config = json.loads(content(folder / "config.json"))
-        given = {key: config.get(key) for key in _DEFAULTS}
-        return {key: float(_DEFAULTS[key] if v is None else v) for key, v in given.items()}
-    except (OSError, ValueError, TypeError, AttributeError) as error:
-        raise ModelFileError(
-            f"`{folder / 'config.json'}` is not a VAE's config: {error}", "fetch it again"
-        ) from None
 
 
 def encode(vae: "AutoencoderKL", images: "Sequence[Image.Image]") -> list[Latents]:
@@ -265,33 +186,3 @@ def _bad_latents(path: Path, why: str) -> DatasetError:
     return DatasetError(
         f"`{path.name}` cannot be read as latents: {why}", "make it again with `prep latents`"
     )
-
-
-def _folder(path: Path) -> tuple[Path, Path]:
-    """Return the VAE's own folder and its weights."""
-    folder = path / "vae" if (path / "vae").is_dir() else path
-    for name in (_WEIGHTS, _PICKLED):
-        if (folder / name).is_file() and (folder / "config.json").is_file():
-            return folder, folder / name
-    raise ModelFileError(
-        f"`{path}` holds no VAE: it has no `config.json` with `{_WEIGHTS}`",
-        "name a diffusers folder, a hub id, or `tiny`",
-    )
-
-
-def _today(name: str) -> str:
-    """Return a tensor's name as diffusers writes it today, so that old folders agree with new."""
-    for old, new in _OLD_NAMES.items():
-        name = name.replace(old, new)
-    return name
-
-
-def _pickled(path: Path) -> "Iterator[tuple[str, str, tuple[int, ...], Iterator[bytes]]]":
-    """Yield the tensors of a `.bin` in the order and form of a safetensors file."""
-    found = pickle_file.tensors(path)
-    try:
-        return safetensors_file.of_torch(
-            {_today(key): one.contiguous() for key, one in found.items()}
-        )
-    except KeyError:
-        raise pickle_file.not_plain(path) from None

@@ -11,7 +11,7 @@ from typing import Any
 from prep.dataset import dataset_file
 from prep.dataset.chain import fault_of_head, head_of
 from prep.dataset.dataset_file import Dataset
-from prep.engine.inventory.read import Place
+from prep.engine.inventory.location import Place
 from prep.engine.session import Order
 from prep.engine.state.database import snapshot
 from prep.images.formats import suffixes

@@ -2,10 +2,9 @@
 
 from pathlib import Path
 
-from prep.runtime import files
+from prep.runtime import files, text_files
 from prep.runtime.errors import ConfigError
 from prep.stage import FileText
-from prep.tags import tag_text
 
 
 def resolved(value: str, folder: Path) -> str:
@@ -51,11 +50,11 @@ def text_of(path: Path, shown: str, hint: str, what: str = "") -> str:
         ConfigError: It is not there, or is not text.
     """
     try:
-        return tag_text.decoded(files.content(path, files.MOST_TABLE))
+        return text_files.decode(files.content(path, files.MOST_TABLE))
     except (FileNotFoundError, NotADirectoryError):
         raise ConfigError(f"there is no {what}`{shown}`", hint) from None
     except OSError as error:
         why, hint = error.strerror, "make it readable, then run the same command again"
-    except tag_text.TextError as error:
+    except text_files.TextError as error:
         why, hint = str(error), "save it as UTF-8"
     raise ConfigError(f"`{shown}` cannot be read: {why}", hint)

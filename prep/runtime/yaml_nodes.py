@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from prep.runtime.errors import ConfigError
 from prep.runtime.keys import one_line
-from prep.tags.tag_text import stripped
+from prep.runtime.text_files import without_controls
 
 if TYPE_CHECKING:
     import yaml
@@ -148,7 +148,7 @@ def _node(events: _Events, event: "yaml.Event", depth: int) -> Node:
         raise events.refusal(line, f"nested more than {MAX_DEPTH} deep", "write it flatter")
     if isinstance(event, yaml.ScalarEvent):
         raw = event.value.encode("utf-16", "surrogatepass").decode("utf-16", "surrogatepass")
-        if stripped(raw) != raw:  # escapes can name them: "\\0"
+        if without_controls(raw) != raw:  # escapes can name them: "\\0"
             raise events.refusal(line, "the text holds a control character", "remove it")
         return Node(_scalar(raw, line, events) if event.implicit[0] else raw, line, raw)
     if isinstance(event, yaml.SequenceStartEvent):

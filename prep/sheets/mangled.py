@@ -7,8 +7,8 @@ called damaged.
 import re
 from collections.abc import Iterator
 
+from prep.runtime import text_files
 from prep.sheets.cells import CELL_LIMIT, FAULT, meant_as, units
-from prep.tags import tag_text
 
 UNICODE = 'save it as "CSV UTF-8"'
 
@@ -68,7 +68,7 @@ def _characters(cell: str) -> Iterator[Mistake]:
         yield "U+FFFD stands where a character was lost", again
     elif (meant := unmixed(cell)) is not None:
         yield f"`{cell}` is `{meant}` in a wrong code page", again
-    if (bad := sorted(set(cell) - set(tag_text.stripped(cell)))) != []:
+    if (bad := sorted(set(cell) - set(text_files.without_controls(cell)))) != []:
         yield f"it holds the control character U+{ord(bad[0]):04X}", "delete it"
 
 

@@ -14,6 +14,7 @@ from contextlib import suppress
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
+from prep.runtime import text_files
 from prep.tags import tag_text
 
 _KEEP = {"yes": "yes", "no": "no", "keep": "yes", "drop": "no", "true": "yes", "false": "no"}
@@ -78,7 +79,7 @@ def said(column: str, cell: str) -> str:
     text = cell.strip()
     if not (text.isascii() and text.isprintable()):  # nearly every cell is plain
         text = text.replace("\r\n", "\n").replace("\r", "\n")
-        text = unicodedata.normalize("NFC", tag_text.stripped(text)).strip()
+        text = unicodedata.normalize("NFC", text_files.without_controls(text)).strip()
     if not text:
         return ""
     if column == "tags":

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import astuple, dataclass, field
 from typing import Any
 
+from prep.runtime import text_files
 from prep.sheets.categories import Graded, apart, category_of, in_order
 from prep.sheets.cells import CELL_LIMIT, units
 from prep.sheets.row import COLUMNS, Row, exported_row, revised
@@ -134,7 +135,7 @@ def _cells(sample: Shown, columns: Sequence[str], of: Mapping[str, str]) -> dict
 
 
 def _fitting(text: str) -> str:
-    plain = tag_text.stripped(text)
+    plain = text_files.without_controls(text)
     if _ESCAPES.search(plain):
         return f"({len(text)} characters: XLSX cannot hold `_x....`)"
     if units(plain) < CELL_LIMIT and plain.count("\n") < _LINES:

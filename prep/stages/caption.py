@@ -53,7 +53,7 @@ class Params:
 
 def models(params: Params) -> tuple[Ask, ...]:
     """Return what the captioner consists of."""
-    from tagger_models.captioners.open import ask_captioner
+    from tagger_models.captioners.local import ask_captioner
     from tagger_models.captioners.openai import ask_endpoint
 
     if params.url:
@@ -63,7 +63,7 @@ def models(params: Params) -> tuple[Ask, ...]:
 
 def load(params: Params, found: tuple[Found, ...]) -> Any:
     """Open the captioner; its heavy imports happen here."""
-    from tagger_models.captioners.open import open_captioner
+    from tagger_models.captioners.local import open_captioner
     from tagger_models.captioners.openai import open_endpoint
 
     if params.url:

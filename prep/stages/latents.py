@@ -27,7 +27,7 @@ class Params:
 
 def models(params: Params) -> tuple[Ask, ...]:
     """Return what the VAE consists of."""
-    from prep.models.vae import ask_vae
+    from prep.models.vae_files import ask_vae
 
     return (ask_vae(params.model),)
 

@@ -22,14 +22,14 @@ class Params:
 
 def models(params: Params) -> tuple[Ask, ...]:
     """Return what the VAE consists of."""
-    from prep.models.vae import ask_vae
+    from prep.models.vae_files import ask_vae
 
     return (ask_vae(params.model),)
 
 
 def load(params: Params, found: tuple[Found, ...]) -> Any:
     """Return the VAE's numbers."""
-    from prep.models.vae import numbers
+    from prep.models.vae_files import numbers
 
     return numbers(found[0].path, params.model)
 

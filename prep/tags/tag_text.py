@@ -1,11 +1,10 @@
-r"""Tag text: parse, join, space, order; and what a sidecar's bytes say. Text only.
+r"""Tag text: parse, join, space, order. Text only.
 
 The canonical tag inside prep is plain text: no escapes, words separated by one space, NFC. Written
 out, tags are separated by a comma and a space, and a backslash before `\`, `(`, `)` or `,` makes
 that character an ordinary one. A backslash before anything else is itself, so `\m/` is a tag.
 """
 
-import codecs
 import re
 import unicodedata
 from collections.abc import Collection, Iterable, Sequence
@@ -54,19 +53,6 @@ class Label(Protocol):
     @property
     def series(self) -> tuple[str, ...]:
         """The works a character belongs to, as labels spell them; empty where it is not known."""
-
-
-class TextError(Exception):
-    """Text that prep will not read as if it were sound.
-
-    Attributes:
-        kind: `encoding` (not UTF-8, nor UTF-16 with a BOM) or `control` (a NUL, another control
-            character or half of a surrogate pair).
-    """
-
-    def __init__(self, kind: str, why: str) -> None:
-        super().__init__(why)
-        self.kind = kind
 
 
 def canonical(tag: str) -> str:
@@ -124,48 +110,3 @@ def unsplit(tag: str) -> bool:
     if _SEPARATOR.search(tag):
         return True
     return tag.count(" ") >= _FEWEST_WORDS - 1 and bool(_UNDERSCORED.search(tag))
-
-
-def decoded(data: bytes) -> str:
-    """Return the text of a sidecar: UTF-8 with or without BOM, or UTF-16 with one; LF line ends.
-
-    Raises:
-        TextError: It is anything else, or holds control characters; nothing is guessed.
-    """
-    wide = data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
-    try:
-        text = data.decode("utf-16" if wide else "utf-8-sig")
-    except UnicodeDecodeError as error:
-        name = "UTF-16" if wide else "UTF-8"
-        raise TextError("encoding", f"it is not {name} at byte {error.start}") from None
-    text = text.replace("\r\n", "\n").replace("\r", "\n")
-    check(text)
-    return text
-
-
-def encoded(text: str) -> bytes:
-    """Return text as prep writes it: UTF-8 without BOM, LF, one final newline.
-
-    Raises:
-        TextError: The text holds control characters, which `decoded` would refuse.
-    """
-    lines = text.replace("\r\n", "\n").replace("\r", "\n").rstrip("\n") + "\n"
-    check(lines)
-    return lines.encode()
-
-
-def check(text: str) -> None:
-    """Raise TextError where a person's text holds a NUL, control or lone surrogate."""
-    bad = next((char for char in text if _is_control(char)), None)
-    if bad is not None:
-        line = text[: text.index(bad)].count("\n") + 1
-        raise TextError("control", f"line {line} holds the control character U+{ord(bad):04X}")
-
-
-def stripped(text: str) -> str:
-    """Return a machine's text without NUL, control characters and lone surrogates."""
-    return "".join(char for char in text if not _is_control(char))
-
-
-def _is_control(char: str) -> bool:
-    return char not in "\n\r\t" and unicodedata.category(char) in ("Cc", "Cs")

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 from prep.runtime.errors import ModelFileError
 from tagger_models.captioners.captioner import Answer, Decoding, End, Trouble
+from tagger_models.captioners.families import SERVE
 
 if TYPE_CHECKING:
     from PIL import Image
 
-    from tagger_models.captioners.open import Family
+    from tagger_models.captioners.families import Family
 
-SERVE = "serve it with vLLM, LM Studio or ollama, and name that server: `--url`"
 _TOP_P = 0.9  # where tokens are drawn: from the likeliest that make up this share
 
 

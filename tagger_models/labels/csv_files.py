@@ -24,7 +24,6 @@ from tagger_models.labels.text_files import (
 
 if TYPE_CHECKING:
     from prep.models.locate import Found
-    from tagger_models.profiles.profile import Profile
 
 _HEADER = ("tag_id", "name", "category", "count")
 
@@ -147,20 +146,6 @@ def _threshold(text: str, where: str) -> float:
     if not 0 <= value <= 1:
         raise ModelFileError(f"{where}: `{text}` is no threshold between 0 and 1", AGAIN)
     return value
-
-
-def read_labels(found: "Found", row: "Profile") -> tuple[Label, ...]:
-    """Return the labels of a model on this disk.
-
-    Raises:
-        ModelFileError: The label file is missing, not UTF-8, or not as the row says.
-    """
-    text, path = text_of(found, row.files[1])
-    if text is None:
-        raise ModelFileError(
-            f"`{found.path}` has no label file beside it", f"put `{row.files[1]}` there"
-        )
-    return READERS[row.label_format](text, path)
 
 
 def text_of(found: "Found", name: str) -> tuple[str | None, str]:

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any
 from prep.images.fitting import PAD, WITHIN, Fit, sized
 from prep.models.locate import Found
 from prep.runtime.errors import ModelFileError
-from tagger_models.labels.csv_files import read_labels
 from tagger_models.labels.label import Label
 from tagger_models.onnx.external_data import check_external
 from tagger_models.onnx.providers import CPU
 from tagger_models.onnx.session import answer, open_session
 from tagger_models.profiles.own_files import as_the_model_says
 from tagger_models.profiles.profile import Profile
+from tagger_models.vocabulary import read_labels
 
 if TYPE_CHECKING:
     import numpy as np

@@ -10,7 +10,8 @@ import pytest
 
 from prep.cli.app import main
 from prep.models.locate import Models
-from tests.prep.projects import CORRUPT, FANNED, NAMES, Project, new_project
+from tests.prep.projects import FANNED, NAMES, Project, new_project
+from tinyworld.pictures import CORRUPT
 
 Draw = Callable[..., Path]
 BuiltOnce = Callable[[Callable[[], object]], Path]

@@ -9,7 +9,7 @@ import pytest
 
 from prep.dataset import dataset_file
 from prep.dataset.dataset_file import Concept, Dataset, Sample
-from prep.models import vae
+from prep.models import vae, vae_files
 from prep.models.locate import Models
 from prep.runtime import files
 from tinyworld.training.base_files import INDEX
@@ -93,7 +93,7 @@ def build_dataset(
     """Write a dataset of samples that take turns in the buckets; return its file."""
     import torch
 
-    numbers = vae.numbers(base, "small")
+    numbers = vae_files.numbers(base, "small")
     state = folder / "images" / ".prep"
     samples: dict[str, Sample] = {}
     for number in range(count):

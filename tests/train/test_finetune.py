@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import torch
 
-from prep.models import single_file, vae
+from prep.models import single_file, vae_files
 from prep.models.locate import Models
 from prep.runtime.console import Console
 from prep.runtime.errors import MachineError
@@ -52,7 +52,7 @@ def test_a_folder_that_loads_again(meta: Path, tmp_path: Path, models: Models, b
     assert sum(torch.equal(old[name], new[name]) for name in new) < 0.05 * len(new)
     text = before.text["encoder"].state_dict()
     assert all(torch.equal(text[n], w) for n, w in after.text["encoder"].state_dict().items())
-    assert vae.numbers(made, "x") == vae.numbers(base, "x")
+    assert vae_files.numbers(made, "x") == vae_files.numbers(base, "x")
     born = json.loads((made / "prep_certificate.json").read_text())
     assert len(json.loads(born["prep_certificate"])["samples"]) == 6
 
@@ -130,7 +130,7 @@ def test_a_file_that_loads_again(
     assert single_file.what(single_file.names(file)) == "a Stable Diffusion 1.x model"
     one, two = (FAMILY.load(place, "cpu").network.state_dict() for place in (file, folder))
     assert all(torch.equal(one[name], two[name]) for name in two)
-    assert vae.numbers(file, "x") == vae.numbers(narrow, "x")
+    assert vae_files.numbers(file, "x") == vae_files.numbers(narrow, "x")
     again = _config(tmp_path / "g", base=str(file), steps=1)
     assert (run.lora([meta], again, models, Console(level=0)) / "unet").is_dir()
 

@@ -6,9 +6,10 @@ import pytest
 import torch
 
 from prep.dataset import dataset_file
-from prep.dataset.dataset_file import Dataset, Vae
+from prep.dataset.dataset_file import Dataset
 from prep.models import safetensors_file
 from prep.models.locate import Models
+from prep.models.vae_files import Vae
 from prep.runtime import files
 from prep.runtime.errors import MachineError, UserError
 from tests.train.runs import new_console, said

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 import torch
 
-from prep.models import single_file, vae
+from prep.models import single_file, vae, vae_files
 from prep.models.locate import Models
 from prep.models.tokenizer import shipped_tokenizer
 from prep.runtime.console import Console
@@ -144,7 +144,7 @@ def test_the_vae_s_digest_is_one_for_folder_and_files(
     alone = tmp_path / "vae.safetensors"
     save_file(inner, alone)
 
-    found = [vae.numbers(place, "x") for place in (narrow, single, ckpt, alone)]
+    found = [vae_files.numbers(place, "x") for place in (narrow, single, ckpt, alone)]
 
     assert found == [found[0]] * 4
     assert (found[0].scaling_factor, found[0].shift_factor, found[0].channels) == (0.18215, 0, 4)

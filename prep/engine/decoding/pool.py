@@ -26,8 +26,6 @@ from prep.engine.decoding.outcome import Failure, Part, Picture
 from prep.engine.decoding.process import Worker
 from prep.runtime.errors import MachineError
 
-__all__ = ["WORKER", "Decoders", "Failure", "Part", "Picture"]
-
 Key = TypeVar("Key")
 Result = Picture | Failure
 

@@ -8,9 +8,9 @@ from typing import Any
 from prep.dataset import dataset_file
 from prep.dataset.chain import LINKS, link_of
 from prep.dataset.dataset_file import PERSONS, Dataset, Sample
-from prep.engine.inventory.read import DROP, World, published_copy
+from prep.engine.inventory.inventory import DROP, World, published_copy
 from prep.engine.state.digest_cache import Digests, of_file
-from prep.engine.state.ledger import Edit
+from prep.engine.state.ledger_queries import Edit
 from prep.runtime.errors import DatasetError
 
 

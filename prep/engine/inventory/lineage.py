@@ -10,14 +10,15 @@ from pathlib import Path
 from typing import Any
 
 from prep.engine.inventory import overlay, scan
-from prep.engine.inventory.read import INHERITED, Place, World
-from prep.engine.state import artifacts
+from prep.engine.inventory.inventory import INHERITED, World
+from prep.engine.inventory.location import Place
+from prep.engine.state import artifacts, file_stat
 from prep.engine.state.database import snapshot
 from prep.engine.state.digest_cache import Digests
-from prep.engine.state.ledger import Edit
+from prep.engine.state.ledger_queries import Edit
+from prep.runtime import text_files
 from prep.runtime.errors import DatasetError
 from prep.runtime.files import content
-from prep.tags import tag_text
 
 _DEPTH = 20  # a chain of folders is short; a circle of them would have no end
 
@@ -58,7 +59,7 @@ def inherit(world: World, digests: Digests) -> None:
 
 def _same(own: Edit, text: str | None) -> bool:
     """Return whether a text that was there before prep knew of it may be what it once took over."""
-    return text is not None and tag_text.encoded(text) == tag_text.encoded(str(own.value))
+    return text is not None and text_files.encode(text) == text_files.encode(str(own.value))
 
 
 def _text(
@@ -112,12 +113,12 @@ def _own(source: _Source, key: str, suffix: str, name: str, digests: Digests) ->
     file = source.folder.sidecars.get(name_of_file)
     wrote = source.outputs.get(name_of_file)
     if file is not None and key not in source.clashing:
-        path = scan.path_in(source.root, file)
+        path = file_stat.path_in(source.root, file)
         found = digests.of(path, source.folder.stats[file])
         if found is not None and found != wrote:
             try:
-                return tag_text.decoded(content(Path(path)))
-            except (tag_text.TextError, DatasetError, OSError):
+                return text_files.decode(content(Path(path)))
+            except (text_files.TextError, DatasetError, OSError):
                 return None
     deleted = file is None and wrote is not None
     edit = source.edits.get((key, name))

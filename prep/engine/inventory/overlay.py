@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from prep.engine.inventory import scan
+from prep.engine.state import file_stat
 
 if TYPE_CHECKING:
-    from prep.engine.inventory.read import World
+    from prep.engine.inventory.inventory import World
     from prep.engine.state.digest_cache import Digests
 
 _BESIDE = "beside:"  # begins the ledger's name of a text beside a picture that ours was put over
@@ -25,7 +26,7 @@ def lay(folder: scan.Folder, views: Path | None, suffixes: tuple[str, ...]) -> N
     folder.scratch |= over.scratch
     folder.linked |= over.linked
     for name, spelled in over.sidecars.items():
-        file = scan.path_in(views, spelled)
+        file = file_stat.path_in(views, spelled)
         if name in folder.sidecars:
             folder.covered[name] = folder.sidecars[name]
         folder.sidecars[name] = file
@@ -53,7 +54,7 @@ def uncover(world: "World", digests: "Digests") -> None:
     for name, spelled in folder.covered.items():
         ours = world.outputs.get(name)
         edited = ours in persons
-        beside = digests.of(scan.path_in(folder.root, spelled))
+        beside = digests.of(file_stat.path_in(folder.root, spelled))
         if world.on_disk.get(name) != ours or edited or beside in (None, known(world, name)):
             continue
         world.overruled.append(folder.sidecars[name])

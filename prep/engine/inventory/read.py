@@ -2,115 +2,22 @@
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from prep.dataset.three_way import Verdict, merged
 from prep.engine.inventory import overlay, renames, scan
-from prep.engine.inventory.location import STATE, Place
+from prep.engine.inventory.inventory import INHERITED, REMOVED, Known, World, published_copy
+from prep.engine.inventory.location import Place
 from prep.engine.state import artifacts
 from prep.engine.state.digest_cache import Digests
-from prep.engine.state.ledger import Edit, Ledger
+from prep.engine.state.ledger import Ledger
+from prep.engine.state.ledger_queries import Edit
+from prep.runtime import text_files
 from prep.runtime.errors import DatasetError
 from prep.runtime.files import content, digest_bytes
-from prep.tags import tag_text
-
-__all__ = ["DROP", "INHERITED", "REMOVED", "STATE", "Known", "Place", "World"]
 
 _FIFTH = 5
-INHERITED = "inherited"
 _MEND = {"encoding": "save it as UTF-8", "control": "delete that"}  # by the kind of fault
-DROP = "meta.drop"  # the field that says: a dataset file lost the entry
-# In the lineage of a derived picture that prep itself removed: it did not vanish.
-REMOVED = '"removed":true'
-
-
-@dataclass(frozen=True)
-class Known:
-    """What the ledger knew when the dataset was read.
-
-    Attributes:
-        samples: Key -> (digest, lineage as JSON).
-        edits: (key, field) -> what a person wrote.
-        outputs: Path -> digest of what we last wrote there.
-    """
-
-    samples: Mapping[str, tuple[str, str | None]]
-    edits: Mapping[tuple[str, str], Edit]
-    outputs: Mapping[str, str]
-
-
-@dataclass
-class World:
-    """A dataset as it is now, and what the ledger has yet to learn of it.
-
-    Attributes:
-        digests: Key -> SHA-256 of the picture's file.
-        lineage: Key -> where a derived picture comes from.
-        edits: (key, field) -> what a person wrote, disk included.
-        outputs: Path -> digest of what we last wrote there or took over.
-        on_disk: Path of a sidecar -> digest of what it holds now.
-        faulty: Key -> why it cannot be a sample.
-        dropped: Key -> why a person took it out.
-        clashing: Key -> why neither it nor its twin gets a sidecar.
-        conflicts: (key, field) -> the two edits by people that differ.
-        held: Files that wait for a person's decision and are not written until then.
-        gone: Samples of the last run that are no more.
-        renamed: (old key, new key).
-        known: What the ledger knew before.
-        overruled: Files of ours for which texts beside read-only pictures count now.
-    """
-
-    place: Place
-    folder: scan.Folder
-    digests: dict[str, str] = field(default_factory=dict)
-    lineage: dict[str, dict[str, Any]] = field(default_factory=dict)
-    edits: dict[tuple[str, str], Edit] = field(default_factory=dict)
-    outputs: dict[str, str] = field(default_factory=dict)
-    on_disk: dict[str, str] = field(default_factory=dict)
-    faulty: dict[str, str] = field(default_factory=dict)
-    dropped: dict[str, str] = field(default_factory=dict)
-    clashing: dict[str, str] = field(default_factory=dict)
-    conflicts: dict[tuple[str, str], str] = field(default_factory=dict)
-    held: set[str] = field(default_factory=set)
-    gone: list[str] = field(default_factory=list)
-    renamed: list[tuple[str, str]] = field(default_factory=list)
-    known: Known = field(default_factory=lambda: Known({}, {}, {}))
-    overruled: list[str] = field(default_factory=list)
-
-    def drop(self) -> None:
-        """Note which samples a person took out: `keep` is no, or a meta file lost the entry."""
-        self.dropped = {
-            key: f"dropped in {edit.source}"
-            for (key, name), edit in self.edits.items()
-            if key in self.digests and ((name == "keep" and edit.value == "no") or name == DROP)
-        }
-
-    def sidecar(self, key: str, suffix: str) -> str:
-        """Return the path, relative to the root, of a sample's sidecar."""
-        return scan.stem(key) + suffix
-
-    def sidecar_file(self, key: str, suffix: str) -> str:
-        """Return the absolute path of a sample's sidecar to write, as the disk spells it."""
-        found = self.folder.sidecars.get(self.sidecar(key, suffix))
-        views = self.place.views
-        if views is not None and (found is None or not os.path.isabs(found)):
-            return scan.path_in(views, self.sidecar(key, suffix))
-        return scan.path_in(
-            self.folder.root, found or scan.stem(self.folder.pictures[key]) + suffix
-        )
-
-    def spelled(self, file: Path) -> str:
-        """Return how the scan spells a sidecar that was written: absolute in prep's folder."""
-        if self.place.views is not None:
-            return os.fspath(file.absolute())
-        return os.path.relpath(file, self.folder.root)
-
-    def sidecar_read(self, key: str, suffix: str) -> str:
-        """Return the absolute path of a sample's sidecar to read, also beside a picture."""
-        found = self.folder.sidecars.get(self.sidecar(key, suffix))
-        return scan.path_in(self.folder.root, found or self.sidecar_file(key, suffix))
 
 
 def read_back(
@@ -224,11 +131,6 @@ def adopt_intended(
                 outputs[name] = copied[0]
 
 
-def published_copy(digest: str) -> str:
-    """Return the name of our own copy of what we last published: the base of the next merge."""
-    return f"{STATE}published/{digest[:32]}"
-
-
 def _read_sidecars(world: World) -> None:
     machines: frozenset[str] | None = None
     for suffix, name in world.place.sidecars.items():
@@ -259,7 +161,7 @@ def _merge_sidecar(world: World, key: str, name: str, path: str) -> None:
     """Let one sidecar say what a person wrote into it, against what we know of it."""
     wrote, found = world.outputs.get(path), world.on_disk.get(path)
     edit = world.edits.get((key, name))
-    ours = (edit.file or digest_bytes(tag_text.encoded(str(edit.value)))) if edit else wrote
+    ours = (edit.file or digest_bytes(text_files.encode(str(edit.value)))) if edit else wrote
     by_person = edit is not None and edit.source != INHERITED
     verdict = merged(wrote, found, ours, by_person).verdict
     if verdict is Verdict.BACK:
@@ -280,9 +182,9 @@ def _adopt(world: World, at: tuple[str, str], path: str, known: bool) -> None:
     key = at[0]
     found, spelled = world.on_disk[path], world.folder.sidecars[path]
     try:
-        text = tag_text.decoded(content(world.place.root / spelled))
-    except (tag_text.TextError, DatasetError, OSError) as error:
-        mend = f"; {_MEND[error.kind]}" if isinstance(error, tag_text.TextError) else ""
+        text = text_files.decode(content(world.place.root / spelled))
+    except (text_files.TextError, DatasetError, OSError) as error:
+        mend = f"; {_MEND[error.kind]}" if isinstance(error, text_files.TextError) else ""
         world.faulty[key] = f"`{path}` cannot be read: {error}{mend}"
         world.digests.pop(key, None)
         return

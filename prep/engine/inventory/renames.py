@@ -12,7 +12,7 @@ from prep.engine.inventory.scan import stem
 from prep.engine.state.edit_batch import Operation, TextFile
 
 if TYPE_CHECKING:
-    from prep.engine.inventory.read import World
+    from prep.engine.inventory.inventory import World
 
 
 def machine_texts(world: "World") -> frozenset[str]:

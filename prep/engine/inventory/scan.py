@@ -1,9 +1,6 @@
 """What is in a folder: pictures, the text files beside them, all other files, and digests."""
 
-import hashlib
 import os
-import stat
-import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,12 +8,11 @@ from sys import intern
 
 from prep.engine.inventory import others, text_owners
 from prep.engine.inventory.walk import Aside, Kind, walk
-from prep.engine.state.ledger import Stat
+from prep.engine.state.file_stat import Stat, _stat
 from prep.images.formats import USUAL, suffixes
 from prep.runtime.errors import DatasetError
 from prep.runtime.keys import fault_of_path, is_text, nfc, shown, too_long, too_long_in_all
 
-_RACY_NS = 2_000_000_000
 _TEXTS = (".txt", ".caption")  # words, whether or not a picture owns them: no other files
 _WHAT = {Kind.LINK: "a link", Kind.FOLDER_LINK: "a link", Kind.SPECIAL: "not a regular file"}
 _IN_THE_WAY = {
@@ -120,11 +116,6 @@ def unreachable(folder: Folder, known: Iterable[str]) -> dict[str, str]:
     return {key: "its folder cannot be read" for key in known if unread and key.startswith(unread)}
 
 
-def path_in(root: Path, name: str) -> str:
-    """Return the absolute path of a file that `scan` found in `root`."""
-    return os.path.join(os.path.abspath(root), name)
-
-
 def stem(key: str) -> str:
     """Return a key, or a picture's path, without its extension; every one has one."""
     return key[: key.rindex(".")]
@@ -148,41 +139,6 @@ def clashes(pictures: Mapping[str, str], longest: str) -> dict[str, str]:
         if len(keys) > 1
         for key in keys
     }
-
-
-def digest_now(path: str) -> tuple[Stat, str] | None:
-    """Return a file's stat and SHA-256, of one moment; None if it changes while it is read."""
-    for _ in range(3):
-        with open(path, "rb", opener=_without_waiting) as file:
-            before = os.fstat(file.fileno())
-            sha = hashlib.file_digest(file, "sha256").hexdigest()
-            after = os.fstat(file.fileno())
-        if _of(before) == _of(after):
-            return _of(after), sha
-    return None
-
-
-def clock(state: Path) -> int:
-    """Return the file system's own time in ns, read from a file we make in the state folder."""
-    probe = state / "clock"
-    try:
-        probe.write_bytes(b"")
-        return probe.stat().st_mtime_ns
-    except OSError:
-        return time.time_ns()
-
-
-def racy(of: Stat, now: int) -> bool:
-    """Return whether a file is so new that a change in the same tick would go unseen."""
-    return max(of.mtime, of.ctime) >= now - _RACY_NS
-
-
-def stat_of(path: str) -> Stat | None:
-    """Return what identifies a file's content cheaply, or None where there is no such file."""
-    try:
-        return _of(os.stat(path, follow_symlinks=False))
-    except OSError:
-        return None
 
 
 def _usable(entry: "os.DirEntry[str]", name: str, kind: Kind, found: Folder) -> bool:
@@ -257,20 +213,3 @@ def _keyed(pictures: list[str], found: Folder) -> None:
             found.faulty[name] = f"its name {differs}: rename one of them"
             continue
         found.pictures[intern(key)] = name
-
-
-def _stat(entry: "os.DirEntry[str]") -> Stat:
-    return _of(entry.stat(follow_symlinks=False))
-
-
-def _of(found: os.stat_result) -> Stat:
-    return Stat(found.st_size, found.st_mtime_ns, found.st_ctime_ns, found.st_ino)
-
-
-def _without_waiting(path: str, flags: int) -> int:
-    """Open without blocking on what is not a regular file."""
-    descriptor = os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
-    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-        os.close(descriptor)
-        raise OSError(f"{path} is not a regular file")
-    return descriptor

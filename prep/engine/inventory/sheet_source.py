@@ -1,7 +1,7 @@
 """Which sheet an edit came from: the source that the ledger keeps of it."""
 
-from prep.engine.state.ledger import Edit
-from prep.tags import tag_text
+from prep.engine.state.ledger_queries import Edit
+from prep.runtime import text_files
 
 SHEET = "tags.csv"
 _ANOTHER = " (sheet)"  # ends the source of edits from other sheets; no sidecar's name ends so
@@ -9,7 +9,7 @@ _ANOTHER = " (sheet)"  # ends the source of edits from other sheets; no sidecar'
 
 def sheet_source(file: str) -> str:
     """Return the source of edits from a sheet of this name."""
-    name = tag_text.stripped(file)
+    name = text_files.without_controls(file)
     return name if name == SHEET else name + _ANOTHER
 
 

@@ -7,8 +7,9 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from prep.engine.state import journal, seal
-from prep.engine.state.ledger import JOURNAL, Ledger, is_damage, unwritable
+from prep.engine.state.ledger import JOURNAL, Ledger, unwritable
 from prep.engine.state.ledger_check import check_cells, examine, forget_shortcuts, journal_is_whole
+from prep.engine.state.ledger_queries import is_damage
 from prep.engine.state.replay import TABLES, catch_up, renew_journal, replayed, unused_name
 from prep.runtime.errors import DatasetError, MachineError
 

@@ -5,8 +5,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from sys import intern
 
-from prep.engine.inventory import scan
-from prep.engine.state.ledger import Ledger, Stat
+from prep.engine.state import file_stat
+from prep.engine.state.file_stat import Stat
+from prep.engine.state.ledger import Ledger
 from prep.runtime.errors import DatasetError
 from prep.runtime.files import check_file
 
@@ -35,9 +36,9 @@ class Digests:
 
         Those that cannot be read in peace are left out.
         """
-        found = self._ledger.unchanged(scan.path_in(root, ""), stats)
+        found = self._ledger.unchanged(file_stat.path_in(root, ""), stats)
         for name in [name for name in stats if name not in found]:
-            digest = self.of(scan.path_in(root, name), stats[name])
+            digest = self.of(file_stat.path_in(root, name), stats[name])
             if digest is not None:
                 found[name] = intern(digest)  # results will name it as their input
         return found
@@ -45,16 +46,16 @@ class Digests:
     def of(self, path: str, stat: Stat | None = None) -> str | None:
         """Return the SHA-256 of a file, or None where it cannot be read in peace."""
         known = self._read.get(path) or self._ledger.file(path)
-        stat = stat or scan.stat_of(path)
+        stat = stat or file_stat.stat_of(path)
         if known is not None and stat == known[0] and not known[2]:
             return known[1]
         try:
-            found = scan.digest_now(path)
+            found = file_stat.digest_now(path)
         except OSError:
             return None
         if found is None:
             return None
-        self._read[path] = (*found, scan.racy(found[0], self._now))
+        self._read[path] = (*found, file_stat.racy(found[0], self._now))
         self.news.append((path, *self._read[path]))
         return found[1]
 

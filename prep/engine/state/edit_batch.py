@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from prep.engine.state.ledger import Edit
+from prep.engine.state.ledger_queries import Edit
 
 
 @dataclass(frozen=True)

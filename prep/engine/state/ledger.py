@@ -12,13 +12,12 @@ from pathlib import Path
 from typing import Any
 
 from prep.engine.state import journal, seal
-from prep.engine.state.ledger_queries import Edit, Queries, Stat, edit_of, is_damage
+from prep.engine.state.file_stat import Stat
+from prep.engine.state.ledger_queries import Edit, Queries, is_damage
 from prep.engine.state.recipe import Made
 from prep.runtime import files
 from prep.runtime.errors import MachineError
 from prep.runtime.files import canonical
-
-__all__ = ["JOURNAL", "Edit", "Ledger", "Stat", "edit_of", "is_damage", "unwritable"]
 
 JOURNAL = "journal"  # the fact that says how many bytes of the journal are in the ledger
 

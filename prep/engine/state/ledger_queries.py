@@ -6,8 +6,9 @@ import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from sys import intern
-from typing import Any, NamedTuple
+from typing import Any
 
+from prep.engine.state.file_stat import Stat
 from prep.engine.state.recipe import Made
 from prep.runtime.files import digest_bytes
 
@@ -22,15 +23,6 @@ def is_damage(error: sqlite3.Error) -> bool:
         return False
     code = getattr(error, "sqlite_errorcode", None)
     return code is None or (code & 0xFF) not in _DISK
-
-
-class Stat(NamedTuple):
-    """What tells cheaply that a file is still the one whose digest we know."""
-
-    size: int
-    mtime: int
-    ctime: int
-    ino: int
 
 
 @dataclass(frozen=True, slots=True)

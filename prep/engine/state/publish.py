@@ -12,7 +12,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from prep.engine.inventory import scan
+from prep.engine.state import file_stat
 from prep.engine.state.ledger import Ledger
 from prep.runtime import files
 from prep.runtime.errors import DatasetError
@@ -81,7 +81,7 @@ def publish(
     with ledger.batch():
         for output in outputs:
             ledger.wrote(output.name, output.digest())
-            stat = scan.stat_of(os.fspath(output.path.absolute()))
+            stat = file_stat.stat_of(os.fspath(output.path.absolute()))
             if stat is not None:
                 ledger.know_files(
                     [(os.fspath(output.path.absolute()), stat, output.digest(), True)]

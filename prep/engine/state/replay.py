@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from prep.engine.state import journal, seal
-from prep.engine.state.ledger import JOURNAL, Ledger, edit_of
+from prep.engine.state.ledger import JOURNAL, Ledger
+from prep.engine.state.ledger_queries import edit_of
 from prep.runtime import files
 
 TABLES = """

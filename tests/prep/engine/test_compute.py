@@ -91,7 +91,8 @@ def test_a_fitted_picture_is_small_when_it_arrives(tmp_path: Path) -> None:
     """What crosses the pipe is the square; the digest is still that of the whole file."""
     import hashlib
 
-    from prep.engine.decoding.pool import Decoders, Picture
+    from prep.engine.decoding.outcome import Picture
+    from prep.engine.decoding.pool import Decoders
     from prep.images.fitting import fitted
 
     path = tmp_path / "a.png"

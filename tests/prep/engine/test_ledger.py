@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from prep.engine.state.database import looked_at, open_ledger, opened, snapshot
-from prep.engine.state.ledger import Edit, Ledger
+from prep.engine.state.ledger import Ledger
+from prep.engine.state.ledger_queries import Edit
 from prep.engine.state.recipe import Made
 from prep.runtime.errors import DatasetError, MachineError
 from prep.runtime.files import digest_bytes

@@ -1,0 +1,91 @@
+"""What the words of a command line stand for: console, context, pipelines, the dataset's place."""
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from prep.pipeline.subcommands import all_commands
+from prep.runtime.console import Console
+from prep.stages import all_stages
+
+# What a subcommand needs is imported when it runs: `prep --help` is there at once.
+if TYPE_CHECKING:
+    from prep.engine.inventory.location import Place
+    from prep.engine.session import Context
+    from prep.pipeline.config import Pipeline
+
+FILE = Path("pipelines.yaml")
+
+
+def console(quiet: bool = False, verbose: bool = False, json: bool = False) -> Console:
+    """Return where a command speaks, by its options."""
+    return Console(level=0 if quiet else 2 if verbose else 1, json=json)
+
+
+def context(
+    speaker: Console | None = None, jobs: int = 2, accept_missing: bool = False
+) -> "Context":
+    """Return what surrounds a run; nothing else reads the environment.
+
+    Args:
+        speaker: Where the command speaks; None for an ordinary console.
+    """
+    from prep.engine.session import Context
+    from prep.models.locate import Models, user_home
+
+    offline = os.environ.get("HF_HUB_OFFLINE", "") not in ("", "0")
+    models = Models(user_home(os.environ), offline, key=os.environ.get("PREP_API_KEY", ""))
+    return Context(all_stages(), models, speaker or console(), jobs, accept_missing)
+
+
+def pipelines(file: Path | None) -> "dict[str, Pipeline]":
+    """Return the pipelines of a file, `./pipelines.yaml` unless another is named.
+
+    Raises:
+        ConfigError: There is no such file, or it has mistakes.
+    """
+    from prep.pipeline.config import read_pipelines
+
+    return read_pipelines(file or FILE, all_commands(all_stages().values()))
+
+
+def pipelines_if_any(file: Path | None) -> "dict[str, Pipeline]":
+    """Return the same; none where no file is named and none lies here."""
+    return pipelines(file) if file is not None or FILE.exists() else {}
+
+
+def pipeline(name: str | None, file: Path | None) -> "Pipeline":
+    """Return the pipeline of that name, or the only one."""
+    from prep.pipeline.config import chosen
+
+    return chosen(pipelines(file), name)
+
+
+def pipeline_of(path: Path, file: Path | None) -> "Pipeline | None":
+    """Return the pipeline that names a folder or dataset file; None where none does."""
+    wanted = path.resolve()
+    for found in pipelines_if_any(file).values():
+        if wanted in [folder.resolve() for folder in found.folders()]:
+            return found
+        if (
+            path.suffix
+            and wanted.stem.startswith(found.meta.stem)
+            and (wanted.parent == found.meta.resolve().parent)
+        ):
+            return found
+    return None
+
+
+def dataset(folder: Path | None, file: Path | None) -> "tuple[Path, Pipeline | None]":
+    """Return the folder that the last stages read: `--in`, else that of the only pipeline."""
+    if folder is not None:
+        return folder, pipeline_of(folder, file)
+    found = pipeline(None, file)
+    return found.folders()[-1], found
+
+
+def place(found: "tuple[Path, Pipeline | None]", state: Path | None) -> "Place":
+    """Return where a dataset lies whose folder has to be there."""
+    from prep.pipeline import jobs
+
+    return jobs.known_place(found[0], state, found[1])
