@@ -24,6 +24,7 @@ COMMANDS = (
 )  # fmt: skip
 
 # DESIGN.md, promise 10.
+PROGRAMS = {"prep": "prep.cli.app", "train": "train.cli"}
 HEAVY = ("torch", "transformers", "diffusers", "onnxruntime", "pandas", "numpy", "PIL")
 
 
@@ -99,7 +100,7 @@ def test_nothing_heavy_is_imported(prep: Prep, draw: Draw, home: Path, words: st
     prep("edit", "raw")
     module, *rest = words.split()
     code = (
-        f"import sys\nfrom {module}.cli import main\ntry:\n    main({rest!r})\n"
+        f"import sys\nfrom {PROGRAMS[module]} import main\ntry:\n    main({rest!r})\n"
         f"except SystemExit as end:\n    assert end.code in (0, None), end.code\n"
         f"print('loaded:', [m for m in {HEAVY!r} if m in sys.modules])"
     )

@@ -244,7 +244,7 @@ def test_other_files_are_no_latents(tmp_path: Path, data: bytes | None, why: str
 def test_numbers_need_no_torch(folder: Path) -> None:
     """What a plan asks of a VAE imports none of the heavy libraries."""
     code = (
-        "import sys; from pathlib import Path; from prep import vae;"
+        "import sys; from pathlib import Path; from prep.models import vae;"
         "vae.numbers(Path(sys.argv[1]), 'x');"
         "print(sorted({'torch', 'diffusers', 'numpy', 'PIL', 'transformers'} & set(sys.modules)))"
     )

@@ -147,7 +147,7 @@ def test_nothing_heavy_stands_at_the_top(stage: Stage) -> None:
 
 def test_all_stages_together_import_nothing_heavy() -> None:
     """Listing every stage and command loads no library that takes seconds."""
-    code = "import sys; from prep import cli; print(' '.join(sys.modules))"
+    code = "import sys; from prep.cli import app; print(' '.join(sys.modules))"
     done = subprocess.run(
         [sys.executable, "-c", code],
         capture_output=True,
