@@ -244,8 +244,8 @@ def test_other_files_are_no_latents(tmp_path: Path, data: bytes | None, why: str
 def test_numbers_need_no_torch(folder: Path) -> None:
     """What a plan asks of a VAE imports none of the heavy libraries."""
     code = (
-        "import sys; from pathlib import Path; from prep.models import vae;"
-        "vae.numbers(Path(sys.argv[1]), 'x');"
+        "import sys; from pathlib import Path; from prep.models import vae_files;"
+        "vae_files.numbers(Path(sys.argv[1]), 'x');"
         "print(sorted({'torch', 'diffusers', 'numpy', 'PIL', 'transformers'} & set(sys.modules)))"
     )
 
