@@ -9,7 +9,7 @@ import uuid
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import Any, BinaryIO
 
 from prep import keys
 from prep.errors import DatasetError, MachineError
@@ -23,10 +23,16 @@ _BINARY = getattr(os, "O_BINARY", 0)
 
 def digest(path: Path) -> str:
     """Return the SHA-256 of a file's bytes, in hexadecimal."""
-    state = hashlib.sha256()
     with path.open("rb") as file:
-        while chunk := file.read(_CHUNK):
-            state.update(chunk)
+        return digest_of(file)
+
+
+def digest_of(file: BinaryIO) -> str:
+    """Return the SHA-256 of an open file's bytes, from its beginning, in hexadecimal."""
+    state = hashlib.sha256()
+    file.seek(0)
+    while chunk := file.read(_CHUNK):
+        state.update(chunk)
     return state.hexdigest()
 
 
@@ -36,7 +42,14 @@ def digest_bytes(data: bytes) -> str:
 
 
 def content(path: Path, most: int = MOST_TEXT) -> bytes:
-    """Return the bytes of a file that a person named or wrote. Never waits for a pipe's other end.
+    """Return the bytes of a file that a person named or wrote; raises as `readable`."""
+    with readable(path, most) as file:
+        return file.read()
+
+
+@contextmanager
+def readable(path: Path, most: int) -> Iterator[BinaryIO]:
+    """Yield a file that a person named or wrote, open. Never waits for a pipe's other end.
 
     Raises:
         DatasetError: It is a folder, pipe, socket or device, or has more than `most` bytes.
@@ -46,7 +59,7 @@ def content(path: Path, most: int = MOST_TEXT) -> bytes:
     descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | _BINARY)
     with os.fdopen(descriptor, "rb") as file:
         check_file(path, os.fstat(descriptor), most)
-        return file.read()
+        yield file
 
 
 def check_file(path: Path, found: os.stat_result, most: int = MOST_TABLE) -> None:
