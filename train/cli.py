@@ -14,6 +14,7 @@ from prep.command import run_app
 from prep.console import Console
 from prep.errors import ConfigError, UsageError
 from prep.models import Models, user_home
+from prep.seeds import MOST_SEED
 from train.config import OF_FINETUNES, OF_LORAS, Config
 
 if TYPE_CHECKING:
@@ -214,10 +215,18 @@ def sample(
     prompt: Annotated[list[str] | None, typer.Option(help="What to draw; a row each")] = None,
     prompts: Annotated[Path | None, typer.Option(help="File of prompts, one a line")] = None,
     negative: Annotated[str, typer.Option(help="What not to draw")] = "",
-    strength: Annotated[list[float] | None, typer.Option(help="A column each; default: 1")] = None,
-    seed: Annotated[list[int] | None, typer.Option(help="A row each; default: 0")] = None,
+    strength: Annotated[
+        list[float] | None,
+        typer.Option(help="A column each; default: 1", min=-100, max=100),
+    ] = None,
+    seed: Annotated[
+        list[int] | None, typer.Option(help="A row each; default: 0", min=0, max=MOST_SEED)
+    ] = None,
     steps: Annotated[int, typer.Option(help="Steps of a drawing", min=1, max=1000)] = 20,
-    guidance: Annotated[float, typer.Option(help="How strongly the text decides")] = 7.5,
+    guidance: Annotated[
+        float,
+        typer.Option(help="How strongly the text decides", min=0, max=100),
+    ] = 7.5,
     base: Annotated[
         str | None, typer.Option(help="Base model; default: the one the run folder names")
     ] = None,
@@ -230,7 +239,9 @@ def sample(
     clip_skip: Annotated[
         int | None,
         typer.Option(
-            help="Layer of the text encoder, from the end; default: as it was trained", min=1
+            help="Layer of the text encoder, from the end; default: as it was trained",
+            min=1,
+            max=12,
         ),
     ] = None,
     device: Annotated[str, typer.Option(help="auto, cpu or cuda")] = "auto",

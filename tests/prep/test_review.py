@@ -456,7 +456,13 @@ DAMAGE: list[tuple[str, Callable[[bytes], bytes], str, str]] = [
         "`tags.csv` row 3, column `notes`: the spreadsheet made `#NAME?` of the text",
         "type it again with a `'` in front",
     ),
-    ("", _cut("weight", "inf"), "the weight of `b.png` is `inf`", "write a number, 0 or more"),
+    ("", _cut("weight", "inf"), "the weight of `b.png` is `inf`", "write a number from 0 to 1000"),
+    (
+        "",
+        _cut("weight", "1e9"),
+        "the weight of `b.png` is `1e+09`",
+        "write a number from 0 to 1000",
+    ),
     ("", _cut("keep", "maybe"), "`keep` of `b.png` is `maybe`", "write yes or no"),
 ]
 

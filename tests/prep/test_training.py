@@ -53,7 +53,7 @@ def test_no_stage_runs_where_training_could_not(
     assert prep("run") == (
         1,
         "",
-        ("error: `pipelines.yaml` line 9: `rank` is 0\nhint: give a whole number, 1 or more\n"),
+        ("error: `pipelines.yaml` line 9: `rank` is 0\nhint: give a whole number from 1 to 1024\n"),
     )
     assert sorted(path for path in home.rglob("*") if "prep-and-train" not in path.parts) == before
 
@@ -90,7 +90,7 @@ def test_all_mistakes_come_with_their_lines(
                 "the nearest here is `cosine`; known: constant, cosine, cosine-with-restarts"
             ),
         ),
-        ("`pipelines.yaml` line 11: `steps` is 0", "give a whole number, 1 or more"),
+        ("`pipelines.yaml` line 11: `steps` is 0", "give a whole number from 1 to 10000000"),
     ]  # fmt: skip
     needs = "`optimizer: adamw8bit` needs `bitsandbytes`, which is not installed"
     assert [message for message, _ in told[4:]] == [

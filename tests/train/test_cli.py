@@ -99,7 +99,7 @@ def test_json_speaks_in_objects(
         (
             ["lora", "meta_lat.json", "--rank", "0"],
             2,
-            "error: `--rank` is 0\nhint: give a whole number, 1 or more\n",
+            "error: `--rank` is 0\nhint: give a whole number from 1 to 1024\n",
         ),
         (
             ["lora", "meta_lat.json", "--device", "gpu"],

@@ -67,7 +67,7 @@ def test_an_alpha_that_no_file_holds_is_refused(alpha: float) -> None:
 
     assert (str(caught.value), caught.value.hint) == (
         f"`--alpha` is {alpha}",
-        "give a number from 1e-38 to 1e38",
+        "give a number from 1e-06 to 100000",
     )
 
 
