@@ -8,7 +8,13 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
-from prep.concepts import MOST_REPEATS, concept_of, refused_repeats
+from prep.concepts import (
+    MOST_REPEATS,
+    concept_of,
+    is_blank,
+    names_nothing,
+    refused_repeats,
+)
 from prep.dataset import Dataset, Sample
 from prep.tags import parsed, unsplit
 from prep.wording import FIELDS
@@ -76,12 +82,7 @@ class Account:
         taken = [f"`{name}` {count}" for name, count in sorted(self.repeats.items()) if count]
         if taken:
             yield f"repeats are taken from the names of folders: {', '.join(taken)}"
-        left = [f"`{name}`" for name, count in sorted(self.repeats.items()) if not count]
-        if left:
-            yield (
-                f"no repeats are taken from {', '.join(left)}: the number is part of the name, "
-                f"repeats are 1 to {MOST_REPEATS:,}"
-            )
+        yield from _not_taken([name for name, count in sorted(self.repeats.items()) if not count])
 
     def _silent(self) -> list[str]:
         told = f"of {_pictures(self.total)} have no text"
@@ -168,15 +169,38 @@ def why_skipped(sample: Sample, trigger: str) -> str:
 
 
 def repeats_of(keys: Iterable[str]) -> dict[str, int]:
-    """Return folder -> repeats that its name sets, or 0 where a number in it is not taken."""
+    """Return folder -> repeats that its name sets, or 0 where its name is not taken as it is."""
     found: dict[str, int] = {}
     for key in keys:
         folder, slash, _ = key.partition("/")
         if slash and folder not in found:
             count = concept_of(key)[0]
-            if count or refused_repeats(folder):
+            if count or refused_repeats(folder) or names_nothing(folder) or is_blank(folder):
                 found[folder] = count
     return found
+
+
+def _not_taken(folders: Iterable[str]) -> Iterator[str]:
+    """Yield why the names of folders are not taken as a number and a concept."""
+    left = {name: f"`{name}`" for name in folders}
+    blank = [shown for name, shown in left.items() if is_blank(name)]
+    nameless = [shown for name, shown in left.items() if names_nothing(name)]
+    others = [shown for shown in left.values() if shown not in (*blank, *nameless)]
+    if others:
+        yield (
+            f"no repeats are taken from {', '.join(others)}: the number is part of the name, "
+            f"repeats are 1 to {MOST_REPEATS:,}"
+        )
+    if nameless:
+        yield (
+            f"no repeats are taken from {', '.join(nameless)}: no concept is named behind the "
+            "number; call the folder `10_name`"
+        )
+    if blank:
+        yield (
+            f"no concept is taken from {', '.join(blank)}: nothing of the folder's name shows; "
+            "rename it"
+        )
 
 
 def _unused(sample: Sample, trigger: str, *, silent: bool) -> Iterator[str]:

@@ -64,16 +64,23 @@ def lora(meta: list[Path], config: Config, console: Console) -> int:
 
     def tell() -> None:
         if first:
-            _tell(account_of(found.paths), console)
+            _tell(account_of(found.paths), console, found.paths)
 
     trained(found.paths, config, _models(), quiet, first, before=tell)
     # A launcher takes any other code of one of several processes for its failure.
     return 3 if alone and account_of(found.paths).look() else found.code
 
 
-def _tell(words: "Account", console: Console) -> None:
-    """Print which pictures train without words, and which words do not train."""
+def _tell(words: "Account", console: Console, paths: Sequence[Path]) -> None:
+    """Print which pictures train without words, which words do not train, and whose keys are whose.
+
+    Args:
+        paths: The dataset files, in the order in which the keys of the later ones are numbered.
+    """
     lines = words.lines()
+    if len(paths) > 1:
+        named = (f"`{number}/` of `{path}`" for number, path in enumerate(paths[1:], 2))
+        console.say(f"keys of several dataset files: those that begin with {', '.join(named)}")
     if lines:
         console.say(*lines, account=words.facts())
     if not console.level and not console.json:
@@ -169,7 +176,7 @@ def check(meta: list[Path], config: Config, console: Console, *, ahead: bool = F
     absent = [file for file in coming if not file.exists()]
     told(found, config, _models(), console, absent)
     words = account_of([file for file in found if file not in absent])
-    _tell(words, console)
+    _tell(words, console, found)
     return 3 if words.look() else 0
 
 

@@ -64,7 +64,8 @@ def check_outline(
         raise ModelFileError(
             f"`{folder / 'config.json'}` cannot be used: {why}", "fetch its files again"
         ) from error
-    found = {own(name): at.shape for name, at in tensorfile.header(weights).tensors.items()}
+    places = {own(name): at for name, at in tensorfile.header(weights).tensors.items()}
+    found = {name: at.shape for name, at in places.items()}
     missing = sorted(wanted.keys() - found.keys())
     if missing:
         raise _lacking(folder, missing)
@@ -75,6 +76,8 @@ def check_outline(
                 f"the config asks for {shape}",
                 "fetch its files again",
             )
+    made_of = {name: at for name, at in places.items() if name in wanted}
+    tensorfile.check_weights(weights, {n: at for n, at in made_of.items() if "position" not in n})
     return sorted(found.keys() - wanted.keys())
 
 

@@ -102,6 +102,7 @@ def uses(values: Mapping[str, Any]) -> tuple[str, ...]:
     batch="batch",
     yields="caption",
     uses=uses,
+    fit=lambda params, captioner, others: captioner.fit,
     at_once=lambda params: params.at_once if params.url else 0,
     dear=True,
 )

@@ -59,7 +59,8 @@ def _ones(*shape: int, **more: Any) -> torch.Tensor:
 
 
 INTEGERS = (
-    f"3 tensors are not applied, a pair of a LoRA that is not whole: the first is `{PLACE}.alpha`"
+    "3 tensors are not applied, a LoRA of numbers that are not supported: `I32`: "
+    f"the first is `{PLACE}.alpha`"
 )
 FOREIGN: dict[str, tuple[Tensors, str]] = {
     "LoHa": (
@@ -290,6 +291,45 @@ def test_every_tensor_is_applied_or_named(places: dict[str, tuple[str, tuple[int
 
     named = [name for names in found.unread.values() for name in names]
     assert sorted([*named, *used()]) == sorted(places)
+
+
+@pytest.mark.parametrize(
+    ("down", "up", "shown"),
+    [
+        ("F8_E4M3", "F8_E4M3", "`F8_E4M3`"),
+        ("I8", "I8", "`I8`"),
+        ("F8_E5M2", "F16", "`F8_E5M2`"),
+        ("I8", "U8", "`I8` and `U8`"),
+    ],
+)
+def test_a_lora_of_other_numbers_is_told_as_what_it_is(
+    tmp_path: Path, down: str, up: str, shown: str
+) -> None:
+    """Case F1: a LoRA of fp8 or int8 is whole, and of numbers that are not supported."""
+    wide = {"F16": 2, "F8_E4M3": 1, "F8_E5M2": 1, "I8": 1, "U8": 1}
+    tensors = {
+        "lora_unet_a" + DOWN: tensorfile.Packed(down, (2, 3), bytes(6 * wide[down])),
+        "lora_unet_a" + UP: tensorfile.Packed(up, (3, 2), bytes(6 * wide[up])),
+        "lora_unet_a" + ALPHA: tensorfile.Packed("F32", (), bytes(4)),
+    }
+    path = tmp_path / "x.safetensors"
+    path.write_bytes(tensorfile.dump(tensors))
+    told = f"a LoRA of numbers that are not supported: {shown}"
+
+    with pytest.raises(ModelFileError) as caught:
+        adapter_file.check(path)
+    assert (str(caught.value), caught.value.hint) == (
+        f"`{path}` is {told}",
+        "get the version with 16 or 32 bits a number",
+    )
+
+    good = {
+        "lora_unet_b" + ending: tensorfile.Packed("F32", (1, 1), bytes(4)) for ending in (DOWN, UP)
+    }
+    path.write_bytes(tensorfile.dump(tensors | good))
+    assert adapter_file.check(path).lines() == [
+        f"3 tensors are not applied, {told}: the first is `lora_unet_a.alpha`"
+    ]
 
 
 @pytest.mark.parametrize(
