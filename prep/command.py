@@ -4,6 +4,7 @@ Knows no command by name; `prep` and `train` both run their Typer app through it
 """
 
 import errno
+import os
 import re
 import signal
 import subprocess
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     import typer
     from typer.exceptions import TyperException
 
+_RIGHTS = (errno.EACCES, errno.EPERM, errno.EROFS)
 _STOPPED = "stopped; run the same command to go on"
 _FULL = MachineError(
     "the machine ran out of memory",
@@ -73,10 +75,21 @@ def _shown(error: BaseException, prog: str) -> int:
         error = _FULL
     elif isinstance(error, OSError) and error.errno == errno.ENAMETOOLONG:
         error = _too_long(str(error.filename))
+    elif isinstance(error, OSError) and error.errno in _RIGHTS and error.filename:
+        error = _without_rights(error)
     if not isinstance(error, UserError):
         raise error
     console.show_error(error, sys.stderr)
     return error.exit_code
+
+
+def _without_rights(error: OSError) -> MachineError:
+    """Return two lines for a file or folder that the person may not read or change."""
+    path = keys.shown(os.path.relpath(os.fsdecode(error.filename)))
+    return MachineError(
+        f"`{path}` cannot be used: {error.strerror}",
+        "give yourself the right to read and change it and the folders above it",
+    )
 
 
 def _check_place(words: Sequence[str]) -> None:
