@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
 from prep.concepts import MOST_REPEATS, concept_of, refused_repeats
+from prep.counts import counted
 from prep.dataset import Dataset, Sample
 from prep.tags import parsed, unsplit
 from prep.wording import FIELDS
@@ -65,13 +66,13 @@ class Account:
         if not self.look():
             yield from self._silent()
         if self.alone:
-            told = f"of {_pictures(self.total)} train on the trigger alone"
+            told = f"of {counted(self.total, 'picture')} train on the trigger alone"
             yield _line(self.alone, told, "trains")
         if self.unused:
-            told = f"of {_pictures(self.total)} have words of yours that do not train"
+            told = f"of {counted(self.total, 'picture')} have words of yours that do not train"
             yield _line(self.unused, told, "has")
         if self.unsplit:
-            told = f"of {_pictures(self.total)} have tags that prep does not split"
+            told = f"of {counted(self.total, 'picture')} have tags that prep does not split"
             yield _line(self.unsplit, told, "has")
         taken = [f"`{name}` {count}" for name, count in sorted(self.repeats.items()) if count]
         if taken:
@@ -84,7 +85,7 @@ class Account:
             )
 
     def _silent(self) -> list[str]:
-        told = f"of {_pictures(self.total)} have no text"
+        told = f"of {counted(self.total, 'picture')} have no text"
         return [_line(self.empty, told, "has")] if self.empty else []
 
     def lines(self) -> list[str]:
@@ -221,7 +222,3 @@ def _line(part: Why, told: str, one: str) -> str:
     if len(rows) == 1:
         told = told.replace(" have ", f" {one} ", 1).replace(" train ", f" {one} ", 1)
     return f"{len(rows)} {told}: {', '.join(named)}{after}"
-
-
-def _pictures(count: int) -> str:
-    return f"{count} picture{'' if count == 1 else 's'}"

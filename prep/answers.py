@@ -1,7 +1,6 @@
 """What each command does with what the command line gave: engine calls in, sentences out."""
 
 import os
-import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from importlib import resources
@@ -47,7 +46,7 @@ def run_pipeline(pipeline: Pipeline, context: Context, speech: Sequence[str]) ->
     worst = next((code for code in _STOPPERS if code in codes), 0)
     if pipeline.train is None:
         return worst
-    return run_child([*training.command(pipeline), *speech]) or worst
+    return run_child(training.started(pipeline, speech)) or worst
 
 
 def plan_one(order: Order, context: Context) -> int:
@@ -57,7 +56,13 @@ def plan_one(order: Order, context: Context) -> int:
 
 
 def plan_pipeline(pipeline: Pipeline, context: Context) -> int:
-    """Print what a whole pipeline would do."""
+    """Print what a whole pipeline would do.
+
+    Raises:
+        ConfigError: The `train:` section has mistakes; `prep run` would end with them.
+    """
+    if pipeline.train is not None:
+        training.check(pipeline, at_hand=True)
     coming, waits = Coming(), ""
     for order in orders.of_pipeline(pipeline):
         if coming.made and not _pictures_in(order):
@@ -68,9 +73,7 @@ def plan_pipeline(pipeline: Pipeline, context: Context) -> int:
         waits = order.asked[-1].command if busy else waits
     if pipeline.train is not None:
         after = f"waits for {waits}" if waits else "runs next; says at once if it is done"
-        words = training.command(pipeline)[4:]
-        near = [os.path.relpath(word) if Path(word).is_absolute() else word for word in words]
-        typed = shlex.join(["train", *near])
+        typed = training.typed(pipeline)
         context.console.say(f"{'train':<12}  {pipeline.train['method']}: {after}", f"  {typed}")
     return 0
 

@@ -19,7 +19,7 @@ from prep.errors import UserError
 from prep.models import Found, Models
 from train import checkpoint, disk, earlier, probe, prompts
 from train import data as datasets
-from train.base_model import check_clip_skip, opened_base
+from train.base_model import base_at_hand, check_clip_skip, opened_base
 from train.config import Config
 from train.family import Family
 from train.notes import notes
@@ -80,10 +80,13 @@ def ready(
     return Ready(run, False, tuple(notes(run, answer, first)))
 
 
-def check_settings(config: Config, models: Models, ask: probe.Ask, remember: bool = True) -> None:
+def check_settings(
+    config: Config, models: Models, ask: probe.Ask | None, remember: bool = True
+) -> None:
     """Look at all that can be known before there is a dataset.
 
     Args:
+        ask: None to learn only what needs no library, of a base model that is on this machine.
         remember: Whether a model that could be opened is noted among the user's data, and not
             opened again by the same libraries.
 
@@ -91,16 +94,22 @@ def check_settings(config: Config, models: Models, ask: probe.Ask, remember: boo
         UserError: Something stands in the way; all that can be found is told at once.
     """
     wrong = [*_raised(*_settings(config), partial(disk.check_writable, config.out))]
+    if config.resume is not None:
+        wrong += _raised(partial(earlier.run_folder, config.resume))
     found: Found | None = None
     kind: Family | None = None
     if config.base:
         try:
-            found, kind = opened_base(config.base, models)
-            check_clip_skip(config.clip_skip, kind.layers(found.path), config.base)
+            there = opened_base(config.base, models) if ask else base_at_hand(config.base, models)
+            if there is not None:
+                found, kind = there
+                check_clip_skip(config.clip_skip, kind.layers(found.path), config.base)
         except UserError as error:
             wrong.append(error)
     if wrong:
         _refuse(wrong)
+    if ask is None:
+        return
     vae = config.prompts is not None or config.save_as == "file"
     question = probe.Question(
         str(found.path) if found else "",
