@@ -11,7 +11,7 @@ from prep import orders, training
 from prep.command import run_child
 from prep.config import Pipeline
 from prep.console import Console
-from prep.engine import again, explain
+from prep.engine import again, explain, explain_files
 from prep.engine.ledger_file import opened
 from prep.engine.leg import Context, Leg, Order, asked_names, open_leg
 from prep.engine.lock import held
@@ -100,11 +100,15 @@ def _pictures_in(order: Order) -> bool:
 def why(
     folder: Path, key: str, place: Any, context: Context, pipeline: Pipeline | None = None
 ) -> int:
-    """Print all that is known of one picture, in every folder of the pipeline that has it."""
+    """Print all that is known of one picture, in every folder of the pipeline that has it.
+
+    Of any other file there, it is what the file is and what is done with it.
+    """
     asked = orders.of_pipeline(pipeline) if pipeline else []
     if place not in [order.place for order in asked]:
         asked = [Order(place, ())]
     lines: list[str] = []
+    files: dict[str, None] = {}
     known: set[str] = set()
     coming = Coming()
     for order in asked:
@@ -117,10 +121,12 @@ def why(
                 told = explain.of_rows(leg, rows, key, coming) if rows else ()
                 lines += [*explain.said(leg, key), *explain.noticed(leg, key)]
                 lines += [*(told or explain.of_results(leg, key)), *explain.words(leg, key)]
+            else:
+                files |= dict.fromkeys(explain_files.of_file(leg, key))
             coming = coming_of(leg, rows) if order.source else Coming()
-    if key not in known:
+    if key not in known and not files:
         raise ConfigError(f"`{folder}` has no picture `{key}`", nearest(key, known))
-    context.console.say(key, *(f"  {line}" for line in lines))
+    context.console.say(key, *(f"  {line}" for line in (lines if key in known else files)))
     return 0
 
 

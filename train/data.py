@@ -240,9 +240,9 @@ def _check_whole(path: Path, found: Dataset, chosen: Mapping[str, Sample]) -> No
     bare = [key for key, sample in chosen.items() if not (sample.latents and sample.bucket)]
     if bare or found.vae is None:
         first = f", the first is `{bare[0]}`" if bare else ""
-        told = f"{len(bare) or len(chosen)} of {counted(len(chosen), 'sample')}"
+        lacks = f"{'has' if len(bare or chosen) == 1 else 'have'} no latents{first}"
         raise DatasetError(
-            f"{told} of `{path.name}` {'has' if len(bare) == 1 else 'have'} no latents{first}",
+            f"{len(bare or chosen)} of {counted(len(chosen), 'sample')} of `{path.name}` {lacks}",
             f"make them with `prep latents {_bucket_file(path)}`",
         )
     _check_texts(path, found, chosen)

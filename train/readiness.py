@@ -80,6 +80,29 @@ def ready(
     return Ready(run, False, tuple(notes(run, answer, first)))
 
 
+def _base_of(config: Config, models: Models, fetch: bool) -> tuple[Found | None, Family | None]:
+    """Look at settings and files; return the base model, if one is named and here or fetched.
+
+    Raises:
+        UserError: Something stands in the way; all that can be found is told at once.
+    """
+    wrong = [*_raised(*_settings(config), partial(disk.check_writable, config.out))]
+    if config.resume is not None:
+        wrong += _raised(partial(earlier.run_folder, config.resume))
+    there: tuple[Found, Family] | None = None
+    try:
+        if config.base:
+            there = opened_base(config.base, models) if fetch else base_at_hand(config.base, models)
+        if there is not None:
+            found, kind = there
+            check_clip_skip(config.clip_skip, kind.layers(found.path), config.base or "")
+    except UserError as error:
+        wrong.append(error)
+    if wrong:
+        _refuse(wrong)
+    return there or (None, None)
+
+
 def check_settings(
     config: Config, models: Models, ask: probe.Ask | None, remember: bool = True
 ) -> None:
@@ -93,21 +116,7 @@ def check_settings(
     Raises:
         UserError: Something stands in the way; all that can be found is told at once.
     """
-    wrong = [*_raised(*_settings(config), partial(disk.check_writable, config.out))]
-    if config.resume is not None:
-        wrong += _raised(partial(earlier.run_folder, config.resume))
-    found: Found | None = None
-    kind: Family | None = None
-    if config.base:
-        try:
-            there = opened_base(config.base, models) if ask else base_at_hand(config.base, models)
-            if there is not None:
-                found, kind = there
-                check_clip_skip(config.clip_skip, kind.layers(found.path), config.base)
-        except UserError as error:
-            wrong.append(error)
-    if wrong:
-        _refuse(wrong)
+    found, kind = _base_of(config, models, fetch=ask is not None)
     if ask is None:
         return
     vae = config.prompts is not None or config.save_as == "file"
