@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from prep import files, tensorfile
 from prep.console import Console
+from prep.counts import counted
 from prep.errors import ConfigError
 from prep.models import Models
 from train import adapter_file
@@ -82,9 +83,10 @@ def sample(path: Path, wish: Wish, target: Path, models: Models, console: Consol
     cells = _cells(drawer, [0.0, *wish.strengths], scales, console)
     words = ["base model", *(f"strength {strength:g}" for strength in wish.strengths)]
     missing = _publish(cells, words, rows, (target, wish.each), console)
-    part = f", {missing} of its {len(cells)} pictures are missing" if missing else ""
+    verb = "is" if missing == 1 else "are"
+    part = f", {missing} of its {len(cells)} pictures {verb} missing" if missing else ""
     unread = sum(map(len, found.unread.values()))
-    part += f", without the {unread} tensors that are not applied" if unread else ""
+    part += f", without {_unread(unread)}" if unread else ""
     console.say(
         f"drawn: {target}{part}", sheet=str(target), pictures=len(cells) - missing, unread=unread
     )
@@ -130,6 +132,10 @@ def _cells(
     if failed and not any(cell for n, cell in enumerate(cells) if n % width):
         raise failed
     return cells
+
+
+def _unread(count: int) -> str:
+    return f"the {counted(count, 'tensor')} that {'is' if count == 1 else 'are'} not applied"
 
 
 def _publish(

@@ -109,7 +109,8 @@ def test_what_is_not_applied_is_named(
 
     assert (code, err) == (3, [told])
     count = int(told.split()[0])
-    assert out == [f"drawn: {tmp_path / 's.png'}, without the {count} tensors that are not applied"]
+    what = "tensor that is" if count == 1 else "tensors that are"
+    assert out == [f"drawn: {tmp_path / 's.png'}, without the {count} {what} not applied"]
 
 
 @pytest.mark.parametrize("name", FOREIGN)
@@ -175,7 +176,7 @@ def test_a_picture_that_is_no_picture_is_not_drawn(
     code, out, err = _drawn(made, tmp_path, models, strengths=[1.0, 1e30], each=tmp_path / "each")
 
     assert code == 3
-    assert out == [f"drawn: {tmp_path / 's.png'}, 1 of its 3 pictures are missing"]
+    assert out == [f"drawn: {tmp_path / 's.png'}, 1 of its 3 pictures is missing"]
     assert err[1:] == ["not drawn: 000 strength 1e+30: mascot / seed 0: NaN or infinite numbers"]
     assert sorted(path.name for path in (tmp_path / "each").iterdir()) == [
         "000 base model.png", "000 strength 1.png",
@@ -220,7 +221,7 @@ def test_a_pair_of_another_shape_is_refused(
         _drawn(path, tmp_path, models, base=str(base))
 
     assert str(caught.value) == (
-        f"`{path}` is a LoRA for another kind of model: 1 of its 48 modules have another shape in "
+        f"`{path}` is a LoRA for another kind of model: 1 of its 48 modules has another shape in "
         "this base model"
     )
 
