@@ -44,21 +44,16 @@ def run_app(app: "typer.Typer", args: Sequence[str] | None, prog: str) -> None:
     code: object = 0
     stop = Stop()
     try:
-        with obeyed(_note_term) as stop:
+        with obeyed() as stop:
             _check_place(sys.argv[1:] if args is None else args)
             code = app(args=args, prog_name=prog, standalone_mode=False)
     except BaseException as error:
         if stop.asked is None:  # what goes wrong because of a stop is the stop
             code = _shown(error, prog)
     code = code if stop.asked is None else 128 + stop.asked
-    if code == INTERRUPTED:  # Typer turns Ctrl-C into this code
+    if stop.asked is not None or code == INTERRUPTED:  # a question that was left has this code
         console.Console(err=sys.stderr).note(_STOPPED)
     raise SystemExit(code if isinstance(code, int) else 0)
-
-
-def _note_term(number: int) -> None:
-    if number == signal.SIGTERM:
-        console.Console(err=sys.stderr).note(_STOPPED)
 
 
 def _shown(error: BaseException, prog: str) -> int:
@@ -108,16 +103,13 @@ def run_child(command: Sequence[str]) -> int:
     on. What the child has in hand, it saves before this returns; a second Ctrl-C waits no longer.
     """
     child = subprocess.Popen(list(command))
-    with patience():  # the child keeps to its own time
-        try:
-            code = child.wait()
-        except KeyboardInterrupt:
-            child.wait()
-            raise
-        except BaseException:
+
+    def pass_on(number: int) -> None:
+        if number == signal.SIGTERM:
             child.terminate()
-            child.wait()
-            raise
+
+    with patience(pass_on):  # the child keeps to its own time
+        code = child.wait()
     return code if code >= 0 else 128 - code
 
 
