@@ -68,21 +68,16 @@ def run_app(
     stop = Stop()
     words = sys.argv[1:] if args is None else args
     try:
-        with obeyed(_note_term) as stop:
+        with obeyed() as stop:
             _check_place(words)
             code = app(args=args, prog_name=prog, standalone_mode=False)
     except BaseException as error:
         if stop.asked is None:  # what goes wrong because of a stop is the stop
             code = _shown(error, prog, lambda name, near: hint(name, near, words))
     code = code if stop.asked is None else 128 + stop.asked
-    if code == INTERRUPTED:  # Typer turns Ctrl-C into this code
+    if stop.asked is not None or code == INTERRUPTED:  # a question that was left has this code
         console.Console(err=sys.stderr).note(_STOPPED)
     raise SystemExit(code if isinstance(code, int) else 0)
-
-
-def _note_term(number: int) -> None:
-    if number == signal.SIGTERM:
-        console.Console(err=sys.stderr).note(_STOPPED)
 
 
 def _shown(error: BaseException, prog: str, hint: _Near) -> int:
@@ -143,16 +138,13 @@ def run_child(command: Sequence[str]) -> int:
     on. What the child has in hand, it saves before this returns; a second Ctrl-C waits no longer.
     """
     child = subprocess.Popen(list(command))
-    with patience():  # the child keeps to its own time
-        try:
-            code = child.wait()
-        except KeyboardInterrupt:
-            child.wait()
-            raise
-        except BaseException:
+
+    def pass_on(number: int) -> None:
+        if number == signal.SIGTERM:
             child.terminate()
-            child.wait()
-            raise
+
+    with patience(pass_on):  # the child keeps to its own time
+        code = child.wait()
     return code if code >= 0 else 128 - code
 
 

@@ -10,6 +10,7 @@ from prep.models import Models
 from train import checkpoint, export, probe, readiness
 from train.config import OF_LORAS, Config
 from train.disk import MB, disk
+from train.outputs import missing, missing_line
 from train.run import Run
 from train.schedule import learning_rate
 
@@ -88,7 +89,10 @@ def state(run: Run) -> str:
     """Return what the run folder holds already, and what the command would do with it."""
     if run.export.exists() and export.recipe_of(run.export) == run.recipe:
         done = export.steps_of(run.export)
-        return "is done" if done == run.steps else _continues(run, done)
+        if done != run.steps:
+            return _continues(run, done)
+        found = missing(run)
+        return f"is done; {missing_line(run, found)}" if found else "is done"
     for step, folder in checkpoint.steps(run.checkpoints):
         if checkpoint.whole(folder):
             return _continues(run, step)

@@ -99,6 +99,14 @@ def newest(folder: Path, recipe: str) -> tuple[Checkpoint | None, list[str]]:
     return (None if path is None else _read(path)), torn
 
 
+def of_step(folder: Path, step: int, recipe: str) -> Checkpoint | None:
+    """Return what a run saved after a step; None where it is not there any more, or not whole."""
+    path = dict(steps(folder)).get(step)
+    if path is None or not whole(path) or _state(path)["recipe"] != recipe:
+        return None
+    return _read(path)
+
+
 def newest_place(folder: Path, recipe: str) -> tuple[Path | None, list[str]]:
     """Return the folder of the checkpoint that `newest` reads; no tensor is opened.
 
@@ -156,9 +164,12 @@ def whole(path: Path) -> bool:
 
 
 def sweep(folder: Path) -> None:
-    """Remove what a stopped run left half done."""
+    """Remove what a killed run left half written."""
     for path in folder.glob(f"{files.SCRATCH}*"):
-        shutil.rmtree(path, ignore_errors=True)
+        if path.is_dir():
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            path.unlink(missing_ok=True)
 
 
 def packed(tensor: "Tensor") -> tensorfile.Packed:

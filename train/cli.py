@@ -74,9 +74,10 @@ def lora(meta: list[Path], config: Config, console: Console, *, words_told: bool
         if first and not words_told:
             _tell(account_of(found.paths), console, found.paths)
 
-    trained(found.paths, config, _models(), quiet, first, before=tell)
+    missing: list[Path] = []
+    trained(found.paths, config, _models(), quiet, first, before=tell, lacks=missing.extend)
     # A launcher takes any other code of one of several processes for its failure.
-    return 3 if alone and account_of(found.paths).look() else found.code
+    return 3 if alone and (missing or account_of(found.paths).look()) else found.code
 
 
 def _tell(words: "Account", console: Console, paths: Sequence[Path]) -> None:

@@ -21,7 +21,7 @@ def test_three_kills_end_in_the_same_file(meta: Path, tmp_path: Path) -> None:
     home = tmp_path / "home"
 
     # After step 3, of which 2 are saved; in the checkpoint of step 4; after step 5 again.
-    codes = [killed(meta, home, *at, stopped) for at in ((3, 0), (2, 7), (3, 0))]
+    codes = [killed(meta, home, *at, stopped) for at in ((3, 0), (2, 4), (3, 0))]
     console = new_console()
     made = trained(meta, home, stopped, console)
     whole = trained(meta, home, settings(tmp_path / "whole", **more), new_console())
