@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from benchmarks.tiny_painting import FRESH, Figure, Judge, share
 from prep.models.locate import Models
-from tagger_models.captioners import open
+from tagger_models.captioners import local
 from tagger_models.captioners.captioner import Answer, Decoding
 from tagger_models.labels.label import Label
 from tagger_models.onnx import tagger
@@ -139,8 +139,8 @@ def captioner_figures(name: str, count: int, *kinds: str) -> list[Figure]:
 
 def captions(name: str, images: "Sequence[Image.Image]") -> list[str]:
     """Return what a captioner says of pictures, with the settings of `prep caption`."""
-    found = Models(Path.home()).find(open.ask_captioner(name))
-    opened, said = open.open_captioner(found, device="cpu"), []
+    found = Models(Path.home()).find(local.ask_captioner(name))
+    opened, said = local.open_captioner(found, device="cpu"), []
     for first in range(0, len(images), 32):
         some = images[first : first + 32]
         empty = [""] * len(some)

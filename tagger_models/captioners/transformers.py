@@ -6,13 +6,14 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from prep.images.fitting import Fit
 from prep.runtime.errors import ModelFileError
 from tagger_models.captioners.captioner import Answer, Decoding, End, Trouble
 
 if TYPE_CHECKING:
     from PIL import Image
 
-    from tagger_models.captioners.open import Family
+    from tagger_models.captioners.local import Family
 
 SERVE = "serve it with vLLM, LM Studio or ollama, and name that server: `--url`"
 _TOP_P = 0.9  # where tokens are drawn: from the likeliest that make up this share
@@ -25,12 +26,14 @@ class LocalCaptioner:
     Attributes:
         family: How it is asked and read.
         device: cpu or cuda.
+        fit: The steps that pictures have gone through before they are given.
     """
 
     family: "Family"
     device: str
     _model: Any
     _processor: Any
+    fit: tuple[Fit, ...] = ()
 
     def caption(
         self,

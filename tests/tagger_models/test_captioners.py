@@ -10,7 +10,7 @@ from PIL import Image
 from prep.models.locate import Ask, Models
 from prep.runtime.errors import ConfigError, ModelFileError
 from tagger_models.captioners.captioner import Answer, Decoding, End
-from tagger_models.captioners.open import ask_captioner, open_captioner
+from tagger_models.captioners.local import ask_captioner, open_captioner
 from tagger_models.captioners.transformers import LocalCaptioner
 
 

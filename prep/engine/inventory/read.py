@@ -12,6 +12,7 @@ from prep.engine.inventory.location import STATE, Place
 from prep.engine.state import artifacts
 from prep.engine.state.digest_cache import Digests
 from prep.engine.state.ledger import Edit, Ledger
+from prep.runtime.counts import counted
 from prep.runtime.errors import DatasetError
 from prep.runtime.files import content, digest_bytes
 from prep.tags import tag_text
@@ -78,6 +79,13 @@ class World:
     renamed: list[tuple[str, str]] = field(default_factory=list)
     known: Known = field(default_factory=lambda: Known({}, {}, {}))
     overruled: list[str] = field(default_factory=list)
+
+    def num_pictures(self) -> int:
+        """Return how many pictures there are; those that cannot be used count as well.
+
+        A folder that cannot be read counts as one: what lies in it is not known.
+        """
+        return len(self.digests) + len(self.faulty)
 
     def drop(self) -> None:
         """Note which samples a person took out: `keep` is no, or a meta file lost the entry."""
@@ -201,7 +209,7 @@ def check_gone(gone: int, left: int, root: Path) -> None:
     known = gone + left
     if (gone >= _FIFTH and gone * _FIFTH >= known) or (gone and not left):
         raise DatasetError(
-            f"{gone} of {known} pictures in `{root}` vanished at once",
+            f"{gone} of {counted(known, 'picture')} in `{root}` vanished at once",
             "is the disk mounted? if you removed them, add `--accept-missing`",
         )
 

@@ -15,6 +15,7 @@ from prep.models.locate import Ask, Found
 from prep.runtime.errors import ConfigError, ModelFileError
 from prep.runtime.files import content
 from tagger_models.captioners.captioner import DEFAULT
+from tagger_models.captioners.captioner_fit import fit_of
 from tagger_models.captioners.prompts import PRESETS
 from tagger_models.captioners.transformers import SERVE, LocalCaptioner, quiet
 
@@ -162,7 +163,7 @@ def open_captioner(found: Found, preset: str = "", device: str = "auto") -> Loca
         )
     if family.reads == "asked" and not getattr(processor, "chat_template", None):
         raise ModelFileError(f"`{found.path}` has no chat template: it cannot be asked", SERVE)
-    return LocalCaptioner(family, place, model.to(place).eval(), processor)
+    return LocalCaptioner(family, place, model.to(place).eval(), processor, fit_of(processor))
 
 
 def _kind_of(folder: Path) -> str:
