@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from prep.models import safetensors_file
 from prep.runtime.errors import ModelFileError
+from train.family import Family
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -38,12 +39,21 @@ _KINDS: Mapping[str, str] = {
     "clip_l": "an embedding",
 }
 UNKNOWN = "another kind"
+_STRANGE = "a LoRA of numbers that are not supported:"
 # dtype's word in the file -> the bits of its exponent, and numpy's word of a number as wide.
 _EXPONENTS: Mapping[str, tuple[int, str]] = {
     "F64": (0x7FF << 52, "<u8"),
     "F32": (0x7F800000, "<u4"),
     "F16": (0x7C00, "<u2"),
     "BF16": (0x7F80, "<u2"),
+}
+# What `ss_base_model_version` begins with, and what a person calls it.
+# Source: kohya-ss/sd-scripts (commit 48d368fa): train_util.py, sdxl_model_util.py, flux_utils.py.
+_VERSIONS: Mapping[str, str] = {
+    "sd_v1": "Stable Diffusion 1.x",
+    "sd_v2": "Stable Diffusion 2.x",
+    "sdxl_": "Stable Diffusion XL",
+    "flux": "FLUX",
 }
 
 
@@ -81,7 +91,7 @@ def sort(places: Mapping[str, safetensors_file.Place]) -> Sorted:
         word = _module(name)
         if word in whole and (not name.endswith(ALPHA) or prod(at.shape) == 1):
             continue
-        torn = "a pair of a LoRA that is not whole" if word is not None else UNKNOWN
+        torn = _fault(word, places) if word is not None else UNKNOWN
         kind = _special(name) or others.get(word or "", torn)
         unread.setdefault(kind, []).append(name)
     return Sorted(
@@ -102,10 +112,29 @@ def check(path: Path) -> Sorted:
     places = safetensors_file.header(path).tensors if path.suffix.lower() == ".safetensors" else {}
     found = sort(places)
     if not found.modules:
+        strange = [kind for kind in found.unread if kind.startswith(_STRANGE)]
+        if len(strange) == len(found.unread) == 1:
+            hint = "get the version with 16 or 32 bits a number"
+            raise ModelFileError(f"`{path}` is {strange[0]}", hint)
         what = ", ".join(f"{len(names)} of {kind}" for kind, names in sorted(found.unread.items()))
         inside = f": its tensors are {what}" if what else ""
         raise ModelFileError(f"`{path}` is no LoRA in kohya's layout{inside}", "name a LoRA")
     return found
+
+
+def check_kind(path: Path, family: Family) -> None:
+    """Raise ModelFileError where a LoRA says that it is for a known kind of model, and another one.
+
+    Words of other programs say nothing: its modules will tell.
+    """
+    said = safetensors_file.header(path).metadata.get("ss_base_model_version", "")
+    kind = next((word for word in _VERSIONS if said.startswith(word)), None)
+    if kind and not family.base_version.startswith(kind):
+        raise ModelFileError(
+            f"`{path}` is a LoRA for {_VERSIONS[kind]} (`{said}`), "
+            "and the base model is another kind",
+            f"name a LoRA for a model of the kind `{family.name}`",
+        )
 
 
 def check_finite(path: Path) -> None:
@@ -184,6 +213,16 @@ def _is_pair(word: str, places: Mapping[str, safetensors_file.Place]) -> bool:
     if down is None or up is None or not (_good(down) and _good(up)):
         return False
     return f"{word}.lora_mid.weight" not in places and down.shape[0] == up.shape[1]
+
+
+def _fault(word: str, places: Mapping[str, safetensors_file.Place]) -> str:
+    """Return why a module's pair of a LoRA is not applied."""
+    down, up = places.get(word + DOWN), places.get(word + UP)
+    strange = {at.dtype for at in (down, up) if at is not None} - _EXPONENTS.keys()
+    if down is None or up is None or not strange:
+        return "a pair of a LoRA that is not whole"
+    shown = " and ".join(f"`{dtype}`" for dtype in sorted(strange))
+    return f"{_STRANGE} {shown}"
 
 
 def _good(at: safetensors_file.Place) -> bool:

@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from prep.dataset.concepts import MOST_REPEATS
 from prep.dataset.wording import Wording, wording
 from prep.models.vae_files import Vae
 from prep.runtime import files, keys, schema
@@ -21,8 +22,8 @@ FORMAT = "prep-dataset"
 VERSION = 1
 TEXTS = ("tags", "caption", "both")
 SPLITS = ("train", "validation")
-MOST_REPEATS = 1000
 MOST_WEIGHT = 1000.0
+_MOST_PICTURES = 1_000_000_000
 _MOST_PX = 1 << 20  # no picture that is read has a longer side
 _SIZE = limits(least=1, most=_MOST_PX)
 _BOX = limits(least=0, most=_MOST_PX, form="box")
@@ -132,8 +133,8 @@ class Dataset:
 
 @dataclass(frozen=True)
 class _Counts:
-    samples: int = field(default=0, metadata=limits(least=0))
-    left_out: int = field(default=0, metadata=limits(least=0))
+    samples: int = field(default=0, metadata=limits(least=0, most=_MOST_PICTURES))
+    left_out: int = field(default=0, metadata=limits(least=0, most=_MOST_PICTURES))
 
 
 @dataclass(frozen=True)
@@ -180,7 +181,7 @@ def read_text(path: Path) -> str:
         raise _not_ours(None, str(path))
     try:
         return files.content(path, files.MOST_TABLE).decode("utf-8-sig")
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         raise DatasetError(
             f"there is no `{path}`", "make it with `prep edit FOLDER`, or run the whole pipeline"
         ) from None

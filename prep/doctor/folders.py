@@ -15,6 +15,7 @@ from prep.engine.state import publish
 from prep.engine.state.database import damage, open_ledger, set_aside
 from prep.models.locate import Models
 from prep.pipeline.config import Pipeline
+from prep.runtime.counts import counted
 from prep.runtime.errors import HeldError, UserError
 from prep.runtime.files import SCRATCH, free_bytes, nearest_there
 
@@ -58,14 +59,15 @@ def of_places(places: Sequence[Place]) -> Iterator[Diagnosis]:
     for place in places:
         name = str(place.root)
         try:
-            folder = scan(place.root, tuple(place.sidecars))
+            folder = scan(place.root, tuple(place.sidecars), place.state)
         except UserError as error:
             yield Diagnosis("folder", str(error), error.hint or "")
             continue
         kind = _file_system(place.state)
         yield Diagnosis(
             "folder",
-            f"{name}: {len(folder.pictures)} pictures, {len(folder.sidecars)} texts, "
+            f"{name}: {counted(len(folder.pictures) + len(folder.faulty), 'picture')}, "
+            f"{counted(len(folder.sidecars), 'text')}, "
             f"{_room(place.state)} on {kind}",
             f"keep prep's folder on a disk of this machine: `--state DIR` (it is on {kind})"
             if kind in _NETWORK

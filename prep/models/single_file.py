@@ -220,8 +220,10 @@ def _picked(path: Path, part: str) -> "dict[str, Tensor]":
     if path.suffix.lower() != ".ckpt":
         from safetensors import safe_open
 
-        safetensors_file.header(path)
+        places = safetensors_file.header(path).tensors
+        chosen = _chosen(places, part)
+        safetensors_file.check_weights(path, {at: places[at] for at in chosen.values()})
         with safe_open(path, framework="pt") as file:
-            return {own: file.get_tensor(at) for own, at in _chosen(file.keys(), part).items()}
+            return {own: file.get_tensor(at) for own, at in chosen.items()}
     found = pickle_file.tensors(path, mmap=True)
     return {own: found[at] for own, at in _chosen(found, part).items()}

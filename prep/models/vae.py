@@ -50,6 +50,8 @@ def open_vae(path: Path, device: str) -> "AutoencoderKL":
     if path.is_file():
         return single_file.open_vae(path, device)
     folder, weights = vae_folder(path)
+    if weights.suffix == ".safetensors":
+        safetensors_file.check_weights(weights, safetensors_file.header(weights).tensors)
     logging.disable_progress_bar()
     kind: Any = AutoencoderKL  # its classes are typed only in part
     try:

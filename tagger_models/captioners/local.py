@@ -14,6 +14,7 @@ from prep.models.locate import Ask, Found
 from prep.runtime.errors import ConfigError, ModelFileError
 from prep.runtime.files import content
 from tagger_models.captioners.captioner import DEFAULT
+from tagger_models.captioners.captioner_fit import fit_of
 from tagger_models.captioners.families import SERVE, Family, family_of
 from tagger_models.captioners.transformers import LocalCaptioner, quiet
 
@@ -88,7 +89,7 @@ def open_captioner(found: Found, preset: str = "", device: str = "auto") -> Loca
         )
     if family.reads == "asked" and not getattr(processor, "chat_template", None):
         raise ModelFileError(f"`{found.path}` has no chat template: it cannot be asked", SERVE)
-    return LocalCaptioner(family, place, model.to(place).eval(), processor)
+    return LocalCaptioner(family, place, model.to(place).eval(), processor, fit_of(processor))
 
 
 def _kind_of(folder: Path) -> str:

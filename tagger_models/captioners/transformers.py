@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from prep.images.fitting import Fit
 from prep.runtime.errors import ModelFileError
 from tagger_models.captioners.captioner import Answer, Decoding, End, Trouble
 from tagger_models.captioners.families import SERVE
@@ -25,12 +26,14 @@ class LocalCaptioner:
     Attributes:
         family: How it is asked and read.
         device: cpu or cuda.
+        fit: The steps that pictures have gone through before they are given.
     """
 
     family: "Family"
     device: str
     _model: Any
     _processor: Any
+    fit: tuple[Fit, ...] = ()
 
     def caption(
         self,

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from prep.images.fitting import PAD, WITHIN, Fit, sized
 from prep.models.locate import Found
+from prep.runtime.counts import counted
 from prep.runtime.errors import ModelFileError
 from tagger_models.labels.label import Label
 from tagger_models.onnx.external_data import check_external
@@ -265,6 +266,7 @@ def _graph(found: Found) -> Path:
 
 def _other_labels(model: Path, labels: int, answers: int) -> ModelFileError:
     return ModelFileError(
-        f"`{model}` answers with {answers} numbers, but its label file has {labels} labels",
+        f"`{model}` answers with {counted(answers, 'number')}, but its label file has "
+        f"{counted(labels, 'label')}",
         "fetch both files again, from the same revision of the same model",
     )

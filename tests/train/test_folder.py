@@ -11,6 +11,7 @@ import pytest
 from PIL import Image
 
 from prep.dataset import dataset_file
+from prep.images.formats import usual_suffixes
 from prep.runtime.console import Console
 from prep.runtime.errors import ConfigError
 from train import folder
@@ -19,7 +20,7 @@ from train.config import Config
 
 NO_PICTURES = (
     "error: there are no pictures in `toys`\nhint: name the folder that holds them; pictures end "
-    "in .avif, .bmp, .gif, .jfif, .jpeg, .jpg, .png, .tif, .tiff, .webp\n"
+    f"in {', '.join(usual_suffixes())}\n"
 )
 # As a person has them who keeps options in pipelines.yaml; without it buckets are of 512 px.
 PIPELINES = """\

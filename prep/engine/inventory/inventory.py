@@ -70,6 +70,13 @@ class World:
     known: Known = field(default_factory=lambda: Known({}, {}, {}))
     overruled: list[str] = field(default_factory=list)
 
+    def num_pictures(self) -> int:
+        """Return how many pictures there are; those that cannot be used count as well.
+
+        A folder that cannot be read counts as one: what lies in it is not known.
+        """
+        return len(self.digests) + len(self.faulty)
+
     def drop(self) -> None:
         """Note which samples a person took out: `keep` is no, or a meta file lost the entry."""
         self.dropped = {

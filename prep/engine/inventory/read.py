@@ -13,6 +13,7 @@ from prep.engine.state.digest_cache import Digests
 from prep.engine.state.ledger import Ledger
 from prep.engine.state.ledger_queries import Edit
 from prep.runtime import text_files
+from prep.runtime.counts import counted
 from prep.runtime.errors import DatasetError
 from prep.runtime.files import content, digest_bytes
 
@@ -108,7 +109,7 @@ def check_gone(gone: int, left: int, root: Path) -> None:
     known = gone + left
     if (gone >= _FIFTH and gone * _FIFTH >= known) or (gone and not left):
         raise DatasetError(
-            f"{gone} of {known} pictures in `{root}` vanished at once",
+            f"{gone} of {counted(known, 'picture')} in `{root}` vanished at once",
             "is the disk mounted? if you removed them, add `--accept-missing`",
         )
 

@@ -9,7 +9,7 @@ from sys import intern
 from prep.engine.inventory import others, text_owners
 from prep.engine.inventory.walk import Aside, Kind, walk
 from prep.engine.state.file_stat import Stat, _stat
-from prep.images.formats import USUAL, suffixes
+from prep.images.formats import suffixes, usual_suffixes
 from prep.runtime.errors import DatasetError
 from prep.runtime.keys import fault_of_path, is_text, nfc, shown, too_long, too_long_in_all
 
@@ -106,7 +106,7 @@ def no_pictures(folder: Folder) -> DatasetError:
     there = others.line(others.unknown(folder.others, ()).values())
     return DatasetError(
         f"there are no pictures in `{folder.root}`" + (f"; {there}" if there else ""),
-        f"name the folder that holds them; pictures end in {', '.join(USUAL)}",
+        f"name the folder that holds them; pictures end in {', '.join(usual_suffixes())}",
     )
 
 
