@@ -15,7 +15,8 @@ from typing import Any
 
 from PIL import Image
 
-from prep.images.picture_file import Unreadable, opened
+from prep.images.picture_file import opened
+from prep.images.unreadable import Unreadable
 
 FORMS: dict[str, tuple[str, dict[str, Any]]] = {
     "JPEG": ("JPEG", {"quality": 85}),

@@ -154,9 +154,9 @@ class Stage:
             after it.
         alike: Artifact whose value all samples of a batch share.
         fit: From the params, what `load` built (or None) and what else is read of the sample, by
-            name: the steps of `prep.images.fitting` that a map's `image` has gone through when `run` gets
-            it; None where `run` wants the whole picture. It is done where pictures are decoded: in
-            several processes, and less crosses their pipes and is held here.
+            name: the steps of `prep.images.fitting` that a map's `image` has gone through when
+            `run` gets it; None where `run` wants the whole picture. It is done where pictures are
+            decoded: in several processes, and less crosses their pipes and is held here.
         suffix: Kept as a file of this suffix in the state folder; None: in the ledger.
         packed: The value is bytes, not JSON.
         yields: The artifact that makes it unnecessary where a person wrote a value for it; empty:

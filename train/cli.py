@@ -13,10 +13,10 @@ import typer
 from prep.models.locate import Models, user_home
 from prep.runtime.console import Console
 from prep.runtime.errors import ConfigError, UsageError
-from prep.runtime.program import nearest_option, run_app
+from prep.runtime.program import run_app
 from prep.runtime.seeds import MOST_SEED
-from train import spellings
 from train.config import OF_FINETUNES, OF_LORAS, Config
+from train.option_hints import hint
 
 if TYPE_CHECKING:
     from prep.dataset.account import Account
@@ -287,28 +287,6 @@ def sample(
     target = out or file.with_name(f"{file.stem}-sheet.png")
     console = Console(level=0 if quiet else 1, json=json)
     return drawn(file, wish, target, _models(), console).code
-
-
-def hint(option: str, near: Sequence[str], words: Sequence[str]) -> str | None:
-    """Return the hint for an option that there is not: how kohya's has it here, else the nearest.
-
-    What the method lacks is not proposed.
-
-    Args:
-        near: Options of the command that are spelt alike.
-        words: The command line.
-    """
-    command = next((word for word in words if not word.startswith("-")), "")
-    if command not in ("lora", "finetune", "check"):
-        return nearest_option(option, near, words)
-    if stage := spellings.of_prep(option.lstrip("-")):
-        return f"leave it out: `prep {stage}` does that, see `prep {stage} --help`"
-    whole = command == "finetune" or "finetune" in " ".join(words).replace("=", " ").split()
-    lacks = {f"--{word.replace('_', '-')}" for word in (OF_LORAS if whole else OF_FINETUNES)}
-    theirs = spellings.setting(option.lstrip("-"))
-    lacks |= {"--method"} if command != "check" else set()
-    each = [f"--{theirs.replace('_', '-')}"] if theirs else near
-    return nearest_option(option, [one for one in each if one not in lacks], words)
 
 
 def main(args: Sequence[str] | None = None) -> None:

@@ -10,12 +10,12 @@ from prep.dataset import dataset_file
 from prep.dataset.account import Account, account, joined
 from prep.dataset.dataset_file import Concept, Dataset, Sample
 from prep.dataset.wording import begins
-from prep.models import single_file, vae
+from prep.models import single_file
 from prep.models.vae_files import Vae
 from prep.runtime import files
-from prep.runtime.counts import counted
 from prep.runtime.errors import ConfigError, DatasetError, nearest
 from train.order import Bucket
+from train.whole_data import check_latents, check_text_of_any, check_whole
 
 
 @dataclass(frozen=True)
@@ -156,7 +156,7 @@ def check_texts(path: Path) -> None:
         DatasetError: There is nothing to train on, or no sample has a text.
     """
     found = dataset_file.load(path)
-    _check_texts(path, found, _chosen(path, found))
+    check_text_of_any(path, found, _chosen(path, found))
 
 
 def _chosen(path: Path, found: Dataset) -> dict[str, Sample]:
@@ -192,10 +192,10 @@ def _nothing(path: Path, found: Dataset) -> DatasetError:
 
 def _lessons(path: Path, found: Dataset) -> dict[str, Lesson]:
     chosen = _chosen(path, found)
-    _check_whole(path, found, chosen)
+    check_whole(path, found, chosen)
     state = path.parent / (found.state or found.root)
     places = {key: files.inside(state, str(sample.latents)) for key, sample in chosen.items()}
-    digests = _check_latents(path, chosen, places, found.vae.channels if found.vae else 0)
+    digests = check_latents(path, chosen, places, found.vae.channels if found.vae else 0)
     return {key: _lesson(path, found, key, (places[key], digests[key])) for key in chosen}
 
 
@@ -236,68 +236,3 @@ def _concept(path: Path, found: Dataset, key: str, sample: Sample) -> Concept:
             nearest(sample.concept, [name for name in found.concepts if name]),
         )
     return found.concepts[sample.concept]
-
-
-def _check_whole(path: Path, found: Dataset, chosen: Mapping[str, Sample]) -> None:
-    """Raise unless every sample has a bucket and latents, and one of them a text."""
-    bare = [key for key, sample in chosen.items() if not (sample.latents and sample.bucket)]
-    if bare or found.vae is None:
-        first = f", the first is `{bare[0]}`" if bare else ""
-        lacks = f"{'has' if len(bare or chosen) == 1 else 'have'} no latents{first}"
-        raise DatasetError(
-            f"{len(bare or chosen)} of {counted(len(chosen), 'sample')} of `{path.name}` {lacks}",
-            f"make them with `prep latents {_bucket_file(path)}`",
-        )
-    _check_texts(path, found, chosen)
-
-
-def _check_texts(path: Path, found: Dataset, chosen: Mapping[str, Sample]) -> None:
-    """Raise where no sample has a text to train on."""
-    if not any(sample.training_text(found.trigger(sample)) for sample in chosen.values()):
-        raise DatasetError(
-            f"none of the {counted(len(chosen), 'sample')} of `{path.name}` has a text",
-            "run `prep tag` or `prep caption`, or set `text` to the one that is there",
-        )
-
-
-def _check_latents(
-    path: Path, chosen: Mapping[str, Sample], places: Mapping[str, Path], channels: int
-) -> dict[str, str]:
-    """Return the SHA-256 of every latents file; raise unless each is whole and fits its bucket."""
-    again = f"make them again with `prep latents {_bucket_file(path)}`"
-    gone = [key for key, place in places.items() if not place.is_file()]
-    if gone:
-        raise DatasetError(
-            f"the latents of {len(gone)} of {counted(len(chosen), 'sample')} of `{path.name}` "
-            f"are missing, the first is `{gone[0]}`",
-            again,
-        )
-    digests: dict[str, str] = {}
-    for key, sample in chosen.items():
-        digests[key] = _check_bytes(path, key, places[key], again)
-        width, height = sample.bucket or (0, 0)
-        wanted = (channels, height // vae.FACTOR, width // vae.FACTOR)
-        try:
-            found = vae.shape(places[key])
-        except DatasetError:
-            raise DatasetError(f"the latents of `{key}` are damaged", again) from None
-        if found != wanted:
-            why = f"have the shape {found}, its bucket asks for {wanted}"
-            raise DatasetError(f"the latents of `{key}` {why}", again)
-    return digests
-
-
-def _check_bytes(path: Path, key: str, place: Path, again: str) -> str:
-    """Return the SHA-256 of a file of latents; raise where its numbers cannot be trained on."""
-    data = place.read_bytes()
-    if wrong := vae.wrong_in(place, data):
-        way = again if wrong == "are damaged" else f"delete that file, then {again}"
-        told = f"the latents of `{key}` in `{path.name}` {wrong}: `{os.path.relpath(place)}`"
-        raise DatasetError(told, way)
-    return files.digest_bytes(data)
-
-
-def _bucket_file(path: Path) -> str:
-    """Return the name of the file that `prep latents` makes this one from."""
-    stem = path.stem.removesuffix("_lat")
-    return (stem if stem.endswith("_bucket") else f"{stem}_bucket") + path.suffix

@@ -71,7 +71,8 @@ class Sample:
         latents: Path of the latents relative to the state folder.
         source: Lineage of a derived picture: source key, box and kind.
         yours: Which of tags and caption a person wrote.
-        unused: Words of a person that a step took away -> see `prep.dataset.account.TAKEN` for the steps.
+        unused: Words of a person that a step took away -> see `prep.dataset.account.TAKEN` for the
+            steps.
     """
 
     digest: str = field(metadata=limits(form="hex"))

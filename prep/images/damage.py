@@ -3,9 +3,8 @@
 Coded data are as good as random: a run of `HOLE` zero bytes in them is a hole that a disk or a
 broken download left, save where a large plain area is coded by zeros. Where that can be, the
 suspicion is proved or dropped: a hole leaves the decoder with data that it does not want, and
-checksums do not hold. JPEG has its own way (`prep.images.jpeg_scans`), PNG its checksums, and a GIF's
-decoder notices; what is stored uncompressed (BMP, some TIFF) can have any bytes, and is not looked
-at.
+checksums do not hold. JPEG has its own way (`jpeg_scans`), PNG its checksums, and a GIF's decoder
+notices; what is stored uncompressed (BMP, some TIFF) can have any bytes, and is not looked at.
 """
 
 from collections.abc import Callable, Iterator

@@ -8,8 +8,6 @@ Knows no sample, stage or folder.
 """
 
 import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
@@ -24,39 +22,29 @@ from prep.images import (
     jpeg_scans,
     pixels,
     tiffs,
-    unsupported,
 )
 from prep.images.orientation import turn_of
 from prep.images.spaces import space_of
+from prep.images.unreadable import (
+    MAX_PIXELS,
+    Unreadable,
+    damaged,
+    not_supported,
+    too_large,
+    unreadable,
+)
 
 if TYPE_CHECKING:
     from PIL import Image
 
 VERSION = 2
-MAX_PIXELS = 112_000_000  # two copies of it fit into the memory of one decoder
 MAX_BYTES = 1 << 30
 WHITE = pixels.WHITE
-# Kind and reason of a picture for which memory ran out.
-NO_MEMORY = ("resource-limit", "decoding it takes too much memory")
 
 Filter = Literal["nearest", "box", "bilinear", "bicubic", "lanczos"]
 
 _FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF", "AVIF")
 SUFFIXES = frozenset(formats.NAMED)
-
-
-class Unreadable(Exception):  # noqa: N818 - it reads as what the picture is
-    """A file that gives no picture.
-
-    Attributes:
-        kind: empty-file, truncated, not-an-image, format-not-allowed, not-supported,
-            too-many-pixels, resource-limit, missing, io-error or decode-error.
-        why: The reason as a person reads it; the same for the same bytes.
-    """
-
-    def __init__(self, kind: str, why: str) -> None:
-        super().__init__(kind, why)
-        self.kind, self.why = kind, why
 
 
 @dataclass(frozen=True)
@@ -84,7 +72,7 @@ def opened(file: BinaryIO | Path, name: str = "") -> Decoded:
     Raises:
         Unreadable: For whatever is wrong with the file.
     """
-    with _unreadable(), warnings.catch_warnings():
+    with unreadable(), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # Pillow's; what a person should know is told by us
         if isinstance(file, Path):
             with file.open("rb") as stream:
@@ -177,7 +165,7 @@ def _loaded(data: bytes, found: str | None, first: str) -> "tuple[Image.Image, f
     except Exception as error:
         if found is None:
             raise Unreadable("not-an-image", f"not a picture, begins with `{first}`") from None
-        raise _damaged(found, data, error) from error
+        raise damaged(found, data, error) from error
     return image, place
 
 
@@ -200,81 +188,20 @@ def _recognised(stream: BinaryIO) -> tuple[str | None, str]:
     return found, head[:16].hex(" ")
 
 
-def _damaged(kind: str, data: bytes, error: Exception) -> Unreadable:
-    """Return what is wrong with a file that began well: not ours to read, cut short, or broken."""
-    size, tail = len(data), data[-64:]
-    ends = {
-        "PNG": b"IEND" in tail,
-        "JPEG": b"\xff\xd9" in tail,
-        "GIF": tail.endswith(b"\0;"),
-        "WEBP": size >= 8 + int.from_bytes(data[4:8], "little"),
-        "BMP": size >= int.from_bytes(data[2:6], "little"),
-        "TIFF": size > int.from_bytes(data[4:8], "little" if data[:1] == b"I" else "big"),
-    }
-    # These two can lack pixels although their end looks whole; of the others it tells all.
-    unsure = kind in ("TIFF", "GIF") or not ends.get(kind)
-    said = "truncated" in str(error).lower() and unsure
-    if said or ends.get(kind) is False:
-        return Unreadable("truncated", f"the {kind} ends too early, after {size} bytes")
-    if "MAX_TEXT" in str(error):
-        return Unreadable("resource-limit", f"the text in the {kind} is too large")
-    feature = unsupported.feature(kind, data)
-    if feature and (kind != "TIFF" or "cannot identify" in str(error)):
-        return _not_supported(feature)
-    name = "broken header" if "cannot identify" in str(error) else _sentence(error)
-    return Unreadable("decode-error", f"the {kind} is damaged: {name}")
-
-
-@contextmanager
-def _unreadable() -> Iterator[None]:
-    """Turn whatever a decoder raises into Unreadable: hostile files raise nearly everything."""
-    from PIL.Image import DecompressionBombError
-
-    try:
-        yield
-    except Unreadable:
-        raise
-    except MemoryError:
-        raise Unreadable(*NO_MEMORY) from None
-    except DecompressionBombError as error:
-        raise _too_large(str(error).partition("(")[2].partition(" ")[0] + " px") from None
-    except FileNotFoundError:
-        raise Unreadable("missing", "the file is gone") from None
-    except Exception as error:
-        if isinstance(error, OSError) and error.errno:
-            raise Unreadable("io-error", error.strerror or str(error)) from error
-        if "MAX_TEXT" in str(error):
-            raise Unreadable("resource-limit", "the text in the file is too large") from error
-        raise Unreadable("decode-error", _sentence(error)) from error
-
-
 def _check_size(size: tuple[int, int]) -> None:
     if size[0] * size[1] > MAX_PIXELS:
-        raise _too_large(f"{size[0]}x{size[1]} px")
+        raise too_large(f"{size[0]}x{size[1]} px")
 
 
 def _check_form(image: "Image.Image") -> None:
     form = tiffs.misread(image) if image.format == "TIFF" else ""
     if form:
-        raise _not_supported(form)
+        raise not_supported(form)
 
 
 def _check_palette(image: "Image.Image") -> None:
     if image.mode == "P" and image.palette is None:
         raise Unreadable("decode-error", f"the {image.format} is damaged: it has no palette")
-
-
-def _too_large(size: str) -> Unreadable:
-    limit = f"at most {MAX_PIXELS // 1_000_000} megapixels are decoded"
-    return Unreadable("too-many-pixels", f"{size}, {limit}")
-
-
-def _not_supported(form: str) -> Unreadable:
-    return Unreadable("not-supported", f"{form} is not supported: save it as PNG or JPEG")
-
-
-def _sentence(error: Exception) -> str:
-    return f"{type(error).__name__}: {error}"
 
 
 def resized(

@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from prep.commands import run
+from prep.commands.run import run_pipeline
 from prep.engine.session import Context
 from prep.engine.state.database import snapshot
 from prep.models.locate import Models
@@ -292,7 +292,7 @@ def main(folder: Path, watch: Callable[[Stage], Stage] = lambda stage: stage) ->
     models = Models(folder.parent / "home", offline=True)
     with Path(os.devnull).open("w") as silence:
         context = Context(stages, models, Console(0, False, silence, silence), 1)
-        return run.run_pipeline(chosen(pipelines, None), context, ())
+        return run_pipeline(chosen(pipelines, None), context, ())
 
 
 if __name__ == "__main__":

@@ -39,15 +39,15 @@ _LOOK_EVERY_S = 0.5  # a wait without end cannot be stopped by Ctrl-C on Windows
 class Decoders:
     """Decodes pictures in `jobs` processes, which start at the first picture.
 
-    However large the pictures, all of it stays within `prep.engine.decoding.memory.TREE_BYTES`: large ones
-    wait for each other.
+    However large the pictures, all of it stays within `memory.TREE_BYTES`: large ones wait for
+    each other.
 
     Args:
         jobs: Most processes at once, up to as many as there is memory for; at most twice as many
             pictures are in memory or under way.
         timeout_s: A decoder that takes longer over one picture is killed.
-        fit: Steps of `prep.images.fitting` that each picture goes through, or what returns them for a
-            picture's key; () leaves it whole.
+        fit: Steps of `prep.images.fitting` that each picture goes through, or what returns them
+            for a picture's key; () leaves it whole.
         parts: From a key and what is known of its picture, which parts of it are to be written as
             files; called in threads. The pixels stay in the decoder. None: they are wanted here.
         worker: Arguments to Python that start a worker; tests bring ones that crash or hang.

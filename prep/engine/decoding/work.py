@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, BinaryIO, NamedTuple, cast
 
-from prep.images import decoding_cost, fitting, picture_file
+from prep.images import decoding_cost, fitting, picture_file, unreadable
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -65,8 +65,8 @@ def shown(path: str) -> Iterator[tuple[Shown, Source]]:
     found = _source(path)
     try:
         picture = picture_file.opened(io.BytesIO(found.data), Path(path).name)
-    except picture_file.Unreadable as error:
-        if error.args == picture_file.NO_MEMORY:
+    except unreadable.Unreadable as error:
+        if error.args == unreadable.NO_MEMORY:
             raise MemoryError from None
         raise
     told = {
@@ -128,9 +128,9 @@ def _source(path: str) -> Source:
             with _open(path) as file:
                 found = _once(file)
         except (FileNotFoundError, NotADirectoryError):
-            raise picture_file.Unreadable("missing", "the file is gone") from None
+            raise unreadable.Unreadable("missing", "the file is gone") from None
         except OSError as error:
-            why = picture_file.Unreadable("io-error", error.strerror or str(error))
+            why = unreadable.Unreadable("io-error", error.strerror or str(error))
             if error.errno not in _PASSING:
                 break
             continue
@@ -146,7 +146,7 @@ def _open(path: str) -> BinaryIO:
     descriptor = os.open(path, flags)
     if not stat.S_ISREG(os.fstat(descriptor).st_mode):
         os.close(descriptor)
-        raise picture_file.Unreadable("not-a-file", "a folder, pipe or device, not a file")
+        raise unreadable.Unreadable("not-a-file", "a folder, pipe or device, not a file")
     return open(descriptor, "rb")
 
 
@@ -155,7 +155,7 @@ def _once(file: BinaryIO) -> Source | None:
     before = os.fstat(file.fileno())
     if before.st_size > picture_file.MAX_BYTES:
         limit = f"{before.st_size} bytes, at most {picture_file.MAX_BYTES} are read"
-        raise picture_file.Unreadable("resource-limit", limit)
+        raise unreadable.Unreadable("resource-limit", limit)
     data = file.read(before.st_size + 1)
     after = os.fstat(file.fileno())
     if _moment(before) != _moment(after) or len(data) != after.st_size:
@@ -167,8 +167,8 @@ def _moment(found: os.stat_result) -> tuple[int, int, int]:
     return found.st_size, found.st_mtime_ns, found.st_ctime_ns
 
 
-def _unstable() -> picture_file.Unreadable:
-    return picture_file.Unreadable("unstable", "it changes while it is read")
+def _unstable() -> unreadable.Unreadable:
+    return unreadable.Unreadable("unstable", "it changes while it is read")
 
 
 def _part(image: "Image.Image", box: tuple[int, ...], flip: bool) -> "Image.Image":

@@ -27,7 +27,7 @@ from typing import IO, TYPE_CHECKING, Any
 from prep.engine.decoding import work
 from prep.engine.decoding.memory import KEPT_BYTES, MOST_BYTES, SMALL_BYTES
 from prep.engine.decoding.work import Fits
-from prep.images import picture_file
+from prep.images import picture_file, unreadable
 from prep.runtime.memory_limit import memory_limit
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ def main(decode: "Callable[[str, Fits], Answer] | None" = None) -> None:
             signal.signal(getattr(signal, name), signal.SIG_IGN)
     _keep_freed_memory()
     answers = os.fdopen(os.dup(1), "wb")
-    with suppress(picture_file.Unreadable):
+    with suppress(unreadable.Unreadable):
         picture_file.opened(BytesIO(b"-"))  # imports all that decoding needs before time counts
     send(answers, {"ready": os.getpid()})
     # Decoding libraries print; neither their words nor their errors may reach the terminal.
@@ -83,7 +83,7 @@ def decoded(path: str, fit: Fits = ()) -> Answer:
         with work.shown(path) as (picture, _):
             found = work.fitted(picture, fit)
             return dict(found.told), found.image
-    except picture_file.Unreadable as error:
+    except unreadable.Unreadable as error:
         return _no_picture(error)
 
 
@@ -102,10 +102,10 @@ class _Talk:
         """Send the picture that is asked for, or write its parts."""
         self.leave = 0
         wanted = max(work.cost(request["path"]), SMALL_BYTES)
-        why = picture_file.Unreadable(*picture_file.NO_MEMORY)
+        why = unreadable.Unreadable(*unreadable.NO_MEMORY)
         if wanted > MOST_BYTES:
             sizes = f"{wanted >> 20} MiB of memory to decode, at most {MOST_BYTES >> 20}"
-            why = picture_file.Unreadable("resource-limit", f"it takes {sizes} are given")
+            why = unreadable.Unreadable("resource-limit", f"it takes {sizes} are given")
         # What takes more than its header promises has a second try, with all there is.
         for size in dict.fromkeys((wanted, MOST_BYTES)) if wanted <= MOST_BYTES else ():
             self._ask(size)
@@ -131,7 +131,7 @@ class _Talk:
                 self._send({**picture.told, "size": picture.image.size})
                 parts = self._requests.get()["parts"]
                 self._send({"files": [work.write_part(picture, source, p) for p in parts]})
-        except picture_file.Unreadable as error:
+        except unreadable.Unreadable as error:
             self._send(*_no_picture(error))
         except OSError as error:
             self._send({"errno": error.errno, "why": error.strerror or str(error)})
@@ -149,7 +149,7 @@ class _Talk:
         self._answers.flush()
 
 
-def _no_picture(error: picture_file.Unreadable) -> Answer:
+def _no_picture(error: unreadable.Unreadable) -> Answer:
     return {"kind": error.kind, "why": error.why}, None
 
 

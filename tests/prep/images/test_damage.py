@@ -9,7 +9,8 @@ import pytest
 from PIL import Image, ImageDraw
 
 from prep.images import jpeg_scans
-from prep.images.picture_file import Unreadable, opened
+from prep.images.picture_file import opened
+from prep.images.unreadable import Unreadable
 from tests.prep.picture_files import bmp, jpeg_with_frame, png, tiff
 
 FORMS = {

@@ -13,7 +13,8 @@ import pytest
 from PIL import Image
 
 from prep.images import formats
-from prep.images.picture_file import Unreadable, opened
+from prep.images.picture_file import opened
+from prep.images.unreadable import Unreadable
 
 Prep = Callable[..., Any]
 Draw = Callable[..., Path]

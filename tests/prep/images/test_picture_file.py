@@ -10,8 +10,9 @@ import pytest
 from PIL import ExifTags, Image, ImageCms, ImageOps, PngImagePlugin
 
 from prep.images import picture_file
-from prep.images.picture_file import Unreadable, opened
+from prep.images.picture_file import opened
 from prep.images.picture_hash import perceptual_hash
+from prep.images.unreadable import Unreadable
 
 WIDTH, HEIGHT = 12, 8
 FORMATS = {

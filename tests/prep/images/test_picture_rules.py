@@ -10,7 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageCms, PngImagePlugin
 
-from prep.images.picture_file import Unreadable, opened
+from prep.images.picture_file import opened
+from prep.images.unreadable import Unreadable
 from tests.prep.picture_files import bmp, gif, png, tiff, words
 
 

@@ -215,9 +215,10 @@ def test_naming_taggers_imports_nothing_heavy() -> None:
     """Every module of this package can be imported without torch, numpy, PIL or onnxruntime."""
     code = (
         "import importlib, pkgutil, sys, tagger_models\n"
-        "for found in pkgutil.iter_modules(tagger_models.__path__, 'tagger_models.'):\n"
+        "for found in pkgutil.walk_packages(tagger_models.__path__, 'tagger_models.'):\n"
         "    importlib.import_module(found.name)\n"
-        "tagger_models.profiles.registry.ask('tiny'), tagger_models.captioners.local.ask_captioner('tiny')\n"
+        "tagger_models.profiles.registry.ask('tiny')\n"
+        "tagger_models.captioners.local.ask_captioner('tiny')\n"
         "heavy = 'torch transformers diffusers onnxruntime onnx pandas numpy PIL huggingface_hub'\n"
         "print(sorted(set(heavy.split()) & set(sys.modules)))\n"
     )
