@@ -1,12 +1,10 @@
 """What is said of an option that `train` does not have: how kohya's has it here, or the nearest."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 from prep.runtime.program import nearest_option
 from train import spellings
 from train.config import OF_FINETUNES, OF_LORAS
-
 
 
 def hint(option: str, near: Sequence[str], words: Sequence[str]) -> str | None:

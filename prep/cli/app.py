@@ -3,7 +3,7 @@
 import inspect
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -38,10 +38,10 @@ def run(
     json: Json = False,
 ) -> int:
     """Run a pipeline of pipelines.yaml, training included: only what changed."""
-    from prep.commands import run
+    from prep.commands.run import run_pipeline
 
     context = command_line.context(command_line.console(quiet, verbose, json), jobs, accept_missing)
-    return run.run_pipeline(
+    return run_pipeline(
         command_line.pipeline(name, pipelines), context, ["-q"] * quiet + ["--json"] * json
     )
 
@@ -53,10 +53,10 @@ def plan(
     json: Json = False,
 ) -> int:
     """Show what `prep run` would do, and why; change nothing."""
-    from prep.commands import run
+    from prep.commands.plan import plan_pipeline
 
     context = command_line.context(command_line.console(False, False, json), 1, accept_missing)
-    return run.plan_pipeline(command_line.pipeline(name, pipelines), context)
+    return plan_pipeline(command_line.pipeline(name, pipelines), context)
 
 
 def why(
@@ -66,22 +66,22 @@ def why(
     pipelines: Pipelines = None,
 ) -> int:
     """Say what is known of one picture: why each stage ran or is stale, whose words hold."""
-    from prep.commands import run
+    from prep.commands.why import tell_why
 
     found = command_line.dataset(folder, pipelines)
     place = command_line.place(found, state)
-    return run.why(found[0], key, place, command_line.context(), found[1])
+    return tell_why(found[0], key, place, command_line.context(), found[1])
 
 
 def status(
     folder: In = None, state: State = None, pipelines: Pipelines = None, json: Json = False
 ) -> int:
     """Count pictures, results, edits and what is wrong; change nothing."""
-    from prep.commands import status
+    from prep.commands.status import tell_status
 
     found = command_line.dataset(folder, pipelines)
     console = command_line.console(False, False, json)
-    return status.status(found[0], command_line.place(found, state), command_line.context(console))
+    return tell_status(found[0], command_line.place(found, state), command_line.context(console))
 
 
 def reset(
@@ -91,18 +91,18 @@ def reset(
     pipelines: Pipelines = None,
 ) -> int:
     """Give a picture's edited fields back to the machine, and forget what failed for it."""
-    from prep.commands import run
+    from prep.commands.reset import give_back
 
     found = command_line.dataset(folder, pipelines)
-    return run.reset(found[0], key, command_line.place(found, state), command_line.context())
+    return give_back(found[0], key, command_line.place(found, state), command_line.context())
 
 
 def undo(folder: In = None, state: State = None, pipelines: Pipelines = None) -> int:
     """Take the last edit of `prep edit` back, then the one before it; files are as they were."""
-    from prep.commands import run
+    from prep.commands.edit import undo_edit
 
     found = command_line.dataset(folder, pipelines)
-    return run.undo(command_line.place(found, state), command_line.context())
+    return undo_edit(command_line.place(found, state), command_line.context())
 
 
 def init(
@@ -112,9 +112,9 @@ def init(
     ),
 ) -> int:
     """Write a pipelines.yaml for a folder of pictures."""
-    from prep.commands import run
+    from prep.commands.init import write_pipelines
 
-    return run.init(folder, preset, command_line.FILE, command_line.console())
+    return write_pipelines(folder, preset, command_line.FILE, command_line.console())
 
 
 def tags(
@@ -131,18 +131,18 @@ def tags(
     json: Json = False,
 ) -> int:
     """Count the tags of a dataset, show what occurs together, or what looks wrong."""
-    from prep.commands import tags
+    from prep.commands.tags import Wish, tell_tags
 
-    wish = tags.Wish(pairs, beside, lint, top, vocabulary, base)
+    wish = Wish(pairs, beside, lint, top, vocabulary, base)
     context = command_line.context(command_line.console(False, False, json))
-    return tags.tell(source, wish, context, command_line.pipeline_of(source, pipelines), state)
+    return tell_tags(source, wish, context, command_line.pipeline_of(source, pipelines), state)
 
 
 def stages() -> int:
     """List the stages: what each reads and writes."""
-    from prep.commands import run
+    from prep.commands.stages import list_stages
 
-    return run.stages(all_stages(), command_line.console())
+    return list_stages(all_stages(), command_line.console())
 
 
 def doctor(
@@ -184,7 +184,7 @@ def review_import(
 
     A value that changed on both sides since the export is a conflict: its row is left alone.
     """
-    from prep.commands import run
+    from prep.commands.review_import import take_over
     from prep.pipeline import jobs
 
     if ours and theirs:
@@ -196,8 +196,8 @@ def review_import(
     place = command_line.place(found, state)
     file = place.sheet("tags.csv") if sheet is None or sheet.is_dir() else sheet
     context = command_line.context(command_line.console(False, False, json))
-    side = "ours" if ours else "theirs" if theirs else ""
-    return run.review_import(file, place, context, side)
+    side: Literal["", "ours", "theirs"] = "ours" if ours else "theirs" if theirs else ""
+    return take_over(file, place, context, side)
 
 
 def built_app() -> typer.Typer:
@@ -221,16 +221,19 @@ def built_app() -> typer.Typer:
 
 def _body(command: Command) -> Callable[..., int]:
     def body(**given: Any) -> int:
-        from prep.commands import run
+        from prep.commands.plan import plan_one
+        from prep.commands.run import run_one
 
         console = command_line.console(given.pop("quiet"), given.pop("verbose"), given.pop("json"))
         context = command_line.context(console, given.pop("jobs"), given.pop("accept_missing"))
         dry, file = given.pop("dry_run"), given.pop("pipelines")
         if command.writes_meta() and (asked := edit_options.taken(given)):
+            from prep.commands.edit import edit
+
             request = edit_options.request(given, asked, dry, file)
-            return run.edit(request, context, command_line.pipeline_of(request.target, file))
+            return edit(request, context, command_line.pipeline_of(request.target, file))
         order = _order(command, given, file)
-        return run.plan_one(order, context) if dry else run.run_one(order, context)
+        return plan_one(order, context) if dry else run_one(order, context)
 
     shown = options.parameters(command) + edit_options.parameters() * command.writes_meta()
     body.__signature__ = inspect.Signature(shown)  # type: ignore[attr-defined]

@@ -155,7 +155,7 @@ def _edited(
     return 4 if waits or kept else 0
 
 
-def undo(place: Any, context: Context) -> int:
+def undo_edit(place: Any, context: Context) -> int:
     """Take the last edit of a folder back; return 4 where some of it was changed since."""
     say = context.console.say
     with held(place.state), opened(place.state) as ledger:

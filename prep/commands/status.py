@@ -15,7 +15,7 @@ from prep.stage import Shape
 _SHOWN = 20
 
 
-def status(folder: Path, place: Any, context: Context) -> int:
+def tell_status(folder: Path, place: Any, context: Context) -> int:
     """Print counts from the ledger and the disk."""
     with looking_at(Order(place, ()), context) as leg:
         world, console = leg.world, context.console

@@ -81,7 +81,7 @@ class Wish:
     base: str = ""
 
 
-def tell(
+def tell_tags(
     source: Path, wish: Wish, context: Context, pipeline: Pipeline | None, state: Path | None
 ) -> int:
     """Print what a person asked for of a dataset file or a folder; return the exit code.

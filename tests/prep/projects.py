@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from prep.commands import run
+from prep.commands import plan, run, why
 from prep.engine.session import Context
 from prep.models.locate import Models
 from prep.pipeline import jobs
@@ -136,7 +136,7 @@ class Project:
         """Return stage -> what `prep plan --json` says of it."""
         out = io.StringIO()
         context = Context(all_stages(), Models(self.home), Console(json=True, out=out, err=out))
-        run.plan_pipeline(self._pipeline(all_stages()), context)
+        plan.plan_pipeline(self._pipeline(all_stages()), context)
         rows = [json.loads(line) for line in out.getvalue().splitlines()]
         return {row["stage"]: row for row in rows if "stage" in row}
 
@@ -147,7 +147,7 @@ class Project:
         pipeline = self._pipeline(all_stages())
         folder = pipeline.folders()[-1]
         place = jobs.place_of(folder, None, pipeline)
-        run.why(folder, key, place, context, pipeline)
+        why.tell_why(folder, key, place, context, pipeline)
         return out.getvalue()
 
     def _pipeline(self, stages: Mapping[str, Stage]) -> Pipeline:
