@@ -21,10 +21,9 @@ from prep.edits.record import Picture
 from prep.edits.rules import Rule, changed, reads
 from prep.engine import bulk_edits
 from prep.engine.inventory.location import Place
-from prep.engine.lock import held
+from prep.engine.opening import looking_at, session
 from prep.engine.run import remember
-from prep.engine.session import Context, Leg, Order, open_leg
-from prep.engine.state.database import looked_at, opened
+from prep.engine.session import Context, Leg, Order
 from prep.engine.state.edit_batch import Operation, TextFile
 from prep.pipeline import jobs
 from prep.pipeline.config import Pipeline
@@ -158,8 +157,7 @@ def _edited(
 def undo_edit(place: Any, context: Context) -> int:
     """Take the last edit of a folder back; return 4 where some of it was changed since."""
     say = context.console.say
-    with held(place.state), opened(place.state) as ledger:
-        leg = open_leg(Order(place, ()), context, ledger)
+    with session(Order(place, ()), context) as leg:
         remember(leg)
         done = bulk_edits.take_back(leg)
         if done is None:
@@ -195,17 +193,11 @@ def _target(request: Request, pipeline: Pipeline | None) -> Target:
 
 @contextmanager
 def _leg(order: Order, context: Context, wet: bool) -> Iterator[Leg]:
-    """Open the dataset: to change it, under its lock; else from a snapshot of its ledger."""
-    if wet:
-        with held(order.place.state), opened(order.place.state) as ledger:
-            leg = open_leg(order, context, ledger)
+    """Open the dataset, to change it or only to look at it."""
+    with (session if wet else looking_at)(order, context) as leg:
+        if wet:
             remember(leg)
-            yield leg
-            with ledger.batch():
-                leg.digests.record()
-        return
-    with looked_at(order.place.state) as ledger:
-        yield open_leg(order, replace(context, looking=True), ledger)
+        yield leg
 
 
 def _needs(request: Request, pipeline: Pipeline | None) -> frozenset[str]:

@@ -2,7 +2,7 @@
 
 import os
 
-from prep.engine.look import looking_at
+from prep.engine.opening import looking_at
 from prep.engine.preview import Coming, coming_of, previewed
 from prep.engine.session import Context, Order, asked_names
 from prep.pipeline import jobs, training

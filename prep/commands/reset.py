@@ -5,29 +5,27 @@ from pathlib import Path
 from typing import Any
 
 from prep.engine.inventory.inventory import INHERITED
-from prep.engine.lock import held
+from prep.engine.opening import session
 from prep.engine.run import remember
-from prep.engine.session import Context, Leg, Order, open_leg
-from prep.engine.state.database import opened
+from prep.engine.session import Context, Leg, Order
 from prep.runtime.errors import ConfigError, nearest
 from prep.stage import Shape, Stage
 
 
 def give_back(folder: Path, key: str, place: Any, context: Context) -> int:
     """Give what a person wrote for a sample back to the machine, and forget what failed."""
-    with held(place.state), opened(place.state) as ledger:
-        leg = open_leg(Order(place, ()), context, ledger)
+    with session(Order(place, ()), context) as leg:
         own = [at for at, edit in leg.world.edits.items() if edit.source != INHERITED]
         fields = [field for at, field in own if at == key]
         stages = _failed(leg, key)
         if not fields and not stages:
             raise _nothing_to_reset(leg, key, {at for at, _ in own})
         remember(leg)
-        with ledger.batch():
+        with leg.ledger.batch():
             for field in fields:
-                ledger.edit(key, field, None)
+                leg.ledger.edit(key, field, None)
             for name in stages:
-                ledger.forget(name, [key])
+                leg.ledger.forget(name, [key])
     if fields:
         context.console.say(f"`{key}` is the machine's again; the next run writes it anew")
     if stages:

@@ -10,11 +10,10 @@ from typing import Any, BinaryIO
 from prep.engine import published_files, recover_sheet
 from prep.engine.inventory.location import Place
 from prep.engine.inventory.sheet_source import SHEET, is_from_sheet, sheet_source
-from prep.engine.lock import held
+from prep.engine.opening import session
 from prep.engine.plan import Step
 from prep.engine.run import carry_out, remember
-from prep.engine.session import Context, Leg, Order, open_leg
-from prep.engine.state.database import opened
+from prep.engine.session import Context, Leg, Order
 from prep.engine.state.ledger_queries import Edit
 from prep.pipeline.subcommands import built
 from prep.runtime.counts import counted
@@ -46,8 +45,7 @@ def take_over(file: Path, place: Place, context: Context, side: Side = "") -> in
         DatasetError: The sheet is damaged, or of another dataset; nothing is taken.
     """
     file = Path(os.path.relpath(file))
-    with held(place.state), opened(place.state) as ledger:
-        leg = open_leg(Order(place, ()), context, ledger)
+    with session(Order(place, ()), context) as leg:
         for stage in _sheets(leg) if leg.values.lost else []:
             recover_sheet.take_over(leg, Step(stage, stage.params(), 0, (), ""))
         with _stable(file) as data:
@@ -60,12 +58,12 @@ def take_over(file: Path, place: Place, context: Context, side: Side = "") -> in
         changes.settle(side)
         remember(leg)
         source = sheet_source(file.name)
-        with ledger.batch():
+        with leg.ledger.batch():
             for (key, name), cell in changes.taken.items():
-                ledger.edit(key, name, _edit(name, cell, source))
+                leg.ledger.edit(key, name, _edit(name, cell, source))
             own = _published(file, leg)
             if own and not changes.conflicts:
-                ledger.wrote(own, digest)
+                leg.ledger.wrote(own, digest)
         again = _views(leg)
     report = carry_out(Order(place, again), context)
     _tell(context, f"read `{file}` as {found.read_as}", changes)

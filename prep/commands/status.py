@@ -7,7 +7,7 @@ from typing import Any
 from prep.engine import accounting
 from prep.engine.inventory import others
 from prep.engine.inventory.inventory import INHERITED
-from prep.engine.look import looking_at
+from prep.engine.opening import looking_at
 from prep.engine.session import Context, Leg, Order
 from prep.runtime.keys import shown
 from prep.stage import Shape

@@ -5,7 +5,7 @@ from typing import Any
 
 from prep.commands.plan import has_entries
 from prep.engine import explain, explain_files
-from prep.engine.look import looking_at
+from prep.engine.opening import looking_at
 from prep.engine.preview import Coming, coming_of, previewed
 from prep.engine.session import Context, Order
 from prep.pipeline import jobs

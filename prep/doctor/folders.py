@@ -10,9 +10,9 @@ from pathlib import Path
 from prep.doctor.diagnosis import Diagnosis, size
 from prep.engine.inventory.location import Place
 from prep.engine.inventory.scan import scan
-from prep.engine.lock import held
 from prep.engine.state import publish
 from prep.engine.state.database import damage, open_ledger, set_aside
+from prep.engine.state.lock import held
 from prep.models.locate import Models
 from prep.pipeline.config import Pipeline
 from prep.runtime.counts import counted

@@ -85,9 +85,9 @@ def plan(leg: Leg, step: Step) -> Plan:
     return plan_map(step, leg.values, leg.world.digests, leg.recipes, present)
 
 
-def carry_out(order: Order, context: Context, ledger: Ledger) -> Report:
+def carry_out(leg: Leg) -> Report:
     """Bring the output folder up to date with the source folder."""
-    leg = open_source(order, context, ledger)
+    order, ledger = leg.order, leg.ledger
     there = others.unknown(leg.world.folder.others, ())
     report = Report(
         total=leg.world.num_pictures(),

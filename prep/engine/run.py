@@ -13,13 +13,12 @@ from prep.engine.drift import told_changes
 from prep.engine.edited_sheets import not_imported
 from prep.engine.inventory import others
 from prep.engine.inventory.inventory import INHERITED, Known
-from prep.engine.lock import held
+from prep.engine.opening import session
 from prep.engine.plan import Plan, Step
 from prep.engine.recover import recover
 from prep.engine.report import Report
-from prep.engine.session import Context, Leg, Order, large_file, open_leg
+from prep.engine.session import Context, Leg, Order, large_file
 from prep.engine.state import artifacts, publish
-from prep.engine.state.database import opened
 from prep.engine.state.recipe import Made
 from prep.runtime.files import digest_bytes
 from prep.stage import Shape, Stage
@@ -35,12 +34,11 @@ def carry_out(order: Order, context: Context) -> Report:
         HeldError: Another run holds the dataset.
         UserError: Something a person has to mend; what was made until then is kept.
     """
-    with held(order.place.state), opened(order.place.state) as ledger:
+    with session(order, context) as leg:
         if order.source is not None:
-            report = fanout.carry_out(order, context, ledger)
+            report = fanout.carry_out(leg)
             report.unowned |= unowned_of_source(order.source)
             return report
-        leg = open_leg(order, context, ledger)
         edited = remember(leg) + bulk_edits.mend(leg)
         there = others.unknown(leg.world.folder.others, leg.world.outputs)
         report = Report(edited=edited, total=leg.world.num_pictures(), others=there)
@@ -51,8 +49,6 @@ def carry_out(order: Order, context: Context) -> Report:
             take_step(leg, leg.number_for_good(leg.step(asked)), report)
         report.notes += not_imported(leg)
         account_for(leg, report)
-        with ledger.batch():
-            leg.digests.record()
         return report
 
 
