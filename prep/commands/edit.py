@@ -21,7 +21,7 @@ from prep.edits.record import Picture
 from prep.edits.rules import Rule, changed, reads
 from prep.engine import bulk_edits
 from prep.engine.inventory.location import Place
-from prep.engine.opening import looking_at, session
+from prep.engine.opening import locked_session, read_only_session
 from prep.engine.run import remember
 from prep.engine.session import Context, Leg, Order
 from prep.engine.state.edit_batch import Operation, TextFile
@@ -157,7 +157,7 @@ def _edited(
 def undo_edit(place: Any, context: Context) -> int:
     """Take the last edit of a folder back; return 4 where some of it was changed since."""
     say = context.console.say
-    with session(Order(place, ()), context) as leg:
+    with locked_session(Order(place, ()), context) as leg:
         remember(leg)
         done = bulk_edits.take_back(leg)
         if done is None:
@@ -194,7 +194,7 @@ def _target(request: Request, pipeline: Pipeline | None) -> Target:
 @contextmanager
 def _leg(order: Order, context: Context, wet: bool) -> Iterator[Leg]:
     """Open the dataset, to change it or only to look at it."""
-    with (session if wet else looking_at)(order, context) as leg:
+    with (locked_session if wet else read_only_session)(order, context) as leg:
         if wet:
             remember(leg)
         yield leg

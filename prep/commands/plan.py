@@ -2,7 +2,7 @@
 
 import os
 
-from prep.engine.opening import looking_at
+from prep.engine.opening import read_only_session
 from prep.engine.preview import Coming, coming_of, previewed
 from prep.engine.session import Context, Order, asked_names
 from prep.pipeline import jobs, training
@@ -41,7 +41,7 @@ def plan_pipeline(pipeline: Pipeline, context: Context) -> int:
 def _print_plan(order: Order, context: Context, coming: Coming) -> tuple[Coming, bool]:
     """Print the plan of one order; return what it changes for the next, and whether it is busy."""
     context.console.say(f"{os.path.relpath(order.place.root)}:")
-    with looking_at(order, context) as leg:
+    with read_only_session(order, context) as leg:
         rows = previewed(leg, coming)
         for row in rows:
             context.console.say(f"  {row.line()}", **row.facts())

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from prep.engine.inventory.inventory import INHERITED
-from prep.engine.opening import session
+from prep.engine.opening import locked_session
 from prep.engine.run import remember
 from prep.engine.session import Context, Leg, Order
 from prep.runtime.errors import ConfigError, nearest
@@ -14,7 +14,7 @@ from prep.stage import Shape, Stage
 
 def give_back(folder: Path, key: str, place: Any, context: Context) -> int:
     """Give what a person wrote for a sample back to the machine, and forget what failed."""
-    with session(Order(place, ()), context) as leg:
+    with locked_session(Order(place, ()), context) as leg:
         own = [at for at, edit in leg.world.edits.items() if edit.source != INHERITED]
         fields = [field for at, field in own if at == key]
         stages = _failed(leg, key)

@@ -10,7 +10,7 @@ from typing import Any, BinaryIO
 from prep.engine import published_files, recover_sheet
 from prep.engine.inventory.location import Place
 from prep.engine.inventory.sheet_source import SHEET, is_from_sheet, sheet_source
-from prep.engine.opening import session
+from prep.engine.opening import locked_session
 from prep.engine.plan import Step
 from prep.engine.run import carry_out, remember
 from prep.engine.session import Context, Leg, Order
@@ -45,7 +45,7 @@ def take_over(file: Path, place: Place, context: Context, side: Side = "") -> in
         DatasetError: The sheet is damaged, or of another dataset; nothing is taken.
     """
     file = Path(os.path.relpath(file))
-    with session(Order(place, ()), context) as leg:
+    with locked_session(Order(place, ()), context) as leg:
         for stage in _sheets(leg) if leg.values.lost else []:
             recover_sheet.take_over(leg, Step(stage, stage.params(), 0, (), ""))
         with _stable(file) as data:

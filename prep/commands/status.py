@@ -7,7 +7,7 @@ from typing import Any
 from prep.engine import accounting
 from prep.engine.inventory import others
 from prep.engine.inventory.inventory import INHERITED
-from prep.engine.opening import looking_at
+from prep.engine.opening import read_only_session
 from prep.engine.session import Context, Leg, Order
 from prep.runtime.keys import shown
 from prep.stage import Shape
@@ -17,7 +17,7 @@ _SHOWN = 20
 
 def tell_status(folder: Path, place: Any, context: Context) -> int:
     """Print counts from the ledger and the disk."""
-    with looking_at(Order(place, ()), context) as leg:
+    with read_only_session(Order(place, ()), context) as leg:
         world, console = leg.world, context.console
         counts: dict[str, Any] = {"pictures": world.num_pictures()}
         counts["cannot be used"] = len(world.faulty)

@@ -16,7 +16,7 @@ from prep.dataset.dataset_file import Dataset, Sample
 from prep.dataset.lint import Finding
 from prep.engine.accounting import unowned
 from prep.engine.inventory.location import Place
-from prep.engine.opening import looking_at
+from prep.engine.opening import read_only_session
 from prep.engine.session import Context, Order
 from prep.models.locate import AbsentModelError, Models
 from prep.models.tokenizer import Counter, counter
@@ -128,7 +128,7 @@ def of_folder(place: Place, context: Context, text: str = "both") -> Shown:
 
     `text`: what of them will train: tags, caption or both.
     """
-    with looking_at(Order(place, ()), context) as leg:
+    with read_only_session(Order(place, ()), context) as leg:
         keys = sorted(leg.world.digests.keys() - leg.world.dropped.keys())
         values = {name: {k: leg.values.value(name, k) for k in keys} for name in _FIELDS}
         own = {k: tuple(n for n in ("tags", "caption") if (k, n) in leg.world.edits) for k in keys}

@@ -5,7 +5,7 @@ from typing import Any
 
 from prep.commands.plan import has_entries
 from prep.engine import explain, explain_files
-from prep.engine.opening import looking_at
+from prep.engine.opening import read_only_session
 from prep.engine.preview import Coming, coming_of, previewed
 from prep.engine.session import Context, Order
 from prep.pipeline import jobs
@@ -30,7 +30,7 @@ def tell_why(
     for order in asked:
         if coming.made and not has_entries(order):
             break
-        with looking_at(order, context) as leg:
+        with read_only_session(order, context) as leg:
             known |= explain.knows(leg)
             rows = previewed(leg, coming)
             if key in explain.knows(leg):

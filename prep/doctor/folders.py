@@ -12,7 +12,7 @@ from prep.engine.inventory.location import Place
 from prep.engine.inventory.scan import scan
 from prep.engine.state import publish
 from prep.engine.state.database import damage, open_ledger, set_aside
-from prep.engine.state.lock import held
+from prep.engine.state.dataset_lock import held
 from prep.models.locate import Models
 from prep.pipeline.config import Pipeline
 from prep.runtime.counts import counted

@@ -8,12 +8,12 @@ from prep.engine import fanout
 from prep.engine.inventory.inventory import Known
 from prep.engine.session import Context, Leg, Order, open_leg
 from prep.engine.state.database import looked_at, opened
+from prep.engine.state.dataset_lock import held
 from prep.engine.state.ledger import Ledger
-from prep.engine.state.lock import held
 
 
 @contextmanager
-def session(order: Order, context: Context) -> Iterator[Leg]:
+def locked_session(order: Order, context: Context) -> Iterator[Leg]:
     """Yield an order with the dataset as it is now, which no other run changes until the end.
 
     What was read of files is known to the ledger after a clean end.
@@ -30,7 +30,7 @@ def session(order: Order, context: Context) -> Iterator[Leg]:
 
 
 @contextmanager
-def looking_at(order: Order, context: Context) -> Iterator[Leg]:
+def read_only_session(order: Order, context: Context) -> Iterator[Leg]:
     """Yield the same from a snapshot of the ledger: nothing is locked, downloaded or changed."""
     with looked_at(order.place.state) as ledger:
         leg = _open(order, replace(context, looking=True), ledger)

@@ -13,7 +13,7 @@ from prep.engine.drift import told_changes
 from prep.engine.edited_sheets import not_imported
 from prep.engine.inventory import others
 from prep.engine.inventory.inventory import INHERITED, Known
-from prep.engine.opening import session
+from prep.engine.opening import locked_session
 from prep.engine.plan import Plan, Step
 from prep.engine.recover import recover
 from prep.engine.report import Report
@@ -34,7 +34,7 @@ def carry_out(order: Order, context: Context) -> Report:
         HeldError: Another run holds the dataset.
         UserError: Something a person has to mend; what was made until then is kept.
     """
-    with session(order, context) as leg:
+    with locked_session(order, context) as leg:
         if order.source is not None:
             report = fanout.carry_out(leg)
             report.unowned |= unowned_of_source(order.source)

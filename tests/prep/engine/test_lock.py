@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from prep.engine.state.lock import held
+from prep.engine.state.dataset_lock import held
 from prep.runtime.errors import HeldError, MachineError
 
 HOLD = (
-    "import sys, pathlib; from prep.engine.state.lock import held\n"
+    "import sys, pathlib; from prep.engine.state.dataset_lock import held\n"
     "with held(pathlib.Path(sys.argv[1])): print('held', flush=True); sys.stdin.read()"
 )
 
