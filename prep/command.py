@@ -48,6 +48,8 @@ def run_app(app: "typer.Typer", args: Sequence[str] | None, prog: str) -> None:
             _check_place(sys.argv[1:] if args is None else args)
             code = app(args=args, prog_name=prog, standalone_mode=False)
     except BaseException as error:
+        if isinstance(error, UserError) and not stop.raised:
+            stop.asked = None  # it only waited: the error is not of its making
         if stop.asked is None:  # what goes wrong because of a stop is the stop
             code = _shown(error, prog)
     code = code if stop.asked is None else 128 + stop.asked
