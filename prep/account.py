@@ -8,7 +8,14 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
-from prep.concepts import MOST_REPEATS, concept_of, refused_repeats
+from prep.concepts import (
+    MOST_REPEATS,
+    concept_of,
+    is_blank,
+    names_nothing,
+    refused_repeats,
+)
+from prep.counts import counted
 from prep.dataset import Dataset, Sample
 from prep.tags import parsed, unsplit
 from prep.wording import FIELDS
@@ -65,26 +72,21 @@ class Account:
         if not self.look():
             yield from self._silent()
         if self.alone:
-            told = f"of {_pictures(self.total)} train on the trigger alone"
+            told = f"of {counted(self.total, 'picture')} train on the trigger alone"
             yield _line(self.alone, told, "trains")
         if self.unused:
-            told = f"of {_pictures(self.total)} have words of yours that do not train"
+            told = f"of {counted(self.total, 'picture')} have words of yours that do not train"
             yield _line(self.unused, told, "has")
         if self.unsplit:
-            told = f"of {_pictures(self.total)} have tags that prep does not split"
+            told = f"of {counted(self.total, 'picture')} have tags that prep does not split"
             yield _line(self.unsplit, told, "has")
         taken = [f"`{name}` {count}" for name, count in sorted(self.repeats.items()) if count]
         if taken:
             yield f"repeats are taken from the names of folders: {', '.join(taken)}"
-        left = [f"`{name}`" for name, count in sorted(self.repeats.items()) if not count]
-        if left:
-            yield (
-                f"no repeats are taken from {', '.join(left)}: the number is part of the name, "
-                f"repeats are 1 to {MOST_REPEATS:,}"
-            )
+        yield from _not_taken([name for name, count in sorted(self.repeats.items()) if not count])
 
     def _silent(self) -> list[str]:
-        told = f"of {_pictures(self.total)} have no text"
+        told = f"of {counted(self.total, 'picture')} have no text"
         return [_line(self.empty, told, "has")] if self.empty else []
 
     def lines(self) -> list[str]:
@@ -168,15 +170,38 @@ def why_skipped(sample: Sample, trigger: str) -> str:
 
 
 def repeats_of(keys: Iterable[str]) -> dict[str, int]:
-    """Return folder -> repeats that its name sets, or 0 where a number in it is not taken."""
+    """Return folder -> repeats that its name sets, or 0 where its name is not taken as it is."""
     found: dict[str, int] = {}
     for key in keys:
         folder, slash, _ = key.partition("/")
         if slash and folder not in found:
             count = concept_of(key)[0]
-            if count or refused_repeats(folder):
+            if count or refused_repeats(folder) or names_nothing(folder) or is_blank(folder):
                 found[folder] = count
     return found
+
+
+def _not_taken(folders: Iterable[str]) -> Iterator[str]:
+    """Yield why the names of folders are not taken as a number and a concept."""
+    left = {name: f"`{name}`" for name in folders}
+    blank = [shown for name, shown in left.items() if is_blank(name)]
+    nameless = [shown for name, shown in left.items() if names_nothing(name)]
+    others = [shown for shown in left.values() if shown not in (*blank, *nameless)]
+    if others:
+        yield (
+            f"no repeats are taken from {', '.join(others)}: the number is part of the name, "
+            f"repeats are 1 to {MOST_REPEATS:,}"
+        )
+    if nameless:
+        yield (
+            f"no repeats are taken from {', '.join(nameless)}: no concept is named behind the "
+            "number; call the folder `10_name`"
+        )
+    if blank:
+        yield (
+            f"no concept is taken from {', '.join(blank)}: nothing of the folder's name shows; "
+            "rename it"
+        )
 
 
 def _unused(sample: Sample, trigger: str, *, silent: bool) -> Iterator[str]:
@@ -221,7 +246,3 @@ def _line(part: Why, told: str, one: str) -> str:
     if len(rows) == 1:
         told = told.replace(" have ", f" {one} ", 1).replace(" train ", f" {one} ", 1)
     return f"{len(rows)} {told}: {', '.join(named)}{after}"
-
-
-def _pictures(count: int) -> str:
-    return f"{count} picture{'' if count == 1 else 's'}"

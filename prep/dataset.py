@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from prep import files, keys, schema
+from prep.concepts import MOST_REPEATS
 from prep.errors import DatasetError
 from prep.misfit import Misfit
 from prep.schema import limits
@@ -20,8 +21,8 @@ FORMAT = "prep-dataset"
 VERSION = 1
 TEXTS = ("tags", "caption", "both")
 SPLITS = ("train", "validation")
-MOST_REPEATS = 1000
 MOST_WEIGHT = 1000.0
+_MOST_PICTURES = 1_000_000_000
 _MOST_PX = 1 << 20  # no picture that is read has a longer side
 _SIZE = limits(least=1, most=_MOST_PX)
 _BOX = limits(least=0, most=_MOST_PX, form="box")
@@ -149,8 +150,8 @@ class Dataset:
 
 @dataclass(frozen=True)
 class _Counts:
-    samples: int = field(default=0, metadata=limits(least=0))
-    left_out: int = field(default=0, metadata=limits(least=0))
+    samples: int = field(default=0, metadata=limits(least=0, most=_MOST_PICTURES))
+    left_out: int = field(default=0, metadata=limits(least=0, most=_MOST_PICTURES))
 
 
 @dataclass(frozen=True)
@@ -197,7 +198,7 @@ def read_text(path: Path) -> str:
         raise _not_ours(None, str(path))
     try:
         return files.content(path, files.MOST_TABLE).decode("utf-8-sig")
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         raise DatasetError(
             f"there is no `{path}`", "make it with `prep edit FOLDER`, or run the whole pipeline"
         ) from None

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 PAD, WITHIN, SQUARE = "pad", "within", "square"
 KINDS = (PAD, WITHIN, SQUARE)  # what a model may ask for
 GREY, SIDES, THUMBNAIL = "grey", "sides", "thumbnail"
+SHORTER, AT_MOST = "shorter", "at most"
 FILTERS = ("NEAREST", "BOX", "BILINEAR", "HAMMING", "BICUBIC", "LANCZOS")
 
 
@@ -22,7 +23,11 @@ class Fit(NamedTuple):
         kind: `pad`: a border makes the picture a square, the picture in its middle, an odd pixel
             of border right or below. `within`: the longer side becomes `size`, the other one
             follows, rounded down, at least 1 px. `square`: both sides become `size`. `sides`:
-            they become the two that `size` holds. `thumbnail`: the longer side becomes `size` if it
+            they become the two that `size` holds. `shorter`: the shorter side becomes `size`, the
+            other one follows, rounded down; where that would take more pixels, none is resized.
+            `at most`: the longer side becomes `size` if it is
+            larger, the other one follows, rounded to the nearest, at least 1 px.
+            `thumbnail`: the longer side becomes `size` if it
             is larger, as Pillow does that. `grey`: Pillow's `L` from here on; the result is RGB
             again.
         filter: One of FILTERS; unused by `pad`, `thumbnail` and `grey`.
@@ -66,10 +71,21 @@ def fitted(image: "Image.Image", steps: Sequence[Sequence[object]]) -> "Image.Im
 def _wanted(step: Fit, width: int, height: int) -> tuple[int, int]:
     """Return the size that a picture of some size becomes."""
     most, _ = sides = _sides(step)
-    if step.kind != WITHIN:
-        return sides
-    longer = max(width, height)
-    return max(1, width * most // longer), max(1, height * most // longer)
+    longer, shorter = max(width, height), min(width, height)
+    match step.kind:
+        case "within":
+            return max(1, width * most // longer), max(1, height * most // longer)
+        case "shorter":
+            other = int(most * longer / shorter)
+            if most * other >= width * height:
+                return width, height
+            return (most, other) if width <= height else (other, most)
+        case "at most" if longer > most:
+            return max(1, round(width * most / longer)), max(1, round(height * most / longer))
+        case "at most":
+            return width, height
+        case _:
+            return sides
 
 
 def _sides(step: Fit) -> tuple[int, int]:

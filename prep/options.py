@@ -24,7 +24,9 @@ Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="say only what is wro
 Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="say what becomes of each picture")]
 Json = Annotated[bool, typer.Option("--json", help="say everything as JSON lines")]
 Dry = Annotated[bool, typer.Option("--dry-run", "-n", help="show the plan, change nothing")]
-Jobs = Annotated[int, typer.Option("--jobs", "-j", min=1, help="pictures decoded at a time")]
+Jobs = Annotated[
+    int, typer.Option("--jobs", "-j", min=1, max=256, help="pictures decoded at a time")
+]
 Missing = Annotated[
     bool, typer.Option("--accept-missing", help="go on though a fifth of the pictures vanished")
 ]
@@ -37,7 +39,9 @@ Source = Annotated[
 Lint = Annotated[bool, typer.Option("--lint", help="show what looks wrong, in place of counts")]
 Pairs = Annotated[bool, typer.Option("--pairs", help="show which tags occur together")]
 With = Annotated[str, typer.Option("--with", metavar="TAG", help="only beside this tag")]
-Top = Annotated[int, typer.Option("--top", min=0, help="most lines of a table; 0: all")]
+Top = Annotated[
+    int, typer.Option("--top", min=0, max=1_000_000, help="most lines of a table; 0: all")
+]
 Vocabulary = Annotated[
     str,
     typer.Option("--vocabulary", help="tagger or CSV file with the tags there are; for --lint"),

@@ -1,7 +1,9 @@
 """Which way up a picture is shown: its EXIF orientation, else the one of its XMP.
 
 AVIF has properties of its own (`irot`, `imir`), which Pillow tells as an EXIF orientation; what
-EXIF and XMP say there is ignored, as ISO/IEC 23008-12 asks.
+EXIF and XMP say there is ignored, as ISO/IEC 23008-12 asks. Of HEIC the library does the same.
+JPEG XL is turned by its codestream, which the library follows, and what EXIF says is ignored
+(ISO/IEC 18181-2); only of a JPEG inside, the library gives the pixels as they lie there.
 """
 
 import re
@@ -37,6 +39,8 @@ def turn_of(source: Any, told: list[str]) -> "Image.Transpose | None":
     except Exception:  # EXIF is data from anywhere, and its parser raises accordingly
         told.append("its EXIF data is broken and ignored")
         value, where = None, "EXIF"
+    if source.format == "JXL" and not source.jpeg:
+        value = None
     if value is None and source.format not in _OWN_WAY:
         value, where = _of_xmp(*xmp), "XMP"
     if value not in turns and value not in (None, 1):

@@ -2,9 +2,13 @@
 
 import os
 from collections import Counter
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any, BinaryIO
 
 from prep.commands import built
+from prep.counts import counted
 from prep.engine import recover_sheet, views
 from prep.engine.ledger import Edit
 from prep.engine.ledger_file import opened
@@ -15,11 +19,11 @@ from prep.engine.run import carry_out, remember
 from prep.engine.sheet_source import SHEET, is_from_sheet, sheet_source
 from prep.engine.world import Place
 from prep.errors import DatasetError
-from prep.files import MOST_TABLE, content, digest_bytes
+from prep.files import MOST_TABLE, digest_of, readable
 from prep.sheets import reading, row
-from prep.sheets.changes import Changes, Now, Side, changes_of
+from prep.sheets.changes import EXAMPLES, Changes, Now, Side, changes_of
 from prep.sheets.edited import PROPOSED
-from prep.sheets.table import stop
+from prep.sheets.table import Mistakes
 from prep.stage import Asked, Shape, Stage
 
 _IMPORTED = "a sheet imported before"
@@ -46,12 +50,13 @@ def take_over(file: Path, place: Place, context: Context, side: Side = "") -> in
         leg = open_leg(Order(place, ()), context, ledger)
         for stage in _sheets(leg) if leg.values.lost else []:
             recover_sheet.take_over(leg, Step(stage, stage.params(), 0, (), ""))
-        data = _stable(file)
-        found = reading.parse(data, file.name)
-        changes = changes_of(found, _now(leg))
+        with _stable(file) as data:
+            found = reading.parse(data, file.name)
+            changes = changes_of(found, _now(leg))
+            digest = digest_of(data)
         if changes.foreign:
-            raise _foreign(file, len(found.found), place.root)
-        stop(changes.mistakes)
+            raise _foreign(file, changes.rows, place.root)
+        Mistakes(changes.mistakes, changes.more_mistakes).stop()
         changes.settle(side)
         remember(leg)
         source = sheet_source(file.name)
@@ -60,7 +65,7 @@ def take_over(file: Path, place: Place, context: Context, side: Side = "") -> in
                 ledger.edit(key, name, _edit(name, cell, source))
             own = _published(file, leg)
             if own and not changes.conflicts:
-                ledger.wrote(own, digest_bytes(data))
+                ledger.wrote(own, digest)
         again = _views(leg)
     report = carry_out(Order(place, again), context)
     _tell(context, f"read `{file}` as {found.read_as}", changes)
@@ -72,12 +77,15 @@ def take_over(file: Path, place: Place, context: Context, side: Side = "") -> in
 
 def _tell(context: Context, read: str, changes: Changes) -> None:
     count = len(changes.taken)
-    num = f"{count} cell{'' if count == 1 else 's'}"
+    num = counted(count, "cell")
     facts = {"cells": count, "same": changes.same, "elsewhere": changes.elsewhere}
     context.console.say(f"{read}: {num} changed", **facts, conflicts=len(changes.conflicts))
     for (key, name), one in sorted(changes.conflicts.items()):
         line = f"  conflict: {key}: {name}: {one.why}; nothing of this row was taken"
         context.console.say(line, conflict=key)
+    if changes.lost > EXAMPLES:
+        more = changes.lost - EXAMPLES
+        context.console.say(f"  ... and {more:,} more rows of pictures that are not here")
     if changes.conflicts:
         lost = all(one.lost for one in changes.conflicts.values())
         both = "add `--theirs` to take what the sheet says, `--ours` to keep these"
@@ -89,13 +97,29 @@ def _now(leg: Leg) -> Now:
     view = next(s for s in leg.context.stages.values() if s.writes == SHEET)
     found = views.rows_of(leg, Step(view, view.params(), 0, (), ""))
     return Now(
-        rows={one.key: one for one in row.exported(found.rows)},
+        rows=_RowsNow(found.rows),
         pictures=leg.world.digests,
         persons={
             at: _IMPORTED if is_from_sheet(edit) else edit.source
             for at, edit in leg.world.edits.items()
         },
     )
+
+
+class _RowsNow(Mapping[str, row.Row]):
+    """Rows as they would be exported, each made when it is asked for, and not held."""
+
+    def __init__(self, samples: Mapping[str, Mapping[str, Any]]) -> None:
+        self._samples = samples
+
+    def __getitem__(self, key: str) -> row.Row:
+        return row.exported_row(key, self._samples[key])
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._samples)
+
+    def __len__(self) -> int:
+        return len(self._samples)
 
 
 def _published(file: Path, leg: Leg) -> str | None:
@@ -163,13 +187,15 @@ def _open_elsewhere(file: Path) -> list[str]:
     return []
 
 
-def _stable(file: Path) -> bytes:
-    """Return a file's bytes; one that is being saved just now is an error."""
+@contextmanager
+def _stable(file: Path) -> Iterator[BinaryIO]:
+    """Yield a file, open to be read; one that is being saved just now is an error."""
     try:
         before = file.stat()
-        data = content(file, MOST_TABLE)
+        with readable(file, MOST_TABLE) as data:
+            yield data
         after = file.stat()
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         raise DatasetError(
             f"there is no `{file}`", "export one with `prep review export FOLDER`, or name yours"
         ) from None
@@ -177,4 +203,3 @@ def _stable(file: Path) -> bytes:
         raise DatasetError(f"`{file}` cannot be read: {error.strerror}", "name the sheet") from None
     if (before.st_size, before.st_mtime_ns) != (after.st_size, after.st_mtime_ns):
         raise DatasetError(f"`{file}` is being saved just now", "close it, then run again")
-    return data

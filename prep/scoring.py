@@ -30,7 +30,7 @@ class Speed(Protocol):
 
 def batch() -> Any:
     """Return the param `batch`."""
-    return param(4, "pictures per call of the model", ge=1, speed=True)
+    return param(4, "pictures per call of the model", ge=1, le=1024, speed=True)
 
 
 def device() -> Any:
@@ -45,7 +45,7 @@ def device() -> Any:
 
 def threads() -> Any:
     """Return the param `threads`."""
-    return param(0, "CPU threads of the tagger; 0: all cores", ge=0, speed=True)
+    return param(0, "CPU threads of the tagger; 0: all cores", ge=0, le=1024, speed=True)
 
 
 def asked(model: str) -> tuple[Ask, ...]:

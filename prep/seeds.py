@@ -3,6 +3,8 @@
 import hashlib
 from collections.abc import Callable
 
+MOST_SEED = (1 << 63) - 1  # that a person may give
+
 
 def seed_for(seed: int, purpose: str, *keys: str | int) -> int:
     """Return a 63-bit seed for one purpose and one key (or step, or epoch and key).

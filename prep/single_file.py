@@ -218,8 +218,10 @@ def _picked(path: Path, part: str) -> "dict[str, Tensor]":
     if path.suffix.lower() != ".ckpt":
         from safetensors import safe_open
 
-        tensorfile.header(path)
+        places = tensorfile.header(path).tensors
+        chosen = _chosen(places, part)
+        tensorfile.check_weights(path, {at: places[at] for at in chosen.values()})
         with safe_open(path, framework="pt") as file:
-            return {own: file.get_tensor(at) for own, at in _chosen(file.keys(), part).items()}
+            return {own: file.get_tensor(at) for own, at in chosen.items()}
     found = pickled.tensors(path, mmap=True)
     return {own: found[at] for own, at in _chosen(found, part).items()}

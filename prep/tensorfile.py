@@ -12,12 +12,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from prep import files
+from prep.errors import ModelFileError
 from prep.weights import check
 
 if TYPE_CHECKING:
     from torch import Tensor
 
 _CHUNK = 1 << 20
+# The format's words for numbers that are weights as they stand. Others are packed, or rounded to
+# steps that another tensor gives: read as they stand, they are nonsense.
+_WEIGHTS = {"F64", "F32", "F16", "BF16", "F8_E4M3", "F8_E5M2"}
 
 
 @dataclass(frozen=True)
@@ -119,6 +123,22 @@ def header(path: Path) -> Header:
         for name, entry in sorted(entries.items())
     }
     return Header(places, metadata)
+
+
+def check_weights(path: Path, tensors: Mapping[str, Place]) -> None:
+    """Raise ModelFileError where weights of a model are of a kind that is not supported.
+
+    Args:
+        path: The file, for the message.
+        tensors: The weights by name; counts of positions and the like are none.
+    """
+    strange = [name for name, place in sorted(tensors.items()) if place.dtype not in _WEIGHTS]
+    if strange:
+        raise ModelFileError(
+            f"`{path}` holds weights of a kind that is not supported, "
+            f"`{tensors[strange[0]].dtype}`: {len(strange)} tensors, the first is `{strange[0]}`",
+            "get the version with 16 or 32 bits a number",
+        )
 
 
 def data_digest(path: Path) -> str:

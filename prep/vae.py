@@ -77,6 +77,8 @@ def open_vae(path: Path, device: str) -> "AutoencoderKL":
     if path.is_file():
         return single_file.open_vae(path, device)
     folder, weights = _folder(path)
+    if weights.suffix == ".safetensors":
+        tensorfile.check_weights(weights, tensorfile.header(weights).tensors)
     logging.disable_progress_bar()
     kind: Any = AutoencoderKL  # its classes are typed only in part
     try:

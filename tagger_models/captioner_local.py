@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from prep.errors import ModelFileError
+from prep.fitting import Fit
 from tagger_models.captions import Answer, Decoding, End, Trouble
 
 if TYPE_CHECKING:
@@ -25,12 +26,14 @@ class LocalCaptioner:
     Attributes:
         family: How it is asked and read.
         device: cpu or cuda.
+        fit: The steps that pictures have gone through before they are given.
     """
 
     family: "Family"
     device: str
     _model: Any
     _processor: Any
+    fit: tuple[Fit, ...] = ()
 
     def caption(
         self,

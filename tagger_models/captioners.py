@@ -14,6 +14,7 @@ from prep.devices import torch_device
 from prep.errors import ConfigError, ModelFileError
 from prep.files import content
 from prep.models import Ask, Found
+from tagger_models.captioner_fit import fit_of
 from tagger_models.captioner_local import SERVE, LocalCaptioner, quiet
 from tagger_models.captions import DEFAULT
 from tagger_models.templates import PRESETS
@@ -162,7 +163,7 @@ def open_captioner(found: Found, preset: str = "", device: str = "auto") -> Loca
         )
     if family.reads == "asked" and not getattr(processor, "chat_template", None):
         raise ModelFileError(f"`{found.path}` has no chat template: it cannot be asked", SERVE)
-    return LocalCaptioner(family, place, model.to(place).eval(), processor)
+    return LocalCaptioner(family, place, model.to(place).eval(), processor, fit_of(processor))
 
 
 def _kind_of(folder: Path) -> str:

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Protocol
 
+from prep.fitting import Fit
+
 if TYPE_CHECKING:
     from PIL import Image
 
@@ -57,6 +59,10 @@ class Decoding:
 
 class Captioner(Protocol):
     """Says in words what a picture shows."""
+
+    @property
+    def fit(self) -> tuple[Fit, ...]:
+        """The steps after which a picture shows it the same: they may be done before."""
 
     def caption(
         self,

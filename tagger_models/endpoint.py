@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from prep.errors import ConfigError, MachineError
+from prep.fitting import AT_MOST, Fit, fitted
 from prep.models import Ask
 from tagger_models.address import checked_key, checked_url
 from tagger_models.asking import Server, UnansweredError, chat
@@ -38,6 +39,11 @@ class EndpointCaptioner:
     image_size: int = 1024
     _lock: threading.Lock = field(default_factory=threading.Lock)
     _troubles: int = 0
+
+    @property
+    def fit(self) -> tuple[Fit, ...]:
+        """The step that `small_jpeg` begins with."""
+        return (_smaller(self.image_size),)
 
     def caption(
         self,
@@ -122,16 +128,14 @@ def request(model: str, jpeg: bytes, prompt: str, decoding: Decoding) -> dict[st
     }
 
 
+def _smaller(size: int) -> Fit:
+    return Fit(AT_MOST, "LANCZOS", size=size)
+
+
 def small_jpeg(image: "Image.Image", size: int) -> bytes:
     """Return an RGB picture as JPEG, its longer side at most `size` px; none is made larger."""
-    from PIL import Image
-
-    longer = max(image.size)
-    if longer > size:
-        width, height = (max(1, round(side * size / longer)) for side in image.size)
-        image = image.resize((width, height), Image.Resampling.LANCZOS)
     file = io.BytesIO()
-    image.save(file, "JPEG", quality=_QUALITY, subsampling=0)
+    fitted(image, (_smaller(size),)).save(file, "JPEG", quality=_QUALITY, subsampling=0)
     return file.getvalue()
 
 

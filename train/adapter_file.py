@@ -39,6 +39,7 @@ _KINDS: Mapping[str, str] = {
     "clip_l": "an embedding",
 }
 UNKNOWN = "another kind"
+_STRANGE = "a LoRA of numbers that are not supported:"
 # dtype's word in the file -> the bits of its exponent, and numpy's word of a number as wide.
 _EXPONENTS: Mapping[str, tuple[int, str]] = {
     "F64": (0x7FF << 52, "<u8"),
@@ -90,7 +91,7 @@ def sort(places: Mapping[str, tensorfile.Place]) -> Sorted:
         word = _module(name)
         if word in whole and (not name.endswith(ALPHA) or prod(at.shape) == 1):
             continue
-        torn = "a pair of a LoRA that is not whole" if word is not None else UNKNOWN
+        torn = _fault(word, places) if word is not None else UNKNOWN
         kind = _special(name) or others.get(word or "", torn)
         unread.setdefault(kind, []).append(name)
     return Sorted(
@@ -111,6 +112,10 @@ def check(path: Path) -> Sorted:
     places = tensorfile.header(path).tensors if path.suffix.lower() == ".safetensors" else {}
     found = sort(places)
     if not found.modules:
+        strange = [kind for kind in found.unread if kind.startswith(_STRANGE)]
+        if len(strange) == len(found.unread) == 1:
+            hint = "get the version with 16 or 32 bits a number"
+            raise ModelFileError(f"`{path}` is {strange[0]}", hint)
         what = ", ".join(f"{len(names)} of {kind}" for kind, names in sorted(found.unread.items()))
         inside = f": its tensors are {what}" if what else ""
         raise ModelFileError(f"`{path}` is no LoRA in kohya's layout{inside}", "name a LoRA")
@@ -208,6 +213,16 @@ def _is_pair(word: str, places: Mapping[str, tensorfile.Place]) -> bool:
     if down is None or up is None or not (_good(down) and _good(up)):
         return False
     return f"{word}.lora_mid.weight" not in places and down.shape[0] == up.shape[1]
+
+
+def _fault(word: str, places: Mapping[str, tensorfile.Place]) -> str:
+    """Return why a module's pair of a LoRA is not applied."""
+    down, up = places.get(word + DOWN), places.get(word + UP)
+    strange = {at.dtype for at in (down, up) if at is not None} - _EXPONENTS.keys()
+    if down is None or up is None or not strange:
+        return "a pair of a LoRA that is not whole"
+    shown = " and ".join(f"`{dtype}`" for dtype in sorted(strange))
+    return f"{_STRANGE} {shown}"
 
 
 def _good(at: tensorfile.Place) -> bool:

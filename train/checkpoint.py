@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from prep import files, tensorfile
+from prep.counts import counted
 from prep.errors import MachineError, UserError
 
 if TYPE_CHECKING:
@@ -131,7 +132,7 @@ def newest_place(folder: Path, recipe: str) -> tuple[Path | None, list[str]]:
         return path, torn
     if torn:
         raise MachineError(
-            f"none of the {len(torn)} checkpoints in `{folder}` is whole",
+            f"none of the {counted(len(torn), 'checkpoint')} in `{folder}` is whole",
             "delete that folder: the same command then begins again",
         )
     return None, torn

@@ -10,10 +10,12 @@ from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
 
 import typer
 
-from prep.command import run_app
+from prep.command import nearest_option, run_app
 from prep.console import Console
 from prep.errors import ConfigError, UsageError
 from prep.models import Models, user_home
+from prep.seeds import MOST_SEED
+from train import spellings
 from train.config import OF_FINETUNES, OF_LORAS, Config
 
 if TYPE_CHECKING:
@@ -24,6 +26,12 @@ _VERBOSE = Annotated[bool, typer.Option("--verbose", "-v", help="Say more")]
 _JSON = Annotated[bool, typer.Option("--json", help="Say everything as JSON lines")]
 _AHEAD = Annotated[
     bool, typer.Option("--ahead", help="META is made later: look at settings and base model alone")
+]
+_AT_HAND = Annotated[
+    bool, typer.Option("--at-hand", hidden=True, help="Fetch no model and load no library")
+]
+_WORDS_TOLD = Annotated[
+    bool, typer.Option("--words-told", hidden=True, help="prep has told which words train")
 ]
 _META = Annotated[
     list[Path],
@@ -45,7 +53,7 @@ def train() -> None:
     """Train on datasets that `prep` has made."""
 
 
-def lora(meta: list[Path], config: Config, console: Console) -> int:
+def lora(meta: list[Path], config: Config, console: Console, *, words_told: bool = False) -> int:
     """Train a LoRA on the samples of META; the same command again says that it is done."""
     from train import probe
     from train.data import account_of
@@ -57,13 +65,14 @@ def lora(meta: list[Path], config: Config, console: Console) -> int:
     alone = os.environ.get("WORLD_SIZE", "1") == "1"
     first = os.environ.get("RANK", "0") == "0"
     quiet = console if first else Console(level=0)
+    words_told = words_told or all(path.is_dir() for path in meta)  # prep tells them, then
     if any(path.is_dir() for path in meta):  # before prep works for hours
         check_settings(config, _models(), probe.outside)
     found = prepared(meta, config, quiet, alone)
 
     def tell() -> None:
-        if first:
-            _tell(account_of(found.paths), console)
+        if first and not words_told:
+            _tell(account_of(found.paths), console, found.paths)
 
     missing: list[Path] = []
     trained(found.paths, config, _models(), quiet, first, before=tell, lacks=missing.extend)
@@ -71,9 +80,16 @@ def lora(meta: list[Path], config: Config, console: Console) -> int:
     return 3 if alone and (missing or account_of(found.paths).look()) else found.code
 
 
-def _tell(words: "Account", console: Console) -> None:
-    """Print which pictures train without words, and which words do not train."""
+def _tell(words: "Account", console: Console, paths: Sequence[Path]) -> None:
+    """Print which pictures train without words, which words do not train, and whose keys are whose.
+
+    Args:
+        paths: The dataset files, in the order in which the keys of the later ones are numbered.
+    """
     lines = words.lines()
+    if len(paths) > 1:
+        named = (f"`{number}/` of `{path}`" for number, path in enumerate(paths[1:], 2))
+        console.say(f"keys of several dataset files: those that begin with {', '.join(named)}")
     if lines:
         console.say(*lines, account=words.facts())
     if not console.level and not console.json:
@@ -81,9 +97,11 @@ def _tell(words: "Account", console: Console) -> None:
             console.wrong(line)
 
 
-def finetune(meta: list[Path], config: Config, console: Console) -> int:
+def finetune(
+    meta: list[Path], config: Config, console: Console, *, words_told: bool = False
+) -> int:
     """Train the whole U-Net on the samples of META, and the text encoder where asked."""
-    return lora(meta, replace(config, method="finetune"), console)
+    return lora(meta, replace(config, method="finetune"), console, words_told=words_told)
 
 
 def command(
@@ -146,7 +164,14 @@ def configured(given: dict[str, Any]) -> Config:
         raise UsageError(str(error), error.hint, error.others) from None
 
 
-def check(meta: list[Path], config: Config, console: Console, *, ahead: bool = False) -> int:
+def check(
+    meta: list[Path],
+    config: Config,
+    console: Console,
+    *,
+    ahead: bool = False,
+    at_hand: bool = False,
+) -> int:
     """Tell what a training on META would do, and all that stands in its way; load no weight.
 
     That of `train lora`; with `--method finetune` that of `train finetune`.
@@ -159,7 +184,8 @@ def check(meta: list[Path], config: Config, console: Console, *, ahead: bool = F
     from train.readiness import check_settings
 
     if ahead or any(path.is_dir() for path in meta):
-        check_settings(config, _models(), probe.outside, remember=ahead)  # else nothing changes
+        ask = None if at_hand else probe.outside
+        check_settings(config, _models(), ask, remember=ahead)  # else nothing changes
     if ahead:
         console.say("nothing stands in the way of these settings; META was not looked at")
         return 0
@@ -169,7 +195,7 @@ def check(meta: list[Path], config: Config, console: Console, *, ahead: bool = F
     absent = [file for file in coming if not file.exists()]
     told(found, config, _models(), console, absent)
     words = account_of([file for file in found if file not in absent])
-    _tell(words, console)
+    _tell(words, console, found)
     return 3 if words.look() else 0
 
 
@@ -191,9 +217,12 @@ def _models() -> Models:
 
 
 _FINETUNES = {"learning_rate": 1e-5}
-app.command("lora")(command(lora, ("method", *OF_FINETUNES)))
-app.command("check")(command(check, (), {"learning_rate": None}, {"ahead": _AHEAD}))
-app.command("finetune")(command(finetune, ("method", *OF_LORAS), _FINETUNES))
+_TOLD = {"words_told": _WORDS_TOLD}
+app.command("lora")(command(lora, ("method", *OF_FINETUNES), more=_TOLD))
+app.command("check")(
+    command(check, (), {"learning_rate": None}, {"ahead": _AHEAD, "at_hand": _AT_HAND})
+)
+app.command("finetune")(command(finetune, ("method", *OF_LORAS), _FINETUNES, _TOLD))
 
 
 @app.command()
@@ -215,10 +244,18 @@ def sample(
     prompt: Annotated[list[str] | None, typer.Option(help="What to draw; a row each")] = None,
     prompts: Annotated[Path | None, typer.Option(help="File of prompts, one a line")] = None,
     negative: Annotated[str, typer.Option(help="What not to draw")] = "",
-    strength: Annotated[list[float] | None, typer.Option(help="A column each; default: 1")] = None,
-    seed: Annotated[list[int] | None, typer.Option(help="A row each; default: 0")] = None,
+    strength: Annotated[
+        list[float] | None,
+        typer.Option(help="A column each; default: 1", min=-100, max=100),
+    ] = None,
+    seed: Annotated[
+        list[int] | None, typer.Option(help="A row each; default: 0", min=0, max=MOST_SEED)
+    ] = None,
     steps: Annotated[int, typer.Option(help="Steps of a drawing", min=1, max=1000)] = 20,
-    guidance: Annotated[float, typer.Option(help="How strongly the text decides")] = 7.5,
+    guidance: Annotated[
+        float,
+        typer.Option(help="How strongly the text decides", min=0, max=100),
+    ] = 7.5,
     base: Annotated[
         str | None, typer.Option(help="Base model; default: the one the run folder names")
     ] = None,
@@ -231,7 +268,9 @@ def sample(
     clip_skip: Annotated[
         int | None,
         typer.Option(
-            help="Layer of the text encoder, from the end; default: as it was trained", min=1
+            help="Layer of the text encoder, from the end; default: as it was trained",
+            min=1,
+            max=12,
         ),
     ] = None,
     device: Annotated[str, typer.Option(help="auto, cpu or cuda")] = "auto",
@@ -250,6 +289,28 @@ def sample(
     return drawn(file, wish, target, _models(), console).code
 
 
+def hint(option: str, near: Sequence[str], words: Sequence[str]) -> str | None:
+    """Return the hint for an option that there is not: how kohya's has it here, else the nearest.
+
+    What the method lacks is not proposed.
+
+    Args:
+        near: Options of the command that are spelt alike.
+        words: The command line.
+    """
+    command = next((word for word in words if not word.startswith("-")), "")
+    if command not in ("lora", "finetune", "check"):
+        return nearest_option(option, near, words)
+    if stage := spellings.of_prep(option.lstrip("-")):
+        return f"leave it out: `prep {stage}` does that, see `prep {stage} --help`"
+    whole = command == "finetune" or "finetune" in " ".join(words).replace("=", " ").split()
+    lacks = {f"--{word.replace('_', '-')}" for word in (OF_LORAS if whole else OF_FINETUNES)}
+    theirs = spellings.setting(option.lstrip("-"))
+    lacks |= {"--method"} if command != "check" else set()
+    each = [f"--{theirs.replace('_', '-')}"] if theirs else near
+    return nearest_option(option, [one for one in each if one not in lacks], words)
+
+
 def main(args: Sequence[str] | None = None) -> None:
     """Run the `train` program and leave with its exit code."""
-    run_app(app, args, "train")
+    run_app(app, args, "train", hint)

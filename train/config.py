@@ -8,7 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from prep import keys
+from prep.counts import counted
 from prep.errors import ConfigError
+from prep.seeds import MOST_SEED
 from train import spellings
 
 DEVICES = ("auto", "cpu", "cuda")
@@ -24,6 +26,7 @@ SCHEDULES = ("constant", "cosine", "cosine-with-restarts")
 PRECISIONS = ("fp32", "bf16", "fp16")
 ATTENTIONS = ("sdpa", "xformers")
 DEFAULT_STEPS = 1000
+MOST_STEPS = 10_000_000
 
 
 def option(default: Any, help: str, decides: bool = True, **limits: Any) -> Any:  # noqa: A002
@@ -33,7 +36,8 @@ def option(default: Any, help: str, decides: bool = True, **limits: Any) -> Any:
         help: Its line in `--help`.
         decides: Whether it decides the export's bytes. What changes only rounding, speed or
             places does not.
-        limits: `least` (the smallest value), `above`, `most`, or `words` (the values there are).
+        limits: Of a number `least` and `most`, the smallest and the largest value; of a word
+            `words`, the values there are.
     """
     return field(default=default, metadata={"help": help, "decides": decides, "limits": limits})
 
@@ -58,32 +62,40 @@ class Config:
         None, "Base model: folder, hub id or `tiny`; default: the dataset's", decides=False
     )
     method: str = option("lora", "lora or finetune", words=METHODS)
-    rank: int = option(16, "Inner width of the adapter", least=1)
+    rank: int = option(16, "Inner width of the adapter", least=1, most=1024)
     alpha: float | None = option(
-        None, "Scale of the adapter times rank; default: the rank", above=0
+        None, "Scale of the adapter times rank; default: the rank", least=1e-6, most=100_000
     )
-    learning_rate: float = option(1e-4, "Learning rate at its height", above=0)
+    learning_rate: float = option(1e-4, "Learning rate at its height", least=1e-10, most=10)
     targets: str = option(
         "transformer", "Where the adapter goes: attention, transformer or convolutions",
         words=TARGETS,
     )  # fmt: skip
     text_encoder: bool = option(False, "Train the text encoder as well")
-    epochs: int | None = option(None, "Times all samples are seen, in place of steps", least=1)
-    steps: int | None = option(None, f"Optimizer steps; default: {DEFAULT_STEPS}", least=1)
-    batch: int = option(1, "Samples a step, all of one bucket", least=1)
-    accumulate: int = option(1, "Passes a step is cut into, to save memory", decides=False, least=1)
-    seed: int = option(0, "Decides order, noise and first weights")
+    epochs: int | None = option(
+        None, "Times all samples are seen, in place of steps", least=1, most=MOST_STEPS
+    )
+    steps: int | None = option(
+        None, f"Optimizer steps; default: {DEFAULT_STEPS}", least=1, most=MOST_STEPS
+    )
+    batch: int = option(1, "Samples a step, all of one bucket", least=1, most=4096)
+    accumulate: int = option(
+        1, "Passes a step is cut into, to save memory", decides=False, least=1, most=4096
+    )
+    seed: int = option(0, "Decides order, noise and first weights", least=0, most=MOST_SEED)
     optimizer: str = option("adamw", "adamw or adamw8bit", words=OPTIMIZERS)
-    weight_decay: float = option(0.01, "Weight decay of AdamW", least=0)
+    weight_decay: float = option(0.01, "Weight decay of AdamW", least=0, most=10)
     max_gradient_norm: float = option(
-        1.0, "Longer gradients are shortened to this; 0: never", least=0
+        1.0, "Longer gradients are shortened to this; 0: never", least=0, most=1_000_000
     )
     schedule: str = option(
         "constant", "Learning rate over time: constant, cosine or cosine-with-restarts",
         words=SCHEDULES,
     )  # fmt: skip
-    warmup: int = option(0, "Steps in which the learning rate rises from 0", least=0)
-    cycles: int = option(1, "Waves of cosine-with-restarts", least=1)
+    warmup: int = option(
+        0, "Steps in which the learning rate rises from 0", least=0, most=MOST_STEPS
+    )
+    cycles: int = option(1, "Waves of cosine-with-restarts", least=1, most=10_000)
     precision: str = option("fp32", "fp32, bf16 or fp16", words=PRECISIONS)
     attention: str = option("sdpa", "sdpa or xformers", decides=False, words=ATTENTIONS)
     gradient_checkpointing: bool = option(
@@ -93,18 +105,27 @@ class Config:
         1, "Layer of the text encoder that is used, from the end; 1: the last", least=1, most=12
     )
     shuffle_tags: bool = option(False, "Show the tags of a sample in another order each time")
-    keep_tags: int = option(1, "First tags that stay in their places when shuffled", least=0)
-    prior_loss_weight: float = option(1.0, "Weight of the loss of regularisation pictures", least=0)
+    keep_tags: int = option(
+        1, "First tags that stay in their places when shuffled", least=0, most=1000
+    )
+    prior_loss_weight: float = option(
+        1.0, "Weight of the loss of regularisation pictures", least=0, most=1000
+    )
     caption_dropout: float = option(0.0, "Share of showings without text", least=0, most=1)
     text_variants: int = option(
-        0, "Orders and dropouts a sample alternates between; 0: new ones each time", least=0
+        0,
+        "Orders and dropouts a sample alternates between; 0: new ones each time",
+        least=0,
+        most=1000,
     )
     save_every_epochs: int | None = option(
-        None, "Export and checkpoint after each so many epochs", decides=False, least=1
-    )
+        None, "Export and checkpoint after each so many epochs", decides=False, least=1,
+        most=MOST_STEPS,
+    )  # fmt: skip
     save_every_steps: int | None = option(
-        None, "Export and checkpoint after each so many steps", decides=False, least=1
-    )
+        None, "Export and checkpoint after each so many steps", decides=False, least=1,
+        most=MOST_STEPS,
+    )  # fmt: skip
     save_as: str = option(
         "folder", "Form of the model: folder (diffusers) or file (for WebUIs)",
         decides=False, words=FORMS,
@@ -112,7 +133,9 @@ class Config:
     prompts: Path | None = option(  # noqa: RUF009
         None, "File of prompts, one a line: drawn with each export", decides=False
     )
-    keep: int = option(2, "Checkpoints that are kept, the newest ones", decides=False, least=1)
+    keep: int = option(
+        2, "Checkpoints that are kept, the newest ones", decides=False, least=1, most=10_000
+    )
     resume: Path | None = option(  # noqa: RUF009  (a Path cannot change)
         None, "Run folder that must be the one this command goes on with", decides=False
     )
@@ -144,12 +167,17 @@ class Config:
         """Return the settings with their number of steps, for epochs of so many steps.
 
         Raises:
-            ConfigError: The learning rate would still rise at the end.
+            ConfigError: They are too many, or the learning rate would still rise at the end.
         """
         steps = self.epochs * per_epoch if self.epochs else self.steps or DEFAULT_STEPS
+        if steps > MOST_STEPS:
+            raise ConfigError(
+                f"`--epochs` is {self.epochs}, which is {steps} steps",
+                f"train at most {MOST_STEPS} steps",
+            )
         if self.warmup >= steps:
             raise ConfigError(
-                f"`--warmup` is {self.warmup}, and the run has {steps} steps",
+                f"`--warmup` is {self.warmup}, and the run has {counted(steps, 'step')}",
                 "give fewer steps to warm up, or train longer",
             )
         return replace(self, steps=steps, epochs=None)
@@ -179,8 +207,6 @@ class Config:
                 other = spellings.nearest(item.name, str(value))
                 hint = f"the nearest here is `{other}`; {hint}" if other else hint
                 yield f"{word} is " + (f"`{value}`" if isinstance(value, str) else f"{value}"), hint
-        if self.alpha is not None and 0 < self.alpha < math.inf and not _is_float32(self.alpha):
-            yield f"`--alpha` is {self.alpha}", "give a number from 1e-38 to 1e38"
         if self.epochs is not None and self.steps is not None:
             yield "`--epochs` and `--steps` are both given", "give one of them"
         if self.name is not None and keys.fault_everywhere(self.name):
@@ -196,30 +222,14 @@ def as_float32(number: float) -> float:
     return float(found)
 
 
-def _is_float32(number: float) -> bool:
-    """Return whether float32 holds a number without losing most of it."""
-    return 1e-38 <= as_float32(number) <= 1e38
-
-
 def advice(value: Any, limits: Mapping[str, Any]) -> str | None:
     """Return what to give instead of a value that is out of its limits; None for a good one."""
     if "words" in limits:
         return None if value in limits["words"] else f"known: {', '.join(limits['words'])}"
-    least, above, most = (limits.get(word) for word in ("least", "above", "most"))
-    if isinstance(value, float) and not math.isfinite(value):
-        good = False
-    else:
-        good = (
-            (least is None or value >= least)
-            and (above is None or value > above)
-            and (most is None or value <= most)
-        )
-    if good:
+    if "least" not in limits or limits["least"] <= value <= limits["most"]:  # NaN is neither
         return None
-    kind = "a whole number" if isinstance(value, int) and above is None else "a number"
-    if most is not None:
-        return f"give {kind} from {least} to {most}"
-    return f"give {kind} above {above}" if above is not None else f"give {kind}, {least} or more"
+    kind = "a whole number" if isinstance(value, int) else "a number"
+    return f"give {kind} from {limits['least']} to {limits['most']}"
 
 
 def decides(item: Any) -> bool:

@@ -9,6 +9,7 @@ from typing import Any
 
 from prep import files, vae
 from prep.console import Console
+from prep.counts import counted
 from prep.errors import ConfigError, DatasetError, MachineError
 from prep.lock import held
 from prep.models import Found, Models
@@ -254,7 +255,8 @@ def check_length(run: Run, done: int) -> None:
     """Raise ConfigError where a run has done more steps than it is asked for."""
     if done > run.steps:
         raise ConfigError(
-            f"`{run.folder}` has done {done} steps already, and {run.steps} are asked for",
+            f"`{run.folder}` has done {counted(done, 'step')} already, and "
+            f"{run.steps} {'is' if run.steps == 1 else 'are'} asked for",
             "ask for more steps, or begin another run with `--name`",
         )
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from prep import files, tensorfile
 from prep.console import Console
+from prep.counts import counted
 from prep.errors import ConfigError, ModelFileError
 from prep.models import Models
 from train import adapter_file
@@ -94,8 +95,9 @@ def _told(target: Path, cells: Cells, unread: int, console: Console) -> Sheet:
     for name, prompt in cells.failed():
         console.wrong(f"not drawn: {name}: {label(prompt)}: NaN or infinite numbers")
     missing = len(cells.failed())
-    part = f", {missing} of its {cells.most} pictures are missing" if missing else ""
-    part += f", without the {unread} tensors that are not applied" if unread else ""
+    verb = "is" if missing == 1 else "are"
+    part = f", {missing} of its {cells.most} pictures {verb} missing" if missing else ""
+    part += f", without {_unread(unread)}" if unread else ""
     console.say(
         f"drawn: {target}{part}", sheet=str(target), pictures=cells.most - missing, unread=unread
     )
@@ -123,6 +125,10 @@ def chosen_layer(path: Path, wish: int | None) -> tuple[int, list[str]]:
         return int(trained), [f"clip skip {trained}, as it was trained"] if trained != "1" else []
     other = f"; it was trained with {trained}" if known and wish != int(trained) else ""
     return wish, [f"clip skip {wish}, as you asked{other}"]
+
+
+def _unread(count: int) -> str:
+    return f"the {counted(count, 'tensor')} that {'is' if count == 1 else 'are'} not applied"
 
 
 def _check_layer(path: Path, layer: int, layers: int, wish: Wish, base: str) -> None:

@@ -169,7 +169,7 @@ def _restored(run: Run, learner: Learner, here: Mapping[str, Any], console: Cons
         return 0
     check_length(run, made.step)
     learner.restore(made.weights, made.optimizer, made.numbers)
-    console.note(f"goes on behind step {made.step} of {run.steps}")
+    console.note(f"continues after step {made.step} of {run.steps}")
     for word, now in here.items():
         if made.machine.get(word) != now:
             console.note(

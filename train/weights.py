@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from prep import tensorfile
+from prep.counts import counted
 from prep.errors import ModelFileError
 
 
@@ -64,7 +65,8 @@ def check_outline(
         raise ModelFileError(
             f"`{folder / 'config.json'}` cannot be used: {why}", "fetch its files again"
         ) from error
-    found = {own(name): at.shape for name, at in tensorfile.header(weights).tensors.items()}
+    places = {own(name): at for name, at in tensorfile.header(weights).tensors.items()}
+    found = {name: at.shape for name, at in places.items()}
     missing = sorted(wanted.keys() - found.keys())
     if missing:
         raise _lacking(folder, missing)
@@ -75,6 +77,8 @@ def check_outline(
                 f"the config asks for {shape}",
                 "fetch its files again",
             )
+    made_of = {name: at for name, at in places.items() if name in wanted}
+    tensorfile.check_weights(weights, {n: at for n, at in made_of.items() if "position" not in n})
     return sorted(found.keys() - wanted.keys())
 
 
@@ -97,7 +101,7 @@ def check_finite(modules: Iterable[tuple[str, Any]], place: Path) -> None:
 
 def _lacking(folder: Path, missing: list[str]) -> ModelFileError:
     return ModelFileError(
-        f"`{folder}` lacks {len(missing)} weights, the first is `{missing[0]}`",
+        f"`{folder}` lacks {counted(len(missing), 'weight')}, the first is `{missing[0]}`",
         "fetch its files again, or name another base model",
     )
 

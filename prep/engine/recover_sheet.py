@@ -7,7 +7,7 @@ from prep.engine.ledger import Edit
 from prep.engine.leg import Leg
 from prep.engine.plan import Step
 from prep.engine.sheet_source import sheet_source
-from prep.files import MOST_TABLE, content, digest_bytes
+from prep.files import MOST_TABLE, digest_bytes, digest_of, readable
 
 
 def take_over(leg: Leg, step: Step, *, sure: bool = False) -> None:
@@ -30,14 +30,15 @@ def take_over(leg: Leg, step: Step, *, sure: bool = False) -> None:
     if meta or name in leg.world.outputs or not path.exists():
         return
     rows = traces.sheet_rows(path, leg.world)
-    data = content(path, MOST_TABLE)
+    with readable(path, MOST_TABLE) as file:
+        found = digest_of(file)
     ours = bool(rows) and _take_decisions(leg, rows, sheet_source(path.name), sure)
     if not ours and not rows:
-        ours = views.made(leg, step).data == data
+        ours = digest_bytes(views.made(leg, step).data) == found
     if ours:
         with leg.ledger.batch():
-            leg.ledger.wrote(name, digest_bytes(data))
-        leg.world.outputs[name] = digest_bytes(data)
+            leg.ledger.wrote(name, found)
+        leg.world.outputs[name] = found
 
 
 def _take_decisions(leg: Leg, rows: "list[traces.SheetRow]", source: str, sure: bool) -> bool:

@@ -11,6 +11,7 @@ from prep.engine import fanout, operations, others, publish, sidecars, views
 from prep.engine.accounting import account_for, unowned_of_source
 from prep.engine.compute import Outcome, outcomes
 from prep.engine.drift import told_changes
+from prep.engine.edited_sheets import not_imported
 from prep.engine.ledger_file import opened
 from prep.engine.leg import Context, Leg, Order, large_file, open_leg
 from prep.engine.lock import held
@@ -40,14 +41,14 @@ def carry_out(order: Order, context: Context) -> Report:
             return report
         leg = open_leg(order, context, ledger)
         edited = remember(leg) + operations.mend(leg)
-        total = len(leg.world.digests) + len(leg.world.faulty)
         there = others.unknown(leg.world.folder.others, leg.world.outputs)
-        report = Report(edited=edited, total=total, others=there)
+        report = Report(edited=edited, total=leg.world.num_pictures(), others=there)
         sidecars.remove_orphans(leg, report)
         views.drop_copies(leg)
         recover(leg, take_step, report)
         for asked in order.asked:
             take_step(leg, leg.number_for_good(leg.step(asked)), report)
+        report.notes += not_imported(leg)
         account_for(leg, report)
         with ledger.batch():
             leg.digests.record()

@@ -14,7 +14,7 @@ from prep.chain import LINKS, link_of
 from prep.dataset import Dataset
 from prep.engine.world import World
 from prep.errors import DatasetError, UserError
-from prep.files import MOST_TABLE, content
+from prep.files import MOST_TABLE, readable
 from prep.stage import Shape, Stage
 
 if TYPE_CHECKING:
@@ -86,22 +86,22 @@ def sheet_rows(path: Path, world: World) -> "list[SheetRow]":
 
     if world.place.name(path) in world.outputs or not path.exists():
         return []
+    marks = {row.mark(digest): key for key, digest in sorted(world.digests.items(), reverse=True)}
+    rows: dict[str, SheetRow] = {}
     try:
-        found = reading.parse(content(path, MOST_TABLE), path.name).found
+        with readable(path, MOST_TABLE) as file:
+            for one in reading.parse(file, path.name).found:
+                revision = row.revision(one.row)
+                if revision is None:
+                    return []
+                key = one.row.key
+                if row.mark(world.digests.get(key, "")) != revision.picture:
+                    key = marks.get(revision.picture, "")
+                if key:
+                    rows.setdefault(key, (key, one, revision))
     except (UserError, OSError):
         return []
-    marks = {row.mark(digest): key for key, digest in sorted(world.digests.items(), reverse=True)}
-    rows = []
-    for one in found:
-        revision = row.revision(one.row)
-        if revision is None:
-            return []
-        key = one.row.key
-        if row.mark(world.digests.get(key, "")) != revision.picture:
-            key = marks.get(revision.picture, "")
-        if key:
-            rows.append((key, one, revision))
-    return rows
+    return list(rows.values())
 
 
 def _same(one: Path, other: Path) -> bool:

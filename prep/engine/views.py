@@ -10,6 +10,7 @@ from prep.account import Account
 from prep.chain import link_before, link_of
 from prep.engine import fanout, publish, recover_sheet, traces
 from prep.engine.digests import of_file
+from prep.engine.edited_sheets import is_persons, kept
 from prep.engine.leg import Leg, large_file
 from prep.engine.made_by import made_by
 from prep.engine.plan import Step, set_inputs
@@ -51,7 +52,7 @@ def plan_view(leg: Leg, step: Step) -> tuple[str, Why | None, bool]:
     extra += leg.digests.of(str(previous.absolute())) or "" if previous is not None else ""
     inputs, waits = set_inputs(step, leg.values, leg.world.digests, extra)
     found = _found(leg, file)
-    if name in leg.world.held or _is_persons(leg, step.stage, found):
+    if name in leg.world.held or is_persons(leg, step.stage, found):
         return inputs, None, waits
     row = leg.values.made(step.stage.name).get(name)
     present = row is not None and found == row.digest
@@ -70,9 +71,9 @@ def publish_view(leg: Leg, step: Step, report: Report) -> bool:
     recover_sheet.take_over(leg, step)
     wrote = leg.world.outputs.get(name)
     inputs, why, _ = plan_view(leg, step)
-    if _is_persons(leg, stage, found):
+    if is_persons(leg, stage, found):
         ours = wrote is not None or bool(traces.sheet_rows(file, leg.world))
-        report.notes.append(_kept(os.path.relpath(file), ours))
+        report.notes.append(kept(file, ours))
     if why is None:
         _keep_copy(leg, file, name)
         return False
@@ -155,25 +156,6 @@ def _remember(leg: Leg, name: str, page: Page) -> None:
 
 def _found(leg: Leg, file: Path) -> str | None:
     return of_file(file, leg.digests)
-
-
-def _is_persons(leg: Leg, stage: Stage, found: str | None) -> bool:
-    """Return whether a sheet holds what a person typed, or is not ours: it is never overwritten.
-
-    What was typed into a dataset file has been read by now, so that one may be.
-    """
-    if stage.writes.startswith("meta") or found is None:
-        return False
-    return found != leg.world.outputs.get(leg.world.place.name(view_file(leg, stage)))
-
-
-def _kept(shown: str, ours: bool) -> str:
-    if not ours:
-        return f"kept `{shown}`: prep did not write it; move it away and run again for a sheet"
-    return (
-        f"kept `{shown}`: it was edited and not yet imported; "
-        f"take it over with `prep review import {shown}`"
-    )
 
 
 def drop_copies(leg: Leg) -> None:

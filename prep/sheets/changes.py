@@ -4,19 +4,25 @@ Of each cell there are three versions: a digest of what was exported (in the row
 the sheet says, and what holds now. `prep.merge` is the rule.
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from sys import getsizeof
 from typing import Literal
 
-from prep.errors import nearest
+from prep.errors import DatasetError, nearest
 from prep.merge import Verdict, merged
 from prep.sheets import columns, row
 from prep.sheets.edited import Edited, edited, mistakes
 from prep.sheets.row import Row
-from prep.sheets.table import AGAIN, Mistake, Sheet
+from prep.sheets.table import AGAIN, Found, Mistake, Mistakes, Sheet, shortened
 
 Cells = dict[tuple[str, str], str]
 Side = Literal["", "ours", "theirs"]
+
+# Edited rows of pictures that are not here, of which is told what they say.
+EXAMPLES = 20
+# Bytes that the rows may take which are held until the whole sheet was seen.
+_MOST_HELD = 256 << 20
 
 
 @dataclass(frozen=True)
@@ -41,7 +47,7 @@ class Conflict:
     Attributes:
         cell: What the sheet says.
         why: The two sides, as a person reads them.
-        lost: There is no picture that could have the words.
+        lost: There is no picture that could have the words; `cell` is empty.
     """
 
     cell: str
@@ -59,9 +65,13 @@ class Changes:
         held: The other edited cells of those rows.
         same: How many edited cells say what holds already.
         elsewhere: How many cells changed on the disk only.
+        lost: How many rows are of no picture. The first ones that were edited are in `conflicts`;
+            those that were not are counted behind these only.
         notes: What a person should know.
-        mistakes: What makes the sheet one that nothing is taken from.
+        mistakes: What makes the sheet one that nothing is taken from; the first of them.
+        more_mistakes: How many more there are.
         foreign: The sheet is of another dataset.
+        rows: How many rows it has.
     """
 
     taken: Cells = field(default_factory=dict)
@@ -69,9 +79,12 @@ class Changes:
     held: Cells = field(default_factory=dict)
     same: int = 0
     elsewhere: int = 0
+    lost: int = 0
     notes: list[str] = field(default_factory=list)
     mistakes: list[Mistake] = field(default_factory=list)
+    more_mistakes: int = 0
     foreign: bool = False
+    rows: int = field(default=0, compare=False)
 
     def settle(self, side: Side) -> None:
         """Let one side be right in every conflict, and take the rest of those rows.
@@ -82,7 +95,9 @@ class Changes:
             return
         settled = {at: one for at, one in self.conflicts.items() if side == "ours" or not one.lost}
         self.conflicts = {at: one for at, one in self.conflicts.items() if at not in settled}
-        if side == "theirs":
+        if side == "ours":
+            self.lost = 0
+        else:
             self.taken |= {at: one.cell for at, one in settled.items()}
         self.taken |= self.held
 
@@ -90,46 +105,101 @@ class Changes:
 def changes_of(sheet: Sheet, now: Now) -> Changes:
     """Return what a sheet changes, and what is wrong with it; where anything is, take nothing.
 
-    Of a row with a conflict, nothing is among what is taken.
+    Of a row with a conflict, nothing is among what is taken. Rows are looked at one by one: those
+    that say what was exported, and those of pictures that are not here, are not held.
+
+    Raises:
+        DatasetError: The edited rows are more than is held, or as the rows of the sheet.
     """
-    changes = Changes()
     marks: dict[str, list[str]] = {}
     for key, digest in now.pictures.items():
         marks.setdefault(row.mark(digest), []).append(key)
-    if _foreign(sheet, now, marks):
-        changes.foreign = True
-        return changes
-    owned: list[tuple[str, Edited]] = []
+    taking = _Taking(now, marks, sheet.lossy)
     for found in sheet.found:
+        taking.take(found)
+    return taking.changes()
+
+
+class _Taking:
+    """Takes the rows of one sheet, in their order."""
+
+    def __init__(self, now: Now, marks: Mapping[str, Sequence[str]], lossy: bool) -> None:
+        self._now, self._marks, self._lossy = now, marks, lossy
+        self._changes = Changes()
+        self._of_rows, self._of_cells = Mistakes(), Mistakes()
+        self._held: list[Edited] = []
+        self._bytes = 0
+        self._owners: dict[str, str] = {}  # key -> the row that is about the picture
+        self._any_revision = self._any_picture = self._any_key = False
+
+    def take(self, found: Found) -> None:
+        changes = self._changes
+        changes.rows += 1
         revision = row.revision(found.row)
+        self._any_key = self._any_key or found.row.key in self._now.pictures
         if revision is None:
-            changes.mistakes.append((f"{found.where} has no whole `revision`", AGAIN))
-            continue
+            self._of_rows.add([(f"{found.where} has no whole `revision`", AGAIN)])
+            return
+        self._any_revision = True
+        known = revision.picture in self._marks
+        self._any_picture = self._any_picture or known
+        if changes.lost >= EXAMPLES and not known and found.row.key not in self._now.pictures:
+            changes.lost += 1
+            return
         one = edited(found, revision)
-        owner = _owner(one, now, marks, changes)
+        owner = _owner(one, self._now, self._marks, changes, self._of_rows)
+        if one.cells and (owner or found.row.key in self._now.pictures):
+            self._weigh(one)
         if owner is not None:
-            owned.append((owner, one))
-    _check_owners(owned, changes)
-    changes.mistakes += columns.mistakes([one for _, one in owned])
-    for key, one in owned:
-        changes.mistakes += mistakes(one, key, now.rows.get(key), sheet.lossy)
-        _merge(key, one, now, changes)
-    return changes
+            self._take_for(owner, one)
 
+    def _take_for(self, owner: str, one: Edited) -> None:
+        """Take a row that is about a picture of this dataset."""
+        where, key = one.found.where, one.found.row.key
+        if owner in self._owners:
+            told = f"{where} and {self._owners[owner]} are both of `{owner}`"
+            self._of_rows.add([(told, "keep one of them")])
+            return
+        self._owners[owner] = where
+        if one.cells and owner != key:
+            self._changes.notes.append(f"`{key}` is `{owner}` now: it is the same picture")
+        if one.found.categories and not one.cells:
+            self._weigh(one)
+        if one.cells or one.found.categories:  # to be compared with those of the other rows
+            self._held.append(one)
+        current = self._now.rows.get(owner)
+        self._of_cells.add(mistakes(one, owner, current, self._lossy))
+        _merge(owner, one, current, self._now, self._changes)
 
-def _foreign(sheet: Sheet, now: Now, marks: Mapping[str, Sequence[str]]) -> bool:
-    """Return whether a sheet with rows shows no picture of this dataset.
+    def _weigh(self, one: Edited) -> None:
+        """Count what is held of a row until the end."""
+        texts = (*vars(one.found.row).values(), *one.cells.values(), *one.found.categories.values())
+        self._bytes += sum(map(getsizeof, texts))
+        if self._bytes > _MOST_HELD:
+            told = f"{one.found.where}: the edited rows up to here take over {_MOST_HELD >> 20} MB"
+            raise DatasetError(told, "import the sheet in several parts")
 
-    A sheet without any revision is told by its keys.
-    """
-    found = [row.revision(one.row) for one in sheet.found]
-    if any(found):
-        return not any(revision.picture in marks for revision in found if revision)
-    return bool(found) and not any(one.row.key in now.pictures for one in sheet.found)
+    def changes(self) -> Changes:
+        """Return what came of all of them."""
+        changes = self._changes
+        known = self._any_picture if self._any_revision else self._any_key
+        if changes.rows and not known:
+            return Changes(foreign=True, rows=changes.rows)
+        wrong = Mistakes()
+        wrong.add(self._of_rows.first)
+        wrong.add(columns.mistakes(self._held))
+        wrong.add(self._of_cells.first)
+        changes.mistakes = wrong.first
+        changes.more_mistakes = wrong.more + self._of_rows.more + self._of_cells.more
+        return changes
 
 
 def _owner(
-    one: Edited, now: Now, marks: Mapping[str, Sequence[str]], changes: Changes
+    one: Edited,
+    now: Now,
+    marks: Mapping[str, Sequence[str]],
+    changes: Changes,
+    wrong: Mistakes,
 ) -> str | None:
     """Return the key of the picture that a row is about; None where there is nothing to do."""
     key, where = one.found.row.key, one.found.where
@@ -137,20 +207,20 @@ def _owner(
     if key in same:
         return key
     if key in now.pictures:
-        _replaced(one, same, now.rows.get(key), changes)
+        wrong.add(_replaced(one, same, now.rows.get(key), changes))
         return None
     if len(same) == 1:
-        if one.cells:
-            changes.notes.append(f"`{key}` is `{same[0]}` now: it is the same picture")
         return same[0]
     if same and one.cells:
-        changes.mistakes.append((f"{where}: there is no picture `{key}`", nearest(key, same)))
+        wrong.add([(f"{where}: there is no picture `{key}`", nearest(key, same))])
     else:
-        _all_conflict(one, "but the picture is gone or cannot be read", changes, lost=True)
+        _lose(one, changes)
     return None
 
 
-def _replaced(one: Edited, same: Sequence[str], holds: Row | None, changes: Changes) -> None:
+def _replaced(
+    one: Edited, same: Sequence[str], holds: Row | None, changes: Changes
+) -> Iterator[Mistake]:
     """Tell of a row whose picture is another one than when it was exported.
 
     What holds already was taken over before: there is nothing to decide.
@@ -159,7 +229,7 @@ def _replaced(one: Edited, same: Sequence[str], holds: Row | None, changes: Chan
     if same and one.cells:
         told = f"{one.found.where}: the revision is that of `{same[0]}`, not of `{key}`"
         hint = f"sort whole rows; if the picture was renamed, write `{same[0]}` as its key"
-        changes.mistakes.append((told, hint))
+        yield told, hint
         return
     settled = [
         name
@@ -168,34 +238,25 @@ def _replaced(one: Edited, same: Sequence[str], holds: Row | None, changes: Chan
     ]
     changes.same += len(settled)
     left = {name: cell for name, cell in one.cells.items() if name not in settled}
-    _all_conflict(replace(one, cells=left), "but the picture was replaced since", changes)
+    for name, cell in left.items():
+        why = f"the sheet says `{shortened(cell)}`, but the picture was replaced since"
+        changes.conflicts[key, name] = Conflict(cell, why)
 
 
-def _all_conflict(one: Edited, why: str, changes: Changes, lost: bool = False) -> None:
+def _lose(one: Edited, changes: Changes) -> None:
+    """List what a row says of no picture; of the many rows of another sheet, only count it."""
+    changes.lost += bool(one.cells)
+    if changes.lost > EXAMPLES:
+        return
     for name, cell in one.cells.items():
-        told = Conflict(cell, f"the sheet says `{cell}`, {why}", lost)
-        changes.conflicts[one.found.row.key, name] = told
+        why = f"the sheet says `{shortened(cell)}`, but the picture is gone or cannot be read"
+        changes.conflicts[shortened(one.found.row.key), name] = Conflict("", why, lost=True)
 
 
-def _check_owners(owned: Sequence[tuple[str, Edited]], changes: Changes) -> None:
-    """Find pictures that two rows are about, under different keys."""
-    first: dict[str, Edited] = {}
-    for key, one in owned:
-        other = first.setdefault(key, one)
-        if other is not one:
-            changes.mistakes.append(
-                (
-                    f"{one.found.where} and {other.found.where} are both of `{key}`",
-                    "keep one of them",
-                )
-            )
-
-
-def _merge(key: str, one: Edited, now: Now, changes: Changes) -> None:
+def _merge(key: str, one: Edited, current: Row | None, now: Now, changes: Changes) -> None:
     """Take what only the sheet changed; where somebody else did too, list it."""
-    current = now.rows.get(key)
     if current is None:
-        _all_conflict(one, "but the picture is gone or cannot be read", changes, lost=True)
+        _lose(one, changes)
         return
     taken: Cells = {}
     clash: dict[tuple[str, str], Conflict] = {}
@@ -205,7 +266,8 @@ def _merge(key: str, one: Edited, now: Now, changes: Changes) -> None:
         theirs = base if cell is None else row.digest(name, cell)
         match merged(base, theirs, row.digest(name, holds), person is not None).verdict:
             case Verdict.CONFLICT:
-                why = f"the sheet says `{cell}`, {person} says `{holds}`"
+                typed = shortened(cell or "")
+                why = f"the sheet says `{typed}`, {person} says `{shortened(holds)}`"
                 clash[key, name] = Conflict(cell or "", why)
             case Verdict.THEIRS:
                 taken[key, name] = cell or ""

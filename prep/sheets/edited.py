@@ -1,9 +1,9 @@
 """The rows of a sheet that somebody edited, and what is wrong with their cells. Pure."""
 
-import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
+from prep.dataset import MOST_WEIGHT
 from prep.sheets import mangled, row
 from prep.sheets.categories import together
 from prep.sheets.cells import unguarded
@@ -11,6 +11,7 @@ from prep.sheets.row import COLUMNS, Revision, Row
 from prep.sheets.table import TAGS, Found, Mistake
 
 PROPOSED = "duplicate of "
+_WEIGHTS = f"write a number from 0 to {MOST_WEIGHT:g}"
 
 
 @dataclass(frozen=True)
@@ -108,10 +109,10 @@ def _no_value(key: str, name: str, cell: str) -> Mistake | None:
     """Return message and hint for a cell that cannot be what its column holds."""
     if name == "weight" and cell:
         try:
-            good = 0 <= float(cell) < math.inf
+            good = 0 <= float(cell) <= MOST_WEIGHT
         except ValueError:
             good = False
-        return None if good else (f"the weight of `{key}` is `{cell}`", "write a number, 0 or more")
+        return None if good else (f"the weight of `{key}` is `{cell}`", _WEIGHTS)
     if name == "keep" and cell not in ("", "yes", "no") and not cell.startswith(PROPOSED):
         return f"`keep` of `{key}` is `{cell}`", "write yes or no"
     return None

@@ -1,19 +1,22 @@
 """A sheet's file -> its rows, whatever program saved it."""
 
+from typing import BinaryIO
+
 from prep.sheets import text, workbook_text
 from prep.sheets.table import Sheet
 
 
-def parse(data: bytes, name: str) -> Sheet:
+def parse(file: BinaryIO, name: str) -> Sheet:
     """Return what a sheet holds; the format is told by its content, not its name.
 
     Args:
-        data: XLSX or CSV.
+        file: XLSX or CSV. Its rows are read one by one, while it is open.
         name: The file's name, for messages.
 
     Raises:
-        DatasetError: It cannot be read for certain, or its columns, keys or rows are wrong.
+        DatasetError: It cannot be read for certain; or, once its rows are read, they are wrong.
     """
-    if workbook_text.is_workbook(data):
-        return workbook_text.parse(data, name)
-    return text.parse(data, name)
+    file.seek(0)
+    if workbook_text.is_workbook(file.read(workbook_text.BEGINNING)):
+        return workbook_text.parse(file, name)
+    return text.parse(file, name)

@@ -2,7 +2,7 @@
 
 import unicodedata
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 
@@ -19,6 +19,8 @@ LONG_COLUMNS = ("key", "position", "tag", "category", "score", "kept")
 AGAIN = "undo that, or move the sheet away and run `prep review export`"
 _ONE_LINE = ("key", "revision", "keep", "rating", "concept", "weight")
 _SHOWN = 20
+_LONGEST_TOLD = 2_000  # characters of a message
+_MOST_KEYS, _MOST_TWICE = 1_000_000, 1_000
 _BESIDE = "delete what stands beside the columns, or put quotes around a cell with commas"
 
 Mistake = tuple[str, str]
@@ -45,11 +47,12 @@ class Table:
 
     Attributes:
         name: For messages.
+        records: May be read but once.
     """
 
     name: str
     header: Sequence[str]
-    records: Sequence[Record]
+    records: Iterable[Record]
 
 
 @dataclass(frozen=True)
@@ -73,11 +76,13 @@ class Sheet:
     """What a file held, and how it was read.
 
     Attributes:
+        found: Its rows. Those of a file are read while they are asked for, once: none of them is
+            held here, and DatasetError is raised where they end if any is wrong, see `sheet_of`.
         read_as: For a person: `UTF-8, separated by commas`.
         lossy: The file's encoding may have put `?` for letters that it lacks.
     """
 
-    found: tuple[Found, ...]
+    found: Iterable[Found]
     read_as: str
     lossy: bool = False
 
@@ -86,34 +91,67 @@ class Sheet:
         return tuple(found.row for found in self.found)
 
 
+@dataclass
+class Mistakes:
+    """The first mistakes, and how many more there are.
+
+    Attributes:
+        first: Message and hint of each.
+    """
+
+    first: list[Mistake] = field(default_factory=list)
+    more: int = 0
+
+    def add(self, mistakes: Iterable[Mistake]) -> None:
+        """Take more of them."""
+        for message, hint in mistakes:
+            if len(self.first) < _SHOWN:
+                self.first.append((shortened(message), shortened(hint)))
+            else:
+                self.more += 1
+
+    def stop(self) -> None:
+        """Raise DatasetError where there are any."""
+        if self.first:
+            rest = [(f"... and {self.more} more like these", "mend these first")]
+            raise DatasetError(*self.first[0], others=[*self.first[1:], *rest[: self.more]])
+
+
+def shortened(text: str) -> str:
+    """Return a text for a message; of a very long one, its beginning."""
+    return text if len(text) <= _LONGEST_TOLD else f"{text[:_LONGEST_TOLD]}..."
+
+
 def sheet_of(tables: Iterable[Table], name: str, read_as: str, lossy: bool = False) -> Sheet:
-    """Return the rows of all tables; keys are put in NFC.
+    """Return the rows of all tables, as they are read; keys are put in NFC.
 
     Raises:
-        DatasetError: All mistakes at once: columns missing, renamed or unknown, keys missing or
-            twice, more cells than columns, lines where none can be. Or it is the long form.
+        DatasetError: Columns are missing, renamed or unknown, or it is the long form. By the rows
+            at their end, all mistakes at once: keys missing or twice, more cells than columns,
+            lines where none can be.
     """
-    found: list[Found] = []
-    mistakes: list[Mistake] = []
+    read = []
     for table in tables:
         columns = [column.strip() for column in table.header]
         while columns and not columns[-1]:
             columns.pop()
         _check_columns(columns, table.name)
-        for record in table.records:
+        read.append((columns, table.records))
+    return Sheet(_rows_of(read, name), read_as, lossy)
+
+
+def _rows_of(
+    tables: Iterable[tuple[Sequence[str], Iterable[Record]]], name: str
+) -> Iterator[Found]:
+    mistakes, keys = Mistakes(), _Keys(name)
+    for columns, records in tables:
+        for record in records:
             one, wrong = _found(columns, record)
-            found.append(one)
-            mistakes += wrong
-    stop(mistakes + _twice(found, name))
-    return Sheet(tuple(found), read_as, lossy)
-
-
-def stop(mistakes: Sequence[Mistake]) -> None:
-    """Raise DatasetError where there are mistakes; the first twenty are told."""
-    if mistakes:
-        more = len(mistakes) - _SHOWN
-        rest = [(f"... and {more} more like these", "mend these first")] if more > 0 else []
-        raise DatasetError(*mistakes[0], others=[*mistakes[1:_SHOWN], *rest])
+            mistakes.add(wrong)
+            keys.see(one.row.key)
+            yield one
+    mistakes.add(keys.mistakes())
+    mistakes.stop()
 
 
 def _check_columns(columns: Sequence[str], name: str) -> None:
@@ -127,7 +165,9 @@ def _check_columns(columns: Sequence[str], name: str) -> None:
             f"`{name}` is no sheet: its first row names none of the columns",
             "delete what stands above their names, or name another file",
         )
-    stop(_column_mistakes(columns, name))
+    mistakes = Mistakes()
+    mistakes.add(_column_mistakes(columns, name))
+    mistakes.stop()
 
 
 def _column_mistakes(columns: Sequence[str], name: str) -> list[Mistake]:
@@ -179,20 +219,36 @@ def _plain(cells: Mapping[str, str]) -> dict[str, str]:
     XLSX has none, until a sheet went from one to the other: a cell that says what was exported is
     left as it is.
     """
-    known = revision(Row(cells["key"], cells["revision"]))
-    values = {
-        name: cell
-        if known and name in EDITABLE and digest(name, cell) == known.cells[name]
-        else unguarded(cell, name)
-        for name, cell in cells.items()
-    }
+    values = dict(cells)
+    guarded = [name for name, cell in cells.items() if cell.startswith("'")]
+    known = revision(Row(cells["key"], cells["revision"])) if guarded else None
+    for name in guarded:
+        exported = known and name in EDITABLE and digest(name, cells[name]) == known.cells[name]
+        if not exported:
+            values[name] = unguarded(cells[name], name)
     return values | {"key": unicodedata.normalize("NFC", values["key"])}
 
 
-def _twice(found: Iterable[Found], name: str) -> list[Mistake]:
-    count = Counter(one.row.key for one in found if one.row.key)
-    return [
-        (f"`{name}` has {num} rows for `{key}`", "keep one of them")
-        for key, num in count.items()
-        if num > 1
-    ]
+class _Keys:
+    """Finds keys that come twice, among the first million of a sheet.
+
+    Beyond those, two rows of one picture of the dataset are found when they are taken over.
+    """
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+        self._seen: set[int] = set()  # hashes: a sheet's keys may be far longer than names are
+        self._counts: dict[str, int] = {}
+
+    def see(self, key: str) -> None:
+        known = hash(key)
+        if key and known in self._seen:
+            shown = shortened(key)
+            if shown in self._counts or len(self._counts) < _MOST_TWICE:
+                self._counts[shown] = self._counts.get(shown, 1) + 1
+        elif len(self._seen) < _MOST_KEYS:
+            self._seen.add(known)
+
+    def mistakes(self) -> Iterator[Mistake]:
+        for key, count in self._counts.items():
+            yield f"`{self._name}` has {count} rows for `{key}`", "keep one of them"

@@ -6,6 +6,8 @@ import io
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import astuple
+from itertools import chain
+from typing import BinaryIO
 
 from prep.errors import DatasetError
 from prep.sheets.cells import guarded
@@ -14,7 +16,10 @@ from prep.sheets.table import LONG_COLUMNS, Record, Sheet, Table, sheet_of
 
 _EAST_ASIAN = ("cp932", "gbk", "cp949", "big5")
 _LONGEST = 1_000_000  # characters of a cell; what is longer misses a quote
+_LONGEST_ROW = 4_000_000  # characters of a row, with all that stands between its cells
+_CHUNK = 1 << 20  # bytes that are read at a time
 _UNICODE = 'save it as "CSV UTF-8"'
+_NAMES = {"utf-8-sig": "UTF-8", "utf-16": "UTF-16", "cp1252": "cp1252"}
 _WORDS = {",": "commas", ";": "semicolons", "\t": "tabs"}
 
 
@@ -41,67 +46,124 @@ def table(header: Sequence[str], lines: Iterable[Sequence[str]]) -> bytes:
         return out.getvalue()
 
 
-def parse(data: bytes, name: str) -> Sheet:
-    """Return what a sheet in CSV holds; empty rows are passed over.
+def parse(file: BinaryIO, name: str) -> Sheet:
+    """Return what a sheet in CSV holds, read row by row; empty rows are passed over.
 
     Args:
-        data: CSV with commas, semicolons or tabs, in UTF-8, UTF-16 with BOM, or cp1252. A first
-            line such as `sep=;` is obeyed.
+        file: CSV with commas, semicolons or tabs, in UTF-8, UTF-16 with BOM, or cp1252. A first
+            line such as `sep=;` is obeyed. It is read twice, and has to stay open.
         name: The file's name, for messages.
 
     Raises:
-        DatasetError: It cannot be read with certainty, has unbalanced quotes, or as `sheet_of`.
+        DatasetError: It cannot be read with certainty. While its rows are read: it has unbalanced
+            quotes, a cell of over 1,000,000 characters, a row of over 4,000,000, or as `sheet_of`.
     """
-    text, encoding = _decoded(data, name)
-    named = re.match(r'"?sep=([,;\t])"?\r?\n', text)
-    delimiter = named[1] if named else _delimiter(text)
-    records = _records(text[named.end() :] if named else text, delimiter, name)
+    encoding, lossy = _encoding(file, name)
+    lines = _lines(file, encoding)
+    first = next(lines, "")
+    named = re.fullmatch(r'"?sep=([,;\t])"?\r?\n', first)
+    delimiter = named[1] if named else _delimiter(first)
+    records = _records(lines if named else chain([first], lines), delimiter, name)
     header = next(records, [])
-    rows = [
+    rows = (
         Record(f"`{name}` row {number}", cells)
         for number, cells in enumerate(records, start=2)
         if any(cells)
-    ]
-    bare = not data.startswith((codecs.BOM_UTF8, codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
-    how = f"{encoding}, separated by {_WORDS[delimiter]}"
-    return sheet_of([Table(name, header, rows)], name, how, bare and text.isascii())
+    )
+    how = f"{_NAMES[encoding]}, separated by {_WORDS[delimiter]}"
+    return sheet_of([Table(name, header, rows)], name, how, lossy)
 
 
-def _decoded(data: bytes, name: str) -> tuple[str, str]:
-    """Return text and encoding; what could be of several code pages is not guessed."""
-    wide = data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
-    text = _text(data, "utf-16" if wide else "utf-8-sig")
-    if text is not None:
-        return text, "UTF-16" if wide else "UTF-8"
-    text = None if wide else _text(data, "cp1252")
-    # Cyrillic or Greek read as cp1252 are long runs of accents; Japanese is valid cp932.
-    strange = text is None or re.search(r"[^\x00-\x7f]{3}", text)
-    if text is None or strange or any(_text(data, codec) is not None for codec in _EAST_ASIAN):
-        raise DatasetError(f"`{name}` is not UTF-8, and its code page is not certain", _UNICODE)
-    return text, "cp1252"
+def _encoding(file: BinaryIO, name: str) -> tuple[str, bool]:
+    """Return a file's encoding, and whether it may have put `?` for letters that it lacks.
+
+    What could be of several code pages is not guessed.
+    """
+    file.seek(0)
+    start = file.read(3)
+    wide = start.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+    unicode = "utf-16" if wide else "utf-8-sig"
+    if unicode in _fitting(file, (unicode,)):
+        bare = not wide and start != codecs.BOM_UTF8
+        return unicode, bare and all(chunk.isascii() for chunk in _chunks(file))
+    if not wide and _fitting(file, ("cp1252", *_EAST_ASIAN)) == {"cp1252"} and not _strange(file):
+        return "cp1252", False
+    raise DatasetError(f"`{name}` is not UTF-8, and its code page is not certain", _UNICODE)
 
 
-def _text(data: bytes, codec: str) -> str | None:
-    try:
-        return data.decode(codec)
-    except UnicodeDecodeError:
-        return None
+def _fitting(file: BinaryIO, encodings: Iterable[str]) -> set[str]:
+    """Return those encodings that the whole file can be of."""
+    decoders = {encoding: codecs.getincrementaldecoder(encoding)() for encoding in encodings}
+    for chunk in _chunks(file):
+        for encoding, decoder in list(decoders.items()):
+            try:
+                decoder.decode(chunk, not chunk)
+            except UnicodeDecodeError:
+                del decoders[encoding]
+    return {*decoders}
 
 
-def _delimiter(text: str) -> str:
+def _strange(file: BinaryIO) -> bool:
+    """Return whether there are long runs of accents, as Cyrillic or Greek read as cp1252 have."""
+    before = b""
+    for chunk in _chunks(file):
+        if re.search(rb"[^\x00-\x7f]{3}", before + chunk):
+            return True
+        before = chunk[-2:]
+    return False
+
+
+def _chunks(file: BinaryIO) -> Iterator[bytes]:
+    """Yield a file from its beginning, piece by piece; the last one is empty."""
+    file.seek(0)
+    while chunk := file.read(_CHUNK):
+        yield chunk
+    yield b""
+
+
+def _lines(file: BinaryIO, encoding: str) -> Iterator[str]:
+    """Yield the lines of a file with their ends; of one that is longer than a row, a part."""
+    decoder = codecs.getincrementaldecoder(encoding)()
+    text = ""
+    for chunk in _chunks(file):
+        text += decoder.decode(chunk, not chunk)
+        start = 0
+        for end in re.finditer(r"\r\n|\r|\n", text):
+            if end.end() == len(text) and end[0] == "\r" and chunk:
+                break  # its second half may follow
+            yield text[start : end.end()]
+            start = end.end()
+        text = text[start:]
+        if len(text) > _LONGEST_ROW or (text and not chunk):
+            yield text
+            text = ""
+
+
+def _delimiter(first: str) -> str:
     """Return what separates most of our columns in the first line; a comma where none does."""
-    first = re.split(r"[\r\n]", text, maxsplit=1)[0].replace('"', "")
+    plain = re.split(r"[\r\n]", first, maxsplit=1)[0].replace('"', "")
     known = {*COLUMNS, *LONG_COLUMNS}
-    return max(",;\t", key=lambda sign: len({*first.split(sign)} & known))
+    return max(",;\t", key=lambda sign: len({*plain.split(sign)} & known))
 
 
-def _records(text: str, delimiter: str, name: str) -> Iterator[list[str]]:
+def _records(lines: Iterable[str], delimiter: str, name: str) -> Iterator[list[str]]:
     """Yield the cells of each record."""
-    reader = csv.reader(_lines(text), delimiter=delimiter, strict=True)
+    size = 0
+
+    def counted() -> Iterator[str]:
+        nonlocal size
+        for one in lines:
+            size += len(one)
+            if size > _LONGEST_ROW:
+                raise csv.Error(f"it has over {_LONGEST_ROW:,} characters")
+            yield one
+
+    reader = csv.reader(counted(), delimiter=delimiter, strict=True)
     line = 1
     while True:
         before = csv.field_size_limit(_LONGEST)  # the module's own, for all readers
         try:
+            size = 0
             cells = next(reader)
         except StopIteration:
             return
@@ -114,13 +176,3 @@ def _records(text: str, delimiter: str, name: str) -> Iterator[list[str]]:
             csv.field_size_limit(before)
         yield cells
         line = reader.line_num + 1
-
-
-def _lines(text: str) -> Iterator[str]:
-    """Yield the lines of a text with their ends; a StringIO would hold four bytes a character."""
-    start = 0
-    for end in re.finditer(r"\r\n|\r|\n", text):
-        yield text[start : end.end()]
-        start = end.end()
-    if start < len(text):
-        yield text[start:]

@@ -4,8 +4,9 @@ import datetime
 import io
 import warnings
 import zipfile
-from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterator
+from itertools import islice
+from typing import TYPE_CHECKING, Any, BinaryIO, TypeVar
 
 from prep.errors import DatasetError
 from prep.memory_limit import memory_limit
@@ -18,55 +19,56 @@ if TYPE_CHECKING:
 # What a file may grow by where it is unpacked, whatever its parts are called, and what reading it
 # may take of memory.
 _MOST_BYTES = 256 << 20
-_MOST_MEMORY = 640 << 20
+_MOST_MEMORY = 384 << 20
+_AT_ONCE = 1000  # rows that are read before they are handed on
 _MOST_ROWS = 1 << 20  # of a worksheet, as in Excel
+_LONGEST = 1_000_000  # characters of a cell
 _MOST_CELLS = 50_000_000  # empty ones as well: a file need not hold them to claim them
 # How Excel writes the carriage return of a line end.
 _RETURN = "_x000D_"
 _SAVE = "save it as XLSX or CSV"
 # How a file of Excel 97 begins, and one with a password.
 _OLD = b"\xd0\xcf\x11\xe0"
+BEGINNING = len(_OLD)
+
+_Made = TypeVar("_Made")
 
 
 def is_workbook(data: bytes) -> bool:
-    """Return whether a file is of a spreadsheet's own format, not CSV."""
+    """Return whether a file that begins so is of a spreadsheet's own format, not CSV."""
     return data.startswith((b"PK\x03\x04", _OLD))
 
 
-def parse(data: bytes, name: str) -> Sheet:
+def parse(file: BinaryIO, name: str) -> Sheet:
     """Return what a workbook holds: the rows of every worksheet that has a key column.
 
     A number, date or truth value becomes its text, an error its word; a formula is marked.
 
     Raises:
-        DatasetError: It is no XLSX, is damaged, or as `sheet_of`.
+        DatasetError: It is no XLSX, is damaged, takes too much memory or has a cell of over
+            1,000,000 characters (some of it only while its rows are read), or as `sheet_of`.
     """
-    _check_archive(data, name)
-    import openpyxl  # type: ignore[import-untyped]
-
-    try:
-        with warnings.catch_warnings(), memory_limit(_MOST_MEMORY):
-            warnings.simplefilter("ignore")  # of looks that openpyxl does not know
-            book = openpyxl.load_workbook(io.BytesIO(data), read_only=True)
-            room = _Room(name)
-            tables = [_table(page, room, len(book.worksheets)) for page in book.worksheets]
-            book.close()
-    except DatasetError:
-        raise
-    except MemoryError:
-        raise _too_large(name, f"takes more than {_MOST_MEMORY >> 20} MB of memory") from None
-    except Exception as error:  # a damaged archive raises nearly every class
-        why = f"{type(error).__name__}: {error}"
-        raise DatasetError(f"`{name}` is not a sound XLSX file: {why}", _SAVE) from error
+    _check_archive(file, name)
+    reading = _Reading(name)
+    tables = reading.bounded(lambda: _tables(file, reading))
     known = [table for table in tables if {"key", "revision", *LONG_COLUMNS[1:]} & {*table.header}]
     return sheet_of(known or tables[:1], name, "XLSX")
 
 
-def _check_archive(data: bytes, name: str) -> None:
-    if data.startswith(_OLD):
+def _tables(file: BinaryIO, reading: "_Reading") -> list[Table]:
+    import openpyxl  # type: ignore[import-untyped]
+
+    file.seek(0)
+    book = openpyxl.load_workbook(file, read_only=True)
+    return [_table(page, reading, len(book.worksheets)) for page in book.worksheets]
+
+
+def _check_archive(file: BinaryIO, name: str) -> None:
+    file.seek(0)
+    if file.read(BEGINNING) == _OLD:
         raise DatasetError(f"`{name}` is of Excel 97, or has a password", _SAVE)
     try:
-        with zipfile.ZipFile(io.BytesIO(data)) as archive:
+        with zipfile.ZipFile(file) as archive:
             parts = archive.infolist()
     except (zipfile.BadZipFile, ValueError, NotImplementedError):
         raise DatasetError(f"`{name}` is not a sound XLSX file", _SAVE) from None
@@ -76,16 +78,17 @@ def _check_archive(data: bytes, name: str) -> None:
     if any(part.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED) for part in parts):
         raise DatasetError(f"`{name}` is packed as no spreadsheet does it", _SAVE)
     whole = sum(part.file_size for part in parts)
-    if whole > len(data) + _MOST_BYTES:
-        raise _too_large(name, f"holds {whole >> 20} MB in {len(data) / (1 << 20):.1f} MB")
+    size = file.seek(0, io.SEEK_END)
+    if whole > size + _MOST_BYTES:
+        raise _too_large(name, f"holds {whole >> 20} MB in {size / (1 << 20):.1f} MB")
 
 
 def _too_large(name: str, what: str) -> DatasetError:
     return DatasetError(f"`{name}` {what}, which is more than a sheet can", _SAVE)
 
 
-class _Room:
-    """Counts the cells of a file's worksheets.
+class _Reading:
+    """Reads a workbook within its limits, of cells and of memory.
 
     Attributes:
         name: Of the file, for messages.
@@ -100,28 +103,53 @@ class _Room:
             most = f"{_MOST_ROWS} rows or {_MOST_CELLS} cells"
             raise _too_large(self.name, f"claims to have over {most}")
 
+    def bounded(self, made: Callable[[], _Made]) -> _Made:
+        """Return what is read, within the memory that reading may take."""
+        try:
+            with warnings.catch_warnings(), memory_limit(_MOST_MEMORY):
+                warnings.simplefilter("ignore")  # of looks that openpyxl does not know
+                return made()
+        except DatasetError:
+            raise
+        except MemoryError:
+            what = f"takes more than {_MOST_MEMORY >> 20} MB of memory"
+            raise _too_large(self.name, what) from None
+        except Exception as error:  # a damaged archive raises nearly every class
+            why = f"{type(error).__name__}: {error}"
+            told = f"`{self.name}` is not a sound XLSX file: {why}"
+            raise DatasetError(told, _SAVE) from error
 
-def _table(page: Any, room: _Room, num_pages: int) -> Table:
+    def some_at_once(self, records: Iterator[Record]) -> Iterator[Record]:
+        """Yield rows, read so many at once that the limit is not set for each."""
+        while some := self.bounded(lambda: list(islice(records, _AT_ONCE))):
+            yield from some
+
+
+def _table(page: Any, reading: _Reading, num_pages: int) -> Table:
     page.reset_dimensions()  # what the file says of its size need not be so
-    lines = _lines(page, room)
+    where = f"`{reading.name}`" if num_pages == 1 else f"`{reading.name}`, `{page.title}`"
+    lines = _lines(page, reading, where)
     _, header, _ = next(lines, (1, [], frozenset()))
-    if not any(header):
-        return Table(room.name, header, [])
-    where = f"`{room.name}` row" if num_pages == 1 else f"`{room.name}`, `{page.title}` row"
-    records = [
-        _as_known(Record(f"{where} {number}", cells, formulas), header)
+    records = (
+        _as_known(Record(f"{where} row {number}", cells, formulas), header)
         for number, cells, formulas in lines
         if any(cells)
-    ]
-    return Table(room.name, header, records)
+    )
+    return Table(reading.name, header, reading.some_at_once(records))
 
 
-def _lines(page: Any, room: _Room) -> Iterator[tuple[int, list[str], frozenset[int]]]:
+def _lines(
+    page: Any, reading: _Reading, where: str
+) -> Iterator[tuple[int, list[str], frozenset[int]]]:
     """Yield the number of each row, its cells as text, and the places of formulas."""
     for number, cells in enumerate(page.iter_rows(), start=1):
-        room.take(len(cells), number)
+        reading.take(len(cells), number)
         formulas = frozenset(at for at, cell in enumerate(cells) if cell.data_type == "f")
-        yield number, [_text(cell.value) for cell in cells], formulas
+        texts = [_text(cell.value) for cell in cells]
+        if any(len(text) > _LONGEST for text in texts):
+            told = f"{where} row {number} has a cell of over {_LONGEST:,} characters"
+            raise DatasetError(told, "shorten it; nothing was imported")
+        yield number, texts, formulas
 
 
 def _as_known(record: Record, header: "Sequence[str]") -> Record:

@@ -12,10 +12,12 @@ from prep.stage import Rejected, param, stage
 class Params:
     """What the command line and pipelines.yaml accept."""
 
-    resolution: int = param(512, "px; no bucket has a larger area than this square", ge=64)
-    step: int = param(64, "px; sides of buckets are multiples of it", ge=8)
-    min_side: int = param(0, "px; least side of a bucket; 0: half the resolution", ge=0)
-    max_side: int = param(0, "px; largest side of a bucket; 0: twice the resolution", ge=0)
+    resolution: int = param(512, "px; no bucket has a larger area than this square", ge=64, le=8192)
+    step: int = param(64, "px; sides of buckets are multiples of it", ge=8, le=1024)
+    min_side: int = param(0, "px; least side of a bucket; 0: half the resolution", ge=0, le=8192)
+    max_side: int = param(
+        0, "px; largest side of a bucket; 0: twice the resolution", ge=0, le=32768
+    )
     max_crop: float = param(0.5, "largest part of a picture that may be cut away", gt=0, le=1)
     upscale: bool = param(True, "enlarge pictures that are smaller than their bucket")
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from prep.models import Ask, Found
-from prep.seeds import seed_for
+from prep.seeds import MOST_SEED, seed_for
 from prep.stage import Failed, param, stage
 
 # The artifact that holds a variable of a prompt.
@@ -39,16 +39,22 @@ class Params:
         "a ready question: sentence, detailed, character, style or tags",
         choices=_PRESETS,
     )
-    beams: int = param(3, "width of the beam search; not on a server", ge=1)
-    temperature: float = param(0.0, "0: the likeliest words; above: words drawn by chance", ge=0)
-    seed: int = param(0, "with every picture's own bytes, decides what chance draws", ge=0)
-    max_new_tokens: int = param(75, "most tokens of an answer", ge=1)
+    beams: int = param(3, "width of the beam search; not on a server", ge=1, le=64)
+    temperature: float = param(
+        0.0, "0: the likeliest words; above: words drawn by chance", ge=0, le=10
+    )
+    seed: int = param(
+        0, "with every picture's own bytes, decides what chance draws", ge=0, le=MOST_SEED
+    )
+    max_new_tokens: int = param(75, "most tokens of an answer", ge=1, le=4096)
     forbid: str = param("", "words that no caption may have, with commas between them")
-    image_size: int = param(1024, "px; a server is sent no larger pictures", ge=32)
-    batch: int = param(4, "pictures per call of the model", ge=1, speed=True)
+    image_size: int = param(1024, "px; a server is sent no larger pictures", ge=32, le=8192)
+    batch: int = param(4, "pictures per call of the model", ge=1, le=1024, speed=True)
     device: str = param("auto", "auto, cpu or cuda", speed=True, choices=("auto", "cpu", "cuda"))
     at_once: int = param(4, "pictures that a server has at a time", ge=1, le=64, speed=True)
-    timeout_s: float = param(300.0, "how long a server may take for an answer", gt=0, speed=True)
+    timeout_s: float = param(
+        300.0, "how long a server may take for an answer", gt=0, le=86_400, speed=True
+    )
 
 
 def models(params: Params) -> tuple[Ask, ...]:
@@ -96,6 +102,7 @@ def uses(values: Mapping[str, Any]) -> tuple[str, ...]:
     batch="batch",
     yields="caption",
     uses=uses,
+    fit=lambda params, captioner, others: captioner.fit,
     at_once=lambda params: params.at_once if params.url else 0,
     dear=True,
 )

@@ -13,8 +13,8 @@ if TYPE_CHECKING:
 class Params:
     """What the command line and pipelines.yaml accept."""
 
-    aspect_ratio: float = param(1.0, "width / height of the result", gt=0)
-    min_side: int = param(256, "px; a picture whose crop is smaller is left out", ge=1)
+    aspect_ratio: float = param(1.0, "width / height of the result", ge=0.01, le=100)
+    min_side: int = param(256, "px; a picture whose crop is smaller is left out", ge=1, le=65536)
 
 
 @stage(version=1, reads=("image",), writes="pictures", params=Params, shape=Shape.FAN_OUT)

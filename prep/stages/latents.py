@@ -21,7 +21,7 @@ class Params:
         path=True,
     )
     dtype: str = param("float32", "kept as float32 or bfloat16", choices=("float32", "bfloat16"))
-    batch: int = param(1, "pictures per call of the VAE", ge=1, speed=True)
+    batch: int = param(1, "pictures per call of the VAE", ge=1, le=1024, speed=True)
     device: str = param("auto", "auto, cpu or cuda", speed=True, choices=("auto", "cpu", "cuda"))
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from prep import account, dataset
 from prep.chain import edited, edited_fields, owned
-from prep.concepts import concept_of
+from prep.concepts import MOST_REPEATS, concept_of
 from prep.dataset import PERSONS, TEXTS, Concept, Dataset, Sample
 from prep.stage import Page, Rows, Shape, param, stage
 from prep.wording import FIELDS
@@ -19,7 +19,7 @@ class Params:
     text: str = param(
         "tags", "what trains: tags, caption, or both (tags, then the caption)", choices=TEXTS
     )
-    repeats: int = param(1, "how often each picture is seen in an epoch", ge=1)
+    repeats: int = param(1, "how often each picture is seen in an epoch", ge=1, le=MOST_REPEATS)
     trigger: str = param("", "word that calls the subject; in front of whatever trains")
     skip_empty: bool = param(False, "leave pictures without a text out, in place of listing them")
 

@@ -29,7 +29,9 @@ class Params:
         "threshold, or mcut: each picture's widest gap, in place of a category's threshold",
         choices=CUTS,
     )
-    most: int = param(0, "most tags of a picture, the most probable; 0: any number", ge=0)
+    most: int = param(
+        0, "most tags of a picture, the most probable; 0: any number", ge=0, le=10_000
+    )
     rating: bool = param(False, "add the most probable rating as a tag")
     rating_threshold: float = param(
         0.0, "least probability of that rating, else it is left out", ge=0, le=1

@@ -472,6 +472,25 @@ def test_repeats_are_taken_from_1_to_1000(draw: Draw, prep: Prep) -> None:
         ) in out
 
 
+@pytest.mark.parametrize("blank", ["", " ", "\u3000", "\u200b"])
+def test_a_folder_whose_name_names_no_concept(draw: Draw, prep: Prep, blank: str) -> None:
+    """Case D1: a number with nothing behind it is a badly named folder, never a blank concept."""
+    folders = [f"12_{blank}", *([blank] if blank else [])]
+    for name in folders:
+        draw(f"raw/{name}/a.png")
+        (Path("raw") / name / "a.txt").write_text("sand")
+    said = prep("edit", "raw")
+
+    found, shown = dataset.load(Path("meta.json")), blank.replace("\u200b", "\\u200b")
+    assert {name: one.repeats for name, one in found.concepts.items()} == {"": 1, "12_": 1}
+    assert {one.concept for one in found.samples.values()} == {"12_", *(["", ""][: bool(blank)])}
+    assert (
+        f"  no repeats are taken from `12_{shown}`: no concept is named behind the number; "
+        "call the folder `10_name`\n"
+    ) in said.out
+    assert (f"  no concept is taken from `{shown}`: " in said.out) is bool(blank)
+
+
 def test_the_counts_add_up_with_clashes(draw: Draw, prep: Prep) -> None:
     """Case F12: pictures that clash are counted, once, and not as good."""
     for name in ("a.png", "a.jpg", "b.png"):

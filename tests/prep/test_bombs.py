@@ -21,7 +21,9 @@ MB = 1 << 20
 STRINGS = b'<sst xmlns="http://schemas.openxmlformats.org/spreadsheetml/2006/main">'
 SHEET = (
     b'<worksheet xmlns="http://schemas.openxmlformats.org/spreadsheetml/2006/main"><sheetData>'
-    b'<row><c t="inlineStr"><is><t>key</t></is></c></row>'
+    b"<row>"
+    + b"".join(b'<c t="inlineStr"><is><t>%s</t></is></c>' % name.encode() for name in COLUMNS)
+    + b"</row>"
 )
 TYPE = (
     b'<Override PartName="/odd/name.png" ContentType="application/'
@@ -48,7 +50,7 @@ def sheet(part: str, body: bytes, how: int = zipfile.ZIP_DEFLATED) -> bytes:
 
 def refused(data: bytes) -> tuple[str, str | None]:
     with pytest.raises(DatasetError) as stopped:
-        workbook_text.parse(data, "s.xlsx")
+        workbook_text.parse(io.BytesIO(data), "s.xlsx").rows()
     return str(stopped.value), stopped.value.hint
 
 
@@ -93,7 +95,7 @@ from prep.errors import DatasetError
 from prep.sheets import workbook_text
 workbook_text._MOST_MEMORY, memory_limit._SPARE_BYTES = 8 << 20, 0
 try:
-    workbook_text.parse(Path(sys.argv[1]).read_bytes(), "s.xlsx")
+    workbook_text.parse(Path(sys.argv[1]).open("rb"), "s.xlsx").rows()
 except DatasetError as error:
     print(error.hint)
 """

@@ -1,3 +1,4 @@
+import errno
 import os
 import signal
 import subprocess
@@ -209,3 +210,19 @@ def test_a_child_that_a_signal_ended_has_a_code() -> None:
     """A child ended by a signal gives 128 and the signal's number, as shells do."""
     assert run_child([sys.executable, "-c", "import os; os.kill(os.getpid(), 9)"]) == 137
     assert run_child([sys.executable, "-c", "raise SystemExit(3)"]) == 3
+
+
+@pytest.mark.parametrize("number", [errno.EACCES, errno.EPERM, errno.EROFS])
+def test_a_file_without_rights_is_two_lines(
+    number: int, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Case C3: wherever a file or folder may not be used, it is named; it is no bug of ours."""
+    error = OSError(number, os.strerror(number), "raw/.prep")
+
+    assert _ends(_raising(error), "lift") == 1
+    assert capsys.readouterr().err == (
+        f"error: `raw/.prep` cannot be used: {os.strerror(number)}\n"
+        "hint: give yourself the right to read and change it and the folders above it\n"
+    )
+    with pytest.raises(OSError, match="Input/output"):
+        run_app(_app(_raising(OSError(errno.EIO, "Input/output error", "x"))), ["lift"], "crane")

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from prep.fitting import PAD, SQUARE, WITHIN, Fit, fitted, sized
+from prep.fitting import AT_MOST, PAD, SHORTER, SQUARE, WITHIN, Fit, fitted, sized
 
 
 def noise(width: int, height: int) -> Image.Image:
@@ -41,6 +41,39 @@ def test_the_longer_side_leads(size: tuple[int, int], wanted: tuple[int, int]) -
     image = noise(*size)
 
     found = fitted(image, [Fit(WITHIN, "LANCZOS", size=8)])
+
+    assert found.size == wanted
+    assert found.tobytes() == image.resize(wanted, Image.Resampling.LANCZOS).tobytes()
+
+
+@pytest.mark.parametrize(
+    ("size", "wanted"),
+    [
+        ((13, 26), (8, 16)),
+        ((26, 13), (16, 8)),
+        ((9, 14), (8, 12)),
+        ((5, 9), (5, 9)),
+        ((9, 8), (9, 8)),
+    ],
+)
+def test_the_shorter_side_leads(size: tuple[int, int], wanted: tuple[int, int]) -> None:
+    """`shorter` keeps the aspect, rounds the longer side down, and makes none larger."""
+    image = noise(*size)
+
+    found = fitted(image, [Fit(SHORTER, "BICUBIC", size=8)])
+
+    assert found.size == wanted
+    assert found.tobytes() == image.resize(wanted, Image.Resampling.BICUBIC).tobytes()
+
+
+@pytest.mark.parametrize(
+    ("size", "wanted"), [((13, 6), (8, 4)), ((5, 16), (2, 8)), ((8, 3), (8, 3)), ((90, 1), (8, 1))]
+)
+def test_the_longer_side_has_a_most(size: tuple[int, int], wanted: tuple[int, int]) -> None:
+    """`at most` makes a larger picture smaller, the other side rounded to the nearest."""
+    image = noise(*size)
+
+    found = fitted(image, [Fit(AT_MOST, "LANCZOS", size=8)])
 
     assert found.size == wanted
     assert found.tobytes() == image.resize(wanted, Image.Resampling.LANCZOS).tobytes()

@@ -49,6 +49,22 @@ def test_the_whole_tree_stays_below_a_gibibyte(command: str, tmp_path: Path) -> 
 
 
 @linux
+def test_captions_of_large_photographs(tmp_path: Path) -> None:
+    """Case D3: of a 45 megapixel photograph the captioner's process sees what its model needs."""
+    (tmp_path / "raw").mkdir()
+    first = photograph(tmp_path / "raw" / "0.jpg", (8200, 5500))
+    for number in range(1, 5):
+        shutil.copy(first, first.with_name(f"{number}.jpg"))
+        with first.with_name(f"{number}.jpg").open("ab") as file:
+            file.write(bytes([number]))
+    done = tree_memory.run([*PREP, "caption", "raw", "--model", "tiny"], tmp_path)
+
+    assert done.code == 0, done.said
+    assert done.bytes < TREE_BYTES  # the model and its libraries included
+    assert len(list((tmp_path / "raw").glob("*.caption"))) == 5
+
+
+@linux
 @pytest.mark.parametrize("turned", [False, True])
 def test_a_photograph_of_108_megapixels(turned: bool, tmp_path: Path) -> None:
     """Case D5: a phone's largest photograph is measured and read, upright or not, within 1 GiB."""

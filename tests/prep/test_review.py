@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+import openpyxl
 import pytest
 
 from prep import dataset
@@ -69,7 +70,7 @@ def rows_of_any(path: Path) -> list[dict[str, str]]:
 
 
 def _tuples(path: Path) -> list[tuple[str, ...]]:
-    found = text.parse(path.read_bytes(), path.name)
+    found = text.parse(io.BytesIO(path.read_bytes()), path.name)
     return [tuple(getattr(row, name) for name in sheet.COLUMNS) for row in found.rows()]
 
 
@@ -456,7 +457,13 @@ DAMAGE: list[tuple[str, Callable[[bytes], bytes], str, str]] = [
         "`tags.csv` row 3, column `notes`: the spreadsheet made `#NAME?` of the text",
         "type it again with a `'` in front",
     ),
-    ("", _cut("weight", "inf"), "the weight of `b.png` is `inf`", "write a number, 0 or more"),
+    ("", _cut("weight", "inf"), "the weight of `b.png` is `inf`", "write a number from 0 to 1000"),
+    (
+        "",
+        _cut("weight", "1e9"),
+        "the weight of `b.png` is `1e+09`",
+        "write a number from 0 to 1000",
+    ),
     ("", _cut("keep", "maybe"), "`keep` of `b.png` is `maybe`", "write yes or no"),
 ]
 
@@ -471,7 +478,8 @@ def test_a_damaged_sheet_is_refused_whole(
     _, damaged, error, hint = row
     change("a.png", notes="a good edit")
     save(rows_of_any(SHEET))
-    SHEET.write_bytes(damaged(text.dump(text.parse(SHEET.read_bytes(), "tags.csv").rows())))
+    rows = text.parse(io.BytesIO(SHEET.read_bytes()), "tags.csv").rows()
+    SHEET.write_bytes(damaged(text.dump(rows)))
     before = seen_files()
 
     told = prep("review", "import")
@@ -505,3 +513,37 @@ def test_a_sheet_without_an_export(home: Path, draw: Any, prep: Callable[..., An
     assert told.err == (f"error: `tags.csv` row 2 has no whole `revision`\nhint: {AGAIN}\n")
     assert told.code == 1
     assert not Path("new/a.txt").exists()
+
+
+def test_a_workbook_that_was_edited_is_named_by_every_run(
+    project: Path, prep: Callable[..., Any]
+) -> None:
+    """Case A7: a sheet that the pipeline does not write is named too, until it is imported."""
+    prep("review", "export", "images")
+    book = openpyxl.load_workbook("images/tags.xlsx")
+    page = book.active
+    columns = {cell.value: cell.column for cell in page[1]}
+    page.cell(2, columns["notes"]).value = "mine"
+    book.save("images/tags.xlsx")
+    long = Path("images/tags_long.csv")
+    long.write_text(long.read_text() + "x\n")
+    told = (
+        "  kept `images/tags.xlsx`: it was edited and not yet imported; "
+        "take it over with `prep review import images/tags.xlsx`\n"
+    )
+    looked_at = (
+        "  kept `images/tags_long.csv`: it was edited and cannot be imported: "
+        "`tags_long.csv` is the long form, which is only looked at\n"
+    )
+
+    for _ in range(2):
+        run = prep("run")
+        assert run.code == 0
+        assert told in run.out
+        assert looked_at in run.out
+    imported = prep("review", "import", "images/tags.xlsx")
+    after = prep("run").out
+
+    assert "1 cell changed" in imported.out
+    assert "tags.xlsx" not in after
+    assert rows_of()[0]["notes"] == "mine"

@@ -1,18 +1,23 @@
 """Three ways: what was exported, what the sheet says, what holds now."""
 
+import io
+import tracemalloc
 from collections.abc import Mapping
-from dataclasses import replace
-from itertools import product
+from dataclasses import astuple, replace
+from itertools import chain, product
 from typing import Any
 
 import pytest
+import xlsxwriter  # type: ignore[import-untyped]
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from prep import tags as text_of_tags
+from prep.errors import DatasetError
+from prep.sheets import changes as rules_of_changes
 from prep.sheets import long_form, reading, text, workbook
 from prep.sheets.changes import Changes, Conflict, Now, changes_of
-from prep.sheets.row import EDITABLE, Row, exported, revised, said
+from prep.sheets.row import COLUMNS, EDITABLE, Row, exported, revised, said
 from prep.sheets.table import Found, Sheet
 
 KEYS = ("a.png", "b.png", "c.png")
@@ -274,13 +279,14 @@ def test_hostile_sheets_come_back(samples: list[Any], as_text: bool, data: st.Da
     rows = list(holds.values())
     written = text.dump(rows[::-1]) if as_text else workbook.dump(workbook.shown(named), 16)
 
-    came = reading.parse(written, "s")
+    came = reading.parse(io.BytesIO(written), "s")
+    came = replace(came, found=tuple(came.found))
     untouched = changes_of(came, Now(holds, pictures, {}))
     assert (untouched.taken, untouched.conflicts, untouched.mistakes) == ({}, {}, [])
 
     at, column = data.draw(st.sampled_from(range(len(rows)))), data.draw(st.sampled_from(EDITABLE))
     cell = {"keep": "no", "weight": "7"}.get(column, "a person's words")
-    found = list(came.found)
+    found = [*came.found]
     before = found[at].row
     found[at] = replace(found[at], row=replace(before, **{column: cell}))
     changes = changes_of(Sheet(tuple(found), ""), Now(holds, pictures, {}))
@@ -323,3 +329,72 @@ def test_the_long_form_has_a_line_for_each_tag() -> None:
         "a.png,,general,rating,0.900,no",
         "a.png,,explicit,rating,0.001,no",
     ]
+
+
+def test_rows_of_pictures_that_are_not_here_are_counted() -> None:
+    """Case D4: of very many rows of no picture, twenty are told and the others counted."""
+    unknown = (
+        replace(revised(Row(f"{n}.png"), f"{n:064x}"[::-1]), notes="mine" * (n % 2))
+        for n in range(1, 1001)
+    )
+    found = (Found(one, f"`s.csv` row {at}") for at, one in enumerate(unknown, start=3))
+    known = Found(ROWS["a.png"], "`s.csv` row 2")
+
+    changes = changes_of(Sheet(chain([known], found), "CSV"), now())
+
+    assert changes.rows == 1001
+    assert [key for key, _ in changes.conflicts] == [f"{n}.png" for n in range(1, 41, 2)]
+    assert changes.lost == 20 + 961
+    changes.settle("ours")
+    assert (changes.lost, changes.conflicts, changes.taken) == (0, {}, {})
+
+
+def test_edited_rows_are_held_up_to_a_limit(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Case D4: edited words that together take more memory than a sheet may are two lines."""
+    monkeypatch.setattr(rules_of_changes, "_MOST_HELD", 1 << 20)
+    few, many = ({"notes": "x" * size} for size in (1_000, 1_000_000))
+
+    assert changes_of(sheet(*(replace(ROWS[key], **few) for key in KEYS)), now()).taken
+    with pytest.raises(DatasetError) as caught:
+        changes_of(sheet(*(replace(ROWS[key], **many) for key in KEYS)), now())
+    assert (str(caught.value), caught.value.hint) == (
+        "`s.csv` row 2: the edited rows up to here take over 1 MB",
+        "import the sheet in several parts",
+    )
+
+
+def test_what_a_message_says_of_a_long_cell() -> None:
+    """Case D4: a mistake or conflict tells the beginning of a cell of a million characters."""
+    long = replace(ROWS["b.png"], keep="x" * 900_000)
+    gone = replace(revised(Row("z.png"), "ff" * 32), notes="y" * 900_000)
+
+    changes = changes_of(sheet(long, gone), now())
+
+    (told,) = changes.mistakes
+    assert len(told[0]) < 3000
+    assert told[0].endswith("xxx...")
+    assert len(changes.conflicts["z.png", "notes"].why) < 3000
+
+
+@pytest.mark.parametrize("kind", ["csv", "xlsx"])
+def test_a_sheet_is_never_held_whole(kind: str) -> None:
+    """Case D4: a sheet of 40,000 rows takes far less memory than it is long."""
+    rows = (revised(Row(f"{n}.png", caption="c" * 300), f"{n:064x}"[::-1]) for n in range(40_000))
+    if kind == "csv":
+        file = io.BytesIO(text.dump(rows))
+    else:
+        file = io.BytesIO()
+        book = xlsxwriter.Workbook(file, {"constant_memory": True})
+        page = book.add_worksheet()
+        for at, cells in enumerate([COLUMNS, *(astuple(one) for one in rows)]):
+            page.write_row(at, 0, cells)
+        book.close()
+    tracemalloc.start()
+    try:
+        changes = changes_of(reading.parse(file, "s"), now(persons={}))
+        _, most = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+
+    assert (changes.rows, changes.foreign) == (40_000, True)
+    assert most < 16 << 20

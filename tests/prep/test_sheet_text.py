@@ -1,7 +1,7 @@
 import codecs
 import csv
 import io
-from dataclasses import astuple
+from dataclasses import astuple, replace
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -10,15 +10,22 @@ from hypothesis import strategies as st
 from prep.errors import DatasetError
 from prep.sheets import text as sheet_text
 from prep.sheets.row import COLUMNS, Row
+from prep.sheets.table import Sheet
 from prep.sheets.text import dump, parse
 
 AGAIN = "undo that, or move the sheet away and run `prep review export`"
 HEAD = "key,revision,keep,rating,tags,caption,concept,weight,notes\r\n"
 
 
+def read(data: bytes, name: str) -> Sheet:
+    """Return a sheet, all of its rows read."""
+    sheet = parse(io.BytesIO(data), name)
+    return replace(sheet, found=tuple(sheet.found))
+
+
 def told(data: bytes) -> list[tuple[str, str | None]]:
     with pytest.raises(DatasetError) as caught:
-        parse(data, "tags.csv")
+        read(data, "tags.csv")
     return [(str(caught.value), caught.value.hint), *caught.value.others]
 
 
@@ -60,7 +67,7 @@ def test_hostile_cells_come_back(rows: list[Row]) -> None:
     """Row 32: formulas, quotes, line ends and apostrophes are the same after the round trip."""
     named = [Row(f"={n}.png", *astuple(each)[1:]) for n, each in enumerate(rows)]
 
-    assert parse(dump(named), "tags.csv").rows() == tuple(named)
+    assert read(dump(named), "tags.csv").rows() == tuple(named)
 
 
 def test_no_exported_cell_starts_a_formula() -> None:
@@ -75,7 +82,7 @@ def test_no_exported_cell_starts_a_formula() -> None:
 def test_an_apostrophe_of_a_person_stays() -> None:
     """Row 32: only an apostrophe that disarms something is taken away, and only one."""
     data = (HEAD + "a.png,,,,'=_=,'tis,,,''x\r\n").encode()
-    (row,) = parse(data, "tags.csv").rows()
+    (row,) = read(data, "tags.csv").rows()
 
     assert (row.tags, row.caption, row.notes) == ("=_=", "'tis", "'x")
 
@@ -102,7 +109,7 @@ def test_what_spreadsheets_save_is_read_and_said(
     """Row 33: encoding and delimiter are found out, and told."""
     lines = [COLUMNS, *(astuple(row) for row in ROWS)]
     text = "\n".join(delimiter.join(f'"{cell}"' for cell in cells) for cells in lines)
-    sheet = parse(bom + text.encode(encoding), "tags.csv")
+    sheet = read(bom + text.encode(encoding), "tags.csv")
 
     assert sheet.rows() == ROWS
     assert sheet.read_as == f"{name}, separated by {word}"
@@ -130,16 +137,16 @@ def test_a_file_that_may_have_lost_letters_is_known() -> None:
     """Row 33: an ASCII file without a BOM may have question marks where letters were."""
     data = (HEAD + "a.png,,,,????,ok?,,,\r\n").encode()
 
-    assert parse(data, "tags.csv").lossy
-    assert not parse(codecs.BOM_UTF8 + data, "tags.csv").lossy
-    assert not parse(data + "\u732b.png,,,,,,,,".encode(), "tags.csv").lossy
+    assert read(data, "tags.csv").lossy
+    assert not read(codecs.BOM_UTF8 + data, "tags.csv").lossy
+    assert not read(data + "\u732b.png,,,,,,,,".encode(), "tags.csv").lossy
 
 
 def test_a_separator_may_be_named() -> None:
     """Row 33: the line that tells Excel the separator is obeyed, and no row."""
     data = ("sep=;\r\n" + HEAD.replace(",", ";") + "a.png;;;;b, c;;;;\r\n").encode()
 
-    assert parse(data, "tags.csv").rows() == (Row("a.png", tags="b, c"),)
+    assert read(data, "tags.csv").rows() == (Row("a.png", tags="b, c"),)
 
 
 def test_the_long_form_is_not_read_back() -> None:
@@ -179,11 +186,11 @@ def test_columns_are_found_by_name() -> None:
         b"n,1,c,s,t,r,no,v,b.png,,\r\n,,,,,,,,,,\r\n\r\n,,,,,,,,a.png\r\n"
     )
 
-    assert parse(data, "tags.csv").rows() == (
+    assert read(data, "tags.csv").rows() == (
         Row("b.png", "v", "no", "r", "t", "s", "c", "1", "n"),
         Row("a.png"),
     )
-    assert parse((HEAD + "a.png\r\n").encode(), "tags.csv").rows() == (Row("a.png"),)
+    assert read((HEAD + "a.png\r\n").encode(), "tags.csv").rows() == (Row("a.png"),)
 
 
 def test_columns_that_are_missing_renamed_or_new_are_told() -> None:
@@ -250,7 +257,7 @@ def test_a_thousand_mistakes_are_not_a_thousand_lines() -> None:
 def test_a_long_cell_is_an_error_not_a_crash() -> None:
     """Row 38: a million characters are read; a longer cell is told with its line."""
     limit = csv.field_size_limit()
-    (row,) = parse((HEAD + "a.png,,,,,,,," + "x" * 1_000_000).encode(), "tags.csv").rows()
+    (row,) = read((HEAD + "a.png,,,,,,,," + "x" * 1_000_000).encode(), "tags.csv").rows()
 
     assert row.notes == "x" * 1_000_000
     assert told((HEAD + "a.png,,,,,,,," + "x" * 1_000_001).encode())[0][0] == (
@@ -261,7 +268,45 @@ def test_a_long_cell_is_an_error_not_a_crash() -> None:
 
 
 @settings(derandomize=True, max_examples=200, deadline=None)
-@given(st.text(alphabet="a,\r\n\x0b\u2028\x1c", max_size=20))
-def test_lines_end_where_a_stream_ends_them(text: str) -> None:
-    """Case D4: a text is read line by line without a copy of it, at the ends that CSV knows."""
-    assert list(sheet_text._lines(text)) == list(io.StringIO(text, newline=""))
+@given(st.text(alphabet="a,\r\n\x0b\u2028\x1c", max_size=20), st.integers(1, 8))
+def test_lines_end_where_a_stream_ends_them(text: str, size: int) -> None:
+    """Case D4: a file is read line by line, at the ends that CSV knows, wherever it is cut."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sheet_text, "_CHUNK", size)
+        found = list(sheet_text._lines(io.BytesIO(text.encode()), "utf-8-sig"))
+
+    assert found == list(io.StringIO(text, newline=""))
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "cp1252"])
+def test_an_encoding_is_the_same_however_a_file_is_cut(
+    encoding: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Case D4: letters of several bytes, and runs of accents, may be cut in the middle."""
+    data = (HEAD + "a.png,,,,caf\u00e9 \u00fcber,,,,").encode(encoding)
+    whole = read(data, "tags.csv")
+    monkeypatch.setattr(sheet_text, "_CHUNK", 1)
+
+    assert read(data, "tags.csv") == whole
+    runs = (HEAD + "a.png,,,,").encode() + "\u0438\u0434\u0438\u0442".encode("cp1251")
+    assert told(runs) == [
+        ("`tags.csv` is not UTF-8, and its code page is not certain", 'save it as "CSV UTF-8"')
+    ]
+
+
+def test_a_row_has_a_limit() -> None:
+    """Case D4: four million characters of a row are read; more are told with the row's line."""
+    notes = f'"{"x" * 999_990}\n",'
+    row = f"a.png,,,,{notes}{notes},,{notes}"
+
+    assert len(read((HEAD + row).encode(), "tags.csv").rows()) == 1
+    for long in (row + notes * 2, "a.png" + "," * 4_000_001):
+        assert told((HEAD + "b.png\r\n" + long).encode()) == [
+            (
+                (
+                    "`tags.csv` is not CSV in the row that begins in line 3: "
+                    "it has over 4,000,000 characters"
+                ),
+                "look for a quote without its partner; nothing was imported",
+            )
+        ]

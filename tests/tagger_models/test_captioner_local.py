@@ -1,5 +1,6 @@
 import json
 from collections.abc import Callable
+from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +9,9 @@ import pytest
 from PIL import Image
 
 from prep.errors import ModelFileError
+from prep.fitting import fitted
 from prep.models import Models
+from tagger_models.captioner_fit import fit_of
 from tagger_models.captioner_local import LocalCaptioner
 from tagger_models.captioners import ask_captioner, open_captioner
 from tagger_models.captions import Answer, Decoding, Trouble
@@ -48,6 +51,47 @@ def noise() -> list[Image.Image]:
 
 def opened(folder: Path) -> LocalCaptioner:
     return open_captioner(Models(folder.parent).find(ask_captioner(str(folder))), device="cpu")
+
+
+@pytest.mark.parametrize("kind", [*SAVERS, "blip"])
+@pytest.mark.parametrize("size", [(40, 30), (301, 77), (32, 32), (9, 400), (1000, 701)])
+def test_a_picture_that_was_made_smaller_before_is_the_same(
+    folders: dict[str, Path], kind: str, size: tuple[int, int]
+) -> None:
+    """Case D3: what the decoder does of a processor's work gives the very same numbers."""
+    from transformers import AutoProcessor
+
+    folder = folders.get(kind) or Path(str(files("tinyworld") / "models" / "captioner"))
+    untyped: Any = AutoProcessor
+    processor = untyped.from_pretrained(folder, local_files_only=True)
+    fit = fit_of(processor)
+    random = np.random.default_rng(size[0])
+    image = Image.fromarray(random.integers(0, 256, (*size[::-1], 3), dtype=np.uint8))
+
+    whole = processor.image_processor([image], return_tensors="np")["pixel_values"]
+    small = processor.image_processor([fitted(image, fit)], return_tensors="np")["pixel_values"]
+
+    assert len(fit) == 1
+    assert np.array_equal(whole, small)
+
+
+def test_a_processor_that_is_not_known_gets_the_whole_picture(folders: dict[str, Path]) -> None:
+    """Case D3: a processor with a resize of its own, or with none, is given every pixel."""
+    from transformers import AutoProcessor
+
+    untyped: Any = AutoProcessor
+    processor = untyped.from_pretrained(folders["git"], local_files_only=True)
+    assert fit_of(processor)
+    processor.image_processor.do_resize = False
+    assert fit_of(processor) == ()
+
+    class Tiled(type(processor.image_processor)):  # type: ignore[misc]
+        def resize(self, *given: Any, **more: Any) -> Any:
+            return super().resize(*given, **more)
+
+    processor.image_processor.do_resize = True
+    processor.image_processor.__class__ = Tiled
+    assert fit_of(processor) == ()
 
 
 def said(

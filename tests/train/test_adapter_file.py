@@ -59,7 +59,8 @@ def _ones(*shape: int, **more: Any) -> torch.Tensor:
 
 
 INTEGERS = (
-    f"3 tensors are not applied, a pair of a LoRA that is not whole: the first is `{PLACE}.alpha`"
+    "3 tensors are not applied, a LoRA of numbers that are not supported: `I32`: "
+    f"the first is `{PLACE}.alpha`"
 )
 FOREIGN: dict[str, tuple[Tensors, str]] = {
     "LoHa": (
@@ -108,7 +109,8 @@ def test_what_is_not_applied_is_named(
 
     assert (code, err) == (3, [told])
     count = int(told.split()[0])
-    assert out == [f"drawn: {tmp_path / 's.png'}, without the {count} tensors that are not applied"]
+    what = "tensor that is" if count == 1 else "tensors that are"
+    assert out == [f"drawn: {tmp_path / 's.png'}, without the {count} {what} not applied"]
 
 
 @pytest.mark.parametrize("name", FOREIGN)
@@ -174,7 +176,7 @@ def test_a_picture_that_is_no_picture_is_not_drawn(
     code, out, err = _drawn(made, tmp_path, models, strengths=[1.0, 1e30], each=tmp_path / "each")
 
     assert code == 3
-    assert out == [f"drawn: {tmp_path / 's.png'}, 1 of its 3 pictures are missing"]
+    assert out == [f"drawn: {tmp_path / 's.png'}, 1 of its 3 pictures is missing"]
     assert err[1:] == ["not drawn: 000 strength 1e+30: mascot / seed 0: NaN or infinite numbers"]
     assert sorted(path.name for path in (tmp_path / "each").iterdir()) == [
         "000 base model.png", "000 strength 1.png",
@@ -219,7 +221,7 @@ def test_a_pair_of_another_shape_is_refused(
         _drawn(path, tmp_path, models, base=str(base))
 
     assert str(caught.value) == (
-        f"`{path}` is a LoRA for another kind of model: 1 of its 48 modules have another shape in "
+        f"`{path}` is a LoRA for another kind of model: 1 of its 48 modules has another shape in "
         "this base model"
     )
 
@@ -290,6 +292,45 @@ def test_every_tensor_is_applied_or_named(places: dict[str, tuple[str, tuple[int
 
     named = [name for names in found.unread.values() for name in names]
     assert sorted([*named, *used()]) == sorted(places)
+
+
+@pytest.mark.parametrize(
+    ("down", "up", "shown"),
+    [
+        ("F8_E4M3", "F8_E4M3", "`F8_E4M3`"),
+        ("I8", "I8", "`I8`"),
+        ("F8_E5M2", "F16", "`F8_E5M2`"),
+        ("I8", "U8", "`I8` and `U8`"),
+    ],
+)
+def test_a_lora_of_other_numbers_is_told_as_what_it_is(
+    tmp_path: Path, down: str, up: str, shown: str
+) -> None:
+    """Case F1: a LoRA of fp8 or int8 is whole, and of numbers that are not supported."""
+    wide = {"F16": 2, "F8_E4M3": 1, "F8_E5M2": 1, "I8": 1, "U8": 1}
+    tensors = {
+        "lora_unet_a" + DOWN: tensorfile.Packed(down, (2, 3), bytes(6 * wide[down])),
+        "lora_unet_a" + UP: tensorfile.Packed(up, (3, 2), bytes(6 * wide[up])),
+        "lora_unet_a" + ALPHA: tensorfile.Packed("F32", (), bytes(4)),
+    }
+    path = tmp_path / "x.safetensors"
+    path.write_bytes(tensorfile.dump(tensors))
+    told = f"a LoRA of numbers that are not supported: {shown}"
+
+    with pytest.raises(ModelFileError) as caught:
+        adapter_file.check(path)
+    assert (str(caught.value), caught.value.hint) == (
+        f"`{path}` is {told}",
+        "get the version with 16 or 32 bits a number",
+    )
+
+    good = {
+        "lora_unet_b" + ending: tensorfile.Packed("F32", (1, 1), bytes(4)) for ending in (DOWN, UP)
+    }
+    path.write_bytes(tensorfile.dump(tensors | good))
+    assert adapter_file.check(path).lines() == [
+        f"3 tensors are not applied, {told}: the first is `lora_unet_a.alpha`"
+    ]
 
 
 @pytest.mark.parametrize(

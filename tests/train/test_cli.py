@@ -99,7 +99,7 @@ def test_json_speaks_in_objects(
         (
             ["lora", "meta_lat.json", "--rank", "0"],
             2,
-            "error: `--rank` is 0\nhint: give a whole number, 1 or more\n",
+            "error: `--rank` is 0\nhint: give a whole number from 1 to 1024\n",
         ),
         (
             ["lora", "meta_lat.json", "--device", "gpu"],
@@ -168,7 +168,7 @@ def test_stopped_in_the_middle(
     capsys.readouterr()
     for out in ("stopped", "whole"):
         assert _main(*_words(meta), str(tmp_path / out), "--steps", str(done + 2)) == 0
-    assert capsys.readouterr().err == f"goes on behind step {done} of {done + 2}\n"
+    assert capsys.readouterr().err == f"continues after step {done} of {done + 2}\n"
     (one,), (two,) = ((tmp_path / n).glob("*/images.safetensors") for n in ("stopped", "whole"))
     assert one.read_bytes() == two.read_bytes()
 

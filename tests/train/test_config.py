@@ -56,12 +56,12 @@ def test_all_mistakes_are_told_at_once() -> None:
 
     told = [(str(caught.value), caught.value.hint), *caught.value.others]
     assert told == [
-        ("`--rank` is 0", "give a whole number, 1 or more"),
-        ("`--learning-rate` is nan", "give a number above 0"),
-        ("`--batch` is 0", "give a whole number, 1 or more"),
-        ("`--weight-decay` is -1.0", "give a number, 0 or more"),
+        ("`--rank` is 0", "give a whole number from 1 to 1024"),
+        ("`--learning-rate` is nan", "give a number from 1e-10 to 10"),
+        ("`--batch` is 0", "give a whole number from 1 to 4096"),
+        ("`--weight-decay` is -1.0", "give a number from 0 to 10"),
         ("`--schedule` is `cosin`", "known: constant, cosine, cosine-with-restarts"),
-        ("`--warmup` is -1", "give a whole number, 0 or more"),
+        ("`--warmup` is -1", "give a whole number from 0 to 10000000"),
         ("`--clip-skip` is 13", "give a whole number from 1 to 12"),
         ("`--caption-dropout` is 1.5", "give a number from 0 to 1"),
         ("`--device` is `gpu`", "known: auto, cpu, cuda"),

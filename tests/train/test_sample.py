@@ -176,7 +176,7 @@ def test_what_does_not_belong_together_is_told(
         f"the base model of `{other}` is not known: it is not in its run folder"
     )
     assert told(other, str(base)) == (
-        f"`{other}` is a LoRA for another kind of model: 1 of its {modules} modules are not in "
+        f"`{other}` is a LoRA for another kind of model: 1 of its {modules} modules is not in "
         "this base model"
     )
     with pytest.raises(ModelFileError):

@@ -67,7 +67,7 @@ def test_an_alpha_that_no_file_holds_is_refused(alpha: float) -> None:
 
     assert (str(caught.value), caught.value.hint) == (
         f"`--alpha` is {alpha}",
-        "give a number from 1e-38 to 1e38",
+        "give a number from 1e-06 to 100000",
     )
 
 
@@ -104,7 +104,7 @@ def test_a_failed_proof_costs_no_training(
     assert (place.parent / "metrics.jsonl").read_bytes() == log
     assert place.read_bytes() == wanted.read_bytes()
     assert not kept.exists()
-    assert said(console)[1] == "goes on behind step 3 of 3\n"
+    assert said(console)[1] == "continues after step 3 of 3\n"
 
 
 def test_a_failed_proof_on_the_way_ends_nothing(

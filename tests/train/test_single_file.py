@@ -344,3 +344,24 @@ def test_a_text_encoder_with_other_words_is_refused(
         FAMILY.load(file, "cpu")
 
     assert str(caught.value) == f"the text encoder in `{file}` knows 514 words, CLIP 49408"
+
+
+@pytest.mark.parametrize("part", ["unet", "vae"])
+def test_a_base_model_of_other_numbers_is_refused(narrow: Path, tmp_path: Path, part: str) -> None:
+    """Case F1: weights of int8 are no weights as they stand: said, in a file and in a folder."""
+    from safetensors.torch import load_file, save_file
+
+    folder = shutil.copytree(narrow, tmp_path / "folder")
+    weights = folder / part / "diffusion_pytorch_model.safetensors"
+    tensors = load_file(weights)
+    tensors["conv_out.bias" if part == "unet" else "quant_conv.bias"] = torch.ones(4).char()
+    if part == "vae":
+        tensors["quant_conv.bias"] = torch.ones(8).char()
+    save_file(tensors, weights)
+    one = write_ldm(folder, tmp_path / "one.safetensors")
+
+    for place in (folder, one):
+        with pytest.raises(ModelFileError) as caught:
+            vae.open_vae(place, "cpu") if part == "vae" else FAMILY.outline(place)
+        assert "holds weights of a kind that is not supported, `I8`: 1 tensors" in str(caught.value)
+        assert caught.value.hint == "get the version with 16 or 32 bits a number"

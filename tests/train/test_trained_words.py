@@ -178,10 +178,24 @@ def test_a_folder_of_captions_in_capitals(toys: Path, capfd: pytest.CaptureFixtu
     }  # fmt: skip
 
 
-def test_a_second_file_s_keys_are_told_apart(meta: Path, tmp_path: Path, changed: Change) -> None:
+def test_a_second_file_s_keys_are_told_apart(
+    meta: Path, tmp_path: Path, changed: Change, capsys: pytest.CaptureFixture[str]
+) -> None:
     """Case A2: of several dataset files, keys are those of the training."""
     other: Any = tmp_path / "data/other_lat.json"
     other.write_bytes(meta.read_bytes())
     changed(other, "0.png", tags=())
 
     assert data.account_of([meta, other]).empty == {"": ["2/0.png"]}
+
+    main_words = ["check", str(meta), str(other), "--steps", "1"]
+    with pytest.raises(SystemExit) as ended:
+        main(main_words)
+    told = capsys.readouterr()
+    legend = f"keys of several dataset files: those that begin with `2/` of `{other}`\n"
+    assert ended.value.code == 3
+    assert legend in told.out
+    assert "have no text: 2/0.png" in told.out or "has no text: 2/0.png" in told.out
+    with pytest.raises(SystemExit):
+        main([*main_words[:2], *main_words[3:]])
+    assert "keys of several" not in capsys.readouterr().out
