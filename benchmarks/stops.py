@@ -2,10 +2,11 @@
 
 `python -m benchmarks.stops [--out FILE] [--stops N] [--only WORD ...] [--spy PROGRAM]`
 
-Ctrl-C goes to all processes of a terminal's job, SIGTERM to the one. The time counts until the
-program and all that it started are gone. The same command then runs to its end, and what a person
-sees in the folder is compared with that of a run never stopped. `--spy` names a program such as
-`py-spy`, which is asked where the processes are that take longer than the limit.
+Ctrl-C goes to all processes of a terminal's job, SIGTERM in turns to the one and to all of them.
+The time counts until the program and all that it started are gone. The same command then runs to
+its end, and what a person sees in the folder is compared with that of a run never stopped. `--spy`
+names a program such as `py-spy`, which is asked where the processes are that take longer than the
+limit.
 """
 
 import argparse
@@ -32,6 +33,8 @@ from tinyworld.pictures import PICTURES, encoded
 
 LIMIT_S = 5.0
 _LONGEST_S = 240.0
+# The signal, and whether all of the job get it.
+_WAYS = ((signal.SIGINT, True), (signal.SIGTERM, False), (signal.SIGTERM, True))
 _OWN = re.compile(r"(^|/)(\.prep|checkpoints|home)/|metrics\.jsonl$|said\.txt$")
 _TRAIN = "    train: {method: lora, base: tiny, steps: 6, batch: 1}\n"
 _EDITED = 5000
@@ -54,11 +57,14 @@ class Case(NamedTuple):
     Attributes:
         words: Of the command line.
         before: Commands that are run first.
+        many: Pictures in the folder.
+        after: What the first stop waits for: a file by this pattern.
     """
 
     words: list[str]
     before: tuple[list[str], ...] = ()
     many: int = 0
+    after: str = ""
 
 
 def cases() -> dict[str, Case]:
@@ -68,6 +74,7 @@ def cases() -> dict[str, Case]:
            ["prep", "latents", "meta_bucket.json", "--model", "tiny"])  # fmt: skip
     tiny = ["--model", "tiny", "--batch", "2"]
     lora = ["train", "lora", "meta_lat.json", "--base", "tiny", "--steps", "20"]
+    drawn = [*lora[:-1], "4", "--save-every-steps", "2", "--prompts", "prompts.txt"]
     sheet = ["prep", "review", "export", "raw"]
     book = "raw/tags.xlsx"
     return {
@@ -83,6 +90,7 @@ def cases() -> dict[str, Case]:
         "prep status": Case(["prep", "status", "--in", "raw"], (meta,), _EDITED),
         "prep doctor": Case(["prep", "doctor"], (meta,)),
         "train lora": Case(lora, lat),
+        "train lora, drawing": Case(drawn, lat, after="runs/*/*-step00000002.safetensors"),
         "train check": Case(["train", "check", "meta_lat.json", "--base", "tiny"], lat),
         "train sample": Case(_SAMPLE, (*lat, lora)),
     }
@@ -91,6 +99,7 @@ def cases() -> dict[str, Case]:
 def prepared(case: Case, folder: Path) -> Path:
     """Write a case's folder, and run what comes before it."""
     killing.new_project(folder, killing.FULL + _TRAIN)
+    (folder / "prompts.txt").write_text("smile --s 40\nhat --s 40\n")
     if case.many:
         pictures = [each for each in PICTURES if each.kind == "plain"]
         data = [encoded(pictures[n % len(pictures)], n) for n in range(20)]
@@ -147,10 +156,15 @@ class End(NamedTuple):
     where: str
 
 
-def stopped(process: "subprocess.Popen[bytes]", number: int, spy: str | None) -> End:
-    """Stop a run; return when it and all that it started are gone."""
+def stopped(process: "subprocess.Popen[bytes]", way: tuple[int, bool], spy: str | None) -> End:
+    """Stop a run; return when it and all that it started are gone.
+
+    Args:
+        way: The signal, and whether all of the job get it.
+    """
+    number, whole = way
     begun, where = time.monotonic(), ""
-    if number == signal.SIGINT:
+    if whole:
         os.killpg(process.pid, number)
     else:
         process.send_signal(number)
@@ -211,15 +225,19 @@ def measured(name: str, case: Case, work: Path, chance: random.Random, wish: Any
     for nth in range(wish.stops):
         shutil.rmtree(folder)
         shutil.copytree(base, folder)
-        moment = chance.uniform(0.05, longest)
-        number = (signal.SIGINT, signal.SIGTERM)[nth % 2]
-        process = started(case.words, folder)
+        process, begun = started(case.words, folder), time.monotonic()
+        while case.after and process.poll() is None and not list(folder.glob(case.after)):
+            time.sleep(0.01)
+        early = time.monotonic() - begun
+        wait = chance.uniform(0.05, max(longest - early, 0.1))
         with suppress(subprocess.TimeoutExpired):
-            process.wait(moment)
+            process.wait(wait)
         if process.poll() is None:
-            end = stopped(process, number, wish.spy)
+            way = _WAYS[nth % len(_WAYS)]
+            end = stopped(process, way, wish.spy)
             again = run(case.words, folder)
-            yield _row(name, (moment, longest), number, end, _wrong(expected, folder, usual, again))
+            wrong = _wrong(expected, folder, usual, again)
+            yield _row(name, (early + wait, longest), way, end, wrong)
 
 
 def _wrong(expected: Mapping[str, bytes], folder: Path, usual: int, again: int) -> list[str]:
@@ -230,11 +248,13 @@ def _wrong(expected: Mapping[str, bytes], folder: Path, usual: int, again: int) 
 
 
 def _row(
-    name: str, moment: tuple[float, float], number: int, end: End, wrong: list[str]
+    name: str, moment: tuple[float, float], way: tuple[int, bool], end: End, wrong: list[str]
 ) -> dict[str, Any]:
-    word = signal.Signals(number).name
+    word = signal.Signals(way[0]).name + (" to all" if way[1] else "")
     when = f"{moment[0]:.2f}/{moment[1]:.1f}"
-    print(f"{name:<20} {when:>11} {word:>8} {end.seconds:>7.2f} {end.code:>5}  {wrong}", flush=True)
+    print(
+        f"{name:<20} {when:>11} {word:>14} {end.seconds:>7.2f} {end.code:>5}  {wrong}", flush=True
+    )
     if end.where:
         print(end.where, flush=True)
     return {
@@ -254,7 +274,7 @@ def main() -> int:
     wish = parser.parse_args()
     chance = random.Random(wish.seed)
     rows: list[dict[str, Any]] = []
-    print(f"{'stopped':<20} {'at, of s':>11} {'signal':>8} {'took s':>7} {'code':>5}  wrong")
+    print(f"{'stopped':<20} {'at, of s':>11} {'signal':>14} {'took s':>7} {'code':>5}  wrong")
     for name, case in cases().items():
         if not wish.only or name in wish.only:
             with tempfile.TemporaryDirectory() as place:

@@ -15,6 +15,7 @@ from prep.concepts import (
     names_nothing,
     refused_repeats,
 )
+from prep.counts import counted
 from prep.dataset import Dataset, Sample
 from prep.tags import parsed, unsplit
 from prep.wording import FIELDS
@@ -71,13 +72,13 @@ class Account:
         if not self.look():
             yield from self._silent()
         if self.alone:
-            told = f"of {_pictures(self.total)} train on the trigger alone"
+            told = f"of {counted(self.total, 'picture')} train on the trigger alone"
             yield _line(self.alone, told, "trains")
         if self.unused:
-            told = f"of {_pictures(self.total)} have words of yours that do not train"
+            told = f"of {counted(self.total, 'picture')} have words of yours that do not train"
             yield _line(self.unused, told, "has")
         if self.unsplit:
-            told = f"of {_pictures(self.total)} have tags that prep does not split"
+            told = f"of {counted(self.total, 'picture')} have tags that prep does not split"
             yield _line(self.unsplit, told, "has")
         taken = [f"`{name}` {count}" for name, count in sorted(self.repeats.items()) if count]
         if taken:
@@ -85,7 +86,7 @@ class Account:
         yield from _not_taken([name for name, count in sorted(self.repeats.items()) if not count])
 
     def _silent(self) -> list[str]:
-        told = f"of {_pictures(self.total)} have no text"
+        told = f"of {counted(self.total, 'picture')} have no text"
         return [_line(self.empty, told, "has")] if self.empty else []
 
     def lines(self) -> list[str]:
@@ -245,7 +246,3 @@ def _line(part: Why, told: str, one: str) -> str:
     if len(rows) == 1:
         told = told.replace(" have ", f" {one} ", 1).replace(" train ", f" {one} ", 1)
     return f"{len(rows)} {told}: {', '.join(named)}{after}"
-
-
-def _pictures(count: int) -> str:
-    return f"{count} picture{'' if count == 1 else 's'}"

@@ -1,7 +1,6 @@
 """What each command does with what the command line gave: engine calls in, sentences out."""
 
 import os
-import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from importlib import resources
@@ -12,7 +11,7 @@ from prep import orders, training
 from prep.command import run_child
 from prep.config import Pipeline
 from prep.console import Console
-from prep.engine import again, explain
+from prep.engine import again, explain, explain_files
 from prep.engine.ledger_file import opened
 from prep.engine.leg import Context, Leg, Order, asked_names, open_leg
 from prep.engine.lock import held
@@ -47,7 +46,7 @@ def run_pipeline(pipeline: Pipeline, context: Context, speech: Sequence[str]) ->
     worst = next((code for code in _STOPPERS if code in codes), 0)
     if pipeline.train is None:
         return worst
-    return run_child([*training.command(pipeline), *speech]) or worst
+    return run_child(training.started(pipeline, speech)) or worst
 
 
 def plan_one(order: Order, context: Context) -> int:
@@ -57,7 +56,13 @@ def plan_one(order: Order, context: Context) -> int:
 
 
 def plan_pipeline(pipeline: Pipeline, context: Context) -> int:
-    """Print what a whole pipeline would do."""
+    """Print what a whole pipeline would do.
+
+    Raises:
+        ConfigError: The `train:` section has mistakes; `prep run` would end with them.
+    """
+    if pipeline.train is not None:
+        training.check(pipeline, at_hand=True)
     coming, waits = Coming(), ""
     for order in orders.of_pipeline(pipeline):
         if coming.made and not _pictures_in(order):
@@ -68,9 +73,7 @@ def plan_pipeline(pipeline: Pipeline, context: Context) -> int:
         waits = order.asked[-1].command if busy else waits
     if pipeline.train is not None:
         after = f"waits for {waits}" if waits else "runs next; says at once if it is done"
-        words = training.command(pipeline)[4:]
-        near = [os.path.relpath(word) if Path(word).is_absolute() else word for word in words]
-        typed = shlex.join(["train", *near])
+        typed = training.typed(pipeline)
         context.console.say(f"{'train':<12}  {pipeline.train['method']}: {after}", f"  {typed}")
     return 0
 
@@ -97,11 +100,15 @@ def _pictures_in(order: Order) -> bool:
 def why(
     folder: Path, key: str, place: Any, context: Context, pipeline: Pipeline | None = None
 ) -> int:
-    """Print all that is known of one picture, in every folder of the pipeline that has it."""
+    """Print all that is known of one picture, in every folder of the pipeline that has it.
+
+    Of any other file there, it is what the file is and what is done with it.
+    """
     asked = orders.of_pipeline(pipeline) if pipeline else []
     if place not in [order.place for order in asked]:
         asked = [Order(place, ())]
     lines: list[str] = []
+    files: dict[str, None] = {}
     known: set[str] = set()
     coming = Coming()
     for order in asked:
@@ -114,10 +121,12 @@ def why(
                 told = explain.of_rows(leg, rows, key, coming) if rows else ()
                 lines += [*explain.said(leg, key), *explain.noticed(leg, key)]
                 lines += [*(told or explain.of_results(leg, key)), *explain.words(leg, key)]
+            else:
+                files |= dict.fromkeys(explain_files.of_file(leg, key))
             coming = coming_of(leg, rows) if order.source else Coming()
-    if key not in known:
+    if key not in known and not files:
         raise ConfigError(f"`{folder}` has no picture `{key}`", nearest(key, known))
-    context.console.say(key, *(f"  {line}" for line in lines))
+    context.console.say(key, *(f"  {line}" for line in (lines if key in known else files)))
     return 0
 
 

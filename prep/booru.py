@@ -10,6 +10,7 @@ import io
 from collections.abc import Iterable, Iterator, Mapping
 from typing import NamedTuple
 
+from prep.counts import counted
 from prep.errors import ConfigError
 from prep.stage import file_name
 from prep.tags import spaced
@@ -185,7 +186,8 @@ def _rows(text: str, name: str, columns: int) -> Iterator[tuple[int, list[str]]]
         for row in reader:
             if row and len(row) != columns:
                 raise ConfigError(
-                    f"`{name}` line {reader.line_num}: {len(row)} columns in place of {columns}",
+                    f"`{name}` line {reader.line_num}: {counted(len(row), 'column')} in place of "
+                    f"{columns}",
                     _SHAPES,
                 )
             if row:

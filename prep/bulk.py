@@ -16,6 +16,7 @@ from typing import Any
 from prep import orders, rules_file, tags
 from prep.changes import Change, between, unmet
 from prep.config import Pipeline
+from prep.counts import counted
 from prep.edit_targets import FolderTarget, Target, meta_target
 from prep.engine import operations
 from prep.engine.ledger_file import looked_at, opened
@@ -81,10 +82,10 @@ def edit(request: Request, context: Context, pipeline: Pipeline | None) -> int:
             _saved(request, target, leg, pictures, _rules_path(request, pipeline))
             code = 0
         elif request.rule is None:
-            _listed(target, meant, pictures, context)
+            _listed(target, leg, meant, pictures)
             code = 0
         else:
-            code = _edited(request, target, leg, meant, len(pictures))
+            code = _edited(request, target, leg, meant, _total(target, leg, pictures))
         if wet and operations.unfinished(leg) and not context.console.json:
             context.console.say(f"  `{back}` takes it back")
         faulty = _unusable(target, leg)
@@ -113,6 +114,11 @@ def _way_back(request: Request, place: Place, pipeline: Pipeline | None) -> str:
     if request.pipelines is not None:
         words += ["--pipelines", os.path.relpath(request.pipelines)]
     return shlex.join(words)
+
+
+def _total(target: Target, leg: Leg, pictures: Mapping[str, Picture]) -> int:
+    """Return how many pictures there are, in a folder as everywhere those that cannot be used."""
+    return leg.world.num_pictures() if isinstance(target, FolderTarget) else len(pictures)
 
 
 def _unusable(target: Target, leg: Leg) -> bool:
@@ -169,8 +175,7 @@ def undo(place: Any, context: Context) -> int:
 
 
 def _counted(count: int, operation: Operation) -> str:
-    what = "file" if operation.texts and not operation.words else "picture"
-    return f"{count} {what}{'' if count == 1 else 's'}"
+    return counted(count, "file" if operation.texts and not operation.words else "picture")
 
 
 def _target(request: Request, pipeline: Pipeline | None) -> Target:
@@ -211,11 +216,11 @@ def _needs(request: Request, pipeline: Pipeline | None) -> frozenset[str]:
 
 
 def _listed(
-    target: Target, meant: Mapping[str, Picture], all_: Mapping[str, Picture], context: Context
+    target: Target, leg: Leg, meant: Mapping[str, Picture], all_: Mapping[str, Picture]
 ) -> None:
-    say = context.console.say
-    say(f"`{target.shown}`: {len(meant)} of {len(all_)} pictures match", keys=sorted(meant))
-    if not context.console.json:
+    say, total = leg.context.console.say, counted(_total(target, leg, all_), "picture")
+    say(f"`{target.shown}`: {len(meant)} of {total} match", keys=sorted(meant))
+    if not leg.context.console.json:
         say(*(f"  {key}" for key in sorted(meant)))
 
 
@@ -229,9 +234,8 @@ def _told(
     say, many = context.console.say, len(changes)
     would = "would change" if request.dry else "changed"
     facts = [change.facts() for change in changes]
-    matched = (
-        f"{counts[0]} of {counts[1]} pictures match" if request.where else f"{counts[1]} pictures"
-    )
+    total = counted(counts[1], "picture")
+    matched = f"{counts[0]} of {total} match" if request.where else total
     say(f"`{target.shown}`: {matched}, {many} {would}", changes=facts)
     if context.console.json:
         return
@@ -261,7 +265,8 @@ def _saved(
         file = TextFile(leg.world.place.name(path), data, text)
         operations.carry_out(leg, Operation(request.said, texts=(file,)))
     meant = sum(request.where.holds(one) for one in ruled.values()) if request.where else len(ruled)
-    _told(replace(request, dry=True), target, (meant, len(ruled)), changes, leg.context)
+    counts = meant, _total(target, leg, pictures)
+    _told(replace(request, dry=True), target, counts, changes, leg.context)
     word = "would be added" if request.dry else "added"
     lines = (f"    {line}" for line in rules_file.dump(rules).splitlines())
     leg.context.console.say(f"  {word} to `{shown}`:", *lines)

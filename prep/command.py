@@ -9,7 +9,7 @@ import re
 import signal
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +22,14 @@ if TYPE_CHECKING:
     from typer.exceptions import TyperException
 
 _RIGHTS = (errno.EACCES, errno.EPERM, errno.EROFS)
+_Near = Callable[[str, Sequence[str]], str | None]
+# What Typer says of values -> our words.
+_VALUES = {
+    "a valid integer, .*": "it is not a whole number",
+    "a valid number, .*": "it is not a number",
+    r"greater than or equal to (\S+)": r"it is less than \1",
+    r"less than or equal to (\S+)": r"it is more than \1",
+}
 _STOPPED = "stopped; run the same command to go on"
 _FULL = MachineError(
     "the machine ran out of memory",
@@ -29,7 +37,19 @@ _FULL = MachineError(
 )
 
 
-def run_app(app: "typer.Typer", args: Sequence[str] | None, prog: str) -> None:
+# An option that a program does not have, those it has that are near, the words of the command
+# line -> the hint; None for the usual one.
+Hint = Callable[[str, Sequence[str], Sequence[str]], str | None]
+
+
+def nearest_option(_: str, near: Sequence[str], __: Sequence[str]) -> str | None:
+    """Return the usual hint for an option that there is not: the nearest one that there is."""
+    return f"did you mean `{near[0]}`?" if near else None
+
+
+def run_app(
+    app: "typer.Typer", args: Sequence[str] | None, prog: str, hint: Hint = nearest_option
+) -> None:
     """Run a Typer app and leave the process with its exit code.
 
     A command returns None (0) or its exit code; it may also raise `typer.Exit`. Options and
@@ -39,36 +59,33 @@ def run_app(app: "typer.Typer", args: Sequence[str] | None, prog: str) -> None:
         app: Made with `rich_markup_mode=None` and `pretty_exceptions_enable=False`.
         args: The words of the command line; None takes them from the process.
         prog: The program's name, as typed.
+        hint: What is said of an option that there is not.
 
     Raises:
         SystemExit: Always, unless the command met a bug: that keeps its own exception.
     """
     code: object = 0
     stop = Stop()
+    words = sys.argv[1:] if args is None else args
     try:
-        with obeyed(_note_term) as stop:
-            _check_place(sys.argv[1:] if args is None else args)
+        with obeyed() as stop:
+            _check_place(words)
             code = app(args=args, prog_name=prog, standalone_mode=False)
     except BaseException as error:
         if stop.asked is None:  # what goes wrong because of a stop is the stop
-            code = _shown(error, prog)
+            code = _shown(error, prog, lambda name, near: hint(name, near, words))
     code = code if stop.asked is None else 128 + stop.asked
-    if code == INTERRUPTED:  # Typer turns Ctrl-C into this code
+    if stop.asked is not None or code == INTERRUPTED:  # a question that was left has this code
         console.Console(err=sys.stderr).note(_STOPPED)
     raise SystemExit(code if isinstance(code, int) else 0)
 
 
-def _note_term(number: int) -> None:
-    if number == signal.SIGTERM:
-        console.Console(err=sys.stderr).note(_STOPPED)
-
-
-def _shown(error: BaseException, prog: str) -> int:
+def _shown(error: BaseException, prog: str, hint: _Near) -> int:
     """Show what ended the program as two lines; return its exit code. A bug is raised again."""
     from typer.exceptions import Abort, TyperException
 
     if isinstance(error, TyperException):
-        return _show_refusal(error, prog)
+        return _show_refusal(error, prog, hint)
     if isinstance(error, Abort | KeyboardInterrupt):
         return INTERRUPTED
     if isinstance(error, MemoryError):
@@ -121,20 +138,17 @@ def run_child(command: Sequence[str]) -> int:
     on. What the child has in hand, it saves before this returns; a second Ctrl-C waits no longer.
     """
     child = subprocess.Popen(list(command))
-    with patience():  # the child keeps to its own time
-        try:
-            code = child.wait()
-        except KeyboardInterrupt:
-            child.wait()
-            raise
-        except BaseException:
+
+    def pass_on(number: int) -> None:
+        if number == signal.SIGTERM:
             child.terminate()
-            child.wait()
-            raise
+
+    with patience(pass_on):  # the child keeps to its own time
+        code = child.wait()
     return code if code >= 0 else 128 - code
 
 
-def _show_refusal(error: "TyperException", prog: str) -> int:
+def _show_refusal(error: "TyperException", prog: str, hint: _Near) -> int:
     """Show what Typer refused as two lines, or the help it answers an empty command line with."""
     context = getattr(error, "ctx", None)
     if type(error).__name__ == "NoArgsIsHelpError":
@@ -142,7 +156,7 @@ def _show_refusal(error: "TyperException", prog: str) -> int:
         return UsageError.exit_code
     place = f"see `{context.command_path if context else prog} --help`"
     message = getattr(error, "message", "") if _is_name(error) else error.format_message()
-    near = _near(error, context)
+    near = _near(error, context, hint)
     console.show_error(UsageError(_plain(message), near or place), sys.stderr)
     return error.exit_code
 
@@ -161,11 +175,12 @@ def _is_name(error: "TyperException") -> bool:
     return hasattr(error, "possibilities")
 
 
-def _near(error: "TyperException", context: Any) -> str | None:
+def _near(error: "TyperException", context: Any, hint: _Near) -> str | None:
     """Return the nearest name that Typer or the group knows, as a hint."""
-    close = getattr(error, "possibilities", None)
-    if close:
-        return f"did you mean `{close[0]}`?"
+    if _is_name(error):
+        return hint(
+            str(getattr(error, "option_name", "")), getattr(error, "possibilities", None) or ()
+        )
     wrong = re.match(r"No such command '(.*?)'", getattr(error, "message", ""))
     if wrong and context is not None:
         return nearest(wrong[1], context.command.list_commands(context))
@@ -176,5 +191,7 @@ def _plain(message: str) -> str:
     """Return a message of Typer's in our form: lower case start, backticks, no full stop."""
     short = re.sub(r"\. Did you mean .*\?$", "", message.strip())
     short = re.sub(r"No such option: (\S+)", r"No such option '\1'", short)
+    for theirs, ours in _VALUES.items():
+        short = re.sub(f"Input should be {theirs}", ours, short)
     quoted = re.sub(r"'([^']*)'", r"`\1`", short).rstrip(".")
     return quoted[:1].lower() + quoted[1:]

@@ -49,7 +49,8 @@ class Pipeline:
         state: prep's folder for `images`; None for `.prep` inside.
         sidecars: Suffix of a text file beside a picture -> the field it holds.
         train: Options of the training step; None without one.
-        file: The file it stands in; `lines` has the line of each option of the training step.
+        file: The file it stands in; of each option of the training step, `lines` has the line and
+            `typed` the text.
     """
 
     name: str
@@ -61,6 +62,7 @@ class Pipeline:
     train: Mapping[str, Any] | None = None
     file: str = field(default="", compare=False)
     lines: Mapping[str, int] = field(default_factory=dict, compare=False)
+    typed: Mapping[str, str] = field(default_factory=dict, compare=False)
 
     def folders(self) -> list[Path]:
         """Return every folder that it reads or writes, in order."""
@@ -139,6 +141,7 @@ class _Reader:
             train=self._train(keys["train"]) if "train" in keys else None,
             file=self.name,
             lines=yamlfile.lines(keys["train"]) if "train" in keys else {},
+            typed=yamlfile.typed(keys["train"]) if "train" in keys else {},
         )
 
     def _steps(self, node: Node) -> list[Asked]:
@@ -221,13 +224,24 @@ class _Reader:
         return value
 
     def _train(self, node: Node) -> dict[str, Any]:
-        values = yamlfile.plain(node)
-        if not isinstance(values, dict) or "method" not in values:
+        keys: dict[str, Node] = node.value if isinstance(node.value, dict) else {}
+        if "method" not in keys:
             self.wrong.append((node.line, "`train` names no method", "add `method: lora`"))
             return {}
-        for name in ("base", "prompts", "resume"):
+        for name, child in keys.items():
+            if child.value is None:
+                hint = "write one, or leave the line out"
+                self.wrong.append((child.line, f"`{name}` has no value", hint))
+            elif isinstance(child.value, dict | list):
+                self.wrong.append((child.line, f"`{name}` has several values", "write one"))
+        # A number as it was typed: `1e-4` is not made `0.0001`, nor the name `1.50` made `1.5`.
+        numbers = {name: child.raw for name, child in keys.items() if type(child.value) is float}
+        values: dict[str, Any] = yamlfile.plain(node) | numbers
+        if "base" in values:
+            values["base"] = resolved(str(values["base"]), self.folder)
+        for name in ("prompts", "resume"):
             if name in values:
-                values[name] = resolved(str(values[name]), self.folder)
+                values[name] = (self.folder / str(values[name])).as_posix()
         values.setdefault("out", "runs")
         values["out"] = (self.folder / str(values["out"])).as_posix()
         return values

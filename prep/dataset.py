@@ -198,7 +198,7 @@ def read_text(path: Path) -> str:
         raise _not_ours(None, str(path))
     try:
         return files.content(path, files.MOST_TABLE).decode("utf-8-sig")
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         raise DatasetError(
             f"there is no `{path}`", "make it with `prep edit FOLDER`, or run the whole pipeline"
         ) from None

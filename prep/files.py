@@ -1,5 +1,6 @@
 """Digests, and the one way to replace a file."""
 
+import errno
 import hashlib
 import json
 import os
@@ -7,7 +8,7 @@ import shutil
 import stat
 import uuid
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path, PurePosixPath
 from typing import Any, BinaryIO
 
@@ -157,7 +158,8 @@ def published(path: Path, before: Callable[[Path], None] = lambda _: None) -> It
             scratch.replace(path)
             flush(path.parent)
     finally:
-        scratch.unlink(missing_ok=True)
+        with suppress(NotADirectoryError):  # a file stands where its folder belongs
+            scratch.unlink(missing_ok=True)
 
 
 def write(path: Path, data: bytes, before: Callable[[Path], None] = lambda _: None) -> None:
@@ -219,13 +221,13 @@ def disk_errors(path: Path, state: Path | None = None) -> Iterator[None]:
 
 def disk_error(path: Path, error: OSError, state: Path | None = None) -> MachineError:
     """Return the error for a file that the operating system does not take; see `disk_errors`."""
+    if error.errno in (errno.EEXIST, errno.ENOTDIR) and (found := blocked(path, "place")):
+        return found
     why = error.strerror or str(error)
     return MachineError(f"`{path}` cannot be written: {why}", _advice(error, path, state))
 
 
 def _advice(error: OSError, path: Path, state: Path | None) -> str:
-    import errno
-
     elsewhere = state is not None and not path.absolute().is_relative_to(state.absolute())
     if elsewhere and error.errno in (errno.EROFS, errno.EACCES):
         return "make its folder writable: `--state DIR` moves only what prep keeps for itself"
@@ -239,6 +241,34 @@ def _advice(error: OSError, path: Path, state: Path | None) -> str:
         errno.EACCES: "make the folder writable, or name another with `--state DIR`",
     }
     return advice.get(error.errno or 0, "check the disk, then run the same command again")
+
+
+def blocked(path: Path, other: str) -> MachineError | None:
+    """Return the error where a file stands where a folder is needed for a path; else None.
+
+    Args:
+        path: A folder to write in, or a file whose folder is needed.
+        other: What can be named in its place, as "folder: `--out FOLDER`".
+    """
+    there = _not_a_folder(path)
+    if there is None:
+        return None
+    it = "it" if there == path else f"`{there}`"
+    what = "a link that leads nowhere" if there.is_symlink() else "a pipe, socket or device"
+    what = "a file" if there.is_file() else what
+    move = "" if there.is_char_device() else f"move `{there}` away, or "
+    return MachineError(
+        f"`{path}` cannot be written: {it} is {what}, not a folder", f"{move}name another {other}"
+    )
+
+
+def _not_a_folder(path: Path) -> Path | None:
+    """Return the nearest thing above a path, or the path itself, if it is there and no folder."""
+    above = next((at for at in path.parents if at.exists() or at.is_symlink()), None)
+    if above is not None and not above.is_dir():
+        return above
+    there = path.exists() or path.is_symlink()
+    return path if there and not path.is_dir() else None
 
 
 def nearest_there(path: Path) -> Path:

@@ -6,6 +6,7 @@ such a file is met. Knows no pixel.
 
 from dataclasses import dataclass
 from importlib import import_module
+from importlib.machinery import PathFinder
 from importlib.util import find_spec
 
 NAMED = {
@@ -15,9 +16,12 @@ NAMED = {
     ".tiff": "TIFF", ".avif": "AVIF", ".avifs": "AVIF",
 }  # fmt: skip
 # Those that are told where somebody looks for pictures: the others are rare.
-USUAL = (
-    ".avif", ".bmp", ".gif", ".jfif", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp",
+_USUAL = (
+    ".avif", ".bmp", ".gif", ".heic", ".heif", ".jfif", ".jpeg", ".jpg", ".jxl", ".png", ".tif",
+    ".tiff", ".webp",
 )  # fmt: skip
+# What Pillow reads only where it was built with a library -> the module that has it.
+_BUILT_IN = {".avif": "_avif", ".webp": "_webp"}
 
 
 @dataclass(frozen=True)
@@ -57,6 +61,19 @@ _BEGINNINGS = (
 def suffixes() -> frozenset[str]:
     """Return the endings, in lower case, of all pictures that can be read on this machine."""
     return frozenset(NAMED).union(*(one.suffixes for one in _EXTRAS if _installed(one)))
+
+
+def usual_suffixes() -> tuple[str, ...]:
+    """Return the usual endings of the pictures that this installation can open, sorted."""
+    known = suffixes()
+    return tuple(one for one in _USUAL if one in known and _built_in(one))
+
+
+def _built_in(suffix: str) -> bool:
+    """Return whether Pillow, which is not imported for that, was built to read a format."""
+    pillow, module = find_spec("PIL"), _BUILT_IN.get(suffix)
+    places = pillow.submodule_search_locations if pillow else None
+    return module is None or PathFinder.find_spec(f"PIL.{module}", places) is not None
 
 
 def meant_by(suffix: str) -> str:

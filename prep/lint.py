@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from prep.account import Account
 from prep.booru import Words
+from prep.counts import counted
 from prep.spelling import Spelling
 from prep.tags import block
 from prep.token_count import CHUNKS
@@ -74,7 +75,7 @@ def misspelt(pictures: Sequence[Collection[str]], words: Words) -> Iterator[Find
     for tag, count in sorted(counts.items()):
         if tag in known:
             continue
-        where = f"`{tag}` in {_pictures(count)}"
+        where = f"`{tag}` in {counted(count, 'picture')}"
         plain = " ".join(tag.replace("_", " ").lower().split())
         if tag in words.aliases:
             meant = words.aliases[tag]
@@ -98,7 +99,8 @@ def faces(pictures: Sequence[Collection[str]]) -> Iterator[Finding]:
     for tag, count in sorted(counts.items()):
         if " " in tag and tag.isascii() and not _WORD.search(tag):
             meant = tag.replace(" ", "_")
-            text = f"`{tag}` in {_pictures(count)}: if it is a face, `prep tag --emoticons {meant}`"
+            where = f"`{tag}` in {counted(count, 'picture')}"
+            text = f"{where}: if it is a face, `prep tag --emoticons {meant}`"
             yield Finding("face", text, (tag, meant), "", count)
 
 
@@ -114,7 +116,7 @@ def together(pictures: Sequence[Collection[str]]) -> Iterator[Finding]:
             groups.setdefault(tuple(found), []).append(tag)
     for found_in, tags in sorted(groups.items(), key=lambda item: (-len(item[0]), item[1])):
         if len(tags) > 1:
-            text = f"{_listed(tags)} are always together, in {_pictures(len(found_in))}"
+            text = f"{_listed(tags)} are always together, in {counted(len(found_in), 'picture')}"
             yield Finding("together", text, tuple(tags), "", len(found_in))
 
 
@@ -133,7 +135,7 @@ def invariant(
         if tag not in triggers and block(tag, "general") != "count"
     ]
     for tag in sorted(found, key=lambda tag: (not is_trait(tag), -counts[tag], tag)):
-        text = f"`{tag}` is in {counts[tag]} of {_pictures(len(pictures))}{of}"
+        text = f"`{tag}` is in {counts[tag]} of {counted(len(pictures), 'picture')}{of}"
         if is_trait(tag):
             text += f": `prep edit --prune {SHARE:g}` leaves it to the trigger word"
         kind = "trait" if is_trait(tag) else "everywhere"
@@ -151,10 +153,6 @@ def overlong(texts: Mapping[str, str], counts: Sequence[int]) -> Iterator[Findin
         over = [chunk for chunk in CHUNKS if count > chunk]
         if over:
             yield Finding("long", f"`{key}` has {count} tokens, over {over[-1]}", (), key, count)
-
-
-def _pictures(count: int) -> str:
-    return f"{count} picture{'s' * (count != 1)}"
 
 
 def _listed(tags: Sequence[str]) -> str:

@@ -17,6 +17,7 @@ from prep.engine.ledger_file import snapshot
 from prep.engine.leg import Order
 from prep.engine.world import Place
 from prep.errors import DatasetError, UsageError
+from prep.files import blocked
 from prep.formats import suffixes
 from prep.named_files import file_text, resolved
 from prep.stage import Asked, Shape
@@ -245,10 +246,12 @@ def _check_folder(folder: Path) -> None:
 
 
 def _check_out(out: Path | None) -> None:
-    """Refuse names of which no dataset file can be made."""
+    """Refuse names of which no dataset file can be made, and places where none can be."""
     fault = fault_of_head(out) if out is not None else ""
     if fault:
         raise UsageError(f"`--out` is `{out}`, which {fault}", "give a name like `meta.json`")
+    if out is not None and not out.exists() and (error := blocked(out, "file: `--out FILE`")):
+        raise error
 
 
 def _check_apart(source: Path, out: Path, hint: str) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from prep.commands import built
+from prep.counts import counted
 from prep.engine import recover_sheet, views
 from prep.engine.ledger import Edit
 from prep.engine.ledger_file import opened
@@ -76,7 +77,7 @@ def take_over(file: Path, place: Place, context: Context, side: Side = "") -> in
 
 def _tell(context: Context, read: str, changes: Changes) -> None:
     count = len(changes.taken)
-    num = f"{count} cell{'' if count == 1 else 's'}"
+    num = counted(count, "cell")
     facts = {"cells": count, "same": changes.same, "elsewhere": changes.elsewhere}
     context.console.say(f"{read}: {num} changed", **facts, conflicts=len(changes.conflicts))
     for (key, name), one in sorted(changes.conflicts.items()):
@@ -196,7 +197,7 @@ def _stable(file: Path) -> Iterator[BinaryIO]:
         with readable(file, MOST_TABLE) as data:
             yield data
         after = file.stat()
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         raise DatasetError(
             f"there is no `{file}`", "export one with `prep review export FOLDER`, or name yours"
         ) from None

@@ -18,7 +18,7 @@ def status(folder: Path, place: Any, context: Context) -> int:
     """Print counts from the ledger and the disk."""
     with looking_at(Order(place, ()), context) as leg:
         world, console = leg.world, context.console
-        counts: dict[str, Any] = {"pictures": len(world.digests) + len(world.faulty)}
+        counts: dict[str, Any] = {"pictures": world.num_pictures()}
         counts["cannot be used"] = len(world.faulty)
         counts["without a sidecar of their own"] = len(world.clashing)
         counts["dropped by you"] = len(world.dropped)

@@ -2,7 +2,8 @@
 
 Python acts on a signal between two steps of its own; a library that reads a disk that hangs, or
 opens a large model, may take long over one. Whatever is on the disk is whole at any moment, so a
-program that was told to stop and has not stopped in time is ended as it is.
+program that was told to stop and has not stopped in time is ended as it is. Only where a model is
+at work that would be lost, a stop waits: see `patience`.
 
 A stop that comes while a library is imported waits for the import's end: torch swallows whatever
 is raised while it imports numpy, and goes on without it, or crashes.
@@ -14,8 +15,9 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from types import FrameType
+from typing import NoReturn
 
 WITHIN_S = 4.0
 _LOOK_EVERY_S = 0.1
@@ -24,49 +26,74 @@ _STOPS = (signal.SIGINT, signal.SIGTERM)
 INTERRUPTED = 128 + signal.SIGINT
 TERMINATED = 128 + signal.SIGTERM
 _IMPORTING = "<frozen importlib._bootstrap>"
-_patient = 0  # how many blocks of `patience` the program is in; changed by the main thread alone
 
-
-@contextmanager
-def patience() -> Iterator[None]:
-    """Let a stop wait for the end of the block: a model is at work that would be lost."""
-    global _patient
-    _patient += 1
-    try:
-        yield
-    finally:
-        _patient -= 1
+Told = Callable[[int], object]
 
 
 class Stop:
     """Whether the program was told to stop.
 
     Attributes:
-        asked: The signal that came, or None.
+        asked: The signal that came first, or None.
         waits: Whether it has yet to be raised.
+        raised: Whether it was.
+        patient: What is told of a signal in each block of `patience` that the program is in.
     """
 
     def __init__(self) -> None:
         self.asked: int | None = None
-        self.waits = False
+        self.waits = self.raised = False
+        self.patient: list[Told] = []
 
     def ask(self, number: int, frame: FrameType | None) -> None:
-        """Unwind the program, or wait for the end of an import; called for each signal.
+        """Unwind the program, or wait; called for each signal.
+
+        A second Ctrl-C waits for no work. A second SIGTERM says nothing new: it goes to all of a
+        group, and those who pass it on send it again.
 
         Raises:
             KeyboardInterrupt: Ctrl-C.
             SystemExit: SIGTERM.
         """
-        self.asked = number
-        self.waits = os.name != "nt" and _imports(frame)
+        first, self.asked = self.asked is None, self.asked or number
+        if number == self.asked == signal.SIGTERM and (self.waits or self.raised):
+            return
+        if self.patient and (first or number != self.asked):
+            self.patient[-1](number)
+        self.waits = (first and bool(self.patient)) or (os.name != "nt" and _imports(frame))
         if not self.waits:
-            raise KeyboardInterrupt if number == signal.SIGINT else SystemExit(TERMINATED)
+            self._unwind(number)
 
     def ask_again(self) -> None:
-        """Let the main thread hear of a stop that waits."""
-        if self.waits and self.asked is not None:
-            self.waits = False  # the first word counts; a second one ends a training at once
+        """Let the main thread hear of a stop that waits for an import."""
+        if self.waits and self.asked is not None and not self.patient:
+            self.waits = False
             signal.pthread_kill(threading.main_thread().ident or 0, self.asked)
+
+    def leave(self) -> NoReturn:
+        """Unwind the program: all that a stop waited for is done.
+
+        Raises:
+            KeyboardInterrupt: Ctrl-C.
+            SystemExit: SIGTERM, or another process was stopped that this one works with.
+        """
+        self.asked = self.asked or signal.SIGTERM
+        self._unwind(self.asked)
+
+    @contextmanager
+    def impatience(self) -> Iterator[None]:
+        """Let a stop unwind the block, though it is within one of `patience`."""
+        if self.waits:
+            self.leave()
+        patient, self.patient = self.patient, []
+        try:
+            yield
+        finally:
+            self.patient = patient
+
+    def _unwind(self, number: int) -> NoReturn:
+        self.waits, self.raised = False, True
+        raise KeyboardInterrupt if number == signal.SIGINT else SystemExit(TERMINATED)
 
 
 def _imports(frame: FrameType | None) -> bool:
@@ -77,25 +104,37 @@ def _imports(frame: FrameType | None) -> bool:
 
 
 @contextmanager
-def obeyed(told: Callable[[int], None] = lambda number: None) -> Iterator[Stop]:
-    """Let a stop unwind the block, and end the process, with 128 + the signal, where it does not.
+def patience(told: Told = lambda number: None) -> Iterator[Stop]:
+    """Let a stop wait for the end of the block: work is in hand that would be lost.
 
     Args:
         told: Called with the signal when the first one comes.
     """
+    # The system's own table says what a signal does in this process.
+    actions = [getattr(signal.getsignal(number), "__self__", None) for number in _STOPS]
+    found = next((one for one in actions if isinstance(one, Stop)), None)
+    with nullcontext(found) if found else obeyed() as stop:
+        stop.patient.append(told)
+        try:
+            yield stop
+        finally:
+            due = stop.waits and len(stop.patient) == 1
+            stop.waits = stop.waits and not due
+            stop.patient.pop()
+            if due:
+                stop.leave()
+
+
+@contextmanager
+def obeyed() -> Iterator[Stop]:
+    """Let a stop unwind the block, and end the process with 128 + the signal where it does not."""
     stop = Stop()
     if threading.current_thread() is not threading.main_thread():
         yield stop  # only the main thread hears of signals
         return
-
-    def ask(number: int, frame: FrameType | None) -> None:
-        if stop.asked is None:
-            told(number)
-        stop.ask(number, frame)
-
     # A program that was started so as to ignore Ctrl-C, as in the background, goes on ignoring it.
     numbers = [n for n in _STOPS if signal.getsignal(n) is not signal.SIG_IGN]
-    before = {number: signal.signal(number, ask) for number in numbers}
+    before = {number: signal.signal(number, stop.ask) for number in numbers}
     try:
         with _ended_in_time(stop):
             yield stop
@@ -159,7 +198,7 @@ def _left(read_end: int, stop: Stop) -> bool:
     while time.monotonic() < end:
         time.sleep(_LOOK_EVERY_S)
         stop.ask_again()
-        if _patient:
+        if stop.patient:
             end = time.monotonic() + WITHIN_S
         with suppress(BlockingIOError):
             if not os.read(read_end, 64):

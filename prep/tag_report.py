@@ -14,6 +14,7 @@ from prep.account import Account, account
 from prep.booru import Words
 from prep.concepts import concept_of
 from prep.config import Pipeline
+from prep.counts import counted
 from prep.dataset import Dataset, Sample
 from prep.engine.accounting import unowned
 from prep.engine.ledger_file import looked_at
@@ -43,6 +44,7 @@ class Shown:
         base: The base model it was made for, if that is known.
         account: What becomes of the words.
         strays: Text files that no picture owns -> what a person can do about each.
+        total: How many pictures there are, those included that are dropped or cannot be used.
     """
 
     name: str
@@ -53,6 +55,7 @@ class Shown:
     base: str = ""
     account: Account = field(default_factory=Account)
     strays: Mapping[str, str] = field(default_factory=dict)
+    total: int = 0
 
 
 @dataclass(frozen=True)
@@ -129,7 +132,7 @@ def of_folder(place: Place, context: Context, text: str = "both") -> Shown:
         keys = sorted(leg.world.digests.keys() - leg.world.dropped.keys())
         values = {name: {k: leg.values.value(name, k) for k in keys} for name in _FIELDS}
         own = {k: tuple(n for n in ("tags", "caption") if (k, n) in leg.world.edits) for k in keys}
-        strays = unowned(leg)
+        strays, total = unowned(leg), leg.world.num_pictures()
     texts = {key: ", ".join(values["tags"][key] or ()) for key in keys}
     texts |= {f"{key} (caption)": values["caption"][key] for key in keys if values["caption"][key]}
     found = {key: tuple(values["tags"][key] or ()) for key in keys}
@@ -139,7 +142,15 @@ def of_folder(place: Place, context: Context, text: str = "both") -> Shown:
         for key in keys
     }
     told = account(Dataset(".", samples))
-    return Shown(os.path.relpath(place.root), found, texts, concepts, account=told, strays=strays)
+    return Shown(
+        os.path.relpath(place.root),
+        found,
+        texts,
+        concepts,
+        account=told,
+        strays=strays,
+        total=total,
+    )
 
 
 def show(shown: Shown, wish: Wish, context: Context, usual: str) -> int:
@@ -154,8 +165,10 @@ def show(shown: Shown, wish: Wish, context: Context, usual: str) -> int:
     console = context.console
     known = {tag for each in shown.tags.values() for tag in each}
     pictures = list(shown.tags.values())
+    total = counted(max(shown.total, len(pictures)), "picture")
+    some = f"{len(pictures)} of " if shown.total > len(pictures) else ""
     console.say(
-        f"{shown.name}: {len(pictures)} pictures, {len(known)} tags",
+        f"{shown.name}: {some}{total}, {counted(len(known), 'tag')}",
         pictures=len(pictures),
         tags=len(known),
     )
@@ -164,7 +177,7 @@ def show(shown: Shown, wish: Wish, context: Context, usual: str) -> int:
         for one in found:
             facts = {"tags": list(one.tags), "key": one.key, "count": one.count}
             console.say(f"{one.kind}: {one.text}", kind=one.kind, **facts)
-        console.say(f"{len(found)} finding{'s' * (len(found) != 1)}", findings=len(found))
+        console.say(counted(len(found), "finding"), findings=len(found))
         return 0
     if wish.beside and wish.beside not in known:
         raise ConfigError(f"no picture has the tag `{wish.beside}`", nearest(wish.beside, known))

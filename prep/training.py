@@ -5,9 +5,11 @@ Knows no setting of `train`: its own program checks them, in a process of its ow
 
 import os
 import re
+import shlex
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from prep.chain import link_of
@@ -16,51 +18,98 @@ from prep.errors import ConfigError, UsageError
 
 _OPTION = re.compile(r"`--([a-z][a-z-]*)(?: ([^`]*))?`")
 _PAIR = re.compile(r"^error: (.*)(?:\nhint: (.*))?", re.MULTILINE)
-_ABSENT = "no such option"
-# Options of `train check` that the training itself lacks, or that end it at once.
-_NO_SETTINGS = {"ahead", "help"}
+_ABSENT = re.compile(r"no such option `--(no-)?([^`]*)`")
+_NO_VALUE = "does not take a value"
+_HELP = "see `train check --help`"
+# Options of the program that are no settings: they end it at once, or say how it speaks.
+_NO_SETTINGS = {"ahead", "at_hand", "help", "json", "quiet", "verbose", "words_told"}
+
+_Pair = tuple[str, str | None]
+_Mistakes = dict[str, list[_Pair]]  # key of the section, empty for none -> what is wrong with it
 
 
 def command(pipeline: Pipeline) -> list[str]:
-    """Return the command line of the training step."""
+    """Return the command line of the training step, after the words that start the program."""
     options = dict(pipeline.train or {})
-    return [*_program(), str(options.pop("method")), _meta(pipeline), *_flags(options)]
+    return [str(options.pop("method")), _meta(pipeline), *_flags(options)]
 
 
-def check(pipeline: Pipeline) -> None:
+def typed(pipeline: Pipeline) -> str:
+    """Return the same as a person could type it where they stand."""
+    return shlex.join(["train", *map(_near, command(pipeline))])
+
+
+def started(pipeline: Pipeline, speech: Sequence[str]) -> list[str]:
+    """Return the words that start the training step, behind a run of prep.
+
+    Args:
+        speech: Options that say how it speaks.
+    """
+    return [*_program(), *command(pipeline), *speech, "--words-told"]
+
+
+def check(pipeline: Pipeline, *, at_hand: bool = False) -> None:
     """Let `train check` look at the whole section, before there is a dataset.
+
+    Args:
+        at_hand: Only at what is on this machine, and without its libraries: that is quick.
 
     Raises:
         ConfigError: It has mistakes: all that can be found, with the lines they stand in.
         SystemExit: The check itself ended otherwise than well; it has said why.
     """
-    left = dict(pipeline.train or {})
-    found: list[tuple[int, str, str | None]] = []
-    for word in sorted(_NO_SETTINGS & set(left)):
-        del left[word]
-        found.append((pipeline.lines.get(word, 0), f"`train` has no key `{word}`", "leave it out"))
-    while True:
-        code, told = _asked(pipeline, left)
-        keys = {key for message, _ in told if (key := _key(message, left))}
-        for message, hint in told:
-            key = _key(message, left)
-            line = pipeline.lines.get(key or "", 0)
-            found.append((line, _plain(message, key), hint and _plain(hint, None)))
-        # A mistake of the command line hides what comes after it: ask again without it.
-        if code != UsageError.exit_code or not keys:
-            break
-        left = {key: value for key, value in left.items() if key not in keys}
+    found = [
+        (pipeline.lines.get(key, 0), message, hint)
+        for key, pairs in _mistakes(pipeline, ["--at-hand"] if at_hand else []).items()
+        for message, hint in pairs
+    ]
     if found:
         found.sort(key=lambda mistake: mistake[0])
         pairs = [(f"`{pipeline.file}` line {line}: {what}", hint) for line, what, hint in found]
         raise ConfigError(*pairs[0], others=pairs[1:])
 
 
+def _mistakes(pipeline: Pipeline, how: list[str]) -> _Mistakes:
+    """Return what is wrong with a section. A wrong key hides others: it is asked without it."""
+    left = dict(pipeline.train or {})
+    found: _Mistakes = {}
+    for word in sorted(_NO_SETTINGS & set(left)):
+        del left[word]
+        found[word] = [(f"`train` has no key `{word}`", "leave it out")]
+    while True:
+        code, told = _asked(pipeline, left, how)
+        again: set[str] = set()
+        for message, hint in told:
+            key = _key(message, left)
+            if key and isinstance(left[key], bool) and (no := _ABSENT.match(message)) and no[1]:
+                left[key] = pipeline.typed.get(key, "")  # no switch: is there a key that it is of?
+                again.add(key)
+                continue
+            again.add(key)
+            found.setdefault(key, []).append(_plain(message, hint, key, pipeline))
+        if code != UsageError.exit_code or not again - {""}:
+            break
+        left = {key: value for key, value in left.items() if key not in found}
+    return found | {key: [_quoted(key, pipeline)] for key in _texts(pipeline, left)}
+
+
+def _texts(pipeline: Pipeline, left: Mapping[str, Any]) -> Iterator[str]:
+    """Yield the keys of texts for which a person wrote a word that YAML takes for a switch."""
+    for key, value in (pipeline.train or {}).items():
+        if isinstance(value, bool) and not isinstance(left.get(key, value), bool):
+            yield key
+
+
+def _quoted(key: str, pipeline: Pipeline) -> _Pair:
+    text = pipeline.typed.get(key, "")
+    return f"`{key}` is `{text}`", f'put it in quotes: "{text}"'
+
+
 def _asked(
-    pipeline: Pipeline, section: Mapping[str, Any]
-) -> tuple[int, list[tuple[str, str | None]]]:
+    pipeline: Pipeline, section: Mapping[str, Any], how: list[str]
+) -> tuple[int, list[_Pair]]:
     """Return the exit code of `train check` for a section, and the errors that it told."""
-    words = ["check", _meta(pipeline), "--ahead", *_flags(section)]
+    words = ["check", _meta(pipeline), "--ahead", *how, *_checked_flags(section)]
     done = subprocess.run(
         [*_program(), *words],
         capture_output=True,
@@ -75,30 +124,38 @@ def _asked(
     return done.returncode, told
 
 
-def _key(message: str, section: Mapping[str, Any]) -> str | None:
+def _key(message: str, section: Mapping[str, Any]) -> str:
     """Return the key of a section that a message speaks of: by its name, or by its value."""
     flags = {_flag(key): key for key in section}
-    for option in _OPTION.finditer(message):
-        if (key := flags.get(f"--{option[1]}")) is not None:
+    flags |= {f"--no-{_flag(key)[2:]}": key for key in section if f"no_{key}" not in section}
+    for option in re.finditer(r"`(--[^` ]+)", message):
+        if (key := flags.get(option[1])) is not None:
             return key
     for key, value in section.items():
         if isinstance(value, str) and value:
-            names = (value, os.path.relpath(value))
+            names = (value, _near(value), os.path.relpath(value))
             if any(f"`{name}{end}" in message for name in names for end in "`/"):
                 return key
-    return None
+    return ""
 
 
-def _plain(text: str, key: str | None) -> str:
-    """Return what `train` says of options as it would be said of keys."""
-    if key is not None and text.startswith(_ABSENT):
-        return f"`train` has no key `{key}`"
+def _plain(message: str, hint: str | None, key: str, pipeline: Pipeline) -> _Pair:
+    """Return what `train` says of options as it would be said of the section's keys."""
 
     def shown(option: re.Match[str]) -> str:
         name = option[1].replace("-", "_")
         return f"`{name}: {option[2]}`" if option[2] else f"`{name}`"
 
-    return _OPTION.sub(shown, text)
+    if key and _ABSENT.match(message):
+        message = f"`train` has no key `{key}`"
+    elif key and message.endswith(_NO_VALUE):
+        message, hint = f"`{key}` is `{pipeline.typed.get(key, '')}`", "write true or false"
+    for word in _NO_SETTINGS if hint else ():
+        hint = _HELP if hint == f"did you mean `{_flag(word)}`?" else hint
+    for value in (pipeline.train or {}).values():
+        if isinstance(value, str) and Path(value).is_absolute():
+            message = message.replace(f"`{value}`", f"`{_near(value)}`")
+    return _OPTION.sub(shown, message), hint and _OPTION.sub(shown, hint)
 
 
 def _program() -> list[str]:
@@ -110,6 +167,13 @@ def _meta(pipeline: Pipeline) -> str:
     return os.fspath(link_of(pipeline.meta, "meta_lat"))
 
 
+def _near(word: str) -> str:
+    """Return a word of a command line with a path as it is where the person stands, if shorter."""
+    near = os.path.relpath(word) if Path(word).is_absolute() else word
+    near = f"./{near}" if near != word and near.startswith("-") else near
+    return min(near, word, key=len)
+
+
 def _flags(section: Mapping[str, Any]) -> list[str]:
     words: list[str] = []
     for name, value in section.items():
@@ -118,6 +182,21 @@ def _flags(section: Mapping[str, Any]) -> list[str]:
             words.append(flag if value else f"--no-{flag[2:]}")
         else:
             words += [flag, str(value)]
+    return words
+
+
+def _checked_flags(section: Mapping[str, Any]) -> list[str]:
+    """Return the same so that no option takes the next one for its value, nor a switch a value.
+
+    `--no-x` is there for switches alone; of it and `--x` the last one counts.
+    """
+    words: list[str] = []
+    for name, value in section.items():
+        flag = _flag(name)
+        if isinstance(value, bool):
+            words += [f"--no-{flag[2:]}", *([flag] if value else [])]
+        else:
+            words.append(f"{flag}={value}")
     return words
 
 

@@ -89,6 +89,15 @@ def quoted(path: str) -> str:
     return path if bare else json.dumps(path, ensure_ascii=False)
 
 
+def written(value: Any) -> str:
+    """Return a value as it is written in our files: `true`, `none`, `""`, `["a", "b"]`."""
+    if value is None:
+        return "none"
+    if value == "" or isinstance(value, bool | list | tuple | dict):
+        return json.dumps(value, ensure_ascii=False)
+    return str(value)
+
+
 def plain(node: Node) -> Any:
     """Return a node as plain dicts, lists and scalars."""
     if isinstance(node.value, dict):
@@ -102,6 +111,12 @@ def lines(node: Node) -> dict[str, int]:
     """Return the line of each key of a mapping, and under "" that of the mapping itself."""
     keys: dict[str, Node] = node.value if isinstance(node.value, dict) else {}
     return {"": node.line} | {key: child.line for key, child in keys.items()}
+
+
+def typed(node: Node) -> dict[str, str]:
+    """Return the text of each key's value of a mapping, as it was typed."""
+    keys: dict[str, Node] = node.value if isinstance(node.value, dict) else {}
+    return {key: child.raw for key, child in keys.items()}
 
 
 @dataclass

@@ -11,6 +11,7 @@ from functools import partial
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
+from prep.counts import counted
 from prep.errors import ModelFileError
 from prep.files import MOST_TABLE, content
 from tagger_models.base import Label
@@ -114,7 +115,7 @@ def _rows(text: str, name: str, wanted: Sequence[str]) -> Iterator[tuple[int, di
             if len(row) != len(header):
                 where = f"`{name}` line {reader.line_num}"
                 raise ModelFileError(
-                    f"{where}: {len(row)} columns in place of {len(header)}", AGAIN
+                    f"{where}: {counted(len(row), 'column')} in place of {len(header)}", AGAIN
                 )
             yield reader.line_num, dict(zip(header, row, strict=True))
     except csv.Error as error:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from prep.counts import counted
 from prep.errors import ModelFileError
 from prep.fitting import PAD, WITHIN, Fit, sized
 from prep.models import Found
@@ -265,6 +266,7 @@ def _graph(found: Found) -> Path:
 
 def _other_labels(model: Path, labels: int, answers: int) -> ModelFileError:
     return ModelFileError(
-        f"`{model}` answers with {answers} numbers, but its label file has {labels} labels",
+        f"`{model}` answers with {counted(answers, 'number')}, but its label file has "
+        f"{counted(labels, 'label')}",
         "fetch both files again, from the same revision of the same model",
     )

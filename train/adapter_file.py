@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from prep import tensorfile
 from prep.errors import ModelFileError
+from train.family import Family
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -45,6 +46,14 @@ _EXPONENTS: Mapping[str, tuple[int, str]] = {
     "F32": (0x7F800000, "<u4"),
     "F16": (0x7C00, "<u2"),
     "BF16": (0x7F80, "<u2"),
+}
+# What `ss_base_model_version` begins with, and what a person calls it.
+# Source: kohya-ss/sd-scripts (commit 48d368fa): train_util.py, sdxl_model_util.py, flux_utils.py.
+_VERSIONS: Mapping[str, str] = {
+    "sd_v1": "Stable Diffusion 1.x",
+    "sd_v2": "Stable Diffusion 2.x",
+    "sdxl_": "Stable Diffusion XL",
+    "flux": "FLUX",
 }
 
 
@@ -111,6 +120,21 @@ def check(path: Path) -> Sorted:
         inside = f": its tensors are {what}" if what else ""
         raise ModelFileError(f"`{path}` is no LoRA in kohya's layout{inside}", "name a LoRA")
     return found
+
+
+def check_kind(path: Path, family: Family) -> None:
+    """Raise ModelFileError where a LoRA says that it is for a known kind of model, and another one.
+
+    Words of other programs say nothing: its modules will tell.
+    """
+    said = tensorfile.header(path).metadata.get("ss_base_model_version", "")
+    kind = next((word for word in _VERSIONS if said.startswith(word)), None)
+    if kind and not family.base_version.startswith(kind):
+        raise ModelFileError(
+            f"`{path}` is a LoRA for {_VERSIONS[kind]} (`{said}`), "
+            "and the base model is another kind",
+            f"name a LoRA for a model of the kind `{family.name}`",
+        )
 
 
 def check_finite(path: Path) -> None:

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from prep.counts import counted
 from prep.errors import ModelFileError
 from train import adapter_file, lora
 from train.family import Base, Family
@@ -82,11 +83,9 @@ def _check_all(path: Path, file: adapter_file.Sorted, known: set[str], fitting: 
     others = len(file.modules) - fitting
     if not missing and not others:
         return
-    what = (
-        f"{missing} of its {count} modules are not in this base model"
-        if missing
-        else f"{others} of its {count} modules have another shape in this base model"
-    )
+    told = f"{missing or others} of its {counted(count, 'module')}"
+    verb = ("is not", "are not") if missing else ("has another shape", "have another shape")
+    what = f"{told} {verb[(missing or others) > 1]} in this base model"
     raise ModelFileError(
         f"`{path}` is a LoRA for another kind of model: {what}",
         "name the base model that it was made for: `--base`",

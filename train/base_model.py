@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from prep import files, single_file
+from prep.counts import counted
 from prep.errors import ConfigError, ModelFileError, nearest
 from prep.models import Ask, Found, Models
 from train.families import all_families
@@ -16,10 +17,19 @@ def opened_base(base: str, models: Models) -> tuple[Found, Family]:
     Raises:
         ModelFileError: It is missing, damaged, or of a family that is not known.
     """
-    families = all_families()
-    patterns = sorted({pattern for one in families.values() for pattern in one.patterns})
-    found = models.find(Ask("base", base, tuple(patterns), ckpt=True))
-    return found, _family(found, families)
+    found = models.find(_ask(base))
+    return found, _family(found, all_families())
+
+
+def base_at_hand(base: str, models: Models) -> tuple[Found, Family] | None:
+    """Return the same without a download; None where there would have to be one."""
+    found = models.at_hand(_ask(base))
+    return None if found is None else (found, _family(found, all_families()))
+
+
+def _ask(base: str) -> Ask:
+    patterns = {pattern for one in all_families().values() for pattern in one.patterns}
+    return Ask("base", base, tuple(sorted(patterns)), ckpt=True)
 
 
 def check_clip_skip(clip_skip: int, layers: int, base: str) -> None:
@@ -31,8 +41,9 @@ def check_clip_skip(clip_skip: int, layers: int, base: str) -> None:
     """
     if layers and clip_skip > layers:
         raise ConfigError(
-            f"`--clip-skip` is {clip_skip}, and the text encoder of `{base}` has {layers} layers",
-            f"give a number from 1 to {layers}",
+            f"`--clip-skip` is {clip_skip}, and the text encoder of `{base}` has "
+            f"{counted(layers, 'layer')}",
+            f"give a number from 1 to {layers}" if layers > 1 else "give 1",
         )
 
 

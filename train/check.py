@@ -4,11 +4,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from prep.console import Console
+from prep.counts import counted
 from prep.files import free_bytes
 from prep.models import Models
 from train import checkpoint, export, probe, readiness
 from train.config import OF_LORAS, Config
 from train.disk import MB, disk
+from train.outputs import missing, missing_line
 from train.run import Run
 from train.schedule import learning_rate
 
@@ -57,10 +59,12 @@ def lines(run: Run, sizes: Mapping[str, int], left: int) -> Iterator[str]:
     for (width, height), counts in data.repeats().items():
         shown = sum(counts.values())
         batches = -(-shown // config.batch)
-        yield f"  {width}x{height}: {len(counts)} samples, shown {shown}, steps {batches}"
+        yield (
+            f"  {width}x{height}: {counted(len(counts), 'sample')}, shown {shown}, steps {batches}"
+        )
     yield (
         f"steps: {run.steps}, {run.per_epoch} an epoch, {run.steps / run.per_epoch:.1f} epochs, "
-        f"{config.batch} samples each"
+        f"{counted(config.batch, 'sample')} each"
     )
     rates = [learning_rate(step, config, run.steps) for step in (0, run.steps // 2, run.steps - 1)]
     yield (
@@ -85,8 +89,15 @@ def state(run: Run) -> str:
     """Return what the run folder holds already, and what the command would do with it."""
     if run.export.exists() and export.recipe_of(run.export) == run.recipe:
         done = export.steps_of(run.export)
-        return "is done" if done == run.steps else f"goes on behind step {done}"
+        if done != run.steps:
+            return _continues(run, done)
+        found = missing(run)
+        return f"is done; {missing_line(run, found)}" if found else "is done"
     for step, folder in checkpoint.steps(run.checkpoints):
         if checkpoint.whole(folder):
-            return f"goes on behind step {step}"
+            return _continues(run, step)
     return "begins at step 1"
+
+
+def _continues(run: Run, done: int) -> str:
+    return f"continues after step {done} of {run.steps}"

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from prep import files, tensorfile
+from prep.counts import counted
 from prep.errors import MachineError, UserError
 
 if TYPE_CHECKING:
@@ -98,6 +99,14 @@ def newest(folder: Path, recipe: str) -> tuple[Checkpoint | None, list[str]]:
     return (None if path is None else _read(path)), torn
 
 
+def of_step(folder: Path, step: int, recipe: str) -> Checkpoint | None:
+    """Return what a run saved after a step; None where it is not there any more, or not whole."""
+    path = dict(steps(folder)).get(step)
+    if path is None or not whole(path) or _state(path)["recipe"] != recipe:
+        return None
+    return _read(path)
+
+
 def newest_place(folder: Path, recipe: str) -> tuple[Path | None, list[str]]:
     """Return the folder of the checkpoint that `newest` reads; no tensor is opened.
 
@@ -123,7 +132,7 @@ def newest_place(folder: Path, recipe: str) -> tuple[Path | None, list[str]]:
         return path, torn
     if torn:
         raise MachineError(
-            f"none of the {len(torn)} checkpoints in `{folder}` is whole",
+            f"none of the {counted(len(torn), 'checkpoint')} in `{folder}` is whole",
             "delete that folder: the same command then begins again",
         )
     return None, torn
@@ -155,9 +164,12 @@ def whole(path: Path) -> bool:
 
 
 def sweep(folder: Path) -> None:
-    """Remove what a stopped run left half done."""
+    """Remove what a killed run left half written."""
     for path in folder.glob(f"{files.SCRATCH}*"):
-        shutil.rmtree(path, ignore_errors=True)
+        if path.is_dir():
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            path.unlink(missing_ok=True)
 
 
 def packed(tensor: "Tensor") -> tensorfile.Packed:

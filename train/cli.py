@@ -6,25 +6,30 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields, replace
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
+from typing import Annotated, Any, get_type_hints
 
 import typer
 
-from prep.command import run_app
+from prep.command import nearest_option, run_app
 from prep.console import Console
 from prep.errors import ConfigError, UsageError
 from prep.models import Models, user_home
 from prep.seeds import MOST_SEED
+from train import spellings
 from train.config import OF_FINETUNES, OF_LORAS, Config
-
-if TYPE_CHECKING:
-    from prep.account import Account
+from train.words import tell_words
 
 _QUIET = Annotated[bool, typer.Option("--quiet", "-q", help="Say only what is wrong")]
 _VERBOSE = Annotated[bool, typer.Option("--verbose", "-v", help="Say more")]
 _JSON = Annotated[bool, typer.Option("--json", help="Say everything as JSON lines")]
 _AHEAD = Annotated[
     bool, typer.Option("--ahead", help="META is made later: look at settings and base model alone")
+]
+_AT_HAND = Annotated[
+    bool, typer.Option("--at-hand", hidden=True, help="Fetch no model and load no library")
+]
+_WORDS_TOLD = Annotated[
+    bool, typer.Option("--words-told", hidden=True, help="prep has told which words train")
 ]
 _META = Annotated[
     list[Path],
@@ -46,7 +51,7 @@ def train() -> None:
     """Train on datasets that `prep` has made."""
 
 
-def lora(meta: list[Path], config: Config, console: Console) -> int:
+def lora(meta: list[Path], config: Config, console: Console, *, words_told: bool = False) -> int:
     """Train a LoRA on the samples of META; the same command again says that it is done."""
     from train import probe
     from train.data import account_of
@@ -58,39 +63,26 @@ def lora(meta: list[Path], config: Config, console: Console) -> int:
     alone = os.environ.get("WORLD_SIZE", "1") == "1"
     first = os.environ.get("RANK", "0") == "0"
     quiet = console if first else Console(level=0)
+    words_told = words_told or all(path.is_dir() for path in meta)  # prep tells them, then
     if any(path.is_dir() for path in meta):  # before prep works for hours
         check_settings(config, _models(), probe.outside)
     found = prepared(meta, config, quiet, alone)
 
     def tell() -> None:
-        if first:
-            _tell(account_of(found.paths), console, found.paths)
+        if first and not words_told:
+            tell_words(account_of(found.paths), found.paths, console)
 
-    trained(found.paths, config, _models(), quiet, first, before=tell)
+    missing: list[Path] = []
+    trained(found.paths, config, _models(), quiet, first, before=tell, lacks=missing.extend)
     # A launcher takes any other code of one of several processes for its failure.
-    return 3 if alone and account_of(found.paths).look() else found.code
+    return 3 if alone and (missing or account_of(found.paths).look()) else found.code
 
 
-def _tell(words: "Account", console: Console, paths: Sequence[Path]) -> None:
-    """Print which pictures train without words, which words do not train, and whose keys are whose.
-
-    Args:
-        paths: The dataset files, in the order in which the keys of the later ones are numbered.
-    """
-    lines = words.lines()
-    if len(paths) > 1:
-        named = (f"`{number}/` of `{path}`" for number, path in enumerate(paths[1:], 2))
-        console.say(f"keys of several dataset files: those that begin with {', '.join(named)}")
-    if lines:
-        console.say(*lines, account=words.facts())
-    if not console.level and not console.json:
-        for line in words.wrong():
-            console.wrong(line)
-
-
-def finetune(meta: list[Path], config: Config, console: Console) -> int:
+def finetune(
+    meta: list[Path], config: Config, console: Console, *, words_told: bool = False
+) -> int:
     """Train the whole U-Net on the samples of META, and the text encoder where asked."""
-    return lora(meta, replace(config, method="finetune"), console)
+    return lora(meta, replace(config, method="finetune"), console, words_told=words_told)
 
 
 def command(
@@ -153,7 +145,14 @@ def configured(given: dict[str, Any]) -> Config:
         raise UsageError(str(error), error.hint, error.others) from None
 
 
-def check(meta: list[Path], config: Config, console: Console, *, ahead: bool = False) -> int:
+def check(
+    meta: list[Path],
+    config: Config,
+    console: Console,
+    *,
+    ahead: bool = False,
+    at_hand: bool = False,
+) -> int:
     """Tell what a training on META would do, and all that stands in its way; load no weight.
 
     That of `train lora`; with `--method finetune` that of `train finetune`.
@@ -166,7 +165,8 @@ def check(meta: list[Path], config: Config, console: Console, *, ahead: bool = F
     from train.readiness import check_settings
 
     if ahead or any(path.is_dir() for path in meta):
-        check_settings(config, _models(), probe.outside, remember=ahead)  # else nothing changes
+        ask = None if at_hand else probe.outside
+        check_settings(config, _models(), ask, remember=ahead)  # else nothing changes
     if ahead:
         console.say("nothing stands in the way of these settings; META was not looked at")
         return 0
@@ -175,8 +175,9 @@ def check(meta: list[Path], config: Config, console: Console, *, ahead: bool = F
     coming = [file for path, file in zip(meta, found, strict=True) if path in folders]
     absent = [file for file in coming if not file.exists()]
     told(found, config, _models(), console, absent)
-    words = account_of([file for file in found if file not in absent])
-    _tell(words, console, found)
+    there = [file for file in found if file not in absent]
+    words = account_of(there)
+    tell_words(words, there, console)
     return 3 if words.look() else 0
 
 
@@ -198,9 +199,12 @@ def _models() -> Models:
 
 
 _FINETUNES = {"learning_rate": 1e-5}
-app.command("lora")(command(lora, ("method", *OF_FINETUNES)))
-app.command("check")(command(check, (), {"learning_rate": None}, {"ahead": _AHEAD}))
-app.command("finetune")(command(finetune, ("method", *OF_LORAS), _FINETUNES))
+_TOLD = {"words_told": _WORDS_TOLD}
+app.command("lora")(command(lora, ("method", *OF_FINETUNES), more=_TOLD))
+app.command("check")(
+    command(check, (), {"learning_rate": None}, {"ahead": _AHEAD, "at_hand": _AT_HAND})
+)
+app.command("finetune")(command(finetune, ("method", *OF_LORAS), _FINETUNES, _TOLD))
 
 
 @app.command()
@@ -267,6 +271,28 @@ def sample(
     return drawn(file, wish, target, _models(), console).code
 
 
+def hint(option: str, near: Sequence[str], words: Sequence[str]) -> str | None:
+    """Return the hint for an option that there is not: how kohya's has it here, else the nearest.
+
+    What the method lacks is not proposed.
+
+    Args:
+        near: Options of the command that are spelt alike.
+        words: The command line.
+    """
+    command = next((word for word in words if not word.startswith("-")), "")
+    if command not in ("lora", "finetune", "check"):
+        return nearest_option(option, near, words)
+    if stage := spellings.of_prep(option.lstrip("-")):
+        return f"leave it out: `prep {stage}` does that, see `prep {stage} --help`"
+    whole = command == "finetune" or "finetune" in " ".join(words).replace("=", " ").split()
+    lacks = {f"--{word.replace('_', '-')}" for word in (OF_LORAS if whole else OF_FINETUNES)}
+    theirs = spellings.setting(option.lstrip("-"))
+    lacks |= {"--method"} if command != "check" else set()
+    each = [f"--{theirs.replace('_', '-')}"] if theirs else near
+    return nearest_option(option, [one for one in each if one not in lacks], words)
+
+
 def main(args: Sequence[str] | None = None) -> None:
     """Run the `train` program and leave with its exit code."""
-    run_app(app, args, "train")
+    run_app(app, args, "train", hint)

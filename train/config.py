@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from prep import keys
+from prep.counts import counted
 from prep.errors import ConfigError
 from prep.seeds import MOST_SEED
 from train import spellings
@@ -176,7 +177,7 @@ class Config:
             )
         if self.warmup >= steps:
             raise ConfigError(
-                f"`--warmup` is {self.warmup}, and the run has {steps} steps",
+                f"`--warmup` is {self.warmup}, and the run has {counted(steps, 'step')}",
                 "give fewer steps to warm up, or train longer",
             )
         return replace(self, steps=steps, epochs=None)

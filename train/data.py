@@ -8,6 +8,7 @@ from pathlib import Path
 
 from prep import dataset, files, single_file, vae
 from prep.account import Account, account, joined
+from prep.counts import counted
 from prep.dataset import Concept, Dataset, Sample, Vae
 from prep.errors import ConfigError, DatasetError, nearest
 from prep.wording import begins
@@ -171,9 +172,8 @@ def _nothing(path: Path, found: Dataset) -> DatasetError:
     """Return the error for a dataset file without samples to train on: why there is none."""
     told = f"`{path.name}` has no samples to train on"
     if found.samples:
-        return DatasetError(
-            told, "every sample is kept for validation, or its concept has no repeats"
-        )
+        hint = "every sample is kept for validation, or its concept has no repeats"
+        return DatasetError(told, hint)
     if not found.left_out:
         return DatasetError(told, "run the stages before it: `prep run`")
     first, why = min(found.left_out.items())
@@ -222,7 +222,7 @@ def _check_kind(path: Path) -> None:
         raise DatasetError(
             f"`{path}` is a file of weights, not a dataset",
             "name the file that `prep latents` wrote, `meta_lat.json`; "
-            "a base model goes behind `--base`",
+            "a base model goes after `--base`",
         )
 
 
@@ -240,9 +240,9 @@ def _check_whole(path: Path, found: Dataset, chosen: Mapping[str, Sample]) -> No
     bare = [key for key, sample in chosen.items() if not (sample.latents and sample.bucket)]
     if bare or found.vae is None:
         first = f", the first is `{bare[0]}`" if bare else ""
-        count = len(bare) or len(chosen)
+        lacks = f"{'has' if len(bare or chosen) == 1 else 'have'} no latents{first}"
         raise DatasetError(
-            f"{count} of {len(chosen)} samples of `{path.name}` have no latents{first}",
+            f"{len(bare or chosen)} of {counted(len(chosen), 'sample')} of `{path.name}` {lacks}",
             f"make them with `prep latents {_bucket_file(path)}`",
         )
     _check_texts(path, found, chosen)
@@ -252,7 +252,7 @@ def _check_texts(path: Path, found: Dataset, chosen: Mapping[str, Sample]) -> No
     """Raise where no sample has a text to train on."""
     if not any(sample.training_text(found.trigger(sample)) for sample in chosen.values()):
         raise DatasetError(
-            f"none of the {len(chosen)} samples of `{path.name}` has a text",
+            f"none of the {counted(len(chosen), 'sample')} of `{path.name}` has a text",
             "run `prep tag` or `prep caption`, or set `text` to the one that is there",
         )
 
@@ -265,8 +265,8 @@ def _check_latents(
     gone = [key for key, place in places.items() if not place.is_file()]
     if gone:
         raise DatasetError(
-            f"the latents of {len(gone)} of {len(chosen)} samples of `{path.name}` are missing, "
-            f"the first is `{gone[0]}`",
+            f"the latents of {len(gone)} of {counted(len(chosen), 'sample')} of `{path.name}` "
+            f"are missing, the first is `{gone[0]}`",
             again,
         )
     digests: dict[str, str] = {}

@@ -1,6 +1,5 @@
 """What a run takes of the disk, and whether it is there. Headers only, no weight is read."""
 
-import errno
 import tempfile
 from collections.abc import Mapping, Sequence
 from math import prod
@@ -8,7 +7,7 @@ from pathlib import Path
 
 from prep import ldm, tensorfile
 from prep.errors import MachineError
-from prep.files import free_bytes, nearest_there
+from prep.files import blocked, free_bytes, nearest_there
 from train.run import Run
 
 # Weights, and AdamW's two means of each.
@@ -95,10 +94,10 @@ def check_writable(folder: Path) -> None:
     A file without a name is made and gone again: permissions alone do not tell it for every user
     and every file system.
     """
+    if (found := blocked(folder, "folder: `--out FOLDER`")) is not None:
+        raise found
     there = nearest_there(folder)
     try:
-        if not there.is_dir():
-            raise NotADirectoryError(errno.ENOTDIR, "a file is in the way", str(there))
         with tempfile.TemporaryFile(dir=there):
             pass
     except OSError as error:

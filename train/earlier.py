@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from prep.errors import ConfigError
+from prep.yamlfile import written
 from train import checkpoint
 
 # Facts of `config.json` that are no settings, and what a person calls them.
@@ -36,10 +37,20 @@ def differences(there: Mapping[str, Any], here: Mapping[str, Any], words: list[s
     """
     found = [f"{told} differs" for word, told in _FACTS.items() if there.get(word) != here[word]]
     return found + [
-        f"`--{word.replace('_', '-')}` is {there.get(word)} there and {here[word]} here"
+        f"`--{word.replace('_', '-')}` is {written(there.get(word))} there and "
+        f"{written(here[word])} here"
         for word in words
         if there.get(word) != here[word]
     ]
+
+
+def run_folder(folder: Path) -> dict[str, Any]:
+    """Return the settings of a run folder that a person names; ConfigError where it is none."""
+    found = settings(folder)
+    if found is None:
+        hint = "name a folder that holds `config.json`"
+        raise ConfigError(f"`{folder}` is not a run folder", hint)
+    return found
 
 
 def asked(folder: Path, here: Mapping[str, Any], words: list[str]) -> dict[str, Any]:
@@ -48,9 +59,7 @@ def asked(folder: Path, here: Mapping[str, Any], words: list[str]) -> dict[str, 
     Raises:
         ConfigError: It is no run folder, or that of another run.
     """
-    there = settings(folder)
-    if there is None:
-        raise ConfigError(f"`{folder}` is no run folder", "name a folder that holds `config.json`")
+    there = run_folder(folder)
     if there["recipe"] != here["recipe"]:
         why = differences(there, here, words) or ["it was made by another version"]
         raise ConfigError(

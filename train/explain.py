@@ -7,6 +7,7 @@ from typing import Any
 
 from prep import single_file, tensorfile
 from prep.console import Console
+from prep.counts import counted
 from prep.errors import ModelFileError
 from train import adapter_file
 from train.metadata import CERTIFICATE
@@ -61,7 +62,8 @@ def _file(path: Path, head: tensorfile.Header) -> Iterator[str]:
     text = sum(n.startswith("lora_te") and n.endswith("down.weight") for n in head.tensors)
     inside = f", {text} of them in the text encoder" if text else ""
     rank, alpha = said.get("ss_network_dim", "?"), said.get("ss_network_alpha", "?")
-    yield f"{path.name}: a LoRA of rank {rank} and alpha {alpha}, {modules} modules{inside}"
+    whole = f"{counted(modules, 'module')}{inside}"
+    yield f"{path.name}: a LoRA of rank {rank} and alpha {alpha}, {whole}"
     written = said.get("sshs_model_hash")
     if written:
         same = tensorfile.data_digest(path) == written
@@ -76,7 +78,8 @@ def _training(said: Mapping[str, str]) -> Iterator[str]:
         yield f"base model: {base} ({kind.removesuffix('/lora')})"
     if steps := said.get("ss_steps"):
         yield (
-            f"trained: {steps} steps of {said.get('ss_total_batch_size', '?')}, learning rate "
+            f"trained: {steps} {'step' if steps == '1' else 'steps'} of "
+            f"{said.get('ss_total_batch_size', '?')}, learning rate "
             f"{said.get('ss_learning_rate', '?')} ({said.get('ss_lr_scheduler', '?')}), "
             f"seed {said.get('ss_seed', '?')}"
         )

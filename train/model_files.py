@@ -141,17 +141,31 @@ def _copy(source: Path, target: Path) -> None:
             shutil.copyfile(file, place)
 
 
+def apply(path: Path, base: Base) -> None:
+    """Give the base model that an export was made of the export's numbers."""
+    for part, module in _modules(base).items():
+        found = _unprefixed(_saved(path, part))
+        module.load_state_dict({name: found[_plain(name)] for name in module.state_dict()})
+
+
 def _check(path: Path, parts: "Mapping[str, Mapping[str, Tensor]]") -> None:
     for part, wanted in parts.items():
-        _compare(single_file.state(path, part), wanted)
+        _compare(_saved(path, part), wanted)
 
 
 def _check_folder(path: Path, base: Base) -> None:
+    for part, wanted in _parts(base).items():
+        _compare(_unprefixed(_saved(path, part)), _unprefixed(wanted))
+
+
+def _saved(path: Path, part: str) -> "dict[str, Tensor]":
+    """Return a part's tensors as they lie in an export."""
     from safetensors.torch import load_file
 
-    for part, wanted in _parts(base).items():
-        (weights,) = (path / part).glob("*.safetensors")
-        _compare(_unprefixed(load_file(weights)), _unprefixed(wanted))
+    if path.is_file():
+        return single_file.state(path, part)
+    (weights,) = (path / part).glob("*.safetensors")
+    return load_file(weights)
 
 
 def _unprefixed(tensors: "Mapping[str, Tensor]") -> "dict[str, Tensor]":
@@ -159,7 +173,11 @@ def _unprefixed(tensors: "Mapping[str, Tensor]") -> "dict[str, Tensor]":
 
     A text encoder that was read from a file of older names is written with them again.
     """
-    return {name.removeprefix("text_model."): tensor for name, tensor in tensors.items()}
+    return {_plain(name): tensor for name, tensor in tensors.items()}
+
+
+def _plain(name: str) -> str:
+    return name.removeprefix("text_model.")
 
 
 def _compare(found: "Mapping[str, Tensor]", wanted: "Mapping[str, Tensor]") -> None:

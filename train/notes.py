@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 
+from prep.counts import counted
 from train import earlier
 from train.config import Config
 from train.data import Lesson
@@ -39,7 +40,8 @@ def unread_note(base: str, unread: Sequence[str]) -> str | None:
     if not unread:
         return None
     names = [f"`{name}`" for name in unread]
-    return f"{len(names)} tensors in the files of `{base}` are not read: {_some(names)}"
+    told = f"{counted(len(names), 'tensor')} in the files of `{base}`"
+    return f"{told} {'is' if len(names) == 1 else 'are'} not read: {_some(names)}"
 
 
 def passes_note(config: Config) -> str | None:
@@ -66,9 +68,11 @@ def long_note(
     over = [f"`{key}` ({count})" for key, count in found if count > most_tokens]
     if not over:
         return None
+    one = len(over) == 1
+    verb, rest = ("has a text of", "its end is") if one else ("have texts of", "their ends are")
     return (
-        f"{len(over)} of {len(lessons)} samples have texts of more than {most_tokens} tokens; "
-        f"their ends are not trained: {_some(over)}"
+        f"{len(over)} of {counted(len(lessons), 'sample')} {verb} more than {most_tokens} tokens; "
+        f"{rest} not trained: {_some(over)}"
     )
 
 

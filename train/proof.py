@@ -71,6 +71,13 @@ def _close(one: "Tensor", two: "Tensor") -> bool:
     return bool(((one - two).abs() <= _TOLERANCE * one.abs().max()).all())
 
 
+def apply(path: Path, base: Base, family: Family) -> None:
+    """Give the adapter of a base model the numbers of an export: all of its names are in it."""
+    from safetensors.torch import load_file
+
+    _apply(load_file(path), base, family)
+
+
 def _apply(saved: "Mapping[str, Tensor]", base: Base, family: Family) -> None:
     layers = dict(lora.layers(base))
     for name, pair in lora.of_base(base).items():

@@ -19,7 +19,7 @@ from prep.errors import UserError
 from prep.models import Found, Models
 from train import checkpoint, disk, earlier, probe, prompts
 from train import data as datasets
-from train.base_model import check_clip_skip, opened_base
+from train.base_model import base_at_hand, check_clip_skip, opened_base
 from train.config import Config
 from train.family import Family
 from train.notes import notes
@@ -80,27 +80,45 @@ def ready(
     return Ready(run, False, tuple(notes(run, answer, first)))
 
 
-def check_settings(config: Config, models: Models, ask: probe.Ask, remember: bool = True) -> None:
+def _base_of(config: Config, models: Models, fetch: bool) -> tuple[Found | None, Family | None]:
+    """Look at settings and files; return the base model, if one is named and here or fetched.
+
+    Raises:
+        UserError: Something stands in the way; all that can be found is told at once.
+    """
+    wrong = [*_raised(*_settings(config), partial(disk.check_writable, config.out))]
+    if config.resume is not None:
+        wrong += _raised(partial(earlier.run_folder, config.resume))
+    there: tuple[Found, Family] | None = None
+    try:
+        if config.base:
+            there = opened_base(config.base, models) if fetch else base_at_hand(config.base, models)
+        if there is not None:
+            found, kind = there
+            check_clip_skip(config.clip_skip, kind.layers(found.path), config.base or "")
+    except UserError as error:
+        wrong.append(error)
+    if wrong:
+        _refuse(wrong)
+    return there or (None, None)
+
+
+def check_settings(
+    config: Config, models: Models, ask: probe.Ask | None, remember: bool = True
+) -> None:
     """Look at all that can be known before there is a dataset.
 
     Args:
+        ask: None to learn only what needs no library, of a base model that is on this machine.
         remember: Whether a model that could be opened is noted among the user's data, and not
             opened again by the same libraries.
 
     Raises:
         UserError: Something stands in the way; all that can be found is told at once.
     """
-    wrong = [*_raised(*_settings(config), partial(disk.check_writable, config.out))]
-    found: Found | None = None
-    kind: Family | None = None
-    if config.base:
-        try:
-            found, kind = opened_base(config.base, models)
-            check_clip_skip(config.clip_skip, kind.layers(found.path), config.base)
-        except UserError as error:
-            wrong.append(error)
-    if wrong:
-        _refuse(wrong)
+    found, kind = _base_of(config, models, fetch=ask is not None)
+    if ask is None:
+        return
     vae = config.prompts is not None or config.save_as == "file"
     question = probe.Question(
         str(found.path) if found else "",

@@ -9,6 +9,7 @@ from typing import Any
 
 from prep import files, vae
 from prep.console import Console
+from prep.counts import counted
 from prep.errors import ConfigError, DatasetError, MachineError
 from prep.lock import held
 from prep.models import Found, Models
@@ -143,6 +144,7 @@ def lora(
     first: bool = True,
     *,
     before: Callable[[], None] = lambda: None,
+    lacks: Callable[[Sequence[Path]], None] = lambda missing: None,
 ) -> Path:
     """Train a LoRA, or find it already trained, and return its file.
 
@@ -152,6 +154,7 @@ def lora(
     Args:
         first: Whether this process writes: one of several that train together does.
         before: Called once it is certain that nothing stands in the way.
+        lacks: Called with what is missing of a run that is done: exports on the way, pictures.
 
     Raises:
         UserError: Something that a person can mend, found before the training where possible.
@@ -164,19 +167,44 @@ def lora(
     before()
     if found.done:
         console.say(f"already done: {run.export}", export=str(run.export), done=True)
-        return run.export
+    elif not first:
+        _carry_out(run, console)
+    else:
+        for line in found.notes:
+            console.note(line)
+        with held(run.checkpoints, run.folder, "train"):
+            files.write(run.folder / "config.json", _config_file(run, paths))
+            _carry_out(run, console)
+        console.say(f"trained: {run.export}", export=str(run.export), done=False)
+    if first and (missing := _missing(run, found.done, console)):
+        lacks(missing)
+    return run.export
+
+
+def _carry_out(run: Run, console: Console) -> None:
     from train.session import carry_out  # heavy: only now is it certain that there is work
 
-    if not first:
-        carry_out(run, console)
-        return run.export
-    for line in found.notes:
-        console.note(line)
-    with held(run.checkpoints, run.folder, "train"):
-        files.write(run.folder / "config.json", _config_file(run, paths))
-        carry_out(run, console)
-    console.say(f"trained: {run.export}", export=str(run.export), done=False)
-    return run.export
+    carry_out(run, console)
+
+
+def _missing(run: Run, again: bool, console: Console) -> list[Path]:
+    """Return which exports on the way and pictures a run that is done lacks, and tell it.
+
+    Args:
+        again: Whether to try them again first.
+    """
+    from train.outputs import missing, missing_line  # as above
+
+    found = missing(run)
+    if found and again:
+        from train.session import try_again
+
+        with held(run.checkpoints, run.folder, "train"):
+            try_again(run, console)
+        found = missing(run)
+    if found:
+        console.wrong(missing_line(run, found))
+    return found
 
 
 def check_vae(run: Run) -> list[str]:
@@ -227,7 +255,8 @@ def check_length(run: Run, done: int) -> None:
     """Raise ConfigError where a run has done more steps than it is asked for."""
     if done > run.steps:
         raise ConfigError(
-            f"`{run.folder}` has done {done} steps already, and {run.steps} are asked for",
+            f"`{run.folder}` has done {counted(done, 'step')} already, and "
+            f"{run.steps} {'is' if run.steps == 1 else 'are'} asked for",
             "ask for more steps, or begin another run with `--name`",
         )
 

@@ -1,25 +1,23 @@
 """`train sample`: a LoRA beside its base model, on one labelled sheet."""
 
-import io
 import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from prep import files, tensorfile
 from prep.console import Console
-from prep.errors import ConfigError
+from prep.counts import counted
+from prep.errors import ConfigError, ModelFileError
 from prep.models import Models
 from train import adapter_file
 from train.base_model import check_clip_skip, opened_base
-from train.family import Base, Family
+from train.cells import Cells, label
+from train.drawer import Drawer
 from train.notes import unread_note
 from train.prompts import Prompt, read
-from train.sampler import NotFiniteError
-
-if TYPE_CHECKING:
-    from PIL import Image
 
 
 @dataclass(frozen=True)
@@ -65,28 +63,43 @@ def sample(path: Path, wish: Wish, target: Path, models: Models, console: Consol
     """
     found = adapter_file.check(path)
     adapter_file.check_finite(path)
+    layer, told = chosen_layer(path, wish.clip_skip)
     place, family = opened_base(wish.base or base_of(path), models)
     rows = [replace(one, seed=seed) for one in wish.prompts for seed in wish.seeds or [one.seed]]
+    adapter_file.check_kind(path, family)
+    _check_layer(path, layer, family.layers(place.path), wish, place.ask.name)
     from prep.devices import torch_device
     from train.applied import add
     from train.sampler import opened_vae
 
     base = family.load(place.path, torch_device(wish.device))
-    layer, told = chosen_layer(path, wish.clip_skip)
-    check_clip_skip(layer, family.layers(place.path), place.ask.name)
     scales = add(path, base, family)
     strange = unread_note(place.ask.name, family.outline(place.path).unread)
     for line in (*found.lines(), *told, *([strange] if strange else [])):
         console.note(line)
-    drawer = Drawer(base, family, opened_vae(place.path, base.device), rows, layer)
-    cells = _cells(drawer, [0.0, *wish.strengths], scales, console)
-    words = ["base model", *(f"strength {strength:g}" for strength in wish.strengths)]
-    missing = _publish(cells, words, rows, (target, wish.each), console)
-    part = f", {missing} of its {len(cells)} pictures are missing" if missing else ""
-    unread = sum(map(len, found.unread.values()))
-    part += f", without the {unread} tensors that are not applied" if unread else ""
+    drawer = Drawer(base, family, opened_vae(place.path, base.device), layer)
+    cells = Cells(rows, wish.strengths, wish.each)
+    try:
+        cells.draw(drawer, scales, console)
+    except (KeyboardInterrupt, SystemExit):  # a stop
+        if any(cells.pictures):
+            files.write(target, cells.sheet())
+            console.note(f"{len(cells.pictures)} of {cells.most} pictures are drawn: {target}")
+        raise
+    files.write(target, cells.sheet())
+    return _told(target, cells, sum(map(len, found.unread.values())), console)
+
+
+def _told(target: Path, cells: Cells, unread: int, console: Console) -> Sheet:
+    """Say what was drawn, and what of it is missing."""
+    for name, prompt in cells.failed():
+        console.wrong(f"not drawn: {name}: {label(prompt)}: NaN or infinite numbers")
+    missing = len(cells.failed())
+    verb = "is" if missing == 1 else "are"
+    part = f", {missing} of its {cells.most} pictures {verb} missing" if missing else ""
+    part += f", without {_unread(unread)}" if unread else ""
     console.say(
-        f"drawn: {target}{part}", sheet=str(target), pictures=len(cells) - missing, unread=unread
+        f"drawn: {target}{part}", sheet=str(target), pictures=cells.most - missing, unread=unread
     )
     return Sheet(target, 3 if missing or unread else 0)
 
@@ -96,67 +109,37 @@ def chosen_layer(path: Path, wish: int | None) -> tuple[int, list[str]]:
 
     Args:
         wish: What the person asked for; None for the one in the file, which is 1 where it has none.
+
+    Raises:
+        ModelFileError: What stands in the file is no layer's number, and the person named none.
     """
-    said = tensorfile.header(path).metadata.get("ss_clip_skip", "None")
-    trained = int(said) if said.isascii() and said.isdigit() and int(said) else 1
+    said = tensorfile.header(path).metadata.get("ss_clip_skip", "")
+    trained = "1" if said in ("", "None") else said
+    known = re.fullmatch("[1-9][0-9]{0,3}", trained) is not None
+    if wish is None and not known:
+        raise ModelFileError(
+            f"the clip skip of `{path}` is `{said[:40]}`, which is no layer's number",
+            "say which layer to draw it with, from the end: `--clip-skip 1`",
+        )
     if wish is None:
-        lines = [f"clip skip {trained}, as it was trained"] if trained > 1 else []
-        if said not in ("None", "", str(trained)):
-            lines.append(f"its clip skip `{said}` is no number of a layer; the last one is used")
-        return trained, lines
-    other = f"; it was trained with {trained}" if wish != trained else ""
+        return int(trained), [f"clip skip {trained}, as it was trained"] if trained != "1" else []
+    other = f"; it was trained with {trained}" if known and wish != int(trained) else ""
     return wish, [f"clip skip {wish}, as you asked{other}"]
 
 
-def _cells(
-    drawer: "Drawer", strengths: Sequence[float], scales: Mapping[str, float], console: Console
-) -> "list[Image.Image | None]":
-    """Return the pictures row by row; None for one that came out as no numbers."""
-    from train.applied import set_strength
-
-    cells: list[Image.Image | None] = []
-    failed: NotFiniteError | None = None
-    with console.progress("drawing", len(drawer.prompts) * len(strengths)) as progress:
-        for prompt in drawer.prompts:
-            for strength in strengths:
-                set_strength(drawer.base, scales, strength)
-                try:
-                    cells.append(drawer.picture(prompt))
-                except NotFiniteError as error:
-                    failed = error
-                    cells.append(None)
-                progress.advance()
-    width = len(strengths)
-    if failed and not any(cell for n, cell in enumerate(cells) if n % width):
-        raise failed
-    return cells
+def _unread(count: int) -> str:
+    return f"the {counted(count, 'tensor')} that {'is' if count == 1 else 'are'} not applied"
 
 
-def _publish(
-    cells: "Sequence[Image.Image | None]",
-    words: Sequence[str],
-    rows: Sequence[Prompt],
-    places: tuple[Path, Path | None],
-    console: Console,
-) -> int:
-    """Write the sheet, and each picture alone where asked; return how many could not be drawn."""
-    from PIL import Image
-
-    from train.grid import grid
-
-    target, alone = places
-    shown = []
-    for number, picture in enumerate(cells):
-        row, column = divmod(number, len(words))
-        name = f"{row:03d} {words[column]}"
-        if picture is None:
-            console.wrong(f"not drawn: {name}: {label(rows[row])}: NaN or infinite numbers")
-        elif alone:
-            files.write(alone / f"{name}.png", png(picture))
-        size = (rows[row].width, rows[row].height)
-        shown.append(picture or Image.new("RGB", size, "white"))
-    files.write(target, png(grid(words, [label(one) for one in rows], shown)))
-    return sum(picture is None for picture in cells)
+def _check_layer(path: Path, layer: int, layers: int, wish: Wish, base: str) -> None:
+    """Raise where the text encoder of a base model has not so many layers; 0: it is not known."""
+    if wish.clip_skip is None and 0 < layers < layer:
+        raise ModelFileError(
+            f"the clip skip of `{path}` is {layer}, and the text encoder of `{base}` has {layers} "
+            "layers",
+            "name the base model that it was made for: `--base`, or a layer: `--clip-skip`",
+        )
+    check_clip_skip(layer, layers, base)
 
 
 def asked(
@@ -195,12 +178,6 @@ def _resolution(said: str) -> tuple[int, int]:
     return (sides[0] // 8 * 8, sides[1] // 8 * 8) if good else (512, 512)
 
 
-def label(prompt: Prompt) -> str:
-    """Return what stands beside a row of a sheet."""
-    without = f" / not: {prompt.negative}" if prompt.negative else ""
-    return f"{prompt.text}{without} / seed {prompt.seed}"
-
-
 def base_of(path: Path) -> str:
     """Return the base model that the LoRA's run folder names.
 
@@ -215,46 +192,3 @@ def base_of(path: Path) -> str:
             f"the base model of `{path}` is not known: it is not in its run folder",
             "name it: `--base FOLDER`, a hub id or `tiny`",
         ) from None
-
-
-def png(picture: "Image.Image") -> bytes:
-    """Return a picture as the bytes of a PNG file."""
-    found = io.BytesIO()
-    picture.save(found, "PNG")
-    return found.getvalue()
-
-
-@dataclass(frozen=True)
-class Drawer:
-    """Draws the prompts of a run with the model as it is."""
-
-    base: Base
-    family: Family
-    vae: Any
-    prompts: Sequence[Prompt]
-    clip_skip: int
-
-    def picture(self, prompt: Prompt) -> "Image.Image":
-        """Return the picture of one prompt.
-
-        Raises:
-            NotFiniteError: It came out as numbers that are not finite.
-        """
-        from train.sampler import draw
-
-        return draw(self.base, self.family, self.vae, prompt, self.clip_skip)
-
-    def draw(self, stem: Path) -> list[str]:
-        """Write a PNG for each prompt, named `<stem>-<number>-<seed>.png`.
-
-        Returns:
-            A line for each that could not be drawn.
-        """
-        told: list[str] = []
-        for number, prompt in enumerate(self.prompts):
-            target = stem.with_name(f"{stem.name}-{number:02d}-{prompt.seed}.png")
-            try:
-                files.write(target, png(self.picture(prompt)))
-            except NotFiniteError as error:
-                told.append(f"not drawn: {target.name}: {error}")
-        return told

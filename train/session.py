@@ -1,30 +1,30 @@
 """Carrying a run out: load, go on where it stopped, train, export."""
 
-import signal
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from prep import vae
+from prep import files, vae
 from prep.console import Console
 from prep.errors import MachineError
-from train import checkpoint, crew, export, proof, stopping
+from prep.stopping import patience
+from train import checkpoint, crew, export, model_files, proof
 from train import lora as adapter
 from train.crew import Crew
 from train.export import ProofError
 from train.family import Base
 from train.feed import Feed
 from train.loop import HALVES, Task, train
-from train.metadata import Facts, metadata, usual_size
+from train.metadata import Facts, metadata
 from train.metrics import Metrics
-from train.model_files import FORMS
 from train.optimizer import Learner, check_device
-from train.prompts import Prompt, read
+from train.outputs import Output, lacking, output, pictures_of, prompts, renamed
+from train.prompts import Prompt
 from train.run import Run, check_length, program_version
 from train.text import States
-from train.watch import StoppedError, Watch
+from train.watch import Watch
 
 
 def carry_out(run: Run, console: Console) -> None:
@@ -35,27 +35,70 @@ def carry_out(run: Run, console: Console) -> None:
         KeyboardInterrupt: Stopped by Ctrl-C; everything is saved.
         SystemExit: Stopped by SIGTERM, likewise.
     """
+    shown = prompts(run)
     with memory_errors(), crew.joined(run.config.device) as found:
         check_device(run.config, found.device)
         task = opened(run, found)
         learner = Learner(task.base.learning(), run.config, found.device.split(":")[0])
         done = _restored(run, learner, machine(run, found), console)
-        stopped = _train(run, task, learner, done, console)
-        if found.first and stopped is None:
+        _train(run, task, learner, done, console, shown=shown)
+        if found.first:
             _keep_shorter(run)
-            _draw(run, task, run.export, console)
+            draw(run, task, output(run, run.steps, shown), console)
             publish(run, task.base, run.export, run.steps)  # last: with it the run is done
         found.wait()
-    if stopped is not None:
-        signal.raise_signal(stopped)
+
+
+def try_again(run: Run, console: Console) -> None:
+    """Make what the folder of a run that is done still lacks, where the weights for it are left.
+
+    An export needs the checkpoint of its step; pictures need their export.
+
+    Raises:
+        UserError: Something that a person can mend.
+    """
+    from prep.devices import torch_device
+
+    alone = Crew(torch_device(run.config.device))
+    _sweep(run)
+    with memory_errors():
+        check_device(run.config, alone.device)
+        task = opened(run, alone)
+        for one in lacking(run):
+            if _has_weights(run, task, one):
+                keep(run, task, one, console)
+            else:
+                console.wrong(
+                    f"`{one.export.name}` cannot be made any more: its checkpoint is gone; to have "
+                    f"done with it, delete `{export.unproven(one.export)}`"
+                )
+
+
+def _has_weights(run: Run, task: Task, wish: Output) -> bool:
+    """Give the base model the weights of a step; return False where they are not left."""
+    if wish.export.exists():
+        if run.config.method == "finetune":
+            model_files.apply(wish.export, task.base)
+        else:
+            proof.apply(wish.export, task.base, run.family)
+        return True
+    made = checkpoint.of_step(run.checkpoints, wish.step, run.recipe)
+    if made is not None:
+        learner = Learner(task.base.learning(), run.config, task.base.device.split(":")[0])
+        learner.restore(made.weights, made.optimizer, made.numbers)
+    return made is not None
+
+
+class MemoryShortError(MachineError):
+    """Memory of the GPU or of the machine was not enough."""
 
 
 @contextmanager
-def memory_errors() -> Iterator[None]:
+def memory_errors(what: str = "this training") -> Iterator[None]:
     """Turn what torch says of too little memory into advice.
 
     Raises:
-        MachineError: Memory of the GPU or of the machine was not enough.
+        MemoryShortError: Memory of the GPU or of the machine was not enough for `what`.
     """
     import torch
 
@@ -65,8 +108,8 @@ def memory_errors() -> Iterator[None]:
         known = isinstance(error, torch.OutOfMemoryError) or "DefaultCPUAllocator" in str(error)
         if not known:
             raise
-        raise MachineError(
-            "there is too little memory for this training",
+        raise MemoryShortError(
+            f"there is too little memory for {what}",
             "try `--gradient-checkpointing`, more `--accumulate`, `--precision bf16`, "
             "or a smaller `--batch`",
         ) from error
@@ -126,7 +169,7 @@ def _restored(run: Run, learner: Learner, here: Mapping[str, Any], console: Cons
         return 0
     check_length(run, made.step)
     learner.restore(made.weights, made.optimizer, made.numbers)
-    console.note(f"goes on behind step {made.step} of {run.steps}")
+    console.note(f"continues after step {made.step} of {run.steps}")
     for word, now in here.items():
         if made.machine.get(word) != now:
             console.note(
@@ -135,13 +178,15 @@ def _restored(run: Run, learner: Learner, here: Mapping[str, Any], console: Cons
     return made.step
 
 
-def _train(run: Run, task: Task, learner: Learner, done: int, console: Console) -> int | None:
-    """Train to the end; return None, or the signal that a stop was asked for with."""
+def _train(
+    run: Run, task: Task, learner: Learner, done: int, console: Console, *, shown: Sequence[Prompt]
+) -> None:
+    """Train to the end, from step `done` on, with what was due after it and is not there."""
     found = task.crew
     with (
         _log(run, done, found) as metrics,
         console.progress("training", run.steps - done) as progress,
-        stopping.stops(lambda: console.note("finishing the step and saving it")) as stop,
+        patience(lambda _: console.note("finishing the step and saving it")) as stop,
     ):
         watch = Watch(
             config=run.config,
@@ -155,13 +200,15 @@ def _train(run: Run, task: Task, learner: Learner, done: int, console: Console) 
             metrics=metrics,
             progress=progress,
             stop=stop,
-            save=lambda step: _keep(run, task, step, console),
+            publish=lambda step: keep(run, task, output(run, step, shown), console),
         )
-        try:
-            train(task, learner, done, run.steps, watch.after)
-        except StoppedError:
-            return stop.asked or signal.SIGTERM
-    return None
+        watch.finish(done)
+        train(task, learner, done, run.steps, watch.after)
+
+
+def _sweep(run: Run) -> None:
+    for folder in (run.folder, run.checkpoints, run.folder / "samples"):
+        checkpoint.sweep(folder)
 
 
 @contextmanager
@@ -170,17 +217,9 @@ def _log(run: Run, done: int, found: Crew) -> Iterator[Metrics | None]:
     if not found.first:
         yield None
         return
-    checkpoint.sweep(run.checkpoints)
+    _sweep(run)
     with Metrics.opened(run.folder / "metrics.jsonl", done) as metrics:
         yield metrics
-
-
-def between(run: Run, step: int) -> Path:
-    """Return the place of an export before the last one, named as kohya's scripts name theirs."""
-    every = run.config.save_every_epochs
-    epoch, rest = divmod(step, run.per_epoch)
-    word = f"{epoch:06d}" if every and not rest and not epoch % every else f"step{step:08d}"
-    return run.folder / f"{run.name}-{word}{run.export.suffix}"
 
 
 def publish(run: Run, base: Base, path: Path, step: int) -> None:
@@ -197,54 +236,46 @@ def publish(run: Run, base: Base, path: Path, step: int) -> None:
     )
     about = metadata(run.data, config, run.family, facts)
     if config.method == "finetune":
-        FORMS[config.save_as](path, base, run.found.path, about)
+        model_files.FORMS[config.save_as](path, base, run.found.path, about)
         return
     tensors = export.named(adapter.of_base(base), config.scale(), run.family.export_name)
     export.write(path, tensors, about, lambda made: proof.check_applied(made, base, run.family))
 
 
-def _keep(run: Run, task: Task, step: int, console: Console) -> None:
-    """Write export and samples of a step; what goes wrong with them does not end the training."""
-    place = between(run, step)
-    try:
-        publish(run, task.base, place, step)
-    except ProofError as error:
-        console.wrong(str(error))
-    _draw(run, task, place, console)
+def keep(run: Run, task: Task, wish: Output, console: Console) -> None:
+    """Write what is missing of an export and its pictures; what goes wrong is told, and no more."""
+    if not wish.export.exists():
+        try:
+            publish(run, task.base, wish.export, wish.step)
+        except ProofError as error:
+            console.wrong(str(error))
+    draw(run, task, wish, console)
 
 
-def _draw(run: Run, task: Task, beside: Path, console: Console) -> None:
-    for line in draw_samples(run, task, beside):
-        console.wrong(line)
+def draw(run: Run, task: Task, wish: Output, console: Console) -> None:
+    """Draw the pictures of an export that are missing, with fixed noise; see `Drawer`."""
+    asked = {path: prompt for path, prompt in wish.pictures.items() if not path.exists()}
+    from train.drawer import Drawer, png
+    from train.sampler import NotFiniteError, opened_vae
 
-
-def draw_samples(run: Run, task: Task, beside: Path) -> list[str]:
-    """Draw the prompts that the person asked for, with fixed noise; see `sample.Drawer`.
-
-    Each picture is `samples/<name of the export>-<number>-<seed>.png` in the run folder.
-
-    Returns:
-        A line for each that could not be drawn.
-    """
-    if run.config.prompts is None:
-        return []
-    from train.sample import Drawer
-    from train.sampler import opened_vae
-
-    prompts = read(run.config.prompts, usual_prompt(run))
-    coder = opened_vae(run.found.path, task.base.device)
-    drawer = Drawer(task.base, run.family, coder, prompts, run.config.clip_skip)
-    return drawer.draw(run.folder / "samples" / beside.stem)
-
-
-def usual_prompt(run: Run) -> Prompt:
-    """Return a prompt of the size that most samples have."""
-    width, height = usual_size(run.data)
-    return Prompt("", width=width, height=height)
+    drawer: Drawer | None = None
+    for path, prompt in asked.items():
+        try:
+            with memory_errors("a picture of its size beside the training"):
+                if drawer is None:
+                    coder = opened_vae(run.found.path, task.base.device)
+                    drawer = Drawer(task.base, run.family, coder, run.config.clip_skip)
+                picture = drawer.picture(prompt)
+        except (NotFiniteError, MemoryShortError) as error:
+            console.wrong(f"not drawn: {path.name}: {error}")
+        else:
+            files.write(path, png(picture))
 
 
 def _keep_shorter(run: Run) -> None:
-    """Give the export of a run that was made longer the name of its step."""
+    """Give pictures and export of a run that was made longer the name of its step."""
     if run.export.exists():
-        step = export.steps_of(run.export)
-        run.export.replace(run.folder / f"{run.name}-step{step:08d}{run.export.suffix}")
+        name = f"{run.name}-step{export.steps_of(run.export):08d}"
+        for path in pictures_of(run.export):
+            path.replace(path.with_name(name + path.name.removeprefix(run.name)))
+        run.export.replace(renamed(run, name))

@@ -1,4 +1,4 @@
-"""How kohya's scripts spell what we have: one table. Text only, knows no option by itself."""
+"""How kohya's scripts spell what we have: tables. Text only, knows no option by itself."""
 
 from collections.abc import Iterable, Mapping
 from types import MappingProxyType
@@ -59,6 +59,62 @@ _NEAREST: Mapping[str, Mapping[str, str]] = MappingProxyType(
         "sampler": {"lms": "euler", "k_lms": "euler", "unipc": "dpmsolver++"},
     }
 )
+
+# What their scripts call a setting -> what it is called here.
+_SETTINGS: Mapping[str, str] = MappingProxyType(
+    {
+        "pretrained_model_name_or_path": "base",
+        "network_module": "method",
+        "network_dim": "rank",
+        "network_alpha": "alpha",
+        "lr": "learning_rate",
+        "unet_lr": "learning_rate",
+        "text_encoder_lr": "learning_rate",
+        "max_train_epochs": "epochs",
+        "max_train_steps": "steps",
+        "train_batch_size": "batch",
+        "batch_size": "batch",
+        "gradient_accumulation_steps": "accumulate",
+        "optimizer_type": "optimizer",
+        "use_8bit_adam": "optimizer",
+        "max_grad_norm": "max_gradient_norm",
+        "lr_scheduler": "schedule",
+        "lr_warmup_steps": "warmup",
+        "lr_scheduler_num_cycles": "cycles",
+        "mixed_precision": "precision",
+        "xformers": "attention",
+        "sdpa": "attention",
+        "shuffle_caption": "shuffle_tags",
+        "keep_tokens": "keep_tags",
+        "caption_dropout_rate": "caption_dropout",
+        "save_every_n_epochs": "save_every_epochs",
+        "save_every_n_steps": "save_every_steps",
+        "save_last_n_epochs": "keep",
+        "save_last_n_steps": "keep",
+        "save_model_as": "save_as",
+        "sample_prompts": "prompts",
+        "output_name": "name",
+        "output_dir": "out",
+    }
+)
+# What they set and `prep` does -> the command that does it.
+_OF_PREP: Mapping[str, str] = MappingProxyType(
+    {"resolution": "bucket", "enable_bucket": "bucket", "min_bucket_reso": "bucket"}
+    | {"max_bucket_reso": "bucket", "bucket_reso_steps": "bucket", "bucket_no_upscale": "bucket"}
+    | {"cache_latents": "latents", "cache_latents_to_disk": "latents", "vae": "latents"}
+    | {"vae_batch_size": "latents", "flip_aug": "augment"}
+    | {"dataset_repeats": "edit", "num_repeats": "edit", "class_tokens": "edit"}
+)
+
+
+def setting(theirs: str) -> str | None:
+    """Return what a setting of kohya's scripts is called here; None where we have none like it."""
+    return _SETTINGS.get(_plain(theirs))
+
+
+def of_prep(theirs: str) -> str | None:
+    """Return the command of `prep` that does what a setting of theirs decides; None for none."""
+    return _OF_PREP.get(_plain(theirs))
 
 
 def ours(setting: str, value: str, words: Iterable[str]) -> str:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from prep.console import Progress
+from prep.stopping import Stop
 from train import checkpoint
 from train.checkpoint import Checkpoint
 from train.config import Config
@@ -14,14 +15,10 @@ from train.crew import Crew
 from train.loop import Step
 from train.metrics import Metrics
 from train.optimizer import Learner
-from train.stopping import Stop
+from train.outputs import is_due
 
 # A run that is killed loses at most so much work, whatever the person asked for.
 _SAVE_EVERY_S = 600.0
-
-
-class StoppedError(Exception):
-    """The training was asked to stop, and everything is saved."""
 
 
 @dataclass
@@ -33,7 +30,8 @@ class Watch:
         steps: Of the whole run.
         per_epoch: Steps of an epoch.
         machine: See `Checkpoint.machine`.
-        save: Called with the number of steps where exports and samples are due.
+        publish: Called with a step that is saved, to make what is missing of its export and
+            pictures.
     """
 
     config: Config
@@ -47,14 +45,14 @@ class Watch:
     metrics: Metrics | None
     progress: Progress
     stop: Stop
-    save: Callable[[int], None]
+    publish: Callable[[int], None]
     saved_at: float = field(default_factory=time.monotonic)
 
     def after(self, step: Step) -> None:
-        """Write down what a step did, and save where it is time.
+        """Write down what a step did, save where it is time, then make what is due.
 
         Raises:
-            StoppedError: A stop was asked for.
+            KeyboardInterrupt: A stop was asked for, here or in another process; so is SystemExit.
             MachineError: The disk is full.
         """
         stopped = self.crew.total(self.stop.asked is not None) > 0
@@ -62,14 +60,37 @@ class Watch:
             line = {"step": step.number, "loss": step.loss, "learning_rate": step.rate}
             self.metrics.add(line | {"inputs": step.inputs})
         self.progress.advance()
-        due = is_due(step.number, self.config, self.per_epoch)
-        if self.crew.first and due and step.number < self.steps:
-            self.save(step.number)
         late = time.monotonic() - self.saved_at > _SAVE_EVERY_S
-        if self.crew.first and (due or late or stopped or step.number == self.steps):
+        last = step.number == self.steps
+        if self.crew.first and (self._is_due(step.number) or late or stopped or last):
             self._checkpoint(step.number)
         if stopped:
-            raise StoppedError
+            self.crew.wait()  # a launcher ends the others where one has left
+            self.stop.leave()
+        self.finish(step.number)
+
+    def finish(self, step: int) -> None:
+        """Make export and pictures of a step that is saved, where they are due and not there.
+
+        Nothing of the training is lost to a stop here, so it waits for nothing: what is missing
+        then is made when the run goes on.
+
+        Raises:
+            KeyboardInterrupt: A stop was asked for, here or in another process; so is SystemExit.
+            MachineError: The disk is full.
+        """
+        if not self._is_due(step):
+            return
+        try:
+            if self.crew.first:
+                with self.stop.impatience():
+                    self.publish(step)
+        finally:
+            if self.crew.total(self.stop.asked is not None):
+                self.stop.leave()
+
+    def _is_due(self, step: int) -> bool:
+        return 0 < step < self.steps and is_due(step, self.config, self.per_epoch)
 
     def _checkpoint(self, step: int) -> None:
         learner = self.learner
@@ -77,10 +98,3 @@ class Watch:
         made = Checkpoint(step, self.recipe, weights, tensors, numbers, self.machine)
         checkpoint.write(self.folder, made, self.config.keep)
         self.saved_at = time.monotonic()
-
-
-def is_due(step: int, config: Config, per_epoch: int) -> bool:
-    """Return whether the person asked for exports and samples after this many steps."""
-    steps = config.save_every_steps
-    epochs = config.save_every_epochs and config.save_every_epochs * per_epoch
-    return any(every and step % every == 0 for every in (steps, epochs))

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from prep import tensorfile
+from prep.counts import counted
 from prep.errors import ModelFileError
 
 
@@ -100,7 +101,7 @@ def check_finite(modules: Iterable[tuple[str, Any]], place: Path) -> None:
 
 def _lacking(folder: Path, missing: list[str]) -> ModelFileError:
     return ModelFileError(
-        f"`{folder}` lacks {len(missing)} weights, the first is `{missing[0]}`",
+        f"`{folder}` lacks {counted(len(missing), 'weight')}, the first is `{missing[0]}`",
         "fetch its files again, or name another base model",
     )
 

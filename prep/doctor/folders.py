@@ -8,6 +8,7 @@ from functools import partial
 from pathlib import Path
 
 from prep.config import Pipeline
+from prep.counts import counted
 from prep.doctor.diagnosis import Diagnosis, size
 from prep.engine import publish
 from prep.engine.ledger_file import damage, open_ledger, set_aside
@@ -58,14 +59,15 @@ def of_places(places: Sequence[Place]) -> Iterator[Diagnosis]:
     for place in places:
         name = str(place.root)
         try:
-            folder = scan(place.root, tuple(place.sidecars))
+            folder = scan(place.root, tuple(place.sidecars), place.state)
         except UserError as error:
             yield Diagnosis("folder", str(error), error.hint or "")
             continue
         kind = _file_system(place.state)
         yield Diagnosis(
             "folder",
-            f"{name}: {len(folder.pictures)} pictures, {len(folder.sidecars)} texts, "
+            f"{name}: {counted(len(folder.pictures) + len(folder.faulty), 'picture')}, "
+            f"{counted(len(folder.sidecars), 'text')}, "
             f"{_room(place.state)} on {kind}",
             f"keep prep's folder on a disk of this machine: `--state DIR` (it is on {kind})"
             if kind in _NETWORK

@@ -12,6 +12,7 @@ from importlib import import_module
 from pathlib import Path
 
 from prep import __version__
+from prep.counts import counted
 from prep.doctor.diagnosis import Diagnosis, size
 from prep.install import environment, packages
 from prep.install.environment import Wanted
@@ -27,7 +28,7 @@ def findings() -> Iterator[Diagnosis]:
     yield Diagnosis("program", f"prep-and-train {__version__}{_commit()}")
     system = f"{platform.system()} {platform.release()} {platform.machine()}"
     yield Diagnosis("Python", f"{platform.python_version()} on {system}, in {sys.prefix}")
-    yield Diagnosis("machine", f"{os.cpu_count()} cores, {_memory()}")
+    yield Diagnosis("machine", f"{counted(os.cpu_count() or 1, 'core')}, {_memory()}")
     yield from _packages()
     yield _torch()
     yield _onnxruntime()

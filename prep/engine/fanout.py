@@ -86,7 +86,7 @@ def carry_out(order: Order, context: Context, ledger: Ledger) -> Report:
     leg = open_source(order, context, ledger)
     there = others.unknown(leg.world.folder.others, ())
     report = Report(
-        total=len(leg.world.digests) + len(leg.world.faulty),
+        total=leg.world.num_pictures(),
         others=there,
         source=os.path.relpath(leg.world.place.root),
     )

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from prep.account import Account
+from prep.counts import counted
 from prep.engine import others
 
 _SHOWN = 20
@@ -59,7 +60,7 @@ class Report:
     def lines(self, where: str) -> list[str]:
         """Return the report as a person reads it; the counts add up to the pictures there are."""
         done = [f"made {name} {count}" for name, count in self.made.items() if count]
-        done += [f"removed {len(self.removed)} files"] if self.removed else []
+        done += [f"removed {counted(len(self.removed), 'file')}"] if self.removed else []
         work = ", ".join(done).replace(", made ", ", ")
         out = [f"`{where}`: {work}" if work else f"`{where}` is up to date: nothing to do"]
         out += [f"  {note}" for note in dict.fromkeys(self.notes)]
@@ -72,7 +73,7 @@ class Report:
         out += [f"  {line}" for line in (*self.wrong(), *words)]
         out += [f"  removed {path}" for path in self.removed[:_SHOWN]]
         out += [f"  wrote {path}" for path in self.published]
-        return [*out, f"  {self.total} pictures: {self.counts()}"]
+        return [*out, f"  {counted(self.total, 'picture')}: {self.counts()}"]
 
     def counts(self) -> str:
         """Return how many pictures are good, left out, failed and clash; each counts once."""

@@ -41,9 +41,8 @@ def carry_out(order: Order, context: Context) -> Report:
             return report
         leg = open_leg(order, context, ledger)
         edited = remember(leg) + operations.mend(leg)
-        total = len(leg.world.digests) + len(leg.world.faulty)
         there = others.unknown(leg.world.folder.others, leg.world.outputs)
-        report = Report(edited=edited, total=total, others=there)
+        report = Report(edited=edited, total=leg.world.num_pictures(), others=there)
         sidecars.remove_orphans(leg, report)
         views.drop_copies(leg)
         recover(leg, take_step, report)

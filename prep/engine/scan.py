@@ -13,7 +13,7 @@ from prep.engine import others, text_owners
 from prep.engine.ledger import Stat
 from prep.engine.walk import Aside, Kind, walk
 from prep.errors import DatasetError
-from prep.formats import USUAL, suffixes
+from prep.formats import suffixes, usual_suffixes
 from prep.keys import fault_of_path, is_text, nfc, shown, too_long, too_long_in_all
 
 _RACY_NS = 2_000_000_000
@@ -110,7 +110,7 @@ def no_pictures(folder: Folder) -> DatasetError:
     there = others.line(others.unknown(folder.others, ()).values())
     return DatasetError(
         f"there are no pictures in `{folder.root}`" + (f"; {there}" if there else ""),
-        f"name the folder that holds them; pictures end in {', '.join(USUAL)}",
+        f"name the folder that holds them; pictures end in {', '.join(usual_suffixes())}",
     )
 
 

@@ -62,6 +62,11 @@ def is_litter(name: str) -> bool:
     return low in _LITTER or low.startswith((".", _OFFICE)) or low.endswith(_LITTER_ENDS)
 
 
+def is_run(folder: str | os.PathLike[str]) -> bool:
+    """Return whether `train` wrote a run into a folder."""
+    return all(os.path.exists(os.path.join(folder, name)) for name in _RUN)
+
+
 def walk(
     top: str, aside: Aside, without: str = ""
 ) -> Iterator[tuple[str, Kind, "os.DirEntry[str]"]]:

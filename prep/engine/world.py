@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from prep import artifacts, tags
+from prep.counts import counted
 from prep.engine import moved, overlay, scan
 from prep.engine.digests import Digests
 from prep.engine.ledger import Edit, Ledger
@@ -77,6 +78,13 @@ class World:
     renamed: list[tuple[str, str]] = field(default_factory=list)
     known: Known = field(default_factory=lambda: Known({}, {}, {}))
     overruled: list[str] = field(default_factory=list)
+
+    def num_pictures(self) -> int:
+        """Return how many pictures there are; those that cannot be used count as well.
+
+        A folder that cannot be read counts as one: what lies in it is not known.
+        """
+        return len(self.digests) + len(self.faulty)
 
     def drop(self) -> None:
         """Note which samples a person took out: `keep` is no, or a meta file lost the entry."""
@@ -200,7 +208,7 @@ def check_gone(gone: int, left: int, root: Path) -> None:
     known = gone + left
     if (gone >= _FIFTH and gone * _FIFTH >= known) or (gone and not left):
         raise DatasetError(
-            f"{gone} of {known} pictures in `{root}` vanished at once",
+            f"{gone} of {counted(known, 'picture')} in `{root}` vanished at once",
             "is the disk mounted? if you removed them, add `--accept-missing`",
         )
 

@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Hashable, Iterator, Sequence
 
 from prep import tags
+from prep.counts import counted
 from prep.sheets import row
 from prep.sheets.cells import unguarded
 from prep.sheets.edited import Edited
@@ -30,8 +31,9 @@ def mistakes(rows: Sequence[Edited]) -> Iterator[Mistake]:
     for name, cells in columns.items():
         count = moved(cells)
         if count:
+            told = f"{count} of {counted(len(cells), 'edited cell')} of `{name}`"
             yield (
-                f"{count} of {len(cells)} edited cells of `{name}` say what another row said",
+                f"{told} {'says' if count == 1 else 'say'} what another row said",
                 "were cells sorted or shifted without their rows? undo it, or edit the text files",
             )
 

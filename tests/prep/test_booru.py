@@ -80,7 +80,7 @@ def test_a_wrong_file_is_named_with_its_line(text: str, message: str) -> None:
 
 def test_a_file_of_another_kind_is_refused() -> None:
     """A label file is neither; a list holds no implications."""
-    with pytest.raises(ConfigError, match="line 1: 1 columns in place of 4"):
+    with pytest.raises(ConfigError, match="line 1: 1 column in place of 4"):
         aliases("1girl\nsolo\n", "x.csv")
     with pytest.raises(ConfigError) as told:
         implications("1girl,0,1,\n", "x.csv")

@@ -386,10 +386,10 @@ def test_pictures_that_no_edit_reaches_are_named(images: Path, prep: Callable[..
     listed = prep("edit", "images", "--where", "1girl")
     edited = prep("edit", "images", "--where", "1girl", "--add", "hat")
 
-    assert listed == (3, "`images`: 1 of 2 pictures match\n  a.png\n" + left, "")
+    assert listed == (3, "`images`: 1 of 3 pictures match\n  a.png\n" + left, "")
     assert (edited.code, edited.err) == (3, "")
     assert edited.out == (
-        "`images`: 1 of 2 pictures match, 1 changed\n  a.png: tags: +hat\n"
+        "`images`: 1 of 3 pictures match, 1 changed\n  a.png: tags: +hat\n"
         f"  `prep undo --in images` takes it back\n{left}"
     )
 

@@ -98,7 +98,7 @@ def test_a_folder_that_is_named(prep: Prep, draw: Draw, home: Path) -> None:
     there, gone = prep("doctor", "--in", "a"), prep("doctor", "--in", "b")
 
     assert there.code == 0
-    assert "folder:        a: 1 pictures, 0 texts, " in there.out
+    assert "folder:        a: 1 picture, 0 texts, " in there.out
     assert "prep's folder: a/.prep: not there yet\n" in there.out
     assert gone.code == 1
     assert "folder:        `b` cannot be read: No such file or directory\n" in gone.out

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from prep.errors import DatasetError, MachineError
 from prep.files import (
     SCRATCH,
+    blocked,
     canonical,
     digest,
     digest_bytes,
@@ -146,3 +147,35 @@ def test_strict_json_refuses_what_readers_differ_on(text: str, message: str) -> 
         strict_json(text, "x")
 
     assert str(caught.value).startswith(message)
+
+
+@pytest.mark.parametrize(
+    ("path", "why", "hint"),
+    [
+        ("taken/x.json", "`taken` is a file, not a folder", "move `taken` away, or "),
+        ("taken/y/z/x.json", "`taken` is a file, not a folder", "move `taken` away, or "),
+        ("/dev/null/x.json", "`/dev/null` is a pipe, socket or device, not a folder", ""),
+        ("astray/x.json", "`astray` is a link that leads nowhere, not a folder",
+         "move `astray` away, or "),
+    ],
+)  # fmt: skip
+def test_what_stands_in_the_way_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, path: str, why: str, hint: str
+) -> None:
+    """Row 65: where a file, device or dead link stands for a folder, it is named, nothing else."""
+    monkeypatch.chdir(tmp_path)
+    Path("taken").write_text("mine")
+    Path("astray").symlink_to("nowhere")
+
+    with pytest.raises(MachineError) as caught:
+        write(Path(path), b"new")
+
+    assert str(caught.value) == f"`{path}` cannot be written: {why}"
+    assert caught.value.hint == f"{hint}name another place"
+    assert Path("taken").read_text() == "mine"
+
+
+def test_nothing_in_the_way_is_nothing_to_tell(tmp_path: Path) -> None:
+    """A folder that is there, or is yet to be made, is no obstacle."""
+    assert blocked(tmp_path, "place") is None
+    assert blocked(tmp_path / "a" / "b", "place") is None

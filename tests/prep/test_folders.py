@@ -161,11 +161,40 @@ def test_a_file_where_the_state_belongs(prep: Prep, draw: Draw, home: Path) -> N
         1,
         "",
         (
-            "error: `raw/.prep` cannot be written: File exists\n"
-            "hint: a file is in the way: move it, or name another folder with `--state DIR`\n"
+            "error: `raw/.prep` cannot be written: it is a file, not a folder\n"
+            "hint: move `raw/.prep` away, or name another place\n"
         ),
     )
     assert (home / "raw" / ".prep").read_text(encoding="utf-8") == "mine"
+
+
+@pytest.mark.parametrize(
+    ("words", "path", "other"),
+    [
+        ("edit raw --out taken/x.json", "taken/x.json", "file: `--out FILE`"),
+        ("edit raw --out taken/y/x.json", "taken/y/x.json", "file: `--out FILE`"),
+        ("tag raw --model tiny --state taken", "taken", "place"),
+        ("tag raw --model tiny --state taken/x", "taken/x", "place"),
+        ("crop raw taken/x", "taken/x/.prep", "place"),
+    ],
+)
+def test_a_file_where_a_folder_is_asked_for(
+    prep: Prep, draw: Draw, words: str, path: str, other: str
+) -> None:
+    """Row 65: every option that names a place says which file stands in its way, at once."""
+    drawn(draw, 1)
+    Path("taken").write_text("mine", encoding="utf-8")
+    it = "it" if path == "taken" else "`taken`"
+
+    assert prep(*words.split()) == (
+        1,
+        "",
+        (
+            f"error: `{path}` cannot be written: {it} is a file, not a folder\n"
+            f"hint: move `taken` away, or name another {other}\n"
+        ),
+    )
+    assert Path("taken").read_text(encoding="utf-8") == "mine"
 
 
 def test_a_deleted_output_is_written_again(prep: Prep, draw: Draw, home: Path) -> None:

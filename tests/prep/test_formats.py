@@ -4,7 +4,9 @@ import io
 import struct
 import sys
 from collections.abc import Callable
+from importlib.machinery import ModuleSpec
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import pytest
@@ -30,7 +32,7 @@ def test_other_endings_of_jpeg(prep: Prep, draw: Draw, ending: str) -> None:
     tagged = prep("tag", "raw", "--model", "tiny")
 
     assert tagged.code == 0
-    assert tagged.out.endswith("  1 pictures: 1 good, 0 left out, 0 failed\n")
+    assert tagged.out.endswith("  1 picture: 1 good, 0 left out, 0 failed\n")
     assert Path("raw/a.txt").exists()
 
 
@@ -193,3 +195,30 @@ def test_a_jpeg_xl_is_turned_once(turn: int, tmp_path: Path) -> None:
     assert _corners(_boxed(codestream, _exif(turn))) == TURNS[turn]
     assert _corners(_boxed(_turned_jxl(1), _exif(turn))) == TURNS[1]
     assert _corners((tmp_path / "a.jxl").read_bytes()) == TURNS[turn]
+
+
+def _endings(prep: Prep) -> list[str]:
+    """Return the endings that are told where a folder has no pictures."""
+    hint = prep("edit", "raw").err.splitlines()[1]
+    return hint.partition("pictures end in ")[2].split(", ")
+
+
+def test_the_endings_that_are_told_are_those_that_can_be_opened(
+    prep: Prep, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Case B1: with its package an ending is told, without it is not; AVIF and WebP as built."""
+    (home / "raw").mkdir()
+    for module, *_ in EXTRAS:
+        monkeypatch.setitem(sys.modules, module, None)
+    bare = _endings(prep)
+    for module, *_ in EXTRAS:
+        fake = ModuleType(module)
+        fake.__spec__ = ModuleSpec(module, None)
+        monkeypatch.setitem(sys.modules, module, fake)
+    full = _endings(prep)
+    monkeypatch.setattr(formats, "_BUILT_IN", {".avif": "_nothing", ".webp": "_webp"})
+
+    assert set(full) - set(bare) == {".heic", ".heif", ".jxl"}
+    assert set(full) <= formats.suffixes()
+    assert full == sorted(full)
+    assert set(full) - set(_endings(prep)) == {".avif"}

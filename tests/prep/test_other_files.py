@@ -101,7 +101,7 @@ def test_what_prep_and_train_write_is_no_other_file(prep: Prep, draw: Draw, home
     told = prep("edit", "raw", "--out", "raw/more.json", *state)
 
     assert told.out == (
-        "`raw` is up to date: nothing to do\n  1 pictures: 1 good, 0 left out, 0 failed\n"
+        "`raw` is up to date: nothing to do\n  1 picture: 1 good, 0 left out, 0 failed\n"
     )
 
 

@@ -194,6 +194,6 @@ def test_prep_s_folder_inside_the_pictures(
         told = prep("tag", "images", "--state", "images/own", "--model", "tiny")
 
     assert (told.code, "error:" in told.err) == (0, False)
-    assert told.out.startswith("`images` is up to date: nothing to do\n  1 pictures")
+    assert told.out.startswith("`images` is up to date: nothing to do\n  1 picture")
     assert Path("images/own/views/a.txt").exists()
     assert not Path("images/a.txt").exists()

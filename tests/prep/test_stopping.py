@@ -11,26 +11,26 @@ from pathlib import Path
 
 import pytest
 
-from prep.stopping import Stop
+from prep.stopping import Stop, patience
 from tests.prep.test_large_pictures import photograph
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="signals are POSIX")
 ROOT = Path(__file__).resolve().parents[2]
 PREP = [sys.executable, "-P", "-m", "prep"]
 DEAF = """
-import signal, sys, time
+import contextlib, signal, sys, time
 from prep.command import run_app
 from prep.stopping import patience
 
 def deaf(**_):
-    signal.pthread_sigmask(signal.SIG_BLOCK, [])
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: None)  # as where a library is long at one step
-    print("ready", flush=True)
-    if sys.argv[1] == "model":
-        with patience():
+    model = sys.argv[1] == "model"
+    with patience() if model else contextlib.nullcontext():
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, lambda *_: None)  # as where a library is long at one step
+        print("ready", flush=True)
+        if model:
             time.sleep(7)
-        print("done", flush=True)
+            print("done", flush=True)
     time.sleep(30)
 
 run_app(deaf, [], "deaf")
@@ -123,6 +123,70 @@ def test_a_stop_that_waited_is_heard_once(monkeypatch: pytest.MonkeyPatch) -> No
     stop.ask_again()
 
     assert sent == [signal.SIGINT]
+
+
+def test_the_first_signal_asks_and_the_second_stops() -> None:
+    """One Ctrl-C is noted and told; the next one acts at once, as it does outside."""
+    told = []
+    try:
+        with patience(lambda _: told.append("asked")) as stop:
+            signal.raise_signal(signal.SIGINT)
+            assert stop.asked == signal.SIGINT
+            signal.raise_signal(signal.SIGINT)
+            told.append("went on")
+    except KeyboardInterrupt:
+        told.append("stopped")
+
+    assert told == ["asked", "stopped"]
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def test_a_stop_that_waited_comes_at_the_end() -> None:
+    """Case D1: what has to be finished is, inner blocks too; then the stop unwinds the program."""
+    told = []
+    try:
+        with patience():
+            with patience(lambda _: told.append("asked")):
+                signal.raise_signal(signal.SIGINT)
+                told.append("finished")
+            told.append("all finished")
+        told.append("went on")
+    except KeyboardInterrupt:
+        told.append("stopped")
+
+    assert told == ["asked", "finished", "all finished", "stopped"]
+
+
+@pytest.mark.parametrize("early", [True, False])
+def test_what_can_be_made_again_waits_for_nothing(early: bool) -> None:
+    """Case D1: within work that must be finished there may be some that a stop may take."""
+    told = []
+    try:
+        with patience() as stop:
+            if early:
+                signal.raise_signal(signal.SIGINT)
+            with stop.impatience():
+                told.append("drawing")
+                signal.raise_signal(signal.SIGINT)
+                told.append("went on")
+    except KeyboardInterrupt:
+        told.append("stopped")
+
+    assert told == (["stopped"] if early else ["drawing", "stopped"])
+
+
+def test_sigterm_that_comes_twice_is_one() -> None:
+    """Case D1: sent to a whole group, it comes once more from whoever passes it on."""
+    told = []
+    try:
+        with patience(told.append):
+            signal.raise_signal(signal.SIGTERM)
+            signal.raise_signal(signal.SIGTERM)
+            told.append(0)
+    except SystemExit as ended:
+        told.append(int(ended.code or 0))
+
+    assert told == [signal.SIGTERM, 0, 143]
 
 
 EARLY = """

@@ -174,7 +174,7 @@ def channels_first(folder: Path) -> None:
 BAD = [
     (
         other_labels,
-        "`{0}/model.onnx` answers with 2 numbers, but its label file has 1 labels",
+        "`{0}/model.onnx` answers with 2 numbers, but its label file has 1 label",
         "fetch both files again, from the same revision of the same model",
     ),
     (

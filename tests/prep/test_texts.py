@@ -1,6 +1,7 @@
 """What a person reads after a mistake: two lines, to the letter, and the exit code."""
 
 import json
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -149,8 +150,10 @@ def test_a_mistake_is_two_lines(
     assert sorted(path for path in home.rglob("*") if ".prep" not in path.parts) == before
 
 
-def test_an_empty_folder_is_said(prep: Prep, home: Path) -> None:
+def test_an_empty_folder_is_said(prep: Prep, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A folder without pictures is told, with the suffixes that are read."""
+    for module in ("pillow_heif", "pillow_jxl"):
+        monkeypatch.setitem(sys.modules, module, None)
     (home / "raw").mkdir()
     said = prep("edit", "raw")
 

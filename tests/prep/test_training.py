@@ -1,5 +1,8 @@
 """The `train:` section of pipelines.yaml is checked whole before any stage runs."""
 
+import shlex
+import shutil
+import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -7,6 +10,7 @@ from typing import Any
 
 import pytest
 
+import tinyworld
 from prep import training
 from prep.commands import all_commands
 from prep.config import Pipeline, read_pipelines
@@ -78,10 +82,7 @@ def test_all_mistakes_come_with_their_lines(
     assert told[:4] == [
         ("`pipelines.yaml` line 8: `train` has no key `rnk`", "did you mean `rank`?"),
         (
-            (
-                "`pipelines.yaml` line 9: invalid value for `rank`: Input should be a valid "
-                "integer, unable to parse string as an integer"
-            ),
+            "`pipelines.yaml` line 9: invalid value for `rank`: it is not a whole number",
             "see `train check --help`",
         ),
         (
@@ -162,3 +163,141 @@ def test_a_bug_of_the_check_is_no_mistake_of_the_person(
 
     assert stopped.value.code == 1
     assert capfd.readouterr().err.endswith("ZeroDivisionError: division by zero\n")
+
+
+def _told(out: str, err: str) -> list[str]:
+    return [line for line in (out + err).splitlines() if " of " in line and "train on" in line]
+
+
+@pytest.mark.parametrize(
+    ("line", "what", "hint"),
+    [
+        ("network_dim: 8", "`train` has no key `network_dim`", "did you mean `rank`?"),
+        ("network_alpha: 8", "`train` has no key `network_alpha`", "did you mean `alpha`?"),
+        ("unet_lr: 1e-4", "`train` has no key `unet_lr`", "did you mean `learning_rate`?"),
+        ("max_train_epochs: 8", "`train` has no key `max_train_epochs`", "did you mean `epochs`?"),
+        ("train_batch_size: 2", "`train` has no key `train_batch_size`", "did you mean `batch`?"),
+        ("xformers: true", "`train` has no key `xformers`", "did you mean `attention`?"),
+        ("resolution: 768", "`train` has no key `resolution`",
+         "leave it out: `prep bucket` does that, see `prep bucket --help`"),
+        ("verbos: true", "`train` has no key `verbos`", "see `train check --help`"),
+        ("quiet: true", "`train` has no key `quiet`", "leave it out"),
+        ("rank: yes", "invalid value for `rank`: it is not a whole number",
+         "see `train check --help`"),
+        ("rank: no", "invalid value for `rank`: it is not a whole number",
+         "see `train check --help`"),
+        ("stepz: no", "`train` has no key `stepz`", "did you mean `steps`?"),
+        ("rank: [1, 2]", "`rank` has several values", "write one"),
+        ("alpha:", "`alpha` has no value", "write one, or leave the line out"),
+        ("name: on", "`name` is `on`", 'put it in quotes: "on"'),
+        ("text_encoder: 3", "`text_encoder` is `3`", "write true or false"),
+        ('text_encoder: "yes"', "`text_encoder` is `yes`", "write true or false"),
+        ("prompts: ./in/p.txt", "the file of prompts `in/p.txt` is not there",
+         "name a text file with one prompt a line"),
+        ("resume: ./in", "`in` is not a run folder", "name a folder that holds `config.json`"),
+        ("out: /dev/null/x",
+         "`/dev/null/x` cannot be written: `/dev/null` is a pipe, socket or device, not a folder",
+         "name another folder: `out: FOLDER`"),
+    ],
+)  # fmt: skip
+def test_a_plan_refuses_what_a_run_would(
+    prep: Callable[..., Any],
+    draw: Callable[..., Path],
+    home: Path,
+    line: str,
+    what: str,
+    hint: str,
+) -> None:
+    """Case settled 16: a mistake of `train:` is told by `prep plan`, in the words of `prep run`."""
+    draw("toys/a.png")
+    text = f"{HEAD}      method: lora\n      {line}\n"
+    (home / "pipelines.yaml").write_text(text, encoding="utf-8")
+    told = f"error: `pipelines.yaml` line 8: {what}\nhint: {hint}\n"
+
+    assert prep("plan") == (1, "", told)
+    assert prep("plan", "toys") == (1, "", told)
+    if line.partition(":")[0] in ("network_dim", "name", "prompts"):  # it asks torch: slow
+        assert prep("run") == (1, "", told)
+
+
+def test_no_hint_proposes_what_the_method_lacks(section: Callable[..., Pipeline]) -> None:
+    """Case settled 16: `rank` is not proposed for a fine-tune, which has none."""
+    assert _refused(section("method: finetune", "network_dim: 8", "rnk: 3")) == [
+        ("`pipelines.yaml` line 8: `train` has no key `network_dim`", "see `train check --help`"),
+        ("`pipelines.yaml` line 9: `train` has no key `rnk`", "see `train check --help`"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("lines", "words"),
+    [
+        (["base: tiny", "learning_rate: 1e-4", "name: 1.50"],
+         "--base tiny --learning-rate 1e-4 --name 1.50"),
+        (["text_encoder: no", "shuffle_tags: on", "name: a b's"],
+         """--no-text-encoder --shuffle-tags --name 'a b'"'"'s'"""),
+        (["base: ./model", "prompts: ./p.txt"], "--base ../model --prompts ../p.txt"),
+    ],
+)  # fmt: skip
+def test_a_plan_shows_a_command_that_can_be_typed(
+    section: Callable[..., Pipeline],
+    prep: Callable[..., Any],
+    home: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    lines: list[str],
+    words: str,
+) -> None:
+    """Case settled 16: typed where the person stands, the command means what the section says."""
+    shutil.copytree(Path(tinyworld.__file__).parent / "models" / "base", home / "model")
+    (home / "p.txt").write_text("a toy\n")
+    section("method: lora", *lines)
+    (home / "inner").mkdir()
+    monkeypatch.chdir(home / "inner")
+
+    told = prep("plan", "--pipelines", "../pipelines.yaml")
+    typed = told.out.splitlines()[-1].strip()
+
+    assert (told.code, told.err) == (0, "")
+    assert typed == f"train lora ../meta_lat.json {words} --out ../runs"
+    train, _, meta, *options = shlex.split(typed)
+    check = [sys.executable, "-P", "-m", train, "check", meta, "--ahead", "--at-hand", *options]
+    assert subprocess.run(check, capture_output=True, check=False).returncode == 0
+
+
+def test_a_plan_fetches_and_loads_nothing(
+    section: Callable[..., Pipeline], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Case settled 16: a base model that is not here yet is no mistake; torch is not asked."""
+    monkeypatch.delenv("HF_HUB_OFFLINE")
+    monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path / "hub"))
+    monkeypatch.setenv("HF_ENDPOINT", "http://localhost:9")
+    training.check(section("method: lora", "base: someone/something"), at_hand=True)
+    training.check(section("method: lora", "base: tiny"), at_hand=True)
+
+    assert not (tmp_path / "data" / "prep-and-train" / "looked-through.json").exists()
+
+
+def test_the_account_of_words_is_printed_once(draw: Callable[..., Path], home: Path) -> None:
+    """Case A2: what does not train is told once by `prep run`, by prep and not by train again."""
+    for name in "ab":
+        draw(f"toys/{name}.png")
+    text = HEAD.replace(
+        "{trigger: toy}", "{trigger: toy}\n      - bucket: {resolution: 64, step: 32}"
+    )
+    text = text.replace("    train:", "      - latents: {model: tiny}\n    train:")
+    text += "      method: lora\n      base: tiny\n      steps: 1\n      rank: 1\n"
+    (home / "pipelines.yaml").write_text(text)
+    line = "2 of 2 pictures train on the trigger alone: a.png, b.png"
+    command = [sys.executable, "-P", "-m", "prep", "run"]
+
+    for ending in ("trained: ", "already done: "):
+        ended = subprocess.run(command, capture_output=True, text=True, check=False)
+        assert ended.returncode == 0, ended.stderr
+        assert [one.strip() for one in _told(ended.stdout, ended.stderr)] == [line]
+        assert ended.stdout.splitlines()[-1].startswith(ending)
+
+    alone = subprocess.run(
+        [sys.executable, "-P", "-m", "train", "lora", "meta_lat.json", "--base", "tiny",
+         "--steps", "1", "--rank", "1"],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert _told(alone.stdout, alone.stderr) == [line]

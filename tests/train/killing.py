@@ -21,8 +21,8 @@ from train import run
 from train.config import Config
 
 ROOT = Path(__file__).resolve().parents[2]
-# Flushes of a step that is saved. Three are the export's; six the checkpoint's: weights, optimizer,
-# numbers, manifest, its folder before and the one around it after the new name.
+# Flushes of a step that is saved. Six are the checkpoint's: weights, optimizer, numbers, manifest,
+# its folder before and the one around it after the new name; then come the export's three.
 FLUSHES = 9
 
 
@@ -72,7 +72,8 @@ def killed(meta: Path, home: Path, step: int, flush: int, settings: dict[str, An
 
 def trained(meta: Path, home: Path, settings: dict[str, Any], console: Console) -> Path:
     """Train in this process; return the export."""
-    config = Config(**settings | {"out": Path(settings["out"])})
+    places = {word: Path(settings[word]) for word in ("out", "prompts") if word in settings}
+    config = Config(**settings | places)
     return run.lora([meta], config, Models(home, offline=True), console)
 
 

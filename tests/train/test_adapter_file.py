@@ -109,7 +109,8 @@ def test_what_is_not_applied_is_named(
 
     assert (code, err) == (3, [told])
     count = int(told.split()[0])
-    assert out == [f"drawn: {tmp_path / 's.png'}, without the {count} tensors that are not applied"]
+    what = "tensor that is" if count == 1 else "tensors that are"
+    assert out == [f"drawn: {tmp_path / 's.png'}, without the {count} {what} not applied"]
 
 
 @pytest.mark.parametrize("name", FOREIGN)
@@ -175,7 +176,7 @@ def test_a_picture_that_is_no_picture_is_not_drawn(
     code, out, err = _drawn(made, tmp_path, models, strengths=[1.0, 1e30], each=tmp_path / "each")
 
     assert code == 3
-    assert out == [f"drawn: {tmp_path / 's.png'}, 1 of its 3 pictures are missing"]
+    assert out == [f"drawn: {tmp_path / 's.png'}, 1 of its 3 pictures is missing"]
     assert err[1:] == ["not drawn: 000 strength 1e+30: mascot / seed 0: NaN or infinite numbers"]
     assert sorted(path.name for path in (tmp_path / "each").iterdir()) == [
         "000 base model.png", "000 strength 1.png",
@@ -220,7 +221,7 @@ def test_a_pair_of_another_shape_is_refused(
         _drawn(path, tmp_path, models, base=str(base))
 
     assert str(caught.value) == (
-        f"`{path}` is a LoRA for another kind of model: 1 of its 48 modules have another shape in "
+        f"`{path}` is a LoRA for another kind of model: 1 of its 48 modules has another shape in "
         "this base model"
     )
 
@@ -341,7 +342,8 @@ def test_a_lora_of_other_numbers_is_told_as_what_it_is(
         ("2", 1, 1, ["clip skip 1, as you asked; it was trained with 2"]),
         ("2", 2, 2, ["clip skip 2, as you asked"]),
         ("None", 2, 2, ["clip skip 2, as you asked; it was trained with 1"]),
-        ("x", None, 1, ["its clip skip `x` is no number of a layer; the last one is used"]),
+        ("", None, 1, []),
+        ("x", 2, 2, ["clip skip 2, as you asked"]),
     ],
 )
 def test_clip_skip_is_that_of_the_training(
@@ -349,6 +351,52 @@ def test_clip_skip_is_that_of_the_training(
 ) -> None:
     """Case F3: the layer is the one in the file, or the one that was asked for, and it is said."""
     assert sample.chosen_layer(changed_file({}, ss_clip_skip=said), wish) == (layer, told)
+
+
+@pytest.mark.parametrize("said", ["x", "-3", "2.5", "0", "\u00b2", "\u0663", " 2", "9" * 5000])
+def test_a_clip_skip_that_is_no_number_is_not_guessed(
+    changed_file: Callable[..., Path], said: str
+) -> None:
+    """Case F3: what stands in the file and is no layer's number is told, with what to type."""
+    path = changed_file({}, ss_clip_skip=said)
+    with pytest.raises(ModelFileError) as caught:
+        sample.chosen_layer(path, None)
+
+    assert (str(caught.value), caught.value.hint) == (
+        f"the clip skip of `{path}` is `{said[:40]}`, which is no layer's number",
+        "say which layer to draw it with, from the end: `--clip-skip 1`",
+    )
+
+
+@pytest.mark.parametrize(
+    ("said", "kind"),
+    [
+        ("sdxl_base_v1-0", "Stable Diffusion XL"),
+        ("sd_v2", "Stable Diffusion 2.x"),
+        ("sd_v2_v", "Stable Diffusion 2.x"),
+        ("flux1", "FLUX"),
+    ],
+)
+def test_a_lora_that_says_it_is_for_another_kind(
+    changed_file: Callable[..., Path], tmp_path: Path, models: Models, said: str, kind: str
+) -> None:
+    """Case F1: a LoRA that names another kind of base model is refused before one is opened."""
+    path = changed_file({}, ss_base_model_version=said)
+    with pytest.raises(ModelFileError) as caught:
+        _drawn(path, tmp_path, models)
+
+    assert (str(caught.value), caught.value.hint) == (
+        f"`{path}` is a LoRA for {kind} (`{said}`), and the base model is another kind",
+        "name a LoRA for a model of the kind `sd15`",
+    )
+
+
+@pytest.mark.parametrize("said", ["", "None", "sd_v1", "sd_v1_v", "SD 1.5"])
+def test_words_of_other_programs_refuse_nothing(
+    changed_file: Callable[..., Path], said: str
+) -> None:
+    """Case F1: where a file does not say what it is for in known words, its modules tell."""
+    adapter_file.check_kind(changed_file({}, ss_base_model_version=said), FAMILY)
 
 
 def test_a_lora_is_drawn_as_it_was_trained(
@@ -370,4 +418,18 @@ def test_a_lora_is_drawn_as_it_was_trained(
     assert (str(caught.value), caught.value.hint) == (
         f"`--clip-skip` is 3, and the text encoder of `{base}` has 2 layers",
         "give a number from 1 to 2",
+    )
+
+
+def test_a_lora_of_more_layers_than_there_are(
+    changed_file: Callable[..., Path], tmp_path: Path, models: Models, base: Path
+) -> None:
+    """Case F8: a layer that only the file names is not said to be an option of the person's."""
+    path = changed_file({}, ss_clip_skip="12")
+    with pytest.raises(UserError) as caught:
+        _drawn(path, tmp_path, models)
+
+    assert (str(caught.value), caught.value.hint) == (
+        f"the clip skip of `{path}` is 12, and the text encoder of `{base}` has 2 layers",
+        "name the base model that it was made for: `--base`, or a layer: `--clip-skip`",
     )

@@ -62,7 +62,9 @@ def test_what_is_there_is_told(meta: Path, tmp_path: Path, models: Models) -> No
     run.lora([meta], _config(tmp_path, steps=2), models, Console(level=0))
 
     assert _told(meta, _config(tmp_path, steps=2), models)[-1].endswith(": is done")
-    assert _told(meta, _config(tmp_path, steps=5), models)[-1].endswith(": goes on behind step 2")
+    assert _told(meta, _config(tmp_path, steps=5), models)[-1].endswith(
+        ": continues after step 2 of 5"
+    )
 
 
 def test_the_sizes_are_those_of_the_files(meta: Path, tmp_path: Path, models: Models) -> None:

@@ -168,7 +168,7 @@ def test_stopped_in_the_middle(
     capsys.readouterr()
     for out in ("stopped", "whole"):
         assert _main(*_words(meta), str(tmp_path / out), "--steps", str(done + 2)) == 0
-    assert capsys.readouterr().err == f"goes on behind step {done} of {done + 2}\n"
+    assert capsys.readouterr().err == f"continues after step {done} of {done + 2}\n"
     (one,), (two,) = ((tmp_path / n).glob("*/images.safetensors") for n in ("stopped", "whole"))
     assert one.read_bytes() == two.read_bytes()
 

@@ -78,7 +78,7 @@ def test_samples_without_latents(meta: Path, changed: Change) -> None:
     changed(meta, "1.png", latents=None)
 
     assert _told(meta) == (
-        "1 of 6 samples of `meta_lat.json` have no latents, the first is `1.png`",
+        "1 of 6 samples of `meta_lat.json` has no latents, the first is `1.png`",
         "make them with `prep latents meta_bucket.json`",
     )
 
@@ -239,6 +239,6 @@ def test_a_lora_given_as_a_dataset(tmp_path: Path) -> None:
         f"`{tmp_path / 'toy.safetensors'}` is a file of weights, not a dataset",
         (
             "name the file that `prep latents` wrote, `meta_lat.json`; "
-            "a base model goes behind `--base`"
+            "a base model goes after `--base`"
         ),
     )

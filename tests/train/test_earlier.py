@@ -22,7 +22,7 @@ def test_fewer_steps_are_refused(meta: Path, tmp_path: Path, models: Models) -> 
         lora(meta, tmp_path, models, new_console(), steps=1)
 
     assert (str(caught.value), caught.value.hint) == (
-        f"`{made.parent}` has done 2 steps already, and 1 are asked for",
+        f"`{made.parent}` has done 2 steps already, and 1 is asked for",
         "ask for more steps, or begin another run with `--name`",
     )
 
@@ -58,7 +58,7 @@ def test_resume_of_another_run_is_refused(meta: Path, tmp_path: Path, models: Mo
         "give the settings and data of that run, or leave out `--resume` to begin a new one",
     )
     assert _refused(meta, models, resume=tmp_path) == (
-        f"`{tmp_path}` is no run folder",
+        f"`{tmp_path}` is not a run folder",
         "name a folder that holds `config.json`",
     )
 
@@ -110,7 +110,7 @@ def test_what_may_change_the_last_bits_is_said(meta: Path, tmp_path: Path, model
     lora(meta, tmp_path, models, console, steps=2, batch=2, accumulate=2)
 
     assert said(console)[1] == (
-        "goes on behind step 1 of 2\naccumulate: 1 before, 2 now; the last bits may differ\n"
+        "continues after step 1 of 2\naccumulate: 1 before, 2 now; the last bits may differ\n"
     )
 
 

@@ -75,7 +75,7 @@ def test_another_program_s_lora_is_told_as_far_as_it_goes(tmp_path: Path) -> Non
     save_file({"lora_unet_a.lora_down.weight": torch.zeros(1)}, file, {"ss_network_dim": "8"})
 
     assert _told(file).splitlines() == [
-        "x.safetensors: a LoRA of rank 8 and alpha ?, 1 modules",
+        "x.safetensors: a LoRA of rank 8 and alpha ?, 1 module",
         TORN,
         "no certificate: another program made it",
     ]

@@ -172,7 +172,7 @@ def test_weights_that_are_missing_are_never_made_up(base: Path, tmp_path: Path) 
         SD15.load(broken, "cpu")
 
     assert str(caught.value) == (
-        f"`{broken / 'text_encoder'}` lacks 1 weights, the first is `{gone}`"
+        f"`{broken / 'text_encoder'}` lacks 1 weight, the first is `{gone}`"
     )
 
 

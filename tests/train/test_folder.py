@@ -13,13 +13,14 @@ from PIL import Image
 from prep import dataset
 from prep.console import Console
 from prep.errors import ConfigError
+from prep.formats import usual_suffixes
 from train import folder
 from train.cli import main
 from train.config import Config
 
 NO_PICTURES = (
     "error: there are no pictures in `toys`\nhint: name the folder that holds them; pictures end "
-    "in .avif, .bmp, .gif, .jfif, .jpeg, .jpg, .png, .tif, .tiff, .webp\n"
+    f"in {', '.join(usual_suffixes())}\n"
 )
 # As a person has them who keeps options in pipelines.yaml; without it buckets are of 512 px.
 PIPELINES = """\

@@ -211,7 +211,7 @@ REFUSED: dict[str, tuple[int, Make, str]] = {
     "base is a LoRA": (1, _base_is_a_lora, "is a LoRA, not a base model of a known family"),
     "base without its VAE": (
         1, _base_without("vae/diffusion_pytorch_model.safetensors"), "has no `vae/diffusion_pyt"),
-    "base lacks a weight": (1, _base_lacks_a_weight, "lacks 1 weights, the first is `conv_in.b"),
+    "base lacks a weight": (1, _base_lacks_a_weight, "lacks 1 weight, the first is `conv_in.b"),
     "base of another shape": (1, _base_of_another_shape, "is not of its config: `final_layer_norm"),
     "base's config is no JSON": (1, _base_with("text_encoder/config.json", b"{"), "cannot be used"),
     "base's schedule is odd": (
@@ -231,12 +231,12 @@ REFUSED: dict[str, tuple[int, Make, str]] = {
     "clip skip too large": (
         1, lambda _: ["--clip-skip", "3"], "`--clip-skip` is 3, and the text encoder of"),
     "no room": (1, _no_room, "MB on the disk of"),
-    "out is below a file": (1, _out_is_a_file, "cannot be written: a file is in the way"),
+    "out is below a file": (1, _out_is_a_file, "is a file, not a folder"),
     "out cannot be written": (1, _out_is_locked, "`/proc` cannot be written"),
     "held": (5, _held, "is held by `train"),
     "another export in its place": (1, _another_export, "is not the export of this run"),
     "has gone further": (1, _too_far, "has done 4 steps already, and 2 are asked for"),
-    "no checkpoint is whole": (1, _torn, "none of the 1 checkpoints in"),
+    "no checkpoint is whole": (1, _torn, "none of the 1 checkpoint in"),
     "checkpoint of another version": (1, _newer_checkpoint, "was saved by another version"),
     "run of another version": (1, _other_version, "was begun by another version of this program"),
     "resume of another run": (1, _resume_of_another, "is another run: `--seed` is 5 there and 0"),
@@ -318,7 +318,7 @@ def _stopped_before(place: Place) -> list[str]:
     return []
 
 
-_LONG = "1 of 6 samples have texts of more than 75 tokens; their ends are not trained: `0.png` (80)"
+_LONG = "1 of 6 samples has a text of more than 75 tokens; its end is not trained: `0.png` (80)"
 _PASSES = (
     "`--accumulate 4` has {effect}: it cuts a batch into passes, and `--batch` is {batch}; "
     "for {samples} samples a step give `--batch {samples} --accumulate 4`"
@@ -350,7 +350,7 @@ NAMED: dict[str, tuple[Make, list[str]]] = {
         [_PASSES.format(effect="no effect", batch=1, samples=4)],
     ),
     "a tensor that nothing reads": (
-        _foreign_tensor, ["1 tensors in the files of `{base}` are not read: `controlnet.x`"]),
+        _foreign_tensor, ["1 tensor in the files of `{base}` is not read: `controlnet.x`"]),
     "an earlier run": (
         _stopped_before,
         [_ANOTHER],

@@ -21,13 +21,13 @@ def test_three_kills_end_in_the_same_file(meta: Path, tmp_path: Path) -> None:
     home = tmp_path / "home"
 
     # After step 3, of which 2 are saved; in the checkpoint of step 4; after step 5 again.
-    codes = [killed(meta, home, *at, stopped) for at in ((3, 0), (2, 7), (3, 0))]
+    codes = [killed(meta, home, *at, stopped) for at in ((3, 0), (2, 4), (3, 0))]
     console = new_console()
     made = trained(meta, home, stopped, console)
     whole = trained(meta, home, settings(tmp_path / "whole", **more), new_console())
 
     assert codes == [-9, -9, -9]
-    assert said(console)[1] == "goes on behind step 4 of 7\n"
+    assert said(console)[1] == "continues after step 4 of 7\n"
     assert made.read_bytes() == whole.read_bytes()
     for name in ("metrics.jsonl", "checkpoints/step-00000007/weights.safetensors",
                  "checkpoints/step-00000007/optimizer.safetensors"):  # fmt: skip
@@ -50,7 +50,7 @@ def test_a_torn_checkpoint_costs_only_time(meta: Path, tmp_path: Path, models: M
 
     assert said(console)[1] == (
         "the checkpoint `step-00000004` is torn; the one before it is used\n"
-        "goes on behind step 2 of 4\n"
+        "continues after step 2 of 4\n"
     )
     assert made.read_bytes() == whole.read_bytes()
     assert steps(made) == [1, 2, 3, 4]
@@ -64,7 +64,7 @@ def test_more_steps_go_on(meta: Path, tmp_path: Path, models: Models) -> None:
 
     made = lora(meta, tmp_path / "out", models, console, steps=5)
 
-    assert said(console)[1] == "goes on behind step 3 of 5\n"
+    assert said(console)[1] == "continues after step 3 of 5\n"
     assert made.read_bytes() == whole.read_bytes()
     assert (made.parent / "images-step00000003.safetensors").read_bytes() == before
 
@@ -115,7 +115,7 @@ def test_a_full_disk_in_a_checkpoint(
         "free some space, then run the same command: it goes on where it stopped",
     )
     made = lora(meta, tmp_path / "full", models, console, **more)
-    assert said(console)[1] == "goes on behind step 2 of 4\n"
+    assert said(console)[1] == "continues after step 2 of 4\n"
     assert made.read_bytes() == whole.read_bytes()
 
 

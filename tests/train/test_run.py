@@ -203,8 +203,7 @@ def test_too_long_texts_are_counted(
     run.lora([meta], _config(tmp_path, steps=1), models, console)
 
     assert said(console)[1] == (
-        "1 of 6 samples have texts of more than 75 tokens; "
-        "their ends are not trained: `0.png` (80)\n"
+        "1 of 6 samples has a text of more than 75 tokens; its end is not trained: `0.png` (80)\n"
     )
 
 

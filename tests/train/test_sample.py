@@ -1,4 +1,5 @@
 import io
+import signal
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,9 @@ from PIL import Image
 from prep.console import Console
 from prep.errors import ConfigError, ModelFileError, UserError
 from prep.models import Models
-from train import adapter_file, run, sample
+from prep.stopping import obeyed
+from train import adapter_file, run, sample, sampler
+from train.cells import label
 from train.config import Config
 from train.families.sd15 import FAMILY
 from train.family import Prediction
@@ -173,7 +176,7 @@ def test_what_does_not_belong_together_is_told(
         f"the base model of `{other}` is not known: it is not in its run folder"
     )
     assert told(other, str(base)) == (
-        f"`{other}` is a LoRA for another kind of model: 1 of its {modules} modules are not in "
+        f"`{other}` is a LoRA for another kind of model: 1 of its {modules} modules is not in "
         "this base model"
     )
     with pytest.raises(ModelFileError):
@@ -201,8 +204,8 @@ def test_sample_pictures_are_drawn_in_training_and_change_nothing(
 
 def test_a_row_says_what_was_asked() -> None:
     """Prompt, negative prompt where there is one, and seed stand beside a row."""
-    assert sample.label(Prompt("a cat", seed=3)) == "a cat / seed 3"
-    assert sample.label(Prompt("a cat", "dog")) == "a cat / not: dog / seed 0"
+    assert label(Prompt("a cat", seed=3)) == "a cat / seed 3"
+    assert label(Prompt("a cat", "dog")) == "a cat / not: dog / seed 0"
 
 
 def test_labels_are_written_and_cut() -> None:
@@ -217,3 +220,54 @@ def test_labels_are_written_and_cut() -> None:
     ]  # fmt: skip
     assert sheet.getpixel((2, 2)) == (255, 255, 255)
     assert sheet.crop((168, 0, 264, 18)).getcolors(9999) != [(96 * 18, (255, 255, 255))]
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_stopped_while_it_draws(
+    made: Path, tmp_path: Path, models: Models, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    """Case D1: what is drawn is kept, alone and on the sheet; the same command ends as ever."""
+    out, alone = io.StringIO(), tmp_path / "alone"
+    rows = sample.asked(made, ["mascot", "mascot, pose 1"], None, {"steps": 3})
+    wish = sample.Wish(rows, [1.0], [], each=alone)
+    calls: list[int] = []
+
+    def stopping(*words: Any) -> Any:
+        calls.append(1)
+        if len(calls) == 8:  # within the third of four pictures
+            signal.raise_signal(number)
+        return step(*words)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(sampler, "step", stopping)
+        with pytest.raises((KeyboardInterrupt, SystemExit)), obeyed():
+            sample.sample(made, wish, tmp_path / "s.png", models, Console(out=out, err=out))
+    names = ["000 base model.png", "000 strength 1.png"]
+    part = [sorted(path.name for path in alone.iterdir()), _cells(tmp_path / "s.png")]
+    said = out.getvalue()
+    sample.sample(made, wish, tmp_path / "s.png", models, Console(level=0))
+    whole = _cells(tmp_path / "s.png")
+
+    assert len(calls) == 8
+    assert said == f"2 of 4 pictures are drawn: {tmp_path / 's.png'}\n"
+    assert part == [names, [*whole[:2], *[bytes([255]) * (64 * 64 * 3)] * 2]]
+    assert len(set(whole)) == 4
+
+
+def _cells(sheet: Path) -> list[bytes]:
+    """Return the pictures of a sheet of two rows and two columns."""
+    with Image.open(sheet) as drawn:
+        corners = [(168 + c * 72, 18 + r * 72) for r in range(2) for c in range(2)]
+        return [drawn.crop((x, y, x + 64, y + 64)).tobytes() for x, y in corners]
+
+
+def test_stopped_before_a_picture(made: Path, tmp_path: Path, models: Models) -> None:
+    """Case D1: a sheet that has no picture yet is not written, and the one before it stays."""
+    (tmp_path / "s.png").write_bytes(b"before")
+    wish = sample.Wish(sample.asked(made, ["mascot"], None, {"steps": 1}), [1.0], [])
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sampler, "step", lambda *_: signal.raise_signal(signal.SIGTERM))
+        with pytest.raises(SystemExit), obeyed():
+            sample.sample(made, wish, tmp_path / "s.png", models, Console(level=0))
+
+    assert (tmp_path / "s.png").read_bytes() == b"before"

@@ -104,7 +104,7 @@ def test_a_failed_proof_costs_no_training(
     assert (place.parent / "metrics.jsonl").read_bytes() == log
     assert place.read_bytes() == wanted.read_bytes()
     assert not kept.exists()
-    assert said(console)[1] == "goes on behind step 3 of 3\n"
+    assert said(console)[1] == "continues after step 3 of 3\n"
 
 
 def test_a_failed_proof_on_the_way_ends_nothing(

@@ -1,13 +1,17 @@
 """What kohya's scripts call what we have."""
 
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 
+from prep.commands import all_commands
 from prep.errors import ConfigError
+from prep.stages import all_stages
 from train import samplers, spellings
+from train.cli import main
 from train.config import Config
 from train.families.sd15 import FAMILY
 from train.prompts import Prompt, parse
@@ -144,3 +148,46 @@ def test_a_word_of_ours_is_never_changed() -> None:
     assert spellings.ours("schedule", "cosine", ("cosine",)) == "cosine"
     assert spellings.ours("schedule", "odd", ("cosine",)) == "odd"
     assert spellings.nearest("schedule", "odd") is None
+
+
+def _error(capsys: pytest.CaptureFixture[str], *words: str) -> str:
+    with pytest.raises(SystemExit) as stopped:
+        main(list(words))
+    assert stopped.value.code == 2
+    return capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("words", "hint"),
+    [
+        ("lora x --network-dim 4", "did you mean `--rank`?"),
+        ("lora x --network_alpha=4", "did you mean `--alpha`?"),
+        ("check x --train_batch_size 4", "did you mean `--batch`?"),
+        ("finetune x --max-train-epochs 4", "did you mean `--epochs`?"),
+        ("check x --network_module networks.lora", "did you mean `--method`?"),
+        ("lora x --rnk 4", "did you mean `--rank`?"),
+        ("lora x --bucket_reso_steps 64",
+         "leave it out: `prep bucket` does that, see `prep bucket --help`"),
+        ("finetune x --network-dim 4", "see `train finetune --help`"),
+        ("check x --method finetune --network-dim 4", "see `train check --help`"),
+        ("check x --method=finetune --rnk 4", "see `train check --help`"),
+        ("check x --save_model_as ckpt", "see `train check --help`"),
+        ("lora x --network_module networks.lora", "see `train lora --help`"),
+        ("sample x --network-dim 4", "see `train sample --help`"),
+    ],
+)  # fmt: skip
+def test_their_names_of_settings_are_answered_with_ours(
+    capsys: pytest.CaptureFixture[str], words: str, hint: str
+) -> None:
+    """Case F9: an option by kohya's name is refused with ours, where the method has it."""
+    assert _error(capsys, *words.split()).splitlines()[1] == f"hint: {hint}"
+
+
+def test_every_name_that_is_proposed_is_there() -> None:
+    """Case F9: the tables name settings and commands that there are."""
+    settings = {item.name for item in fields(Config)}
+    commands = all_commands(all_stages().values())
+
+    assert set(spellings._SETTINGS.values()) <= settings
+    assert not settings & set(spellings._SETTINGS)
+    assert set(spellings._OF_PREP.values()) <= set(commands)

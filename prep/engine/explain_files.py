@@ -1,0 +1,128 @@
+"""What a file of a folder is that is no picture, and what the program does with it."""
+
+import os
+import re
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from prep import formats
+from prep.engine import others, scan, walk
+from prep.engine.leg import Leg
+from prep.engine.world import INHERITED
+from prep.keys import nfc
+
+_SHEET = "a sheet: what you edit in it is taken over by `prep review import {path}`"
+# The name of a file of ours -> what it is. `{path}` stands for its path.
+_OURS: Mapping[str, str] = {
+    r"tags\.(csv|xlsx)": _SHEET,
+    r"tags_long\.csv": "a sheet to look at: it is written anew, what you edit in it is not read",
+    r"pipelines\.ya?ml": "a file of pipelines: `prep run --pipelines {path}` carries them out",
+    r"tags\.rules": "a file of rules: read where `edit` in pipelines.yaml names it",
+    r"tagger\.yaml": "it says how the tagger beside it is fed; the pictures are not affected",
+}
+_KINDS = {
+    "link": "a link: links are not followed; copy the file itself into the folder",
+    "linked folder": "a linked folder: links are not followed; copy it into the folder",
+    "special": "a pipe, socket or device: it is passed over",
+}
+_PASSED = "passed over by its name: other programs leave such files behind"
+
+
+def of_file(leg: Leg, name: str) -> list[str]:
+    """Return what a file is, and what is done with it, a line each; nothing where there is none.
+
+    Args:
+        name: Its path in the folder, or from where the person stands.
+    """
+    for file in (leg.world.place.root / name, Path(name)):
+        if os.path.lexists(file):
+            return list(_told(leg, file))
+    return []
+
+
+def _told(leg: Leg, file: Path) -> Iterator[str]:
+    place = leg.world.place
+    if file.absolute().is_relative_to(place.state.absolute()) and not _is_view(leg, file):
+        yield "prep's own memory of the folder; nothing in it is to be edited"
+        return
+    name = nfc(place.name(file))
+    if file.suffix.lower() in (".txt", ".caption"):
+        yield from _of_text(leg, name)
+    elif said := _of_ours(leg, name, file):
+        yield said
+    elif name.startswith("../"):
+        return
+    elif any(walk.is_litter(part) for part in Path(name).parts):
+        yield _PASSED
+    elif file.is_dir() and not file.is_symlink():
+        yield "a folder: `prep why` is asked for what lies in it"
+    elif any(walk.is_run(file.parents[n]) for n in range(len(Path(name).parts))):
+        yield "it lies in the folder of a training run, which is passed over"
+    else:
+        yield from _of_other(leg.world.folder.others.get(name) or _kind(file))
+
+
+def _is_view(leg: Leg, file: Path) -> bool:
+    views = leg.world.place.views
+    return views is not None and file.absolute().is_relative_to(views.absolute())
+
+
+def _of_text(leg: Leg, name: str) -> Iterator[str]:
+    """Yield whose text a file is, and what of it is used."""
+    world, place = leg.world, leg.world.place
+    folder = world.folder
+    if leg.order.source is not None:  # its texts were not looked at
+        folder = scan.scan(place.root, tuple(place.sidecars), place.state)
+    if name in folder.unowned:
+        advice = folder.unowned[name]
+        yield f"a text that belongs to no picture and is not used{f': {advice}' if advice else ''}"
+        return
+    spelled = {nfc(disk): own for own, disk in folder.sidecars.items()}
+    own = spelled.get(name, name)
+    bare, suffix = os.path.splitext(own)
+    for key in sorted(key for key in folder.pictures if scan.stem(key) == bare):
+        yield f"a text of `{key}`: {_use(leg, key, place.sidecars.get(suffix, ''))}"
+
+
+def _use(leg: Leg, key: str, field: str) -> str:
+    """Return what is made of a text of a picture."""
+    if leg.order.source is not None:
+        return "pictures that are made of it inherit it"
+    if key in leg.world.clashing or key in leg.world.faulty:
+        return "it is not used, see `prep why` of the picture"
+    edit = leg.world.edits.get((key, field))
+    if edit is not None and edit.source != INHERITED:
+        return f"yours, used as its {field}; `prep why` of the picture tells what of it trains"
+    return f"prep writes it, and you may edit it: then it is used as its {field}"
+
+
+def _of_ours(leg: Leg, name: str, file: Path) -> str:
+    """Return what a file of ours is; empty for any other."""
+    shown = os.path.relpath(file)
+    base = name.rpartition("/")[2]
+    for pattern, told in _OURS.items():
+        if re.fullmatch(pattern, base):
+            return told.format(path=shown)
+    if name in leg.world.outputs and file.suffix in (".json", ".jsonl"):
+        return "a dataset file that prep wrote of this folder: what you edit in it is taken over"
+    if name in leg.world.outputs:
+        return "prep wrote it"
+    if others.is_ours(name):
+        return "named like a dataset file; prep did not write it for this folder, and leaves it"
+    return ""
+
+
+def _kind(file: Path) -> str:
+    suffix = file.suffix.lower()
+    return "link" if file.is_symlink() else others.kind_of_suffix(suffix)
+
+
+def _of_other(kind: str) -> Iterator[str]:
+    """Yield what becomes of a file that is neither a picture nor a text nor ours."""
+    if kind in _KINDS:
+        yield _KINDS[kind]
+        return
+    what = "a file without suffix" if kind == "no suffix" else f"a {kind} file"
+    yield f"{what}, not a picture that can be read: it is counted with the other files, and left"
+    if package := formats.package_for(kind):
+        yield f"it holds {formats.meant_by(kind)}: `pip install {package}` reads it"
