@@ -10,6 +10,7 @@ from typing import Any
 from prep import keys
 from prep.counts import counted
 from prep.errors import ConfigError
+from prep.yamlfile import written
 from train import spellings
 
 DEVICES = ("auto", "cpu", "cuda")
@@ -179,7 +180,10 @@ class Config:
             if hint:
                 other = spellings.nearest(item.name, str(value))
                 hint = f"the nearest here is `{other}`; {hint}" if other else hint
-                yield f"{word} is " + (f"`{value}`" if isinstance(value, str) else f"{value}"), hint
+                yield (
+                    f"{word} is " + (f"`{value}`" if isinstance(value, str) else written(value)),
+                    hint,
+                )
         if self.alpha is not None and 0 < self.alpha < math.inf and not _is_float32(self.alpha):
             yield f"`--alpha` is {self.alpha}", "give a number from 1e-38 to 1e38"
         if self.epochs is not None and self.steps is not None:

@@ -228,8 +228,9 @@ def _check_kind(path: Path) -> None:
 
 def _concept(path: Path, found: Dataset, key: str, sample: Sample) -> Concept:
     if sample.concept not in found.concepts:
+        what = f"the concept `{sample.concept}`" if sample.concept else "the concept without a name"
         raise DatasetError(
-            f"`{path.name}`: the concept `{sample.concept}` of `{key}` is not described",
+            f"`{path.name}`: {what} of `{key}` is not described",
             nearest(sample.concept, [name for name in found.concepts if name]),
         )
     return found.concepts[sample.concept]
@@ -240,9 +241,9 @@ def _check_whole(path: Path, found: Dataset, chosen: Mapping[str, Sample]) -> No
     bare = [key for key, sample in chosen.items() if not (sample.latents and sample.bucket)]
     if bare or found.vae is None:
         first = f", the first is `{bare[0]}`" if bare else ""
-        lacks = f"{'has' if len(bare or chosen) == 1 else 'have'} no latents{first}"
+        total = f"{counted(len(chosen), 'sample')} of `{path.name}`"
         raise DatasetError(
-            f"{len(bare or chosen)} of {counted(len(chosen), 'sample')} of `{path.name}` {lacks}",
+            f"there are no latents of {len(bare or chosen)} of {total}{first}",
             f"make them with `prep latents {_bucket_file(path)}`",
         )
     _check_texts(path, found, chosen)

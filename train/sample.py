@@ -104,7 +104,9 @@ def chosen_layer(path: Path, wish: int | None) -> tuple[int, list[str]]:
     if wish is None:
         lines = [f"clip skip {trained}, as it was trained"] if trained > 1 else []
         if said not in ("None", "", str(trained)):
-            lines.append(f"its clip skip `{said}` is no number of a layer; the last one is used")
+            lines.append(
+                f"its clip skip `{said}` is not the number of a layer; the last one is used"
+            )
         return trained, lines
     other = f"; it was trained with {trained}" if wish != trained else ""
     return wish, [f"clip skip {wish}, as you asked{other}"]

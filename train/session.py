@@ -10,6 +10,7 @@ from typing import Any
 from prep import vae
 from prep.console import Console
 from prep.errors import MachineError
+from prep.yamlfile import written
 from train import checkpoint, crew, export, proof, stopping
 from train import lora as adapter
 from train.crew import Crew
@@ -130,7 +131,8 @@ def _restored(run: Run, learner: Learner, here: Mapping[str, Any], console: Cons
     for word, now in here.items():
         if made.machine.get(word) != now:
             console.note(
-                f"{word}: {made.machine.get(word)} before, {now} now; the last bits may differ"
+                f"{word}: {written(made.machine.get(word))} before, {written(now)} now; "
+                "the last bits may differ"
             )
     return made.step
 

@@ -136,7 +136,7 @@ def test_a_file_of_another_method_is_told_as_what_it_is(tmp_path: Path) -> None:
         adapter_file.check(path)
 
     assert (str(caught.value), caught.value.hint) == (
-        f"`{path}` is no LoRA in kohya's layout: its tensors are 160 of LoHa",
+        f"`{path}` is not a LoRA in kohya's layout: its tensors are 160 of LoHa",
         "name a LoRA",
     )
 
@@ -302,7 +302,7 @@ def test_every_tensor_is_applied_or_named(places: dict[str, tuple[str, tuple[int
         ("2", 1, 1, ["clip skip 1, as you asked; it was trained with 2"]),
         ("2", 2, 2, ["clip skip 2, as you asked"]),
         ("None", 2, 2, ["clip skip 2, as you asked; it was trained with 1"]),
-        ("x", None, 1, ["its clip skip `x` is no number of a layer; the last one is used"]),
+        ("x", None, 1, ["its clip skip `x` is not the number of a layer; the last one is used"]),
     ],
 )
 def test_clip_skip_is_that_of_the_training(

@@ -212,7 +212,7 @@ REFUSED: dict[str, tuple[int, Make, str]] = {
     "base without its VAE": (
         1, _base_without("vae/diffusion_pytorch_model.safetensors"), "has no `vae/diffusion_pyt"),
     "base lacks a weight": (1, _base_lacks_a_weight, "lacks 1 weight, the first is `conv_in.b"),
-    "base of another shape": (1, _base_of_another_shape, "is not of its config: `final_layer_norm"),
+    "base of another shape": (1, _base_of_another_shape, "does not fit its config: `final_layer_"),
     "base's config is no JSON": (1, _base_with("text_encoder/config.json", b"{"), "cannot be used"),
     "base's schedule is odd": (
         1, _base_with("scheduler/scheduler_config.json", b"[]"), "is not a noise schedule"),
