@@ -116,7 +116,7 @@ class Config:
     )
     keep: int = option(2, "Checkpoints that are kept, the newest ones", decides=False, least=1)
     resume: Path | None = option(  # noqa: RUF009  (a Path cannot change)
-        None, "Run folder that must be the one this command goes on with", decides=False
+        None, "Run folder that must be the one this command continues", decides=False
     )
     name: str | None = option(
         None, "Name of the LoRA; default: the name of the pictures' folder", decides=False

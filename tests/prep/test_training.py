@@ -96,7 +96,7 @@ def test_all_mistakes_come_with_their_lines(
     needs = "`optimizer: adamw8bit` needs `bitsandbytes`, which is not installed"
     assert [message for message, _ in told[4:]] == [
         f"`pipelines.yaml` line 12: {needs}",
-        "`pipelines.yaml` line 13: no base is at `./nowhere`",
+        "`pipelines.yaml` line 13: there is no base model at `./nowhere`",
         "`pipelines.yaml` line 14: the file of prompts `p.txt` is not there",
     ]
     assert capfd.readouterr() == ("", "")
