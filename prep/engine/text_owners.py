@@ -3,6 +3,8 @@
 import os
 from collections.abc import Collection, Iterable, Iterator, MutableMapping
 
+_KEEP = "`{}` is there already: keep one of the two"
+
 
 def settle(
     sidecars: MutableMapping[str, str],
@@ -68,11 +70,11 @@ def _advised(
     bare, suffix = os.path.splitext(name)
     if bare.casefold() in keys:  # other taggers write `02.png.txt`
         own = os.path.splitext(keys[bare.casefold()])[0] + suffix
-        yield f"`{own}` is there already" if own in taken else f"rename it to `{own}`"
+        yield _KEEP.format(own) if own in taken else f"rename it to `{own}`"
     alike = stems.get(_stem(name), [])
     if len(alike) == 1 and os.path.dirname(alike[0]) != os.path.dirname(name):
         there = os.path.splitext(alike[0])[0] + suffix
-        yield f"`{there}` is there already" if there in taken else f"move it beside `{alike[0]}`"
+        yield _KEEP.format(there) if there in taken else f"move it beside `{alike[0]}`"
 
 
 def _stem(name: str) -> str:

@@ -66,7 +66,7 @@ def test_no_text_is_told_to_take_the_place_of_another() -> None:
     settle(taken, unowned, ["a.png", "x/b.png", "c.png"], [])
 
     assert unowned == {
-        "a.png.txt": "`a.txt` is there already",
+        "a.png.txt": "`a.txt` is there already: keep one of the two",
         "c.png.txt": "rename it to `c.txt`",
-        "y/b.txt": "`x/b.txt` is there already",
+        "y/b.txt": "`x/b.txt` is there already: keep one of the two",
     }
