@@ -10,6 +10,7 @@ from prep import files, vae
 from prep.console import Console
 from prep.errors import MachineError
 from prep.stopping import patience
+from prep.yamlfile import written
 from train import checkpoint, crew, export, model_files, proof
 from train import lora as adapter
 from train.crew import Crew
@@ -173,7 +174,8 @@ def _restored(run: Run, learner: Learner, here: Mapping[str, Any], console: Cons
     for word, now in here.items():
         if made.machine.get(word) != now:
             console.note(
-                f"{word}: {made.machine.get(word)} before, {now} now; the last bits may differ"
+                f"{word}: {written(made.machine.get(word))} before, {written(now)} now; "
+                "the last bits may differ"
             )
     return made.step
 

@@ -213,7 +213,7 @@ def test_what_is_no_sheet_is_said_once(data: str) -> None:
     """An empty file, another one, a title above the header: two lines, not a list of columns."""
     assert told(data.encode()) == [
         (
-            "`tags.csv` is no sheet: its first row names none of the columns",
+            "`tags.csv` is not a sheet: its first row names none of the columns",
             "delete what stands above their names, or name another file",
         )
     ]

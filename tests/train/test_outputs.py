@@ -96,7 +96,7 @@ def test_stopped_while_it_exports(
     assert not list(stopped.glob("*/toy-step00000004.safetensors"))
     lora(meta, stopped, models, console, **MORE, prompts=prompts)
 
-    assert said(console)[1] == "goes on behind step 4 of 5\n"
+    assert said(console)[1] == "continues after step 4 of 5\n"
     assert _seen(stopped) == _seen(whole)
 
 
