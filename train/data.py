@@ -176,15 +176,14 @@ def _nothing(path: Path, found: Dataset) -> DatasetError:
     if found.samples:
         hint = "every sample is kept for validation, or its concept has no repeats"
         return DatasetError(told, hint)
-    if not found.left_out:
+    if not (count := len(found.left_out)):
         return DatasetError(told, "run the stages before it: `prep run`")
     first, why = min(found.left_out.items())
-    count = len(found.left_out)
     what = "its only picture was" if count == 1 else f"all {count} pictures were"
     folder = os.path.normpath(path.parent / found.root)
-    named = f"`{first}`: {why}" if count == 1 else f"the first is `{first}`: {why}"
+    one = "" if count == 1 else "the first is "
     return DatasetError(
-        f"{told}: {what} left out; {named}",
+        f"{told}: {what} left out; {one}`{first}`: {why}",
         f"mend that, or look at each: `prep why {shlex.quote(first)} --in {shlex.quote(folder)}`",
     )
 
@@ -230,8 +229,9 @@ def _check_kind(path: Path) -> None:
 
 def _concept(path: Path, found: Dataset, key: str, sample: Sample) -> Concept:
     if sample.concept not in found.concepts:
+        what = f"the concept `{sample.concept}`" if sample.concept else "the concept without a name"
         raise DatasetError(
-            f"`{path.name}`: the concept `{sample.concept}` of `{key}` is not described",
+            f"`{path.name}`: {what} of `{key}` is not described",
             nearest(sample.concept, [name for name in found.concepts if name]),
         )
     return found.concepts[sample.concept]
@@ -242,9 +242,9 @@ def _check_whole(path: Path, found: Dataset, chosen: Mapping[str, Sample]) -> No
     bare = [key for key, sample in chosen.items() if not (sample.latents and sample.bucket)]
     if bare or found.vae is None:
         first = f", the first is `{bare[0]}`" if bare else ""
-        lacks = f"{'has' if len(bare or chosen) == 1 else 'have'} no latents{first}"
+        total = f"{counted(len(chosen), 'sample')} of `{path.name}`"
         raise DatasetError(
-            f"{len(bare or chosen)} of {counted(len(chosen), 'sample')} of `{path.name}` {lacks}",
+            f"there are no latents of {len(bare or chosen)} of {total}{first}",
             f"make them with `prep latents {_bucket_file(path)}`",
         )
     _check_texts(path, found, chosen)

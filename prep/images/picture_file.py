@@ -32,7 +32,7 @@ from prep.images.spaces import space_of
 if TYPE_CHECKING:
     from PIL import Image
 
-VERSION = 2
+VERSION = 3
 MAX_PIXELS = 112_000_000  # two copies of it fit into the memory of one decoder
 MAX_BYTES = 1 << 30
 WHITE = pixels.WHITE
