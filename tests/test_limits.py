@@ -113,13 +113,13 @@ def test_no_option_is_without_limits() -> None:
 @pytest.mark.parametrize(
     ("words", "told"),
     [
-        ("--strength nan", "`--strength`: Input should be less than or equal to 100"),
-        ("--strength 1e300", "`--strength`: Input should be less than or equal to 100"),
-        ("--guidance -1", "`--guidance`: Input should be greater than or equal to 0"),
-        ("--guidance inf", "`--guidance`: Input should be less than or equal to 100"),
-        ("--seed -1", "`--seed`: Input should be greater than or equal to 0"),
-        ("--steps 99999999999", "`--steps`: Input should be less than or equal to 1000"),
-        ("--clip-skip 99", "`--clip-skip`: Input should be less than or equal to 12"),
+        ("--strength nan", "`--strength`: it is more than 100"),
+        ("--strength 1e300", "`--strength`: it is more than 100"),
+        ("--guidance -1", "`--guidance`: it is less than 0"),
+        ("--guidance inf", "`--guidance`: it is more than 100"),
+        ("--seed -1", "`--seed`: it is less than 0"),
+        ("--steps 99999999999", "`--steps`: it is more than 1000"),
+        ("--clip-skip 99", "`--clip-skip`: it is more than 12"),
     ],
 )
 def test_numbers_of_a_sheet_have_limits(

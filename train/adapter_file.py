@@ -118,7 +118,7 @@ def check(path: Path) -> Sorted:
             raise ModelFileError(f"`{path}` is {strange[0]}", hint)
         what = ", ".join(f"{len(names)} of {kind}" for kind, names in sorted(found.unread.items()))
         inside = f": its tensors are {what}" if what else ""
-        raise ModelFileError(f"`{path}` is no LoRA in kohya's layout{inside}", "name a LoRA")
+        raise ModelFileError(f"`{path}` is not a LoRA in kohya's layout{inside}", "name a LoRA")
     return found
 
 

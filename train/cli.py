@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields, replace
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
+from typing import Annotated, Any, get_type_hints
 
 import typer
 
@@ -17,9 +17,7 @@ from prep.runtime.program import run_app
 from prep.runtime.seeds import MOST_SEED
 from train.config import OF_FINETUNES, OF_LORAS, Config
 from train.option_hints import hint
-
-if TYPE_CHECKING:
-    from prep.dataset.account import Account
+from train.words import tell_words
 
 _QUIET = Annotated[bool, typer.Option("--quiet", "-q", help="Say only what is wrong")]
 _VERBOSE = Annotated[bool, typer.Option("--verbose", "-v", help="Say more")]
@@ -72,29 +70,12 @@ def lora(meta: list[Path], config: Config, console: Console, *, words_told: bool
 
     def tell() -> None:
         if first and not words_told:
-            _tell(account_of(found.paths), console, found.paths)
+            tell_words(account_of(found.paths), found.paths, console)
 
     missing: list[Path] = []
     trained(found.paths, config, _models(), quiet, first, before=tell, lacks=missing.extend)
     # A launcher takes any other code of one of several processes for its failure.
     return 3 if alone and (missing or account_of(found.paths).look()) else found.code
-
-
-def _tell(words: "Account", console: Console, paths: Sequence[Path]) -> None:
-    """Print which pictures train without words, which words do not train, and whose keys are whose.
-
-    Args:
-        paths: The dataset files, in the order in which the keys of the later ones are numbered.
-    """
-    lines = words.lines()
-    if len(paths) > 1:
-        named = (f"`{number}/` of `{path}`" for number, path in enumerate(paths[1:], 2))
-        console.say(f"keys of several dataset files: those that begin with {', '.join(named)}")
-    if lines:
-        console.say(*lines, account=words.facts())
-    if not console.level and not console.json:
-        for line in words.wrong():
-            console.wrong(line)
 
 
 def finetune(
@@ -194,8 +175,9 @@ def check(
     coming = [file for path, file in zip(meta, found, strict=True) if path in folders]
     absent = [file for file in coming if not file.exists()]
     told(found, config, _models(), console, absent)
-    words = account_of([file for file in found if file not in absent])
-    _tell(words, console, found)
+    there = [file for file in found if file not in absent]
+    words = account_of(there)
+    tell_words(words, there, console)
     return 3 if words.look() else 0
 
 

@@ -11,6 +11,7 @@ from prep.runtime import keys
 from prep.runtime.counts import counted
 from prep.runtime.errors import ConfigError
 from prep.runtime.seeds import MOST_SEED
+from prep.runtime.yaml_nodes import written
 from train import spellings
 
 DEVICES = ("auto", "cpu", "cuda")
@@ -137,7 +138,7 @@ class Config:
         2, "Checkpoints that are kept, the newest ones", decides=False, least=1, most=10_000
     )
     resume: Path | None = option(  # noqa: RUF009  (a Path cannot change)
-        None, "Run folder that must be the one this command goes on with", decides=False
+        None, "Run folder that must be the one this command continues", decides=False
     )
     name: str | None = option(
         None, "Name of the LoRA; default: the name of the pictures' folder", decides=False
@@ -206,7 +207,10 @@ class Config:
             if hint:
                 other = spellings.nearest(item.name, str(value))
                 hint = f"the nearest here is `{other}`; {hint}" if other else hint
-                yield f"{word} is " + (f"`{value}`" if isinstance(value, str) else f"{value}"), hint
+                yield (
+                    f"{word} is " + (f"`{value}`" if isinstance(value, str) else written(value)),
+                    hint,
+                )
         if self.epochs is not None and self.steps is not None:
             yield "`--epochs` and `--steps` are both given", "give one of them"
         if self.name is not None and keys.fault_everywhere(self.name):

@@ -177,15 +177,14 @@ def _nothing(path: Path, found: Dataset) -> DatasetError:
     if found.samples:
         hint = "every sample is kept for validation, or its concept has no repeats"
         return DatasetError(told, hint)
-    if not found.left_out:
+    if not (count := len(found.left_out)):
         return DatasetError(told, "run the stages before it: `prep run`")
     first, why = min(found.left_out.items())
-    count = len(found.left_out)
     what = "its only picture was" if count == 1 else f"all {count} pictures were"
     folder = os.path.normpath(path.parent / found.root)
-    named = f"`{first}`: {why}" if count == 1 else f"the first is `{first}`: {why}"
+    one = "" if count == 1 else "the first is "
     return DatasetError(
-        f"{told}: {what} left out; {named}",
+        f"{told}: {what} left out; {one}`{first}`: {why}",
         f"mend that, or look at each: `prep why {shlex.quote(first)} --in {shlex.quote(folder)}`",
     )
 
@@ -231,8 +230,9 @@ def _check_kind(path: Path) -> None:
 
 def _concept(path: Path, found: Dataset, key: str, sample: Sample) -> Concept:
     if sample.concept not in found.concepts:
+        what = f"the concept `{sample.concept}`" if sample.concept else "the concept without a name"
         raise DatasetError(
-            f"`{path.name}`: the concept `{sample.concept}` of `{key}` is not described",
+            f"`{path.name}`: {what} of `{key}` is not described",
             nearest(sample.concept, [name for name in found.concepts if name]),
         )
     return found.concepts[sample.concept]

@@ -24,7 +24,7 @@ def explain(path: Path, console: Console) -> None:
     if not path.is_file():
         raise ModelFileError(f"there is no file `{path}`", "name a LoRA: a `.safetensors` file")
     if path.suffix.lower() != ".safetensors":
-        raise ModelFileError(f"`{path}` is no `.safetensors` file", "name a LoRA")
+        raise ModelFileError(f"`{path}` is not a `.safetensors` file", "name a LoRA")
     head = safetensors_file.header(path)
     what = single_file.what(head.tensors)
     kinds = set(adapter_file.sort(head.tensors).unread) - {adapter_file.UNKNOWN}

@@ -24,6 +24,6 @@ def hint(option: str, near: Sequence[str], words: Sequence[str]) -> str | None:
     whole = command == "finetune" or "finetune" in " ".join(words).replace("=", " ").split()
     lacks = {f"--{word.replace('_', '-')}" for word in (OF_LORAS if whole else OF_FINETUNES)}
     theirs = spellings.setting(option.lstrip("-"))
-    lacks |= {"--method"} if command != "check" else set()
+    lacks |= {"--at-hand", "--words-told"} | ({"--method"} if command != "check" else set())
     each = [f"--{theirs.replace('_', '-')}"] if theirs else near
     return nearest_option(option, [one for one in each if one not in lacks], words)

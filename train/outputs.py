@@ -99,11 +99,12 @@ def missing(run: Run) -> list[Path]:
 def missing_line(run: Run, paths: Sequence[Path]) -> str:
     """Return what a person should know of files that are missing."""
     names = [f"`{path.relative_to(run.folder)}`" for path in paths]
+    if len(names) == 1:
+        return f"{names[0]} is missing; the same command tries it again"
     more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
-    one = len(names) == 1
     return (
-        f"{'1 export or picture is' if one else f'{len(names)} exports and pictures are'} missing: "
-        f"{', '.join(names[:_SHOWN])}{more}; the same command tries {'it' if one else 'them'} again"
+        f"{len(names)} exports and pictures are missing: {', '.join(names[:_SHOWN])}{more}; "
+        "the same command tries them again"
     )
 
 

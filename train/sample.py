@@ -119,7 +119,7 @@ def chosen_layer(path: Path, wish: int | None) -> tuple[int, list[str]]:
     known = re.fullmatch("[1-9][0-9]{0,3}", trained) is not None
     if wish is None and not known:
         raise ModelFileError(
-            f"the clip skip of `{path}` is `{said[:40]}`, which is no layer's number",
+            f"the clip skip of `{path}` is `{said[:40]}`, which is not the number of a layer",
             "say which layer to draw it with, from the end: `--clip-skip 1`",
         )
     if wish is None:

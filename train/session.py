@@ -11,6 +11,7 @@ from prep.runtime import files
 from prep.runtime.console import Console
 from prep.runtime.errors import MachineError
 from prep.runtime.stopping import patience
+from prep.runtime.yaml_nodes import written
 from train import checkpoint, crew, export, model_files, proof
 from train import lora as adapter
 from train.crew import Crew
@@ -174,7 +175,8 @@ def _restored(run: Run, learner: Learner, here: Mapping[str, Any], console: Cons
     for word, now in here.items():
         if made.machine.get(word) != now:
             console.note(
-                f"{word}: {made.machine.get(word)} before, {now} now; the last bits may differ"
+                f"{word}: {written(made.machine.get(word))} before, {written(now)} now; "
+                "the last bits may differ"
             )
     return made.step
 

@@ -73,7 +73,7 @@ def check_outline(
     for name, shape in sorted(wanted.items()):
         if found[name] != shape:
             raise ModelFileError(
-                f"`{weights}` is not of its config: `{name}` has the shape {found[name]}, "
+                f"`{weights}` does not fit its config: `{name}` has the shape {found[name]}, "
                 f"the config asks for {shape}",
                 "fetch its files again",
             )

@@ -16,9 +16,9 @@ def check_whole(path: Path, found: Dataset, chosen: Mapping[str, Sample]) -> Non
     bare = [key for key, sample in chosen.items() if not (sample.latents and sample.bucket)]
     if bare or found.vae is None:
         first = f", the first is `{bare[0]}`" if bare else ""
-        lacks = f"{'has' if len(bare or chosen) == 1 else 'have'} no latents{first}"
+        total = f"{counted(len(chosen), 'sample')} of `{path.name}`"
         raise DatasetError(
-            f"{len(bare or chosen)} of {counted(len(chosen), 'sample')} of `{path.name}` {lacks}",
+            f"there are no latents of {len(bare or chosen)} of {total}{first}",
             f"make them with `prep latents {_bucket_file(path)}`",
         )
     check_text_of_any(path, found, chosen)

@@ -148,7 +148,7 @@ def _operation(op: "Op", value: Any) -> "Rule":
     if op in PAIRED:
         if any(len(side) != 1 for side in each):
             raise UsageError(
-                f"`{flag}` wants one tag and one new one", f"write `{flag} grin smile`"
+                f"`{flag}` needs one tag and one new one", f"write `{flag} grin smile`"
             )
         return Rule(op, each[0], each[1])
     found = tuple(dict.fromkeys(tag for side in each for tag in side))

@@ -83,7 +83,9 @@ def _tell(context: Context, read: str, changes: Changes) -> None:
         context.console.say(line, conflict=key)
     if changes.lost > EXAMPLES:
         more = changes.lost - EXAMPLES
-        context.console.say(f"  ... and {more:,} more rows of pictures that are not here")
+        context.console.say(
+            f"  ... and {more:,} more rows of pictures that are gone or cannot be read"
+        )
     if changes.conflicts:
         lost = all(one.lost for one in changes.conflicts.values())
         both = "add `--theirs` to take what the sheet says, `--ours` to keep these"

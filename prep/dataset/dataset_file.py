@@ -29,7 +29,7 @@ _SIZE = limits(least=1, most=_MOST_PX)
 _BOX = limits(least=0, most=_MOST_PX, form="box")
 
 # Mappings of a dataset file -> how an entry of each is called, before its name.
-_ENTRIES = {"samples": "", "concepts": "the concept ", "left_out": "the left out "}
+_ENTRIES = {"samples": "", "concepts": "the concept ", "left_out": "the left-out picture "}
 # What is told of a sample's words only where there is something to tell.
 _ACCOUNT = ("yours", "unused")
 
@@ -246,7 +246,7 @@ def _dataset(head: dict[str, Any], name: str) -> Dataset:
     except Misfit as misfit:
         raise DatasetError(f"`{name}`{misfit.sentence(_ENTRIES)}", misfit.hint) from None
     if not isinstance(found.made_by.get("stages", {}), dict):
-        raise DatasetError(f"`{name}`: `stages` of `made_by` is no mapping", "remove it")
+        raise DatasetError(f"`{name}`: `stages` of `made_by` is not a mapping", "remove it")
     return found
 
 

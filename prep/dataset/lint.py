@@ -87,6 +87,7 @@ def misspelt(pictures: Sequence[Collection[str]], words: Words) -> Iterator[Find
         meant_tags = [one for one in near if one in known or counts[one] >= _TIMES * count]
         if meant_tags:
             meant = max(meant_tags, key=lambda one: counts[one])
+            meant = words.aliases.get(meant, meant)
             yield Finding("typo", f"{where}, did you mean `{meant}`?", (tag, meant), "", count)
 
 

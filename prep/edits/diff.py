@@ -65,17 +65,20 @@ def unmet(rule: Rule, pictures: Iterable[Picture]) -> Iterator[str]:
     """Yield a line for each tag that was to be dropped, renamed or put first and that none has.
 
     Operations take tags as they are spelt, filters do not: `long_hair` is not `long hair` here.
+    What the rule itself drops or renames is not proposed: nobody has it afterwards.
 
     Args:
         rule: What was to be done.
         pictures: Those it was for, before and after.
     """
     known = {tag for picture in pictures for tag in picture.tags}
+    gone = [t for one in (rule, *rule.then) for t in one.tags if one.op in (Op.DROP, Op.RENAME)]
+    left = [each for each in sorted(known) if not any(glob(tag, each) for tag in gone)]
     for one in (rule, *rule.then):
         for tag in one.tags if one.op in (Op.DROP, Op.RENAME, Op.FIRST) else ():
             if tag in known or ("*" in tag and any(glob(tag, each) for each in known)):
                 continue
-            same = [each for each in sorted(known) if plain(each) == plain(tag)]
-            hint = f"did you mean `{same[0]}`?" if same else nearest(tag, known)
+            same = [each for each in left if plain(each) == plain(tag)]
+            hint = f"did you mean `{same[0]}`?" if same else nearest(tag, left)
             told = f"no picture of these has `{tag}`"
             yield f"{told}: {hint}" if hint.startswith("did") else told

@@ -120,7 +120,7 @@ def _rename(value: Node) -> Rule:
     for old, new in _pairs(value, "`rename` names no old and new tag", hint).items():
         both = (text_of_tags.parsed(old), _tags(new, Op.RENAME))
         if any(len(side) != 1 for side in both):
-            raise _RuleError(f"`rename` wants one new tag for one old tag, at `{old}`", hint)
+            raise _RuleError(f"`rename` needs one new tag for one old tag, at `{old}`", hint)
         pairs[both[0][0]] = both[1][0]
     return Rule(Op.RENAME, tuple(pairs), tuple(pairs.values()))
 
@@ -142,13 +142,13 @@ def _pairs(value: Node, message: str, hint: str) -> dict[str, Node]:
 
 def _line(node: Node, op: Op) -> str:
     if isinstance(node.value, dict | list):
-        raise _RuleError(f"`{op}` wants text", "put it in quotes")
+        raise _RuleError(f"`{op}` needs text", "put it in quotes")
     return node.raw.strip() if op is Op.CAPTION else node.raw
 
 
 def _tags(node: Node, op: Op) -> tuple[str, ...]:
     if isinstance(node.value, dict | list):
-        raise _RuleError(f"`{op}` wants tags", 'quote a tag with special characters: ":d"')
+        raise _RuleError(f"`{op}` needs tags", 'quote a tag with special characters: ":d"')
     return text_of_tags.parsed(node.raw)
 
 

@@ -183,10 +183,9 @@ def _read(
 def unread(key: str, inputs: str, result: Picture | Failure, values: Values) -> Outcome | None:
     """Return the outcome of a picture that cannot be read; None for one that was."""
     if isinstance(result, Failure):
-        why = f"{result.kind}: {result.why}"
-        return Outcome(key, inputs, None, "failed", why, result.kind in _PASSING)
+        return Outcome(key, inputs, None, "failed", result.why, result.kind in _PASSING)
     if result.sha256 != values.world.digests[key]:
-        why = "unstable: it changed during the run; run again"
+        why = "it changed during the run; run again"
         return Outcome(key, inputs, None, "failed", why, passing=True)
     return None
 

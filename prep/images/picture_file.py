@@ -37,7 +37,7 @@ from prep.images.unreadable import (
 if TYPE_CHECKING:
     from PIL import Image
 
-VERSION = 2
+VERSION = 3
 MAX_BYTES = 1 << 30
 WHITE = pixels.WHITE
 

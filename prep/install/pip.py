@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from prep.runtime.console import Console, duration
+from prep.runtime.counts import counted
 from prep.runtime.errors import MachineError
 
 # Where pip writes this, it has begun to change the environment.
@@ -114,7 +115,7 @@ def _phrase(text: str) -> str:
         return ""
     before, unpacking, names = lines[-1].partition("collected packages: ")
     if unpacking:
-        return f", {before.strip().lower()} {names.count(',') + 1} packages"
+        return f", {before.strip().lower()} {counted(names.count(',') + 1, 'package')}"
     return f", {lines[-1][:_LONGEST_PHRASE].strip()}"
 
 

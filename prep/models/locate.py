@@ -167,8 +167,9 @@ class Models:
         if path.exists():
             return path
         if ask.name.count("/") != 1 or ask.name.startswith((".", "/", "~")) or "\\" in ask.name:
+            what = "base model" if ask.kind == "base" else ask.kind
             raise ModelFileError(
-                f"no {ask.kind} is at `{ask.name}`",
+                f"there is no {what} at `{ask.name}`",
                 "name a folder, a hub id `owner/name`, or `tiny`",
             )
         return self._from_hub(ask)

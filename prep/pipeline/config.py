@@ -12,7 +12,7 @@ from prep.pipeline.named_files import file_text, path_of, resolved, text_of
 from prep.pipeline.subcommands import Command
 from prep.runtime import yaml_nodes
 from prep.runtime.errors import ConfigError, UserError, nearest, no_such
-from prep.runtime.yaml_nodes import Node
+from prep.runtime.yaml_nodes import Node, written
 
 _KEYS = ("images", "meta", "state", "sidecars", "stages", "train")
 _SIDECARS: Mapping[str, Mapping[str, str]] = {
@@ -153,7 +153,7 @@ class _Reader:
         for item in node.value:
             step = self._step(item)
             if step is not None and step.command.name in [known.command.name for known in steps]:
-                what = f"`{step.command.name}` stands twice"
+                what = f"`{step.command.name}` appears twice"
                 self.wrong.append((item.line, what, "give each stage one line"))
             elif step is not None:
                 steps.append(step)
@@ -181,7 +181,7 @@ class _Reader:
         items: dict[str, Node] = node.value if isinstance(node.value, dict) else {}
         if node.value is not None and not isinstance(node.value, dict):
             self.wrong.append(
-                (node.line, f"`{command.name}` wants params", "write `{name: value}`")
+                (node.line, f"`{command.name}` needs params", "write `{name: value}`")
             )
         to = items.get("to") if command.fans_out() else None
         if command.fans_out() and to is None:
@@ -204,6 +204,8 @@ class _Reader:
 
     def _value(self, item: "Field[Any]", node: Node) -> Any:
         value = node.value
+        if not self._is_one(item.name, node):
+            return item.default
         if item.type is str and isinstance(value, int | float) and not isinstance(value, bool):
             value = node.raw
         if item.type is float and isinstance(value, int) and not isinstance(value, bool):
@@ -212,7 +214,8 @@ class _Reader:
         if found is not None:
             quoted = item.type is str and node.raw and not isinstance(value, str)
             hint = f'put it in quotes: "{node.raw}"' if quoted else found[1]
-            self.wrong.append((node.line, found[0], hint))
+            what = found[0].replace(f"`{written(value)}`", f"`{node.raw}`")  # as it was typed
+            self.wrong.append((node.line, what, hint))
             return item.default
         if item.metadata["path"]:
             return resolved(value, self.folder)
@@ -224,17 +227,21 @@ class _Reader:
                 return ""
         return value
 
+    def _is_one(self, name: str, node: Node) -> bool:
+        """Note a key without a value, or with several; return whether it has one."""
+        if node.value is None:
+            self.wrong.append((node.line, f"`{name}` has no value", "write one, or leave it out"))
+        elif isinstance(node.value, dict | list):
+            self.wrong.append((node.line, f"`{name}` has several values", "write one"))
+        return node.value is not None and not isinstance(node.value, dict | list)
+
     def _train(self, node: Node) -> dict[str, Any]:
         keys: dict[str, Node] = node.value if isinstance(node.value, dict) else {}
         if "method" not in keys:
             self.wrong.append((node.line, "`train` names no method", "add `method: lora`"))
             return {}
         for name, child in keys.items():
-            if child.value is None:
-                hint = "write one, or leave the line out"
-                self.wrong.append((child.line, f"`{name}` has no value", hint))
-            elif isinstance(child.value, dict | list):
-                self.wrong.append((child.line, f"`{name}` has several values", "write one"))
+            self._is_one(name, child)
         # A number as it was typed: `1e-4` is not made `0.0001`, nor the name `1.50` made `1.5`.
         numbers = {name: child.raw for name, child in keys.items() if type(child.value) is float}
         values: dict[str, Any] = yaml_nodes.plain(node) | numbers

@@ -22,7 +22,7 @@ def path_of(value: str, folder: Path) -> Path:
         path.exists()
     except (OSError, RuntimeError) as error:  # too long; the home of somebody unknown
         why = getattr(error, "strerror", None) or "nobody here has that name"
-        raise ConfigError(f"`{value}` is no path: {why}", "look at how it is spelt") from None
+        raise ConfigError(f"`{value}` is not a path: {why}", "look at how it is spelt") from None
     return path
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from prep.dataset.chain import link_before
 from prep.runtime.errors import ConfigError, nearest
+from prep.runtime.yaml_nodes import written
 from prep.stage import Asked, Shape, Stage, in_order
 
 
@@ -70,7 +71,7 @@ def mistake(item: "Field[Any]", value: Any) -> tuple[str, str] | None:
         value = float(value)
     if not isinstance(value, wanted) or (wanted is not bool and isinstance(value, bool)):
         words = {str: "text", int: "a whole number", float: "a number", bool: "true or false"}
-        return f"`{item.name}` is `{value}`", f"write {words[wanted]}"
+        return f"`{item.name}` is `{written(value)}`", f"write {words[wanted]}"
     if wanted is float and not math.isfinite(value):
         return f"`{item.name}` is {value}", "write a finite number"
     choices = item.metadata["choices"]
@@ -104,4 +105,5 @@ def _as_option(message: str) -> str:
 
 def unknown(command: Command, name: str) -> tuple[str, str]:
     """Return message and hint for a param that a command does not have."""
-    return f"`{command.name}` has no param `{name}`", nearest(name, command.params())
+    known = [*command.params(), *(["to"] if command.fans_out() else [])]
+    return f"`{command.name}` has no param `{name}`", nearest(name, known)

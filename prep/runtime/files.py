@@ -99,7 +99,7 @@ def strict_json(text: str, name: str) -> Any:
         if len(found) < len(items):
             names = [key for key, _ in items]
             twice = next(key for key in names if names.count(key) > 1)
-            raise DatasetError(f"`{name}` says `{twice}` twice", "keep one of the two")
+            raise DatasetError(f"`{name}` has `{twice}` twice", "keep one of the two")
         return found
 
     def refuse(word: str) -> None:

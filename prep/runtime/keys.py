@@ -104,7 +104,7 @@ def fault_of_path(path: str) -> str:
         return "holds a character that turns the direction of reading"
     parts = path.split("/")
     if {"", ".", ".."}.intersection(parts):
-        return "has a part that is no name"
+        return "has a part that is not a name"
     return "is longer than a disk takes" if _exceeds(path, parts) else ""
 
 
@@ -131,7 +131,7 @@ def fault_of_new(name: str) -> str:
 def fault_everywhere(name: str) -> str:
     """Return why a name is not one for a file that we write on every system; "" if it is."""
     if _NOWHERE.search(name) or _WINDOWS.fullmatch(name):
-        return "is no file name on every system"
+        return "is not a file name on every system"
     return fault_of_new(name)
 
 

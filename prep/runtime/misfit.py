@@ -41,9 +41,10 @@ def _path_in_words(path: tuple[str, ...], entries: Mapping[str, str]) -> str:
     """Return what fields and keys lead to, as a person knows it."""
     *outer, last = path
     if len(outer) == 1 and outer[0] in entries:
-        return f"{entries[outer[0]]}`{keys.shown(last)}`"
+        what = entries[outer[0]]
+        return f"{what}`{keys.shown(last)}`" if last else f"{what or 'the entry '}without a name"
     if outer:
-        return f"the {keys.shown(last)} of {_path_in_words(tuple(outer), entries)}"
+        return f"`{keys.shown(last)}` of {_path_in_words(tuple(outer), entries)}"
     return f"`{last}`"
 
 

@@ -72,6 +72,8 @@ def run_app(
             _check_place(words)
             code = app(args=args, prog_name=prog, standalone_mode=False)
     except BaseException as error:
+        if isinstance(error, UserError) and not stop.raised:
+            stop.asked = None  # it only waited: the error is not of its making
         if stop.asked is None:  # what goes wrong because of a stop is the stop
             code = _shown(error, prog, lambda name, near: hint(name, near, words))
     code = code if stop.asked is None else 128 + stop.asked

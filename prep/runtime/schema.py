@@ -222,7 +222,7 @@ def _number(kind: type[int] | type[float], told: Mapping[str, Any]) -> _Check:
 def _list_of(inner: _Check) -> _Check:
     def check(value: Any) -> tuple[Any, ...]:
         if not isinstance(value, list) or not all(isinstance(one, str) for one in value):
-            raise Misfit("are not a list", 'write ["one", "two"]')
+            raise Misfit("is not a list", 'write ["one", "two"]')
         return tuple(map(inner, value))
 
     return check
@@ -245,7 +245,7 @@ def _numbers(count: int, told: Mapping[str, Any]) -> _Check:
 
 def _shown(value: Any) -> str:
     """Return a value as an error shows it, in backticks and short."""
-    words: dict[Any, str] = {type(None): "null", dict: "{...}"}
+    words: dict[Any, str] = {type(None): "null", bool: json.dumps(value is True), dict: "{...}"}
     said = words.get(type(value)) or _SHORT.repr(value)
     return f"`{_short(json.dumps(value) if isinstance(value, str) else said)}`"
 

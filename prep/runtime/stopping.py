@@ -121,8 +121,8 @@ def patience(told: Told = lambda number: None) -> Iterator[Stop]:
             due = stop.waits and len(stop.patient) == 1
             stop.waits = stop.waits and not due
             stop.patient.pop()
-            if due:
-                stop.leave()
+        if due:  # an error comes first
+            stop.leave()
 
 
 @contextmanager

@@ -189,7 +189,7 @@ def _mapping(events: _Events, depth: int) -> dict[str, Node]:
         if key.raw in found:
             first = found[key.raw].line
             raise events.refusal(
-                key.line, f"`{key.raw}` is said twice, first in line {first}", "keep one of the two"
+                key.line, f"`{key.raw}` appears twice, first in line {first}", "keep one of the two"
             )
         child = _node(events, events.next(), depth + 1)
         found[key.raw] = Node(child.value, key.line, child.raw)

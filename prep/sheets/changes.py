@@ -148,10 +148,10 @@ class _Taking:
             return
         one = edited(found, revision)
         owner = _owner(one, self._now, self._marks, changes, self._of_rows)
-        if one.cells and (owner or found.row.key in self._now.pictures):
-            self._weigh(one)
         if owner is not None:
             self._take_for(owner, one)
+        elif one.cells and found.row.key in self._now.pictures:  # held as conflicts
+            self._weigh(one)
 
     def _take_for(self, owner: str, one: Edited) -> None:
         """Take a row that is about a picture of this dataset."""
@@ -163,9 +163,8 @@ class _Taking:
         self._owners[owner] = where
         if one.cells and owner != key:
             self._changes.notes.append(f"`{key}` is `{owner}` now: it is the same picture")
-        if one.found.categories and not one.cells:
-            self._weigh(one)
         if one.cells or one.found.categories:  # to be compared with those of the other rows
+            self._weigh(one)
             self._held.append(one)
         current = self._now.rows.get(owner)
         self._of_cells.add(mistakes(one, owner, current, self._lossy))

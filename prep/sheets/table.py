@@ -162,7 +162,7 @@ def _check_columns(columns: Sequence[str], name: str) -> None:
         )
     if not {*COLUMNS} & {*columns}:
         raise DatasetError(
-            f"`{name}` is no sheet: its first row names none of the columns",
+            f"`{name}` is not a sheet: its first row names none of the columns",
             "delete what stands above their names, or name another file",
         )
     mistakes = Mistakes()

@@ -109,7 +109,7 @@ def _strange(file: BinaryIO) -> bool:
     for chunk in _chunks(file):
         if re.search(rb"[^\x00-\x7f]{3}", before + chunk):
             return True
-        before = chunk[-2:]
+        before = (before + chunk)[-2:]
     return False
 
 

@@ -80,7 +80,7 @@ def _read(
         name, sign, number = (part.strip() for part in piece.rpartition("="))
         value = _number(number)
         if not sign or value is None:
-            mistakes.append((f"`{piece}` is no threshold", "write `smile=0.6, solo=0.4`"))
+            mistakes.append((f"`{piece}` is not a threshold", "write `smile=0.6, solo=0.4`"))
         elif value < FLOOR:
             mistakes.append(_under(value))
         elif name in categories:

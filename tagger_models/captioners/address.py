@@ -22,7 +22,7 @@ def checked_url(url: str) -> str:
         good, parts = False, urlsplit("")
     if not good:
         raise ConfigError(
-            f"`{url}` is no address of a server", "write it like `http://localhost:1234/v1`"
+            f"`{url}` is not the address of a server", "write it like `http://localhost:1234/v1`"
         )
     if parts.username or parts.password or parts.query or parts.fragment:
         raise ConfigError(

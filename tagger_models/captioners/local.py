@@ -98,7 +98,7 @@ def _kind_of(folder: Path) -> str:
         kind = config["model_type"]
     except (OSError, ValueError, KeyError, TypeError):
         raise ModelFileError(
-            f"`{folder}` is no captioner: its config.json is missing or damaged",
+            f"`{folder}` is not a captioner: its config.json is missing or damaged",
             f"name a captioner's folder, a hub id such as `{DEFAULT}`, or `tiny`",
         ) from None
     for either in _EITHER:  # transformers would make up what is missing, without a word
@@ -113,7 +113,7 @@ def _kind_of(folder: Path) -> str:
 
     if kind not in KNOWN:
         raise ModelFileError(
-            f"`{folder}` is a `{kind}` model, and no image-text model of transformers",
+            f"`{folder}` is a `{kind}` model, not an image-text model of transformers",
             f"name a captioner such as `{DEFAULT}`; if it is one with code of its own, {SERVE}",
         )
     return str(kind)

@@ -145,7 +145,7 @@ def _threshold(text: str, where: str) -> float:
     except ValueError:
         value = -1.0
     if not 0 <= value <= 1:
-        raise ModelFileError(f"{where}: `{text}` is no threshold between 0 and 1", AGAIN)
+        raise ModelFileError(f"{where}: `{text}` is not a threshold between 0 and 1", AGAIN)
     return value
 
 

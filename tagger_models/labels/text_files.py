@@ -72,7 +72,7 @@ def series_of(text: str, where: str) -> tuple[str, ...]:
     except (ValueError, RecursionError):
         found = None
     if not isinstance(found, list) or not all(isinstance(one, str) for one in found):
-        raise ModelFileError(f"{where}: `ips` is no list of names", AGAIN)
+        raise ModelFileError(f"{where}: `ips` is not a list of names", AGAIN)
     return tuple(found)
 
 

@@ -65,7 +65,7 @@ def preprocessed(text: str, name: str, row: "Profile") -> "Profile":
                 fit += _fit(kind, step, fit)
         except (KeyError, TypeError, ValueError, OverflowError):
             raise ModelFileError(
-                f"`{name}` wants the step `{kind}` in a way that is not known here",
+                f"`{name}` asks for the step `{kind}` in a way that is not known here",
                 "describe the model in a `tagger.yaml` beside it, see the README",
             ) from None
     return replace(row, fit=tuple(fit), mean=mean, std=std, low=0.0, high=1.0)

@@ -137,7 +137,7 @@ def test_a_file_of_another_method_is_told_as_what_it_is(tmp_path: Path) -> None:
         adapter_file.check(path)
 
     assert (str(caught.value), caught.value.hint) == (
-        f"`{path}` is no LoRA in kohya's layout: its tensors are 160 of LoHa",
+        f"`{path}` is not a LoRA in kohya's layout: its tensors are 160 of LoHa",
         "name a LoRA",
     )
 
@@ -364,7 +364,7 @@ def test_a_clip_skip_that_is_no_number_is_not_guessed(
         sample.chosen_layer(path, None)
 
     assert (str(caught.value), caught.value.hint) == (
-        f"the clip skip of `{path}` is `{said[:40]}`, which is no layer's number",
+        f"the clip skip of `{path}` is `{said[:40]}`, which is not the number of a layer",
         "say which layer to draw it with, from the end: `--clip-skip 1`",
     )
 

@@ -80,7 +80,7 @@ def test_samples_without_latents(meta: Path, changed: Change) -> None:
     changed(meta, "1.png", latents=None)
 
     assert _told(meta) == (
-        "1 of 6 samples of `meta_lat.json` has no latents, the first is `1.png`",
+        "there are no latents of 1 of 6 samples of `meta_lat.json`, the first is `1.png`",
         "make them with `prep latents meta_bucket.json`",
     )
 
@@ -91,7 +91,7 @@ def test_a_bucket_file_in_place_of_a_latents_file(meta: Path, changed: Change) -
     changed(other, vae=None)
 
     assert _told(other) == (
-        "6 of 6 samples of `meta_bucket.json` have no latents",
+        "there are no latents of 6 of 6 samples of `meta_bucket.json`",
         "make them with `prep latents meta_bucket.json`",
     )
 

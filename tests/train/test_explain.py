@@ -86,7 +86,7 @@ def test_what_is_no_lora_is_told(tmp_path: Path, base: Path) -> None:
     weights = base / "unet" / "diffusion_pytorch_model.safetensors"
     for path, message in (
         (weights, f"`{weights}` is a file of weights of another kind, not a LoRA"),
-        (base / "model_index.json", f"`{base / 'model_index.json'}` is no `.safetensors` file"),
+        (base / "model_index.json", f"`{base / 'model_index.json'}` is not a `.safetensors` file"),
         (tmp_path / "no", f"there is no file `{tmp_path / 'no'}`"),
     ):
         with pytest.raises(ModelFileError) as caught:

@@ -110,7 +110,7 @@ def test_what_prep_found_is_the_exit_code(toys: Path, capfd: pytest.CaptureFixtu
 
     assert _main("lora", "toys", *TRAINED, "-q") == 3
 
-    told = "failed: 3.png: not-an-image: not a picture, begins with `6a 75 6e 6b`\n"
+    told = "failed: 3.png: not a picture, begins with `6a 75 6e 6b`\n"
     assert capfd.readouterr() == ("", 3 * told)  # by each of the commands that count pictures
     assert len(list(Path("runs").glob("*/toys.safetensors"))) == 1
 

@@ -96,7 +96,7 @@ def test_stopped_while_it_exports(
     assert not list(stopped.glob("*/toy-step00000004.safetensors"))
     lora(meta, stopped, models, console, **MORE, prompts=prompts)
 
-    assert said(console)[1] == "goes on behind step 4 of 5\n"
+    assert said(console)[1] == "continues after step 4 of 5\n"
     assert _seen(stopped) == _seen(whole)
 
 
@@ -234,10 +234,7 @@ def test_an_export_on_the_way_that_fails_is_told_at_the_end(
     told = capsys.readouterr().err.splitlines()
     (run,) = (tmp_path / "runs").iterdir()
     kept = run / "toy-step00000002-not-proven.safetensors"
-    line = (
-        "1 export or picture is missing: `toy-step00000002.safetensors`; "
-        "the same command tries it again"
-    )
+    line = "`toy-step00000002.safetensors` is missing; the same command tries it again"
     assert told == [
         f"the export reads back as other numbers; it is kept as `{kept}`", line,
     ] * 2  # fmt: skip

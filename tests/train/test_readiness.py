@@ -209,13 +209,13 @@ REFUSED: dict[str, tuple[int, Make, str]] = {
     "damaged latents": (1, _cut_latents, "the latents of `0.png` are damaged"),
     "missing latents": (1, _no_latents, "the latents of 1 of 6 samples of `meta_lat.json` are mis"),
     "VAE of another scale": (1, _other_vae, "made with the scaling factor 0.13025"),
-    "no such base": (1, lambda _: ["--base", "./nowhere"], "no base is at `./nowhere`"),
+    "no such base": (1, lambda _: ["--base", "./nowhere"], "there is no base model at `./nowhere`"),
     "base on no hub": (1, lambda _: ["--base", "no/body"], "the base `no/body` is not on this mac"),
     "base is a LoRA": (1, _base_is_a_lora, "is a LoRA, not a base model of a known family"),
     "base without its VAE": (
         1, _base_without("vae/diffusion_pytorch_model.safetensors"), "has no `vae/diffusion_pyt"),
     "base lacks a weight": (1, _base_lacks_a_weight, "lacks 1 weight, the first is `conv_in.b"),
-    "base of another shape": (1, _base_of_another_shape, "is not of its config: `final_layer_norm"),
+    "base of another shape": (1, _base_of_another_shape, "does not fit its config: `final_layer_"),
     "base's config is no JSON": (1, _base_with("text_encoder/config.json", b"{"), "cannot be used"),
     "base's schedule is odd": (
         1, _base_with("scheduler/scheduler_config.json", b"[]"), "is not a noise schedule"),
@@ -409,7 +409,7 @@ def test_all_that_is_wrong_is_told_at_once(
 
     assert check == lora
     assert [line for line in check[1] if line.startswith("error")] == [
-        "error: no base is at `./no`",
+        "error: there is no base model at `./no`",
         "error: `--optimizer adamw8bit` needs `bitsandbytes`, which is not installed",
         "error: the file of prompts `p.txt` is not there",
     ]

@@ -225,7 +225,7 @@ def test_a_dataset_without_a_base_model(
 def test_a_base_model_that_is_not_there(meta: Path, tmp_path: Path, models: Models) -> None:
     """A folder that does not exist, and a hub id without a network, are two lines each."""
     assert _told(meta, _config(tmp_path, base="./nowhere"), models) == (
-        "no base is at `./nowhere`",
+        "there is no base model at `./nowhere`",
         "name a folder, a hub id `owner/name`, or `tiny`",
     )
     message, hint = _told(meta, _config(tmp_path, base="nobody/nothing"), models)

@@ -127,6 +127,7 @@ def test_a_failed_proof_on_the_way_ends_nothing(
     kept = made.with_name("images-step00000004-not-proven.safetensors")
     assert said(console)[1] == (
         f"the export does not do what the trained model does; it is kept as `{kept}`\n"
+        "`images-step00000004.safetensors` is missing; the same command tries it again\n"
     )
     assert sorted(path.name for path in made.parent.glob("*.safetensors")) == [
         "images-step00000002.safetensors", kept.name, "images.safetensors",

@@ -38,7 +38,7 @@ class Outline:
         """
         left, top, right, bottom = box
         if not (0 <= left < right <= self.width and 0 <= top < bottom <= self.height):
-            raise ValueError(f"the box {box} is no part of {self.width}x{self.height} px")
+            raise ValueError(f"the box {box} is not a part of {self.width}x{self.height} px")
         if self.flip:
             left, right = self.width - right, self.width - left
         x, y = self.box[:2]

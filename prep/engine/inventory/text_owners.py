@@ -3,6 +3,8 @@
 import os
 from collections.abc import Collection, Iterable, Iterator, MutableMapping
 
+_KEEP = "`{}` is there already: keep one of the two"
+
 
 def settle(
     sidecars: MutableMapping[str, str],
@@ -35,7 +37,7 @@ def settle(
         own = owners[0] + suffix if len(owners) == 1 else ""
         if own and own not in sidecars and len(rivals[name.casefold()]) == 1:
             sidecars[own] = sidecars.pop(name)
-    unowned.update(_advice([name for name in strays if name in sidecars], pictures))
+    unowned.update(_advice([name for name in strays if name in sidecars], pictures, sidecars))
 
 
 def _folded(wanted: Iterable[str], names: Iterable[str]) -> dict[str, list[str]]:
@@ -47,25 +49,32 @@ def _folded(wanted: Iterable[str], names: Iterable[str]) -> dict[str, list[str]]
     return found
 
 
-def _advice(names: list[str], pictures: Collection[str]) -> dict[str, str]:
-    """Return text -> what a person can do about it; empty where no picture comes to mind."""
+def _advice(names: list[str], pictures: Collection[str], taken: Collection[str]) -> dict[str, str]:
+    """Return text -> what a person can do about it; empty where no picture comes to mind.
+
+    Args:
+        taken: Texts that are there: none is told to be put in the place of another one.
+    """
     keys = {key.casefold(): key for key in pictures} if names else {}
     stems: dict[str, list[str]] = {}
     wanted = {_stem(name) for name in names}
     for key in pictures if names else ():
         if (stem := _stem(key)) in wanted:
             stems.setdefault(stem, []).append(key)
-    return {name: next(_advised(name, keys, stems), "") for name in names}
+    return {name: next(_advised(name, keys, stems, taken), "") for name in names}
 
 
-def _advised(name: str, keys: dict[str, str], stems: dict[str, list[str]]) -> Iterator[str]:
+def _advised(
+    name: str, keys: dict[str, str], stems: dict[str, list[str]], taken: Collection[str]
+) -> Iterator[str]:
     bare, suffix = os.path.splitext(name)
     if bare.casefold() in keys:  # other taggers write `02.png.txt`
         own = os.path.splitext(keys[bare.casefold()])[0] + suffix
-        yield f"rename it to `{own}`"
+        yield _KEEP.format(own) if own in taken else f"rename it to `{own}`"
     alike = stems.get(_stem(name), [])
     if len(alike) == 1 and os.path.dirname(alike[0]) != os.path.dirname(name):
-        yield f"move it beside `{alike[0]}`"
+        there = os.path.splitext(alike[0])[0] + suffix
+        yield _KEEP.format(there) if there in taken else f"move it beside `{alike[0]}`"
 
 
 def _stem(name: str) -> str:

@@ -6,6 +6,7 @@ from enum import StrEnum
 from typing import Any, NamedTuple
 
 from prep.runtime.files import canonical, digest_bytes
+from prep.runtime.yaml_nodes import written
 from prep.stage import Shape, Stage
 
 ABSENT = "-"  # stands for an optional input that is not there
@@ -111,7 +112,7 @@ def changed_params(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
     changes = [
         f"{name}: other text"
         if isinstance(after.get(name), dict)
-        else f"{name}: {before.get(name)} -> {after.get(name)}"
+        else f"{name}: {written(before.get(name))} -> {written(after.get(name))}"
         for name in names
         if before.get(name) != after.get(name)
     ]

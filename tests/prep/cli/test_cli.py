@@ -170,7 +170,7 @@ def test_quiet_says_only_what_is_wrong(prep: Prep, flawed: Path) -> None:
     said = prep("edit", "raw", "-q")
     (flawed / "b.png").unlink()
 
-    assert said == (3, "", "failed: b.png: empty-file: the file is empty\n")
+    assert said == (3, "", "failed: b.png: the file is empty\n")
     assert prep("edit", "raw", "-q") == (0, "", "")
 
 
@@ -211,7 +211,7 @@ def test_json_holds_the_report(prep: Prep, flawed: Path) -> None:
     report = json.loads(out.splitlines()[-1])
 
     assert code == 3
-    assert report["failed"] == {"b.png": "empty-file: the file is empty"}
+    assert report["failed"] == {"b.png": "the file is empty"}
     assert (report["total"], report["rejected"], report["clashing"]) == (2, {}, {})
 
 
@@ -252,7 +252,7 @@ def test_a_japanese_console(draw: Draw, home: Path) -> None:
     line = ended.stdout.decode("cp932").splitlines()[1]
 
     assert (ended.returncode, ended.stderr) == (3, b"")
-    assert line == "  failed: \u732b\\xe9\\U0001f431.png: empty-file: the file is empty"
+    assert line == "  failed: \u732b\\xe9\\U0001f431.png: the file is empty"
 
 
 @pytest.mark.parametrize("colour", [{"NO_COLOR": "1"}, {"FORCE_COLOR": "1"}, {"TERM": "dumb"}])

@@ -488,7 +488,7 @@ MISTAKES = [
     (("--replace", "(", "x"), 2,
      "`--replace`: `(` is not a pattern: missing ), unterminated subpattern",
      r"put a backslash before a character that stands for itself, such as `\(`"),
-    (("--rename", "a, b", "c"), 2, "`--rename` wants one tag and one new one",
+    (("--rename", "a, b", "c"), 2, "`--rename` needs one tag and one new one",
      "write `--rename grin smile`"),
     (("--drop", " , "), 2, "`--drop` names no tag", "write `--drop blurry`"),
     (("--add", "a\x07"), 2, "`--add`: line 1 holds the control character U+0007",

@@ -15,14 +15,15 @@ LEFT = "not a picture that can be read: it is counted with the other files, and 
 YOURS = "yours, used as its {0}; `prep why` of the picture tells what of it trains"
 MADE = "prep writes it, and you may edit it: then it is used as its tags"
 DATASET = "a dataset file that prep wrote of this folder: what you edit in it is taken over"
+STRAY = "a text that belongs to no picture and is not used"
 SAID = {
     "b.zip": [f"a .zip file, {LEFT}"],
     "raw/b.zip": [f"a .zip file, {LEFT}"],
     "sub/README": [f"a file without suffix, {LEFT}"],
     "b.heic": [f"a .heic file, {LEFT}", "it holds HEIC: `pip install pillow-heif` reads it"],
     "b.jxl": [f"a .jxl file, {LEFT}", "it holds JPEG XL: `pip install pillow-jxl-plugin` reads it"],
-    "stray.txt": ["a text that belongs to no picture and is not used"],
-    "a.png.txt": ["a text that belongs to no picture and is not used: rename it to `a.txt`"],
+    "stray.txt": [STRAY],
+    "a.png.txt": [f"{STRAY}: `a.txt` is there already: keep one of the two"],
     "a.txt": [f"a text of `a.png`: {YOURS.format('tags')}"],
     "a.caption": [f"a text of `a.png`: {YOURS.format('caption')}"],
     "c.txt": [f"a text of `c.png`: {MADE}"],
@@ -93,5 +94,4 @@ def test_a_text_of_a_source_folder(prep: Prep, draw: Draw, home: Path) -> None:
 
     told = "a text of `a.png`: pictures that are made of it inherit it"
     assert prep("why", "a.txt") == (0, f"a.txt\n  {told}\n", "")
-    stray = "a text that belongs to no picture and is not used"
-    assert prep("why", "b.txt") == (0, f"b.txt\n  {stray}\n", "")
+    assert prep("why", "b.txt") == (0, f"b.txt\n  {STRAY}\n", "")

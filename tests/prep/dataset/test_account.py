@@ -353,10 +353,10 @@ def test_separators_are_told(draw: Draw, prep: Prep) -> None:
 
 def test_text_files_that_no_picture_owns(draw: Draw, prep: Prep) -> None:
     """Case A7: each is named with what would help, by every run and by `prep status`."""
-    for name in ("01", "02"):
+    for name in ("01", "02", "03"):
         draw(f"raw/{name}.png")
     (Path("raw") / "captions").mkdir()
-    for name in ("02.png.txt", "captions/01.txt", "readme.txt"):
+    for name in ("02.png.txt", "03.png.txt", "captions/03.txt", "readme.txt"):
         (Path("raw") / name).write_text("hat")
     texts(t01="girl", t02="girl")
     first, again = prep("edit", "raw"), prep("edit", "raw")
@@ -365,11 +365,12 @@ def test_text_files_that_no_picture_owns(draw: Draw, prep: Prep) -> None:
     lint = prep("tags", "raw", "--lint", "--vocabulary", "words.csv").out
 
     line = (
-        "  3 text files belong to no picture: 02.png.txt (rename it to `02.txt`), "
-        "captions/01.txt (move it beside `01.png`), readme.txt\n"
+        "  4 text files belong to no picture: 02.png.txt (`02.txt` is there already: keep one of "
+        "the two), 03.png.txt (rename it to `03.txt`), captions/03.txt (move it beside `03.png`), "
+        "readme.txt\n"
     )
-    assert (first.code, first.out.count(line), again.out.count(line)) == (0, 1, 1)
-    assert "  belongs to no picture: 02.png.txt: rename it to `02.txt`\n" in status
+    assert (first.code, first.out.count(line), again.out.count(line)) == (3, 1, 1)
+    assert "  belongs to no picture: 03.png.txt: rename it to `03.txt`\n" in status
     assert "stray: `readme.txt` belongs to no picture\n" in lint
 
 

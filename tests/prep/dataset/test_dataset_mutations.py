@@ -42,33 +42,38 @@ BROKEN_LINE = "the path `a\nb` holds a line break or control character"
 OUT = "the path `a\\b` leads out of the dataset"
 # Field of a sample, value, what is said after the file's name, hint.
 WRONG = [
-    ("bucket", ["128", "128"], 'the bucket of `a.png` is `"128"`', PX),
-    ("bucket", [128], "the bucket of `a.png` is `[128]`", "write [width, height] in px"),
-    ("bucket", [0, 64], "the bucket of `a.png` is `0`", PX),
-    ("size", [64, 1e3], "the size of `a.png` is `1000.0`", PX),
-    ("size", [64, 1 << 30], "the size of `a.png` is `1073741824`", f"{PX[:21]} 1048576 or less"),
-    ("crop", [9, 0, 9, 9], "the crop of `a.png` is `[9, 0, 9, 9]`",
+    ("bucket", ["128", "128"], '`bucket` of `a.png` is `"128"`', PX),
+    ("bucket", [128], "`bucket` of `a.png` is `[128]`", "write [width, height] in px"),
+    ("bucket", [0, 64], "`bucket` of `a.png` is `0`", PX),
+    ("size", [64, 1e3], "`size` of `a.png` is `1000.0`", PX),
+    ("size", [64, 1 << 30], "`size` of `a.png` is `1073741824`", f"{PX[:21]} 1048576 or less"),
+    ("crop", [9, 0, 9, 9], "`crop` of `a.png` is `[9, 0, 9, 9]`",
      "write [left, top, right, bottom] in px"),
-    ("caption", 5, "the caption of `a.png` is `5`", "write text"),
-    ("caption", None, "the caption of `a.png` is `null`", "write text"),
-    ("caption", "\ud83d", "the caption of `a.png` holds half a character",
+    ("caption", 5, "`caption` of `a.png` is `5`", "write text"),
+    ("caption", None, "`caption` of `a.png` is `null`", "write text"),
+    ("caption", "\ud83d", "`caption` of `a.png` holds half a character",
      "write whole characters"),
-    ("weight", 1e308, "the weight of `a.png` is `1e+308`", "write a number, 1000 or less"),
-    ("weight", 10**400, "the weight of `a.png` is `1000000", "write a number, 1000 or less"),
-    ("weight", "1", 'the weight of `a.png` is `"1"`', "write a number, 0 or more"),
-    ("flip", 1, "the flip of `a.png` is `1`", "write true or false"),
+    ("weight", 1e308, "`weight` of `a.png` is `1e+308`", "write a number, 1000 or less"),
+    ("weight", 10**400, "`weight` of `a.png` is `1000000", "write a number, 1000 or less"),
+    ("weight", "1", '`weight` of `a.png` is `"1"`', "write a number, 0 or more"),
+    ("yours", 5, "`yours` of `a.png` is not a list", 'write ["one", "two"]'),
+    ("flip", "x", '`flip` of `a.png` is `"x"`', "write true or false"),
+    ("weight", True, "`weight` of `a.png` is `true`", "write a number, 0 or more"),
+    ("flip", 1, "`flip` of `a.png` is `1`", "write true or false"),
     ("split", ["train"], "`a.png` has split `['train']`", "known: train, validation"),
-    ("digest", "xyz", 'the digest of `a.png` is `"xyz"`',
+    ("digest", "xyz", '`digest` of `a.png` is `"xyz"`',
      "a digest is written in hexadecimal: 0 to 9, a to f"),
-    ("source", [], "the source of `a.png` is `[]`", MAPPING),
+    ("source", [], "`source` of `a.png` is `[]`", MAPPING),
     ("latents", "a\\b", OUT, INSIDE),
     ("latents", "a\nb", BROKEN_LINE, AS_WRITTEN),
 ]  # fmt: skip
-REPEATS = "the repeats of the concept `x` is"
+REPEATS = "`repeats` of the concept `x` is"
 TOP = [
     ("state", 7, ": `state` is `7`", "write text"),
     ("root", "", ': `root` is `""`', "write the path of a folder"),
     ("concepts", {"x": {"repeats": "3"}}, f': {REPEATS} `"3"`', COUNT),
+    ("concepts", {"": {"repeats": 0.5}},
+     ": `repeats` of the concept without a name is `0.5`", COUNT),
     ("concepts", {"x": {"repeats": -1}}, f": {REPEATS} `-1`", COUNT),
     ("concepts", {"x": {"repeats": 20231105}}, f": {REPEATS} `20231105`",
      "write a whole number, 1000 or less"),
@@ -76,10 +81,10 @@ TOP = [
      "remove it"),
     ("concepts", [], ": `concepts` is `[]`", MAPPING),
     ("vae", {"name": "x"}, ": `vae` has no `digest`", AS_WRITTEN),
-    ("left_out", {"a.png": 3}, ": the left out `a.png` is `3`", "write text"),
-    ("counts", {"samples": "two"}, ': the samples of `counts` is `"two"`', COUNT),
+    ("left_out", {"a.png": 3}, ": the left-out picture `a.png` is `3`", "write text"),
+    ("counts", {"samples": "two"}, ': `samples` of `counts` is `"two"`', COUNT),
     ("counts", 5, ": `counts` is `5`", "write fields with values: {...}"),
-    ("made_by", {"stages": 5}, ": `stages` of `made_by` is no mapping", "remove it"),
+    ("made_by", {"stages": 5}, ": `stages` of `made_by` is not a mapping", "remove it"),
     ("rooot", "raw", " has an unknown field `rooot`", "remove it"),
     ("samples", {"set\\0.png": {}}, ": the path `set\\0.png` leads out of the dataset", INSIDE),
     ("samples", {"C:a.png": {}}, ": the path `C:a.png` leads out of the dataset", INSIDE),
@@ -167,7 +172,7 @@ def test_prep_and_train_refuse_alike(prep: Prep, draw: Draw, home: Path) -> None
 
     lines = f"error: {caught.value}\nhint: {caught.value.hint}\n"
     assert lines == (
-        'error: `meta.json`: the weight of `a.png` is `"heavy"`\nhint: write a number, 0 or more\n'
+        'error: `meta.json`: `weight` of `a.png` is `"heavy"`\nhint: write a number, 0 or more\n'
     )
     assert [(one.code, one.err) for one in told] == [(1, lines)] * 2
 

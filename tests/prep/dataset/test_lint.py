@@ -119,3 +119,14 @@ def test_vocabularies_are_label_files_or_lists() -> None:
     assert words('long_hair,0,5,"longhair,/lh"\n', "l.csv") == Words(
         ("long hair",), {"longhair": "long hair", "/lh": "long hair"}
     )
+
+
+def test_another_word_for_a_tag_is_never_proposed() -> None:
+    """A mistyped tag is answered with the vocabulary's own word, though an alias is nearer."""
+    pictures = [["grinning"]] * 20 + [["grining"]]
+    known = Words(("smile",), {"grinning": "smile"})
+
+    assert said(misspelt(pictures, known)) == [
+        "`grining` in 1 picture, did you mean `smile`?",
+        "`grinning` in 20 pictures is another word for `smile`",
+    ]

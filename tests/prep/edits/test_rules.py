@@ -155,13 +155,13 @@ def test_all_mistakes_of_a_file_are_told_at_once() -> None:
     assert [(str(caught.value), caught.value.hint), *caught.value.others] == [
         ("`tags.rules` line 1: no rule is named `drpo`", "did you mean `drop`?"),
         ("`tags.rules` line 2: `add` names no tag", "write `- add: tag`"),
-        ("`tags.rules` line 4: `rename` wants tags", quote),
-        ("`tags.rules` line 5: `first` wants tags", quote),
+        ("`tags.rules` line 4: `rename` needs tags", quote),
+        ("`tags.rules` line 5: `first` needs tags", quote),
         ("`tags.rules` line 6: a rule says what to do", "write `- drop: blurry`"),
         ("`tags.rules` line 7: a rule says what to do", "write `- drop: blurry`"),
         ("`tags.rules` line 8: `rename` names no old and new tag", rename),
-        ("`tags.rules` line 9: `rename` wants one new tag for one old tag, at `a`", rename),
-        ("`tags.rules` line 10: `rename` wants one new tag for one old tag, at `a`", rename),
+        ("`tags.rules` line 9: `rename` needs one new tag for one old tag, at `a`", rename),
+        ("`tags.rules` line 10: `rename` needs one new tag for one old tag, at `a`", rename),
     ]
 
 

@@ -38,14 +38,14 @@ def bomb() -> bytes:
 
 
 HOSTILE = {
-    "bomb.png": (bomb(), "too-many-pixels: 2500000000 px, at most 112 megapixels are decoded"),
+    "bomb.png": (bomb(), "2500000000 px, at most 112 megapixels are decoded"),
     "drawing.png": (b"%!PS-Adobe-3.0 EPSF-3.0\n", None),
-    "empty.png": (b"", "empty-file: the file is empty"),
+    "empty.png": (b"", "the file is empty"),
     "page.jpg": (
         b"<!DOCTYPE html>",
-        "not-an-image: not a picture, begins with `3c 21 44 4f 43 54 59 50 45 20 68 74 6d 6c 3e`",
+        "not a picture, begins with `3c 21 44 4f 43 54 59 50 45 20 68 74 6d 6c 3e`",
     ),
-    "torn.png": (png()[:100], "truncated: the PNG ends too early, after 100 bytes"),
+    "torn.png": (png()[:100], "the PNG ends too early, after 100 bytes"),
 }
 
 
@@ -83,7 +83,7 @@ def test_what_is_no_picture_is_listed_and_stays(prep: Prep, hostile: Path) -> No
     for name, (_, why) in HOSTILE.items():
         if why is not None:
             assert f"  failed: {name}: {why}\n" in out
-    assert "  failed: drawing.png: format-not-allowed: EPS is not opened" in out
+    assert "  failed: drawing.png: EPS is not opened" in out
     assert out.endswith("  6 pictures: 1 good, 0 left out, 5 failed\n")
     assert seen(hostile) == before
     assert list(samples()) == ["good.png"]
@@ -209,7 +209,7 @@ def test_a_picture_that_goes_away_meanwhile(prep: Prep, draw: Draw, home: Path) 
         meanwhile.setattr(Ledger, "intents", deleted)
         code, out, _ = prep("edit", "raw")
     assert code == 3
-    assert "  failed: f.png: missing: the file is gone\n" in out
+    assert "  failed: f.png: the file is gone\n" in out
 
     code, out, _ = prep("edit", "raw")
     assert code == 0
@@ -271,7 +271,7 @@ def test_what_may_pass_is_tried_again(prep: Prep, draw: Draw, kind: str) -> None
         bad_day.setattr(Decoders, "_decode", failing)
         code, out, _ = prep("edit", "raw")
     assert code == 3
-    assert f"  failed: a.png: {kind}: as it goes\n" in out
+    assert "  failed: a.png: as it goes\n" in out
 
     assert prep("edit", "raw").code == 0
     assert list(samples()) == ["a.png"]

@@ -317,7 +317,7 @@ def test_paths_in_pipelines_that_are_none(prep: Prep, home: Path, key: str) -> N
 
     assert told.code == 1
     assert told.err == (
-        f"error: `pipelines.yaml` line 1: `{value}` is no path: nobody here has that name\n"
+        f"error: `pipelines.yaml` line 1: `{value}` is not a path: nobody here has that name\n"
         "hint: look at how it is spelt\n"
     )
 

@@ -57,3 +57,16 @@ def test_every_text_is_somebodys_or_named(
         assert name.casefold() == spelled.casefold()
         if spelled.rpartition(".")[0] in bare:
             assert name == spelled
+
+
+def test_no_text_is_told_to_take_the_place_of_another() -> None:
+    """Where the name that would help is taken, that is said; to follow it would lose a text."""
+    taken = {name: name for name in ("a.txt", "a.png.txt", "x/b.txt", "y/b.txt", "c.png.txt")}
+    unowned: dict[str, str] = {}
+    settle(taken, unowned, ["a.png", "x/b.png", "c.png"], [])
+
+    assert unowned == {
+        "a.png.txt": "`a.txt` is there already: keep one of the two",
+        "c.png.txt": "rename it to `c.txt`",
+        "y/b.txt": "`x/b.txt` is there already: keep one of the two",
+    }

@@ -201,7 +201,7 @@ def test_a_preset_is_never_written_over_a_file(prep: Prep, draw: Draw, home: Pat
     ("text", "error", "hint"),
     [
         ('{"format": "prep-dataset", ', "is not JSON at line 1, column 28: ", "mend it by hand"),
-        ('{"format": 1, "format": 2}', "says `format` twice", "keep one of the two"),
+        ('{"format": 1, "format": 2}', "has `format` twice", "keep one of the two"),
         ('{"format": NaN}', "holds `NaN`, which is not JSON", "write a number"),
         (
             '{"a": ' * 100_000,

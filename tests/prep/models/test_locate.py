@@ -153,7 +153,7 @@ def test_a_model_replaced_during_a_run_is_noticed(models: Models, folder: Path) 
 def test_a_path_to_nowhere(models: Models, name: str) -> None:
     """What can be no hub id and is not on the disk is told at once, without the network."""
     assert told(Models(models.home), Ask("tagger", name)) == (
-        f"no tagger is at `{name}`",
+        f"there is no tagger at `{name}`",
         "name a folder, a hub id `owner/name`, or `tiny`",
     )
 

@@ -105,7 +105,7 @@ def test_all_mistakes_at_once_in_file_order(home: Path) -> None:
         (9, "`crop` writes pictures and names no folder", "add `to: ./images`"),
         (10, "`resolution` is `512.5`", "write a whole number"),
         (11, "`text` is `taggs`", "did you mean `tags`?"),
-        (11, "`trigger` is `False`", 'put it in quotes: "no"'),
+        (11, "`trigger` is `no`", 'put it in quotes: "no"'),
         (11, "there is no file `nope.rules`", "write it, or leave the param out"),
         (12, "a stage has one name", "write `- tag: {threshold: 0.4}`"),
         (13, "`dtype` is `float17`", "did you mean `bfloat16`?"),
@@ -131,7 +131,7 @@ def test_all_mistakes_at_once_in_file_order(home: Path) -> None:
         ("- a\n", "`pipelines.yaml` line 1: this file is keys with values", "see the README"),
         (
             "pipelines:\n  a: {images: x, images: y}\n",
-            "`pipelines.yaml` line 2: `images` is said twice, first in line 2",
+            "`pipelines.yaml` line 2: `images` appears twice, first in line 2",
             "keep one of the two",
         ),
         (
@@ -240,3 +240,23 @@ def test_the_tiny_preset_plans(prep: Callable[..., Any], draw: Callable[..., Pat
     told, typed = out.splitlines()[-2:]
     assert told == "train         lora: waits for latents"
     assert typed.startswith("  train lora meta_lat.json --base tiny ")
+
+
+@pytest.mark.parametrize(
+    ("params", "what", "hint"),
+    [
+        ("tag: {threshold: yes}", "`threshold` is `yes`", "write a number"),
+        ("tag: {rating: 1}", "`rating` is `1`", "write true or false"),
+        ("tag: {most: True}", "`most` is `True`", "write a whole number"),
+        ("tag: {model: off}", "`model` is `off`", 'put it in quotes: "off"'),
+        ("tag: {threshold: }", "`threshold` has no value", "write one, or leave it out"),
+        ("tag: {model: ~}", "`model` has no value", "write one, or leave it out"),
+        ("tag: {threshold: [0.4]}", "`threshold` has several values", "write one"),
+        ("tag: {threshold: {a: 1}}", "`threshold` has several values", "write one"),
+    ],
+)
+def test_a_value_is_told_as_it_was_typed(home: Path, params: str, what: str, hint: str) -> None:
+    """What is wrong is said with the person's own letters, never as Python would print it."""
+    text = f"pipelines: {{a: {{images: x, stages: [{params}]}}}}\n"
+
+    assert told(home, text) == [(f"`pipelines.yaml` line 1: {what}", hint)]

@@ -61,7 +61,7 @@ def test_a_commands_kind_follows_from_its_stages() -> None:
         ("size", 0, ("`size` is 0", "write 1 or more")),
         ("size", 65, ("`size` is 65", "write 64 or less")),
         ("size", 1.5, ("`size` is `1.5`", "write a whole number")),
-        ("size", True, ("`size` is `True`", "write a whole number")),
+        ("size", True, ("`size` is `true`", "write a whole number")),
         ("ratio", 0, ("`ratio` is 0.0", "write more than 0")),
         ("ratio", "x", ("`ratio` is `x`", "write a number")),
         ("ratio", math.nan, ("`ratio` is nan", "write a finite number")),
@@ -102,3 +102,9 @@ def test_an_unknown_param_has_its_nearest() -> None:
 def test_params_are_built_from_what_a_stage_has() -> None:
     """A command's values reach each of its stages; what is not given is the default."""
     assert built(first, {"size": 9, "threshold": 3}) == Params(size=9)
+
+
+def test_where_a_stage_writes_is_proposed_too() -> None:
+    """`to` is a key of what writes pictures, and of nothing else."""
+    assert unknown(all_commands(all_stages().values())["crop"], "too")[1] == "did you mean `to`?"
+    assert "`to`" not in unknown(all_commands(all_stages().values())["tag"], "too")[1]

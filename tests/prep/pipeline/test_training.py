@@ -96,7 +96,7 @@ def test_all_mistakes_come_with_their_lines(
     needs = "`optimizer: adamw8bit` needs `bitsandbytes`, which is not installed"
     assert [message for message, _ in told[4:]] == [
         f"`pipelines.yaml` line 12: {needs}",
-        "`pipelines.yaml` line 13: no base is at `./nowhere`",
+        "`pipelines.yaml` line 13: there is no base model at `./nowhere`",
         "`pipelines.yaml` line 14: the file of prompts `p.txt` is not there",
     ]
     assert capfd.readouterr() == ("", "")
@@ -188,7 +188,7 @@ def _told(out: str, err: str) -> list[str]:
          "see `train check --help`"),
         ("stepz: no", "`train` has no key `stepz`", "did you mean `steps`?"),
         ("rank: [1, 2]", "`rank` has several values", "write one"),
-        ("alpha:", "`alpha` has no value", "write one, or leave the line out"),
+        ("alpha:", "`alpha` has no value", "write one, or leave it out"),
         ("name: on", "`name` is `on`", 'put it in quotes: "on"'),
         ("text_encoder: 3", "`text_encoder` is `3`", "write true or false"),
         ('text_encoder: "yes"', "`text_encoder` is `yes`", "write true or false"),

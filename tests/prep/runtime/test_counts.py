@@ -80,3 +80,25 @@ def test_every_command_counts_the_same_pictures(
     for text in told:
         assert re.search(r"\b3 pictures|^  3$", text, re.MULTILINE), text
         assert not re.search(r"(?<!of )\b2 pictures", text), text
+
+
+def test_a_changed_param_is_told_as_it_is_written(prep: Prep, draw: Draw) -> None:
+    """What differs from the last run is said in the words of pipelines.yaml."""
+    draw("raw/a.png")
+    prep("edit", "raw")
+
+    told = prep("edit", "raw", "--skip-empty", "--trigger", "toy").out
+    assert "  edit: skip_empty: false -> true\n" in told
+    assert '  edit: trigger: "" -> toy\n' in told
+
+
+def test_a_broken_picture_is_told_without_a_code(prep: Prep, draw: Draw, home: Path) -> None:
+    """A reason is a sentence: no word of the program's own stands before it."""
+    draw("raw/a.png")
+    data = draw("raw/b.png").read_bytes()
+    (home / "raw" / "b.png").write_bytes(data[:200])
+    (home / "raw" / "c.png").write_bytes(b"junk")
+
+    told = prep("tag", "raw", "--model", "tiny").out
+    assert "  failed: b.png: the PNG ends too early, after 200 bytes\n" in told
+    assert "  failed: c.png: not a picture, begins with `6a 75 6e 6b`\n" in told

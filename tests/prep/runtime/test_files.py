@@ -133,8 +133,8 @@ def test_canonical_json_is_the_same_whatever_the_order() -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ('{"a": 1, "a": 2}', "`x` says `a` twice"),
-        ('{"b": {"a": 1, "a": 2}}', "`x` says `a` twice"),
+        ('{"a": 1, "a": 2}', "`x` has `a` twice"),
+        ('{"b": {"a": 1, "a": 2}}', "`x` has `a` twice"),
         ('{"a": Infinity}', "`x` holds `Infinity`, which is not JSON"),
         ('{"a"\n 1}', "`x` is not JSON at line 2, column 2: Expecting ':' delimiter"),
         ("9" * 5000, "`x` cannot be read: "),

@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 import typer
 
-from prep.runtime.errors import DatasetError, UsageError
+from prep.runtime.errors import DatasetError, MachineError, UsageError
 from prep.runtime.program import run_app, run_child
+from prep.runtime.stopping import patience
 
 
 def _app(body: Callable[[], object]) -> typer.Typer:
@@ -128,6 +129,18 @@ def test_sigterm_ends_with_143_and_clears_up(capsys: pytest.CaptureFixture[str])
     assert cleared == ["scratch"]
     assert signal.getsignal(signal.SIGTERM) == before
     assert capsys.readouterr() == ("", "stopped; run the same command to go on\n")
+
+
+def test_a_stop_that_waits_hides_no_error(capsys: pytest.CaptureFixture[str]) -> None:
+    """Case D1: what cannot be saved is told in place of the stop that waited for it."""
+
+    def body() -> object:
+        with patience():
+            signal.raise_signal(signal.SIGTERM)
+            raise MachineError("the disk is full", "free some space")
+
+    assert _ends(body, "lift") == 1
+    assert capsys.readouterr() == ("", "error: the disk is full\nhint: free some space\n")
 
 
 def test_a_name_that_no_disk_takes_is_two_lines(

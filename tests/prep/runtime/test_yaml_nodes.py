@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from prep.runtime.errors import ConfigError
-from prep.runtime.yaml_nodes import MAX_DEPTH, plain, read
+from prep.runtime.yaml_nodes import MAX_DEPTH, plain, read, written
 
 PIPELINE = """\
 # a comment
@@ -89,7 +89,7 @@ def test_a_quoted_word_is_text() -> None:
 def test_a_key_said_twice_is_refused() -> None:
     """Row 42: the second of two equal keys is named with both lines, at any depth."""
     assert told("a: 1\nb:\n  c: 1\n  d: 2\n  c: 3\n") == (
-        "`p.yaml` line 5: `c` is said twice, first in line 3",
+        "`p.yaml` line 5: `c` appears twice, first in line 3",
         "keep one of the two",
     )
 
@@ -226,3 +226,13 @@ def test_any_text_is_read_or_refused_in_two_lines(text: str) -> None:
     except ConfigError as error:
         caught = error
     assert caught is None or (str(caught).startswith("`p.yaml` line ") and caught.hint)
+
+
+@pytest.mark.parametrize(
+    ("value", "said"),
+    [(True, "true"), (False, "false"), (None, "none"), ("", '""'), ("a b", "a b"), (0.35, "0.35"),
+     (3, "3"), (["a", "b"], '["a", "b"]'), (("a",), '["a"]')],
+)  # fmt: skip
+def test_a_value_is_said_as_it_is_written(value: object, said: str) -> None:
+    """Differences and mistakes show values as a person writes them, not as Python does."""
+    assert written(value) == said

@@ -213,7 +213,7 @@ def test_what_is_no_sheet_is_said_once(data: str) -> None:
     """An empty file, another one, a title above the header: two lines, not a list of columns."""
     assert told(data.encode()) == [
         (
-            "`tags.csv` is no sheet: its first row names none of the columns",
+            "`tags.csv` is not a sheet: its first row names none of the columns",
             "delete what stands above their names, or name another file",
         )
     ]
@@ -288,7 +288,11 @@ def test_an_encoding_is_the_same_however_a_file_is_cut(
     monkeypatch.setattr(sheet_text, "_CHUNK", 1)
 
     assert read(data, "tags.csv") == whole
-    runs = (HEAD + "a.png,,,,").encode() + "\u0438\u0434\u0438\u0442".encode("cp1251")
+    runs = (
+        (HEAD + "a.png,,,,").encode()
+        + b"\xe9 is no letter of East Asia, "
+        + "\u0438\u0434\u0438\u0442".encode("cp1251")
+    )
     assert told(runs) == [
         ("`tags.csv` is not UTF-8, and its code page is not certain", 'save it as "CSV UTF-8"')
     ]

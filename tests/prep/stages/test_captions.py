@@ -350,7 +350,7 @@ def test_drawn_words_are_seeded_by_the_picture(raw: Path, prep: Prep, server: Se
     [
         (
             ("--url", "localhost:1234", "--model", "m"),
-            "`localhost:1234` is no address of a server",
+            "`localhost:1234` is not the address of a server",
             "write it like `http://localhost:1234/v1`",
         ),
         (
@@ -370,12 +370,12 @@ def test_drawn_words_are_seeded_by_the_picture(raw: Path, prep: Prep, server: Se
         ),
         (
             ("--model", "~nobody-of-that-name/blip"),
-            "`~nobody-of-that-name/blip` is no path: nobody here has that name",
+            "`~nobody-of-that-name/blip` is not a path: nobody here has that name",
             "look at how it is spelt",
         ),
         (
             ("--model", "a" * 300),
-            f"`{'a' * 300}` is no path: {os.strerror(errno.ENAMETOOLONG)}",
+            f"`{'a' * 300}` is not a path: {os.strerror(errno.ENAMETOOLONG)}",
             "look at how it is spelt",
         ),
         (

@@ -48,9 +48,9 @@ def test_all_mistakes_are_told_at_once() -> None:
     assert [(str(told.value), told.value.hint), *told.value.others] == [
         ("a threshold of 0.001 is under 0.01, the least score that is kept", least),
         ("the tagger knows no tag or category `smle`", "did you mean `smile`?"),
-        ("`smile` is no threshold", write),
-        ("`smile=2` is no threshold", write),
-        ("`miku=nan` is no threshold", write),
+        ("`smile` is not a threshold", write),
+        ("`smile=2` is not a threshold", write),
+        ("`miku=nan` is not a threshold", write),
         ("a threshold of 0.002 is under 0.01, the least score that is kept", least),
     ]
 

@@ -39,7 +39,7 @@ def test_what_is_no_address(url: str) -> None:
     with pytest.raises(ConfigError) as told:
         checked_url(url)
 
-    assert str(told.value) == f"`{url}` is no address of a server"
+    assert str(told.value) == f"`{url}` is not the address of a server"
     assert told.value.hint == "write it like `http://localhost:1234/v1`"
 
 

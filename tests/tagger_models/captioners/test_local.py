@@ -251,7 +251,7 @@ def test_a_model_that_says_nothing_of_pictures(mine: Path, tmp_path: Path) -> No
 
     message, hint = told(mine, tmp_path)
 
-    assert message == f"`{mine}` is a `bert` model, and no image-text model of transformers"
+    assert message == f"`{mine}` is a `bert` model, not an image-text model of transformers"
     assert hint == (
         "name a captioner such as `Salesforce/blip-image-captioning-large`; if it is one with code "
         "of its own, serve it with vLLM, LM Studio or ollama, and name that server: `--url`"

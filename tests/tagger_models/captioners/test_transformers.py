@@ -2,13 +2,14 @@ import json
 from collections.abc import Callable
 from importlib.resources import files
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from prep.images.fitting import fitted
+from prep.images.fitting import SHORTER, Fit, fitted
 from prep.models.locate import Models
 from prep.runtime.errors import ModelFileError
 from tagger_models.captioners.captioner import Answer, Decoding, Trouble
@@ -72,6 +73,24 @@ def test_a_picture_that_was_made_smaller_before_is_the_same(
     small = processor.image_processor([fitted(image, fit)], return_tensors="np")["pixel_values"]
 
     assert len(fit) == 1
+    assert np.array_equal(whole, small)
+
+
+@pytest.mark.parametrize("size", [(40, 30), (301, 77), (24, 24), (9, 400), (701, 1000), (5, 900)])
+def test_a_processor_that_asks_for_a_shorter_side(size: tuple[int, int]) -> None:
+    """Case D3: also one that keeps the aspect and cuts the middle gets the very same numbers."""
+    from transformers.models.clip.image_processing_pil_clip import CLIPImageProcessorPil
+
+    untyped: Any = CLIPImageProcessorPil
+    processor = untyped(size={"shortest_edge": 24}, crop_size={"height": 24, "width": 24})
+    fit = fit_of(SimpleNamespace(image_processor=processor))
+    random = np.random.default_rng(size[0])
+    image = Image.fromarray(random.integers(0, 256, (*size[::-1], 3), dtype=np.uint8))
+
+    whole = processor([image], return_tensors="np")["pixel_values"]
+    small = processor([fitted(image, fit)], return_tensors="np")["pixel_values"]
+
+    assert fit == (Fit(SHORTER, "BICUBIC", size=24),)
     assert np.array_equal(whole, small)
 
 

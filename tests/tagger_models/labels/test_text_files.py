@@ -131,11 +131,11 @@ def test_a_table_of_e621() -> None:
 @pytest.mark.parametrize(
     ("row", "message"),
     [
-        ("hat,0,2,", "`f` line 2: `2` is no threshold between 0 and 1"),
-        ("hat,0,x,", "`f` line 2: `x` is no threshold between 0 and 1"),
-        ("hat,0,nan,", "`f` line 2: `nan` is no threshold between 0 and 1"),
-        ("hat,0,0.5,touhou", "`f` line 2: `ips` is no list of names"),
-        ("hat,0,0.5,[1]", "`f` line 2: `ips` is no list of names"),
+        ("hat,0,2,", "`f` line 2: `2` is not a threshold between 0 and 1"),
+        ("hat,0,x,", "`f` line 2: `x` is not a threshold between 0 and 1"),
+        ("hat,0,nan,", "`f` line 2: `nan` is not a threshold between 0 and 1"),
+        ("hat,0,0.5,touhou", "`f` line 2: `ips` is not a list of names"),
+        ("hat,0,0.5,[1]", "`f` line 2: `ips` is not a list of names"),
     ],
 )
 def test_a_cell_that_cannot_be(row: str, message: str) -> None:
