@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from benchmarks.tiny_painting import FRESH, Figure, Judge, share
 from prep.models.locate import Models
 from tagger_models.captioners import local
-from tagger_models.captioners.captioner import Answer, Decoding
+from tagger_models.captioners.captioner import Decoding, Reply
 from tagger_models.labels.label import Label
 from tagger_models.onnx import tagger
 from tagger_models.profiles import registry
@@ -145,7 +145,7 @@ def captions(name: str, images: "Sequence[Image.Image]") -> list[str]:
         some = images[first : first + 32]
         empty = [""] * len(some)
         answers = opened.caption(some, empty, [0] * len(some), Decoding())
-        said += [answer.text if isinstance(answer, Answer) else "" for answer in answers]
+        said += [answer.text if isinstance(answer, Reply) else "" for answer in answers]
     return said
 
 

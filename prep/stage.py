@@ -199,7 +199,7 @@ class Stage:
 
 
 @dataclass(frozen=True)
-class Asked:
+class RequestedStage:
     """A stage with the params that a person gave it.
 
     Attributes:

@@ -12,7 +12,7 @@ from tagger_models.profiles.own_files import default_thresholds
 from tagger_models.profiles.registry import ask_labels, profile
 
 if TYPE_CHECKING:
-    from prep.models.locate import Found
+    from prep.models.locate import FoundModel
     from tagger_models.profiles.profile import Profile
 
 
@@ -30,7 +30,7 @@ def asks(model: str, second: str = "") -> tuple[Ask, ...]:
 
 
 def vocabulary(
-    model: str, second: str, found: Sequence["Found"]
+    model: str, second: str, found: Sequence["FoundModel"]
 ) -> tuple[tuple[Label, ...], Mapping[str, float]]:
     """Return the labels, in the order of the scores' ids, and category -> least probability.
 
@@ -49,7 +49,7 @@ def vocabulary(
     return read_labels(found[0], row), default_thresholds(found[0], row)
 
 
-def of_two(names: tuple[str, str], found: Sequence["Found"]) -> Both:
+def of_two(names: tuple[str, str], found: Sequence["FoundModel"]) -> Both:
     """Return the vocabularies of two taggers as one; see `vocabulary`."""
     first, second = (
         Tagger(*vocabulary(name, "", [one])) for name, one in zip(names, found, strict=True)
@@ -57,7 +57,7 @@ def of_two(names: tuple[str, str], found: Sequence["Found"]) -> Both:
     return joined(first, second)
 
 
-def read_labels(found: "Found", row: "Profile") -> tuple[Label, ...]:
+def read_labels(found: "FoundModel", row: "Profile") -> tuple[Label, ...]:
     """Return the labels of a model on this disk.
 
     Raises:

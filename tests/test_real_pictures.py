@@ -258,7 +258,7 @@ def test_captions_equal_those_of_a_bare_script(bare: Ran) -> None:
     import torch
     from transformers import BlipForConditionalGeneration, BlipProcessor
 
-    from tagger_models.captioners.captioner import Answer
+    from tagger_models.captioners.captioner import Reply
     from tagger_models.captioners.cleanup import cleaned
 
     place: Any = TINY / "captioner"
@@ -270,7 +270,7 @@ def test_captions_equal_those_of_a_bare_script(bare: Ran) -> None:
         inputs = processor(images=upright(bare.folder / "renpy" / key), return_tensors="pt")
         with torch.inference_mode():
             tokens = model.generate(**inputs, num_beams=3, max_new_tokens=75)
-        words = cleaned(Answer(processor.decode(tokens[0], skip_special_tokens=True)))
+        words = cleaned(Reply(processor.decode(tokens[0], skip_special_tokens=True)))
         assert sample["caption"] == words, key
         sidecar = (bare.folder / "renpy" / key).with_suffix(".caption")
         assert sidecar.read_text().strip() == words

@@ -81,7 +81,7 @@ class Sorted:
         ]
 
 
-def sort(places: Mapping[str, safetensors_file.Place]) -> Sorted:
+def sort(places: Mapping[str, safetensors_file.TensorSpan]) -> Sorted:
     """Sort the tensors of a file by their names, dtypes and shapes; nothing of torch is loaded."""
     begun = {name.removesuffix(DOWN) for name in places if name.endswith(DOWN)}
     whole = {word for word in begun if _is_pair(word, places)}
@@ -207,7 +207,7 @@ def _plain(shape: tuple[int, ...]) -> tuple[int, ...]:
     return shape[:2] if shape[2:] == (1, 1) else shape
 
 
-def _is_pair(word: str, places: Mapping[str, safetensors_file.Place]) -> bool:
+def _is_pair(word: str, places: Mapping[str, safetensors_file.TensorSpan]) -> bool:
     """Return whether a module has a down and an up of one rank, and nothing that changes them."""
     down, up = places.get(word + DOWN), places.get(word + UP)
     if down is None or up is None or not (_good(down) and _good(up)):
@@ -215,7 +215,7 @@ def _is_pair(word: str, places: Mapping[str, safetensors_file.Place]) -> bool:
     return f"{word}.lora_mid.weight" not in places and down.shape[0] == up.shape[1]
 
 
-def _fault(word: str, places: Mapping[str, safetensors_file.Place]) -> str:
+def _fault(word: str, places: Mapping[str, safetensors_file.TensorSpan]) -> str:
     """Return why a module's pair of a LoRA is not applied."""
     down, up = places.get(word + DOWN), places.get(word + UP)
     strange = {at.dtype for at in (down, up) if at is not None} - _EXPONENTS.keys()
@@ -225,7 +225,7 @@ def _fault(word: str, places: Mapping[str, safetensors_file.Place]) -> str:
     return f"{_STRANGE} {shown}"
 
 
-def _good(at: safetensors_file.Place) -> bool:
+def _good(at: safetensors_file.TensorSpan) -> bool:
     return at.dtype in _EXPONENTS and len(at.shape) in (2, 4) and 0 not in at.shape
 
 

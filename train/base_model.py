@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from prep.models import single_file
-from prep.models.locate import Ask, Found, Models
+from prep.models.locate import Ask, FoundModel, Models
 from prep.runtime import files
 from prep.runtime.counts import counted
 from prep.runtime.errors import ConfigError, ModelFileError, nearest
@@ -12,7 +12,7 @@ from train.families import all_families
 from train.family import Family
 
 
-def opened_base(base: str, models: Models) -> tuple[Found, Family]:
+def opened_base(base: str, models: Models) -> tuple[FoundModel, Family]:
     """Return the files of a base model and its family; nothing of torch is loaded.
 
     Raises:
@@ -22,7 +22,7 @@ def opened_base(base: str, models: Models) -> tuple[Found, Family]:
     return found, _family(found, all_families())
 
 
-def base_at_hand(base: str, models: Models) -> tuple[Found, Family] | None:
+def base_at_hand(base: str, models: Models) -> tuple[FoundModel, Family] | None:
     """Return the same without a download; None where there would have to be one."""
     found = models.at_hand(_ask(base))
     return None if found is None else (found, _family(found, all_families()))
@@ -48,7 +48,7 @@ def check_clip_skip(clip_skip: int, layers: int, base: str) -> None:
         )
 
 
-def hashes(found: Found, models: Models) -> dict[str, str]:
+def hashes(found: FoundModel, models: Models) -> dict[str, str]:
     """Return the hashes of a single file, by kohya's names; a folder has none."""
     if found.path.is_dir():
         return {}
@@ -61,7 +61,7 @@ def hashes(found: Found, models: Models) -> dict[str, str]:
     }
 
 
-def _family(found: Found, families: Mapping[str, Family]) -> Family:
+def _family(found: FoundModel, families: Mapping[str, Family]) -> Family:
     name = found.ask.name
     for family in families.values():
         if family.fits(found.path):
@@ -76,7 +76,7 @@ def _family(found: Found, families: Mapping[str, Family]) -> Family:
     raise ModelFileError(f"`{name}` is not a base model of a known family", nearest("", families))
 
 
-def _check_parts(found: Found, family: Family) -> None:
+def _check_parts(found: FoundModel, family: Family) -> None:
     """Raise where a part that the family names is not among the files."""
     for pattern in family.patterns:
         if not any(_at(file, found.path).match(pattern) for file, _, _ in found.files):

@@ -19,7 +19,7 @@ _SHOWN = 3
 
 
 @dataclass(frozen=True)
-class Output:
+class RunOutput:
     """An export and the pictures that are drawn with it.
 
     Attributes:
@@ -49,7 +49,7 @@ def prompts(run: Run) -> list[Prompt]:
     return read(run.config.prompts, Prompt("", width=width, height=height))
 
 
-def output(run: Run, step: int, shown: Sequence[Prompt]) -> Output:
+def output(run: Run, step: int, shown: Sequence[Prompt]) -> RunOutput:
     """Return the export of a step, and its pictures `samples/<export>-<number>-<seed>.png`."""
     export = run.export if step == run.steps else _between(run, step)
     folder, name = run.folder / "samples", _stem(export)
@@ -57,7 +57,7 @@ def output(run: Run, step: int, shown: Sequence[Prompt]) -> Output:
         folder / f"{name}-{number:02d}-{prompt.seed}.png": prompt
         for number, prompt in enumerate(shown)
     }
-    return Output(step, export, pictures)
+    return RunOutput(step, export, pictures)
 
 
 def pictures_of(export: Path) -> list[Path]:
@@ -76,7 +76,7 @@ def _stem(export: Path) -> str:
     return export.name.removesuffix(".safetensors")
 
 
-def lacking(run: Run) -> list[Output]:
+def lacking(run: Run) -> list[RunOutput]:
     """Return the exports of a run that is done that lack something.
 
     An export on the way that was deleted is not among them; one that did not pass its proof is.

@@ -14,7 +14,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import NoReturn
 
-from prep.models.locate import Found, Models
+from prep.models.locate import FoundModel, Models
 from prep.runtime import files, lock
 from prep.runtime.errors import UserError
 from train import checkpoint, disk, earlier, probe, prompts
@@ -80,7 +80,9 @@ def ready(
     return Ready(run, False, tuple(notes(run, answer, first)))
 
 
-def _base_of(config: Config, models: Models, fetch: bool) -> tuple[Found | None, Family | None]:
+def _base_of(
+    config: Config, models: Models, fetch: bool
+) -> tuple[FoundModel | None, Family | None]:
     """Look at settings and files; return the base model, if one is named and here or fetched.
 
     Raises:
@@ -89,7 +91,7 @@ def _base_of(config: Config, models: Models, fetch: bool) -> tuple[Found | None,
     wrong = [*_raised(*_settings(config), partial(disk.check_writable, config.out))]
     if config.resume is not None:
         wrong += _raised(partial(earlier.run_folder, config.resume))
-    there: tuple[Found, Family] | None = None
+    there: tuple[FoundModel, Family] | None = None
     try:
         if config.base:
             there = opened_base(config.base, models) if fetch else base_at_hand(config.base, models)

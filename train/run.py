@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from prep.models import vae_files
-from prep.models.locate import Found, Models
+from prep.models.locate import FoundModel, Models
 from prep.runtime import files
 from prep.runtime.console import Console
 from prep.runtime.counts import counted
@@ -48,7 +48,7 @@ class Run:
     config: Config
     per_epoch: int
     family: Family
-    found: Found
+    found: FoundModel
     base: str
     base_digest: str
     recipe: str

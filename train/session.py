@@ -22,7 +22,7 @@ from train.loop import HALVES, Task, train
 from train.metadata import Facts, metadata
 from train.metrics import Metrics
 from train.optimizer import Learner, check_device
-from train.outputs import Output, lacking, output, pictures_of, prompts, renamed
+from train.outputs import RunOutput, lacking, output, pictures_of, prompts, renamed
 from train.prompts import Prompt
 from train.run import Run, check_length, program_version
 from train.text import States
@@ -76,7 +76,7 @@ def try_again(run: Run, console: Console) -> None:
                 )
 
 
-def _has_weights(run: Run, task: Task, wish: Output) -> bool:
+def _has_weights(run: Run, task: Task, wish: RunOutput) -> bool:
     """Give the base model the weights of a step; return False where they are not left."""
     if wish.export.exists():
         if run.config.method == "finetune":
@@ -245,7 +245,7 @@ def publish(run: Run, base: Base, path: Path, step: int) -> None:
     export.write(path, tensors, about, lambda made: proof.check_applied(made, base, run.family))
 
 
-def keep(run: Run, task: Task, wish: Output, console: Console) -> None:
+def keep(run: Run, task: Task, wish: RunOutput, console: Console) -> None:
     """Write what is missing of an export and its pictures; what goes wrong is told, and no more."""
     if not wish.export.exists():
         try:
@@ -255,7 +255,7 @@ def keep(run: Run, task: Task, wish: Output, console: Console) -> None:
     draw(run, task, wish, console)
 
 
-def draw(run: Run, task: Task, wish: Output, console: Console) -> None:
+def draw(run: Run, task: Task, wish: RunOutput, console: Console) -> None:
     """Draw the pictures of an export that are missing, with fixed noise; see `Drawer`."""
     asked = {path: prompt for path, prompt in wish.pictures.items() if not path.exists()}
     from train.drawer import Drawer, png

@@ -17,7 +17,7 @@ from prep.stages import all_stages
 
 # What a subcommand needs is imported when it runs: `prep --help` is there at once.
 if TYPE_CHECKING:
-    from prep.engine.session import Order
+    from prep.engine.session import Job
 
 
 def prep() -> None:
@@ -69,8 +69,8 @@ def why(
     from prep.commands.why import tell_why
 
     found = command_line.dataset(folder, pipelines)
-    place = command_line.place(found, state)
-    return tell_why(found[0], key, place, command_line.context(), found[1])
+    location = command_line.location(found, state)
+    return tell_why(found[0], key, location, command_line.context(), found[1])
 
 
 def status(
@@ -81,7 +81,7 @@ def status(
 
     found = command_line.dataset(folder, pipelines)
     console = command_line.console(False, False, json)
-    return tell_status(found[0], command_line.place(found, state), command_line.context(console))
+    return tell_status(found[0], command_line.location(found, state), command_line.context(console))
 
 
 def reset(
@@ -94,15 +94,15 @@ def reset(
     from prep.commands.reset import give_back
 
     found = command_line.dataset(folder, pipelines)
-    return give_back(found[0], key, command_line.place(found, state), command_line.context())
+    return give_back(found[0], key, command_line.location(found, state), command_line.context())
 
 
 def undo(folder: In = None, state: State = None, pipelines: Pipelines = None) -> int:
     """Take the last edit of `prep edit` back, then the one before it; files are as they were."""
-    from prep.commands.edit import undo_edit
+    from prep.commands.bulk_edit import undo_edit
 
     found = command_line.dataset(folder, pipelines)
-    return undo_edit(command_line.place(found, state), command_line.context())
+    return undo_edit(command_line.location(found, state), command_line.context())
 
 
 def init(
@@ -131,9 +131,9 @@ def tags(
     json: Json = False,
 ) -> int:
     """Count the tags of a dataset, show what occurs together, or what looks wrong."""
-    from prep.commands.tags import Wish, tell_tags
+    from prep.commands.tags import TagsRequest, tell_tags
 
-    wish = Wish(pairs, beside, lint, top, vocabulary, base)
+    wish = TagsRequest(pairs, beside, lint, top, vocabulary, base)
     context = command_line.context(command_line.console(False, False, json))
     return tell_tags(source, wish, context, command_line.pipeline_of(source, pipelines), state)
 
@@ -193,11 +193,11 @@ def review_import(
     found = command_line.dataset(
         folder or (sheet and jobs.folder_of_sheet(sheet, state)), pipelines
     )
-    place = command_line.place(found, state)
-    file = place.sheet("tags.csv") if sheet is None or sheet.is_dir() else sheet
+    location = command_line.location(found, state)
+    file = location.sheet("tags.csv") if sheet is None or sheet.is_dir() else sheet
     context = command_line.context(command_line.console(False, False, json))
     side: Literal["", "ours", "theirs"] = "ours" if ours else "theirs" if theirs else ""
-    return take_over(file, place, context, side)
+    return take_over(file, location, context, side)
 
 
 def built_app() -> typer.Typer:
@@ -228,19 +228,19 @@ def _body(command: Command) -> Callable[..., int]:
         context = command_line.context(console, given.pop("jobs"), given.pop("accept_missing"))
         dry, file = given.pop("dry_run"), given.pop("pipelines")
         if command.writes_meta() and (asked := edit_options.taken(given)):
-            from prep.commands.edit import edit
+            from prep.commands.bulk_edit import edit
 
             request = edit_options.request(given, asked, dry, file)
             return edit(request, context, command_line.pipeline_of(request.target, file))
-        order = _order(command, given, file)
-        return plan_one(order, context) if dry else run_one(order, context)
+        job = _order(command, given, file)
+        return plan_one(job, context) if dry else run_one(job, context)
 
     shown = options.parameters(command) + edit_options.parameters() * command.writes_meta()
     body.__signature__ = inspect.Signature(shown)  # type: ignore[attr-defined]
     return body
 
 
-def _order(command: Command, given: dict[str, Any], file: Path | None) -> "Order":
+def _order(command: Command, given: dict[str, Any], file: Path | None) -> "Job":
     from prep.pipeline import jobs
 
     places = [

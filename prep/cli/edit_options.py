@@ -10,7 +10,7 @@ import typer
 from typer.core import TyperCommand
 
 if TYPE_CHECKING:
-    from prep.commands.edit import Request
+    from prep.commands.bulk_edit import Request
     from prep.edits.filters import Filter
     from prep.edits.rules import Op, Rule
 
@@ -85,7 +85,7 @@ def request(
         UsageError: A filter or pattern cannot be read, `--save` has nothing to save, or an option
             is one of the rules' own.
     """
-    from prep.commands.edit import Request
+    from prep.commands.bulk_edit import Request
     from prep.runtime.errors import UsageError
 
     rule, target = _rule(asked), Path(given["folder"])

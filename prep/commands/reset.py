@@ -6,26 +6,26 @@ from typing import Any
 
 from prep.engine.inventory.inventory import INHERITED
 from prep.engine.opening import locked_session
-from prep.engine.run import remember
-from prep.engine.session import Context, Leg, Order
+from prep.engine.runner import remember
+from prep.engine.session import Context, Job, Session
 from prep.runtime.errors import ConfigError, nearest
 from prep.stage import Shape, Stage
 
 
-def give_back(folder: Path, key: str, place: Any, context: Context) -> int:
+def give_back(folder: Path, key: str, location: Any, context: Context) -> int:
     """Give what a person wrote for a sample back to the machine, and forget what failed."""
-    with locked_session(Order(place, ()), context) as leg:
-        own = [at for at, edit in leg.world.edits.items() if edit.source != INHERITED]
+    with locked_session(Job(location, ()), context) as session:
+        own = [at for at, edit in session.inventory.edits.items() if edit.source != INHERITED]
         fields = [field for at, field in own if at == key]
-        stages = _failed(leg, key)
+        stages = _failed(session, key)
         if not fields and not stages:
-            raise _nothing_to_reset(leg, key, {at for at, _ in own})
-        remember(leg)
-        with leg.ledger.batch():
+            raise _nothing_to_reset(session, key, {at for at, _ in own})
+        remember(session)
+        with session.ledger.batch():
             for field in fields:
-                leg.ledger.edit(key, field, None)
+                session.ledger.edit(key, field, None)
             for name in stages:
-                leg.ledger.forget(name, [key])
+                session.ledger.forget(name, [key])
     if fields:
         context.console.say(f"`{key}` is the machine's again; the next run writes it anew")
     if stages:
@@ -33,10 +33,10 @@ def give_back(folder: Path, key: str, place: Any, context: Context) -> int:
     return 0
 
 
-def _nothing_to_reset(leg: Leg, key: str, known: set[str]) -> ConfigError:
-    if any(at == key for at, _ in leg.world.edits):
-        told = leg.world.lineage[key]
-        folder = os.path.relpath(leg.world.place.root / told["root"])
+def _nothing_to_reset(session: Session, key: str, known: set[str]) -> ConfigError:
+    if any(at == key for at, _ in session.inventory.edits):
+        told = session.inventory.lineage[key]
+        folder = os.path.relpath(session.inventory.location.root / told["root"])
         return ConfigError(
             f"the words of `{key}` are those of its source `{told['key']}`",
             f"give that one back: `prep reset {told['key']} --in {folder}`",
@@ -47,23 +47,25 @@ def _nothing_to_reset(leg: Leg, key: str, known: set[str]) -> ConfigError:
     )
 
 
-def _failed(leg: Leg, key: str) -> list[str]:
+def _failed(session: Session, key: str) -> list[str]:
     """Return the stages that failed for a sample, and those whose results they were given.
 
     An answer that no caption could be made of is asked for again with its caption.
     """
-    stages = leg.context.stages.values()
-    left = [stage for stage in stages if _state(leg, stage, key) == "failed"]
+    stages = session.context.stages.values()
+    left = [stage for stage in stages if _state(session, stage, key) == "failed"]
     names: dict[str, None] = {}
     while left:
         stage = left.pop()
         names[stage.name] = None
-        given = (leg.values.producers.get(name) for name, optional in stage.needs() if not optional)
-        left += [one for one in given if one is not None and _state(leg, one, key)]
+        given = (
+            session.values.producers.get(name) for name, optional in stage.needs() if not optional
+        )
+        left += [one for one in given if one is not None and _state(session, one, key)]
     return sorted(names)
 
 
-def _state(leg: Leg, stage: Stage, key: str) -> str:
+def _state(session: Session, stage: Stage, key: str) -> str:
     """Return made, rejected or failed; empty where a stage did nothing for this sample alone."""
-    made = leg.values.made(stage.name).get(key) if stage.shape is Shape.MAP else None
+    made = session.values.made(stage.name).get(key) if stage.shape is Shape.MAP else None
     return made.state if made else ""

@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from prep.engine import published_files, recover_sheet
-from prep.engine.inventory.location import Place
+from prep.engine.inventory.location import Location
 from prep.engine.inventory.sheet_source import SHEET, is_from_sheet, sheet_source
 from prep.engine.opening import locked_session
-from prep.engine.plan import Step
-from prep.engine.run import carry_out, remember
-from prep.engine.session import Context, Leg, Order
+from prep.engine.plan import PlannedStage
+from prep.engine.runner import carry_out, remember
+from prep.engine.session import Context, Job, Session
 from prep.engine.state.ledger_queries import Edit
 from prep.pipeline.subcommands import built
 from prep.runtime.counts import counted
@@ -23,12 +23,12 @@ from prep.sheets import reading, row
 from prep.sheets.changes import EXAMPLES, Changes, Now, Side, changes_of
 from prep.sheets.edited import PROPOSED
 from prep.sheets.table import Mistakes
-from prep.stage import Asked, Shape, Stage
+from prep.stage import RequestedStage, Shape, Stage
 
 _IMPORTED = "a sheet imported before"
 
 
-def take_over(file: Path, place: Place, context: Context, side: Side = "") -> int:
+def take_over(file: Path, location: Location, context: Context, side: Side = "") -> int:
     """Bring the edits of a sheet into the ledger, then publish sheets and sidecars anew.
 
     Args:
@@ -45,27 +45,27 @@ def take_over(file: Path, place: Place, context: Context, side: Side = "") -> in
         DatasetError: The sheet is damaged, or of another dataset; nothing is taken.
     """
     file = Path(os.path.relpath(file))
-    with locked_session(Order(place, ()), context) as leg:
-        for stage in _sheets(leg) if leg.values.lost else []:
-            recover_sheet.take_over(leg, Step(stage, stage.params(), 0, (), ""))
+    with locked_session(Job(location, ()), context) as session:
+        for stage in _sheets(session) if session.values.lost else []:
+            recover_sheet.take_over(session, PlannedStage(stage, stage.params(), 0, (), ""))
         with _stable(file) as data:
             found = reading.parse(data, file.name)
-            changes = changes_of(found, _now(leg))
+            changes = changes_of(found, _now(session))
             digest = digest_of(data)
         if changes.foreign:
-            raise _foreign(file, changes.rows, place.root)
+            raise _foreign(file, changes.rows, location.root)
         Mistakes(changes.mistakes, changes.more_mistakes).stop()
         changes.settle(side)
-        remember(leg)
+        remember(session)
         source = sheet_source(file.name)
-        with leg.ledger.batch():
+        with session.ledger.batch():
             for (key, name), cell in changes.taken.items():
-                leg.ledger.edit(key, name, _edit(name, cell, source))
-            own = _published(file, leg)
+                session.ledger.edit(key, name, _edit(name, cell, source))
+            own = _published(file, session)
             if own and not changes.conflicts:
-                leg.ledger.wrote(own, digest)
-        again = _views(leg)
-    report = carry_out(Order(place, again), context)
+                session.ledger.wrote(own, digest)
+        again = _views(session)
+    report = carry_out(Job(location, again), context)
     _tell(context, f"read `{file}` as {found.read_as}", changes)
     notes = [*changes.notes, *_open_elsewhere(file), *report.notes, *report.wrong()]
     if notes:
@@ -92,16 +92,16 @@ def _tell(context: Context, read: str, changes: Changes) -> None:
         context.console.say(f"  {'add `--ours` to let these words go' if lost else both}")
 
 
-def _now(leg: Leg) -> Now:
+def _now(session: Session) -> Now:
     """Return what the sheet would say if it were exported now."""
-    view = next(s for s in leg.context.stages.values() if s.writes == SHEET)
-    found = published_files.rows_of(leg, Step(view, view.params(), 0, (), ""))
+    view = next(s for s in session.context.stages.values() if s.writes == SHEET)
+    found = published_files.rows_of(session, PlannedStage(view, view.params(), 0, (), ""))
     return Now(
         rows=_RowsNow(found.rows),
-        pictures=leg.world.digests,
+        pictures=session.inventory.digests,
         persons={
             at: _IMPORTED if is_from_sheet(edit) else edit.source
-            for at, edit in leg.world.edits.items()
+            for at, edit in session.inventory.edits.items()
         },
     )
 
@@ -122,41 +122,41 @@ class _RowsNow(Mapping[str, row.Row]):
         return len(self._samples)
 
 
-def _published(file: Path, leg: Leg) -> str | None:
+def _published(file: Path, session: Session) -> str | None:
     """Return the name by which the ledger knows a sheet in its own place; None for any other."""
-    for stage in _sheets(leg):
-        path = published_files.view_file(leg, stage)
+    for stage in _sheets(session):
+        path = published_files.view_file(session, stage)
         if path.exists() and file.samefile(path):
-            return leg.world.place.name(path)
+            return session.inventory.location.name(path)
     return None
 
 
-def _sheets(leg: Leg) -> list[Stage]:
+def _sheets(session: Session) -> list[Stage]:
     return [
         stage
-        for stage in leg.context.stages.values()
+        for stage in session.context.stages.values()
         if stage.shape is Shape.VIEW and not stage.writes.startswith("meta")
     ]
 
 
-def _views(leg: Leg) -> tuple[Asked, ...]:
+def _views(session: Session) -> tuple[RequestedStage, ...]:
     """Return the stages that show what a sheet can change, with the params they last had.
 
     Of the sheets, those that were exported before, and the one that always is.
     """
-    leg.know_recipes()
+    session.know_recipes()
     asked = []
-    for stage in leg.context.stages.values():
-        made = leg.values.made(stage.name)
+    for stage in session.context.stages.values():
+        made = session.values.made(stage.name)
         if (
             stage.shape is Shape.SIDECAR
             or stage.writes == SHEET
-            or (stage in _sheets(leg) and made)
+            or (stage in _sheets(session) and made)
         ):
             bases = Counter(one.base for one in made.values())
             last = max(bases, key=lambda base: bases[base], default=0)
-            params = built(stage, leg.recipes.get(last, {}).get("params", {}))
-            asked.append(Asked(stage, params, "review import"))
+            params = built(stage, session.recipes.get(last, {}).get("params", {}))
+            asked.append(RequestedStage(stage, params, "review import"))
     return tuple(asked)
 
 

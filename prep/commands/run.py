@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from prep.engine.report import Report
-from prep.engine.run import carry_out
-from prep.engine.session import Context, Order
+from prep.engine.runner import carry_out
+from prep.engine.session import Context, Job
 from prep.pipeline import jobs, training
 from prep.pipeline.config import Pipeline
 from prep.runtime.console import Console
@@ -15,9 +15,9 @@ from prep.runtime.program import run_child
 _STOPPERS = (3, 4)
 
 
-def run_one(order: Order, context: Context) -> int:
+def run_one(job: Job, context: Context) -> int:
     """Carry one order out and tell how it went; return the exit code."""
-    return _told(order, carry_out(order, context), context.console)
+    return _told(job, carry_out(job, context), context.console)
 
 
 def run_pipeline(pipeline: Pipeline, context: Context, speech: Sequence[str]) -> int:
@@ -29,15 +29,15 @@ def run_pipeline(pipeline: Pipeline, context: Context, speech: Sequence[str]) ->
     if pipeline.train is not None:
         training.check(pipeline)
     context = replace(context, names_meta="`meta:` in pipelines.yaml")
-    codes = [run_one(order, context) for order in jobs.of_pipeline(pipeline)]
+    codes = [run_one(job, context) for job in jobs.of_pipeline(pipeline)]
     worst = next((code for code in _STOPPERS if code in codes), 0)
     if pipeline.train is None:
         return worst
     return run_child(training.started(pipeline, speech)) or worst
 
 
-def _told(order: Order, report: Report, console: Console) -> int:
-    console.say(*report.lines(os.path.relpath(order.place.root)), **report.facts())
+def _told(job: Job, report: Report, console: Console) -> int:
+    console.say(*report.lines(os.path.relpath(job.location.root)), **report.facts())
     if not console.level and not console.json:
         for line in report.wrong():
             console.wrong(line)

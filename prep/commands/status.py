@@ -5,59 +5,59 @@ from pathlib import Path
 from typing import Any
 
 from prep.engine import accounting
-from prep.engine.inventory import others
+from prep.engine.inventory import other_files
 from prep.engine.inventory.inventory import INHERITED
 from prep.engine.opening import read_only_session
-from prep.engine.session import Context, Leg, Order
+from prep.engine.session import Context, Job, Session
 from prep.runtime.keys import shown
 from prep.stage import Shape
 
 _SHOWN = 20
 
 
-def tell_status(folder: Path, place: Any, context: Context) -> int:
+def tell_status(folder: Path, location: Any, context: Context) -> int:
     """Print counts from the ledger and the disk."""
-    with read_only_session(Order(place, ()), context) as leg:
-        world, console = leg.world, context.console
-        counts: dict[str, Any] = {"pictures": world.num_pictures()}
-        counts["cannot be used"] = len(world.faulty)
-        counts["without a sidecar of their own"] = len(world.clashing)
-        counts["dropped by you"] = len(world.dropped)
-        counts["gone since the last run"] = len(world.gone)
-        own = [(k, edit) for (k, _), edit in world.edits.items() if edit.source != INHERITED]
-        lost = leg.values.lost  # then a text may be the machine's
+    with read_only_session(Job(location, ()), context) as session:
+        inventory, console = session.inventory, context.console
+        counts: dict[str, Any] = {"pictures": inventory.num_pictures()}
+        counts["cannot be used"] = len(inventory.faulty)
+        counts["without a sidecar of their own"] = len(inventory.clashing)
+        counts["dropped by you"] = len(inventory.dropped)
+        counts["gone since the last run"] = len(inventory.gone)
+        own = [(k, edit) for (k, _), edit in inventory.edits.items() if edit.source != INHERITED]
+        lost = session.values.lost  # then a text may be the machine's
         counts["edited by you"] = len({key for key, edit in own if edit.proven or not lost})
         counts["texts to be compared with the machine's"] = sum(
             lost and not edit.proven for _, edit in own
         )
-        counts["conflicts"] = len(world.conflicts)
+        counts["conflicts"] = len(inventory.conflicts)
         console.say(os.path.relpath(folder), **counts)
         for name, count in counts.items():
             if count or name == "pictures":
                 console.say(f"  {name}: {count}")
-        _say_others(leg)
-        for name in leg.ledger.stages():
+        _say_others(session)
+        for name in session.ledger.stages():
             shape = context.stages[name].shape if name in context.stages else None
             of_samples = shape in (Shape.MAP, Shape.DECISION, Shape.SIDECAR)
-            rows = leg.values.made(name).items()
-            states = [row.state for key, row in rows if key in world.digests or not of_samples]
+            rows = session.values.made(name).items()
+            states = [row.state for key, row in rows if key in inventory.digests or not of_samples]
             bad = ", ".join(f"{states.count(s)} {s}" for s in ("rejected", "failed") if s in states)
             console.say(f"  {name}: {states.count('made')} made" + (f", {bad}" if bad else ""))
-        for line, facts in accounting.listed(leg):
+        for line, facts in accounting.listed(session):
             console.say(f"  {line}", **facts)
     return 0
 
 
-def _say_others(leg: Leg) -> None:
+def _say_others(session: Session) -> None:
     """Print what else lies in a folder, file by file, and what was passed over by name."""
-    say, folder = leg.context.console.say, leg.world.folder
-    there = others.unknown(folder.others, leg.world.outputs)
+    say, folder = session.context.console.say, session.inventory.folder
+    there = other_files.unknown(folder.others, session.inventory.outputs)
     if there:
-        say(f"  {others.line(there.values())}", others=there)
-        if not leg.context.console.json:
+        say(f"  {other_files.line(there.values())}", others=there)
+        if not session.context.console.json:
             say(*(f"    {shown(name)}" for name in list(there)[:_SHOWN]))
             if len(there) > _SHOWN:
                 say(f"    ... and {len(there) - _SHOWN} more; `--json` lists all")
-    passed = others.passed_line(folder.passed)
+    passed = other_files.passed_line(folder.passed)
     if passed:
         say(f"  passed over by name: {passed}", passed=folder.passed)

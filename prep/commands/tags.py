@@ -15,13 +15,13 @@ from prep.dataset.concepts import concept_of
 from prep.dataset.dataset_file import Dataset, Sample
 from prep.dataset.lint import Finding
 from prep.engine.accounting import unowned
-from prep.engine.inventory.location import Place
+from prep.engine.inventory.location import Location
 from prep.engine.opening import read_only_session
-from prep.engine.session import Context, Order
+from prep.engine.session import Context, Job
 from prep.models.locate import AbsentModelError, Models
 from prep.models.tokenizer import Counter, counter
 from prep.pipeline.config import Pipeline
-from prep.pipeline.jobs import known_place, text_of
+from prep.pipeline.jobs import known_location, text_of
 from prep.pipeline.named_files import file_text
 from prep.runtime.counts import counted
 from prep.runtime.errors import ConfigError, UsageError, nearest
@@ -33,7 +33,7 @@ _FIELDS = ("tags", "caption", "concept")
 
 
 @dataclass(frozen=True)
-class Shown:
+class TagSurvey:
     """What a dataset says.
 
     Attributes:
@@ -60,7 +60,7 @@ class Shown:
 
 
 @dataclass(frozen=True)
-class Wish:
+class TagsRequest:
     """What a person asked for.
 
     Attributes:
@@ -82,7 +82,7 @@ class Wish:
 
 
 def tell_tags(
-    source: Path, wish: Wish, context: Context, pipeline: Pipeline | None, state: Path | None
+    source: Path, wish: TagsRequest, context: Context, pipeline: Pipeline | None, state: Path | None
 ) -> int:
     """Print what a person asked for of a dataset file or a folder; return the exit code.
 
@@ -94,7 +94,7 @@ def tell_tags(
         raise UsageError(f"`--lint` does not go with `{table}`", "type two commands")
     if source.is_dir() or not source.suffix.startswith(".json"):
         text = text_of(pipeline) if pipeline else "both"
-        shown = of_folder(known_place(source, state, pipeline), context, text)
+        shown = of_folder(known_location(source, state, pipeline), context, text)
     else:
         shown = of_meta(source)
     steps = pipeline.steps if pipeline else ()
@@ -106,11 +106,11 @@ def tell_tags(
     return show(shown, wish, context, named[0] if named else DEFAULT)
 
 
-def of_meta(path: Path) -> Shown:
+def of_meta(path: Path) -> TagSurvey:
     """Return what a dataset file says: tags as they train, after all rules."""
     found = dataset_file.load(path)
     samples = found.samples
-    return Shown(
+    return TagSurvey(
         os.path.relpath(path),
         {key: tuple(dict.fromkeys(sample.tags)) for key, sample in samples.items()},
         {key: one.training_text(found.trigger(one)) for key, one in samples.items()},
@@ -123,16 +123,19 @@ def of_meta(path: Path) -> Shown:
     )
 
 
-def of_folder(place: Place, context: Context, text: str = "both") -> Shown:
+def of_folder(location: Location, context: Context, text: str = "both") -> TagSurvey:
     """Return what a folder says: tags and captions before the rules, yours where there are some.
 
     `text`: what of them will train: tags, caption or both.
     """
-    with read_only_session(Order(place, ()), context) as leg:
-        keys = sorted(leg.world.digests.keys() - leg.world.dropped.keys())
-        values = {name: {k: leg.values.value(name, k) for k in keys} for name in _FIELDS}
-        own = {k: tuple(n for n in ("tags", "caption") if (k, n) in leg.world.edits) for k in keys}
-        strays, total = unowned(leg), leg.world.num_pictures()
+    with read_only_session(Job(location, ()), context) as session:
+        keys = sorted(session.inventory.digests.keys() - session.inventory.dropped.keys())
+        values = {name: {k: session.values.value(name, k) for k in keys} for name in _FIELDS}
+        own = {
+            k: tuple(n for n in ("tags", "caption") if (k, n) in session.inventory.edits)
+            for k in keys
+        }
+        strays, total = unowned(session), session.inventory.num_pictures()
     texts = {key: ", ".join(values["tags"][key] or ()) for key in keys}
     texts |= {f"{key} (caption)": values["caption"][key] for key in keys if values["caption"][key]}
     found = {key: tuple(values["tags"][key] or ()) for key in keys}
@@ -142,8 +145,8 @@ def of_folder(place: Place, context: Context, text: str = "both") -> Shown:
         for key in keys
     }
     told = account(Dataset(".", samples))
-    return Shown(
-        os.path.relpath(place.root),
+    return TagSurvey(
+        os.path.relpath(location.root),
         found,
         texts,
         concepts,
@@ -153,7 +156,7 @@ def of_folder(place: Place, context: Context, text: str = "both") -> Shown:
     )
 
 
-def show(shown: Shown, wish: Wish, context: Context, usual: str) -> int:
+def show(shown: TagSurvey, wish: TagsRequest, context: Context, usual: str) -> int:
     """Print a table, or what looks wrong; return the exit code.
 
     Args:
@@ -190,7 +193,9 @@ def show(shown: Shown, wish: Wish, context: Context, usual: str) -> int:
     return 0
 
 
-def findings(shown: Shown, wish: Wish, context: Context, usual: str) -> Iterator[Finding]:
+def findings(
+    shown: TagSurvey, wish: TagsRequest, context: Context, usual: str
+) -> Iterator[Finding]:
     """Yield what looks wrong, kind by kind."""
     pictures = list(shown.tags.values())
     yield from lint.untrained(shown.account, shown.strays)
@@ -204,14 +209,18 @@ def findings(shown: Shown, wish: Wish, context: Context, usual: str) -> Iterator
     yield from lint.overlong(shown.texts, count(list(shown.texts.values())))
 
 
-def _often(pictures: Sequence[Sequence[str]], wish: Wish) -> list[tuple[str, dict[str, Any]]]:
+def _often(
+    pictures: Sequence[Sequence[str]], wish: TagsRequest
+) -> list[tuple[str, dict[str, Any]]]:
     found = frequency.beside(pictures, wish.beside) if wish.beside else frequency.often(pictures)
     return [
         (f"{one.pictures:>7} {one.share:>5.0%}  {one.tag}", dict(one._asdict())) for one in found
     ]
 
 
-def _pairs(pictures: Sequence[Sequence[str]], wish: Wish) -> list[tuple[str, dict[str, Any]]]:
+def _pairs(
+    pictures: Sequence[Sequence[str]], wish: TagsRequest
+) -> list[tuple[str, dict[str, Any]]]:
     return [
         (f"{two.pictures:>7} {two.lift:>5.1f}x  {two.one} + {two.other}", dict(two._asdict()))
         for two in frequency.pairs(pictures)
@@ -219,7 +228,7 @@ def _pairs(pictures: Sequence[Sequence[str]], wish: Wish) -> list[tuple[str, dic
     ]
 
 
-def _words(wish: Wish, context: Context, usual: str) -> Words:
+def _words(wish: TagsRequest, context: Context, usual: str) -> Words:
     """Return the vocabulary that typing mistakes are looked for in; what lacks is said."""
     if wish.vocabulary.lower().endswith(".csv"):
         return aliases.words(file_text(wish.vocabulary, Path.cwd()), wish.vocabulary)
@@ -241,7 +250,7 @@ def _words(wish: Wish, context: Context, usual: str) -> Words:
     return Words(tuple(tag_text.spaced(label.name) for label in read_labels(found, profile(name))))
 
 
-def _counter(shown: Shown, wish: Wish, models: Models) -> Counter:
+def _counter(shown: TagSurvey, wish: TagsRequest, models: Models) -> Counter:
     """Return what counts tokens: the named base model's tokenizer, the dataset's own, or CLIP's."""
     if wish.base:
         return counter(models, wish.base)

@@ -9,9 +9,9 @@ from prep.dataset.account import Account
 from prep.models.tokenizer import CHUNKS
 from prep.runtime.counts import counted
 from prep.tags.aliases import Words
+from prep.tags.common_traits import everywhere, is_trait
 from prep.tags.spelling import Spelling
 from prep.tags.tag_text import block
-from prep.tags.traits import everywhere, is_trait
 
 SHARE = 0.8
 # A tag that is not in the vocabulary is taken for a mistyped one of the dataset's own that is so

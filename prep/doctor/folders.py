@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 
 from prep.doctor.diagnosis import Diagnosis, size
-from prep.engine.inventory.location import Place
+from prep.engine.inventory.location import Location
 from prep.engine.inventory.scan import scan
 from prep.engine.state import publish
 from prep.engine.state.database import damage, open_ledger, set_aside
@@ -54,30 +54,30 @@ def of_pipelines(pipelines: Sequence[Pipeline], models: Models) -> Iterator[Diag
         yield Diagnosis(ask.kind, f"{name}, {there}")
 
 
-def of_places(places: Sequence[Place]) -> Iterator[Diagnosis]:
+def of_places(places: Sequence[Location]) -> Iterator[Diagnosis]:
     """Yield the health of each dataset: pictures, ledger, room, rights, what dead runs left."""
-    for place in places:
-        name = str(place.root)
+    for location in places:
+        name = str(location.root)
         try:
-            folder = scan(place.root, tuple(place.sidecars), place.state)
+            folder = scan(location.root, tuple(location.sidecars), location.state)
         except UserError as error:
             yield Diagnosis("folder", str(error), error.hint or "")
             continue
-        kind = _file_system(place.state)
+        kind = _file_system(location.state)
         yield Diagnosis(
             "folder",
             f"{name}: {counted(len(folder.pictures) + len(folder.faulty), 'picture')}, "
             f"{counted(len(folder.sidecars), 'text')}, "
-            f"{_room(place.state)} on {kind}",
+            f"{_room(location.state)} on {kind}",
             f"keep prep's folder on a disk of this machine: `--state DIR` (it is on {kind})"
             if kind in _NETWORK
-            else _no_room(place.state),
+            else _no_room(location.state),
         )
-        yield from _state(place, folder.scratch)
+        yield from _state(location, folder.scratch)
 
 
-def _state(place: Place, scratch: set[str]) -> Iterator[Diagnosis]:
-    state = place.state
+def _state(location: Location, scratch: set[str]) -> Iterator[Diagnosis]:
+    state = location.state
     if not state.is_dir():
         yield Diagnosis("prep's folder", f"{state}: not there yet")
         return
@@ -97,7 +97,7 @@ def _state(place: Place, scratch: set[str]) -> Iterator[Diagnosis]:
             "left over",
             f"files of a run that died, in {', '.join(map(str, left))}",
             "the next run, or `prep doctor --fix`, removes those that are its own",
-            partial(_sweep, place, left),
+            partial(_sweep, location, left),
         )
 
 
@@ -125,11 +125,11 @@ def _mend_ledger(state: Path) -> str:
     return f"it was set aside as {name}, and made again from journal.jsonl"
 
 
-def _sweep(place: Place, left: Sequence[Path]) -> str:
+def _sweep(location: Location, left: Sequence[Path]) -> str:
     try:
-        with held(place.state):
+        with held(location.state):
             for folder in left:
-                publish.sweep_scratch(folder, place.state)
+                publish.sweep_scratch(folder, location.state)
     except HeldError as error:
         return f"left alone: {error}"
     still = sum(_scratch_in(folder) for folder in left)

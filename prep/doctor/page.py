@@ -60,11 +60,11 @@ def findings(subjects: Subjects, models: Models) -> Iterator[Diagnosis]:
             yield Diagnosis("pipelines", message, hint or "mend the file")
         named, found = {}, None
     if subjects.folder is not None:
-        places = [jobs.place_of(subjects.folder, subjects.state, found)]
+        places = [jobs.location_of(subjects.folder, subjects.state, found)]
     else:
         each = ((pipeline, one) for pipeline in named.values() for one in pipeline.folders())
         places = [  # what a fan-out writes need not be there yet
-            jobs.place_of(one, None, pipeline)
+            jobs.location_of(one, None, pipeline)
             for pipeline, one in each
             if one.is_dir() or one == pipeline.images
         ]

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
-from prep.edits.record import Picture, glob, plain
+from prep.edits.record import PictureRecord, glob, plain
 from prep.edits.rules import Op, Rule
 from prep.runtime.errors import nearest
 
@@ -18,8 +18,8 @@ class Change:
     """
 
     key: str
-    before: Picture
-    after: Picture
+    before: PictureRecord
+    after: PictureRecord
 
     def fields(self) -> Iterator[str]:
         """Yield `tags` and `caption`, where they differ."""
@@ -55,13 +55,15 @@ class Change:
         return f"{self.before.caption or '(none)'} -> {self.after.caption or '(none)'}"
 
 
-def between(before: Mapping[str, Picture], after: Mapping[str, Picture]) -> list[Change]:
+def between(
+    before: Mapping[str, PictureRecord], after: Mapping[str, PictureRecord]
+) -> list[Change]:
     """Return what differs, in the order of keys."""
     each = [Change(key, before[key], after[key]) for key in sorted(after)]
     return [change for change in each if any(True for _ in change.fields())]
 
 
-def unmet(rule: Rule, pictures: Iterable[Picture]) -> Iterator[str]:
+def unmet(rule: Rule, pictures: Iterable[PictureRecord]) -> Iterator[str]:
     """Yield a line for each tag that was to be dropped, renamed or put first and that none has.
 
     Operations take tags as they are spelt, filters do not: `long_hair` is not `long hair` here.

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
-from prep.edits.record import Picture, glob, plain
+from prep.edits.record import PictureRecord, glob, plain
 
 
 class Sign(StrEnum):
@@ -49,7 +49,7 @@ class Text:
     field: str
     pattern: str
 
-    def holds(self, picture: Picture) -> bool:
+    def holds(self, picture: PictureRecord) -> bool:
         """Return whether a picture answers."""
         return any(like(found, self) for found in picture.texts(self.field))
 
@@ -70,7 +70,7 @@ class Number:
     sign: Sign
     value: float
 
-    def holds(self, picture: Picture) -> bool:
+    def holds(self, picture: PictureRecord) -> bool:
         """Return whether a picture answers."""
         number = picture.number(self.field)
         return number is not None and compared(number, self.sign, self.value)
@@ -95,7 +95,7 @@ class Score:
     sign: Sign
     value: float
 
-    def holds(self, picture: Picture) -> bool:
+    def holds(self, picture: PictureRecord) -> bool:
         """Return whether a picture answers."""
         if picture.scores is None:
             return False
@@ -119,7 +119,7 @@ class Size:
     width: int
     height: int
 
-    def holds(self, picture: Picture) -> bool:
+    def holds(self, picture: PictureRecord) -> bool:
         """Return whether a picture answers."""
         return picture.size == (self.width, self.height)
 
@@ -138,7 +138,7 @@ class Has:
 
     what: str
 
-    def holds(self, picture: Picture) -> bool:
+    def holds(self, picture: PictureRecord) -> bool:
         """Return whether a picture answers."""
         found = getattr(picture, self.what)
         return found is not None if self.what == "scores" else bool(found)
@@ -158,7 +158,7 @@ class Not:
 
     of: "Filter"
 
-    def holds(self, picture: Picture) -> bool:
+    def holds(self, picture: PictureRecord) -> bool:
         """Return whether a picture answers."""
         return not self.of.holds(picture)
 
@@ -177,7 +177,7 @@ class And:
 
     of: "tuple[Filter, ...]"
 
-    def holds(self, picture: Picture) -> bool:
+    def holds(self, picture: PictureRecord) -> bool:
         """Return whether a picture answers."""
         return all(part.holds(picture) for part in self.of)
 
@@ -196,7 +196,7 @@ class Or:
 
     of: "tuple[Filter, ...]"
 
-    def holds(self, picture: Picture) -> bool:
+    def holds(self, picture: PictureRecord) -> bool:
         """Return whether a picture answers."""
         return any(part.holds(picture) for part in self.of)
 

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
-from prep.models.locate import Ask, Found
+from prep.models.locate import Ask, FoundModel
 from prep.runtime.errors import ConfigError
 from prep.tags.tag_text import spaced
 from tagger_models import scores as packed_scores
@@ -35,7 +35,7 @@ def asks(needs: Collection[str], tagger: str) -> tuple[Ask, ...]:
     return (ask_labels(tagger),)
 
 
-def tags_of_labels(tagger: str, found: Sequence[Found]) -> tuple[str, ...]:
+def tags_of_labels(tagger: str, found: Sequence[FoundModel]) -> tuple[str, ...]:
     """Return the tag that each label id of a tagger stands for; empty where none was asked for."""
     if not found:
         return ()

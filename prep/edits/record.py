@@ -12,7 +12,7 @@ from prep.tags.tag_text import canonical
 
 
 @dataclass(frozen=True)
-class Picture:
+class PictureRecord:
     """What a filter may ask of a picture, and an edit may change.
 
     Attributes:

@@ -10,7 +10,7 @@ from enum import StrEnum
 
 from prep.edits.bounded_regex import replaced
 from prep.edits.filters import Filter
-from prep.edits.record import Picture, glob
+from prep.edits.record import PictureRecord, glob
 from prep.tags import tag_text as text_of_tags
 
 
@@ -57,7 +57,7 @@ def applied(tags: Iterable[str], rules: Sequence[Rule], trigger: str = "") -> tu
         rules: Done one after the other.
         trigger: Kept first whatever the rules say, and added where absent; empty for none.
     """
-    return led(changed(Picture(tags=tuple(tags)), rules).tags, trigger)
+    return led(changed(PictureRecord(tags=tuple(tags)), rules).tags, trigger)
 
 
 def led(tags: Iterable[str], trigger: str) -> tuple[str, ...]:
@@ -74,17 +74,17 @@ class Ruled:
         caption: The one that a rule set another in place of; empty for none.
     """
 
-    picture: Picture
+    picture: PictureRecord
     taken: tuple[str, ...] = ()
     caption: str = ""
 
 
-def changed(picture: Picture, rules: Sequence[Rule]) -> Picture:
+def changed(picture: PictureRecord, rules: Sequence[Rule]) -> PictureRecord:
     """Return a picture after all rules, as `ruled` does it."""
     return ruled(picture, rules).picture
 
 
-def ruled(picture: Picture, rules: Sequence[Rule]) -> Ruled:
+def ruled(picture: PictureRecord, rules: Sequence[Rule]) -> Ruled:
     """Return a picture after all rules, one after the other; each tag once.
 
     The renames of one rule happen at the same time, so that two tags can be swapped; of its
@@ -107,7 +107,7 @@ def ruled(picture: Picture, rules: Sequence[Rule]) -> Ruled:
     return Ruled(now, tuple(gone), caption)
 
 
-def _taken(before: Picture, after: Picture, rule: Rule) -> list[str]:
+def _taken(before: PictureRecord, after: PictureRecord, rule: Rule) -> list[str]:
     """Return the tags that one operation took away and put nothing in place of."""
     gone = [tag for tag in before.tags if tag not in after.tags]
     if rule.op is Op.REPLACE:
@@ -124,7 +124,7 @@ def reads(rules: Iterable[Rule]) -> frozenset[str]:
     return frozenset(found - {"tags"})
 
 
-def _done(picture: Picture, rule: Rule) -> Picture:
+def _done(picture: PictureRecord, rule: Rule) -> PictureRecord:
     if rule.op is Op.CAPTION:
         return replace(picture, caption=rule.tags[0])
     if rule.op is Op.REPLACE_CAPTION:

@@ -8,44 +8,45 @@ from prep.dataset.account import Account
 from prep.dataset.chain import LINKS, head_of, link_of
 from prep.engine import published_files
 from prep.engine.inventory import scan
-from prep.engine.inventory.location import Place
+from prep.engine.inventory.location import Location
 from prep.engine.report import Report
-from prep.engine.session import Leg
+from prep.engine.session import Session
 from prep.engine.state.database import snapshot
 from prep.stage import Page, Shape, Stage
 
 
-def account_for(leg: Leg, report: Report) -> None:
+def account_for(session: Session, report: Report) -> None:
     """Name every picture that is not in the result, with its reason, and tell of words."""
-    world = leg.world
-    report.failed |= world.faulty
-    report.clashing |= world.clashing
+    inventory = session.inventory
+    report.failed |= inventory.faulty
+    report.clashing |= inventory.clashing
     report.conflicts |= {
-        f"{key}: {name.removeprefix('meta.')}": why for (key, name), why in world.conflicts.items()
+        f"{key}: {name.removeprefix('meta.')}": why
+        for (key, name), why in inventory.conflicts.items()
     }
-    report.rejected |= world.dropped
-    report.unowned |= unowned(leg)
-    pages = pages_of(leg)
+    report.rejected |= inventory.dropped
+    report.unowned |= unowned(session)
+    pages = pages_of(session)
     for page in pages:
-        report.failed |= {key: why for key, why in page.failed.items() if key in world.digests}
+        report.failed |= {key: why for key, why in page.failed.items() if key in inventory.digests}
         report.account = page.account
-    _account_for_stages(leg, report)
+    _account_for_stages(session, report)
     for page in pages:
         for key, why in page.rejected.items():
-            if key in world.digests and key not in report.failed:
+            if key in inventory.digests and key not in report.failed:
                 report.rejected.setdefault(key, why)
 
 
-def accounts(leg: Leg) -> dict[str, Account]:
+def accounts(session: Session) -> dict[str, Account]:
     """Return dataset file -> its account; of each chain the file that goes furthest."""
-    names = (name for name in leg.world.outputs if name.endswith((".json", ".jsonl")))
-    files = {leg.world.place.file(name): name for name in names}
+    names = (name for name in session.inventory.outputs if name.endswith((".json", ".jsonl")))
+    files = {session.inventory.location.file(name): name for name in names}
     found: dict[str, Account] = {}
     for head in sorted({head_of(file) for file in files}):
         for link in reversed(LINKS):
             file = link_of(head, f"meta{link}")
             page = (
-                published_files.page_named(leg, files[file])
+                published_files.page_named(session, files[file])
                 if file in files and file.exists()
                 else None
             )
@@ -55,37 +56,42 @@ def accounts(leg: Leg) -> dict[str, Account]:
     return found
 
 
-def listed(leg: Leg) -> Iterator[tuple[str, dict[str, Any]]]:
+def listed(session: Session) -> Iterator[tuple[str, dict[str, Any]]]:
     """Yield a line, and the same as facts, for each picture and text file to be told of."""
-    for name, told in accounts(leg).items():
-        shown = os.path.relpath(leg.world.place.file(name))
+    for name, told in accounts(session).items():
+        shown = os.path.relpath(session.inventory.location.file(name))
         for what, key, reason in told.listed():
             line = f"{shown}: {what}: {key}" + (f": {reason}" if reason else "")
             yield line, {"file": shown, "words": what, "key": key, "reason": reason}
-    for name, advice in sorted(unowned(leg).items()):
+    for name, advice in sorted(unowned(session).items()):
         line = f"belongs to no picture: {name}" + (f": {advice}" if advice else "")
         yield line, {"unowned": name, "advice": advice}
 
 
-def _account_for_stages(leg: Leg, report: Report) -> None:
+def _account_for_stages(session: Session, report: Report) -> None:
     """Name what stages rejected, and what they failed of; what failed in this run is named."""
-    world, told = leg.world, set(report.failed)
-    for stage in _behind(leg):
-        for key, made in leg.values.made(stage.name).items():
-            used = stage.yields and (key, stage.yields) in world.edits
-            if key not in world.digests or key in world.dropped or made.state == "made" or used:
+    inventory, told = session.inventory, set(report.failed)
+    for stage in _behind(session):
+        for key, made in session.values.made(stage.name).items():
+            used = stage.yields and (key, stage.yields) in inventory.edits
+            if (
+                key not in inventory.digests
+                or key in inventory.dropped
+                or made.state == "made"
+                or used
+            ):
                 continue
             if key not in told:
                 (report.failed if made.state == "failed" else report.rejected)[key] = made.why
 
 
-def unowned(leg: Leg) -> dict[str, str]:
+def unowned(session: Session) -> dict[str, str]:
     """Return the text files that no picture owns and that are not ours, as `Folder.unowned`."""
-    found = leg.world.folder.unowned
-    return {name: what for name, what in found.items() if name not in leg.world.outputs}
+    found = session.inventory.folder.unowned
+    return {name: what for name, what in found.items() if name not in session.inventory.outputs}
 
 
-def unowned_of_source(source: Place) -> dict[str, str]:
+def unowned_of_source(source: Location) -> dict[str, str]:
     """Return the same of a folder that a fan-out reads, whose texts it does not look at."""
     found = scan.scan(source.root, tuple(source.sidecars), source.state).unowned
     if not found:
@@ -98,22 +104,22 @@ def unowned_of_source(source: Place) -> dict[str, str]:
     return {name: what for name, what in found.items() if name not in ours}
 
 
-def pages_of(leg: Leg) -> list[Page]:
-    """Return what the dataset files of an order have to tell, in its order."""
-    each = [one.stage for one in leg.order.asked if one.stage.shape is Shape.VIEW]
-    return [page for stage in each if (page := published_files.page_of(leg, stage)) is not None]
+def pages_of(session: Session) -> list[Page]:
+    """Return what the dataset files of a job have to tell, in its order."""
+    each = [one.stage for one in session.job.asked if one.stage.shape is Shape.VIEW]
+    return [page for stage in each if (page := published_files.page_of(session, stage)) is not None]
 
 
-def _behind(leg: Leg) -> list[Stage]:
+def _behind(session: Session) -> list[Stage]:
     """Return the maps that were asked for and those whose results they cannot do without.
 
     Of the other shapes, none fails for one sample.
     """
-    found = {asked.stage.name: asked.stage for asked in leg.order.asked}
+    found = {asked.stage.name: asked.stage for asked in session.job.asked}
     left = list(found.values())
     while left:
         for name, optional in left.pop().needs():
-            producer = leg.values.producers.get(name)
+            producer = session.values.producers.get(name)
             if producer is not None and not optional and producer.name not in found:
                 found[producer.name] = producer
                 left.append(producer)

@@ -15,7 +15,7 @@ from prep.dataset.chain import owned
 from prep.engine import published_files
 from prep.engine.inventory import renames
 from prep.engine.inventory.inventory import published_copy
-from prep.engine.session import Leg
+from prep.engine.session import Session
 from prep.engine.state import publish
 from prep.engine.state.edit_batch import MetaFile, Operation, TextFile, Word, loaded, stored
 from prep.engine.state.file_stat import path_in
@@ -27,7 +27,7 @@ _BATCH = 256
 _META = "meta."
 
 
-def carry_out(leg: Leg, operation: Operation) -> list[str]:
+def carry_out(session: Session, operation: Operation) -> list[str]:
     """Make an operation durable, then bring the files up to date with it.
 
     It stays open, and the same command would only finish it, until `close`: call that once the
@@ -37,36 +37,38 @@ def carry_out(leg: Leg, operation: Operation) -> list[str]:
         The files that a person edited at this very moment and that were left alone: texts by
         their names in the folder, another file as it is typed from here.
     """
-    mend(leg)
-    found = _known(leg)
-    digests = leg.world.digests
+    mend(session)
+    found = _known(session)
+    digests = session.inventory.digests
     written = {word.key: digests[word.key] for word in operation.words if word.key in digests}
     operation = replace(operation, pictures=written if operation.ours else {})
     number = found["last"] + 1
     kept = [*found["kept"], number]
-    with leg.ledger.batch():
-        _tell(leg, number, operation, kept[-_MOST:])
+    with session.ledger.batch():
+        _tell(session, number, operation, kept[-_MOST:])
         for old in kept[:-_MOST]:
-            leg.ledger.set_fact(f"operation:{old}", None)
-    return _bring(leg)
+            session.ledger.set_fact(f"operation:{old}", None)
+    return _bring(session)
 
 
-def take_back(leg: Leg) -> tuple[Operation, list[str]] | None:
+def take_back(session: Session) -> tuple[Operation, list[str]] | None:
     """Take the last operation back, up to `close`; None where there is none.
 
     Returns:
         It, and what of it stays because it was changed since: keys with fields, names of files.
     """
-    found = _known(leg)
-    if found["open"] and (begun := loaded(leg.ledger.fact(f"operation:{found['open']}"))).back:
-        return begun, _bring(leg)
-    mend(leg)
-    found = _known(leg)
+    found = _known(session)
+    if found["open"] and (begun := loaded(session.ledger.fact(f"operation:{found['open']}"))).back:
+        return begun, _bring(session)
+    mend(session)
+    found = _known(session)
     if not found["kept"]:
         return None
     number = found["kept"][-1]
-    operation = renames.followed(leg.world, loaded(leg.ledger.fact(f"operation:{number}")))
-    stays = [word for word in operation.words if operation.ours and not _untouched(leg, word)]
+    operation = renames.followed(
+        session.inventory, loaded(session.ledger.fact(f"operation:{number}"))
+    )
+    stays = [word for word in operation.words if operation.ours and not _untouched(session, word)]
     left = {(word.key, word.field) for word in stays}
     going = replace(
         operation,
@@ -74,63 +76,63 @@ def take_back(leg: Leg) -> tuple[Operation, list[str]] | None:
         words=tuple(word for word in operation.words if (word.key, word.field) not in left),
         texts=tuple(text for text in operation.texts if (text.key, text.field) not in left),
     )
-    with leg.ledger.batch():
-        _tell(leg, number, going, found["kept"][:-1])
+    with session.ledger.batch():
+        _tell(session, number, going, found["kept"][:-1])
     kept = [f"{word.key}: {word.field.removeprefix(_META)}" for word in stays]
-    return going, kept + _bring(leg)
+    return going, kept + _bring(session)
 
 
-def unfinished(leg: Leg) -> Operation | None:
+def unfinished(session: Session) -> Operation | None:
     """Return the operation that is not finished and told; None where all are."""
-    number = _known(leg)["open"]
-    return loaded(leg.ledger.fact(f"operation:{number}")) if number else None
+    number = _known(session)["open"]
+    return loaded(session.ledger.fact(f"operation:{number}")) if number else None
 
 
-def mend(leg: Leg) -> list[str]:
+def mend(session: Session) -> list[str]:
     """Finish and close the operation that a crash left open, if any.
 
     Returns:
         The names of files that were edited since and are left alone.
     """
-    kept = _bring(leg)
-    close(leg)
+    kept = _bring(session)
+    close(session)
     return kept
 
 
-def close(leg: Leg) -> None:
+def close(session: Session) -> None:
     """Note that the open operation, if any, is finished and was told."""
-    found = _known(leg)
+    found = _known(session)
     if not found["open"]:
         return
-    with leg.ledger.batch():
-        leg.ledger.set_fact(_LIST, found | {"open": 0}, told=True)
+    with session.ledger.batch():
+        session.ledger.set_fact(_LIST, found | {"open": 0}, told=True)
         if found["open"] not in found["kept"]:
-            leg.ledger.set_fact(f"operation:{found['open']}", None)
+            session.ledger.set_fact(f"operation:{found['open']}", None)
 
 
-def _bring(leg: Leg) -> list[str]:
+def _bring(session: Session) -> list[str]:
     """Bring files and words up to date with the open operation; return what is left alone."""
-    found = _known(leg)
+    found = _known(session)
     if not found["open"]:
         return []
-    operation = loaded(leg.ledger.fact(f"operation:{found['open']}"))
+    operation = loaded(session.ledger.fact(f"operation:{found['open']}"))
     kept: list[str] = []
     for start in range(0, len(operation.texts), _BATCH):
-        kept += _replace_texts(leg, operation, operation.texts[start : start + _BATCH])
-    _replace_metas(leg, operation)
-    with leg.ledger.batch():
-        _set_words(leg, operation)  # a journal that was torn may have told some of them only
+        kept += _replace_texts(session, operation, operation.texts[start : start + _BATCH])
+    _replace_metas(session, operation)
+    with session.ledger.batch():
+        _set_words(session, operation)  # a journal that was torn may have told some of them only
     return kept
 
 
-def meta_file(leg: Leg, path: Path, words: Iterable[Word]) -> MetaFile | None:
+def meta_file(session: Session, path: Path, words: Iterable[Word]) -> MetaFile | None:
     """Return what an operation is to know of one dataset file; None where nothing changes there."""
     data = files.content(path, files.MOST_TABLE)
     after = patched(data, path.name, _values(words, back=False))
     if after == data:
         return None
     same = patched(after, path.name, _values(words, back=True)) == data
-    name = leg.world.place.name(path)
+    name = session.inventory.location.name(path)
     return MetaFile(name, None if same else data, files.digest_bytes(after))
 
 
@@ -152,42 +154,42 @@ def patched(data: bytes, name: str, values: Mapping[str, Mapping[str, Any]]) -> 
     return dataset_file.dump(replace(before, samples=samples), name)
 
 
-def _untouched(leg: Leg, word: Word) -> bool:
-    known = leg.world.edits.get((word.key, word.field))
+def _untouched(session: Session, word: Word) -> bool:
+    known = session.inventory.edits.get((word.key, word.field))
     return known is not None and known.value == word.now.value
 
 
-def _tell(leg: Leg, number: int, operation: Operation, kept: list[int]) -> None:
+def _tell(session: Session, number: int, operation: Operation, kept: list[int]) -> None:
     """Let the ledger know an operation that begins, and the edits that it means."""
-    last = max(number, _known(leg)["last"])
+    last = max(number, _known(session)["last"])
     # First of all: a crash that tears the journal in here leaves an operation to be finished.
-    leg.ledger.set_fact(f"operation:{number}", stored(operation), told=True)
-    leg.ledger.set_fact(_LIST, {"last": last, "kept": kept, "open": number}, told=True)
-    _set_words(leg, operation)
+    session.ledger.set_fact(f"operation:{number}", stored(operation), told=True)
+    session.ledger.set_fact(_LIST, {"last": last, "kept": kept, "open": number}, told=True)
+    _set_words(session, operation)
 
 
-def _set_words(leg: Leg, operation: Operation) -> None:
+def _set_words(session: Session, operation: Operation) -> None:
     """Let the ledger know the words of an operation, but for those that a person changed since."""
     for word in operation.words if operation.ours else ():
         at = (word.key, word.field)
         old, new = (word.now, word.edit) if operation.back else (word.edit, word.now)
-        known = leg.world.edits.get(at)
+        known = session.inventory.edits.get(at)
         if known == new or (known and known.value) != (old and old.value):
             continue
-        leg.ledger.edit(*at, new)
-        leg.world.edits.pop(at, None)
+        session.ledger.edit(*at, new)
+        session.inventory.edits.pop(at, None)
         if new is not None:
-            leg.world.edits[at] = new
+            session.inventory.edits[at] = new
 
 
-def _replace_texts(leg: Leg, operation: Operation, texts: Iterable[TextFile]) -> list[str]:
+def _replace_texts(session: Session, operation: Operation, texts: Iterable[TextFile]) -> list[str]:
     kept: list[str] = []
     outputs: list[publish.Output] = []
     gone: list[tuple[Path, str]] = []
     for text in texts:
         sides = (text.before, text.after)
         old, new = reversed(sides) if operation.back else sides
-        path = _path(leg, text)
+        path = _path(session, text)
         there = files.content(path) if path.exists() else None
         if there == new:
             continue
@@ -196,26 +198,30 @@ def _replace_texts(leg: Leg, operation: Operation, texts: Iterable[TextFile]) ->
         elif new is None:
             gone.append((path, text.name))
         elif text.key:
-            outputs.append(publish.Output(_written(leg, text, path), text.name, new))
+            outputs.append(publish.Output(_written(session, text, path), text.name, new))
         else:  # a file that is no view of the ledger: nothing is known of it there
             files.write(path, new)
-    publish.publish(leg.ledger, outputs)
-    beside = leg.world.folder.sidecars  # an edit that follows meets the files as they are now
+    publish.publish(session.ledger, outputs)
+    beside = (
+        session.inventory.folder.sidecars
+    )  # an edit that follows meets the files as they are now
     for output in outputs:
-        leg.world.on_disk[output.name] = leg.world.outputs[output.name] = output.digest()
-        beside[output.name] = leg.world.spelled(output.path)
+        session.inventory.on_disk[output.name] = session.inventory.outputs[output.name] = (
+            output.digest()
+        )
+        beside[output.name] = session.inventory.spelled(output.path)
     for path, name in gone:
-        publish.remove(leg.ledger, path, name)
+        publish.remove(session.ledger, path, name)
         beside.pop(name, None)
-        leg.world.on_disk.pop(name, None)
-        leg.world.outputs.pop(name, None)
+        session.inventory.on_disk.pop(name, None)
+        session.inventory.outputs.pop(name, None)
     return kept
 
 
-def _replace_metas(leg: Leg, operation: Operation) -> None:
+def _replace_metas(session: Session, operation: Operation) -> None:
     values = _values(operation.words, operation.back)
     for meta in operation.metas:
-        path = leg.world.place.file(meta.name)
+        path = session.inventory.location.file(meta.name)
         if not path.exists():
             continue
         data = files.content(path, files.MOST_TABLE)
@@ -227,11 +233,11 @@ def _replace_metas(leg: Leg, operation: Operation) -> None:
             files.write(path, new)
             continue
         copy = published_copy(files.digest_bytes(new))
-        outputs = [publish.Output(leg.world.place.file(copy), copy, new)]
+        outputs = [publish.Output(session.inventory.location.file(copy), copy, new)]
         outputs.append(publish.Output(path.absolute(), meta.name, new))
-        publish.publish(leg.ledger, outputs)
-        leg.world.outputs |= {output.name: output.digest() for output in outputs}
-    published_files.drop_copies(leg)
+        publish.publish(session.ledger, outputs)
+        session.inventory.outputs |= {output.name: output.digest() for output in outputs}
+    published_files.drop_copies(session)
 
 
 def _values(words: Iterable[Word], back: bool) -> dict[str, dict[str, Any]]:
@@ -245,22 +251,25 @@ def _values(words: Iterable[Word], back: bool) -> dict[str, dict[str, Any]]:
     return found
 
 
-def _path(leg: Leg, text: TextFile) -> Path:
+def _path(session: Session, text: TextFile) -> Path:
     """Return where a text file lies, as the disk spells it."""
-    folder = leg.world.folder
+    folder = session.inventory.folder
     if text.name in folder.sidecars:
         return Path(path_in(folder.root, folder.sidecars[text.name]))
     if text.key in folder.pictures:
-        return Path(leg.world.sidecar_file(text.key, os.path.splitext(text.name)[1]))
-    return leg.world.place.file(text.name)
+        return Path(session.inventory.sidecar_file(text.key, os.path.splitext(text.name)[1]))
+    return session.inventory.location.file(text.name)
 
 
-def _written(leg: Leg, text: TextFile, path: Path) -> Path:
+def _written(session: Session, text: TextFile, path: Path) -> Path:
     """Return where a text file is written: of read-only pictures, not beside them."""
-    if leg.world.place.views is None or text.key not in leg.world.folder.pictures:
+    if (
+        session.inventory.location.views is None
+        or text.key not in session.inventory.folder.pictures
+    ):
         return path
-    return Path(leg.world.sidecar_file(text.key, os.path.splitext(text.name)[1]))
+    return Path(session.inventory.sidecar_file(text.key, os.path.splitext(text.name)[1]))
 
 
-def _known(leg: Leg) -> dict[str, Any]:
-    return leg.ledger.fact(_LIST) or {"last": 0, "kept": [], "open": 0}
+def _known(session: Session) -> dict[str, Any]:
+    return session.ledger.fact(_LIST) or {"last": 0, "kept": [], "open": 0}

@@ -8,9 +8,9 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from prep.engine.decoding.outcome import Failure, Picture
+from prep.engine.decoding.outcome import DecodedPicture, Failure
 from prep.engine.decoding.pool import Decoders
-from prep.engine.plan import Plan, Step
+from prep.engine.plan import PlannedStage, StagePlan
 from prep.engine.state.file_stat import path_in
 from prep.engine.threads import at_once, one_ahead
 from prep.engine.values import Values
@@ -54,7 +54,10 @@ class Caller:
     """
 
     def __init__(
-        self, step: Step, note: Callable[[str], None], warn: Callable[[str], None] = lambda _: None
+        self,
+        step: PlannedStage,
+        note: Callable[[str], None],
+        warn: Callable[[str], None] = lambda _: None,
     ) -> None:
         self._step, self._note, self._warn = step, note, warn
         self._loaded: list[Any] = []
@@ -109,7 +112,7 @@ class Caller:
 
 
 def outcomes(
-    plan: Plan,
+    plan: StagePlan,
     values: Values,
     jobs: int,
     note: Callable[[str], None],
@@ -150,7 +153,7 @@ _Read = tuple[str, str, tuple[Any, ...]]
 
 
 def _read(
-    plan: Plan, values: Values, decoders: Decoders, note: Callable[[str], None]
+    plan: StagePlan, values: Values, decoders: Decoders, note: Callable[[str], None]
 ) -> Generator[_Read | Outcome, None, None]:
     """Yield key, inputs and what the stage reads of each sample, or why it cannot be read."""
     names = [name for name, _ in plan.step.stage.needs()]
@@ -162,7 +165,7 @@ def _read(
         return
     with ExitStack() as stack:
         pool = stack.enter_context(decoders)
-        folder = values.world.folder
+        folder = values.inventory.folder
         paths = ((key, Path(path_in(folder.root, folder.pictures[key]))) for key in keys)
         for key, result in pool.decoded(paths):
             inputs = plan.run[key][0]
@@ -180,17 +183,19 @@ def _read(
             )
 
 
-def unread(key: str, inputs: str, result: Picture | Failure, values: Values) -> Outcome | None:
+def unread(
+    key: str, inputs: str, result: DecodedPicture | Failure, values: Values
+) -> Outcome | None:
     """Return the outcome of a picture that cannot be read; None for one that was."""
     if isinstance(result, Failure):
         return Outcome(key, inputs, None, "failed", result.why, result.kind in _PASSING)
-    if result.sha256 != values.world.digests[key]:
+    if result.sha256 != values.inventory.digests[key]:
         why = "it changed during the run; run again"
         return Outcome(key, inputs, None, "failed", why, passing=True)
     return None
 
 
-def _ordered(plan: Plan, values: Values) -> list[str]:
+def _ordered(plan: StagePlan, values: Values) -> list[str]:
     """Return the keys to run; samples that may share a batch stand together."""
     alike = plan.step.stage.alike
     if alike is None:
@@ -200,7 +205,7 @@ def _ordered(plan: Plan, values: Values) -> list[str]:
 
 
 def _groups(
-    read: Iterable[_Read | Outcome], plan: Plan, values: Values, size: int
+    read: Iterable[_Read | Outcome], plan: StagePlan, values: Values, size: int
 ) -> Iterator[list[_Read | Outcome]]:
     of = values.digest(plan.step.stage.alike) if plan.step.stage.alike else (lambda _: "")
     group: list[_Read | Outcome] = []

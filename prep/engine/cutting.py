@@ -13,9 +13,9 @@ from typing import Any
 
 from prep.engine.compute import Caller, Outcome, called, unread
 from prep.engine.decoding import outline
-from prep.engine.decoding.outcome import Part, Picture
+from prep.engine.decoding.outcome import DecodedPicture, Part
 from prep.engine.decoding.pool import Decoders
-from prep.engine.plan import Plan
+from prep.engine.plan import StagePlan
 from prep.engine.state.file_stat import path_in
 from prep.engine.values import Values
 from prep.runtime.keys import too_long
@@ -25,7 +25,7 @@ _LONG = "its name is too long for a picture derived from it: shorten it"
 
 
 def outcomes(
-    plan: Plan, values: Values, jobs: int, note: Callable[[str], None], parts: Parts
+    plan: StagePlan, values: Values, jobs: int, note: Callable[[str], None], parts: Parts
 ) -> Generator[Outcome, None, None]:
     """Yield what a fan-out makes of each picture; its value: (Derived, file, SHA-256) of each.
 
@@ -46,7 +46,7 @@ def outcomes(
             for key, result in decoders.decoded(cutter.pictures()):
                 inputs = plan.run[key][0]
                 outcome = unread(key, inputs, result, values)
-                if outcome is None and isinstance(result, Picture):
+                if outcome is None and isinstance(result, DecodedPicture):
                     for warning in result.warnings:
                         note(f"{key}: {warning}")
                     outcome = cutter.done(key, result.files)
@@ -59,14 +59,14 @@ def outcomes(
 class _Cutter:
     """The pictures under way: what is read of them, what becomes of them, their files."""
 
-    def __init__(self, plan: Plan, values: Values, call: Caller, parts: Parts) -> None:
+    def __init__(self, plan: StagePlan, values: Values, call: Caller, parts: Parts) -> None:
         self._plan, self._values, self._call, self._wanted = plan, values, call, parts
         self._read: dict[str, tuple[Any, ...]] = {}
         self._made: dict[str, tuple[Outcome, list[Part]]] = {}
         self._lock = threading.Lock()
 
     def pictures(self) -> Iterator[tuple[str, Path]]:
-        folder = self._values.world.folder
+        folder = self._values.inventory.folder
         for key in sorted(self._plan.run):
             names = [name for name, _ in self._plan.step.stage.needs()]
             self._read[key] = tuple(
@@ -74,7 +74,7 @@ class _Cutter:
             )
             yield key, Path(path_in(folder.root, folder.pictures[key]))
 
-    def parts(self, key: str, picture: Picture) -> list[Part]:
+    def parts(self, key: str, picture: DecodedPicture) -> list[Part]:
         """Return which parts of a picture are to be written; called in threads."""
         names = [name for name, _ in self._plan.step.stage.needs()]
         shown = outline.whole(picture.size)

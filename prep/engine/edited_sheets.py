@@ -4,14 +4,14 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-from prep.engine.session import Leg
+from prep.engine.session import Session
 from prep.engine.state.digest_cache import of_file
 from prep.runtime.errors import UserError
 from prep.runtime.files import MOST_TABLE, readable
 from prep.stage import Shape, Stage
 
 
-def is_persons(leg: Leg, stage: Stage, found: str | None) -> bool:
+def is_persons(session: Session, stage: Stage, found: str | None) -> bool:
     """Return whether a sheet holds what a person typed, or is not ours.
 
     What was typed into a dataset file has been read by now, so that one may be overwritten.
@@ -21,17 +21,19 @@ def is_persons(leg: Leg, stage: Stage, found: str | None) -> bool:
     """
     if stage.writes.startswith("meta") or found is None:
         return False
-    return found != leg.world.outputs.get(leg.world.place.name(_file(leg, stage)))
+    return found != session.inventory.outputs.get(
+        session.inventory.location.name(_file(session, stage))
+    )
 
 
-def not_imported(leg: Leg) -> Iterator[str]:
+def not_imported(session: Session) -> Iterator[str]:
     """Yield a sentence for each sheet that was edited, and that is not written by this run."""
-    asked = {one.stage.name for one in leg.order.asked}
-    for stage in leg.context.stages.values():
+    asked = {one.stage.name for one in session.job.asked}
+    for stage in session.context.stages.values():
         if stage.shape is Shape.VIEW and stage.name not in asked:
-            file = _file(leg, stage)
-            ours = leg.world.place.name(file) in leg.world.outputs
-            if ours and is_persons(leg, stage, of_file(file, leg.digests)):
+            file = _file(session, stage)
+            ours = session.inventory.location.name(file) in session.inventory.outputs
+            if ours and is_persons(session, stage, of_file(file, session.digests)):
                 yield kept(file, ours)
 
 
@@ -57,5 +59,5 @@ def kept(file: Path, ours: bool) -> str:
     )
 
 
-def _file(leg: Leg, stage: Stage) -> Path:
-    return leg.order.place.sheet(stage.writes)
+def _file(session: Session, stage: Stage) -> Path:
+    return session.job.location.sheet(stage.writes)

@@ -5,9 +5,9 @@ import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from prep.engine.inventory import others, scan, walk
+from prep.engine.inventory import other_files, scan, walk
 from prep.engine.inventory.inventory import INHERITED
-from prep.engine.session import Leg
+from prep.engine.session import Session
 from prep.images import formats
 from prep.runtime.keys import nfc
 
@@ -28,27 +28,27 @@ _KINDS = {
 _PASSED = "passed over by its name: other programs leave such files behind"
 
 
-def of_file(leg: Leg, name: str) -> list[str]:
+def of_file(session: Session, name: str) -> list[str]:
     """Return what a file is, and what is done with it, a line each; nothing where there is none.
 
     Args:
         name: Its path in the folder, or from where the person stands.
     """
-    for file in (leg.world.place.root / name, Path(name)):
+    for file in (session.inventory.location.root / name, Path(name)):
         if os.path.lexists(file):
-            return list(_told(leg, file))
+            return list(_told(session, file))
     return []
 
 
-def _told(leg: Leg, file: Path) -> Iterator[str]:
-    place = leg.world.place
-    if file.absolute().is_relative_to(place.state.absolute()) and not _is_view(leg, file):
+def _told(session: Session, file: Path) -> Iterator[str]:
+    location = session.inventory.location
+    if file.absolute().is_relative_to(location.state.absolute()) and not _is_view(session, file):
         yield "prep's own memory of the folder; nothing in it is to be edited"
         return
-    name = nfc(place.name(file))
+    name = nfc(location.name(file))
     if file.suffix.lower() in (".txt", ".caption"):
-        yield from _of_text(leg, name)
-    elif said := _of_ours(leg, name, file):
+        yield from _of_text(session, name)
+    elif said := _of_ours(session, name, file):
         yield said
     elif name.startswith("../"):
         return
@@ -59,20 +59,20 @@ def _told(leg: Leg, file: Path) -> Iterator[str]:
     elif any(walk.is_run(file.parents[n]) for n in range(len(Path(name).parts))):
         yield "it lies in the folder of a training run, which is passed over"
     else:
-        yield from _of_other(leg.world.folder.others.get(name) or _kind(file))
+        yield from _of_other(session.inventory.folder.others.get(name) or _kind(file))
 
 
-def _is_view(leg: Leg, file: Path) -> bool:
-    views = leg.world.place.views
+def _is_view(session: Session, file: Path) -> bool:
+    views = session.inventory.location.views
     return views is not None and file.absolute().is_relative_to(views.absolute())
 
 
-def _of_text(leg: Leg, name: str) -> Iterator[str]:
+def _of_text(session: Session, name: str) -> Iterator[str]:
     """Yield whose text a file is, and what of it is used."""
-    world, place = leg.world, leg.world.place
-    folder = world.folder
-    if leg.order.source is not None:  # its texts were not looked at
-        folder = scan.scan(place.root, tuple(place.sidecars), place.state)
+    inventory, location = session.inventory, session.inventory.location
+    folder = inventory.folder
+    if session.job.source is not None:  # its texts were not looked at
+        folder = scan.scan(location.root, tuple(location.sidecars), location.state)
     if name in folder.unowned:
         advice = folder.unowned[name]
         yield f"a text that belongs to no picture and is not used{f': {advice}' if advice else ''}"
@@ -81,40 +81,40 @@ def _of_text(leg: Leg, name: str) -> Iterator[str]:
     own = spelled.get(name, name)
     bare, suffix = os.path.splitext(own)
     for key in sorted(key for key in folder.pictures if scan.stem(key) == bare):
-        yield f"a text of `{key}`: {_use(leg, key, place.sidecars.get(suffix, ''))}"
+        yield f"a text of `{key}`: {_use(session, key, location.sidecars.get(suffix, ''))}"
 
 
-def _use(leg: Leg, key: str, field: str) -> str:
+def _use(session: Session, key: str, field: str) -> str:
     """Return what is made of a text of a picture."""
-    if leg.order.source is not None:
+    if session.job.source is not None:
         return "pictures that are made of it inherit it"
-    if key in leg.world.clashing or key in leg.world.faulty:
+    if key in session.inventory.clashing or key in session.inventory.faulty:
         return "it is not used, see `prep why` of the picture"
-    edit = leg.world.edits.get((key, field))
+    edit = session.inventory.edits.get((key, field))
     if edit is not None and edit.source != INHERITED:
         return f"yours, used as its {field}; `prep why` of the picture tells what of it trains"
     return f"prep writes it, and you may edit it: then it is used as its {field}"
 
 
-def _of_ours(leg: Leg, name: str, file: Path) -> str:
+def _of_ours(session: Session, name: str, file: Path) -> str:
     """Return what a file of ours is; empty for any other."""
     shown = os.path.relpath(file)
     base = name.rpartition("/")[2]
     for pattern, told in _OURS.items():
         if re.fullmatch(pattern, base):
             return told.format(path=shown)
-    if name in leg.world.outputs and file.suffix in (".json", ".jsonl"):
+    if name in session.inventory.outputs and file.suffix in (".json", ".jsonl"):
         return "a dataset file that prep wrote of this folder: what you edit in it is taken over"
-    if name in leg.world.outputs:
+    if name in session.inventory.outputs:
         return "prep wrote it"
-    if others.is_ours(name):
+    if other_files.is_ours(name):
         return "named like a dataset file; prep did not write it for this folder, and leaves it"
     return ""
 
 
 def _kind(file: Path) -> str:
     suffix = file.suffix.lower()
-    return "link" if file.is_symlink() else others.kind_of_suffix(suffix)
+    return "link" if file.is_symlink() else other_files.kind_of_suffix(suffix)
 
 
 def _of_other(kind: str) -> Iterator[str]:

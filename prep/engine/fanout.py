@@ -15,13 +15,13 @@ from prep.engine import cutting, fanout_files
 from prep.engine.compute import Outcome
 from prep.engine.decoding.outcome import UnwrittenError
 from prep.engine.drift import told_changes
-from prep.engine.inventory import others
-from prep.engine.inventory.inventory import World
+from prep.engine.inventory import other_files
+from prep.engine.inventory.inventory import Inventory
 from prep.engine.inventory.read import adopt_intended, check_gone, read_digests
 from prep.engine.inventory.scan import no_pictures, scan, unreachable
-from prep.engine.plan import Plan, Step, plan_map
+from prep.engine.plan import PlannedStage, StagePlan, plan_map
 from prep.engine.report import Report
-from prep.engine.session import Context, Leg, Order
+from prep.engine.session import Context, Job, Session
 from prep.engine.state import artifacts, publish
 from prep.engine.state.database import snapshot
 from prep.engine.state.digest_cache import Digests
@@ -37,103 +37,105 @@ _BATCH = 32
 _COMMIT_S = 2.0
 
 
-def open_source(order: Order, context: Context, ledger: Ledger) -> Leg:
-    """Return a leg whose world is the source folder and whose ledger is the output's."""
+def open_source(job: Job, context: Context, ledger: Ledger) -> Session:
+    """Return a session whose inventory is the source folder and whose ledger is the output's."""
     for note in ledger.notes:
         context.console.note(note)
-    source = order.source or order.place
+    source = job.source or job.location
     folder = scan(source.root, (), source.state)
     if not folder.pictures and not folder.faulty:
         raise no_pictures(folder)
-    digests = Digests(ledger, clock(order.place.state))
-    world = World(source, folder, faulty=dict(folder.faulty), outputs=ledger.outputs())
-    read_digests(world, digests)
-    for asked in order.asked:
-        world.faulty |= unreachable(folder, ledger.made(asked.stage.name))
+    digests = Digests(ledger, clock(job.location.state))
+    inventory = Inventory(source, folder, faulty=dict(folder.faulty), outputs=ledger.outputs())
+    read_digests(inventory, digests)
+    for asked in job.asked:
+        inventory.faulty |= unreachable(folder, ledger.made(asked.stage.name))
     if not context.accept_missing:
-        _check_gone(order, ledger, world)
-    adopt_intended(order.place, world.outputs, ledger.intents(), digests)
-    return Leg(order, context, ledger, world, Values(world, ledger, {}), digests)
+        _check_gone(job, ledger, inventory)
+    adopt_intended(job.location, inventory.outputs, ledger.intents(), digests)
+    return Session(job, context, ledger, inventory, Values(inventory, ledger, {}), digests)
 
 
-def _check_gone(order: Order, ledger: Ledger, world: World) -> None:
+def _check_gone(job: Job, ledger: Ledger, inventory: Inventory) -> None:
     """Stop where many sources vanished: what was made of them would be removed."""
     known: dict[str, str] = {}
-    for asked in order.asked:
+    for asked in job.asked:
         known |= {key: made.inputs for key, made in ledger.made(asked.stage.name).items()}
-    there = set(world.digests.values())
+    there = set(inventory.digests.values())
     gone = [
         key
         for key, digest in known.items()
-        if key not in world.digests and key not in world.faulty and digest not in there
+        if key not in inventory.digests and key not in inventory.faulty and digest not in there
     ]
-    check_gone(len(gone), len(world.digests) + len(world.faulty), world.place.root)
+    check_gone(len(gone), len(inventory.digests) + len(inventory.faulty), inventory.location.root)
 
 
-def plan(leg: Leg, step: Step) -> Plan:
+def plan(session: Session, step: PlannedStage) -> StagePlan:
     """Return which source pictures have to be taken again."""
     there = (
-        {nfc(name) for name in scan(leg.order.place.root, ()).pictures} if _exists(leg) else set()
+        {nfc(name) for name in scan(session.job.location.root, ()).pictures}
+        if _exists(session)
+        else set()
     )
 
     def present(made: Made) -> bool:
         if made.state != "made":
             return True
-        body = leg.ledger.body(made.digest)
+        body = session.ledger.body(made.digest)
         return all(child["name"] in there for child in artifacts.loaded(body))
 
-    return plan_map(step, leg.values, leg.world.digests, leg.recipes, present)
+    return plan_map(step, session.values, session.inventory.digests, session.recipes, present)
 
 
-def carry_out(leg: Leg) -> Report:
+def carry_out(session: Session) -> Report:
     """Bring the output folder up to date with the source folder."""
-    order, ledger = leg.order, leg.ledger
-    there = others.unknown(leg.world.folder.others, ())
+    job, ledger = session.job, session.ledger
+    there = other_files.unknown(session.inventory.folder.others, ())
     report = Report(
-        total=leg.world.num_pictures(),
+        total=session.inventory.num_pictures(),
         others=there,
-        source=os.path.relpath(leg.world.place.root),
+        source=os.path.relpath(session.inventory.location.root),
     )
-    report.failed |= leg.world.faulty
-    place, source = order.place, leg.world.place
-    for folder in {*(scan(place.root, ()).scratch if _exists(leg) else ()), place.state}:
-        publish.sweep_scratch(Path(folder), place.state)
+    report.failed |= session.inventory.faulty
+    location, source = job.location, session.inventory.location
+    for folder in {*(scan(location.root, ()).scratch if _exists(session) else ()), location.state}:
+        publish.sweep_scratch(Path(folder), location.state)
     with ledger.batch():
         known = ledger.outputs()
-        for name, digest in leg.world.outputs.items():
+        for name, digest in session.inventory.outputs.items():
             if known.get(name) != digest:
                 ledger.wrote(name, digest)
         ledger.settle()
-        leg.digests.record()
-        ledger.set_fact("source_state", fanout_files.relative(source.state, place.state))
-        ledger.set_fact("source_faulty", leg.world.faulty)
-    for asked in order.asked:
-        step = leg.number_for_good(leg.step(asked))
-        report.notes += told_changes(leg, step)
-        todo = plan(leg, step)
-        report.made[asked.stage.name] = _make(leg, todo, report)
+        session.digests.record()
+        ledger.set_fact("source_state", fanout_files.relative(source.state, location.state))
+        ledger.set_fact("source_faulty", session.inventory.faulty)
+    for asked in job.asked:
+        step = session.number_for_good(session.step(asked))
+        report.notes += told_changes(session, step)
+        todo = plan(session, step)
+        report.made[asked.stage.name] = _make(session, todo, report)
         report.kept[asked.stage.name] = todo.kept
-        _remove_derived(leg, asked.stage.name, report)
-        for key, made in leg.values.made(asked.stage.name).items():
-            if made.state != "made" and key in leg.world.digests:
+        _remove_derived(session, asked.stage.name, report)
+        for key, made in session.values.made(asked.stage.name).items():
+            if made.state != "made" and key in session.inventory.digests:
                 (report.failed if made.state == "failed" else report.rejected)[key] = made.why
     return report
 
 
-def _make(leg: Leg, todo: Plan, report: Report) -> int:
+def _make(session: Session, todo: StagePlan, report: Report) -> int:
     if not todo.run:
         return 0
     stage = todo.step.stage
     waiting, since = list[Outcome](), time.monotonic()
-    console, jobs = leg.context.console, leg.context.jobs
+    console, jobs = session.context.console, session.context.jobs
     made = cutting.outcomes(
-        todo, leg.values, jobs, report.notes.append, partial(fanout_files.parts_of, leg)
+        todo, session.values, jobs, report.notes.append, partial(fanout_files.parts_of, session)
     )
     try:
         with (
             console.progress(stage.name, len(todo.run)) as progress,
             closing(made),  # the files of pictures under way are removed
-            _disk_errors(leg),
+            _disk_errors(session),
         ):
             for outcome in made:
                 progress.advance()
@@ -144,56 +146,60 @@ def _make(leg: Leg, todo: Plan, report: Report) -> int:
                     waiting.append(outcome)
                 if len(waiting) >= _BATCH or time.monotonic() - since > _COMMIT_S:
                     batch, waiting, since = waiting, [], time.monotonic()
-                    fanout_files.publish_parts(leg, todo.step, batch, report)
+                    fanout_files.publish_parts(session, todo.step, batch, report)
     finally:
         # Also when a person stops the run.
-        fanout_files.publish_parts(leg, todo.step, waiting, report)
-    leg.values.forget(stage.name)
+        fanout_files.publish_parts(session, todo.step, waiting, report)
+    session.values.forget(stage.name)
     return len(todo.run)
 
 
 @contextmanager
-def _disk_errors(leg: Leg) -> Iterator[None]:
+def _disk_errors(session: Session) -> Iterator[None]:
     try:
         yield
     except UnwrittenError as error:
-        with files.disk_errors(error.parts[0].to.parent, leg.ledger.state):
+        with files.disk_errors(error.parts[0].to.parent, session.ledger.state):
             raise error.error from None
 
 
-def _remove_derived(leg: Leg, stage: str, report: Report) -> None:
+def _remove_derived(session: Session, stage: str, report: Report) -> None:
     """Remove pictures that no source yields any more, unless a person edited them."""
-    made = leg.values.made(stage)
-    samples = leg.ledger.samples()
-    for key, edited in unwanted(leg, stage):
+    made = session.values.made(stage)
+    samples = session.ledger.samples()
+    for key, edited in unwanted(session, stage):
         if edited:
             report.edited.append(key)
             continue
         # Said first: a run that dies in between must not take it for vanished.
         digest, lineage = samples[key]
         told = artifacts.loaded((lineage or "{}").encode()) | {"removed": True}
-        with leg.ledger.batch():
-            leg.ledger.set_lineage(key, digest, artifacts.dumped(told).decode())
-        publish.remove(leg.ledger, leg.order.place.root / key, key)
+        with session.ledger.batch():
+            session.ledger.set_lineage(key, digest, artifacts.dumped(told).decode())
+        publish.remove(session.ledger, session.job.location.root / key, key)
         report.removed.append(key)
-    gone = [key for key in made if key not in leg.world.digests and key not in leg.world.faulty]
+    gone = [
+        key
+        for key in made
+        if key not in session.inventory.digests and key not in session.inventory.faulty
+    ]
     if gone:
-        with leg.ledger.batch():
-            leg.ledger.forget(stage, gone)
-        leg.values.forget(stage)
+        with session.ledger.batch():
+            session.ledger.forget(stage, gone)
+        session.values.forget(stage)
 
 
-def lost_before(leg: Leg) -> Iterator[tuple[str, str]]:
+def lost_before(session: Session) -> Iterator[tuple[str, str]]:
     """Yield the pictures that a fan-out before this folder could not take, and why."""
-    state, ledger = leg.order.place.state.absolute(), leg.ledger
-    stages = [s.name for s in leg.context.stages.values() if s.shape is Shape.FAN_OUT]
+    state, ledger = session.job.location.state.absolute(), session.ledger
+    stages = [s.name for s in session.context.stages.values() if s.shape is Shape.FAN_OUT]
     seen = {state}
     while True:
         yield from (ledger.fact("source_faulty") or {}).items()
         rows = [(k, made) for name in stages for k, made in ledger.made(name).items()]
         yield from ((key, made.why) for key, made in rows if made.state != "made")
         source = ledger.fact("source_state")
-        if ledger is not leg.ledger:
+        if ledger is not session.ledger:
             ledger.close()
         if source is None:
             return
@@ -204,26 +210,26 @@ def lost_before(leg: Leg) -> Iterator[tuple[str, str]]:
         ledger = snapshot(state)
 
 
-def unwanted(leg: Leg, stage: str) -> Iterator[tuple[str, bool]]:
+def unwanted(session: Session, stage: str) -> Iterator[tuple[str, bool]]:
     """Yield each derived picture that no source yields any more, and whether a person edited it."""
-    there = [*leg.world.digests, *leg.world.faulty]
-    wanted = {name for key in there for name in children(leg, stage, key)}
-    for key, (_, lineage) in leg.ledger.samples().items():
+    there = [*session.inventory.digests, *session.inventory.faulty]
+    wanted = {name for key in there for name in children(session, stage, key)}
+    for key, (_, lineage) in session.ledger.samples().items():
         told = artifacts.loaded(lineage.encode()) if lineage else {}
         if told.get("kind") != stage or key in wanted:
             continue
-        path = leg.order.place.root / key
+        path = session.job.location.root / key
         if path.exists():
-            found = leg.digests.of(os.fspath(path.absolute()))
-            yield key, found != leg.world.outputs.get(key)
+            found = session.digests.of(os.fspath(path.absolute()))
+            yield key, found != session.inventory.outputs.get(key)
 
 
-def children(leg: Leg, stage: str, key: str) -> list[str]:
+def children(session: Session, stage: str, key: str) -> list[str]:
     """Return the keys of the pictures that a stage made of a source picture."""
-    made = leg.values.made(stage).get(key)
-    body = leg.ledger.body(made.digest) if made and made.state == "made" else None
+    made = session.values.made(stage).get(key)
+    body = session.ledger.body(made.digest) if made and made.state == "made" else None
     return [child["name"] for child in artifacts.loaded(body)] if body else []
 
 
-def _exists(leg: Leg) -> bool:
-    return leg.order.place.root.is_dir()
+def _exists(session: Session) -> bool:
+    return session.job.location.root.is_dir()

@@ -6,9 +6,9 @@ from typing import Any
 
 from prep.engine.compute import Outcome
 from prep.engine.decoding.outcome import Part
-from prep.engine.plan import Step
+from prep.engine.plan import PlannedStage
 from prep.engine.report import Report
-from prep.engine.session import Leg
+from prep.engine.session import Session
 from prep.engine.state import artifacts, publish
 from prep.engine.state.recipe import Made
 from prep.runtime import files
@@ -18,9 +18,9 @@ from prep.stage import Derived
 _Child = tuple[publish.Output, dict[str, Any]]  # a file, and its lineage
 
 
-def parts_of(leg: Leg, outcome: Outcome) -> list[Part]:
+def parts_of(session: Session, outcome: Outcome) -> list[Part]:
     """Return what is to be written of a picture, to files that wait for their names."""
-    root, state = leg.order.place.root, leg.ledger.state
+    root, state = session.job.location.root, session.ledger.state
     parts = []
     for derived in outcome.value:
         name = name_of(outcome.key, derived.name)
@@ -34,7 +34,9 @@ def parts_of(leg: Leg, outcome: Outcome) -> list[Part]:
     return parts
 
 
-def publish_parts(leg: Leg, step: Step, done: list[Outcome], report: Report) -> None:
+def publish_parts(
+    session: Session, step: PlannedStage, done: list[Outcome], report: Report
+) -> None:
     """Give the files of pictures that are done their names, and let the ledger know of all."""
     rows: list[tuple[str, Made, bytes | None]] = []
     ours: list[_Child] = []
@@ -43,27 +45,27 @@ def publish_parts(leg: Leg, step: Step, done: list[Outcome], report: Report) -> 
             made = Made(step.base, outcome.inputs, "", outcome.state, outcome.why)
             rows.append((outcome.key, made, None))
             continue
-        children, kept = _children(leg, step, outcome, report)
+        children, kept = _children(session, step, outcome, report)
         ours += kept
         body = artifacts.dumped(children)
         rows.append((outcome.key, Made(step.base, outcome.inputs, digest_bytes(body)), body))
 
     def record() -> None:
-        leg.ledger.record(step.stage.name, rows, again=False)
+        session.ledger.record(step.stage.name, rows, again=False)
         for output, lineage in ours:
             told = artifacts.dumped(lineage).decode()
-            leg.ledger.set_lineage(output.name, output.digest(), told)
-            leg.ledger.wrote(output.name, output.digest())
+            session.ledger.set_lineage(output.name, output.digest(), told)
+            session.ledger.wrote(output.name, output.digest())
 
     outputs = [output for output, _ in ours]
-    there = [output for output in outputs if _is_there(leg, output)]
+    there = [output for output in outputs if _is_there(session, output)]
     _remove_scratch(there)
-    publish.publish(leg.ledger, [one for one in outputs if one not in there], record)
-    leg.world.outputs |= {output.name: output.digest() for output in outputs}
+    publish.publish(session.ledger, [one for one in outputs if one not in there], record)
+    session.inventory.outputs |= {output.name: output.digest() for output in outputs}
 
 
 def _children(
-    leg: Leg, step: Step, outcome: Outcome, report: Report
+    session: Session, step: PlannedStage, outcome: Outcome, report: Report
 ) -> tuple[list[dict[str, Any]], list[_Child]]:
     """Return what the ledger is told of each derived picture, and those that are written.
 
@@ -73,12 +75,12 @@ def _children(
     ours: list[_Child] = []
     for derived, scratch, digest in outcome.value:
         name = name_of(outcome.key, derived.name)
-        output = publish.Output(leg.order.place.root / name, name, digest, scratch)
-        if _edited(leg, output, report):
+        output = publish.Output(session.job.location.root / name, name, digest, scratch)
+        if _edited(session, output, report):
             _remove_scratch([output])
             told.append({"name": name})
             continue
-        lineage = _lineage(leg, step, outcome.key, derived)
+        lineage = _lineage(session, step, outcome.key, derived)
         ours.append((output, lineage))
         told.append({"name": name, "digest": output.digest(), **lineage})
     return told, ours
@@ -95,32 +97,32 @@ def name_of(key: str, part: str) -> str:
     return f"{key}@{part}.png" if part else key
 
 
-def _edited(leg: Leg, output: publish.Output, report: Report) -> bool:
+def _edited(session: Session, output: publish.Output, report: Report) -> bool:
     """Return whether a person's file stands where ours would go; it is kept and named."""
-    found = leg.digests.of(os.fspath(output.path.absolute())) if output.path.exists() else None
-    if found is None or found in (leg.world.outputs.get(output.name), output.digest()):
+    found = session.digests.of(os.fspath(output.path.absolute())) if output.path.exists() else None
+    if found is None or found in (session.inventory.outputs.get(output.name), output.digest()):
         return False
     report.edited.append(output.name)
     return True
 
 
-def _is_there(leg: Leg, output: publish.Output) -> bool:
+def _is_there(session: Session, output: publish.Output) -> bool:
     """Return whether what would be written is there, though nothing is known of it."""
-    lost = output.name not in leg.world.outputs and output.path.exists()
-    return lost and leg.digests.of(os.fspath(output.path.absolute())) == output.digest()
+    lost = output.name not in session.inventory.outputs and output.path.exists()
+    return lost and session.digests.of(os.fspath(output.path.absolute())) == output.digest()
 
 
-def _lineage(leg: Leg, step: Step, key: str, derived: Derived) -> dict[str, Any]:
-    source, place = leg.world.place, leg.order.place
+def _lineage(session: Session, step: PlannedStage, key: str, derived: Derived) -> dict[str, Any]:
+    source, location = session.inventory.location, session.job.location
     told: dict[str, Any] = {
-        "root": relative(source.root, place.root),
+        "root": relative(source.root, location.root),
         "key": key,
         "kind": step.stage.name,
         "box": list(derived.box),
         "flip": derived.flip,
     }
     if source.state.absolute() != source.root.absolute() / ".prep":
-        told["state"] = relative(source.state, place.root)
+        told["state"] = relative(source.state, location.root)
     return told
 
 

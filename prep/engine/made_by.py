@@ -2,20 +2,20 @@
 
 from typing import Any
 
-from prep.engine.session import Leg
+from prep.engine.session import Session
 from prep.runtime.files import canonical
 from prep.stage import Stage
 
 
-def made_by(leg: Leg, view: Stage) -> dict[str, Any]:
+def made_by(session: Session, view: Stage) -> dict[str, Any]:
     """Return stage -> version and params, for every stage whose results the view shows."""
     found: dict[str, Any] = {}
     names = [name for name, _ in view.needs()]
     while names:
-        producer = leg.values.producers.get(names.pop())
+        producer = session.values.producers.get(names.pop())
         if producer is None or producer.name in found:
             continue
-        parts = [leg.recipes.get(base, {}) for base in _bases(leg, producer)]
+        parts = [session.recipes.get(base, {}) for base in _bases(session, producer)]
         told = [{k: p[k] for k in ("version", "params", "models")} for p in parts if p]
         found[producer.name] = sorted(told, key=canonical)
         if told:  # what a stage without results would read is no part of the view
@@ -27,12 +27,12 @@ def made_by(leg: Leg, view: Stage) -> dict[str, Any]:
     }
 
 
-def _bases(leg: Leg, producer: Stage) -> set[int]:
+def _bases(session: Session, producer: Stage) -> set[int]:
     """Return the recipes behind what a stage's artifact says now of the samples that are shown."""
-    rows, dropped = leg.values.made(producer.name), leg.world.dropped
-    persons = leg.values.persons(producer.yields) if producer.yields else {}
+    rows, dropped = session.values.made(producer.name), session.inventory.dropped
+    persons = session.values.persons(producer.yields) if producer.yields else {}
     return {
         rows[key].base
-        for key in leg.world.digests
+        for key in session.inventory.digests
         if key in rows and key not in dropped and key not in persons
     }

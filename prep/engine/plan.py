@@ -11,7 +11,7 @@ from prep.stage import Stage
 
 
 @dataclass(frozen=True)
-class Step:
+class PlannedStage:
     """A stage with its params, ready to be planned.
 
     Attributes:
@@ -30,7 +30,7 @@ class Step:
 
 
 @dataclass(frozen=True)
-class Plan:
+class StagePlan:
     """What one step does.
 
     Attributes:
@@ -41,7 +41,7 @@ class Plan:
         lacking: Keys without an input they need -> the artifact that is missing.
     """
 
-    step: Step
+    step: PlannedStage
     run: Mapping[str, tuple[str, Why]] = field(default_factory=dict)
     waits: tuple[str, ...] = ()
     kept: int = 0
@@ -68,12 +68,12 @@ class Plan:
 
 
 def plan_map(
-    step: Step,
+    step: PlannedStage,
     values: Values,
     keys: Iterable[str],
     recipes: Mapping[int, Mapping[str, Any]],
     present: Callable[[Made], bool] = lambda made: True,
-) -> Plan:
+) -> StagePlan:
     """Return what a map or sidecar stage has to do for some samples.
 
     Args:
@@ -111,7 +111,7 @@ def plan_map(
             kept += 1
         else:
             run[key] = (inputs, why)
-    return Plan(step, run, tuple(waits), kept, skipped, lacking)
+    return StagePlan(step, run, tuple(waits), kept, skipped, lacking)
 
 
 def _missing(needs: Iterable[tuple[str, bool]], digests: Sequence[str]) -> str | None:
@@ -123,8 +123,11 @@ def _missing(needs: Iterable[tuple[str, bool]], digests: Sequence[str]) -> str |
 
 
 def plan_set(
-    step: Step, values: Values, keys: Iterable[str], recipes: Mapping[int, Mapping[str, Any]]
-) -> Plan:
+    step: PlannedStage,
+    values: Values,
+    keys: Iterable[str],
+    recipes: Mapping[int, Mapping[str, Any]],
+) -> StagePlan:
     """Return what a decision has to do: nothing, or all samples that have what it reads."""
     needs = step.stage.needs()
     columns = [values.digests(name) for name, _ in needs]
@@ -140,24 +143,26 @@ def plan_set(
             members[key] = " ".join(digests)
             state.update(f"{key}\0{members[key]}\n".encode())
     if waits:
-        return Plan(step, {}, (*waits, *members))
+        return StagePlan(step, {}, (*waits, *members))
     table = state.hexdigest()
     if all(_stands(made.get(key), step.base, f"{table} {own}") for key, own in members.items()):
-        return Plan(step, kept=len(members))
+        return StagePlan(step, kept=len(members))
     run: dict[str, tuple[str, Why]] = {}
     for key, own in members.items():
         inputs, row = f"{table} {own}", made.get(key)
         why = why_stale(step.base, inputs, row, True, recipes)
         same = row is not None and row.inputs.partition(" ")[2] == own
         run[key] = inputs, Why.SET if why is None or (why is Why.INPUTS and same) else why
-    return Plan(step, run)
+    return StagePlan(step, run)
 
 
 def _stands(row: Made | None, base: int, inputs: str) -> bool:
     return row is not None and row.base == base and row.inputs == inputs
 
 
-def set_inputs(step: Step, values: Values, keys: Iterable[str], extra: str) -> tuple[str, bool]:
+def set_inputs(
+    step: PlannedStage, values: Values, keys: Iterable[str], extra: str
+) -> tuple[str, bool]:
     """Return the digest of all a view reads, and whether any of it waits."""
     found = {name: values.digests(name) for name, _ in step.stage.needs()}
     columns = {name: digests for name, digests in found.items() if digests}

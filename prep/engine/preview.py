@@ -10,9 +10,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from prep.dataset.chain import link_before
-from prep.engine import fanout, published_files, run, sidecars
-from prep.engine.plan import Step
-from prep.engine.session import Leg
+from prep.engine import fanout, published_files, runner, sidecars
+from prep.engine.plan import PlannedStage
+from prep.engine.session import Session
 from prep.engine.state.recipe import WAITS, Why
 from prep.runtime.errors import UserError
 from prep.stage import Shape
@@ -20,7 +20,7 @@ from prep.stage import Shape
 
 @dataclass(frozen=True)
 class Coming:
-    """What earlier orders would change in the folder that an order reads.
+    """What earlier orders would change in the folder that a job reads.
 
     Attributes:
         made: Pictures that will be made or made anew; one whose name is not known yet is stood
@@ -35,7 +35,7 @@ class Coming:
 
 
 @dataclass(frozen=True)
-class Row:
+class StagePreview:
     """What one step would do.
 
     Attributes:
@@ -48,7 +48,7 @@ class Row:
         removed: Pictures that no source yields any more.
     """
 
-    step: Step
+    step: PlannedStage
     run: Mapping[str, Why] = field(default_factory=dict)
     reused: Mapping[str, Why] = field(default_factory=dict)
     waits: frozenset[str] = frozenset()
@@ -92,18 +92,18 @@ class Row:
         }
 
 
-def previewed(leg: Leg, coming: Coming) -> list[Row]:
-    """Return what each step of a leg's order would do; the leg is of no use for a run then."""
+def previewed(session: Session, coming: Coming) -> list[StagePreview]:
+    """Return what each step of a session's job would do; no run may use the session then."""
     for key in coming.gone:
-        leg.world.digests.pop(key, None)
-    leg.world.digests |= dict.fromkeys(coming.made, WAITS)
-    rows: list[Row] = []
-    for asked in leg.order.asked:
-        rows.append(_row(leg, leg.step(asked), rows))
+        session.inventory.digests.pop(key, None)
+    session.inventory.digests |= dict.fromkeys(coming.made, WAITS)
+    rows: list[StagePreview] = []
+    for asked in session.job.asked:
+        rows.append(_row(session, session.step(asked), rows))
     return rows
 
 
-def coming_of(leg: Leg, rows: Iterable[Row]) -> Coming:
+def coming_of(session: Session, rows: Iterable[StagePreview]) -> Coming:
     """Return what the rows of a fan-out would change in the folder that it writes."""
     made: set[str] = set()
     gone: set[str] = set()
@@ -112,7 +112,7 @@ def coming_of(leg: Leg, rows: Iterable[Row]) -> Coming:
         stage = row.step.stage.name
         command = row.step.command
         for key in (*row.run, *row.waits):
-            made |= set(fanout.children(leg, stage, key)) or {key}
+            made |= set(fanout.children(session, stage, key)) or {key}
         gone |= row.removed
     return Coming(frozenset(made), frozenset(gone), command if made or gone else "")
 
@@ -124,16 +124,16 @@ def _counted(word: str, whys: Mapping[str, Why]) -> list[str]:
     return [f"{word} {len(whys)}: " + ", ".join(f"{why} ({count})" for why, count in counts)]
 
 
-def _row(leg: Leg, step: Step, before: Iterable[Row]) -> Row:
+def _row(session: Session, step: PlannedStage, before: Iterable[StagePreview]) -> StagePreview:
     if step.stage.shape is Shape.SIDECAR:
-        return _sidecars(leg, step)
+        return _sidecars(session, step)
     if step.stage.shape is Shape.VIEW:
-        return _view(leg, step, before)
-    plan = fanout.plan(leg, step) if leg.order.source else leg.plan(step)
-    leg.values.pending[step.stage.name] = frozenset((*plan.run, *plan.waits))
-    gone = fanout.unwanted(leg, step.stage.name) if leg.order.source else ()
-    again = run.made_before(leg, plan) if step.stage.shape is Shape.MAP else {}
-    return Row(
+        return _view(session, step, before)
+    plan = fanout.plan(session, step) if session.job.source else session.plan(step)
+    session.values.pending[step.stage.name] = frozenset((*plan.run, *plan.waits))
+    gone = fanout.unwanted(session, step.stage.name) if session.job.source else ()
+    again = runner.made_before(session, plan) if step.stage.shape is Shape.MAP else {}
+    return StagePreview(
         step,
         {key: why for key, (_, why) in plan.run.items() if key not in again},
         {key: why for key, (_, why) in plan.run.items() if key in again},
@@ -145,27 +145,29 @@ def _row(leg: Leg, step: Step, before: Iterable[Row]) -> Row:
     )
 
 
-def _sidecars(leg: Leg, step: Step) -> Row:
-    of = leg.values.digest(step.stage.writes)
-    waits = frozenset(key for key in leg.world.digests if of(key) == WAITS)
-    made = leg.values.made(step.stage.name)
+def _sidecars(session: Session, step: PlannedStage) -> StagePreview:
+    of = session.values.digest(step.stage.writes)
+    waits = frozenset(key for key in session.inventory.digests if of(key) == WAITS)
+    made = session.values.made(step.stage.name)
     stale = {
         key: Why.INPUTS if key in made else Why.NEW
-        for key, _ in sidecars.stale_sidecars(leg, step)
+        for key, _ in sidecars.stale_sidecars(session, step)
         if key not in waits
     }
-    return Row(step, stale, waits=waits, kept=len(leg.world.digests) - len(stale) - len(waits))
+    return StagePreview(
+        step, stale, waits=waits, kept=len(session.inventory.digests) - len(stale) - len(waits)
+    )
 
 
-def _view(leg: Leg, step: Step, before: Iterable[Row]) -> Row:
-    file = os.path.relpath(published_files.view_file(leg, step.stage))
+def _view(session: Session, step: PlannedStage, before: Iterable[StagePreview]) -> StagePreview:
+    file = os.path.relpath(published_files.view_file(session, step.stage))
     link = link_before(step.stage.writes)
     if any(row.busy() and row.step.stage.writes == link for row in before):
-        return Row(step, waits=frozenset([file]))
+        return StagePreview(step, waits=frozenset([file]))
     try:
-        _, why, waits = published_files.plan_view(leg, step)
+        _, why, waits = published_files.plan_view(session, step)
     except UserError:  # the file before it is not there yet
-        return Row(step, waits=frozenset([file]))
+        return StagePreview(step, waits=frozenset([file]))
     if waits:
-        return Row(step, waits=frozenset([file]))
-    return Row(step, {file: why} if why else {}, kept=0 if why else 1)
+        return StagePreview(step, waits=frozenset([file]))
+    return StagePreview(step, {file: why} if why else {}, kept=0 if why else 1)

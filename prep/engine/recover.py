@@ -15,13 +15,13 @@ from prep.dataset.chain import link_before
 from prep.dataset.dataset_file import PERSONS, Dataset
 from prep.engine import published_files, recover_sheet, sidecars, traces
 from prep.engine.inventory.inventory import DROP, published_copy
-from prep.engine.plan import Step
+from prep.engine.plan import PlannedStage
 from prep.engine.report import Report
-from prep.engine.session import Leg
+from prep.engine.session import Session
 from prep.engine.state import publish
 from prep.engine.state.ledger_queries import Edit
 from prep.runtime.files import MOST_TABLE, content, digest_bytes
-from prep.stage import Asked, Shape
+from prep.stage import RequestedStage, Shape
 
 _SAID = (
     "prep's memory of this folder was lost: what the machine says was computed again; "
@@ -30,78 +30,82 @@ _SAID = (
 _DROPPED = "dropped in "  # how a dataset file says that a person took a picture out
 
 
-def recover(leg: Leg, take_step: Callable[[Leg, Step, Report], None], report: Report) -> None:
+def recover(
+    session: Session, take_step: Callable[[Session, PlannedStage, Report], None], report: Report
+) -> None:
     """Take over what a lost memory left: texts, sheets and dataset files.
 
     Args:
-        leg: Of an order whose files the ledger does not know.
+        session: Of a job whose files the ledger does not know.
         take_step: Carries a step out.
         report: Texts that turn out to be the machine's are no longer named as edited.
     """
-    if not leg.values.lost:
+    if not session.values.lost:
         return
-    head = leg.order.meta or leg.order.told_by
-    found = traces.metas(head, leg.world) if head else {}
-    if found or any(not edit.proven for edit in leg.world.edits.values()):
+    head = session.job.meta or session.job.told_by
+    found = traces.metas(head, session.inventory) if head else {}
+    if found or any(not edit.proven for edit in session.inventory.edits.values()):
         report.notes.append(_SAID)
-    _steps(leg, take_step, report, found)
-    for stage in leg.context.stages.values():  # sheets that were exported on demand
+    _steps(session, take_step, report, found)
+    for stage in session.context.stages.values():  # sheets that were exported on demand
         if stage.shape is Shape.VIEW:
-            step = Step(stage, stage.params(), 0, (), "")
-            recover_sheet.take_over(leg, step, sure=bool(found))
+            step = PlannedStage(stage, stage.params(), 0, (), "")
+            recover_sheet.take_over(session, step, sure=bool(found))
 
 
 def _steps(
-    leg: Leg,
-    take_step: Callable[[Leg, Step, Report], None],
+    session: Session,
+    take_step: Callable[[Session, PlannedStage, Report], None],
     report: Report,
     found: Mapping[Path, Dataset],
 ) -> None:
     """Let the steps say again what they said, up to the first dataset file."""
-    for asked in leg.order.asked:
-        step = leg.number_for_good(leg.step(_as_it_was(leg, asked, list(found.values()))))
+    for asked in session.job.asked:
+        step = session.number_for_good(
+            session.step(_as_it_was(session, asked, list(found.values())))
+        )
         if step.stage.shape is Shape.SIDECAR:
-            sidecars.settle_texts(leg, step, report, final=False)
+            sidecars.settle_texts(session, step, report, final=False)
         elif step.stage.shape is not Shape.VIEW:
-            take_step(leg, step, Report())
+            take_step(session, step, Report())
         elif not step.stage.writes.startswith("meta"):
-            recover_sheet.take_over(leg, step, sure=bool(found))
+            recover_sheet.take_over(session, step, sure=bool(found))
         else:
-            base = _said(leg, step)
+            base = _said(session, step)
             if base is not None:
-                _take_metas(leg, base, found)
+                _take_metas(session, base, found)
             return  # the files after it say the same of a person's fields
 
 
-def _said(leg: Leg, step: Step) -> Dataset | None:
+def _said(session: Session, step: PlannedStage) -> Dataset | None:
     """Return what the machine says, and people in texts and sheets, of a dataset file's fields."""
     if link_before(step.stage.writes) is not None:
-        previous = published_files.previous_file(leg, step.stage)
+        previous = published_files.previous_file(session, step.stage)
         return dataset_file.load(previous) if previous is not None else None
-    data = published_files.made(leg, step).data
-    return dataset_file.parse(data.decode(), published_files.view_file(leg, step.stage).name)
+    data = published_files.made(session, step).data
+    return dataset_file.parse(data.decode(), published_files.view_file(session, step.stage).name)
 
 
-def _take_metas(leg: Leg, base: Dataset, found: Mapping[Path, Dataset]) -> None:
+def _take_metas(session: Session, base: Dataset, found: Mapping[Path, Dataset]) -> None:
     """Take what differs in dataset files for a person's, and the files for ours."""
     fresh: dict[tuple[str, str], Edit] = {}
     for path, theirs in found.items():
         changed = _changed(base, theirs, path.name).items()
-        fresh = {at: edit for at, edit in changed if not _older(leg, at, path)} | fresh
+        fresh = {at: edit for at, edit in changed if not _older(session, at, path)} | fresh
         fresh = {**_dropped(theirs, path.suffix), **fresh}
         base = theirs  # what stands in both was typed into neither, or is known from the first
-    leg.learn(fresh)
+    session.learn(fresh)
     for path in found:
-        _know(leg, path)
+        _know(session, path)
 
 
-def _older(leg: Leg, at: tuple[str, str], path: Path) -> bool:
+def _older(session: Session, at: tuple[str, str], path: Path) -> bool:
     """Return whether a person wrote the words anew, beside the picture, after the dataset file."""
     key, field = at[0], at[1].removeprefix("meta.")
-    suffixes = {name: suffix for suffix, name in leg.world.place.sidecars.items()}
-    if (key, field) not in leg.world.edits or field not in suffixes:
+    suffixes = {name: suffix for suffix, name in session.inventory.location.sidecars.items()}
+    if (key, field) not in session.inventory.edits or field not in suffixes:
         return False
-    text = Path(leg.world.sidecar_read(key, suffixes[field]))
+    text = Path(session.inventory.sidecar_read(key, suffixes[field]))
     return text.exists() and text.stat().st_mtime_ns > path.stat().st_mtime_ns
 
 
@@ -127,17 +131,17 @@ def _dropped(theirs: Dataset, suffix: str) -> dict[tuple[str, str], Edit]:
     return found
 
 
-def _know(leg: Leg, path: Path) -> None:
+def _know(session: Session, path: Path) -> None:
     """Take a dataset file for what we last wrote there: the base of what a person edits next."""
-    data, name = content(path, MOST_TABLE), leg.world.place.name(path)
+    data, name = content(path, MOST_TABLE), session.inventory.location.name(path)
     copy = published_copy(digest_bytes(data))
-    output = publish.Output(leg.world.place.file(copy), copy, data)
-    publish.publish(leg.ledger, [output], lambda: leg.ledger.wrote(name, output.digest()))
-    leg.world.outputs |= {name: output.digest(), copy: output.digest()}
-    leg.world.on_disk[name] = output.digest()
+    output = publish.Output(session.inventory.location.file(copy), copy, data)
+    publish.publish(session.ledger, [output], lambda: session.ledger.wrote(name, output.digest()))
+    session.inventory.outputs |= {name: output.digest(), copy: output.digest()}
+    session.inventory.on_disk[name] = output.digest()
 
 
-def _as_it_was(leg: Leg, asked: Asked, found: list[Dataset]) -> Asked:
+def _as_it_was(session: Session, asked: RequestedStage, found: list[Dataset]) -> RequestedStage:
     """Return a step with the params that the dataset files tell it last had."""
     if not found:
         return asked
@@ -154,7 +158,7 @@ def _as_it_was(leg: Leg, asked: Asked, found: list[Dataset]) -> Asked:
         texts = Counter(sample.text for sample in found[-1].samples.values())
         values |= dict(zip(["text"], [text for text, _ in texts.most_common(1)], strict=False))
     params = replace(asked.params, **values)
-    stage = leg.context.stages[asked.stage.name].given(vars(params))
+    stage = session.context.stages[asked.stage.name].given(vars(params))
     return replace(asked, params=params, stage=stage)
 
 

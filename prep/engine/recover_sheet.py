@@ -4,42 +4,51 @@ from collections import Counter
 
 from prep.engine import published_files, traces
 from prep.engine.inventory.sheet_source import sheet_source
-from prep.engine.plan import Step
-from prep.engine.session import Leg
+from prep.engine.plan import PlannedStage
+from prep.engine.session import Session
 from prep.engine.state.ledger_queries import Edit
 from prep.runtime.files import MOST_TABLE, digest_bytes, digest_of, readable
 
 
-def take_over(leg: Leg, step: Step, *, sure: bool = False) -> None:
+def take_over(session: Session, step: PlannedStage, *, sure: bool = False) -> None:
     """Take a sheet for ours where it is as it was exported, and into the ledger what it decides.
 
     Cells that were edited since the export wait for their import, as ever.
 
     Args:
-        leg: Where the sheet lies.
+        session: Where the sheet lies.
         step: The sheet's stage.
         sure: The machine was asked again just as when the sheet was exported.
     """
-    path = leg.world.place.sheet(step.stage.writes)
-    name = leg.world.place.name(path)
-    meta, beside = step.stage.writes.startswith("meta"), leg.world.place.root / step.stage.writes
-    if leg.values.lost and not meta and beside != path:  # beside pictures that are read-only now
-        _take_decisions(leg, traces.sheet_rows(beside, leg.world), sheet_source(path.name), sure)
-    if meta or name in leg.world.outputs or not path.exists():
+    path = session.inventory.location.sheet(step.stage.writes)
+    name = session.inventory.location.name(path)
+    meta, beside = (
+        step.stage.writes.startswith("meta"),
+        session.inventory.location.root / step.stage.writes,
+    )
+    if (
+        session.values.lost and not meta and beside != path
+    ):  # beside pictures that are read-only now
+        _take_decisions(
+            session, traces.sheet_rows(beside, session.inventory), sheet_source(path.name), sure
+        )
+    if meta or name in session.inventory.outputs or not path.exists():
         return
-    rows = traces.sheet_rows(path, leg.world)
+    rows = traces.sheet_rows(path, session.inventory)
     with readable(path, MOST_TABLE) as file:
         found = digest_of(file)
-    ours = bool(rows) and _take_decisions(leg, rows, sheet_source(path.name), sure)
+    ours = bool(rows) and _take_decisions(session, rows, sheet_source(path.name), sure)
     if not ours and not rows:
-        ours = digest_bytes(published_files.made(leg, step).data) == found
+        ours = digest_bytes(published_files.made(session, step).data) == found
     if ours:
-        with leg.ledger.batch():
-            leg.ledger.wrote(name, found)
-        leg.world.outputs[name] = found
+        with session.ledger.batch():
+            session.ledger.wrote(name, found)
+        session.inventory.outputs[name] = found
 
 
-def _take_decisions(leg: Leg, rows: "list[traces.SheetRow]", source: str, sure: bool) -> bool:
+def _take_decisions(
+    session: Session, rows: "list[traces.SheetRow]", source: str, sure: bool
+) -> bool:
     """Take cells that say something else than would be exported; return whether none was edited.
 
     What stands in a text beside the picture is taken from there.
@@ -50,15 +59,18 @@ def _take_decisions(leg: Leg, rows: "list[traces.SheetRow]", source: str, sure: 
     fresh: dict[tuple[str, str], Edit] = {}
     counts: Counter[str] = Counter()
     as_exported = True
-    fields = leg.world.place.sidecars.values()
-    suffixes = {field: suffix for suffix, field in leg.world.place.sidecars.items()}
+    fields = session.inventory.location.sidecars.values()
+    suffixes = {field: suffix for suffix, field in session.inventory.location.sidecars.items()}
     for key, found, revision in rows:
         changed = edited(found, revision).cells
         as_exported = as_exported and not changed
-        now = published_files.sheet_row(leg, key)
+        now = published_files.sheet_row(session, key)
         for name in row.EDITABLE:
             cell = row.said(name, getattr(found.row, name))
-            beside = name in fields and leg.world.sidecar(key, suffixes[name]) in leg.world.on_disk
+            beside = (
+                name in fields
+                and session.inventory.sidecar(key, suffixes[name]) in session.inventory.on_disk
+            )
             proposed = name == "keep" and cell.startswith(PROPOSED)
             if name in changed or beside or proposed or not cell:
                 continue
@@ -66,7 +78,7 @@ def _take_decisions(leg: Leg, rows: "list[traces.SheetRow]", source: str, sure: 
                 fresh[key, name] = Edit(cell, source)
                 counts[name] += 1
     # Where most of a column that the machine fills differs, it was asked otherwise.
-    made = [] if sure else [n for n in counts if n in leg.values.producers]
+    made = [] if sure else [n for n in counts if n in session.values.producers]
     other = {name for name in made if 2 * counts[name] > len(rows)}
-    leg.learn({at: edit for at, edit in fresh.items() if at[1] not in other})
+    session.learn({at: edit for at, edit in fresh.items() if at[1] not in other})
     return as_exported

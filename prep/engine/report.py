@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from prep.dataset.account import Account
-from prep.engine.inventory import others
+from prep.engine.inventory import other_files
 from prep.runtime.counts import counted
 
 _SHOWN = 20
@@ -64,7 +64,7 @@ class Report:
         work = ", ".join(done).replace(", made ", ", ")
         out = [f"`{where}`: {work}" if work else f"`{where}` is up to date: nothing to do"]
         out += [f"  {note}" for note in dict.fromkeys(self.notes)]
-        out += [f"  {others.line(self.others.values(), self.source)}"] if self.others else []
+        out += [f"  {other_files.line(self.others.values(), self.source)}"] if self.others else []
         out += [f"  kept as you edited it: {path}" for path in self.edited[:_SHOWN]]
         if len(self.edited) > _SHOWN:
             out.append(f"  ... and {len(self.edited) - _SHOWN} more of yours")

@@ -8,11 +8,11 @@ from typing import Any
 
 from prep.engine import traces
 from prep.engine.inventory import dataset_edits
-from prep.engine.inventory.inventory import World
+from prep.engine.inventory.inventory import Inventory
 from prep.engine.inventory.lineage import inherit
-from prep.engine.inventory.location import Place
+from prep.engine.inventory.location import Location
 from prep.engine.inventory.read import read_back
-from prep.engine.plan import Plan, Step, plan_map, plan_set
+from prep.engine.plan import PlannedStage, StagePlan, plan_map, plan_set
 from prep.engine.state.digest_cache import Digests
 from prep.engine.state.file_stat import clock
 from prep.engine.state.ledger import Ledger
@@ -20,13 +20,13 @@ from prep.engine.state.ledger_queries import Edit
 from prep.engine.state.recipe import Made, base_text
 from prep.engine.values import Values
 from prep.images import picture_file
-from prep.models.locate import Ask, Found, Models
+from prep.models.locate import Ask, FoundModel, Models
 from prep.runtime.console import Console
-from prep.stage import Asked, Shape, Stage
+from prep.stage import RequestedStage, Shape, Stage
 
 
 @dataclass(frozen=True)
-class Order:
+class Job:
     """What is asked of one folder.
 
     Attributes:
@@ -38,10 +38,10 @@ class Order:
             and the memory was lost; it need not be there.
     """
 
-    place: Place
-    asked: tuple[Asked, ...]
+    location: Location
+    asked: tuple[RequestedStage, ...]
     meta: Path | None = None
-    source: Place | None = None
+    source: Location | None = None
     told_by: Path | None = None
 
 
@@ -68,20 +68,20 @@ class Context:
 
 
 @dataclass
-class Leg:
-    """An order with the world it meets."""
+class Session:
+    """A job with the dataset that it meets."""
 
-    order: Order
+    job: Job
     context: Context
     ledger: Ledger
-    world: World
+    inventory: Inventory
     values: Values
     digests: Digests
     recipes: dict[int, Mapping[str, Any]] = field(default_factory=dict)
     notes: dict[str, None] = field(default_factory=dict)
     _ids: dict[str, int] = field(default_factory=dict)
 
-    def step(self, asked: Asked) -> Step:
+    def step(self, asked: RequestedStage) -> PlannedStage:
         """Return a stage ready to be planned: its models found, its recipe numbered."""
         asks = asked.stage.models(asked.params) if asked.stage.models else ()
         look = self._looked_up if self.context.looking else self._found
@@ -90,15 +90,15 @@ class Leg:
             picture_file.VERSION if "image" in asked.stage.reads and _decodes(asked.stage) else 0
         )
         text = base_text(asked.stage, asked.params, digests, pixels)
-        return Step(asked.stage, asked.params, self.number(text), found, asked.command)
+        return PlannedStage(asked.stage, asked.params, self.number(text), found, asked.command)
 
-    def _found(self, asks: Sequence[Ask]) -> tuple[tuple[Found, ...], tuple[str, ...]]:
+    def _found(self, asks: Sequence[Ask]) -> tuple[tuple[FoundModel, ...], tuple[str, ...]]:
         """Return the models and their digests, downloaded and read where that has to be."""
         models = self.context.models
         found = tuple(models.find(ask) for ask in asks)
         return found, tuple(models.digest(model) for model in found)
 
-    def _looked_up(self, asks: Sequence[Ask]) -> tuple[tuple[Found, ...], tuple[str, ...]]:
+    def _looked_up(self, asks: Sequence[Ask]) -> tuple[tuple[FoundModel, ...], tuple[str, ...]]:
         """Return the same without a download or the reading of large files; notes say what waits.
 
         A digest that is not known yet is that of no model: what depends on it is to be run.
@@ -114,7 +114,7 @@ class Leg:
                 self.notes[f"`{ask.name}` was not read yet: the run reads it first"] = None
         return tuple(model for _, model in there if model is not None), tuple(digests)
 
-    def number_for_good(self, step: Step) -> Step:
+    def number_for_good(self, step: PlannedStage) -> PlannedStage:
         """Return the step with its recipe's common part known to the ledger."""
         if step.base > 0:
             return step
@@ -123,15 +123,15 @@ class Leg:
             number = self.ledger.recipe(text)
         self._ids[text] = number
         self.recipes[number] = self.recipes[step.base]
-        return Step(step.stage, step.params, number, step.found, step.command)
+        return PlannedStage(step.stage, step.params, number, step.found, step.command)
 
-    def plan(self, step: Step) -> Plan:
+    def plan(self, step: PlannedStage) -> StagePlan:
         """Return what a map, decision or sidecar step has to do now."""
         stage = step.stage
         keys = [
             key
-            for key in self.world.digests
-            if "keep?" in stage.reads or key not in self.world.dropped
+            for key in self.inventory.digests
+            if "keep?" in stage.reads or key not in self.inventory.dropped
         ]
         if stage.shape is Shape.DECISION:
             return plan_set(step, self.values, keys, self.recipes)
@@ -143,23 +143,23 @@ class Leg:
             return lambda made: True
 
         def there(made: Made) -> bool:
-            path = self.order.place.state / large_file(stage, made.digest)
+            path = self.job.location.state / large_file(stage, made.digest)
             return self.digests.of(str(path.absolute())) == made.digest
 
         return there
 
     def learn(self, edits: Mapping[tuple[str, str], Edit]) -> None:
-        """Take what a person wrote, and was not known of, into the world and the ledger."""
+        """Take what a person wrote, and was not known of, into the inventory and the ledger."""
         fresh = {
             at: edit
             for at, edit in edits.items()
-            if at not in self.world.edits and at[0] in self.world.digests
+            if at not in self.inventory.edits and at[0] in self.inventory.digests
         }
         with self.ledger.batch():
             for at, edit in fresh.items():
                 self.ledger.edit(*at, edit)
-        self.world.edits |= fresh
-        self.world.drop()
+        self.inventory.edits |= fresh
+        self.inventory.drop()
         self.values.forget_persons()
 
     def know_recipes(self) -> None:
@@ -178,26 +178,26 @@ class Leg:
         return self._ids[text]
 
 
-def open_leg(order: Order, context: Context, ledger: Ledger) -> Leg:
-    """Return an order with the world as it is now. Writes nothing."""
+def open_session(job: Job, context: Context, ledger: Ledger) -> Session:
+    """Return a job with the dataset as it is now. Writes nothing."""
     for note in ledger.notes:
         context.console.note(note)
     # Files of state live beside the pictures: both share one clock.
-    digests = Digests(ledger, clock(order.place.state))
-    world = read_back(order.place, ledger, digests, accept_missing=context.accept_missing)
-    traces.check_ledger(order.meta, world, context.stages.values())
-    inherit(world, digests)
-    if order.meta is not None:
-        dataset_edits.read_back(order.meta, world, digests)
-        world.drop()
+    digests = Digests(ledger, clock(job.location.state))
+    inventory = read_back(job.location, ledger, digests, accept_missing=context.accept_missing)
+    traces.check_ledger(job.meta, inventory, context.stages.values())
+    inherit(inventory, digests)
+    if job.meta is not None:
+        dataset_edits.read_back(job.meta, inventory, digests)
+        inventory.drop()
     producers = {
         stage.writes: stage
         for stage in context.stages.values()
         if stage.shape in (Shape.MAP, Shape.DECISION)
     }
-    values = Values(world, ledger, producers)
-    values.lost = traces.any_of(order.meta, world, context.stages.values())
-    return Leg(order, context, ledger, world, values, digests)
+    values = Values(inventory, ledger, producers)
+    values.lost = traces.any_of(job.meta, inventory, context.stages.values())
+    return Session(job, context, ledger, inventory, values, digests)
 
 
 def large_file(stage: Stage, digest: str) -> str:
@@ -209,6 +209,6 @@ def _decodes(stage: Stage) -> bool:
     return stage.shape in (Shape.MAP, Shape.FAN_OUT)
 
 
-def asked_names(order: Order) -> Sequence[str]:
-    """Return the names of the stages of an order."""
-    return [asked.stage.name for asked in order.asked]
+def asked_names(job: Job) -> Sequence[str]:
+    """Return the names of the stages of a job."""
+    return [asked.stage.name for asked in job.asked]

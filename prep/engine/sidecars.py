@@ -11,9 +11,9 @@ from prep.engine.inventory import overlay
 from prep.engine.inventory.inventory import INHERITED
 from prep.engine.inventory.scan import stem
 from prep.engine.inventory.sheet_source import is_from_sheet
-from prep.engine.plan import Step
+from prep.engine.plan import PlannedStage
 from prep.engine.report import Report
-from prep.engine.session import Leg
+from prep.engine.session import Session
 from prep.engine.state import publish
 from prep.engine.state.file_stat import path_in
 from prep.engine.state.ledger_queries import Edit
@@ -25,54 +25,56 @@ from prep.stage import Stage
 _BATCH = 256
 
 
-def stale_sidecars(leg: Leg, step: Step) -> Iterator[tuple[str, str]]:
+def stale_sidecars(session: Session, step: PlannedStage) -> Iterator[tuple[str, str]]:
     """Yield key and text of each sidecar that does not say what it should, in the order of keys."""
-    stage, world = step.stage, leg.world
-    suffix = _suffix(leg, stage)
+    stage, inventory = step.stage, session.inventory
+    suffix = _suffix(session, stage)
     if not suffix:
         return
-    of = leg.values.digest(stage.writes)
-    made = leg.values.made(stage.name)
-    for key in sorted(world.digests):
-        if key in world.clashing or (key, stage.writes) in world.conflicts:
+    of = session.values.digest(stage.writes)
+    made = session.values.made(stage.name)
+    for key in sorted(inventory.digests):
+        if key in inventory.clashing or (key, stage.writes) in inventory.conflicts:
             continue
-        if as_written(leg, stage, key):
+        if as_written(session, stage, key):
             continue
-        edit = world.edits.get((key, stage.writes))
+        edit = inventory.edits.get((key, stage.writes))
         verbatim = edit is not None and not is_from_sheet(edit)
-        there = world.on_disk.get(world.sidecar(key, suffix))
+        there = inventory.on_disk.get(inventory.sidecar(key, suffix))
         row = made.get(key)
         if row and there == row.digest and row.base == step.base and row.inputs == of(key):
             continue
-        value = leg.values.value(stage.writes, key)
+        value = session.values.value(stage.writes, key)
         if value is not None:
             said = edit.value if edit is not None and verbatim else stage.run(value, step.params)
             yield key, str(said)
 
 
-def as_written(leg: Leg, stage: Stage, key: str) -> bool:
+def as_written(session: Session, stage: Stage, key: str) -> bool:
     """Return whether a sidecar is as a person left it: then there is nothing to write."""
-    edit = leg.world.edits.get((key, stage.writes))
+    edit = session.inventory.edits.get((key, stage.writes))
     if edit is None or not edit.file or is_from_sheet(edit):
         return False
-    return edit.file == leg.world.on_disk.get(leg.world.sidecar(key, _suffix(leg, stage)))
+    return edit.file == session.inventory.on_disk.get(
+        session.inventory.sidecar(key, _suffix(session, stage))
+    )
 
 
-def _suffix(leg: Leg, stage: Stage) -> str:
+def _suffix(session: Session, stage: Stage) -> str:
     """Return the ending of the files that hold what a stage publishes; empty where none do."""
-    named = leg.world.place.sidecars.items()
+    named = session.inventory.location.sidecars.items()
     return next((suffix for suffix, name in named if name == stage.writes), "")
 
 
-def publish_sidecars(leg: Leg, step: Step, report: Report) -> int:
+def publish_sidecars(session: Session, step: PlannedStage, report: Report) -> int:
     """Write the sidecars that are stale; return how many changed on the disk.
 
     One that a person edited while the run went on stays; the next run reads it.
     """
-    settle_texts(leg, step, report)
-    suffix = _suffix(leg, step.stage)
-    of = leg.values.digest(step.stage.writes)
-    stale = stale_sidecars(leg, step)
+    settle_texts(session, step, report)
+    suffix = _suffix(session, step.stage)
+    of = session.values.digest(step.stage.writes)
+    stale = stale_sidecars(session, step)
     written = 0
     while some := list(islice(stale, _BATCH)):
         outputs, rows = [], []
@@ -80,92 +82,96 @@ def publish_sidecars(leg: Leg, step: Step, report: Report) -> int:
         for key, text in some:
             data = text_files.encode(text)
             digest = digest_bytes(data)
-            file = Path(leg.world.sidecar_file(key, suffix))
-            name = leg.world.sidecar(key, suffix)
-            read = Path(leg.world.sidecar_read(key, suffix))
-            there = leg.digests.of(os.fspath(read)) if read.exists() else None
-            if there != leg.world.on_disk.get(name):
+            file = Path(session.inventory.sidecar_file(key, suffix))
+            name = session.inventory.sidecar(key, suffix)
+            read = Path(session.inventory.sidecar_read(key, suffix))
+            there = session.digests.of(os.fspath(read)) if read.exists() else None
+            if there != session.inventory.on_disk.get(name):
                 report.edited.append(name)
                 continue
             rows.append((key, Made(step.base, of(key), digest), None))
             if there != digest:
                 outputs.append(publish.Output(file, name, data))
-                covers += filter(None, [overlay.covered_now(leg.world, name)])
-            leg.world.on_disk[name] = digest
-        done = partial(_sidecars_done, leg, step.stage, rows, covers)
-        publish.publish(leg.ledger, outputs, done)
+                covers += filter(None, [overlay.covered_now(session.inventory, name)])
+            session.inventory.on_disk[name] = digest
+        done = partial(_sidecars_done, session, step.stage, rows, covers)
+        publish.publish(session.ledger, outputs, done)
         written += len(outputs)
-    leg.values.forget(step.stage.name)
+    session.values.forget(step.stage.name)
     return written
 
 
 def _sidecars_done(
-    leg: Leg,
+    session: Session,
     stage: Stage,
     rows: Sequence[tuple[str, Made, None]],
     covers: Sequence[tuple[str, str]],
 ) -> None:
     """Record sidecars, and of each edit that it now stands in a file: the base of the next one."""
     for name, digest in covers:
-        leg.ledger.wrote(name, digest)
-    leg.ledger.record(stage.name, rows, again=False)
+        session.ledger.wrote(name, digest)
+    session.ledger.record(stage.name, rows, again=False)
     for key, made, _ in rows:
-        edit = leg.world.edits.get((key, stage.writes))
+        edit = session.inventory.edits.get((key, stage.writes))
         if edit is not None and edit.source != INHERITED and edit.file != made.digest:
-            leg.world.edits[key, stage.writes] = replace(edit, file=made.digest)
-            leg.ledger.edit(key, stage.writes, leg.world.edits[key, stage.writes])
+            session.inventory.edits[key, stage.writes] = replace(edit, file=made.digest)
+            session.ledger.edit(key, stage.writes, session.inventory.edits[key, stage.writes])
 
 
-def settle_texts(leg: Leg, step: Step, report: Report, *, final: bool = True) -> None:
+def settle_texts(
+    session: Session, step: PlannedStage, report: Report, *, final: bool = True
+) -> None:
     """Find out whose the texts are that were there before prep knew of them.
 
     One that is to the byte what the machine says is the machine's, and follows it from now on.
 
     Args:
-        leg: Its producers have run.
+        session: Its producers have run.
         step: The sidecar stage.
         report: A text that is the machine's is not named as edited.
         final: Any other one is a person's from now on; else it may still be compared again.
     """
-    stage, world = step.stage, leg.world
-    suffix = _suffix(leg, stage)
+    stage, inventory = step.stage, session.inventory
+    suffix = _suffix(session, stage)
     settled: dict[str, Edit | None] = {}
-    for (key, field), edit in world.edits.items():
+    for (key, field), edit in inventory.edits.items():
         if field != stage.writes or edit.proven:
             continue
-        said = leg.values.machines(field, key)
+        said = session.values.machines(field, key)
         if said is None:
             continue
         data = text_files.encode(stage.run(said, step.params))
-        if digest_bytes(data) == edit.file == world.on_disk.get(world.sidecar(key, suffix)):
+        if digest_bytes(data) == edit.file == inventory.on_disk.get(inventory.sidecar(key, suffix)):
             settled[key] = None
         elif final:
             settled[key] = replace(edit, proven=True)
-    with leg.ledger.batch():
+    with session.ledger.batch():
         for key, known in settled.items():
-            leg.ledger.edit(key, stage.writes, known)
+            session.ledger.edit(key, stage.writes, known)
             if known is not None:
-                world.edits[key, stage.writes] = known
+                inventory.edits[key, stage.writes] = known
                 continue
-            del world.edits[key, stage.writes]
-            report.edited = [n for n in report.edited if n != world.sidecar(key, suffix)]
-    leg.values.forget_persons()
+            del inventory.edits[key, stage.writes]
+            report.edited = [n for n in report.edited if n != inventory.sidecar(key, suffix)]
+    session.values.forget_persons()
 
 
-def remove_orphans(leg: Leg, report: Report) -> None:
+def remove_orphans(session: Session, report: Report) -> None:
     """Remove our sidecars of pictures that are gone; those a person edited stay and are named."""
-    stems = {stem(key) for key in leg.world.folder.pictures}
-    persons = {edit.file for edit in leg.world.edits.values()}
-    for name, spelled in leg.world.folder.sidecars.items():
-        wrote = leg.world.outputs.get(name)
+    stems = {stem(key) for key in session.inventory.folder.pictures}
+    persons = {edit.file for edit in session.inventory.edits.values()}
+    for name, spelled in session.inventory.folder.sidecars.items():
+        wrote = session.inventory.outputs.get(name)
         if stem(name) in stems or wrote is None:
             continue
-        file = path_in(leg.world.folder.root, spelled)
-        beside_read_only = leg.world.place.views is not None and not os.path.isabs(spelled)
-        if not beside_read_only and leg.digests.of(file) == wrote and wrote not in persons:
-            publish.remove(leg.ledger, Path(file), name)
+        file = path_in(session.inventory.folder.root, spelled)
+        beside_read_only = session.inventory.location.views is not None and not os.path.isabs(
+            spelled
+        )
+        if not beside_read_only and session.digests.of(file) == wrote and wrote not in persons:
+            publish.remove(session.ledger, Path(file), name)
             report.removed.append(name)
             continue
         report.edited.append(name)  # named once: from now on it is no concern of ours
-        with leg.ledger.batch():
-            leg.ledger.wrote(name, None)
+        with session.ledger.batch():
+            session.ledger.wrote(name, None)

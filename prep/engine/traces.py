@@ -12,26 +12,28 @@ from typing import TYPE_CHECKING
 from prep.dataset import dataset_file
 from prep.dataset.chain import LINKS, link_of
 from prep.dataset.dataset_file import Dataset
-from prep.engine.inventory.inventory import World
+from prep.engine.inventory.inventory import Inventory
 from prep.runtime.errors import DatasetError, UserError
 from prep.runtime.files import MOST_TABLE, readable
 from prep.stage import Shape, Stage
 
 if TYPE_CHECKING:
     from prep.sheets.row import Revision
-    from prep.sheets.table import Found
+    from prep.sheets.table import ReturnedRow
 
-    SheetRow = tuple[str, Found, Revision]
+    SheetRow = tuple[str, ReturnedRow, Revision]
 
 
-def any_of(head: Path | None, world: World, stages: Iterable[Stage]) -> bool:
+def any_of(head: Path | None, inventory: Inventory, stages: Iterable[Stage]) -> bool:
     """Return whether there is a dataset file or sheet of this folder that the ledger has lost."""
-    if head is not None and metas(head, world):
+    if head is not None and metas(head, inventory):
         return True
-    return any(sheet_rows(world.place.sheet(stage.writes), world) for stage in _sheets(stages))
+    return any(
+        sheet_rows(inventory.location.sheet(stage.writes), inventory) for stage in _sheets(stages)
+    )
 
 
-def check_ledger(head: Path | None, world: World, stages: Iterable[Stage]) -> None:
+def check_ledger(head: Path | None, inventory: Inventory, stages: Iterable[Stage]) -> None:
     """Refuse a ledger of other pictures: prep's folder was copied here from another one.
 
     It knows none of the pictures that are here, and a file of ours that it did not write does.
@@ -39,19 +41,19 @@ def check_ledger(head: Path | None, world: World, stages: Iterable[Stage]) -> No
     Raises:
         DatasetError: With what to do about it.
     """
-    here = set(world.digests.values())
-    known = {digest for digest, _ in world.known.samples.values() if digest}
+    here = set(inventory.digests.values())
+    known = {digest for digest, _ in inventory.known.samples.values() if digest}
     if not known or known & here:
         return
-    bare = replace(world, outputs={})
+    bare = replace(inventory, outputs={})
     found = metas(head, bare).values() if head is not None else ()
     if any(s.digest in here for one in found for s in one.samples.values()) or any(
-        sheet_rows(world.place.sheet(stage.writes), bare) for stage in _sheets(stages)
+        sheet_rows(inventory.location.sheet(stage.writes), bare) for stage in _sheets(stages)
     ):
-        shown = os.path.relpath(world.place.state)
+        shown = os.path.relpath(inventory.location.state)
         raise DatasetError(
             f"`{shown}` is prep's memory of other pictures: it knows none of those in"
-            f" `{os.path.relpath(world.place.root)}`",
+            f" `{os.path.relpath(inventory.location.root)}`",
             f"move `{shown}` away, then run the same command again",
         )
 
@@ -62,31 +64,33 @@ def _sheets(stages: Iterable[Stage]) -> Iterator[Stage]:
             yield stage
 
 
-def metas(head: Path, world: World) -> dict[Path, Dataset]:
+def metas(head: Path, inventory: Inventory) -> dict[Path, Dataset]:
     """Return the files of a chain that are of this folder and that the ledger does not know."""
     found = {}
     for path in (link_of(head, "meta" + link) for link in LINKS):
-        if world.place.name(path) in world.outputs or not path.exists():
+        if inventory.location.name(path) in inventory.outputs or not path.exists():
             continue
         try:
             one = dataset_file.load(path)
         except UserError:  # whoever writes the file tells what is wrong with it
             continue
-        if _same(path.absolute().parent / one.root, world.place.root):
+        if _same(path.absolute().parent / one.root, inventory.location.root):
             found[path] = one
     return found
 
 
-def sheet_rows(path: Path, world: World) -> "list[SheetRow]":
+def sheet_rows(path: Path, inventory: Inventory) -> "list[SheetRow]":
     """Return the rows of a sheet that the ledger does not know; none where it is not prep's.
 
     Those of pictures that are not in this folder are left out.
     """
     from prep.sheets import reading, row
 
-    if world.place.name(path) in world.outputs or not path.exists():
+    if inventory.location.name(path) in inventory.outputs or not path.exists():
         return []
-    marks = {row.mark(digest): key for key, digest in sorted(world.digests.items(), reverse=True)}
+    marks = {
+        row.mark(digest): key for key, digest in sorted(inventory.digests.items(), reverse=True)
+    }
     rows: dict[str, SheetRow] = {}
     try:
         with readable(path, MOST_TABLE) as file:
@@ -95,7 +99,7 @@ def sheet_rows(path: Path, world: World) -> "list[SheetRow]":
                 if revision is None:
                     return []
                 key = one.row.key
-                if row.mark(world.digests.get(key, "")) != revision.picture:
+                if row.mark(inventory.digests.get(key, "")) != revision.picture:
                     key = marks.get(revision.picture, "")
                 if key:
                     rows.setdefault(key, (key, one, revision))

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from sys import intern
 from typing import Any
 
-from prep.engine.inventory.inventory import World
+from prep.engine.inventory.inventory import Inventory
 from prep.engine.state import artifacts
 from prep.engine.state.ledger import Ledger
 from prep.engine.state.recipe import ABSENT, WAITS, Made
@@ -24,7 +24,7 @@ class Values:
         lost: There are files of ours that the ledger does not know: texts may be ours, too.
     """
 
-    world: World
+    inventory: Inventory
     ledger: Ledger
     producers: Mapping[str, Stage]
     pending: dict[str, frozenset[str]] = field(default_factory=dict)
@@ -36,7 +36,7 @@ class Values:
         """Return key -> the ledger's result of a stage, renamed keys included."""
         if stage not in self._made:
             rows = self.ledger.made(stage)
-            for old, new in self.world.renamed:
+            for old, new in self.inventory.renamed:
                 if old in rows:
                     rows[new] = rows.pop(old)
             self._made[stage] = rows
@@ -49,14 +49,14 @@ class Values:
     def persons(self, name: str) -> dict[str, str]:
         """Return key -> digest of what a person wrote for an artifact."""
         if not self._persons:
-            for (key, at), edit in self.world.edits.items():
+            for (key, at), edit in self.inventory.edits.items():
                 digest = artifacts.digest_of(artifacts.from_person(at, edit.value))
                 self._persons.setdefault(at, {})[key] = intern(digest)
         return self._persons.get(name, {})
 
     def decided(self, name: str) -> Mapping[str, str]:
         """Return the same without texts that may be the machine's: it has to be asked again."""
-        found, edits = self.persons(name), self.world.edits
+        found, edits = self.persons(name), self.inventory.edits
         return {k: d for k, d in found.items() if edits[k, name].proven} if self.lost else found
 
     def machines(self, name: str, key: str) -> Any:
@@ -77,11 +77,11 @@ class Values:
     def digests(self, name: str) -> Mapping[str, str]:
         """Return key -> digest of an artifact, or WAITS, for every sample that has it."""
         if name in ("image", "digest"):
-            return self.world.digests
+            return self.inventory.digests
         if name == "lineage":
-            return {key: artifacts.digest_of(told) for key, told in self.world.lineage.items()}
+            return {key: artifacts.digest_of(told) for key, told in self.inventory.lineage.items()}
         if name == "key":
-            return {key: artifacts.digest_of(key) for key in self.world.digests}
+            return {key: artifacts.digest_of(key) for key in self.inventory.digests}
         if name.startswith(_YOURS):
             return self.persons(name.removeprefix(_YOURS))
         persons = self.persons(name)
@@ -101,16 +101,16 @@ class Values:
     def value(self, name: str, key: str) -> Any:
         """Return an artifact's value, or None where there is none. Not for `image`."""
         if name == "digest":
-            return self.world.digests[key]
+            return self.inventory.digests[key]
         if name == "lineage":
-            return self.world.lineage.get(key)
+            return self.inventory.lineage.get(key)
         if name == "key":
             return key
         if name.startswith(_YOURS):
             name = name.removeprefix(_YOURS)
-            yours = self.world.edits.get((key, name))
+            yours = self.inventory.edits.get((key, name))
             return None if yours is None else artifacts.from_person(name, yours.value)
-        edit = self.world.edits.get((key, name))
+        edit = self.inventory.edits.get((key, name))
         if edit is not None:
             return artifacts.from_person(name, edit.value)
         return self.machines(name, key)
@@ -131,7 +131,7 @@ class Values:
                     stages[before.name] = before
                     left.append(before)
         found = self.digests(name) if whys else {}
-        lost = (key for key in whys if key in self.world.digests and key not in found)
+        lost = (key for key in whys if key in self.inventory.digests and key not in found)
         return {key: whys[key].replace("\n", "; ") for key in lost}
 
     def why_absent(self, name: str, key: str) -> str:

@@ -36,7 +36,7 @@ class Limits:
 
 
 @dataclass(frozen=True)
-class Fit:
+class BucketFit:
     """How a picture fills its bucket.
 
     Attributes:
@@ -99,7 +99,7 @@ def nearest(size: Size, buckets: Sequence[Size]) -> Size:
     return min(sorted(buckets), key=error)
 
 
-def cover(size: Size, bucket: Size) -> Fit:
+def cover(size: Size, bucket: Size) -> BucketFit:
     """Return how a picture of `size`, scaled to just cover `bucket`, is cropped to it."""
     (width, height), (across, down) = size, bucket
     if width * down > height * across:  # wider than the bucket: the heights match
@@ -109,7 +109,7 @@ def cover(size: Size, bucket: Size) -> Fit:
     return _centred(resized, bucket)
 
 
-def fitted(size: Size, buckets: Sequence[Size], limits: Limits | None = None) -> Fit | str:
+def fitted(size: Size, buckets: Sequence[Size], limits: Limits | None = None) -> BucketFit | str:
     """Return how a picture of `size` fills its bucket, or the reason why it has none.
 
     Args:
@@ -136,15 +136,15 @@ def fitted(size: Size, buckets: Sequence[Size], limits: Limits | None = None) ->
     return fit
 
 
-def _own_size(size: Size, buckets: Sequence[Size]) -> Fit:
+def _own_size(size: Size, buckets: Sequence[Size]) -> BucketFit:
     """Return the largest bucket on the table's grid that `size` holds, unresized."""
     step = math.gcd(*(side for bucket in buckets for side in bucket))  # neighbours are one apart
     return _centred(size, (size[0] // step * step, size[1] // step * step))
 
 
-def _centred(size: Size, bucket: Size) -> Fit:
+def _centred(size: Size, bucket: Size) -> BucketFit:
     left, top = (size[0] - bucket[0]) // 2, (size[1] - bucket[1]) // 2
-    return Fit(bucket, size, (left, top, left + bucket[0], top + bucket[1]))
+    return BucketFit(bucket, size, (left, top, left + bucket[0], top + bucket[1]))
 
 
 def _check(resolution: Size, least: int, most: int, step: int) -> None:

@@ -16,7 +16,7 @@ SHORTER, AT_MOST = "shorter", "at most"
 FILTERS = ("NEAREST", "BOX", "BILINEAR", "HAMMING", "BICUBIC", "LANCZOS")
 
 
-class Fit(NamedTuple):
+class Resize(NamedTuple):
     """One step; all fields are plain values, which JSON keeps.
 
     Attributes:
@@ -42,7 +42,7 @@ class Fit(NamedTuple):
     size: int | tuple[int, int] = 0
 
 
-def sized(steps: Sequence[Fit], size: int) -> tuple[Fit, ...]:
+def sized(steps: Sequence[Resize], size: int) -> tuple[Resize, ...]:
     """Return the steps with the model's own size, in px, where they leave it open."""
     return tuple(step._replace(size=step.size or size) for step in steps)
 
@@ -52,11 +52,11 @@ def fitted(image: "Image.Image", steps: Sequence[Sequence[object]]) -> "Image.Im
 
     Args:
         image: Upright, RGB; it may be changed.
-        steps: Fit values, or what JSON made of them; their sizes are given.
+        steps: Resize values, or what JSON made of them; their sizes are given.
     """
     from PIL.Image import Resampling
 
-    for step in (Fit(*each) for each in steps):  # type: ignore[arg-type]
+    for step in (Resize(*each) for each in steps):  # type: ignore[arg-type]
         if step.kind == PAD:
             image = _padded(image, step.colour)
         elif step.kind == GREY:
@@ -68,7 +68,7 @@ def fitted(image: "Image.Image", steps: Sequence[Sequence[object]]) -> "Image.Im
     return image if image.mode == "RGB" else image.convert("RGB")
 
 
-def _wanted(step: Fit, width: int, height: int) -> tuple[int, int]:
+def _wanted(step: Resize, width: int, height: int) -> tuple[int, int]:
     """Return the size that a picture of some size becomes."""
     most, _ = sides = _sides(step)
     longer, shorter = max(width, height), min(width, height)
@@ -88,7 +88,7 @@ def _wanted(step: Fit, width: int, height: int) -> tuple[int, int]:
             return sides
 
 
-def _sides(step: Fit) -> tuple[int, int]:
+def _sides(step: Resize) -> tuple[int, int]:
     size = step.size
     return (size, size) if isinstance(size, int) else (size[0], size[1])
 

@@ -57,7 +57,7 @@ class Ask:
 
 
 @dataclass(frozen=True)
-class Found:
+class FoundModel:
     """A model on this disk.
 
     Attributes:
@@ -97,14 +97,14 @@ class Models:
     key: str = field(default="", repr=False)
     _digests: dict[str, str] = field(default_factory=dict)
 
-    def find(self, ask: Ask) -> Found:
+    def find(self, ask: Ask) -> FoundModel:
         """Return the model that `ask` names, downloading it once where that is possible.
 
         Raises:
             ModelFileError: It is not there, cannot be fetched, is damaged, or is a pickle.
         """
         if ask.remote:
-            return Found(ask, Path(), (), self.key)
+            return FoundModel(ask, Path(), (), self.key)
         path = self._place(ask)
         if path.is_file():
             chosen = [path]
@@ -127,9 +127,9 @@ class Models:
             )
         for file in chosen:
             check(file, ask.ckpt and file == path)
-        return Found(ask, path, tuple((file, *_stamp(file)) for file in chosen))
+        return FoundModel(ask, path, tuple((file, *_stamp(file)) for file in chosen))
 
-    def at_hand(self, ask: Ask) -> Found | None:
+    def at_hand(self, ask: Ask) -> FoundModel | None:
         """Return the model as it lies on this machine; None where it has to be downloaded."""
         try:
             return replace(self, offline=True).find(ask)
@@ -138,7 +138,7 @@ class Models:
                 raise
             return None
 
-    def digest(self, found: Found) -> str:
+    def digest(self, found: FoundModel) -> str:
         """Return the SHA-256 over the names and digests of the model's files, and its facts.
 
         Raises:
@@ -152,7 +152,7 @@ class Models:
         whole = each | ({"": found.ask.facts} if found.ask.facts else {})
         return files.digest_bytes(files.canonical(whole).encode())
 
-    def known(self, found: Found) -> bool:
+    def known(self, found: FoundModel) -> bool:
         """Return whether `digest` would read no large file."""
         return all(
             size < 64 << 20 or self._cache_key(path) in self._cached()
@@ -197,7 +197,7 @@ class Models:
         except Exception as error:
             raise _absent(ask) from error
 
-    def _check_pins(self, found: Found, each: dict[str, str]) -> None:
+    def _check_pins(self, found: FoundModel, each: dict[str, str]) -> None:
         ask = found.ask
         if ask.name == "tiny" or Path(ask.name).expanduser().exists():
             return

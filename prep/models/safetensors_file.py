@@ -40,7 +40,7 @@ class Packed:
 
 
 @dataclass(frozen=True)
-class Place:
+class TensorSpan:
     """Where a tensor lies in a file: `start` and `end` count from the file's first byte."""
 
     dtype: str
@@ -58,7 +58,7 @@ class Header:
         metadata: Name -> text.
     """
 
-    tensors: Mapping[str, Place]
+    tensors: Mapping[str, TensorSpan]
     metadata: Mapping[str, str]
 
 
@@ -114,7 +114,7 @@ def header(path: Path) -> Header:
         entries = json.loads(file.read(length))
     metadata = entries.pop("__metadata__", {})
     places = {
-        name: Place(
+        name: TensorSpan(
             entry["dtype"],
             tuple(entry["shape"]),
             8 + length + entry["data_offsets"][0],
@@ -125,7 +125,7 @@ def header(path: Path) -> Header:
     return Header(places, metadata)
 
 
-def check_weights(path: Path, tensors: Mapping[str, Place]) -> None:
+def check_weights(path: Path, tensors: Mapping[str, TensorSpan]) -> None:
     """Raise ModelFileError where weights of a model are of a kind that is not supported.
 
     Args:
@@ -153,7 +153,7 @@ def data_digest(path: Path) -> str:
     return state.hexdigest()
 
 
-def digest(tensors: Mapping[str, tuple[Place, Path]]) -> str:
+def digest(tensors: Mapping[str, tuple[TensorSpan, Path]]) -> str:
     """Return the SHA-256 over sorted tensors: name, dtype, shape and bytes of each.
 
     Metadata, order and how the tensors are spread over files do not enter it.
@@ -199,7 +199,7 @@ def of_torch(
     )
 
 
-def _pieces(path: Path, place: Place) -> Iterator[bytes]:
+def _pieces(path: Path, place: TensorSpan) -> Iterator[bytes]:
     with path.open("rb") as file:
         file.seek(place.start)
         left = place.end - place.start

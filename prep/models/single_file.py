@@ -138,7 +138,9 @@ def vae_digest(path: Path) -> str:
     for own, name in _chosen(tensors, "vae").items():
         place, named = tensors[name], ldm_names.from_ldm("vae", ldm_names.PARTS["vae"] + own)
         if ldm_names.is_flat("vae", named):
-            place = safetensors_file.Place(place.dtype, place.shape[:2], place.start, place.end)
+            place = safetensors_file.TensorSpan(
+                place.dtype, place.shape[:2], place.start, place.end
+            )
         chosen[named] = (place, path)
     return safetensors_file.digest(chosen)
 

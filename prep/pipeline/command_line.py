@@ -10,7 +10,7 @@ from prep.stages import all_stages
 
 # What a subcommand needs is imported when it runs: `prep --help` is there at once.
 if TYPE_CHECKING:
-    from prep.engine.inventory.location import Place
+    from prep.engine.inventory.location import Location
     from prep.engine.session import Context
     from prep.pipeline.config import Pipeline
 
@@ -84,8 +84,8 @@ def dataset(folder: Path | None, file: Path | None) -> "tuple[Path, Pipeline | N
     return found.folders()[-1], found
 
 
-def place(found: "tuple[Path, Pipeline | None]", state: Path | None) -> "Place":
+def location(found: "tuple[Path, Pipeline | None]", state: Path | None) -> "Location":
     """Return where a dataset lies whose folder has to be there."""
     from prep.pipeline import jobs
 
-    return jobs.known_place(found[0], state, found[1])
+    return jobs.known_location(found[0], state, found[1])

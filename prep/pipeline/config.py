@@ -24,7 +24,7 @@ _Mistakes = list[tuple[int, str, str | None]]
 
 
 @dataclass(frozen=True)
-class Asked:
+class PipelineStep:
     """One step of a pipeline.
 
     Attributes:
@@ -57,7 +57,7 @@ class Pipeline:
     name: str
     images: Path
     meta: Path
-    steps: tuple[Asked, ...] = ()
+    steps: tuple[PipelineStep, ...] = ()
     state: Path | None = None
     sidecars: Mapping[str, str] = field(default_factory=lambda: dict(_SIDECARS["tags"]))
     train: Mapping[str, Any] | None = None
@@ -145,11 +145,11 @@ class _Reader:
             typed=yaml_nodes.typed(keys["train"]) if "train" in keys else {},
         )
 
-    def _steps(self, node: Node) -> list[Asked]:
+    def _steps(self, node: Node) -> list[PipelineStep]:
         if not isinstance(node.value, list):
             self.wrong.append((node.line, "`stages` is not a list", "write `- tag: {}`"))
             return []
-        steps: list[Asked] = []
+        steps: list[PipelineStep] = []
         for item in node.value:
             step = self._step(item)
             if step is not None and step.command.name in [known.command.name for known in steps]:
@@ -159,7 +159,7 @@ class _Reader:
                 steps.append(step)
         return steps
 
-    def _step(self, node: Node) -> Asked | None:
+    def _step(self, node: Node) -> PipelineStep | None:
         given = node.value
         if isinstance(given, dict) and len(given) == 1:
             ((name, params),) = given.items()
@@ -177,7 +177,7 @@ class _Reader:
             return None
         return self._asked(command, params)
 
-    def _asked(self, command: Command, node: Node) -> Asked:
+    def _asked(self, command: Command, node: Node) -> PipelineStep:
         items: dict[str, Node] = node.value if isinstance(node.value, dict) else {}
         if node.value is not None and not isinstance(node.value, dict):
             self.wrong.append(
@@ -200,7 +200,7 @@ class _Reader:
             for name in values
             if params[name].metadata["file"] and items[name].raw
         }
-        return Asked(command, values, self._path(to, "to", "") if to else None, files)
+        return PipelineStep(command, values, self._path(to, "to", "") if to else None, files)
 
     def _value(self, item: "Field[Any]", node: Node) -> Any:
         value = node.value

@@ -11,8 +11,8 @@ from typing import Any
 from prep.dataset import dataset_file
 from prep.dataset.chain import fault_of_head, head_of
 from prep.dataset.dataset_file import Dataset
-from prep.engine.inventory.location import Place
-from prep.engine.session import Order
+from prep.engine.inventory.location import Location
+from prep.engine.session import Job
 from prep.engine.state.database import snapshot
 from prep.images.formats import suffixes
 from prep.pipeline.config import Pipeline
@@ -20,7 +20,7 @@ from prep.pipeline.named_files import file_text, resolved
 from prep.pipeline.subcommands import Command, check
 from prep.runtime.errors import DatasetError, UsageError
 from prep.runtime.files import blocked
-from prep.stage import Asked, Shape
+from prep.stage import RequestedStage, Shape
 
 
 @dataclass(frozen=True)
@@ -38,19 +38,21 @@ class Given:
     out: Path | None = None
 
 
-def of_folder(command: Command, folder: Path, given: Given, pipeline: Pipeline | None) -> Order:
+def of_folder(command: Command, folder: Path, given: Given, pipeline: Pipeline | None) -> Job:
     """Return the order of a command on a folder of pictures."""
     _check_folder(folder)
     _check_out(given.out)
     asked = command.asked(_values(command, given, pipeline))
-    place = place_of(folder, given.state, pipeline)
+    location = location_of(folder, given.state, pipeline)
     meta = given.out or (pipeline.meta if pipeline else Path("meta.json"))
-    return Order(place, asked, meta) if command.writes_meta() else Order(place, asked, told_by=meta)
+    return (
+        Job(location, asked, meta) if command.writes_meta() else Job(location, asked, told_by=meta)
+    )
 
 
 def of_fan_out(
     command: Command, folders: tuple[Path, Path], given: Given, pipeline: Pipeline | None
-) -> Order:
+) -> Job:
     """Return the order of a command that reads the first folder and writes the second."""
     source, out = folders
     _check_folder(source)
@@ -58,42 +60,42 @@ def of_fan_out(
         raise DatasetError(f"`{out}` is not a folder", "name a folder for the result")
     _check_apart(source, out, "name another folder for the result")
     asked = command.asked(_values(command, given, pipeline))
-    place = place_of(out, given.state, pipeline)
-    return Order(place, asked, source=place_of(source, None, pipeline))
+    location = location_of(out, given.state, pipeline)
+    return Job(location, asked, source=location_of(source, None, pipeline))
 
 
-def of_meta(command: Command, meta: Path, given: Given, pipeline: Pipeline | None) -> Order:
+def of_meta(command: Command, meta: Path, given: Given, pipeline: Pipeline | None) -> Job:
     """Return the order of a command that continues a dataset file."""
     head = head_of(meta)
-    place = place_of_meta(meta, dataset_file.load(meta), given.state, pipeline)
+    location = location_of_meta(meta, dataset_file.load(meta), given.state, pipeline)
     asked = command.asked(_values(command, given, pipeline))
-    return Order(place, asked, head)
+    return Job(location, asked, head)
 
 
-def of_pipeline(pipeline: Pipeline) -> list[Order]:
+def of_pipeline(pipeline: Pipeline) -> list[Job]:
     """Return the orders of a whole pipeline: a new one for every folder that is written."""
     _check_folder(pipeline.images)
-    orders: list[Order] = []
-    place = place_of(pipeline.images, None, pipeline)
-    asked: list[Asked] = []
+    orders: list[Job] = []
+    location = location_of(pipeline.images, None, pipeline)
+    asked: list[RequestedStage] = []
     for step in pipeline.steps:
         stages = step.command.asked(usual_values(pipeline, step.command) | dict(step.values))
         if step.to is None:
             asked += [one for one in stages if one.stage.name not in [a.stage.name for a in asked]]
             continue
         if asked:
-            orders.append(Order(place, _views_late(asked), pipeline.meta))
+            orders.append(Job(location, _views_late(asked), pipeline.meta))
             asked = []
         _check_apart(
-            place.root, step.to, f"write another folder after `to:` of `{step.command.name}`"
+            location.root, step.to, f"write another folder after `to:` of `{step.command.name}`"
         )
-        target = place_of(step.to, None, pipeline)
-        orders.append(Order(target, stages, source=place))
-        place = target
-    return [*orders, Order(place, _views_late(asked), pipeline.meta)] if asked else orders
+        target = location_of(step.to, None, pipeline)
+        orders.append(Job(target, stages, source=location))
+        location = target
+    return [*orders, Job(location, _views_late(asked), pipeline.meta)] if asked else orders
 
 
-def _views_late(asked: Sequence[Asked]) -> tuple[Asked, ...]:
+def _views_late(asked: Sequence[RequestedStage]) -> tuple[RequestedStage, ...]:
     """Return the steps with each view after all that it shows: it is written once a run."""
     moved = list(asked)
     for one in asked:
@@ -119,20 +121,20 @@ def folder_of_sheet(sheet: Path, state: Path | None) -> Path | None:
     return folder if any(path.suffix.lower() in known for path in around) else None
 
 
-def known_place(folder: Path, state: Path | None, pipeline: Pipeline | None) -> Place:
+def known_location(folder: Path, state: Path | None, pipeline: Pipeline | None) -> Location:
     """Return where a dataset lies whose folder has to be there."""
     _check_folder(folder)
-    return place_of(folder, state, pipeline)
+    return location_of(folder, state, pipeline)
 
 
-def place_of(folder: Path, state: Path | None, pipeline: Pipeline | None) -> Place:
+def location_of(folder: Path, state: Path | None, pipeline: Pipeline | None) -> Location:
     """Return where a dataset lies; the state of a pipeline's first folder may be elsewhere."""
     if state is None and pipeline and pipeline.state and _same(folder, pipeline.images):
         state = pipeline.state
     sidecars = pipeline.sidecars if pipeline else None
     where = state or folder / ".prep"
     _check_state(where, state is None)
-    return Place(folder, where, sidecars) if sidecars else Place(folder, where)
+    return Location(folder, where, sidecars) if sidecars else Location(folder, where)
 
 
 def usual_values(pipeline: Pipeline, command: Command) -> dict[str, Any]:
@@ -154,9 +156,9 @@ def text_of(pipeline: Pipeline) -> str:
     return "tags"
 
 
-def place_of_meta(
+def location_of_meta(
     meta: Path, found: Dataset, state: Path | None, pipeline: Pipeline | None
-) -> Place:
+) -> Location:
     """Return where the dataset of a dataset file lies.
 
     Raises:
@@ -165,13 +167,13 @@ def place_of_meta(
     """
     root = Path(os.path.normpath(meta.parent / found.root))
     _check_folder(root)
-    usual = place_of(root, state, pipeline)
+    usual = location_of(root, state, pipeline)
     if state is not None or found.state is None:
         return usual
     said = Path(os.path.normpath(meta.parent / found.state))
-    place = place_of(root, said, pipeline)
-    if _same(said, usual.state) or _knows(place, meta):
-        return place
+    location = location_of(root, said, pipeline)
+    if _same(said, usual.state) or _knows(location, meta):
+        return location
     shown = os.path.relpath(said)
     raise DatasetError(
         f"`{meta}` says that prep keeps its state in `{shown}`, where nothing knows this file",
@@ -179,11 +181,11 @@ def place_of_meta(
     )
 
 
-def _knows(place: Place, meta: Path) -> bool:
+def _knows(location: Location, meta: Path) -> bool:
     """Return whether the ledger of a place says that prep wrote a dataset file."""
-    ledger = snapshot(place.state)
+    ledger = snapshot(location.state)
     try:
-        return place.name(meta) in ledger.outputs()
+        return location.name(meta) in ledger.outputs()
     finally:
         ledger.close()
 

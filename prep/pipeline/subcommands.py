@@ -8,7 +8,7 @@ from typing import Any
 from prep.dataset.chain import link_before
 from prep.runtime.errors import ConfigError, nearest
 from prep.runtime.yaml_nodes import written
-from prep.stage import Asked, Shape, Stage, in_order
+from prep.stage import RequestedStage, Shape, Stage, in_order
 
 
 @dataclass(frozen=True)
@@ -39,11 +39,11 @@ class Command:
         """Return whether it begins a dataset file."""
         return any(stage.writes == "meta" for stage in self.stages)
 
-    def asked(self, values: Mapping[str, Any]) -> tuple[Asked, ...]:
+    def asked(self, values: Mapping[str, Any]) -> tuple[RequestedStage, ...]:
         """Return its stages with params: `values` where given, defaults elsewhere."""
         params = [(stage, built(stage, values)) for stage in self.stages]
         return tuple(
-            Asked(stage.given(vars(given)), given, self.name)
+            RequestedStage(stage.given(vars(given)), given, self.name)
             for stage, given in params
             if stage.wanted is None or stage.wanted(given)
         )

@@ -14,7 +14,7 @@ from prep.runtime.errors import DatasetError, nearest
 from prep.sheets import columns, row
 from prep.sheets.edited import Edited, edited, mistakes
 from prep.sheets.row import Row
-from prep.sheets.table import AGAIN, Found, Mistake, Mistakes, Sheet, shortened
+from prep.sheets.table import AGAIN, Mistake, Mistakes, ReturnedRow, ReturnedSheet, shortened
 
 Cells = dict[tuple[str, str], str]
 Side = Literal["", "ours", "theirs"]
@@ -102,7 +102,7 @@ class Changes:
         self.taken |= self.held
 
 
-def changes_of(sheet: Sheet, now: Now) -> Changes:
+def changes_of(sheet: ReturnedSheet, now: Now) -> Changes:
     """Return what a sheet changes, and what is wrong with it; where anything is, take nothing.
 
     Of a row with a conflict, nothing is among what is taken. Rows are looked at one by one: those
@@ -132,7 +132,7 @@ class _Taking:
         self._owners: dict[str, str] = {}  # key -> the row that is about the picture
         self._any_revision = self._any_picture = self._any_key = False
 
-    def take(self, found: Found) -> None:
+    def take(self, found: ReturnedRow) -> None:
         changes = self._changes
         changes.rows += 1
         revision = row.revision(found.row)

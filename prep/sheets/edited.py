@@ -8,7 +8,7 @@ from prep.sheets import mangled, row
 from prep.sheets.categories import together
 from prep.sheets.cells import unguarded
 from prep.sheets.row import COLUMNS, Revision, Row
-from prep.sheets.table import TAGS, Found, Mistake
+from prep.sheets.table import TAGS, Mistake, ReturnedRow
 
 PROPOSED = "duplicate of "
 _WEIGHTS = f"write a number from 0 to {MOST_WEIGHT:g}"
@@ -24,13 +24,13 @@ class Edited:
         of_categories: The tags were edited in the columns of categories.
     """
 
-    found: Found
+    found: ReturnedRow
     revision: Revision
     cells: Mapping[str, str]
     of_categories: bool = False
 
 
-def edited(found: Found, revision: Revision) -> Edited:
+def edited(found: ReturnedRow, revision: Revision) -> Edited:
     """Return the cells of a row that say something else than was exported."""
     cells = {
         name: row.said(name, getattr(found.row, name))
@@ -43,17 +43,17 @@ def edited(found: Found, revision: Revision) -> Edited:
     return Edited(found, revision, {**cells, "tags": together(found.row.tags, typed)}, True)
 
 
-def _as_exported(found: Found, revision: Revision) -> bool:
+def _as_exported(found: ReturnedRow, revision: Revision) -> bool:
     """Return whether the columns of categories hold the tags that were exported."""
     return not found.categories or row.digest_of_set(_listed(found)) == revision.tag_set
 
 
-def _alike(found: Found) -> bool:
+def _alike(found: ReturnedRow) -> bool:
     """Return whether the columns of categories hold the tags that `tags` holds."""
     return row.digest_of_set(_listed(found)) == row.digest_of_set(found.row.tags)
 
 
-def _listed(found: Found) -> str:
+def _listed(found: ReturnedRow) -> str:
     return ", ".join(cell for cell in found.categories.values() if cell.strip())
 
 

@@ -4,12 +4,12 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from prep.sheets.categories import OTHER, category_of
 from prep.sheets.cells import guarded
+from prep.sheets.csv_text import table
 from prep.sheets.table import LONG_COLUMNS
-from prep.sheets.text import table
-from prep.sheets.workbook import Shown
+from prep.sheets.workbook import WorkbookRow
 
 
-def dump(samples: Sequence[Shown]) -> bytes:
+def dump(samples: Sequence[WorkbookRow]) -> bytes:
     """Return the long form as CSV, as the sheet is written.
 
     Columns: key, position of the tag among the picture's (from 1; empty where it is not), tag,
@@ -21,7 +21,7 @@ def dump(samples: Sequence[Shown]) -> bytes:
     return table(LONG_COLUMNS, (line for sample in samples for line in _lines(sample, of)))
 
 
-def _lines(sample: Shown, of: Mapping[str, str]) -> Iterator[list[str]]:
+def _lines(sample: WorkbookRow, of: Mapping[str, str]) -> Iterator[list[str]]:
     key = guarded(sample.row.key)
     scores = {
         str(tag): float(value)

@@ -2,11 +2,11 @@
 
 from typing import BinaryIO
 
-from prep.sheets import text, workbook_text
-from prep.sheets.table import Sheet
+from prep.sheets import csv_text, workbook_text
+from prep.sheets.table import ReturnedSheet
 
 
-def parse(file: BinaryIO, name: str) -> Sheet:
+def parse(file: BinaryIO, name: str) -> ReturnedSheet:
     """Return what a sheet holds; the format is told by its content, not its name.
 
     Args:
@@ -19,4 +19,4 @@ def parse(file: BinaryIO, name: str) -> Sheet:
     file.seek(0)
     if workbook_text.is_workbook(file.read(workbook_text.BEGINNING)):
         return workbook_text.parse(file, name)
-    return text.parse(file, name)
+    return csv_text.parse(file, name)

@@ -56,7 +56,7 @@ class Table:
 
 
 @dataclass(frozen=True)
-class Found:
+class ReturnedRow:
     """One row of a sheet that came back.
 
     Attributes:
@@ -72,7 +72,7 @@ class Found:
 
 
 @dataclass(frozen=True)
-class Sheet:
+class ReturnedSheet:
     """What a file held, and how it was read.
 
     Attributes:
@@ -82,7 +82,7 @@ class Sheet:
         lossy: The file's encoding may have put `?` for letters that it lacks.
     """
 
-    found: Iterable[Found]
+    found: Iterable[ReturnedRow]
     read_as: str
     lossy: bool = False
 
@@ -122,7 +122,9 @@ def shortened(text: str) -> str:
     return text if len(text) <= _LONGEST_TOLD else f"{text[:_LONGEST_TOLD]}..."
 
 
-def sheet_of(tables: Iterable[Table], name: str, read_as: str, lossy: bool = False) -> Sheet:
+def sheet_of(
+    tables: Iterable[Table], name: str, read_as: str, lossy: bool = False
+) -> ReturnedSheet:
     """Return the rows of all tables, as they are read; keys are put in NFC.
 
     Raises:
@@ -137,12 +139,12 @@ def sheet_of(tables: Iterable[Table], name: str, read_as: str, lossy: bool = Fal
             columns.pop()
         _check_columns(columns, table.name)
         read.append((columns, table.records))
-    return Sheet(_rows_of(read, name), read_as, lossy)
+    return ReturnedSheet(_rows_of(read, name), read_as, lossy)
 
 
 def _rows_of(
     tables: Iterable[tuple[Sequence[str], Iterable[Record]]], name: str
-) -> Iterator[Found]:
+) -> Iterator[ReturnedRow]:
     mistakes, keys = Mistakes(), _Keys(name)
     for columns, records in tables:
         for record in records:
@@ -190,7 +192,7 @@ def _column_mistakes(columns: Sequence[str], name: str) -> list[Mistake]:
     return mistakes
 
 
-def _found(columns: Sequence[str], record: Record) -> tuple[Found, list[Mistake]]:
+def _found(columns: Sequence[str], record: Record) -> tuple[ReturnedRow, list[Mistake]]:
     cells = dict(zip(columns, record.cells, strict=False))
     values = _plain({name: cells.get(name, "") for name in COLUMNS})
     categories = {
@@ -210,7 +212,7 @@ def _found(columns: Sequence[str], record: Record) -> tuple[Found, list[Mistake]
         mistakes.append((f"{where} has more cells than columns", _BESIDE))
     if not values["key"]:
         mistakes.append((f"{where} has no key", "delete the row, or undo what emptied its key"))
-    return Found(Row(**values), where, categories, formulas), mistakes
+    return ReturnedRow(Row(**values), where, categories, formulas), mistakes
 
 
 def _plain(cells: Mapping[str, str]) -> dict[str, str]:

@@ -30,7 +30,7 @@ _NOTE = "shown only: what you type here is not read"
 
 
 @dataclass(frozen=True)
-class Shown:
+class WorkbookRow:
     """One sample of the workbook.
 
     Attributes:
@@ -48,14 +48,14 @@ class Shown:
     thumbnail: bytes = b""
 
 
-def shown(samples: Mapping[str, Mapping[str, Any]]) -> list[Shown]:
+def shown(samples: Mapping[str, Mapping[str, Any]]) -> list[WorkbookRow]:
     """Return what to show of samples, in the order of keys; see `row.exported`.
 
     Each may have the artifacts graded (category -> [tag, probability] pairs) and thumbnail (JPEG)
     as well.
     """
     return [
-        Shown(
+        WorkbookRow(
             exported_row(key, sample),
             sample["digest"],
             sample["tags"] or (),
@@ -66,7 +66,7 @@ def shown(samples: Mapping[str, Mapping[str, Any]]) -> list[Shown]:
     ]
 
 
-def dump(samples: Sequence[Shown], side: int) -> bytes:
+def dump(samples: Sequence[WorkbookRow], side: int) -> bytes:
     """Return a workbook of the samples, in their order.
 
     Args:
@@ -96,7 +96,7 @@ def dump(samples: Sequence[Shown], side: int) -> bytes:
     return out.getvalue()
 
 
-def _columns(samples: Sequence[Shown], of: Mapping[str, str]) -> list[str]:
+def _columns(samples: Sequence[WorkbookRow], of: Mapping[str, str]) -> list[str]:
     """Return the header; columns for categories only where a tagger named some."""
     graded = {name for sample in samples for name in sample.graded}
     if not graded:
@@ -112,7 +112,7 @@ def _columns(samples: Sequence[Shown], of: Mapping[str, str]) -> list[str]:
     ]
 
 
-def _cells(sample: Shown, columns: Sequence[str], of: Mapping[str, str]) -> dict[str, str]:
+def _cells(sample: WorkbookRow, columns: Sequence[str], of: Mapping[str, str]) -> dict[str, str]:
     """Return column -> cell; one that no spreadsheet takes says so instead."""
     names = [name.removesuffix(TAGS) for name in columns if name.endswith(TAGS)]
     row = Row(
@@ -200,7 +200,7 @@ def _write_row(
             page.write_string(number, at, text, formats["shown" if _is_shown(name) else "armed"])
 
 
-def _insert(page: Any, number: int, sample: Shown) -> None:
+def _insert(page: Any, number: int, sample: WorkbookRow) -> None:
     """Put a thumbnail into its row; it moves and hides with the row."""
     name = f"{sample.digest}.jpg"
     look = {"image_data": io.BytesIO(sample.thumbnail), "description": sample.row.key}

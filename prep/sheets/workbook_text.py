@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, TypeVar
 from prep.runtime.errors import DatasetError
 from prep.runtime.memory_limit import memory_limit
 from prep.sheets.row import COLUMNS
-from prep.sheets.table import LONG_COLUMNS, Record, Sheet, Table, sheet_of
+from prep.sheets.table import LONG_COLUMNS, Record, ReturnedSheet, Table, sheet_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -39,7 +39,7 @@ def is_workbook(data: bytes) -> bool:
     return data.startswith((b"PK\x03\x04", _OLD))
 
 
-def parse(file: BinaryIO, name: str) -> Sheet:
+def parse(file: BinaryIO, name: str) -> ReturnedSheet:
     """Return what a workbook holds: the rows of every worksheet that has a key column.
 
     A number, date or truth value becomes its text, an error its word; a formula is marked.

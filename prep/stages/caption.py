@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from prep.models.locate import Ask, Found
+from prep.models.locate import Ask, FoundModel
 from prep.runtime.seeds import MOST_SEED, seed_for
 from prep.stage import Failed, param, stage
 
@@ -67,7 +67,7 @@ def models(params: Params) -> tuple[Ask, ...]:
     return (ask_captioner(params.model),)
 
 
-def load(params: Params, found: tuple[Found, ...]) -> Any:
+def load(params: Params, found: tuple[FoundModel, ...]) -> Any:
     """Open the captioner; its heavy imports happen here."""
     from tagger_models.captioners.local import open_captioner
     from tagger_models.captioners.openai import open_endpoint
@@ -84,7 +84,7 @@ def uses(values: Mapping[str, Any]) -> tuple[str, ...]:
     Raises:
         ConfigError: The prompt has a mistake, or there are two of them.
     """
-    from tagger_models.captioners.prompts import chosen, variables
+    from tagger_models.captioners.prompt_templates import chosen, variables
 
     template = chosen(values.get("prompt", ""), values.get("preset", ""))
     drawn = ["digest"] if values.get("temperature", 0) > 0 else []
@@ -138,7 +138,7 @@ def _asked(rows: Sequence[Mapping[str, Any]], params: Params, captioner: Any) ->
     """Return what the captioner says of pictures that have all that their prompts ask for."""
     from tagger_models.captioners.captioner import Decoding, Trouble
     from tagger_models.captioners.cleanup import forbidden
-    from tagger_models.captioners.prompts import chosen, filled_for
+    from tagger_models.captioners.prompt_templates import chosen, filled_for
 
     template = chosen(params.prompt, params.preset)
     decoding = Decoding(

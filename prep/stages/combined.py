@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
-from prep.models.locate import Ask, Found
+from prep.models.locate import Ask, FoundModel
 from prep.stage import param, stage
 
 
@@ -28,7 +28,7 @@ def models(params: Params) -> tuple[Ask, ...]:
     return asks(params.model, params.second)
 
 
-def load(params: Params, found: tuple[Found, ...]) -> Any:
+def load(params: Params, found: tuple[FoundModel, ...]) -> Any:
     """Return a function from two packed scores to one."""
     from tagger_models.ensemble import Combiner
     from tagger_models.vocabulary import of_two

@@ -5,12 +5,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from prep.edits import lookups, rules_file
-from prep.edits.record import Picture
+from prep.edits.record import PictureRecord
 from prep.edits.rules import Rule, led, reads, ruled
-from prep.models.locate import Ask, Found
+from prep.models.locate import Ask, FoundModel
 from prep.stage import file_name, param, stage
 from prep.tags import aliases
-from prep.tags.traits import PRUNE
+from prep.tags.common_traits import PRUNE
 
 IMPLIED = ("drop", "add")
 
@@ -36,7 +36,7 @@ class _Opened:
     reads: tuple[str, ...]
     labels: tuple[str, ...]
     count: Callable[[str], int] | None
-    known: aliases.Known
+    known: aliases.Relations
 
 
 def uses(values: Mapping[str, Any]) -> tuple[str, ...]:
@@ -53,7 +53,7 @@ def models(params: Params) -> tuple[Ask, ...]:
     return lookups.asks(reads(_rules(params.rules)), params.tagger)
 
 
-def load(params: Params, found: tuple[Found, ...]) -> Any:
+def load(params: Params, found: tuple[FoundModel, ...]) -> Any:
     """Return the rules, and what their filters need; all mistakes of the file are told at once."""
     rules = _rules(params.rules)
     labels = lookups.tags_of_labels(params.tagger, found)
@@ -85,7 +85,7 @@ def edit(*given: Any) -> dict[str, Any]:
     looks, caption = read.get("looks"), read.get("caption") or ""
     own, pruned = read["tags"] or (), read.get("pruned") or ()
     named = aliases.renamed((tag for tag in own if tag not in pruned), opened.known.aliases)
-    before = Picture(
+    before = PictureRecord(
         key=read.get("key") or "",
         tags=aliases.settled(named, opened.known),
         caption=caption,

@@ -6,7 +6,7 @@ Scores are kept for every label above a hundredth; this is the part that the rev
 from dataclasses import dataclass
 from typing import Any
 
-from prep.models.locate import Ask, Found
+from prep.models.locate import Ask, FoundModel
 from prep.stage import param, stage
 from prep.tags import tag_text as text_of_tags
 from tagger_models.scores import unpacked
@@ -32,7 +32,7 @@ def models(params: Params) -> tuple[Ask, ...]:
     return asks(params.model, params.second)
 
 
-def load(params: Params, found: tuple[Found, ...]) -> Any:
+def load(params: Params, found: tuple[FoundModel, ...]) -> Any:
     """Return category and tag of each of the tagger's labels, in their order."""
     from tagger_models.vocabulary import vocabulary
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from prep.models.locate import Ask, Found
+from prep.models.locate import Ask, FoundModel
 from prep.stage import Failed, param, stage
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ def models(params: Params) -> tuple[Ask, ...]:
     return (ask_vae(params.model),)
 
 
-def load(params: Params, found: tuple[Found, ...]) -> Any:
+def load(params: Params, found: tuple[FoundModel, ...]) -> Any:
     """Open the VAE; its heavy imports happen here."""
     from prep.models.devices import torch_device
     from prep.models.vae import open_vae
@@ -42,9 +42,9 @@ def load(params: Params, found: tuple[Found, ...]) -> Any:
 
 def fit(params: Params, vae: Any, others: Mapping[str, Any]) -> tuple[Any, ...]:
     """Return the step to the size that the picture's bucket is cut from."""
-    from prep.images.fitting import SIDES, Fit
+    from prep.images.fitting import SIDES, Resize
 
-    return (Fit(SIDES, "LANCZOS", size=tuple(others["bucket"]["size"])),)
+    return (Resize(SIDES, "LANCZOS", size=tuple(others["bucket"]["size"])),)
 
 
 @stage(

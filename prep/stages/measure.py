@@ -17,10 +17,10 @@ class Params:
 
 def fit(params: Params, loaded: None, others: Mapping[str, Any]) -> tuple[Any, ...]:
     """Return the steps to what the hash is made of, so that no whole picture is held for it."""
-    from prep.images.fitting import GREY, SIDES, Fit
+    from prep.images.fitting import GREY, SIDES, Resize
     from prep.images.picture_hash import SIDES as COMPARED
 
-    return Fit(GREY), Fit(SIDES, "LANCZOS", size=COMPARED)
+    return Resize(GREY), Resize(SIDES, "LANCZOS", size=COMPARED)
 
 
 @stage(

@@ -5,7 +5,7 @@ from typing import Any
 
 from prep.dataset.chain import continued, page
 from prep.dataset.dataset_file import PERSONS, Sample
-from prep.models.locate import Ask, Found
+from prep.models.locate import Ask, FoundModel
 from prep.stage import Page, Rows, Shape, param, stage
 
 
@@ -27,7 +27,7 @@ def models(params: Params) -> tuple[Ask, ...]:
     return (ask_vae(params.model),)
 
 
-def load(params: Params, found: tuple[Found, ...]) -> Any:
+def load(params: Params, found: tuple[FoundModel, ...]) -> Any:
     """Return the VAE's numbers."""
     from prep.models.vae_files import numbers
 

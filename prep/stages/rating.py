@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
-from prep.models.locate import Ask, Found
+from prep.models.locate import Ask, FoundModel
 from prep.stage import param, stage
 from prep.tags import tag_text as text_of_tags
 from tagger_models.scores import unpacked
@@ -24,7 +24,7 @@ def models(params: Params) -> tuple[Ask, ...]:
     return asks(params.model, params.second)
 
 
-def load(params: Params, found: tuple[Found, ...]) -> Any:
+def load(params: Params, found: tuple[FoundModel, ...]) -> Any:
     """Return the tagger's labels."""
     from tagger_models.vocabulary import vocabulary
 

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
-from prep.models.locate import Ask, Found
+from prep.models.locate import Ask, FoundModel
 from prep.stage import param, stage
 from prep.tagging.cuts import CUTS
 from prep.tagging.rendering import SERIES, Style, checked_order, renderer
@@ -54,7 +54,7 @@ def models(params: Params) -> tuple[Ask, ...]:
     return asks(params.model, params.second)
 
 
-def load(params: Params, found: tuple[Found, ...]) -> Any:
+def load(params: Params, found: tuple[FoundModel, ...]) -> Any:
     """Return a function from scores to tags, made for the tagger's labels."""
     from tagger_models.vocabulary import vocabulary
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from prep.models.locate import Ask, Found
+from prep.models.locate import Ask, FoundModel
 from prep.stage import Failed, param, stage
 from prep.tagging import scoring
 
@@ -27,7 +27,7 @@ def models(params: Params) -> tuple[Ask, ...]:
     return scoring.asked(params.model)
 
 
-def load(params: Params, found: tuple[Found, ...]) -> Any:
+def load(params: Params, found: tuple[FoundModel, ...]) -> Any:
     """Open the tagger."""
     return scoring.opened(params.model, found, params)
 

@@ -23,6 +23,6 @@ class Params:
 )  # fmt: skip
 def tags_csv(rows: Rows, params: Params) -> bytes:
     """Publish tags.csv, a sheet for Excel or LibreOffice."""
-    from prep.sheets import row, text
+    from prep.sheets import csv_text, row
 
-    return text.dump(row.exported(rows.rows))
+    return csv_text.dump(row.exported(rows.rows))

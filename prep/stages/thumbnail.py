@@ -19,9 +19,9 @@ class Params:
 
 def fit(params: Params, loaded: None, others: Mapping[str, Any]) -> tuple[Any, ...]:
     """Return the steps to a small picture."""
-    from prep.images.fitting import THUMBNAIL, Fit
+    from prep.images.fitting import THUMBNAIL, Resize
 
-    return (Fit(THUMBNAIL, size=params.thumbnail),)
+    return (Resize(THUMBNAIL, size=params.thumbnail),)
 
 
 @stage(

@@ -6,8 +6,8 @@ from typing import Any
 
 from prep.dataset.concepts import concept_of
 from prep.stage import Shape, param, stage
+from prep.tags.common_traits import PRUNE, to_prune
 from prep.tags.tag_text import parsed
-from prep.tags.traits import PRUNE, to_prune
 
 
 @dataclass(frozen=True)

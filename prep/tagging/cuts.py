@@ -8,7 +8,7 @@ is kept.
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from prep.tags.tag_text import Label
+from prep.tags.tag_text import VocabularyEntry
 from tagger_models.scores import FLOOR
 
 if TYPE_CHECKING:
@@ -25,7 +25,9 @@ _MCUT_LEAST: Mapping[str, float] = {"character": 0.15}
 
 
 def by_threshold(
-    labels: Sequence[Label], thresholds: Mapping[str, float], of_labels: Mapping[str, float]
+    labels: Sequence[VocabularyEntry],
+    thresholds: Mapping[str, float],
+    of_labels: Mapping[str, float],
 ) -> Cut:
     """Return the cut of fixed thresholds.
 
@@ -45,7 +47,9 @@ def by_threshold(
 
 
 def by_mcut(
-    labels: Sequence[Label], thresholds: Mapping[str, float], of_labels: Mapping[str, float]
+    labels: Sequence[VocabularyEntry],
+    thresholds: Mapping[str, float],
+    of_labels: Mapping[str, float],
 ) -> Cut:
     """Return the cut at the widest gap between neighbouring probabilities of a category.
 
@@ -97,7 +101,9 @@ def _widest(falling: "np.ndarray", size: int) -> float:
 
 
 def _least(
-    labels: Sequence[Label], thresholds: Mapping[str, float], of_labels: Mapping[str, float]
+    labels: Sequence[VocabularyEntry],
+    thresholds: Mapping[str, float],
+    of_labels: Mapping[str, float],
 ) -> "np.ndarray":
     """Return the least probability of each label, float16, shape (labels,)."""
     import numpy as np

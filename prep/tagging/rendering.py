@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from prep.runtime.errors import no_such
 from prep.tagging.cuts import by_mcut, by_threshold
-from prep.tags.tag_text import BLOCKS, KAOMOJI, Label, block, canonical, parsed, spaced
+from prep.tags.tag_text import BLOCKS, KAOMOJI, VocabularyEntry, block, canonical, parsed, spaced
 from tagger_models.scores import columns
 
 if TYPE_CHECKING:
@@ -62,7 +62,7 @@ class Style:
     series: str = "no"
 
 
-def renderer(labels: Sequence[Label], style: Style) -> Callable[[bytes], list[str]]:
+def renderer(labels: Sequence[VocabularyEntry], style: Style) -> Callable[[bytes], list[str]]:
     """Return a function from a picture's packed scores to its tags.
 
     Tags come block by block, the most probable first; equal probabilities keep label order. Each
@@ -112,12 +112,12 @@ def checked_order(text: str) -> tuple[str, ...]:
     return names
 
 
-def as_tag(label: Label, style: Style) -> str:
+def as_tag(label: VocabularyEntry, style: Style) -> str:
     """Return a label's name as a tag is written in this style."""
     return canonical(label.name) if style.underscores else spaced(label.name, style.faces)
 
 
-def series_of(labels: Sequence[Label], style: Style) -> dict[int, tuple[str, ...]]:
+def series_of(labels: Sequence[VocabularyEntry], style: Style) -> dict[int, tuple[str, ...]]:
     """Return index of a character's label -> the series to be added with it, as tags.
 
     By name, the last brackets count that at least two characters have, known costumes and the
@@ -144,7 +144,7 @@ def series_of(labels: Sequence[Label], style: Style) -> dict[int, tuple[str, ...
 
 
 def _rating(
-    labels: Sequence[Label], style: Style
+    labels: Sequence[VocabularyEntry], style: Style
 ) -> Callable[["np.ndarray", "np.ndarray"], int | None] | None:
     """Return a function from scores to the label of the rating to add, if there is one to add."""
     import numpy as np

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
-from prep.models.locate import Ask, Found
+from prep.models.locate import Ask, FoundModel
 from prep.stage import Failed, param
 from tagger_models.scores import kept
 
@@ -55,7 +55,7 @@ def asked(model: str) -> tuple[Ask, ...]:
     return (ask(model),)
 
 
-def opened(model: str, found: Sequence[Found], speed: Speed) -> Any:
+def opened(model: str, found: Sequence[FoundModel], speed: Speed) -> Any:
     """Return the tagger of this name, opened; its heavy imports happen here."""
     from tagger_models.onnx.tagger import open_tagger
     from tagger_models.profiles.registry import profile

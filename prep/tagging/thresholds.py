@@ -9,7 +9,7 @@ from prep.tags import tag_text as text_of_tags
 from tagger_models.scores import FLOOR
 
 
-class Label(text_of_tags.Label, Protocol):
+class EntryWithThreshold(text_of_tags.VocabularyEntry, Protocol):
     """An entry of a vocabulary that may have a threshold of its own."""
 
     @property
@@ -31,7 +31,7 @@ class Thresholds:
 
 
 def chosen(
-    labels: Sequence[Label],
+    labels: Sequence[EntryWithThreshold],
     default: Mapping[str, float],
     asked: Mapping[str, float],
     named: str = "",
@@ -67,7 +67,7 @@ def chosen(
 
 
 def _read(
-    text: str, labels: Sequence[Label]
+    text: str, labels: Sequence[EntryWithThreshold]
 ) -> tuple[dict[str, float], dict[str, float], list[tuple[str, str]]]:
     """Return thresholds by category and by label name, and what is wrong with the text."""
     categories = {label.category for label in labels} - {"rating"}

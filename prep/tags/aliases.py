@@ -27,7 +27,7 @@ class Entry(NamedTuple):
     aliases: tuple[str, ...]
 
 
-class Known(NamedTuple):
+class Relations(NamedTuple):
     """What is done with tags that are other words, or that follow from others.
 
     Attributes:
@@ -41,13 +41,13 @@ class Known(NamedTuple):
     adds: bool = False
 
 
-def known(of_aliases: str, of_implications: str, adds: bool) -> Known:
+def known(of_aliases: str, of_implications: str, adds: bool) -> Relations:
     """Return what two files' texts say, empty for none.
 
     Raises:
         ConfigError: See `aliases` and `implications`.
     """
-    return Known(
+    return Relations(
         aliases(of_aliases, file_name(of_aliases, "aliases")) if of_aliases else {},
         implications(of_implications, file_name(of_implications, "implications"))
         if of_implications
@@ -56,7 +56,7 @@ def known(of_aliases: str, of_implications: str, adds: bool) -> Known:
     )
 
 
-def settled(tags: Iterable[str], what: Known) -> tuple[str, ...]:
+def settled(tags: Iterable[str], what: Relations) -> tuple[str, ...]:
     """Return tags in a booru's own words, with or without those that follow from others."""
     own = renamed(tags, what.aliases)
     return (with_implied if what.adds else without_implied)(own, what.implied)

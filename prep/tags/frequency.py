@@ -21,7 +21,7 @@ class Often(NamedTuple):
     share: float
 
 
-class Pair(NamedTuple):
+class TagPair(NamedTuple):
     """Two tags that occur together.
 
     Attributes:
@@ -50,7 +50,7 @@ def beside(pictures: Iterable[Collection[str]], tag: str) -> list[Often]:
     return often([one for one in each if one != tag] for each in pictures if tag in each)
 
 
-def pairs(pictures: Iterable[Collection[str]]) -> list[Pair]:
+def pairs(pictures: Iterable[Collection[str]]) -> list[TagPair]:
     """Return each two tags that at least two pictures have, the most frequent first, then by name.
 
     A pair is named in the order of the alphabet.
@@ -62,7 +62,7 @@ def pairs(pictures: Iterable[Collection[str]]) -> list[Pair]:
     for each in known:
         both.update(combinations(sorted(twice.intersection(each)), 2))
     return [
-        Pair(one, other, count, count * total / (counts[one] * counts[other]))
+        TagPair(one, other, count, count * total / (counts[one] * counts[other]))
         for (one, other), count in _ordered(both)
         if count > 1
     ]

@@ -39,7 +39,7 @@ _ALL_SPECIAL = re.compile(r"[\\(),]")
 _AMBIGUOUS = re.compile(r"\\(?=[\\(),]|\Z)|,")
 
 
-class Label(Protocol):
+class VocabularyEntry(Protocol):
     """What is asked of an entry of a tagger's vocabulary."""
 
     @property
@@ -96,7 +96,7 @@ def block(tag: str, category: str) -> str:
     return "count" if category == "general" and _COUNT.fullmatch(tag) else category
 
 
-def rated(labels: Sequence[Label], scores: Iterable[tuple[int, float]]) -> str:
+def rated(labels: Sequence[VocabularyEntry], scores: Iterable[tuple[int, float]]) -> str:
     """Return the most probable rating as a tag; ties go to the first label; empty without any."""
     ratings = [(-score, index) for index, score in scores if labels[index].category == "rating"]
     return spaced(labels[min(ratings)[1]].name) if ratings else ""

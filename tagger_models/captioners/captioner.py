@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Protocol
 
-from prep.images.fitting import Fit
+from prep.images.fitting import Resize
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -22,7 +22,7 @@ class End(StrEnum):
 
 
 @dataclass(frozen=True)
-class Answer:
+class Reply:
     """The words of a captioner as they came, before any clean-up."""
 
     text: str
@@ -61,7 +61,7 @@ class Captioner(Protocol):
     """Says in words what a picture shows."""
 
     @property
-    def fit(self) -> tuple[Fit, ...]:
+    def fit(self) -> tuple[Resize, ...]:
         """The steps after which a picture shows it the same: they may be done before."""
 
     def caption(
@@ -70,7 +70,7 @@ class Captioner(Protocol):
         prompts: Sequence[str],
         seeds: Sequence[int],
         decoding: Decoding,
-    ) -> list[Answer | Trouble]:
+    ) -> list[Reply | Trouble]:
         """Return one answer per upright RGB image; the same call gives the same words.
 
         Args:

@@ -2,10 +2,10 @@
 
 from typing import Any
 
-from prep.images.fitting import SHORTER, SIDES, Fit
+from prep.images.fitting import SHORTER, SIDES, Resize
 
 
-def fit_of(processor: Any) -> tuple[Fit, ...]:
+def fit_of(processor: Any) -> tuple[Resize, ...]:
     """Return the step after which the processor sees the same pixels; none where that is unknown.
 
     Taken are the processors of transformers that begin with Pillow's resize of the whole picture:
@@ -26,7 +26,7 @@ def fit_of(processor: Any) -> tuple[Fit, ...]:
     size = {name: value for name, value in dict(found.size).items() if value}
     name = Resampling(Resampling.BILINEAR if found.resample is None else found.resample).name
     if set(size) == {"height", "width"}:
-        return (Fit(SIDES, name, size=(size["width"], size["height"])),)
+        return (Resize(SIDES, name, size=(size["width"], size["height"])),)
     if set(size) == {"shortest_edge"}:
-        return (Fit(SHORTER, name, size=size["shortest_edge"]),)
+        return (Resize(SHORTER, name, size=size["shortest_edge"]),)
     return ()

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from tagger_models.captioners.captioner import Answer, End
+from tagger_models.captioners.captioner import End, Reply
 from tagger_models.captioners.cleanup_patterns import (
     CONNECTORS,
     ENDS,
@@ -36,7 +36,7 @@ class Unusable:
     hint: str
 
 
-def cleaned(answer: Answer, start: str = "", forbid: Sequence[str] = ()) -> str | Unusable:
+def cleaned(answer: Reply, start: str = "", forbid: Sequence[str] = ()) -> str | Unusable:
     """Return the caption that an answer holds, on one line, or why it holds none.
 
     Args:

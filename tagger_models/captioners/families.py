@@ -2,13 +2,13 @@
 
 from dataclasses import dataclass
 
-from tagger_models.captioners.prompts import PRESETS
+from tagger_models.captioners.prompt_templates import PRESETS
 
 SERVE = "serve it with vLLM, LM Studio or ollama, and name that server: `--url`"
 
 
 @dataclass(frozen=True)
-class Family:
+class CaptionerFamily:
     """How one kind of captioner is asked and read.
 
     Attributes:
@@ -35,7 +35,7 @@ class Family:
 
 
 FAMILIES = (
-    Family(
+    CaptionerFamily(
         kind="blip",
         reads="continues",
         dropped=1,
@@ -43,19 +43,19 @@ FAMILIES = (
         dtype="float32",
         sources=("`generate` of transformers 5.23, models/blip/modeling_blip.py",),
     ),
-    Family(
+    CaptionerFamily(
         kind="blip-2",
         reads="continues",
         sources=("`generate` and Blip2Processor of transformers 5.23, models/blip_2",),
     ),
-    Family(
+    CaptionerFamily(
         kind="git",
         reads="continues",
         first="[CLS]",
         dtype="float32",
         sources=("the example of `GitForCausalLM.forward`, transformers 5.23, models/git",),
     ),
-    Family(
+    CaptionerFamily(
         kind="florence2",
         reads="task",
         usual="<DETAILED_CAPTION>",
@@ -67,7 +67,7 @@ FAMILIES = (
         sources=("Florence2Processor of transformers 5.23: tasks and what they ask",),
     ),
 )
-OTHER = Family(
+OTHER = CaptionerFamily(
     kind="",
     reads="asked",
     usual=PRESETS["sentence"],
@@ -75,6 +75,6 @@ OTHER = Family(
 )
 
 
-def family_of(kind: str) -> Family:
+def family_of(kind: str) -> CaptionerFamily:
     """Return the row of a kind of model; that of any image-text model where it has none."""
     return next((row for row in FAMILIES if row.kind == kind), OTHER)

@@ -10,12 +10,12 @@ from pathlib import Path
 from typing import Any
 
 from prep.models.devices import torch_device
-from prep.models.locate import Ask, Found
+from prep.models.locate import Ask, FoundModel
 from prep.runtime.errors import ConfigError, ModelFileError
 from prep.runtime.files import content
 from tagger_models.captioners.captioner import DEFAULT
 from tagger_models.captioners.captioner_fit import fit_of
-from tagger_models.captioners.families import SERVE, Family, family_of
+from tagger_models.captioners.families import SERVE, CaptionerFamily, family_of
 from tagger_models.captioners.transformers import LocalCaptioner, quiet
 
 _SAFE = "model*.safetensors"
@@ -59,7 +59,7 @@ def ask_captioner(name: str = DEFAULT) -> Ask:
     )
 
 
-def open_captioner(found: Found, preset: str = "", device: str = "auto") -> LocalCaptioner:
+def open_captioner(found: FoundModel, preset: str = "", device: str = "auto") -> LocalCaptioner:
     """Return the captioner of a folder on this disk.
 
     Args:
@@ -119,7 +119,7 @@ def _kind_of(folder: Path) -> str:
     return str(kind)
 
 
-def _opened(found: Found, kind: str, family: Family) -> tuple[Any, Any, list[str]]:
+def _opened(found: FoundModel, kind: str, family: CaptionerFamily) -> tuple[Any, Any, list[str]]:
     """Return model, processor and the names of weights that the files lack."""
     try:
         with quiet():
@@ -141,7 +141,7 @@ def _opened(found: Found, kind: str, family: Family) -> tuple[Any, Any, list[str
         ) from error
 
 
-def _loaded(found: Found, family: Family) -> tuple[Any, Any, list[str]]:
+def _loaded(found: FoundModel, family: CaptionerFamily) -> tuple[Any, Any, list[str]]:
     import torch
     from transformers import AutoModelForImageTextToText, AutoProcessor
 

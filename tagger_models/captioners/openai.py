@@ -10,13 +10,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from prep.images.fitting import AT_MOST, Fit, fitted
+from prep.images.fitting import AT_MOST, Resize, fitted
 from prep.models.locate import Ask
 from prep.runtime.errors import ConfigError, MachineError
 from tagger_models.captioners.address import checked_key, checked_url
-from tagger_models.captioners.captioner import DEFAULT, Answer, Decoding, End, Trouble
+from tagger_models.captioners.captioner import DEFAULT, Decoding, End, Reply, Trouble
 from tagger_models.captioners.openai_client import Server, UnansweredError, chat
-from tagger_models.captioners.prompts import PRESETS
+from tagger_models.captioners.prompt_templates import PRESETS
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -41,7 +41,7 @@ class EndpointCaptioner:
     _troubles: int = 0
 
     @property
-    def fit(self) -> tuple[Fit, ...]:
+    def fit(self) -> tuple[Resize, ...]:
         """The step that `small_jpeg` begins with."""
         return (_smaller(self.image_size),)
 
@@ -51,7 +51,7 @@ class EndpointCaptioner:
         prompts: Sequence[str],
         seeds: Sequence[int],
         decoding: Decoding,
-    ) -> list[Answer | Trouble]:
+    ) -> list[Reply | Trouble]:
         """Return one answer per upright RGB image: see `captions.Captioner`. Beams are not asked.
 
         Raises:
@@ -63,7 +63,7 @@ class EndpointCaptioner:
 
     def _one(
         self, image: "Image.Image", prompt: str, seed: int, decoding: Decoding
-    ) -> Answer | Trouble:
+    ) -> Reply | Trouble:
         payload = request(self.server.model, small_jpeg(image, self.image_size), prompt, decoding)
         if decoding.temperature > 0:
             payload |= {"seed": seed % 2**31, "top_p": _TOP_P}
@@ -74,7 +74,7 @@ class EndpointCaptioner:
         with self._lock:
             self._troubles = 0
         key = self.server.key
-        return Answer(found.text.replace(key, "[key]"), found.end) if key else found
+        return Reply(found.text.replace(key, "[key]"), found.end) if key else found
 
     def _trouble(self, trouble: Trouble) -> Trouble:
         with self._lock:
@@ -128,8 +128,8 @@ def request(model: str, jpeg: bytes, prompt: str, decoding: Decoding) -> dict[st
     }
 
 
-def _smaller(size: int) -> Fit:
-    return Fit(AT_MOST, "LANCZOS", size=size)
+def _smaller(size: int) -> Resize:
+    return Resize(AT_MOST, "LANCZOS", size=size)
 
 
 def small_jpeg(image: "Image.Image", size: int) -> bytes:
@@ -139,7 +139,7 @@ def small_jpeg(image: "Image.Image", size: int) -> bytes:
     return file.getvalue()
 
 
-def answer_in(found: dict[str, Any]) -> Answer:
+def answer_in(found: dict[str, Any]) -> Reply:
     """Return the words of a chat's first choice, and how it ended.
 
     Raises:
@@ -152,11 +152,11 @@ def answer_in(found: dict[str, Any]) -> Answer:
     end = _ENDS.get(str(choice.get("finish_reason")), End.DONE)
     refusal, content = message.get("refusal"), message.get("content")
     if isinstance(refusal, str) and refusal:
-        return Answer(_whole(refusal), End.REFUSED)
+        return Reply(_whole(refusal), End.REFUSED)
     if isinstance(content, list):  # some servers answer in parts
         parts = [part.get("text") for part in content if isinstance(part, dict)]
         content = "".join(part for part in parts if isinstance(part, str))
-    return Answer(_whole(content) if isinstance(content, str) else "", end)
+    return Reply(_whole(content) if isinstance(content, str) else "", end)
 
 
 def _whole(text: str) -> str:

@@ -6,15 +6,15 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from prep.images.fitting import Fit
+from prep.images.fitting import Resize
 from prep.runtime.errors import ModelFileError
-from tagger_models.captioners.captioner import Answer, Decoding, End, Trouble
+from tagger_models.captioners.captioner import Decoding, End, Reply, Trouble
 from tagger_models.captioners.families import SERVE
 
 if TYPE_CHECKING:
     from PIL import Image
 
-    from tagger_models.captioners.families import Family
+    from tagger_models.captioners.families import CaptionerFamily
 
 _TOP_P = 0.9  # where tokens are drawn: from the likeliest that make up this share
 
@@ -29,11 +29,11 @@ class LocalCaptioner:
         fit: The steps that pictures have gone through before they are given.
     """
 
-    family: "Family"
+    family: "CaptionerFamily"
     device: str
     _model: Any
     _processor: Any
-    fit: tuple[Fit, ...] = ()
+    fit: tuple[Resize, ...] = ()
 
     def caption(
         self,
@@ -41,7 +41,7 @@ class LocalCaptioner:
         prompts: Sequence[str],
         seeds: Sequence[int],
         decoding: Decoding,
-    ) -> list[Answer | Trouble]:
+    ) -> list[Reply | Trouble]:
         """Return one answer per upright RGB image: see `captions.Captioner`.
 
         Pictures are computed together where that decides nothing: all have one prompt, which
@@ -55,7 +55,7 @@ class LocalCaptioner:
         drawn = decoding.temperature > 0
         if not (decoding.alone or drawn or self.family.reads == "asked"):
             return [*self._answers(images, prompts[0], decoding)] if images else []
-        said: dict[int, Answer | Trouble] = {}  # a batch is filled up with its last picture again
+        said: dict[int, Reply | Trouble] = {}  # a batch is filled up with its last picture again
         for image, prompt, seed in zip(images, prompts, seeds, strict=True):
             if id(image) not in said:
                 with _seeded(seed, self.device):
@@ -64,7 +64,7 @@ class LocalCaptioner:
 
     def _answers(
         self, images: Sequence["Image.Image"], prompt: str, decoding: Decoding
-    ) -> list[Answer | Trouble]:
+    ) -> list[Reply | Trouble]:
         import torch
 
         with quiet(), torch.inference_mode():
@@ -154,7 +154,7 @@ class LocalCaptioner:
     def _text_config(self) -> Any:
         return self._model.config.get_text_config(decoder=True)
 
-    def _answer(self, tokens: list[int], begun: int, room: int) -> Answer:
+    def _answer(self, tokens: list[int], begun: int, room: int) -> Reply:
         tokenizer, settings = self._processor.tokenizer, self._model.generation_config
         new, ends = tokens[begun:], self._ends()
         at = next((place for place, token in enumerate(new) if token in ends), len(new))
@@ -164,7 +164,7 @@ class LocalCaptioner:
         marks = {known[mark] for mark in self.family.marks if mark in known}
         kept = tokens[: begun + at] if self._repeats_the_prompt() else new[:at]
         kept = [token for token in kept if token not in marks]
-        return Answer(tokenizer.decode(kept, skip_special_tokens=True).strip(), end)
+        return Reply(tokenizer.decode(kept, skip_special_tokens=True).strip(), end)
 
     def _repeats_the_prompt(self) -> bool:
         return self.family.reads == "continues" and not self._text_config().is_encoder_decoder

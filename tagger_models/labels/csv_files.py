@@ -15,7 +15,7 @@ from prep.runtime.counts import counted
 from prep.runtime.errors import ModelFileError
 from prep.runtime.files import MOST_TABLE, content
 from tagger_models.labels.label import Label
-from tagger_models.labels.text_files import (
+from tagger_models.labels.plain_files import (
     AGAIN,
     index_labels,
     line_labels,
@@ -24,7 +24,7 @@ from tagger_models.labels.text_files import (
 )
 
 if TYPE_CHECKING:
-    from prep.models.locate import Found
+    from prep.models.locate import FoundModel
 
 _HEADER = ("tag_id", "name", "category", "count")
 
@@ -149,7 +149,7 @@ def _threshold(text: str, where: str) -> float:
     return value
 
 
-def text_of(found: "Found", name: str) -> tuple[str | None, str]:
+def text_of(found: "FoundModel", name: str) -> tuple[str | None, str]:
     """Return the text of a model's file, by its name in the model's folder, and its path.
 
     Raises:

@@ -10,7 +10,7 @@ CPU = "CPUExecutionProvider"
 
 
 @dataclass(frozen=True)
-class Kind:
+class DeviceKind:
     """A kind of device a person may ask for.
 
     Attributes:
@@ -26,25 +26,25 @@ class Kind:
 
 # Fastest first: the order of `auto`. OpenVINO is the last, since without its own card it is
 # another way to use the CPU. Source of names: onnxruntime's list of execution providers.
-KINDS: Mapping[str, Kind] = MappingProxyType(
+KINDS: Mapping[str, DeviceKind] = MappingProxyType(
     {
-        "cuda": Kind(
+        "cuda": DeviceKind(
             "CUDA",
             ("CUDAExecutionProvider",),
             "install the extra `cuda` in place of `cpu`, or use `--device auto`",
         ),
-        "rocm": Kind(
+        "rocm": DeviceKind(
             "ROCm",
             ("MIGraphXExecutionProvider", "ROCMExecutionProvider"),
             "install AMD's `onnxruntime-migraphx` in place of `onnxruntime`, or use "
             "`--device auto`",
         ),
-        "directml": Kind(
+        "directml": DeviceKind(
             "DirectML",
             ("DmlExecutionProvider",),
             "install `onnxruntime-directml` in place of `onnxruntime`, or use `--device auto`",
         ),
-        "openvino": Kind(
+        "openvino": DeviceKind(
             "OpenVINO",
             ("OpenVINOExecutionProvider",),
             "install `onnxruntime-openvino` in place of `onnxruntime`, or use `--device auto`",

@@ -5,14 +5,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from prep.images.fitting import PAD, WITHIN, Fit, sized
-from prep.models.locate import Found
+from prep.images.fitting import PAD, WITHIN, Resize, sized
+from prep.models.locate import FoundModel
 from prep.runtime.counts import counted
 from prep.runtime.errors import ModelFileError
 from tagger_models.labels.label import Label
 from tagger_models.onnx.external_data import check_external
+from tagger_models.onnx.inference import answer, open_session
 from tagger_models.onnx.providers import CPU
-from tagger_models.onnx.session import answer, open_session
 from tagger_models.profiles.own_files import as_the_model_says
 from tagger_models.profiles.profile import Profile
 from tagger_models.vocabulary import read_labels
@@ -27,7 +27,7 @@ _OTHER = "is it really a tagger of this kind? name the tagger it was made from"
 
 
 @dataclass(frozen=True)
-class Shape:
+class GraphShape:
     """What a graph says of its input, and which of its answers is read.
 
     Attributes:
@@ -57,7 +57,7 @@ class OnnxTagger:
     """
 
     labels: tuple[Label, ...]
-    shape: Shape
+    shape: GraphShape
     provider: str
     note: str | None
     _row: Profile
@@ -70,7 +70,7 @@ class OnnxTagger:
         return self.shape.batch
 
     @property
-    def fit(self) -> tuple[Fit, ...]:
+    def fit(self) -> tuple[Resize, ...]:
         """The steps that bring a picture to the square that `score_fitted` takes."""
         return sized(self._row.fit, self.shape.size)
 
@@ -167,7 +167,9 @@ class OnnxTagger:
         return found
 
 
-def open_tagger(found: Found, row: Profile, device: str = "auto", threads: int = 1) -> OnnxTagger:
+def open_tagger(
+    found: FoundModel, row: Profile, device: str = "auto", threads: int = 1
+) -> OnnxTagger:
     """Return the tagger of a model on this disk.
 
     Args:
@@ -200,7 +202,9 @@ def open_tagger(found: Found, row: Profile, device: str = "auto", threads: int =
     )
 
 
-def shape_of(inputs: Sequence[Any], outputs: Sequence[Any], row: Profile, model: Path) -> Shape:
+def shape_of(
+    inputs: Sequence[Any], outputs: Sequence[Any], row: Profile, model: Path
+) -> GraphShape:
     """Return what the graph's inputs and outputs (name, type, shape) say, checked by the row.
 
     Raises:
@@ -216,7 +220,7 @@ def shape_of(inputs: Sequence[Any], outputs: Sequence[Any], row: Profile, model:
             if len(sides) == 1:
                 fixed = batch if isinstance(batch, int) else None
                 output, dtype = _output(outputs, row, model), _TYPES[first.type]
-                return Shape(first.name, fixed, sides.pop(), output, dtype)
+                return GraphShape(first.name, fixed, sides.pop(), output, dtype)
     told = "; ".join(f"{one.name} {one.type} {one.shape}" for one in inputs)
     raise ModelFileError(f"`{model}` does not take one square {row.layout} picture: {told}", _OTHER)
 
@@ -231,13 +235,13 @@ def _output(outputs: Sequence[Any], row: Profile, model: Path) -> str:
     raise ModelFileError(f"`{model}` has no output `{row.output}`, but {', '.join(names)}", _OTHER)
 
 
-def _check_labels(outputs: Sequence[Any], shape: Shape, labels: int, model: Path) -> None:
+def _check_labels(outputs: Sequence[Any], shape: GraphShape, labels: int, model: Path) -> None:
     answers = next(one.shape for one in outputs if one.name == shape.output)
     if not answers or (isinstance(answers[-1], int) and answers[-1] != labels):
         raise _other_labels(model, labels, answers[-1] if answers else 1)
 
 
-def _check_fit(row: Profile, shape: Shape, model: Path) -> None:
+def _check_fit(row: Profile, shape: GraphShape, model: Path) -> None:
     """Refuse steps that do not end in the graph's own square."""
     ends = sized(row.fit, shape.size)
     sizes = [step.size for step in ends if step.kind != PAD]
@@ -253,7 +257,7 @@ def _check_fit(row: Profile, shape: Shape, model: Path) -> None:
         )
 
 
-def _graph(found: Found) -> Path:
+def _graph(found: FoundModel) -> Path:
     """Return the only ONNX file of the model."""
     matching = [path for path, _, _ in found.files if path.suffix == ".onnx"]
     if len(matching) == 1:

@@ -8,13 +8,13 @@ from dataclasses import replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-from prep.images.fitting import FILTERS, PAD, SQUARE, WITHIN, Fit
+from prep.images.fitting import FILTERS, PAD, SQUARE, WITHIN, Resize
 from prep.runtime.errors import ModelFileError
 from tagger_models.labels.csv_files import CATEGORIES, text_of
-from tagger_models.labels.text_files import AGAIN
+from tagger_models.labels.plain_files import AGAIN
 
 if TYPE_CHECKING:
-    from prep.models.locate import Found
+    from prep.models.locate import FoundModel
     from tagger_models.profiles.profile import Profile
 
 _COLOURS = {"white": (255, 255, 255), "black": (0, 0, 0)}
@@ -22,7 +22,7 @@ _TENSOR = ("convert_rgb", "to_tensor", "maybe_to_tensor")  # what we do anyway
 _MODE = "balanced"  # of the presets of threshold.json
 
 
-def as_the_model_says(found: "Found", row: "Profile") -> "Profile":
+def as_the_model_says(found: "FoundModel", row: "Profile") -> "Profile":
     """Return the row with fit, mean and std as the model's `preprocess.json` has them.
 
     Raises:
@@ -55,7 +55,7 @@ def preprocessed(text: str, name: str, row: "Profile") -> "Profile":
         names = [step["type"] for step in steps]
     except (ValueError, RecursionError, AttributeError, TypeError, KeyError):
         raise ModelFileError(f"`{name}` is damaged: it holds no steps", AGAIN) from None
-    fit: list[Fit] = []
+    fit: list[Resize] = []
     mean, std = (0.0, 0.0, 0.0), (1.0, 1.0, 1.0)
     for kind, step in zip(names, steps, strict=True):
         try:
@@ -71,7 +71,7 @@ def preprocessed(text: str, name: str, row: "Profile") -> "Profile":
     return replace(row, fit=tuple(fit), mean=mean, std=std, low=0.0, high=1.0)
 
 
-def _fit(kind: str, step: Mapping[str, Any], before: Sequence[Fit]) -> list[Fit]:
+def _fit(kind: str, step: Mapping[str, Any], before: Sequence[Resize]) -> list[Resize]:
     """Return our steps for one of theirs.
 
     Raises:
@@ -90,9 +90,9 @@ def _fit(kind: str, step: Mapping[str, Any], before: Sequence[Fit]) -> list[Fit]
     if kind == "pad_to_size":
         filter_ = _filter(step.get("interpolation", "bilinear"))
         colour = _COLOURS[step.get("background_color", "white")]
-        return [Fit(WITHIN, filter_, size=side), Fit(PAD, colour=colour)]
+        return [Resize(WITHIN, filter_, size=side), Resize(PAD, colour=colour)]
     if kind == "resize" and (square or whole is None) and step.get("max_size") is None:
-        return [Fit(SQUARE, _filter(step.get("interpolation", "bilinear")), size=side)]
+        return [Resize(SQUARE, _filter(step.get("interpolation", "bilinear")), size=side)]
     if kind == "center_crop" and square and before[-1].size == side:
         return []
     raise ValueError(kind)
@@ -112,7 +112,7 @@ def _three(given: Any) -> tuple[float, float, float]:
     return values[0], values[1], values[2]
 
 
-def default_thresholds(found: "Found", row: "Profile") -> Mapping[str, float]:
+def default_thresholds(found: "FoundModel", row: "Profile") -> Mapping[str, float]:
     """Return category -> least probability by default: the model's own file, else the row.
 
     Raises:

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from types import MappingProxyType
 
-from prep.images.fitting import PAD, SQUARE, Fit
+from prep.images.fitting import PAD, SQUARE, Resize
 
 UNPINNED = "unpinned"
 WHITE, BLACK = (255, 255, 255), (0, 0, 0)
@@ -54,7 +54,7 @@ class Profile:
     order: str
     low: float
     high: float
-    fit: tuple[Fit, ...]
+    fit: tuple[Resize, ...]
     size: int
     activation: str
     label_format: str
@@ -87,7 +87,7 @@ def thresholds(**given: float) -> Mapping[str, float]:
 
 
 # The recipe that SmilingWolf's taggers share: a white square first, then one resize.
-SPACE_FIT = (Fit(PAD, colour=WHITE), Fit(SQUARE, "BICUBIC"))
+SPACE_FIT = (Resize(PAD, colour=WHITE), Resize(SQUARE, "BICUBIC"))
 CLIP_MEAN = (0.48145466, 0.4578275, 0.40821073)
 CLIP_STD = (0.26862954, 0.26130258, 0.27577711)
 IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)

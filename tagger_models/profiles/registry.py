@@ -12,19 +12,19 @@ from types import MappingProxyType
 
 from prep.models.locate import Ask
 from prep.runtime.errors import no_such
-from tagger_models.profiles import others, wd
+from tagger_models.profiles import other_taggers, wd
 from tagger_models.profiles.profile import UNPINNED, Profile
 from tagger_models.profiles.tagger_yaml import PROFILE_FILE, local_profile
 from tagger_models.profiles.wd import WD
 
 DEFAULT = "wd-vit-tagger-v3"
 PROFILES: Mapping[str, Profile] = MappingProxyType(
-    {row.name: row for row in (*wd.ROWS, *others.ROWS)}
+    {row.name: row for row in (*wd.ROWS, *other_taggers.ROWS)}
 )
 # Hub ids of whole families: (pattern, row).
 _FAMILIES = (
     ("SmilingWolf/*", WD),
-    ("animetimm/*", others.ANIMETIMM),
+    ("animetimm/*", other_taggers.ANIMETIMM),
 )
 
 

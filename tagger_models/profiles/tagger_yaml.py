@@ -25,7 +25,7 @@ from pathlib import Path, PurePosixPath
 from types import MappingProxyType
 from typing import Any
 
-from prep.images.fitting import FILTERS, KINDS, PAD, Fit
+from prep.images.fitting import FILTERS, KINDS, PAD, Resize
 from prep.runtime.errors import ConfigError, ModelFileError, nearest
 from prep.runtime.files import content
 from prep.runtime.yaml_nodes import Node, plain, read
@@ -189,7 +189,7 @@ def _thresholds(node: Node) -> Mapping[str, float]:
     return MappingProxyType(found)
 
 
-def _fit(node: Node) -> tuple[Fit, ...]:
+def _fit(node: Node) -> tuple[Resize, ...]:
     steps = node.value if isinstance(node.value, list) else []
     found = [_step(step) for step in steps]
     if not found:
@@ -197,16 +197,16 @@ def _fit(node: Node) -> tuple[Fit, ...]:
     return tuple(found)
 
 
-def _step(node: Node) -> Fit:
+def _step(node: Node) -> Resize:
     pairs = list(node.value.items()) if isinstance(node.value, dict) else []
     if len(pairs) != 1 or pairs[0][0] not in KINDS:
         raise _Wrong(f"each step is one of {', '.join(KINDS)}, as {{pad: white}}")
     kind, value = pairs[0]
     if kind == PAD:
-        return Fit(PAD, colour=_colour(value))
+        return Resize(PAD, colour=_colour(value))
     if value.raw.upper() not in FILTERS:
         raise _Wrong(f"`{kind}` takes a filter: {', '.join(FILTERS).lower()}")
-    return Fit(kind, value.raw.upper())
+    return Resize(kind, value.raw.upper())
 
 
 def _colour(node: Node) -> tuple[int, int, int] | None:

@@ -146,7 +146,7 @@ class Project:
         context = Context(all_stages(), Models(self.home), Console(out=out, err=out))
         pipeline = self._pipeline(all_stages())
         folder = pipeline.folders()[-1]
-        place = jobs.place_of(folder, None, pipeline)
+        place = jobs.location_of(folder, None, pipeline)
         why.tell_why(folder, key, place, context, pipeline)
         return out.getvalue()
 

@@ -14,11 +14,11 @@ from safetensors.torch import load_file
 import tinyworld
 from prep.models import single_file
 from tinyworld.draw import draw
+from tinyworld.labels import clip_vocabulary, merges_for
 from tinyworld.training.base import new_unet, signal_rates
 from tinyworld.training.base_files import write_base, write_tokenizer
-from tinyworld.training.text import new_text_encoder, said_so_far
-from tinyworld.training.vae import new_vae, pixels, scale_latents
-from tinyworld.vocabulary import clip_vocabulary, merges_for
+from tinyworld.training.tiny_text import new_text_encoder, said_so_far
+from tinyworld.training.tiny_vae import new_vae, pixels, scale_latents
 from tinyworld.words import words
 from tinyworld.world import random_scene
 

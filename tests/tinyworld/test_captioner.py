@@ -11,9 +11,9 @@ import tinyworld
 from benchmarks.tiny_reading import captioner_figures
 from tinyworld.draw import draw
 from tinyworld.pictures import PICTURES
-from tinyworld.training.captioner import caption_ids, misled, train_captioner
 from tinyworld.training.captioner_files import vocabulary
 from tinyworld.training.slices import Plan
+from tinyworld.training.tiny_captioner import caption_ids, misled, train_captioner
 from tinyworld.words import ATTRIBUTES, caption, words
 from tinyworld.world import random_scene
 

@@ -14,7 +14,7 @@ import tinyworld
 from benchmarks.tiny_reading import tagger_figures
 from tinyworld.training.canvases import drawings
 from tinyworld.training.slices import Plan
-from tinyworld.training.tagger import (
+from tinyworld.training.tiny_tagger import (
     LABELS,
     logits,
     new_tagger,

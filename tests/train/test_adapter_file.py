@@ -281,7 +281,8 @@ _PLACES = st.dictionaries(
 def test_every_tensor_is_applied_or_named(places: dict[str, tuple[str, tuple[int, ...]]]) -> None:
     """Case F1: whatever a file holds, each tensor is of an applied pair or named, and only once."""
     found = adapter_file.sort({
-        name: safetensors_file.Place(dtype, shape, 0, 0) for name, (dtype, shape) in places.items()
+        name: safetensors_file.TensorSpan(dtype, shape, 0, 0)
+        for name, (dtype, shape) in places.items()
     })  # fmt: skip
 
     def used() -> Iterator[str]:

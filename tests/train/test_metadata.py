@@ -184,11 +184,11 @@ def test_a_single_file_is_named_by_its_hashes(tmp_path: Path) -> None:
     """A base model in one file is known by its SHA-256 and by the old hash over 64 KiB at 1 MiB."""
     import hashlib
 
-    from prep.models.locate import Ask, Found
+    from prep.models.locate import Ask, FoundModel
 
     file = tmp_path / "x.safetensors"
     file.write_bytes(bytes(range(256)) * 8192)
-    found = Found(Ask("base", str(file)), file, ())
+    found = FoundModel(Ask("base", str(file)), file, ())
 
     assert base_model.hashes(found, Models(tmp_path / "home")) == {
         "ss_sd_model_hash": hashlib.sha256(bytes(range(256)) * 256).hexdigest()[:8],

@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tinyworld.training.base_files import SCHEDULER, write_base
-from tinyworld.training.pictures import Shape, pictures, scene_at, share
+from tinyworld.training.drawn_pictures import Shape, pictures, scene_at, share
 from tinyworld.training.slices import Plan, learn
-from tinyworld.training.text import TOKENS, WIDTH, opened_tokenizer, train_text
-from tinyworld.training.vae import pixels, train_vae
+from tinyworld.training.tiny_text import TOKENS, WIDTH, opened_tokenizer, train_text
+from tinyworld.training.tiny_vae import pixels, train_vae
 from tinyworld.words import prompt
 from tinyworld.world import SHAPES
 

@@ -3,8 +3,8 @@
 from pathlib import Path
 from typing import Any
 
+from tinyworld.labels import write_clip_tokenizer, write_json
 from tinyworld.tensors import write_module
-from tinyworld.vocabulary import write_clip_tokenizer, write_json
 from tinyworld.words import words
 
 INDEX = {

@@ -3,8 +3,8 @@
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from tinyworld.labels import bert_vocabulary, write_json
 from tinyworld.tensors import write_module
-from tinyworld.vocabulary import bert_vocabulary, write_json
 from tinyworld.words import words
 
 if TYPE_CHECKING:

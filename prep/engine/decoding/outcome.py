@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Picture:
+class DecodedPicture:
     """A decoded picture.
 
     Attributes:

@@ -7,7 +7,7 @@ Box = tuple[int, int, int, int]
 
 
 @dataclass(frozen=True)
-class Outline:
+class PictureOutline:
     """A picture, or a part of one, without its pixels: it can be cut and mirrored as an image can.
 
     Attributes:
@@ -30,7 +30,7 @@ class Outline:
         """The height, px."""
         return self.size[1]
 
-    def crop(self, box: Box) -> "Outline":
+    def crop(self, box: Box) -> "PictureOutline":
         """Return a part of it, as `Image.crop` does.
 
         Raises:
@@ -43,9 +43,9 @@ class Outline:
             left, right = self.width - right, self.width - left
         x, y = self.box[:2]
         moved = (x + left, y + top, x + right, y + bottom)
-        return Outline((right - left, bottom - top), moved, self.flip)
+        return PictureOutline((right - left, bottom - top), moved, self.flip)
 
-    def transpose(self, method: Any) -> "Outline":
+    def transpose(self, method: Any) -> "PictureOutline":
         """Return it mirrored left to right, as `Image.transpose` does.
 
         Raises:
@@ -55,9 +55,9 @@ class Outline:
 
         if method != Transpose.FLIP_LEFT_RIGHT:
             raise ValueError(f"a fan-out cuts and mirrors, it does not {Transpose(method).name}")
-        return Outline(self.size, self.box, not self.flip)
+        return PictureOutline(self.size, self.box, not self.flip)
 
 
-def whole(size: tuple[int, int]) -> Outline:
+def whole(size: tuple[int, int]) -> PictureOutline:
     """Return the outline of a whole picture of (width, height) px."""
-    return Outline(size, (0, 0, *size))
+    return PictureOutline(size, (0, 0, *size))

@@ -22,12 +22,12 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from prep.engine.decoding.memory import MOST_WORKERS, SMALL_BYTES, ClosedError, Memory
-from prep.engine.decoding.outcome import Failure, Part, Picture
+from prep.engine.decoding.outcome import DecodedPicture, Failure, Part
 from prep.engine.decoding.process import Worker
 from prep.runtime.errors import MachineError
 
 Key = TypeVar("Key")
-Result = Picture | Failure
+Result = DecodedPicture | Failure
 
 # -P: a `PIL.py` in the folder where a person stands must never be imported.
 WORKER = ("-P", "-m", "prep.engine.decoding.worker")
@@ -59,7 +59,7 @@ class Decoders:
         timeout_s: float = 30.0,
         worker: tuple[str, ...] = WORKER,
         fit: "Sequence[Any] | Callable[[Any], Sequence[Any]]" = (),
-        parts: Callable[[Any, Picture], Sequence[Part]] | None = None,
+        parts: Callable[[Any, DecodedPicture], Sequence[Part]] | None = None,
     ) -> None:
         jobs = min(jobs, MOST_WORKERS)
         self._ahead = max(2, 2 * jobs - 1)  # and one more is with whoever reads the results
@@ -150,7 +150,7 @@ class Decoders:
                     self._put_back(worker)
                 if answer is not None:
                     # As bytes from the pipe, and as the image that is made of them.
-                    left = 7 * len(answer.rgb) // 3 if isinstance(answer, Picture) else 0
+                    left = 7 * len(answer.rgb) // 3 if isinstance(answer, DecodedPicture) else 0
                     return answer
             return _death(code)
         finally:

@@ -13,7 +13,7 @@ from typing import IO, Any, cast
 
 from prep.engine.decoding import worker
 from prep.engine.decoding.memory import KEPT_BYTES, SMALL_BYTES, WORKER_BYTES
-from prep.engine.decoding.outcome import Failure, Part, Picture, UnwrittenError
+from prep.engine.decoding.outcome import DecodedPicture, Failure, Part, UnwrittenError
 from prep.runtime.errors import MachineError
 
 _START_S = 60.0
@@ -51,8 +51,8 @@ class Worker:
         timeout_s: float,
         fit: Sequence[Any] = (),
         leave: Callable[[int], None] = lambda size: None,
-        parts: Callable[[Picture], Sequence[Part]] | None = None,
-    ) -> Picture | Failure | None:
+        parts: Callable[[DecodedPicture], Sequence[Part]] | None = None,
+    ) -> DecodedPicture | Failure | None:
         """Return what becomes of a picture, or None where the process died of it.
 
         Args:
@@ -118,18 +118,18 @@ class _Talk:
         worker: Worker,
         timeout_s: float,
         leave: Callable[[int], None],
-        parts: Callable[[Picture], Sequence[Part]] | None,
+        parts: Callable[[DecodedPicture], Sequence[Part]] | None,
     ) -> None:
         self._worker, self._timeout_s = worker, timeout_s
         self._ask, self._parts = leave, parts
-        self._picture: Picture | None = None
+        self._picture: DecodedPicture | None = None
         self._asked: Sequence[Part] = ()
         self.leave = 0
 
     def say(self, message: dict[str, Any]) -> None:
         worker.send(self._worker.pipe_in, message)
 
-    def answer(self) -> Picture | Failure | None:
+    def answer(self) -> DecodedPicture | Failure | None:
         """Hear one message and say what it asks for; return the picture, or None before it."""
         with _TimeLimit(self._worker, self.limit_s()):
             header = worker.receive(self._worker.pipe_out)
@@ -171,11 +171,11 @@ class _Talk:
         if size > SMALL_BYTES:
             self.say({})
 
-    def _shown(self, header: dict[str, Any], rgb: bytes) -> Picture | None:
+    def _shown(self, header: dict[str, Any], rgb: bytes) -> DecodedPicture | None:
         """Return the picture, or None after saying which of its parts are to be written."""
         told = header["sha256"], header["format"], tuple(header["warnings"])
         (width, height), (wide, high) = header["size"], header["whole"]
-        picture = Picture(rgb, (width, height), *told, (wide, high))
+        picture = DecodedPicture(rgb, (width, height), *told, (wide, high))
         if self._parts is None:
             return picture
         self._picture, self._asked = picture, self._parts(picture)

@@ -36,7 +36,7 @@ class Source(NamedTuple):
     sha256: str
 
 
-class Shown(NamedTuple):
+class UprightPicture(NamedTuple):
     """A picture, upright RGB, with what is told of it."""
 
     image: "Image.Image"
@@ -54,7 +54,7 @@ def cost(path: str) -> int:
 
 
 @contextmanager
-def shown(path: str) -> Iterator[tuple[Shown, Source]]:
+def shown(path: str) -> Iterator[tuple[UprightPicture, Source]]:
     """Decode a picture's file; its bytes are held until the end of the block.
 
     Raises:
@@ -75,16 +75,16 @@ def shown(path: str) -> Iterator[tuple[Shown, Source]]:
         "whole": picture.image.size,
         "warnings": picture.warnings,
     }
-    yield Shown(picture.image, told), found
+    yield UprightPicture(picture.image, told), found
 
 
-def fitted(picture: Shown, fit: Fits) -> Shown:
+def fitted(picture: UprightPicture, fit: Fits) -> UprightPicture:
     """Return a picture with the steps of `prep.images.fitting` done; its size is told."""
     image = fitting.fitted(picture.image, fit)
-    return Shown(image, {**picture.told, "size": image.size})
+    return UprightPicture(image, {**picture.told, "size": image.size})
 
 
-def write_part(picture: Shown, source: Source, part: Mapping[str, Any]) -> dict[str, Any]:
+def write_part(picture: UprightPicture, source: Source, part: Mapping[str, Any]) -> dict[str, Any]:
     """Write a part of a picture as PNG, or its whole file as it is; return its SHA-256.
 
     Args:

@@ -8,14 +8,14 @@ from typing import Any
 from prep.dataset import dataset_file
 from prep.dataset.chain import LINKS, link_of
 from prep.dataset.dataset_file import PERSONS, Dataset, Sample
-from prep.engine.inventory.inventory import DROP, World, published_copy
+from prep.engine.inventory.inventory import DROP, Inventory, published_copy
 from prep.engine.state.digest_cache import Digests, of_file
 from prep.engine.state.ledger_queries import Edit
 from prep.runtime.errors import DatasetError
 
 
-def read_back(head: Path, world: World, digests: Digests) -> None:
-    """Take what a person edited in any file of the chain into the world's edits.
+def read_back(head: Path, inventory: Inventory, digests: Digests) -> None:
+    """Take what a person edited in any file of the chain into the inventory's edits.
 
     Where two files were edited differently, nothing of that field is taken, and no file of the
     chain is written until they agree.
@@ -27,28 +27,28 @@ def read_back(head: Path, world: World, digests: Digests) -> None:
     clashing: dict[tuple[str, str], str] = {}
     paths = [link_of(head, "meta" + link) for link in LINKS]
     for path in paths:
-        for at, edit in _edits(path, world, digests).items():
+        for at, edit in _edits(path, inventory, digests).items():
             other = fresh.setdefault(at, edit)
             if other.value != edit.value:
                 clashing[at] = (
                     f"{other.source} and {edit.source} were both edited: let them say the same"
                 )
-    world.edits |= {at: edit for at, edit in fresh.items() if at not in clashing}
+    inventory.edits |= {at: edit for at, edit in fresh.items() if at not in clashing}
     if clashing:
-        world.conflicts |= clashing
-        world.held |= {world.place.name(path) for path in paths}
+        inventory.conflicts |= clashing
+        inventory.held |= {inventory.location.name(path) for path in paths}
 
 
-def _edits(path: Path, world: World, digests: Digests) -> dict[tuple[str, str], Edit]:
+def _edits(path: Path, inventory: Inventory, digests: Digests) -> dict[tuple[str, str], Edit]:
     """Return what a person changed in one file since we wrote it, under the names of today."""
-    name = world.place.name(path)
-    wrote = world.outputs.get(name)
+    name = inventory.location.name(path)
+    wrote = inventory.outputs.get(name)
     found = of_file(path, digests)
     if found is not None:
-        world.on_disk[name] = found
+        inventory.on_disk[name] = found
     if found is None or wrote is None or found == wrote:
         return {}
-    base = world.place.file(published_copy(wrote))
+    base = inventory.location.file(published_copy(wrote))
     if digests.of(str(base.absolute())) != wrote:
         raise DatasetError(
             f"`{path.name}` was edited, and prep's own copy of it is gone",
@@ -56,17 +56,17 @@ def _edits(path: Path, world: World, digests: Digests) -> dict[tuple[str, str], 
         )
     before = dataset_file.parse(base.read_text(encoding="utf-8"), path.name)
     after = dataset_file.load(path)
-    _check_added(before, after, path.name, world)
+    _check_added(before, after, path.name, inventory)
     edits = _changes(before, after, path.name)
-    today = dict(world.renamed)
-    known = world.digests.keys() | world.faulty.keys()
+    today = dict(inventory.renamed)
+    known = inventory.digests.keys() | inventory.faulty.keys()
     named = {(today.get(key, key), field): edit for (key, field), edit in edits.items()}
     return {at: edit for at, edit in named.items() if at[0] in known}
 
 
-def _check_added(before: Dataset, after: Dataset, name: str, world: World) -> None:
+def _check_added(before: Dataset, after: Dataset, name: str, inventory: Inventory) -> None:
     for key in sorted(after.samples.keys() - before.samples.keys()):
-        if (key, DROP) in world.edits:
+        if (key, DROP) in inventory.edits:
             raise DatasetError(
                 f"`{name}`: `{key}` is back, and was dropped before",
                 f"take it out again, then `prep reset {key}` brings it back",

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from prep.engine.inventory import scan
-from prep.engine.inventory.location import STATE, Place
+from prep.engine.inventory.location import STATE, Location
 from prep.engine.state import file_stat
 from prep.engine.state.ledger_queries import Edit
 
@@ -18,7 +18,7 @@ REMOVED = '"removed":true'
 
 
 @dataclass(frozen=True)
-class Known:
+class Baseline:
     """What the ledger knew when the dataset was read.
 
     Attributes:
@@ -33,7 +33,7 @@ class Known:
 
 
 @dataclass
-class World:
+class Inventory:
     """A dataset as it is now, and what the ledger has yet to learn of it.
 
     Attributes:
@@ -53,7 +53,7 @@ class World:
         overruled: Files of ours for which texts beside read-only pictures count now.
     """
 
-    place: Place
+    location: Location
     folder: scan.Folder
     digests: dict[str, str] = field(default_factory=dict)
     lineage: dict[str, dict[str, Any]] = field(default_factory=dict)
@@ -67,7 +67,7 @@ class World:
     held: set[str] = field(default_factory=set)
     gone: list[str] = field(default_factory=list)
     renamed: list[tuple[str, str]] = field(default_factory=list)
-    known: Known = field(default_factory=lambda: Known({}, {}, {}))
+    known: Baseline = field(default_factory=lambda: Baseline({}, {}, {}))
     overruled: list[str] = field(default_factory=list)
 
     def num_pictures(self) -> int:
@@ -92,7 +92,7 @@ class World:
     def sidecar_file(self, key: str, suffix: str) -> str:
         """Return the absolute path of a sample's sidecar to write, as the disk spells it."""
         found = self.folder.sidecars.get(self.sidecar(key, suffix))
-        views = self.place.views
+        views = self.location.views
         if views is not None and (found is None or not os.path.isabs(found)):
             return file_stat.path_in(views, self.sidecar(key, suffix))
         return file_stat.path_in(
@@ -101,7 +101,7 @@ class World:
 
     def spelled(self, file: Path) -> str:
         """Return how the scan spells a sidecar that was written: absolute in prep's folder."""
-        if self.place.views is not None:
+        if self.location.views is not None:
             return os.fspath(file.absolute())
         return os.path.relpath(file, self.folder.root)
 

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from prep.engine.inventory import overlay, scan
-from prep.engine.inventory.inventory import INHERITED, World
-from prep.engine.inventory.location import Place
+from prep.engine.inventory.inventory import INHERITED, Inventory
+from prep.engine.inventory.location import Location
 from prep.engine.state import artifacts, file_stat
 from prep.engine.state.database import snapshot
 from prep.engine.state.digest_cache import Digests
@@ -35,26 +35,26 @@ class _Source:
     samples: Mapping[str, tuple[str, str | None]]
 
 
-def inherit(world: World, digests: Digests) -> None:
+def inherit(inventory: Inventory, digests: Digests) -> None:
     """Give each derived picture the text a person wrote for its source, unless it has its own.
 
     Where the source picture is gone, what was inherited from it before stays.
     """
     sources: dict[str, _Source | None] = {}
-    for key, lineage in world.lineage.items():
-        for suffix, name in world.place.sidecars.items():
-            own = world.edits.get((key, name))
+    for key, lineage in inventory.lineage.items():
+        for suffix, name in inventory.location.sidecars.items():
+            own = inventory.edits.get((key, name))
             if own is not None and own.source != INHERITED and own.proven:
                 continue
             there, text = _text(
-                world.place.root.absolute(), lineage, (suffix, name), sources, digests
+                inventory.location.root.absolute(), lineage, (suffix, name), sources, digests
             )
             if own is not None and own.source != INHERITED and not _same(own, text):
                 continue
             if text is not None:
-                world.edits[key, name] = Edit(text, INHERITED)
+                inventory.edits[key, name] = Edit(text, INHERITED)
             elif there:
-                world.edits.pop((key, name), None)
+                inventory.edits.pop((key, name), None)
 
 
 def _same(own: Edit, text: str | None) -> bool:
@@ -96,7 +96,7 @@ def _source(
 def _read(top: Path, state: Path, longest: str) -> _Source | None:
     try:
         folder = scan.scan(top, (".txt", ".caption"))
-        overlay.lay(folder, Place(top, state).views, (".txt", ".caption"))
+        overlay.lay(folder, Location(top, state).views, (".txt", ".caption"))
     except DatasetError:
         return None
     ledger = snapshot(state)

@@ -9,7 +9,7 @@ STATE = "state:"  # begins the ledger's name of a file in prep's folder
 
 
 @dataclass(frozen=True)
-class Place:
+class Location:
     """Where a dataset lies.
 
     Attributes:

@@ -11,7 +11,7 @@ from prep.engine.inventory import scan
 from prep.engine.state import file_stat
 
 if TYPE_CHECKING:
-    from prep.engine.inventory.inventory import World
+    from prep.engine.inventory.inventory import Inventory
     from prep.engine.state.digest_cache import Digests
 
 _BESIDE = "beside:"  # begins the ledger's name of a text beside a picture that ours was put over
@@ -44,33 +44,42 @@ def _pass_over(folder: scan.Folder, views: Path) -> None:
         folder.unowned.pop(name, None)
 
 
-def uncover(world: "World", digests: "Digests") -> None:
+def uncover(inventory: "Inventory", digests: "Digests") -> None:
     """Let a text beside a picture count that came after ours, which nobody edited since.
 
     A run then removes ours.
     """
-    folder = world.folder
-    persons = {edit.file for edit in world.edits.values()} if folder.covered else set()
+    folder = inventory.folder
+    persons = {edit.file for edit in inventory.edits.values()} if folder.covered else set()
     for name, spelled in folder.covered.items():
-        ours = world.outputs.get(name)
+        ours = inventory.outputs.get(name)
         edited = ours in persons
         beside = digests.of(file_stat.path_in(folder.root, spelled))
-        if world.on_disk.get(name) != ours or edited or beside in (None, known(world, name)):
+        if (
+            inventory.on_disk.get(name) != ours
+            or edited
+            or beside in (None, known(inventory, name))
+        ):
             continue
-        world.overruled.append(folder.sidecars[name])
+        inventory.overruled.append(folder.sidecars[name])
         folder.sidecars[name] = spelled
-        world.on_disk[name] = str(beside)
+        inventory.on_disk[name] = str(beside)
 
 
-def known(world: "World", name: str) -> str | None:
+def known(inventory: "Inventory", name: str) -> str | None:
     """Return the digest of the text beside a picture that ours was put over."""
-    return world.outputs.get(_BESIDE + name)
+    return inventory.outputs.get(_BESIDE + name)
 
 
-def covered_now(world: "World", name: str) -> tuple[str, str] | None:
+def covered_now(inventory: "Inventory", name: str) -> tuple[str, str] | None:
     """Return name and digest for the ledger of a text beside a picture that ours is put over."""
-    spelled = world.folder.sidecars.get(name)
-    there = world.on_disk.get(name)
-    if world.place.views is None or spelled is None or there is None or os.path.isabs(spelled):
+    spelled = inventory.folder.sidecars.get(name)
+    there = inventory.on_disk.get(name)
+    if (
+        inventory.location.views is None
+        or spelled is None
+        or there is None
+        or os.path.isabs(spelled)
+    ):
         return None
     return _BESIDE + name, there

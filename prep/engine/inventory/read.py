@@ -6,8 +6,8 @@ from pathlib import Path
 
 from prep.dataset.three_way import Verdict, merged
 from prep.engine.inventory import overlay, renames, scan
-from prep.engine.inventory.inventory import INHERITED, REMOVED, Known, World, published_copy
-from prep.engine.inventory.location import Place
+from prep.engine.inventory.inventory import INHERITED, REMOVED, Baseline, Inventory, published_copy
+from prep.engine.inventory.location import Location
 from prep.engine.state import artifacts
 from prep.engine.state.digest_cache import Digests
 from prep.engine.state.ledger import Ledger
@@ -22,80 +22,84 @@ _MEND = {"encoding": "save it as UTF-8", "control": "delete that"}  # by the kin
 
 
 def read_back(
-    place: Place, ledger: Ledger, digests: Digests, *, accept_missing: bool = False
-) -> World:
+    location: Location, ledger: Ledger, digests: Digests, *, accept_missing: bool = False
+) -> Inventory:
     """Return the dataset as it is now, but for what derived pictures inherit.
 
     Raises:
         DatasetError: The folder cannot be read, or a fifth of its pictures vanished at once.
     """
-    folder = scan.scan(place.root, tuple(place.sidecars), place.state)
-    overlay.lay(folder, place.views, tuple(place.sidecars))
-    world = World(place, folder, faulty=dict(folder.faulty))
-    read_digests(world, digests)
+    folder = scan.scan(location.root, tuple(location.sidecars), location.state)
+    overlay.lay(folder, location.views, tuple(location.sidecars))
+    inventory = Inventory(location, folder, faulty=dict(folder.faulty))
+    read_digests(inventory, digests)
     before, edits, outputs = ledger.samples(), ledger.edits(), ledger.outputs()
-    world.faulty |= scan.unreachable(folder, before)
-    world.known = Known(before, edits, outputs)
-    world.edits, world.outputs = dict(edits), dict(outputs)
-    world.clashing = scan.clashes(folder.pictures, max(place.sidecars, key=len, default=""))
+    inventory.faulty |= scan.unreachable(folder, before)
+    inventory.known = Baseline(before, edits, outputs)
+    inventory.edits, inventory.outputs = dict(edits), dict(outputs)
+    inventory.clashing = scan.clashes(folder.pictures, max(location.sidecars, key=len, default=""))
     if not folder.pictures and not folder.faulty and not before:
         raise scan.no_pictures(folder)
-    _find_renamed(world, before)
+    _find_renamed(inventory, before)
     if not accept_missing:
-        lost = [key for key in world.gone if REMOVED not in (before[key][1] or "")]
-        check_gone(len(lost), len(world.digests) + len(world.faulty), place.root)
+        lost = [key for key in inventory.gone if REMOVED not in (before[key][1] or "")]
+        check_gone(len(lost), len(inventory.digests) + len(inventory.faulty), location.root)
     known = {key: lin for key, (_, lin) in before.items() if lin}
-    for old, new in world.renamed:
+    for old, new in inventory.renamed:
         if old in known:
             lineage = known.pop(old)
             known.setdefault(new, lineage)  # one that was made anew knows its own
-    world.lineage = {
-        key: artifacts.loaded(lin.encode()) for key, lin in known.items() if key in world.digests
+    inventory.lineage = {
+        key: artifacts.loaded(lin.encode())
+        for key, lin in known.items()
+        if key in inventory.digests
     }
-    adopt_intended(place, world.outputs, ledger.intents(), digests)
-    overlay.uncover(world, digests)
-    _read_sidecars(world)
-    world.drop()
-    return world
+    adopt_intended(location, inventory.outputs, ledger.intents(), digests)
+    overlay.uncover(inventory, digests)
+    _read_sidecars(inventory)
+    inventory.drop()
+    return inventory
 
 
-def read_digests(world: World, digests: Digests) -> None:
+def read_digests(inventory: Inventory, digests: Digests) -> None:
     """Note the digest of every picture and sidecar that was scanned."""
-    folder = world.folder
+    folder = inventory.folder
     found = digests.of_all(folder.root, folder.stats)
     for key, name in folder.pictures.items():
         if name in found:
-            world.digests[key] = found[name]
+            inventory.digests[key] = found[name]
         else:
-            world.faulty[key] = "it cannot be read, or changes while it is read"
-    world.on_disk = {name: found[at] for name, at in folder.sidecars.items() if at in found}
+            inventory.faulty[key] = "it cannot be read, or changes while it is read"
+    inventory.on_disk = {name: found[at] for name, at in folder.sidecars.items() if at in found}
     folder.stats.clear()  # a million of them would be most of the memory
 
 
-def _find_renamed(world: World, before: Mapping[str, tuple[str, str | None]]) -> None:
+def _find_renamed(inventory: Inventory, before: Mapping[str, tuple[str, str | None]]) -> None:
     """Pair keys that vanished with new ones that hold the same bytes; ties in the order of keys."""
     vanished: dict[str, list[str]] = {}
     read = {key for key, (digest, _) in before.items() if digest}
-    for key in sorted(read - world.digests.keys() - world.faulty.keys()):
+    for key in sorted(read - inventory.digests.keys() - inventory.faulty.keys()):
         vanished.setdefault(before[key][0], []).append(key)
-    for key in sorted(world.digests.keys() - read):
-        old = vanished.get(world.digests[key], [])
+    for key in sorted(inventory.digests.keys() - read):
+        old = vanished.get(inventory.digests[key], [])
         if old:
-            world.renamed.append((old.pop(0), key))
-    world.gone = sorted(key for keys in vanished.values() for key in keys)
-    for old_key, new_key in world.renamed:
-        for name in [name for at, name in world.edits if at == old_key]:
-            world.edits[new_key, name] = world.edits.pop((old_key, name))
-        for suffix in world.place.sidecars:
-            _follow(world, world.sidecar(old_key, suffix), world.sidecar(new_key, suffix))
+            inventory.renamed.append((old.pop(0), key))
+    inventory.gone = sorted(key for keys in vanished.values() for key in keys)
+    for old_key, new_key in inventory.renamed:
+        for name in [name for at, name in inventory.edits if at == old_key]:
+            inventory.edits[new_key, name] = inventory.edits.pop((old_key, name))
+        for suffix in inventory.location.sidecars:
+            _follow(
+                inventory, inventory.sidecar(old_key, suffix), inventory.sidecar(new_key, suffix)
+            )
 
 
-def _follow(world: World, old: str, new: str) -> None:
+def _follow(inventory: Inventory, old: str, new: str) -> None:
     """Let a sidecar that was renamed with its picture stay what it was: ours or the person's."""
-    if old in world.outputs and old not in world.folder.sidecars:
-        moved = world.outputs.pop(old)
-        if new in world.folder.sidecars:
-            world.outputs[new] = moved
+    if old in inventory.outputs and old not in inventory.folder.sidecars:
+        moved = inventory.outputs.pop(old)
+        if new in inventory.folder.sidecars:
+            inventory.outputs[new] = moved
 
 
 def check_gone(gone: int, left: int, root: Path) -> None:
@@ -115,7 +119,7 @@ def check_gone(gone: int, left: int, root: Path) -> None:
 
 
 def adopt_intended(
-    place: Place, outputs: dict[str, str], intents: Mapping[str, set[str]], digests: Digests
+    location: Location, outputs: dict[str, str], intents: Mapping[str, set[str]], digests: Digests
 ) -> None:
     """Take for ours, into `outputs`, what a run that died had put in place but not yet reported.
 
@@ -123,72 +127,76 @@ def adopt_intended(
     which is put in place first, tells that it stood there.
     """
     for name, ours in intents.items():
-        found = digests.of(os.fspath(place.written(name).absolute()))
+        found = digests.of(os.fspath(location.written(name).absolute()))
         if found in ours:
             outputs[name] = found
         elif found is not None and found != outputs.get(name):
-            copied = [sha for sha in ours if place.file(published_copy(sha)).exists()]
+            copied = [sha for sha in ours if location.file(published_copy(sha)).exists()]
             if copied:
                 outputs[name] = copied[0]
 
 
-def _read_sidecars(world: World) -> None:
+def _read_sidecars(inventory: Inventory) -> None:
     machines: frozenset[str] | None = None
-    for suffix, name in world.place.sidecars.items():
-        for key in list(world.digests):  # a sidecar that cannot be read takes its picture out
+    for suffix, name in inventory.location.sidecars.items():
+        for key in list(inventory.digests):  # a sidecar that cannot be read takes its picture out
             path = scan.stem(key) + suffix
-            if path in world.folder.linked:
-                world.faulty[key] = f"`{path}` is {world.folder.linked[path]}"
-                del world.digests[key]
+            if path in inventory.folder.linked:
+                inventory.faulty[key] = f"`{path}` is {inventory.folder.linked[path]}"
+                del inventory.digests[key]
                 continue
-            found, wrote = world.on_disk.get(path), world.outputs.get(path)
-            if found is None and path in world.folder.sidecars and key not in world.clashing:
-                world.faulty[key] = f"`{path}` cannot be read, or changes while it is read"
-                world.digests.pop(key, None)  # it is not absent: what it says is not known
+            found, wrote = inventory.on_disk.get(path), inventory.outputs.get(path)
+            if (
+                found is None
+                and path in inventory.folder.sidecars
+                and key not in inventory.clashing
+            ):
+                inventory.faulty[key] = f"`{path}` cannot be read, or changes while it is read"
+                inventory.digests.pop(key, None)  # it is not absent: what it says is not known
                 continue
-            if found == wrote or key in world.clashing:
+            if found == wrote or key in inventory.clashing:
                 continue
-            machines = renames.machine_texts(world) if machines is None else machines
-            if found in machines and renames.is_new(world, key):
-                edit = world.edits.get((key, name))
+            machines = renames.machine_texts(inventory) if machines is None else machines
+            if found in machines and renames.is_new(inventory, key):
+                edit = inventory.edits.get((key, name))
                 if edit is not None and edit.file == wrote:  # what stood here before moved on
-                    del world.edits[key, name]
-                world.outputs[path] = found
+                    del inventory.edits[key, name]
+                inventory.outputs[path] = found
             else:
-                _merge_sidecar(world, key, name, path)
+                _merge_sidecar(inventory, key, name, path)
 
 
-def _merge_sidecar(world: World, key: str, name: str, path: str) -> None:
+def _merge_sidecar(inventory: Inventory, key: str, name: str, path: str) -> None:
     """Let one sidecar say what a person wrote into it, against what we know of it."""
-    wrote, found = world.outputs.get(path), world.on_disk.get(path)
-    edit = world.edits.get((key, name))
+    wrote, found = inventory.outputs.get(path), inventory.on_disk.get(path)
+    edit = inventory.edits.get((key, name))
     ours = (edit.file or digest_bytes(text_files.encode(str(edit.value)))) if edit else wrote
     by_person = edit is not None and edit.source != INHERITED
     verdict = merged(wrote, found, ours, by_person).verdict
     if verdict is Verdict.BACK:
         if ours == wrote:  # else what was deleted is not what the edit says
-            world.edits.pop((key, name), None)
-        del world.outputs[path]
+            inventory.edits.pop((key, name), None)
+        del inventory.outputs[path]
     elif verdict is Verdict.SAME and found is not None:
-        world.outputs[path] = found
+        inventory.outputs[path] = found
     elif verdict is Verdict.CONFLICT and edit is not None:
-        world.conflicts[key, name] = f"`{path}` and {edit.source} were both edited"
+        inventory.conflicts[key, name] = f"`{path}` and {edit.source} were both edited"
     elif verdict is Verdict.THEIRS and found is not None:
         known = wrote is not None or (edit is not None and by_person and edit.proven)
-        _adopt(world, (key, name), path, known)
+        _adopt(inventory, (key, name), path, known)
 
 
-def _adopt(world: World, at: tuple[str, str], path: str, known: bool) -> None:
+def _adopt(inventory: Inventory, at: tuple[str, str], path: str, known: bool) -> None:
     """Take a text for a person's; `known`: prep knew of one there, so this one is an edit."""
     key = at[0]
-    found, spelled = world.on_disk[path], world.folder.sidecars[path]
+    found, spelled = inventory.on_disk[path], inventory.folder.sidecars[path]
     try:
-        text = text_files.decode(content(world.place.root / spelled))
+        text = text_files.decode(content(inventory.location.root / spelled))
     except (text_files.TextError, DatasetError, OSError) as error:
         mend = f"; {_MEND[error.kind]}" if isinstance(error, text_files.TextError) else ""
-        world.faulty[key] = f"`{path}` cannot be read: {error}{mend}"
-        world.digests.pop(key, None)
+        inventory.faulty[key] = f"`{path}` cannot be read: {error}{mend}"
+        inventory.digests.pop(key, None)
         return
     named = spelled if spelled.casefold() == path.casefold() else path  # as its person knows it
-    world.edits[at] = Edit(text, named, found, known)
-    world.outputs[path] = found
+    inventory.edits[at] = Edit(text, named, found, known)
+    inventory.outputs[path] = found

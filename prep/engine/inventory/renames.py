@@ -1,6 +1,6 @@
 """What went along when pictures were renamed: text files, and the edits that can be taken back.
 
-A picture whose bytes are known is found again under its new name (see `world`). Where names were
+A picture whose bytes are known is found again under its new name (see `read`). Where names were
 shifted along (a to b while b to c), or a picture was renamed and redrawn, only the text tells.
 """
 
@@ -12,51 +12,51 @@ from prep.engine.inventory.scan import stem
 from prep.engine.state.edit_batch import Operation, TextFile
 
 if TYPE_CHECKING:
-    from prep.engine.inventory.inventory import World
+    from prep.engine.inventory.inventory import Inventory
 
 
-def machine_texts(world: "World") -> frozenset[str]:
+def machine_texts(inventory: "Inventory") -> frozenset[str]:
     """Return the digests of sidecars that prep wrote and that no longer lie where they were put.
 
     Only those of pictures that are gone or have other bytes: a text that was copied, or moved
     away from a picture that stayed, is a person's doing.
     """
-    known = world.known
+    known = inventory.known
     stirred = {
         stem(key)
         for key, (digest, _) in known.samples.items()
-        if digest and world.digests.get(key) != digest
+        if digest and inventory.digests.get(key) != digest
     }
     persons = {edit.file for edit in known.edits.values()}
     return frozenset(
         digest
         for path, digest in known.outputs.items()
-        if os.path.splitext(path)[1] in world.place.sidecars
+        if os.path.splitext(path)[1] in inventory.location.sidecars
         and stem(path) in stirred
         and digest not in persons
-        and world.on_disk.get(path) != digest
+        and inventory.on_disk.get(path) != digest
     )
 
 
-def is_new(world: "World", key: str) -> bool:
+def is_new(inventory: "Inventory", key: str) -> bool:
     """Return whether a picture is new under its name, or has other bytes than it had."""
-    return world.known.samples.get(key, ("", None))[0] != world.digests.get(key)
+    return inventory.known.samples.get(key, ("", None))[0] != inventory.digests.get(key)
 
 
-def followed(world: "World", operation: Operation) -> Operation:
+def followed(inventory: "Inventory", operation: Operation) -> Operation:
     """Return an edit under the names that its pictures have now.
 
     A text that did not go along is changed where it lies; one that is gone is no part of it.
     """
     there: dict[str, list[str]] = {}
-    for key in sorted(world.digests.keys() - operation.pictures.keys()):
-        there.setdefault(world.digests[key], []).append(key)
+    for key in sorted(inventory.digests.keys() - operation.pictures.keys()):
+        there.setdefault(inventory.digests[key], []).append(key)
     today: dict[str, str] = {}
     for key, digest in sorted(operation.pictures.items()):
-        if key not in world.digests and there.get(digest):
+        if key not in inventory.digests and there.get(digest):
             today[key] = there[digest].pop(0)
     texts = (
-        _under(world, text, today[text.key]) if text.key in today else text
+        _under(inventory, text, today[text.key]) if text.key in today else text
         for text in operation.texts
     )
     return replace(
@@ -66,8 +66,8 @@ def followed(world: "World", operation: Operation) -> Operation:
     )
 
 
-def _under(world: "World", text: TextFile, key: str) -> TextFile | None:
+def _under(inventory: "Inventory", text: TextFile, key: str) -> TextFile | None:
     """Return a text of a picture that is now named `key`; None where there is no such file."""
     names = (stem(key) + os.path.splitext(text.name)[1], text.name)
-    found = next((name for name in names if name in world.folder.sidecars), None)
+    found = next((name for name in names if name in inventory.folder.sidecars), None)
     return None if found is None else replace(text, key=key, name=found)

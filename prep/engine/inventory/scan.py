@@ -6,20 +6,24 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from sys import intern
 
-from prep.engine.inventory import others, text_owners
-from prep.engine.inventory.walk import Aside, Kind, walk
+from prep.engine.inventory import other_files, text_owners
+from prep.engine.inventory.walk import Aside, FileKind, walk
 from prep.engine.state.file_stat import Stat, _stat
 from prep.images.formats import suffixes, usual_suffixes
 from prep.runtime.errors import DatasetError
 from prep.runtime.keys import fault_of_path, is_text, nfc, shown, too_long, too_long_in_all
 
 _TEXTS = (".txt", ".caption")  # words, whether or not a picture owns them: no other files
-_WHAT = {Kind.LINK: "a link", Kind.FOLDER_LINK: "a link", Kind.SPECIAL: "not a regular file"}
+_WHAT = {
+    FileKind.LINK: "a link",
+    FileKind.FOLDER_LINK: "a link",
+    FileKind.SPECIAL: "not a regular file",
+}
 _IN_THE_WAY = {
-    Kind.LINK: "a link: copy the text itself into the folder",
-    Kind.FOLDER_LINK: "a link: copy the text itself into the folder",
-    Kind.SPECIAL: "not a regular file: move it away",
-    Kind.FOLDER: "a folder: give it another name",
+    FileKind.LINK: "a link: copy the text itself into the folder",
+    FileKind.FOLDER_LINK: "a link: copy the text itself into the folder",
+    FileKind.SPECIAL: "not a regular file: move it away",
+    FileKind.FOLDER: "a folder: give it another name",
 }
 
 
@@ -81,10 +85,10 @@ def scan(root: Path, text_suffixes: tuple[str, ...], state: Path | None = None) 
             suffix = os.path.splitext(name)[1].lower()
             if suffix in text_suffixes and is_text(name):
                 _take_text(entry, name, kind, found)
-            elif suffix in known and kind is not Kind.FOLDER:
+            elif suffix in known and kind is not FileKind.FOLDER:
                 if _usable(entry, name, kind, found):
                     pictures.append(name)
-            elif kind is not Kind.FILE or suffix not in _TEXTS or not is_text(name):
+            elif kind is not FileKind.FILE or suffix not in _TEXTS or not is_text(name):
                 _take_other(name, kind, found)
             else:
                 found.unowned |= _unread(name, text_suffixes)
@@ -103,7 +107,7 @@ def scan(root: Path, text_suffixes: tuple[str, ...], state: Path | None = None) 
 
 def no_pictures(folder: Folder) -> DatasetError:
     """Return the error for a folder without pictures; it names what is there in their place."""
-    there = others.line(others.unknown(folder.others, ()).values())
+    there = other_files.line(other_files.unknown(folder.others, ()).values())
     return DatasetError(
         f"there are no pictures in `{folder.root}`" + (f"; {there}" if there else ""),
         f"name the folder that holds them; pictures end in {', '.join(usual_suffixes())}",
@@ -141,8 +145,8 @@ def clashes(pictures: Mapping[str, str], longest: str) -> dict[str, str]:
     }
 
 
-def _usable(entry: "os.DirEntry[str]", name: str, kind: Kind, found: Folder) -> bool:
-    if kind is not Kind.FILE:
+def _usable(entry: "os.DirEntry[str]", name: str, kind: FileKind, found: Folder) -> bool:
+    if kind is not FileKind.FILE:
         why = f"it is {_WHAT[kind]}: copy the picture itself into the folder"
         found.faulty[shown(name)] = why
         return False
@@ -159,10 +163,10 @@ def _usable(entry: "os.DirEntry[str]", name: str, kind: Kind, found: Folder) -> 
     return True
 
 
-def _take_text(entry: "os.DirEntry[str]", name: str, kind: Kind, found: Folder) -> None:
+def _take_text(entry: "os.DirEntry[str]", name: str, kind: FileKind, found: Folder) -> None:
     bare, suffix = os.path.splitext(name)
     told = nfc(bare) + suffix.lower()
-    if kind is not Kind.FILE:
+    if kind is not FileKind.FILE:
         found.linked[told] = _IN_THE_WAY[kind]
         _take_other(name, kind, found)
         return
@@ -187,10 +191,10 @@ def _unread(name: str, text_suffixes: tuple[str, ...]) -> dict[str, str]:
     return {name: f"texts are read from {read} alone"} if read else {}
 
 
-def _take_other(name: str, kind: Kind, found: Folder) -> None:
-    if kind is not Kind.FOLDER:
+def _take_other(name: str, kind: FileKind, found: Folder) -> None:
+    if kind is not FileKind.FOLDER:
         suffix = os.path.splitext(name)[1].lower()
-        found.others[name] = others.BY_KIND.get(kind) or others.kind_of_suffix(suffix)
+        found.others[name] = other_files.BY_KIND.get(kind) or other_files.kind_of_suffix(suffix)
 
 
 def _keyed(pictures: list[str], found: Folder) -> None:

@@ -29,7 +29,7 @@ _OFFICE = "~$"  # begins the name of the lock of a document that is open
 _RUN = frozenset(("config.json", "metrics.jsonl"))  # what `train` keeps in a folder of its own
 
 
-class Kind(Enum):
+class FileKind(Enum):
     """What stands under a name."""
 
     FILE = auto()
@@ -69,7 +69,7 @@ def is_run(folder: str | os.PathLike[str]) -> bool:
 
 def walk(
     top: str, aside: Aside, without: str = ""
-) -> Iterator[tuple[str, Kind, "os.DirEntry[str]"]]:
+) -> Iterator[tuple[str, FileKind, "os.DirEntry[str]"]]:
     """Yield path relative to `top`, kind and entry of all that lies in a folder, in order of names.
 
     Args:
@@ -89,10 +89,10 @@ def walk(
             continue
         name = prefix + entry.name
         kind = _kind(entry)
-        if kind is Kind.FOLDER and entry.path == without:
+        if kind is FileKind.FOLDER and entry.path == without:
             continue
         yield name, kind, entry
-        if kind is Kind.FOLDER:
+        if kind is FileKind.FOLDER:
             below = _below(entry, name, aside)
             levels.append((f"{name}/", iter(below)))
 
@@ -126,18 +126,18 @@ def _entries(path: str, aside: Aside) -> "list[os.DirEntry[str]]":
     return kept
 
 
-def _kind(entry: "os.DirEntry[str]") -> Kind:
+def _kind(entry: "os.DirEntry[str]") -> FileKind:
     """Return what an entry is; one that vanished just now is special, as it is no file."""
     try:
         if entry.is_file(follow_symlinks=False):
-            return Kind.FILE
+            return FileKind.FILE
         if entry.is_dir(follow_symlinks=False):
-            return Kind.FOLDER
+            return FileKind.FOLDER
         if entry.is_symlink():
-            return Kind.FOLDER_LINK if _leads_to_folder(entry) else Kind.LINK
+            return FileKind.FOLDER_LINK if _leads_to_folder(entry) else FileKind.LINK
     except OSError:
         pass
-    return Kind.SPECIAL
+    return FileKind.SPECIAL
 
 
 def _leads_to_folder(entry: "os.DirEntry[str]") -> bool:

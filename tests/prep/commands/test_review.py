@@ -12,8 +12,8 @@ import openpyxl
 import pytest
 
 from prep.dataset import dataset_file
+from prep.sheets import csv_text
 from prep.sheets import row as sheet
-from prep.sheets import text
 from tests.prep.projects import seen_files
 
 STAGES = """\
@@ -70,7 +70,7 @@ def rows_of_any(path: Path) -> list[dict[str, str]]:
 
 
 def _tuples(path: Path) -> list[tuple[str, ...]]:
-    found = text.parse(io.BytesIO(path.read_bytes()), path.name)
+    found = csv_text.parse(io.BytesIO(path.read_bytes()), path.name)
     return [tuple(getattr(row, name) for name in sheet.COLUMNS) for row in found.rows()]
 
 
@@ -478,8 +478,8 @@ def test_a_damaged_sheet_is_refused_whole(
     _, damaged, error, hint = row
     change("a.png", notes="a good edit")
     save(rows_of_any(SHEET))
-    rows = text.parse(io.BytesIO(SHEET.read_bytes()), "tags.csv").rows()
-    SHEET.write_bytes(damaged(text.dump(rows)))
+    rows = csv_text.parse(io.BytesIO(SHEET.read_bytes()), "tags.csv").rows()
+    SHEET.write_bytes(damaged(csv_text.dump(rows)))
     before = seen_files()
 
     told = prep("review", "import")
@@ -506,7 +506,7 @@ def test_a_formula_survives_the_round_trip(project: Path, prep: Callable[..., An
 def test_a_sheet_without_an_export(home: Path, draw: Any, prep: Callable[..., Any]) -> None:
     """A sheet that no prep exported says nothing of what was edited, so nothing is taken."""
     draw("new/a.png")
-    Path("new/tags.csv").write_bytes(text.dump([sheet.Row("a.png", tags="mine")]))
+    Path("new/tags.csv").write_bytes(csv_text.dump([sheet.Row("a.png", tags="mine")]))
 
     told = prep("review", "import", "new/tags.csv", "--in", "new")
 

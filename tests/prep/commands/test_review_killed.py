@@ -90,7 +90,7 @@ def main(stage: str, sheet: Path) -> None:
 
     stages = all_stages() | {stage: dying(all_stages()[stage])}
     found = read_pipelines(Path("pipelines.yaml"), all_commands(stages.values()))
-    place = jobs.known_place(sheet.parent, None, chosen(found, None))
+    place = jobs.known_location(sheet.parent, None, chosen(found, None))
     context = Context(stages, Models(Path("../home"), offline=True), Console())
     run.review_import(sheet, place, context)
 

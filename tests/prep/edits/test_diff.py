@@ -1,13 +1,13 @@
 """What an edit says that it changes."""
 
 from prep.edits.diff import between, unmet
-from prep.edits.record import Picture
+from prep.edits.record import PictureRecord
 from prep.edits.rules import Op, Rule
 
 
 def line(old: str, new: str) -> list[str]:
     """Return what is said of one picture whose tags change."""
-    before, after = ({"a.png": Picture(tags=tuple(tags.split()))} for tags in (old, new))
+    before, after = ({"a.png": PictureRecord(tags=tuple(tags.split()))} for tags in (old, new))
     return [said for change in between(before, after) for said in change.lines()]
 
 
@@ -34,9 +34,13 @@ def test_tags_that_no_picture_has_are_named() -> None:
             Rule(Op.FIRST, ("hat", "zebra")),
         ),
     )
-    pictures = [Picture(tags=("solo", "blue eyes")), Picture(tags=("blurry",)), Picture()]
+    pictures = [
+        PictureRecord(tags=("solo", "blue eyes")),
+        PictureRecord(tags=("blurry",)),
+        PictureRecord(),
+    ]
 
-    assert list(unmet(rule, [*pictures, Picture(tags=("hat",))])) == [
+    assert list(unmet(rule, [*pictures, PictureRecord(tags=("hat",))])) == [
         "no picture of these has `Blue_Eyes`: did you mean `blue eyes`?",
         "no picture of these has `*hair`",
         "no picture of these has `sollo`",
@@ -46,7 +50,7 @@ def test_tags_that_no_picture_has_are_named() -> None:
 
 def test_what_a_rule_takes_away_itself_is_not_proposed() -> None:
     """A hint proposes a tag that another edit could find, none that this one has dropped."""
-    pictures = [Picture(tags=("blurry", "smile")), Picture(tags=("smile",))]
+    pictures = [PictureRecord(tags=("blurry", "smile")), PictureRecord(tags=("smile",))]
 
     assert list(unmet(Rule(Op.DROP, ("blurry", "blury")), pictures)) == [
         "no picture of these has `blury`"

@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 
 from prep.edits.filter_parser import MAX_CHARS, MAX_DEPTH, FilterError, parsed
 from prep.edits.filters import And, Filter, Has, Not, Number, Or, Score, Sign, Size, Text
-from prep.edits.record import Picture, glob, plain
+from prep.edits.record import PictureRecord, glob, plain
 from prep.tags.tag_text import canonical
 
-CAT = Picture(
+CAT = PictureRecord(
     key="faces/01 cat.png",
     tags=("1girl", "Saber (fate)", "long hair", ">_<", "a_b"),
     caption="A cat sits in the Rain",
@@ -91,7 +91,7 @@ def test_a_filter_means_what_a_person_who_searches_a_booru_expects(text: str, wa
 
 def test_what_is_not_known_of_a_picture_answers_no_comparison() -> None:
     """A picture that was never measured or scored is neither small nor large, and can be found."""
-    bare = Picture()
+    bare = PictureRecord()
 
     for text in ("width<9", "width>=0", "width!=1", "size:1x1", "score:a<1", "tokens<9", "ratio<1"):
         assert not parsed(text).holds(bare), text
@@ -210,7 +210,7 @@ def read(text: str) -> Filter | FilterError:
 
 
 pictures = st.builds(
-    Picture,
+    PictureRecord,
     key=st.sampled_from(["a.png", "faces/a b.png", "faces/B.png@face.png"]),
     tags=st.lists(st.sampled_from(["a", "A b", "a_b", ">_<", "solo"]), unique=True).map(tuple),
     caption=st.sampled_from(["", "a cat", "A_B solo"]),
@@ -220,7 +220,7 @@ pictures = st.builds(
 )
 
 
-def by_hand(picture: Picture, asked: Filter) -> bool:
+def by_hand(picture: PictureRecord, asked: Filter) -> bool:
     """Return whether a picture answers, worked out by other means."""
     if isinstance(asked, And | Or):
         count = sum(by_hand(picture, part) for part in asked.of)
@@ -228,7 +228,7 @@ def by_hand(picture: Picture, asked: Filter) -> bool:
     return not by_hand(picture, asked.of) if isinstance(asked, Not) else _leaf(picture, asked)
 
 
-def _leaf(picture: Picture, asked: Filter) -> bool:
+def _leaf(picture: PictureRecord, asked: Filter) -> bool:
     match asked:
         case Text(field, pattern):
             return _text(picture, field, pattern)
@@ -258,7 +258,7 @@ def _compared(number: float, sign: Sign, value: float) -> bool:
     return bool(eval(f"{number!r} {python} {value!r}"))  # noqa: S307 - numbers and a sign
 
 
-def _text(picture: Picture, field: str, pattern: str) -> bool:
+def _text(picture: PictureRecord, field: str, pattern: str) -> bool:
     wanted = plain(pattern, field)
     shell = re.sub(r"([?\[])", r"[\1]", f"*{wanted}*" if field == "caption" else wanted)
     name = picture.key.split("/")[-1]
@@ -291,7 +291,7 @@ near = st.recursive(
 
 @given(pictures, near)
 @settings(max_examples=300)
-def test_a_picture_answers_as_worked_out_by_hand(picture: Picture, asked: Filter) -> None:
+def test_a_picture_answers_as_worked_out_by_hand(picture: PictureRecord, asked: Filter) -> None:
     """What a filter finds is what a second, plain implementation finds."""
     assert asked.holds(picture) is by_hand(picture, asked)
 

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from prep.edits.filter_parser import parsed
-from prep.edits.record import Picture
+from prep.edits.record import PictureRecord
 from prep.edits.rules import Op, Rule, applied, changed, reads
 from prep.edits.rules_file import dump, parse
 from prep.runtime.errors import ConfigError
@@ -105,10 +105,10 @@ FILTERED = r"""
 def test_a_rule_is_for_the_pictures_that_its_filter_means() -> None:
     """Each filter sees what the rules before it left; one rule may do several things."""
     rules = parse(FILTERED, "tags.rules")
-    one = Picture("faces/a.png", ("solo", "blue eyes", "x"), "in rain", (512, 512))
-    two = Picture("b.png", ("solo", "1girl", "blue eyes"), "rain", (512, 512), {"hat": 0.5})
-    three = Picture("c.png", ("solo",), "sun", (900, 9), {"hat": 0.6})
-    four = Picture("d.png", ("a", "b"), "x", count=len)
+    one = PictureRecord("faces/a.png", ("solo", "blue eyes", "x"), "in rain", (512, 512))
+    two = PictureRecord("b.png", ("solo", "1girl", "blue eyes"), "rain", (512, 512), {"hat": 0.5})
+    three = PictureRecord("c.png", ("solo",), "sun", (900, 9), {"hat": 0.6})
+    four = PictureRecord("d.png", ("a", "b"), "x", count=len)
 
     after = [changed(each, rules) for each in (one, two, three, four)]
 

@@ -8,8 +8,8 @@ from PIL import Image
 
 from prep.engine import compute
 from prep.engine.compute import Caller, Outcome, called
-from prep.engine.plan import Step
-from prep.images.fitting import PAD, SQUARE, Fit
+from prep.engine.plan import PlannedStage
+from prep.images.fitting import PAD, SQUARE, Resize
 from prep.runtime.errors import MachineError
 from prep.stage import Shape, Stage, param
 
@@ -31,7 +31,7 @@ class Model:
     note: str | None
 
 
-def step(model: Model, fit: Any = None) -> Step:
+def step(model: Model, fit: Any = None) -> PlannedStage:
     """Return a step whose stage counts what it is given."""
     stage = Stage(
         name="count",
@@ -47,7 +47,7 @@ def step(model: Model, fit: Any = None) -> Step:
         batch="batch",
         fit=fit,
     )
-    return Step(stage, Params(), 0, (), "count")
+    return PlannedStage(stage, Params(), 0, (), "count")
 
 
 def test_a_fall_to_the_cpu_is_said_before_the_work() -> None:
@@ -72,13 +72,15 @@ def test_a_model_where_it_should_be_is_silent() -> None:
     assert said == []
 
 
-@pytest.mark.parametrize("steps", [(), (Fit(PAD, colour=(1, 2, 3)), Fit(SQUARE, "BOX", size=4))])
-def test_how_pictures_are_fitted_is_the_models_to_say(steps: tuple[Fit, ...]) -> None:
+@pytest.mark.parametrize(
+    "steps", [(), (Resize(PAD, colour=(1, 2, 3)), Resize(SQUARE, "BOX", size=4))]
+)
+def test_how_pictures_are_fitted_is_the_models_to_say(steps: tuple[Resize, ...]) -> None:
     """The steps are asked of the loaded model; a stage without them gets whole pictures."""
     model = Model(None)
     asked: list[Any] = []
 
-    def fit(params: Any, loaded: Any, others: Any) -> tuple[Fit, ...]:
+    def fit(params: Any, loaded: Any, others: Any) -> tuple[Resize, ...]:
         asked.append(loaded)
         return steps
 
@@ -91,19 +93,19 @@ def test_a_fitted_picture_is_small_when_it_arrives(tmp_path: Path) -> None:
     """What crosses the pipe is the square; the digest is still that of the whole file."""
     import hashlib
 
-    from prep.engine.decoding.outcome import Picture
+    from prep.engine.decoding.outcome import DecodedPicture
     from prep.engine.decoding.pool import Decoders
     from prep.images.fitting import fitted
 
     path = tmp_path / "a.png"
     image = Image.effect_noise((60, 40), 80).convert("RGB")
     image.save(path)
-    steps = (Fit(PAD, colour=(9, 8, 7)), Fit(SQUARE, "BICUBIC", size=16))
+    steps = (Resize(PAD, colour=(9, 8, 7)), Resize(SQUARE, "BICUBIC", size=16))
 
     with Decoders(1, fit=steps) as pool:
         [(_, found)] = pool.decoded([(0, path)])
 
-    assert isinstance(found, Picture)
+    assert isinstance(found, DecodedPicture)
     assert found.size == (16, 16)
     assert found.rgb == fitted(image, steps).tobytes()
     assert found.sha256 == hashlib.sha256(path.read_bytes()).hexdigest()

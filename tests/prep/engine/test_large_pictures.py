@@ -12,7 +12,7 @@ from PIL import Image
 
 from prep.engine.decoding import work
 from prep.engine.decoding.memory import MOST_BYTES, TREE_BYTES
-from prep.engine.decoding.outcome import Failure, Part, Picture
+from prep.engine.decoding.outcome import DecodedPicture, Failure, Part
 from prep.engine.decoding.outline import whole
 from prep.engine.decoding.pool import Decoders
 from prep.images import bands, picture_file, pixels
@@ -99,7 +99,7 @@ def test_large_pictures_wait_for_each_other(tmp_path: Path) -> None:
         found = [(key, each) for key, each in pool.decoded(enumerate(paths))]
 
     assert [key for key, _ in found] == [0, 1, 2, 3, 4]
-    assert [each.whole for _, each in found if isinstance(each, Picture)] == [
+    assert [each.whole for _, each in found if isinstance(each, DecodedPicture)] == [
         (7000, 5000 + n) for n in range(5)
     ]
 
@@ -111,7 +111,7 @@ def test_parts_are_written_as_they_would_be_here(tmp_path: Path) -> None:
     path.write_bytes(picture_file.png(drawn))
     box = (10, 5, 61, 66)
 
-    def parts(key: int, picture: Picture) -> list[Part]:
+    def parts(key: int, picture: DecodedPicture) -> list[Part]:
         return [
             Part(tmp_path / "copy", None),
             Part(tmp_path / "cut", box),
@@ -123,7 +123,7 @@ def test_parts_are_written_as_they_would_be_here(tmp_path: Path) -> None:
     cut = drawn.crop(box)
     mirrored = cut.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
 
-    assert isinstance(found, Picture)
+    assert isinstance(found, DecodedPicture)
     assert (found.rgb, len(found.files)) == (b"", 3)
     assert (tmp_path / "copy").read_bytes() == path.read_bytes()
     assert (tmp_path / "cut").read_bytes() == picture_file.png(cut)

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from prep.engine.inventory import others
+from prep.engine.inventory import other_files
 from prep.engine.inventory.scan import Folder, scan
 from tests.prep.engine.test_folders import mortal, run_under
 
@@ -122,7 +122,7 @@ def test_many_kinds_are_one_line() -> None:
     """Case B1: a dozen kinds are counted one by one, the rest together."""
     kinds = [f".k{number:02}" for number in range(15)] + [".k00", "link", "link"]
 
-    assert others.line(kinds) == (
+    assert other_files.line(kinds) == (
         "18 other files are not pictures that can be read: 2 .k00, 2 links, "
         + ", ".join(f"1 .k{number:02}" for number in range(1, 11))
         + ", 4 of other kinds"

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from prep.engine.decoding.outcome import Failure, Picture
+from prep.engine.decoding.outcome import DecodedPicture, Failure
 from prep.engine.decoding.pool import Decoders
 from prep.images import picture_file
 from prep.runtime.errors import MachineError
@@ -97,14 +97,14 @@ def test_results_come_in_order_and_are_those_of_decoding_here(tmp_path: Path, jo
     assert [key for key, _ in results] == [path.name for path in paths]
     for path, (_, result) in zip(paths, results, strict=True):
         here = picture_file.opened(path)
-        assert result == Picture(
+        assert result == DecodedPicture(
             here.image.tobytes(),
             (20, 10),
             hashlib.sha256(path.read_bytes()).hexdigest(),
             "PNG",
             (),
         )
-        assert isinstance(result, Picture)
+        assert isinstance(result, DecodedPicture)
         assert result.image().tobytes() == here.image.tobytes()
 
 
@@ -116,7 +116,7 @@ def test_warnings_and_failures_cross_the_pipe(tmp_path: Path) -> None:
     with Decoders(1) as pool:
         first, second = (r for _, r in pool.decoded([(1, wrong), (2, tmp_path / "empty.png")]))
 
-    assert isinstance(first, Picture)
+    assert isinstance(first, DecodedPicture)
     assert first.warnings == ("is named as JPEG and holds PNG",)
     assert second == Failure("empty-file", "the file is empty")
 
@@ -131,7 +131,7 @@ def test_a_picture_that_hangs_is_given_up(tmp_path: Path, odd: tuple[str, ...]) 
 
     assert time.monotonic() - begun < 10
     assert results[1] == Failure("timeout", "not decoded within 1 s")
-    assert all(isinstance(result, Picture) for result in results[:1] + results[2:])
+    assert all(isinstance(result, DecodedPicture) for result in results[:1] + results[2:])
     assert tries(paths[1]) == 1
     assert len(starts(tmp_path)) in (2, 3)  # the killed one is replaced only if there is work left
 
@@ -155,7 +155,7 @@ def test_a_picture_that_kills_decoders_is_blamed_alone(
         results = [result for _, result in pool.decoded((path, path) for path in paths)]
 
     assert results[2] == failure
-    assert all(isinstance(result, Picture) for result in results[:2] + results[3:])
+    assert all(isinstance(result, DecodedPicture) for result in results[:2] + results[3:])
     assert [tries(path) for path in paths] == [1, 1, 2, 1, 1, 1]
 
 
@@ -168,7 +168,7 @@ def test_a_decoder_killed_by_accident_costs_no_picture(
     with Decoders(1, worker=odd) as pool:
         [(_, result)] = pool.decoded([(0, path)])
 
-    assert isinstance(result, Picture)
+    assert isinstance(result, DecodedPicture)
     assert tries(path) == 2
 
 
@@ -231,7 +231,7 @@ def test_changing_files_are_unstable(tmp_path: Path) -> None:
         [(_, still)] = pool.decoded([(0, path)])
 
     assert changing == Failure("unstable", "it changes while it is read")
-    assert isinstance(still, Picture)
+    assert isinstance(still, DecodedPicture)
 
 
 @posix
@@ -265,7 +265,7 @@ def test_a_read_error_is_told(tmp_path: Path) -> None:
         Failure("io-error", "Input/output error"),
         Failure("io-error", "File name too long"),
     ]
-    assert isinstance(results[2], Picture)
+    assert isinstance(results[2], DecodedPicture)
 
 
 @posix
@@ -369,7 +369,7 @@ def test_too_little_memory_fails_one_picture(tmp_path: Path) -> None:
         results = [result for _, result in pool.decoded((path, path) for path in paths)]
 
     assert results[0] == Failure("resource-limit", "decoding it takes too much memory")
-    assert isinstance(results[1], Picture)
+    assert isinstance(results[1], DecodedPicture)
 
 
 @posix
@@ -383,7 +383,7 @@ def test_signals_to_the_whole_group_are_the_parents(
         os.kill(starts(tmp_path)[0], getattr(signal, name))
         [(_, result)] = pool.decoded([(0, picture(tmp_path / "b.png"))])
 
-    assert isinstance(result, Picture)
+    assert isinstance(result, DecodedPicture)
     assert len(starts(tmp_path)) == 1
 
 
@@ -410,7 +410,7 @@ def test_no_code_is_imported_from_where_one_stands(
     with Decoders(1) as pool:
         [(_, result)] = pool.decoded([(0, picture(tmp_path / "a.png"))])
 
-    assert isinstance(result, Picture)
+    assert isinstance(result, DecodedPicture)
     assert not (tmp_path / "ran").exists()
 
 
@@ -432,7 +432,7 @@ def test_any_name_a_disk_holds(tmp_path: Path) -> None:
     with Decoders(1) as pool:
         results = [result for _, result in pool.decoded((path, path) for path in paths)]
 
-    assert [type(result) for result in results] == [Picture] * 4
+    assert [type(result) for result in results] == [DecodedPicture] * 4
 
 
 def test_the_pool_imports_nothing_heavy() -> None:

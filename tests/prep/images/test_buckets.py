@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from prep.images.buckets import Fit, Limits, cover, fitted, nearest, table
+from prep.images.buckets import BucketFit, Limits, cover, fitted, nearest, table
 from prep.runtime.errors import ConfigError
 
 
@@ -113,7 +113,7 @@ def test_an_exact_size_wins() -> None:
     """A picture that already has a bucket's size keeps it and is not resized."""
     for bucket in table(512):
         assert nearest(bucket, table(512)) == bucket
-        assert cover(bucket, bucket) == Fit(bucket, bucket, (0, 0, *bucket))
+        assert cover(bucket, bucket) == BucketFit(bucket, bucket, (0, 0, *bucket))
     assert nearest((512, 512), ((256, 256), (512, 512))) == (512, 512)
 
 
@@ -126,14 +126,14 @@ def test_ties_go_to_the_narrower_bucket() -> None:
 @pytest.mark.parametrize(
     ("size", "fit"),
     [
-        ((1280, 720), Fit((640, 384), (683, 384), (21, 0, 661, 384))),
-        ((334, 700), Fit((320, 704), (336, 704), (8, 0, 328, 704))),
-        ((600, 601), Fit((512, 512), (512, 513), (0, 0, 512, 512))),
-        ((64, 64), Fit((512, 512), (512, 512), (0, 0, 512, 512))),
+        ((1280, 720), BucketFit((640, 384), (683, 384), (21, 0, 661, 384))),
+        ((334, 700), BucketFit((320, 704), (336, 704), (8, 0, 328, 704))),
+        ((600, 601), BucketFit((512, 512), (512, 513), (0, 0, 512, 512))),
+        ((64, 64), BucketFit((512, 512), (512, 512), (0, 0, 512, 512))),
     ],
 )
 def test_a_picture_covers_its_bucket_and_is_cropped_in_the_middle(
-    size: tuple[int, int], fit: Fit
+    size: tuple[int, int], fit: BucketFit
 ) -> None:
     """Sizes are int(x * scale + 0.5); an odd pixel comes off the right or the bottom."""
     assert cover(size, fit.bucket) == fit
@@ -166,7 +166,7 @@ def test_the_least_side_of_a_picture_can_be_chosen() -> None:
     """Row 16: who wants small pictures enlarged says so with the least side."""
     fit = fitted((64, 64), table(512), Limits(least_side=64))
 
-    assert fit == Fit((512, 512), (512, 512), (0, 0, 512, 512))
+    assert fit == BucketFit((512, 512), (512, 512), (0, 0, 512, 512))
     assert fitted((63, 64), table(512), Limits(least_side=64)) == (
         "too small: 63x64 px has a side under 64 px"
     )
@@ -180,21 +180,23 @@ def test_an_extreme_shape_names_the_nearest_bucket() -> None:
     assert fitted((4000, 300), table(512)) == (
         "no bucket: the nearest to 4000x300 px is 1024x256, which would cut away 70% of the picture"
     )
-    assert isinstance(fitted((4000, 500), table(512)), Fit)  # exactly a half is kept
-    assert isinstance(fitted((4000, 300), table(512), Limits(max_crop=0.75)), Fit)
+    assert isinstance(fitted((4000, 500), table(512)), BucketFit)  # exactly a half is kept
+    assert isinstance(fitted((4000, 300), table(512), Limits(max_crop=0.75)), BucketFit)
 
 
 @pytest.mark.parametrize(
     ("size", "fit"),
     [
-        ((600, 400), Fit((576, 384), (600, 400), (12, 8, 588, 392))),
-        ((257, 1023), Fit((256, 960), (257, 1023), (0, 31, 256, 991))),
-        ((1023, 257), Fit((960, 256), (1023, 257), (31, 0, 991, 256))),
-        ((511, 511), Fit((448, 448), (511, 511), (31, 31, 479, 479))),
-        ((1024, 1024), Fit((512, 512), (512, 512), (0, 0, 512, 512))),
+        ((600, 400), BucketFit((576, 384), (600, 400), (12, 8, 588, 392))),
+        ((257, 1023), BucketFit((256, 960), (257, 1023), (0, 31, 256, 991))),
+        ((1023, 257), BucketFit((960, 256), (1023, 257), (31, 0, 991, 256))),
+        ((511, 511), BucketFit((448, 448), (511, 511), (31, 31, 479, 479))),
+        ((1024, 1024), BucketFit((512, 512), (512, 512), (0, 0, 512, 512))),
     ],
 )
-def test_without_upscaling_a_small_picture_keeps_its_size(size: tuple[int, int], fit: Fit) -> None:
+def test_without_upscaling_a_small_picture_keeps_its_size(
+    size: tuple[int, int], fit: BucketFit
+) -> None:
     """A picture that would be enlarged is only cropped to the grid; a large one is as ever."""
     assert fitted(size, table(512), Limits(upscale=False)) == fit
 
@@ -215,7 +217,7 @@ def test_without_upscaling_nothing_is_enlarged(
     """The resized picture is never larger than the picture; sides and area stay in the table's."""
     fit = fitted((width, height), buckets, Limits(upscale=False, max_crop=1.0))
 
-    if isinstance(fit, Fit):
+    if isinstance(fit, BucketFit):
         sides_of_table = {side for bucket in buckets for side in bucket}
         assert fit.size[0] <= width
         assert fit.size[1] <= height

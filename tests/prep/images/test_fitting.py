@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from prep.images.fitting import AT_MOST, PAD, SHORTER, SQUARE, WITHIN, Fit, fitted, sized
+from prep.images.fitting import AT_MOST, PAD, SHORTER, SQUARE, WITHIN, Resize, fitted, sized
 
 
 def noise(width: int, height: int) -> Image.Image:
@@ -23,7 +23,7 @@ def test_a_border_makes_a_square(
     side, pixels = max(size), np.asarray(image)
     top, left = (side - size[1]) // 2, (side - size[0]) // 2
 
-    found = np.asarray(fitted(image, [Fit(PAD, colour=colour)]))
+    found = np.asarray(fitted(image, [Resize(PAD, colour=colour)]))
 
     for y in range(side):
         for x in range(side):
@@ -40,7 +40,7 @@ def test_the_longer_side_leads(size: tuple[int, int], wanted: tuple[int, int]) -
     """`within` keeps the aspect, rounds the shorter side down and leaves at least a pixel."""
     image = noise(*size)
 
-    found = fitted(image, [Fit(WITHIN, "LANCZOS", size=8)])
+    found = fitted(image, [Resize(WITHIN, "LANCZOS", size=8)])
 
     assert found.size == wanted
     assert found.tobytes() == image.resize(wanted, Image.Resampling.LANCZOS).tobytes()
@@ -60,7 +60,7 @@ def test_the_shorter_side_leads(size: tuple[int, int], wanted: tuple[int, int]) 
     """`shorter` keeps the aspect, rounds the longer side down, and makes none larger."""
     image = noise(*size)
 
-    found = fitted(image, [Fit(SHORTER, "BICUBIC", size=8)])
+    found = fitted(image, [Resize(SHORTER, "BICUBIC", size=8)])
 
     assert found.size == wanted
     assert found.tobytes() == image.resize(wanted, Image.Resampling.BICUBIC).tobytes()
@@ -73,7 +73,7 @@ def test_the_longer_side_has_a_most(size: tuple[int, int], wanted: tuple[int, in
     """`at most` makes a larger picture smaller, the other side rounded to the nearest."""
     image = noise(*size)
 
-    found = fitted(image, [Fit(AT_MOST, "LANCZOS", size=8)])
+    found = fitted(image, [Resize(AT_MOST, "LANCZOS", size=8)])
 
     assert found.size == wanted
     assert found.tobytes() == image.resize(wanted, Image.Resampling.LANCZOS).tobytes()
@@ -84,7 +84,7 @@ def test_a_squashed_picture(name: str) -> None:
     """`square` takes both sides to the size, by the filter that was named."""
     image = noise(9, 4)
 
-    found = fitted(image, [Fit(SQUARE, name, size=5)])
+    found = fitted(image, [Resize(SQUARE, name, size=5)])
 
     assert found.tobytes() == image.resize((5, 5), Image.Resampling[name]).tobytes()
 
@@ -92,7 +92,11 @@ def test_a_squashed_picture(name: str) -> None:
 def test_a_picture_of_the_right_size_is_left_alone() -> None:
     """No step touches the pixels of a square that has its size already."""
     image = noise(6, 6)
-    steps = [Fit(PAD, colour=(0, 0, 0)), Fit(WITHIN, "BOX", size=6), Fit(SQUARE, "BOX", size=6)]
+    steps = [
+        Resize(PAD, colour=(0, 0, 0)),
+        Resize(WITHIN, "BOX", size=6),
+        Resize(SQUARE, "BOX", size=6),
+    ]
 
     assert fitted(image, steps) is image
     assert fitted(image, []) is image
@@ -101,7 +105,7 @@ def test_a_picture_of_the_right_size_is_left_alone() -> None:
 def test_steps_are_done_in_order() -> None:
     """Padding first and resizing first are two pictures."""
     image = noise(12, 4)
-    pad, shrink = Fit(PAD, colour=(255, 255, 255)), Fit(WITHIN, "BICUBIC", size=6)
+    pad, shrink = Resize(PAD, colour=(255, 255, 255)), Resize(WITHIN, "BICUBIC", size=6)
 
     first, last = fitted(image, [pad, shrink]), fitted(image, [shrink, pad])
 
@@ -111,7 +115,7 @@ def test_steps_are_done_in_order() -> None:
 
 def test_an_open_size_is_the_models() -> None:
     """A step without a size takes the model's; JSON keeps a step as it is."""
-    steps = (Fit(WITHIN, "BOX", size=9), Fit(PAD, colour=None), Fit(SQUARE, "BOX"))
+    steps = (Resize(WITHIN, "BOX", size=9), Resize(PAD, colour=None), Resize(SQUARE, "BOX"))
 
     whole = sized(steps, 4)
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from prep.models.locate import Ask, Found, Models, user_home
+from prep.models.locate import Ask, FoundModel, Models, user_home
 from tests.prep.model_folders import at, tensors, told
 
 
@@ -206,4 +206,4 @@ def test_finding_a_folder_imports_nothing_heavy(folder: Path, tmp_path: Path) ->
 def test_found_is_a_value(models: Models, folder: Path) -> None:
     """Found twice, an unchanged model is equal: a plan made of it can be compared."""
     assert models.find(at(folder)) == models.find(at(folder))
-    assert isinstance(models.find(at(folder)), Found)
+    assert isinstance(models.find(at(folder)), FoundModel)

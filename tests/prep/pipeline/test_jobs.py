@@ -6,16 +6,16 @@ from typing import Any
 
 import pytest
 
-from prep.engine.inventory.location import Place
-from prep.pipeline.config import Asked, Pipeline
+from prep.engine.inventory.location import Location
+from prep.pipeline.config import Pipeline, PipelineStep
 from prep.pipeline.jobs import (
     Given,
-    known_place,
+    known_location,
+    location_of,
     of_fan_out,
     of_folder,
     of_meta,
     of_pipeline,
-    place_of,
 )
 from prep.pipeline.subcommands import all_commands
 from prep.runtime.errors import DatasetError
@@ -26,16 +26,16 @@ COMMANDS = all_commands(all_stages().values())
 NOTHING = Given({})
 
 
-def pipeline(home: Path, *steps: Asked, **more: Any) -> Pipeline:
+def pipeline(home: Path, *steps: PipelineStep, **more: Any) -> Pipeline:
     return Pipeline("p", home / "raw", home / "data.json", steps, **more)
 
 
 def test_option_over_pipeline_over_default(draw: Draw, home: Path) -> None:
     """A param comes from the option, else from the pipeline that names the folder, else default."""
     draw("raw/a.png")
-    named = pipeline(home, Asked(COMMANDS["tag"], {"threshold": 0.3, "rating": True}))
-    order = of_folder(COMMANDS["tag"], Path("raw"), Given({"threshold": 0.4}), named)
-    render = next(asked.params for asked in order.asked if asked.stage.name == "render")
+    named = pipeline(home, PipelineStep(COMMANDS["tag"], {"threshold": 0.3, "rating": True}))
+    job = of_folder(COMMANDS["tag"], Path("raw"), Given({"threshold": 0.4}), named)
+    render = next(asked.params for asked in job.asked if asked.stage.name == "render")
 
     assert (render.threshold, render.rating, render.character_threshold) == (0.4, True, 0.0)
 
@@ -57,16 +57,16 @@ def test_where_the_state_lies(home: Path) -> None:
     named = pipeline(home, state=home / "state", sidecars={".txt": "caption"})
     raw = home / "raw"
 
-    assert place_of(raw, None, None) == Place(raw, raw / ".prep")
-    assert place_of(raw, None, named) == Place(raw, home / "state", {".txt": "caption"})
-    assert place_of(raw, home / "s", named).state == home / "s"
-    assert place_of(home / "cut", None, named).state == home / "cut" / ".prep"
+    assert location_of(raw, None, None) == Location(raw, raw / ".prep")
+    assert location_of(raw, None, named) == Location(raw, home / "state", {".txt": "caption"})
+    assert location_of(raw, home / "s", named).state == home / "s"
+    assert location_of(home / "cut", None, named).state == home / "cut" / ".prep"
 
 
 def test_a_folder_that_is_asked_about_has_to_be_there(home: Path) -> None:
     """Asking about a folder that is not there makes none."""
     with pytest.raises(DatasetError) as caught:
-        known_place(Path("raw"), None, None)
+        known_location(Path("raw"), None, None)
 
     assert str(caught.value) == "the folder `raw` is not there"
     assert not (home / "raw").exists()
@@ -75,19 +75,19 @@ def test_a_folder_that_is_asked_about_has_to_be_there(home: Path) -> None:
 def test_a_fan_out_reads_one_folder_and_writes_another(draw: Draw, home: Path) -> None:
     """State lives with the output; the source keeps its own."""
     draw("raw/a.png")
-    order = of_fan_out(COMMANDS["crop"], (Path("raw"), Path("cut")), NOTHING, None)
+    job = of_fan_out(COMMANDS["crop"], (Path("raw"), Path("cut")), NOTHING, None)
 
-    assert order.place == Place(Path("cut"), Path("cut/.prep"))
-    assert order.source == Place(Path("raw"), Path("raw/.prep"))
+    assert job.location == Location(Path("cut"), Path("cut/.prep"))
+    assert job.source == Location(Path("raw"), Path("raw/.prep"))
 
 
 def test_a_pipeline_is_an_order_per_folder(draw: Draw, home: Path) -> None:
     """Each `to:` begins a new folder, which the steps after it read."""
     draw("raw/a.png")
     steps = (
-        Asked(COMMANDS["crop"], {"min_side": 8}, home / "cut"),
-        Asked(COMMANDS["edit"], {}),
-        Asked(COMMANDS["bucket"], {}),
+        PipelineStep(COMMANDS["crop"], {"min_side": 8}, home / "cut"),
+        PipelineStep(COMMANDS["edit"], {}),
+        PipelineStep(COMMANDS["bucket"], {}),
     )
     cut, rest = of_pipeline(pipeline(home, *steps))
     names = [asked.stage.name for asked in rest.asked]
@@ -111,7 +111,7 @@ def test_folders_of_a_pipeline_lie_apart(draw: Draw, home: Path, to: str, messag
     """A pipeline whose output would be read again is refused before anything runs."""
     draw("raw/a.png")
     with pytest.raises(DatasetError) as caught:
-        of_pipeline(pipeline(home, Asked(COMMANDS["crop"], {}, home / to)))
+        of_pipeline(pipeline(home, PipelineStep(COMMANDS["crop"], {}, home / to)))
 
     assert str(caught.value) == message
     assert caught.value.hint == "write another folder after `to:` of `crop`"
@@ -128,9 +128,9 @@ def test_a_dataset_file_says_where_its_pictures_are(draw: Draw, home: Path) -> N
         ' "samples": {}}'
     )
     file = Path("data/x_bucket.json")
-    order = of_meta(COMMANDS["latents"], file, NOTHING, None)
+    job = of_meta(COMMANDS["latents"], file, NOTHING, None)
     told = of_meta(COMMANDS["latents"], file, Given({}, state=Path("t")), None)
 
-    assert (order.place.root, order.place.state) == (Path("data/raw"), Path("data/raw/.prep"))
-    assert order.meta == Path("data/x.json")
+    assert (job.location.root, job.location.state) == (Path("data/raw"), Path("data/raw/.prep"))
+    assert job.meta == Path("data/x.json")
     assert told.place.state == Path("t")

@@ -14,10 +14,10 @@ from hypothesis import strategies as st
 
 from prep.runtime.errors import DatasetError
 from prep.sheets import changes as rules_of_changes
-from prep.sheets import long_form, reading, text, workbook
+from prep.sheets import csv_text, long_form, reading, workbook
 from prep.sheets.changes import Changes, Conflict, Now, changes_of
 from prep.sheets.row import COLUMNS, EDITABLE, Row, exported, revised, said
-from prep.sheets.table import Found, Sheet
+from prep.sheets.table import ReturnedRow, ReturnedSheet
 from prep.tags import tag_text as text_of_tags
 
 KEYS = ("a.png", "b.png", "c.png")
@@ -28,10 +28,10 @@ ROWS = {
 }
 
 
-def sheet(*rows: Row, **more: Any) -> Sheet:
+def sheet(*rows: Row, **more: Any) -> ReturnedSheet:
     """Return a sheet that came back."""
-    found = [Found(row, f"`s.csv` row {at}", **more) for at, row in enumerate(rows, start=2)]
-    return Sheet(tuple(found), "CSV")
+    found = [ReturnedRow(row, f"`s.csv` row {at}", **more) for at, row in enumerate(rows, start=2)]
+    return ReturnedSheet(tuple(found), "CSV")
 
 
 def now(
@@ -180,11 +180,11 @@ def test_a_picture_that_was_replaced_or_is_gone() -> None:
 
 def test_a_formula_is_refused_wherever_it_would_be_read() -> None:
     """Row 32: a cell that was calculated is no text, even where it shows what was exported."""
-    formula = Found(
+    formula = ReturnedRow(
         replace(ROWS["a.png"], tags="=_="), "`s.csv` row 2", formulas=frozenset({"tags"})
     )
 
-    assert changes_of(Sheet((formula,), "XLSX"), now()).mistakes == [
+    assert changes_of(ReturnedSheet((formula,), "XLSX"), now()).mistakes == [
         (
             "`s.csv` row 2, column `tags`: a formula stands where text was",
             "type it again with a `'` in front",
@@ -277,7 +277,7 @@ def test_hostile_sheets_come_back(samples: list[Any], as_text: bool, data: st.Da
     }
     holds = {row.key: row for row in exported(named)}
     rows = list(holds.values())
-    written = text.dump(rows[::-1]) if as_text else workbook.dump(workbook.shown(named), 16)
+    written = csv_text.dump(rows[::-1]) if as_text else workbook.dump(workbook.shown(named), 16)
 
     came = reading.parse(io.BytesIO(written), "s")
     came = replace(came, found=tuple(came.found))
@@ -289,7 +289,7 @@ def test_hostile_sheets_come_back(samples: list[Any], as_text: bool, data: st.Da
     found = [*came.found]
     before = found[at].row
     found[at] = replace(found[at], row=replace(before, **{column: cell}))
-    changes = changes_of(Sheet(tuple(found), ""), Now(holds, pictures, {}))
+    changes = changes_of(ReturnedSheet(tuple(found), ""), Now(holds, pictures, {}))
     same = said(column, cell) == said(column, getattr(before, column))
     assert changes.taken == ({} if same else {(before.key, column): cell})
     assert (changes.conflicts, changes.mistakes) == ({}, [])
@@ -337,10 +337,10 @@ def test_rows_of_pictures_that_are_not_here_are_counted() -> None:
         replace(revised(Row(f"{n}.png"), f"{n:064x}"[::-1]), notes="mine" * (n % 2))
         for n in range(1, 1001)
     )
-    found = (Found(one, f"`s.csv` row {at}") for at, one in enumerate(unknown, start=3))
-    known = Found(ROWS["a.png"], "`s.csv` row 2")
+    found = (ReturnedRow(one, f"`s.csv` row {at}") for at, one in enumerate(unknown, start=3))
+    known = ReturnedRow(ROWS["a.png"], "`s.csv` row 2")
 
-    changes = changes_of(Sheet(chain([known], found), "CSV"), now())
+    changes = changes_of(ReturnedSheet(chain([known], found), "CSV"), now())
 
     assert changes.rows == 1001
     assert [key for key, _ in changes.conflicts] == [f"{n}.png" for n in range(1, 41, 2)]
@@ -381,7 +381,7 @@ def test_a_sheet_is_never_held_whole(kind: str) -> None:
     """Case D4: a sheet of 40,000 rows takes far less memory than it is long."""
     rows = (revised(Row(f"{n}.png", caption="c" * 300), f"{n:064x}"[::-1]) for n in range(40_000))
     if kind == "csv":
-        file = io.BytesIO(text.dump(rows))
+        file = io.BytesIO(csv_text.dump(rows))
     else:
         file = io.BytesIO()
         book = xlsxwriter.Workbook(file, {"constant_memory": True})

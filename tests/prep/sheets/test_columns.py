@@ -8,7 +8,7 @@ import pytest
 from prep.sheets.changes import Changes, Now, changes_of
 from prep.sheets.columns import moved
 from prep.sheets.row import Row, revised
-from prep.sheets.table import Found, Mistake, Sheet
+from prep.sheets.table import Mistake, ReturnedRow, ReturnedSheet
 
 KEYS = tuple("abcdef")
 PICTURES = {key: f"{number:02x}" * 32 for number, key in enumerate(KEYS, start=1)}
@@ -23,7 +23,7 @@ Order = Callable[[list[str]], list[str]]
 def told(rows: Sequence[Row], general: Sequence[str] | None = None) -> list[Mistake]:
     """Return what is wrong with a sheet, without or with columns for two categories."""
     found = [
-        Found(
+        ReturnedRow(
             one,
             "row",
             {} if general is None else {"character": "hero", "general": general[at]},
@@ -31,7 +31,7 @@ def told(rows: Sequence[Row], general: Sequence[str] | None = None) -> list[Mist
         for at, one in enumerate(rows)
     ]
     holds = {one.key: one for one in ROWS}
-    return changes_of(Sheet(tuple(found), "CSV"), Now(holds, PICTURES, {})).mistakes
+    return changes_of(ReturnedSheet(tuple(found), "CSV"), Now(holds, PICTURES, {})).mistakes
 
 
 ORDERS: dict[str, tuple[Order, str]] = {
@@ -74,12 +74,12 @@ def test_a_character_that_many_have_may_be_typed_anywhere() -> None:
         for key, name in zip(KEYS, names, strict=True)
     ]
     found = [
-        Found(one, "row", {"character": name, "general": one.key})
+        ReturnedRow(one, "row", {"character": name, "general": one.key})
         for one, name in zip(rows, ["bea", *names[1:-1], "ann"], strict=True)
     ]
 
     changes = changes_of(
-        Sheet(tuple(found), "XLSX"), Now({one.key: one for one in rows}, PICTURES, {})
+        ReturnedSheet(tuple(found), "XLSX"), Now({one.key: one for one in rows}, PICTURES, {})
     )
 
     assert changes.mistakes == []
@@ -107,8 +107,8 @@ def test_a_deleted_column_of_a_category_takes_no_tags_away() -> None:
 
     def changes(*left: str, **cells: str) -> Changes:
         categories = {name: split[name] for name in left}
-        found = Found(replace(exported, **cells), "row", categories)
-        return changes_of(Sheet((found,), "XLSX"), Now(holds, PICTURES, {}))
+        found = ReturnedRow(replace(exported, **cells), "row", categories)
+        return changes_of(ReturnedSheet((found,), "XLSX"), Now(holds, PICTURES, {}))
 
     gone = (
         "a column with the tags of a category is gone",

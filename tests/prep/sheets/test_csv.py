@@ -8,16 +8,16 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from prep.runtime.errors import DatasetError
-from prep.sheets import text as sheet_text
+from prep.sheets import csv_text as sheet_text
+from prep.sheets.csv_text import dump, parse
 from prep.sheets.row import COLUMNS, Row
-from prep.sheets.table import Sheet
-from prep.sheets.text import dump, parse
+from prep.sheets.table import ReturnedSheet
 
 AGAIN = "undo that, or move the sheet away and run `prep review export`"
 HEAD = "key,revision,keep,rating,tags,caption,concept,weight,notes\r\n"
 
 
-def read(data: bytes, name: str) -> Sheet:
+def read(data: bytes, name: str) -> ReturnedSheet:
     """Return a sheet, all of its rows read."""
     sheet = parse(io.BytesIO(data), name)
     return replace(sheet, found=tuple(sheet.found))

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from prep.sheets import reading, text, workbook
+from prep.sheets import csv_text, reading, workbook
 from prep.sheets.cells import guarded
 from prep.sheets.changes import Now, changes_of
 from prep.sheets.row import Row, exported, revised
@@ -139,7 +139,7 @@ def test_the_vocabularies_survive(tmp_path: Path, calc: Calc, source: str, saved
     file = tmp_path / f"tags.{source}"
     rows = exported(samples)
     file.write_bytes(
-        text.dump(rows) if source == "csv" else workbook.dump(workbook.shown(samples), 16)
+        csv_text.dump(rows) if source == "csv" else workbook.dump(workbook.shown(samples), 16)
     )
 
     calc(file, tmp_path / f"saved.{saved}", "tags")
@@ -156,9 +156,9 @@ def test_a_formula_typed_there_is_refused(
 ) -> None:
     """Row 32: what LibreOffice calculated from a tag is told, and nothing is taken."""
     before = words()
-    rows = text.parse(io.BytesIO(Path("images/tags.csv").read_bytes()), "tags.csv").rows()
+    rows = csv_text.parse(io.BytesIO(Path("images/tags.csv").read_bytes()), "tags.csv").rows()
     bare = [revised(Row(row.key, notes="x"), "0" * 64) for row in rows]
-    Path("bare.csv").write_bytes(text.dump(bare))
+    Path("bare.csv").write_bytes(csv_text.dump(bare))
     calc(Path("images/tags.csv"), Path("edited.csv"), "", "b.png", "tags", "=_=")
 
     told = prep("review", "import", "edited.csv", "--in", "images")

@@ -18,11 +18,11 @@ from prep.runtime.errors import DatasetError
 from prep.sheets import reading, workbook
 from prep.sheets.categories import apart, category_of, in_order, together
 from prep.sheets.row import COLUMNS, Row, revised
-from prep.sheets.table import Sheet
-from prep.sheets.workbook import Shown
+from prep.sheets.table import ReturnedSheet
+from prep.sheets.workbook import WorkbookRow
 
 SAMPLES = (
-    Shown(
+    WorkbookRow(
         Row("a.png", keep="duplicate of b.png", rating="general", tags="miku, 1girl, mine, =_="),
         "0" * 64,
         ("miku", "1girl", "mine", "=_="),
@@ -32,7 +32,7 @@ SAMPLES = (
             "rating": [["general", 0.9], ["explicit", 0.001]],
         },
     ),
-    Shown(Row("b.png", tags="1girl", caption='a "b"\nc', weight="0.5"), "1" * 64, ("1girl",)),
+    WorkbookRow(Row("b.png", tags="1girl", caption='a "b"\nc', weight="0.5"), "1" * 64, ("1girl",)),
 )
 HEADER = [
     "picture", "key", "keep", "weight", "rating", "tags", "character tags", "general tags",
@@ -64,7 +64,7 @@ def saved(rows: Sequence[Sequence[Any]]) -> bytes:
     return stream.getvalue()
 
 
-def read(data: bytes, name: str) -> Sheet:
+def read(data: bytes, name: str) -> ReturnedSheet:
     """Return a sheet, all of its rows read."""
     sheet = reading.parse(io.BytesIO(data), name)
     return replace(sheet, found=tuple(sheet.found))
@@ -106,7 +106,8 @@ def test_what_a_person_sees() -> None:
 def test_a_thumbnail_stands_in_its_row() -> None:
     """Each picture is shown beside its words, at its own size, and moves with its row."""
     shown = [
-        Shown(Row(f"{n}.png"), f"{n:064x}", thumbnail=jpeg(n) if n != 1 else b"") for n in range(3)
+        WorkbookRow(Row(f"{n}.png"), f"{n:064x}", thumbnail=jpeg(n) if n != 1 else b"")
+        for n in range(3)
     ]
     data = workbook.dump(shown, 64)
     page = opened(data)
@@ -131,7 +132,7 @@ def test_the_same_rows_are_the_same_bytes() -> None:
 
 def test_without_a_tagger_there_are_no_categories() -> None:
     """A folder that was never tagged has the plain columns, and a thumbnail."""
-    page = opened(workbook.dump([Shown(Row("a.png", tags="mine"), "0" * 64, ("mine",))], 128))
+    page = opened(workbook.dump([WorkbookRow(Row("a.png", tags="mine"), "0" * 64, ("mine",))], 128))
 
     assert [cell.value for cell in page[1]] == [
         "picture", "key", "keep", "weight", "rating", "tags", "caption", "concept", "notes",
@@ -158,7 +159,9 @@ def test_it_comes_back() -> None:
 
 def test_what_no_cell_can_hold_is_said_in_its_place() -> None:
     """Row 38: a text too long for XLSX is not cut: its cell says so, and counts as unedited."""
-    long = Shown(Row("a.png", tags="x" * 40_000, caption="_x0041_"), "0" * 64, ("x" * 40_000,))
+    long = WorkbookRow(
+        Row("a.png", tags="x" * 40_000, caption="_x0041_"), "0" * 64, ("x" * 40_000,)
+    )
     page = opened(workbook.dump([long], 128))
 
     assert page.cell(2, 6).value == "(40000 characters: too long for a cell)"
@@ -169,7 +172,7 @@ def test_tags_that_no_cell_can_hold_are_said_so_in_the_columns_of_categories() -
     """Row 38: the sheet says it once, in the last of them, and comes back as unedited."""
     listed = ("1girl", "x" * 40_000)
     graded = {"general": [[tag, 0.9] for tag in listed], "meta": [["scan", 0.2]]}
-    long = Shown(Row("a.png", tags=", ".join(listed)), "0" * 64, listed, graded)
+    long = WorkbookRow(Row("a.png", tags=", ".join(listed)), "0" * 64, listed, graded)
     (found,) = read(workbook.dump([long], 128), "s.xlsx").found
 
     said = "(40007 characters: too long for a cell)"
@@ -192,7 +195,7 @@ def test_what_a_file_says_of_its_size_is_not_believed() -> None:
 
 def test_an_apostrophe_that_came_from_csv_comes_off() -> None:
     """Row 32: a CSV saved as XLSX keeps the apostrophes of CSV; a person's own one stays."""
-    ours = Shown(Row("a.png", tags="'=1"), "0" * 64, ("'=1",))
+    ours = WorkbookRow(Row("a.png", tags="'=1"), "0" * 64, ("'=1",))
     (row,) = read(workbook.dump([ours], 64), "s.xlsx").rows()
     theirs = revised(Row("a.png", tags="=_="), "0" * 64)
     cells = [theirs.key, theirs.revision, None, None, "'=_="]

@@ -9,8 +9,8 @@ from prep.runtime.errors import ConfigError
 from prep.runtime.seeds import seed_for
 from prep.stage import Failed, Stage
 from prep.stages import all_stages
-from tagger_models.captioners.captioner import Answer, Decoding, End, Trouble
-from tagger_models.captioners.prompts import PRESETS
+from tagger_models.captioners.captioner import Decoding, End, Reply, Trouble
+from tagger_models.captioners.prompt_templates import PRESETS
 
 CAPTION, TEXT = all_stages()["caption"], all_stages()["caption_text"]
 PLAIN = ("image",)
@@ -24,10 +24,10 @@ class Echo:
 
     def caption(
         self, images: Sequence[Any], prompts: Sequence[str], seeds: Sequence[int], how: Decoding
-    ) -> list[Answer | Trouble]:
+    ) -> list[Reply | Trouble]:
         self.asked.append((tuple(images), tuple(seeds), how))
         return [
-            Trouble("it broke", "mend it") if image == "broken" else Answer(f"{image}: {prompt}")
+            Trouble("it broke", "mend it") if image == "broken" else Reply(f"{image}: {prompt}")
             for image, prompt in zip(images, prompts, strict=True)
         ]
 

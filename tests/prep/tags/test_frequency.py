@@ -4,7 +4,7 @@ from itertools import combinations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from prep.tags.frequency import Often, Pair, beside, often, pairs
+from prep.tags.frequency import Often, TagPair, beside, often, pairs
 
 PICTURES = (("solo", "hat", "smile"), ("solo", "hat"), ("solo",), ("smile", "solo"))
 
@@ -29,8 +29,8 @@ def test_pairs_tell_what_is_more_than_chance() -> None:
     """Lift is 1 where two tags have nothing to do with each other."""
     found = pairs((("a", "b"), ("a", "b"), ("c",), ("c",)))
 
-    assert found == [Pair("a", "b", 2, 2.0)]
-    assert pairs(PICTURES) == [Pair("hat", "solo", 2, 1.0), Pair("smile", "solo", 2, 1.0)]
+    assert found == [TagPair("a", "b", 2, 2.0)]
+    assert pairs(PICTURES) == [TagPair("hat", "solo", 2, 1.0), TagPair("smile", "solo", 2, 1.0)]
 
 
 @given(some)

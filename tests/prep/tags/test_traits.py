@@ -1,7 +1,7 @@
 import pytest
 
 from prep.dataset.concepts import concept_of
-from prep.tags.traits import everywhere, is_trait, to_prune
+from prep.tags.common_traits import everywhere, is_trait, to_prune
 
 
 @pytest.mark.parametrize(

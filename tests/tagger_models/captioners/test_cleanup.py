@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tagger_models.captioners.captioner import Answer, End
+from tagger_models.captioners.captioner import End, Reply
 from tagger_models.captioners.cleanup import (
     Unusable,
     bare,
@@ -231,7 +231,7 @@ def test_a_caption_begins_as_asked(text: str, start: str, whole: str) -> None:
 
 def test_the_rules_together() -> None:
     """An answer full of habits is one clean line."""
-    answer = Answer(
+    answer = Reply(
         "<think>A cat!</think>Sure! Here is a caption:\n\n```\nThe image shows a cat  on a\nmat. "
         "A watermark is in the corner. It sleeps. It is ver\n```",
         End.CUT,
@@ -246,26 +246,26 @@ ASK = "ask otherwise (`--prompt`), the same again (`prep reset`), or write it yo
 @pytest.mark.parametrize(
     ("answer", "why", "hint"),
     [
-        (Answer(""), "the captioner answered nothing", ASK),
-        (Answer(" \n"), "the captioner answered nothing", ASK),
-        (Answer("The image shows"), "the captioner answered nothing", ASK),
+        (Reply(""), "the captioner answered nothing", ASK),
+        (Reply(" \n"), "the captioner answered nothing", ASK),
+        (Reply("The image shows"), "the captioner answered nothing", ASK),
         (
-            Answer("<think>a cat, no", End.CUT),
+            Reply("<think>a cat, no", End.CUT),
             "the answer has thoughts but no caption",
             "give it room: a larger `--max-new-tokens`",
         ),
         (
-            Answer("", End.CUT),  # thoughts that the server keeps to itself took all the tokens
+            Reply("", End.CUT),  # thoughts that the server keeps to itself took all the tokens
             "the answer was cut before a caption began",
             "give it room: a larger `--max-new-tokens`",
         ),
-        (Answer(REFUSALS[0]), f"the captioner refused: `{REFUSALS[0]}`", ASK),
-        (Answer("Not this.", End.REFUSED), "the captioner refused: `Not this.`", ASK),
-        (Answer("a blur"), "it has a forbidden word: `a blur`", ASK),
-        (Answer("a blur " + "b" * 90), f"it has a forbidden word: `a blur {'b' * 70}...`", ASK),
+        (Reply(REFUSALS[0]), f"the captioner refused: `{REFUSALS[0]}`", ASK),
+        (Reply("Not this.", End.REFUSED), "the captioner refused: `Not this.`", ASK),
+        (Reply("a blur"), "it has a forbidden word: `a blur`", ASK),
+        (Reply("a blur " + "b" * 90), f"it has a forbidden word: `a blur {'b' * 70}...`", ASK),
     ],
 )
-def test_what_is_no_caption(answer: Answer, why: str, hint: str) -> None:
+def test_what_is_no_caption(answer: Reply, why: str, hint: str) -> None:
     """An empty answer, a refusal and forbidden words are told with what to do, never written."""
     assert cleaned(answer, "start", ("blur",)) == Unusable(why, hint)
 
@@ -283,7 +283,7 @@ WORDS = st.lists(
 @settings(max_examples=300, deadline=None)
 def test_any_answer_is_a_line_or_a_reason(text: str, end: End, start: str) -> None:
     """Whatever comes, the result is one line with words, or a reason on one line."""
-    found = cleaned(Answer(text, end), start, ("dog",))
+    found = cleaned(Reply(text, end), start, ("dog",))
     told = found.why if isinstance(found, Unusable) else found
 
     assert told
@@ -306,6 +306,6 @@ def test_a_long_answer_takes_no_time() -> None:
     began = time.monotonic()
     for text in ("word another " * 10_000, "<think>" * 5_000, "a. " * 20_000, "```" * 20_000,
                  " ".join(map(str, range(20_000))), "i can't " * 5_000):  # fmt: skip
-        cleaned(Answer(text, End.CUT), "", ("never",))
+        cleaned(Reply(text, End.CUT), "", ("never",))
 
     assert time.monotonic() - began < 5

@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from prep.images.fitting import FILTERS, PAD, SQUARE, WITHIN, Fit
-from prep.models.locate import Ask, Found
+from prep.images.fitting import FILTERS, PAD, SQUARE, WITHIN, Resize
+from prep.models.locate import Ask, FoundModel
 from prep.runtime.errors import ModelFileError
 from tagger_models.labels.csv_files import READERS
 from tagger_models.onnx.tagger import OnnxTagger, open_tagger
@@ -46,7 +46,8 @@ def saved(family: Family, folder: Path, labels: int | None = None) -> Path:
 def opened(folder: Path, row: Profile) -> OnnxTagger:
     """Return the tagger over all files of the folder."""
     files = sorted(path for path in folder.rglob("*") if path.is_file())
-    return open_tagger(Found(Ask("tagger", str(folder)), folder, tuple((f, 0, 0) for f in files)),
+    found = FoundModel(Ask("tagger", str(folder)), folder, tuple((f, 0, 0) for f in files))
+    return open_tagger(found,
                        row, "cpu")  # fmt: skip
 
 
@@ -92,7 +93,7 @@ def changed_facts(row: Profile) -> Iterator[dict[str, Any]]:
         yield {"fit": row.fit[::-1]}
 
 
-def changed_steps(step: Fit) -> Iterator[Fit]:
+def changed_steps(step: Resize) -> Iterator[Resize]:
     """Yield a step in which one thing is another one."""
     if step.kind == PAD:
         yield from (
@@ -152,7 +153,7 @@ def test_the_models_own_steps_come_first(family: Family, tmp_path: Path) -> None
     """What `preprocess.json` says replaces the row's stand-ins; without the file it is told."""
     folder = saved(family, tmp_path, FEW)
     row = PROFILES[family.row]
-    other = replace(row, fit=(Fit(SQUARE, "NEAREST"),), mean=(0.3,) * 3, std=(2.0,) * 3)
+    other = replace(row, fit=(Resize(SQUARE, "NEAREST"),), mean=(0.3,) * 3, std=(2.0,) * 3)
 
     found = opened(folder, other).score([WIDE])[0]
 
@@ -187,7 +188,7 @@ def test_thresholds_of_the_models_own_file(tmp_path: Path) -> None:
     for name, levels in wanted.items():
         family = next(family for family in FAMILIES if family.row == name)
         folder = saved(family, tmp_path / name, 8)
-        found = Found(
+        found = FoundModel(
             Ask("tagger", name),
             folder,
             tuple((path, 0, 0) for path in sorted(folder.rglob("*")) if path.is_file()),

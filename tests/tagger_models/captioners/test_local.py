@@ -9,7 +9,7 @@ from PIL import Image
 
 from prep.models.locate import Ask, Models
 from prep.runtime.errors import ConfigError, ModelFileError
-from tagger_models.captioners.captioner import Answer, Decoding, End
+from tagger_models.captioners.captioner import Decoding, End, Reply
 from tagger_models.captioners.local import ask_captioner, open_captioner
 from tagger_models.captioners.transformers import LocalCaptioner
 
@@ -29,8 +29,8 @@ def said(
     """Return the words of a captioner for pictures with one prompt, without chance."""
     count = len(images)
     found = captioner.caption(images, [prompt] * count, [0] * count, Decoding(beams, most))
-    assert all(isinstance(one, Answer) for one in found)
-    return [one.text for one in found if isinstance(one, Answer)]
+    assert all(isinstance(one, Reply) for one in found)
+    return [one.text for one in found if isinstance(one, Reply)]
 
 
 def told(folder: Path, home: Path) -> tuple[str, str | None]:
@@ -290,8 +290,8 @@ def test_an_answer_says_how_it_ended(
         captioner._model.text_decoder.cls.predictions.bias[3] += 100  # [SEP] at once
     done = captioner.caption(pictures, [""] * 5, [0] * 5, Decoding(1, 5))
 
-    assert {answer.end for answer in cut if isinstance(answer, Answer)} == {End.CUT}
-    assert done == [Answer("", End.DONE)] * 5
+    assert {answer.end for answer in cut if isinstance(answer, Reply)} == {End.CUT}
+    assert done == [Reply("", End.DONE)] * 5
 
 
 def test_what_is_asked_of_the_models_room(mine: Path) -> None:

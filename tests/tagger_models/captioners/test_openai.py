@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from prep.runtime.errors import ConfigError, MachineError
-from tagger_models.captioners.captioner import Answer, Decoding, End, Trouble
+from tagger_models.captioners.captioner import Decoding, End, Reply, Trouble
 from tagger_models.captioners.openai import (
     EndpointCaptioner,
     answer_in,
@@ -17,7 +17,7 @@ from tagger_models.captioners.openai import (
     small_jpeg,
 )
 from tagger_models.captioners.openai_client import Server, UnansweredError
-from tagger_models.captioners.prompts import PRESETS
+from tagger_models.captioners.prompt_templates import PRESETS
 from tests.tagger_models.model_server import Act, says, serving
 
 RED = Image.new("RGB", (300, 200), (200, 30, 40))
@@ -29,14 +29,14 @@ def captioner(url: str, key: str = "") -> EndpointCaptioner:
     return EndpointCaptioner(Server(url, "cat-vl", key, first_wait_s=0.001), 128)
 
 
-def said(url: str, prompt: str = "", seed: int = 5, how: Decoding = GREEDY) -> Answer | Trouble:
+def said(url: str, prompt: str = "", seed: int = 5, how: Decoding = GREEDY) -> Reply | Trouble:
     return captioner(url).caption([RED], [prompt], [seed], how)[0]
 
 
 def test_what_a_server_is_sent() -> None:
     """One message with the picture and the question; nothing else that could decide words."""
     with serving([says("a cat")]) as server:
-        assert said(server.url, "What is it?") == Answer("a cat")
+        assert said(server.url, "What is it?") == Reply("a cat")
 
     (asked,) = server.asked
     image = asked.image()
@@ -77,16 +77,16 @@ def test_a_question_of_its_own_and_forbidden_words() -> None:
 @pytest.mark.parametrize(
     ("act", "answer"),
     [
-        (says(" <think>x</think> A cat. "), Answer(" <think>x</think> A cat. ")),
-        (says("A c", "length"), Answer("A c", End.CUT)),
-        (says("", "content_filter"), Answer("", End.REFUSED)),
-        (says(None, refusal="I will not."), Answer("I will not.", End.REFUSED)),
-        (says(None), Answer("")),
-        (says([{"type": "text", "text": "a "}, {"text": "cat"}, 3]), Answer("a cat")),
-        (says({"text": "a cat"}), Answer("")),
+        (says(" <think>x</think> A cat. "), Reply(" <think>x</think> A cat. ")),
+        (says("A c", "length"), Reply("A c", End.CUT)),
+        (says("", "content_filter"), Reply("", End.REFUSED)),
+        (says(None, refusal="I will not."), Reply("I will not.", End.REFUSED)),
+        (says(None), Reply("")),
+        (says([{"type": "text", "text": "a "}, {"text": "cat"}, 3]), Reply("a cat")),
+        (says({"text": "a cat"}), Reply("")),
     ],
 )
-def test_answers_as_servers_give_them(act: Act, answer: Answer) -> None:
+def test_answers_as_servers_give_them(act: Act, answer: Reply) -> None:
     """Text, parts of text, nothing, a refusal, a cut: each is what it is, and asked for once."""
     with serving([act]) as server:
         assert said(server.url) == answer
@@ -99,7 +99,7 @@ def test_a_caption_never_holds_the_key() -> None:
     with serving(lambda _n, seen: says(f"a {seen.headers['Authorization']}")) as server:
         found = captioner(server.url, KEY).caption([RED], [""], [0], GREEDY)
 
-    assert found == [Answer("a Bearer [key]")]
+    assert found == [Reply("a Bearer [key]")]
 
 
 def test_a_picture_without_an_answer_is_told_and_the_next_is_asked() -> None:
@@ -108,7 +108,7 @@ def test_a_picture_without_an_answer_is_told_and_the_next_is_asked() -> None:
         found = captioner(server.url).caption([RED, RED], ["", ""], [0, 0], GREEDY)
 
     hint = "does the model take pictures? a smaller `--image-size` may do; the next run asks again"
-    assert found == [Trouble("the server answers 400: no", hint), Answer("a cat")]
+    assert found == [Trouble("the server answers 400: no", hint), Reply("a cat")]
 
 
 def test_five_troubles_in_a_row_end_the_run() -> None:
@@ -120,7 +120,7 @@ def test_five_troubles_in_a_row_end_the_run() -> None:
         with pytest.raises(MachineError) as told:
             one.caption([RED] * 9, [""] * 9, [0] * 9, GREEDY)
 
-    assert [isinstance(each, Answer) for each in found] == [False] * 4 + [True] + [False] * 4
+    assert [isinstance(each, Reply) for each in found] == [False] * 4 + [True] + [False] * 4
     assert len(server.asked) == 10
     assert str(told.value) == "5 pictures in a row got no answer: the server answers 400: no"
     assert told.value.hint == (

@@ -3,7 +3,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from prep.runtime.errors import ConfigError
-from tagger_models.captioners.prompts import (
+from tagger_models.captioners.prompt_templates import (
     PRESETS,
     VARIABLES,
     chosen,

@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from prep.images.fitting import SHORTER, Fit, fitted
+from prep.images.fitting import SHORTER, Resize, fitted
 from prep.models.locate import Models
 from prep.runtime.errors import ModelFileError
-from tagger_models.captioners.captioner import Answer, Decoding, Trouble
+from tagger_models.captioners.captioner import Decoding, Reply, Trouble
 from tagger_models.captioners.captioner_fit import fit_of
 from tagger_models.captioners.local import ask_captioner, open_captioner
 from tagger_models.captioners.transformers import LocalCaptioner
@@ -90,7 +90,7 @@ def test_a_processor_that_asks_for_a_shorter_side(size: tuple[int, int]) -> None
     whole = processor([image], return_tensors="np")["pixel_values"]
     small = processor([fitted(image, fit)], return_tensors="np")["pixel_values"]
 
-    assert fit == (Fit(SHORTER, "BICUBIC", size=24),)
+    assert fit == (Resize(SHORTER, "BICUBIC", size=24),)
     assert np.array_equal(whole, small)
 
 
@@ -117,7 +117,7 @@ def said(
     captioner: LocalCaptioner, images: list[Image.Image], prompt: str, how: Decoding = GREEDY
 ) -> list[str]:
     found = captioner.caption(images, [prompt] * len(images), [7] * len(images), how)
-    return [one.text for one in found if isinstance(one, Answer)]
+    return [one.text for one in found if isinstance(one, Reply)]
 
 
 def bare(kind: str, folder: Path, image: Image.Image, prompt: str) -> str:
@@ -253,7 +253,7 @@ def test_the_last_picture_of_a_filled_up_batch_is_asked_once(
     captioner, calls = captioners["llava"], []
     whole = LocalCaptioner._answers
 
-    def counted(self: LocalCaptioner, images: Any, prompt: str, how: Decoding) -> list[Answer]:
+    def counted(self: LocalCaptioner, images: Any, prompt: str, how: Decoding) -> list[Reply]:
         calls.append(images)
         return whole(self, images, prompt, how)
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from prep.runtime.errors import ModelFileError, UserError
 from tagger_models.labels.csv_files import READERS, csv_labels
 from tagger_models.labels.label import Label
-from tagger_models.labels.text_files import index_labels, line_labels, mapping_labels
+from tagger_models.labels.plain_files import index_labels, line_labels, mapping_labels
 
 AGAIN = "fetch the file again from where the model came from"
 PUBLISHED = "use the label file that was published with the model"

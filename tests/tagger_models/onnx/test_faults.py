@@ -9,10 +9,10 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 from PIL import Image
 
-from prep.images.fitting import Fit
+from prep.images.fitting import Resize
 from prep.models.locate import Ask, Models
 from prep.runtime.errors import ModelFileError
-from tagger_models.onnx.session import OutOfMemoryError
+from tagger_models.onnx.inference import OutOfMemoryError
 from tagger_models.onnx.tagger import OnnxTagger, open_tagger
 from tagger_models.profiles.registry import ask
 from tagger_models.profiles.wd import WD
@@ -250,7 +250,7 @@ def test_a_graph_that_is_no_such_tagger(echo: MakeTagger, shape: tuple[int | str
     ("fit", "message", "hint"),
     [
         (
-            (Fit("square", "BOX", size=8),),
+            (Resize("square", "BOX", size=8),),
             "takes 4 px, but its pictures are prepared as 8",
             "fetch all files again, from the same revision of the same model",
         ),
@@ -260,12 +260,12 @@ def test_a_graph_that_is_no_such_tagger(echo: MakeTagger, shape: tuple[int | str
                 "takes 4 px, but its pictures are not made a square of that size",
                 "let `fit` in its `tagger.yaml` end as [{pad: white}, {square: bicubic}] does",
             )
-            for fit in ((Fit("within", "BOX"),), (Fit("pad", colour=None),), ())
+            for fit in ((Resize("within", "BOX"),), (Resize("pad", colour=None),), ())
         ),
     ],
 )
 def test_steps_that_do_not_end_in_the_square(
-    echo: MakeTagger, fit: tuple[Fit, ...], message: str, hint: str
+    echo: MakeTagger, fit: tuple[Resize, ...], message: str, hint: str
 ) -> None:
     """Steps that would feed another shape are told before a picture is read, with what to write."""
     folder = echo()

@@ -5,11 +5,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from prep.images.fitting import PAD, SQUARE, Fit, fitted, sized
+from prep.images.fitting import PAD, SQUARE, Resize, fitted, sized
 from tagger_models.onnx.preprocess import prepared
 from tagger_models.profiles.wd import WD
 
-BLACK = (Fit(PAD, colour=(0, 0, 0)), Fit(SQUARE, "BICUBIC"))
+BLACK = (Resize(PAD, colour=(0, 0, 0)), Resize(SQUARE, "BICUBIC"))
 
 
 def space_recipe(image: Image.Image, size: int) -> np.ndarray:

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from prep.images.fitting import Fit
+from prep.images.fitting import Resize
 from prep.runtime.errors import ModelFileError, UserError
 from tagger_models.profiles.own_files import preprocessed
 from tagger_models.profiles.profile import Profile
@@ -35,9 +35,9 @@ def test_steps_become_ours(key: str) -> None:
     )
 
     assert row.fit == (
-        Fit("within", "BILINEAR", size=512),
-        Fit("pad", colour=(255, 255, 255)),
-        Fit("square", "BICUBIC", size=448),
+        Resize("within", "BILINEAR", size=512),
+        Resize("pad", colour=(255, 255, 255)),
+        Resize("square", "BICUBIC", size=448),
     )
     assert (row.mean, row.std, row.low, row.high) == ((0.1, 0.2, 0.3), (0.5,) * 3, 0.0, 1.0)
 
@@ -46,7 +46,7 @@ def test_two_sides_squash_the_picture() -> None:
     """A resize to two equal sides needs no square before it; without scaling there is none."""
     row = read({"type": "resize", "size": [448, 448]}, {"type": "to_tensor"})
 
-    assert row.fit == (Fit("square", "BILINEAR", size=448),)
+    assert row.fit == (Resize("square", "BILINEAR", size=448),)
     assert (row.mean, row.std) == ((0.0,) * 3, (1.0,) * 3)
 
 

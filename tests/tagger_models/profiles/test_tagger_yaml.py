@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from prep.images.fitting import Fit
+from prep.images.fitting import Resize
 from prep.runtime.errors import ConfigError, ModelFileError, UserError
 from tagger_models.profiles.registry import PROFILES, ask, ask_labels, profile
 from tagger_models.profiles.tagger_yaml import local_profile, parse
@@ -56,7 +56,7 @@ def test_every_fact_can_be_said() -> None:
         high=1.0,
         mean=(0.1, 0.2, 0.3),
         std=(1.0, 2.0, 3.0),
-        fit=(Fit("within", "LANCZOS"), Fit("pad", colour=(1, 2, 3)), Fit("square", "BOX")),
+        fit=(Resize("within", "LANCZOS"), Resize("pad", colour=(1, 2, 3)), Resize("square", "BOX")),
         size=384,
         output="tags",
         activation="none",
@@ -97,7 +97,7 @@ def test_colours_of_a_border(text: str, value: tuple[int, int, int] | None) -> N
     """A border is white, black, the picture's own edge, or any colour."""
     row = parse(f"fit: [{{pad: {text}}}]", "tagger.yaml", PROFILES, WD)
 
-    assert row.fit == (Fit("pad", colour=value),)
+    assert row.fit == (Resize("pad", colour=value),)
 
 
 @pytest.mark.parametrize(

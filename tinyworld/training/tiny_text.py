@@ -11,9 +11,9 @@ import random
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from tinyworld.labels import END, START
 from tinyworld.training.base_files import write_tokenizer
 from tinyworld.training.slices import Plan, learn
-from tinyworld.vocabulary import END, START
 from tinyworld.words import prompt
 from tinyworld.world import random_scene
 

@@ -4,7 +4,7 @@ import re
 from collections import Counter
 from collections.abc import Container, Iterable, Mapping
 
-from prep.engine.inventory.walk import Kind
+from prep.engine.inventory.walk import FileKind
 from prep.images import formats
 
 # Kinds that no suffix says: one of them, several of them.
@@ -14,7 +14,11 @@ WORDS = {
     "linked folder": ("linked folder", "linked folders"),
     "special": ("pipe, socket or device", "pipes, sockets or devices"),
 }
-BY_KIND = {Kind.LINK: "link", Kind.FOLDER_LINK: "linked folder", Kind.SPECIAL: "special"}
+BY_KIND = {
+    FileKind.LINK: "link",
+    FileKind.FOLDER_LINK: "linked folder",
+    FileKind.SPECIAL: "special",
+}
 _SUFFIX = re.compile(r"\.[a-z0-9_+-]{1,12}")
 _KINDS = 12  # as many are told one by one
 # What prep and train write or read beside the pictures, under the names that they have by default.

@@ -11,13 +11,13 @@ from prep.engine.accounting import account_for, unowned_of_source
 from prep.engine.compute import Outcome, outcomes
 from prep.engine.drift import told_changes
 from prep.engine.edited_sheets import not_imported
-from prep.engine.inventory import others
-from prep.engine.inventory.inventory import INHERITED, Known
+from prep.engine.inventory import other_files
+from prep.engine.inventory.inventory import INHERITED, Baseline
 from prep.engine.opening import locked_session
-from prep.engine.plan import Plan, Step
+from prep.engine.plan import PlannedStage, StagePlan
 from prep.engine.recover import recover
 from prep.engine.report import Report
-from prep.engine.session import Context, Leg, Order, large_file
+from prep.engine.session import Context, Job, Session, large_file
 from prep.engine.state import artifacts, publish
 from prep.engine.state.recipe import Made
 from prep.runtime.files import digest_bytes
@@ -27,110 +27,114 @@ _COMMIT_SAMPLES = 256
 _COMMIT_S = 2.0
 
 
-def carry_out(order: Order, context: Context) -> Report:
+def carry_out(job: Job, context: Context) -> Report:
     """Bring one folder up to date with what is asked of it.
 
     Raises:
         HeldError: Another run holds the dataset.
         UserError: Something a person has to mend; what was made until then is kept.
     """
-    with locked_session(order, context) as leg:
-        if order.source is not None:
-            report = fanout.carry_out(leg)
-            report.unowned |= unowned_of_source(order.source)
+    with locked_session(job, context) as session:
+        if job.source is not None:
+            report = fanout.carry_out(session)
+            report.unowned |= unowned_of_source(job.source)
             return report
-        edited = remember(leg) + bulk_edits.mend(leg)
-        there = others.unknown(leg.world.folder.others, leg.world.outputs)
-        report = Report(edited=edited, total=leg.world.num_pictures(), others=there)
-        sidecars.remove_orphans(leg, report)
-        published_files.drop_copies(leg)
-        recover(leg, take_step, report)
-        for asked in order.asked:
-            take_step(leg, leg.number_for_good(leg.step(asked)), report)
-        report.notes += not_imported(leg)
-        account_for(leg, report)
+        edited = remember(session) + bulk_edits.mend(session)
+        there = other_files.unknown(session.inventory.folder.others, session.inventory.outputs)
+        report = Report(edited=edited, total=session.inventory.num_pictures(), others=there)
+        sidecars.remove_orphans(session, report)
+        published_files.drop_copies(session)
+        recover(session, take_step, report)
+        for asked in job.asked:
+            take_step(session, session.number_for_good(session.step(asked)), report)
+        report.notes += not_imported(session)
+        account_for(session, report)
         return report
 
 
-def remember(leg: Leg) -> list[str]:
+def remember(session: Session) -> list[str]:
     """Let the ledger learn what the disk says: renames, edits, digests, what a dead run left.
 
     Returns:
         The files in which a person wrote something that was not known yet.
     """
-    world, ledger = leg.world, leg.ledger
-    sweep(leg.order, world.folder.scratch)
-    for file in world.overruled:  # before it is forgotten that they are ours
+    inventory, ledger = session.inventory, session.ledger
+    sweep(session.job, inventory.folder.scratch)
+    for file in inventory.overruled:  # before it is forgotten that they are ours
         Path(file).unlink(missing_ok=True)
     with ledger.batch():
-        edited = _remember_edits(leg)
-        known = world.known.outputs
-        if known != world.outputs:
-            for name in sorted(known.keys() | world.outputs.keys()):
-                if known.get(name) != world.outputs.get(name):
-                    ledger.wrote(name, world.outputs.get(name))
+        edited = _remember_edits(session)
+        known = inventory.known.outputs
+        if known != inventory.outputs:
+            for name in sorted(known.keys() | inventory.outputs.keys()):
+                if known.get(name) != inventory.outputs.get(name):
+                    ledger.wrote(name, inventory.outputs.get(name))
         ledger.settle()
-        leg.digests.record()
-        before = world.known.samples
-        lineage = {key: artifacts.dumped(value).decode() for key, value in world.lineage.items()}
-        now = {key: (digest, lineage.get(key)) for key, digest in world.digests.items()}
+        session.digests.record()
+        before = inventory.known.samples
+        lineage = {
+            key: artifacts.dumped(value).decode() for key, value in inventory.lineage.items()
+        }
+        now = {key: (digest, lineage.get(key)) for key, digest in inventory.digests.items()}
         # A picture that cannot be read today keeps its place, so that nothing is taken for gone.
-        now |= {key: row for key, row in before.items() if key in world.faulty}
+        now |= {key: row for key, row in before.items() if key in inventory.faulty}
         if now != before:
             ledger.know_samples(now)
-    world.known = Known({}, {}, {})  # of a million samples, it would be a good part of the memory
+    inventory.known = Baseline(
+        {}, {}, {}
+    )  # of a million samples, it would be a good part of the memory
     return edited
 
 
-def sweep(order: Order, folders: Iterable[str]) -> None:
+def sweep(job: Job, folders: Iterable[str]) -> None:
     """Remove what runs of this dataset that died left in its folders, and beside its files."""
-    beside = {order.meta.absolute().parent} if order.meta is not None else set()
-    for folder in {Path(folder) for folder in folders} | beside | {order.place.state}:
-        publish.sweep_scratch(folder, order.place.state)
+    beside = {job.meta.absolute().parent} if job.meta is not None else set()
+    for folder in {Path(folder) for folder in folders} | beside | {job.location.state}:
+        publish.sweep_scratch(folder, job.location.state)
 
 
-def _remember_edits(leg: Leg) -> list[str]:
-    for old, new in leg.world.renamed:
-        leg.ledger.rename(old, new)
-    now = leg.world.edits
-    known = leg.ledger.edits() if leg.world.renamed else leg.world.known.edits
+def _remember_edits(session: Session) -> list[str]:
+    for old, new in session.inventory.renamed:
+        session.ledger.rename(old, new)
+    now = session.inventory.edits
+    known = session.ledger.edits() if session.inventory.renamed else session.inventory.known.edits
     fresh: set[str] = set()
     if known == now:
         return []
     for at in sorted(known.keys() | now.keys()):
         was, edit = known.get(at), now.get(at)
         if was != edit:
-            leg.ledger.edit(*at, edit)
+            session.ledger.edit(*at, edit)
         if edit and edit.source != INHERITED and (was is None or was.value != edit.value):
             fresh.add(edit.source)
     return sorted(fresh)
 
 
-def take_step(leg: Leg, step: Step, report: Report) -> None:
+def take_step(session: Session, step: PlannedStage, report: Report) -> None:
     """Do what one step has to do."""
     stage = step.stage
-    report.notes += told_changes(leg, step)
+    report.notes += told_changes(session, step)
     match stage.shape:
         case Shape.SIDECAR:
-            report.made[stage.name] = sidecars.publish_sidecars(leg, step, report)
+            report.made[stage.name] = sidecars.publish_sidecars(session, step, report)
         case Shape.VIEW:
-            recover_sheet.take_over(leg, step)
-            report.made[stage.name] = int(published_files.publish_view(leg, step, report))
+            recover_sheet.take_over(session, step)
+            report.made[stage.name] = int(published_files.publish_view(session, step, report))
         case Shape.DECISION:
-            plan = leg.plan(step)
-            _decide(leg, plan)
-            leg.values.forget(stage.name)  # long rows, and few stages read them
+            plan = session.plan(step)
+            _decide(session, plan)
+            session.values.forget(stage.name)  # long rows, and few stages read them
             report.made[stage.name] = len(plan.run)
         case Shape.MAP | Shape.FAN_OUT:
-            plan = leg.plan(step)
-            report.made[stage.name] = _make(leg, plan, report)
+            plan = session.plan(step)
+            report.made[stage.name] = _make(session, plan, report)
             report.kept[stage.name] = plan.kept
 
 
-def _decide(leg: Leg, plan: Plan) -> None:
+def _decide(session: Session, plan: StagePlan) -> None:
     if not plan.run:
         return
-    stage, values = plan.step.stage, leg.values
+    stage, values = plan.step.stage, session.values
     names = [name for name, _ in stage.needs()]
     samples = {key: tuple(values.value(name, key) for name in names) for key in sorted(plan.run)}
     answers = stage.run(samples, plan.step.params)
@@ -138,29 +142,29 @@ def _decide(leg: Leg, plan: Plan) -> None:
     for key, (inputs, _) in plan.run.items():
         body = artifacts.dumped(answers[key])
         rows.append((key, Made(plan.step.base, inputs, digest_bytes(body)), body))
-    with leg.ledger.batch():
-        leg.ledger.record(stage.name, rows, again=False)
+    with session.ledger.batch():
+        session.ledger.record(stage.name, rows, again=False)
     values.forget(stage.name)
 
 
-def _make(leg: Leg, plan: Plan, report: Report) -> int:
+def _make(session: Session, plan: StagePlan, report: Report) -> int:
     """Compute what a map has to make; return how many samples were computed or adopted."""
     if not plan.run:
         return 0
-    adopted, first, followers = _shared(leg, plan)
+    adopted, first, followers = _shared(session, plan)
     if adopted:
-        with leg.ledger.batch():
-            leg.ledger.record(plan.step.stage.name, adopted)
+        with session.ledger.batch():
+            session.ledger.record(plan.step.stage.name, adopted)
     count = len(adopted)
-    _withdraw(leg, plan, plan.run.keys() - {key for key, _, _ in adopted})
-    todo = Plan(plan.step, {key: plan.run[key] for key in first})
-    writer = _Writer(leg, plan.step, followers)
-    console = leg.context.console
+    _withdraw(session, plan, plan.run.keys() - {key for key, _, _ in adopted})
+    todo = StagePlan(plan.step, {key: plan.run[key] for key in first})
+    writer = _Writer(session, plan.step, followers)
+    console = session.context.console
     try:
-        notes, jobs = report.notes, leg.context.jobs
+        notes, jobs = report.notes, session.context.jobs
         with (
             console.progress(plan.step.stage.name, len(first)) as progress,
-            closing(outcomes(todo, leg.values, jobs, notes.append, console.wrong)) as computed,
+            closing(outcomes(todo, session.values, jobs, notes.append, console.wrong)) as computed,
         ):
             for done in computed:
                 progress.advance(len(done))
@@ -172,38 +176,38 @@ def _make(leg: Leg, plan: Plan, report: Report) -> int:
                 writer.add(done)
     finally:
         writer.commit()  # also when a person stops the run: nothing that was made is lost
-    leg.values.forget(plan.step.stage.name)
+    session.values.forget(plan.step.stage.name)
     return count
 
 
-def _withdraw(leg: Leg, plan: Plan, keys: Collection[str]) -> None:
+def _withdraw(session: Session, plan: StagePlan, keys: Collection[str]) -> None:
     """Let earlier answers of a model speak no more for samples that it is asked about anew.
 
     What comes after them goes too, so that a run that ends early leaves no words of yesterday. The
     recipes still give what they gave.
     """
     stage, command = plan.step.stage, plan.step.command
-    rows = leg.values.made(stage.name)
+    rows = session.values.made(stage.name)
     old = [key for key in sorted(keys) if key in rows and rows[key].state == "made"]
     if stage.batch is None or stage.suffix is not None or not old:
         return
     why = f"what `prep {command}` is asked now was not answered yet: run it again"
     unanswered = Made(plan.step.base, "", "", "failed", why)
-    with leg.ledger.batch():
-        leg.ledger.record(stage.name, ((key, unanswered, None) for key in old), again=False)
-        for later in _after(leg, stage):
-            leg.ledger.forget(later.name, old, past=False)
-            leg.values.forget(later.name)
-    leg.values.forget(stage.name)
+    with session.ledger.batch():
+        session.ledger.record(stage.name, ((key, unanswered, None) for key in old), again=False)
+        for later in _after(session, stage):
+            session.ledger.forget(later.name, old, past=False)
+            session.values.forget(later.name)
+    session.values.forget(stage.name)
 
 
-def _after(leg: Leg, stage: Stage) -> list[Stage]:
+def _after(session: Session, stage: Stage) -> list[Stage]:
     """Return the maps of the same command that cannot do without what a stage makes."""
     found = [stage]
     for one in found:
         found += [
             later
-            for later in leg.values.producers.values()
+            for later in session.values.producers.values()
             if later.shape is Shape.MAP
             and later.commands == stage.commands
             and (one.writes, False) in later.needs()
@@ -213,10 +217,10 @@ def _after(leg: Leg, stage: Stage) -> list[Stage]:
 
 
 def _shared(
-    leg: Leg, plan: Plan
+    session: Session, plan: StagePlan
 ) -> tuple[list[tuple[str, Made, None]], list[str], dict[str, list[str]]]:
     """Divide samples into those made before, the first of each kind, and its twins."""
-    before = made_before(leg, plan)
+    before = made_before(session, plan)
     adopted = [(key, made, None) for key, made in before.items()]
     first: dict[str, str] = {}
     followers: dict[str, list[str]] = {}
@@ -229,13 +233,13 @@ def _shared(
     return adopted, list(first.values()), followers
 
 
-def made_before(leg: Leg, plan: Plan) -> dict[str, Made]:
+def made_before(session: Session, plan: StagePlan) -> dict[str, Made]:
     """Return key -> result for what the same recipe made before, perhaps of another sample."""
     stage = plan.step.stage
-    present = leg.present(stage)
+    present = session.present(stage)
     found: dict[str, Made] = {}
     for key in sorted(plan.run):
-        past = leg.ledger.past(stage.name, plan.run[key][0], plan.step.base)
+        past = session.ledger.past(stage.name, plan.run[key][0], plan.step.base)
         if past is not None and (past.state != "made" or present(past)):
             found[key] = past
     return found
@@ -244,8 +248,10 @@ def made_before(leg: Leg, plan: Plan) -> dict[str, Made]:
 class _Writer:
     """Gathers outcomes and makes them durable every 256 samples or 2 seconds."""
 
-    def __init__(self, leg: Leg, step: Step, followers: dict[str, list[str]]) -> None:
-        self._leg, self._step, self._followers = leg, step, followers
+    def __init__(
+        self, session: Session, step: PlannedStage, followers: dict[str, list[str]]
+    ) -> None:
+        self._leg, self._step, self._followers = session, step, followers
         self._rows: list[tuple[str, Made, bytes | None]] = []
         self._passing: list[tuple[str, Made, bytes | None]] = []  # failures to be tried again
         self._outputs: dict[str, publish.Output] = {}
@@ -288,7 +294,7 @@ class _Writer:
         if stage.suffix is None:
             return made, body
         name = large_file(stage, made.digest)
-        path = self._leg.order.place.state / name
+        path = self._leg.job.location.state / name
         if self._leg.digests.of(str(path.absolute())) != made.digest:
             self._outputs[name] = publish.Output(path, f"state:{name}", body)
         return made, None

@@ -4,7 +4,7 @@ import random
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tinyworld.training.pictures import Shape, pictures, share
+from tinyworld.training.drawn_pictures import Shape, pictures, share
 from tinyworld.training.slices import Plan, learn
 from tinyworld.world import SHAPES
 

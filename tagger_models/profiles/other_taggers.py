@@ -5,7 +5,7 @@ A fact for which no public source was found is marked in its row.
 
 from dataclasses import replace
 
-from prep.images.fitting import PAD, SQUARE, WITHIN, Fit
+from prep.images.fitting import PAD, SQUARE, WITHIN, Resize
 from tagger_models.profiles.profile import (
     BLACK,
     CLIP_MEAN,
@@ -42,7 +42,7 @@ PIXAI = replace(
     _TORCH,
     name="pixai-tagger-v0.9",
     repo="deepghs/pixai-tagger-v0.9-onnx",
-    fit=(Fit(SQUARE, "BICUBIC"),),
+    fit=(Resize(SQUARE, "BICUBIC"),),
     mean=HALF,
     std=HALF,
     output="prediction",
@@ -67,7 +67,11 @@ ANIMETIMM = replace(
     _TORCH,
     name="animetimm-caformer-b36",
     repo="animetimm/caformer_b36.dbv4-full",
-    fit=(Fit(WITHIN, "BILINEAR", size=512), Fit(PAD, colour=WHITE), Fit(SQUARE, "BICUBIC")),
+    fit=(
+        Resize(WITHIN, "BILINEAR", size=512),
+        Resize(PAD, colour=WHITE),
+        Resize(SQUARE, "BICUBIC"),
+    ),
     mean=IMAGENET_MEAN,
     std=IMAGENET_STD,
     output="prediction",
@@ -93,7 +97,7 @@ _CAMIE = replace(
     name="camie-tagger",
     repo="Camais03/camie-tagger",
     files=("model_initial.onnx", "model_initial_metadata.json"),
-    fit=(Fit(WITHIN, "LANCZOS"), Fit(PAD, colour=BLACK)),
+    fit=(Resize(WITHIN, "LANCZOS"), Resize(PAD, colour=BLACK)),
     size=512,
     output=-1,
     label_format="mapping-json",
@@ -176,7 +180,7 @@ def _ml(name: str, file: str) -> Profile:
         name=name,
         repo="deepghs/ml-danbooru-onnx",
         files=(file, "classes.json"),
-        fit=(Fit(SQUARE, "BILINEAR"),),
+        fit=(Resize(SQUARE, "BILINEAR"),),
         label_format="index-json",
         thresholds=thresholds(general=0.7),
         sources=(
@@ -192,7 +196,7 @@ DEEPDANBOORU = replace(
     repo="deepghs/imgutils-models",
     files=("deepdanbooru/deepdanbooru.onnx", "deepdanbooru/deepdanbooru_tags.csv"),
     layout="NHWC",
-    fit=(Fit(WITHIN, "BOX"), Fit(PAD, colour=None)),
+    fit=(Resize(WITHIN, "BOX"), Resize(PAD, colour=None)),
     size=512,
     activation="none",
     thresholds=thresholds(general=0.5, character=0.5),

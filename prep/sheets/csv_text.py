@@ -12,7 +12,7 @@ from typing import BinaryIO
 from prep.runtime.errors import DatasetError
 from prep.sheets.cells import guarded
 from prep.sheets.row import COLUMNS, Row
-from prep.sheets.table import LONG_COLUMNS, Record, Sheet, Table, sheet_of
+from prep.sheets.table import LONG_COLUMNS, Record, ReturnedSheet, Table, sheet_of
 
 _EAST_ASIAN = ("cp932", "gbk", "cp949", "big5")
 _LONGEST = 1_000_000  # characters of a cell; what is longer misses a quote
@@ -46,7 +46,7 @@ def table(header: Sequence[str], lines: Iterable[Sequence[str]]) -> bytes:
         return out.getvalue()
 
 
-def parse(file: BinaryIO, name: str) -> Sheet:
+def parse(file: BinaryIO, name: str) -> ReturnedSheet:
     """Return what a sheet in CSV holds, read row by row; empty rows are passed over.
 
     Args:

@@ -17,13 +17,13 @@ from prep.commands.edit_targets import FolderTarget, Target, meta_target
 from prep.edits import rules_file
 from prep.edits.diff import Change, between, unmet
 from prep.edits.filters import Filter
-from prep.edits.record import Picture
+from prep.edits.record import PictureRecord
 from prep.edits.rules import Rule, changed, reads
 from prep.engine import bulk_edits
-from prep.engine.inventory.location import Place
+from prep.engine.inventory.location import Location
 from prep.engine.opening import locked_session, read_only_session
-from prep.engine.run import remember
-from prep.engine.session import Context, Leg, Order
+from prep.engine.runner import remember
+from prep.engine.session import Context, Job, Session
 from prep.engine.state.edit_batch import Operation, TextFile
 from prep.pipeline import jobs
 from prep.pipeline.config import Pipeline
@@ -69,36 +69,36 @@ def edit(request: Request, context: Context, pipeline: Pipeline | None) -> int:
         The exit code: 3 where pictures cannot be used, else 4 where words wait.
     """
     target = _target(request, pipeline)
-    back = _way_back(request, target.order.place, pipeline)
+    back = _way_back(request, target.job.location, pipeline)
     wet = request.rule is not None and not request.dry
-    with _leg(target.order, context, wet) as leg:
+    with _leg(target.job, context, wet) as session:
         if wet:
-            stopped, left = bulk_edits.unfinished(leg), _mended(leg)
+            stopped, left = bulk_edits.unfinished(session), _mended(session)
             if stopped and stopped.said == request.said and not stopped.back:
                 return 4 if left else 0
-        pictures = target.pictures(leg, _needs(request, pipeline), wet)
+        pictures = target.pictures(session, _needs(request, pipeline), wet)
         where = request.where
         meant = {key: one for key, one in pictures.items() if where is None or where.holds(one)}
         if request.save:
-            _saved(request, target, leg, pictures, _rules_path(request, pipeline))
+            _saved(request, target, session, pictures, _rules_path(request, pipeline))
             code = 0
         elif request.rule is None:
-            _listed(target, leg, meant, pictures)
+            _listed(target, session, meant, pictures)
             code = 0
         else:
-            code = _edited(request, target, leg, meant, _total(target, leg, pictures))
-        if wet and bulk_edits.unfinished(leg) and not context.console.json:
+            code = _edited(request, target, session, meant, _total(target, session, pictures))
+        if wet and bulk_edits.unfinished(session) and not context.console.json:
             context.console.say(f"  `{back}` takes it back")
-        faulty = _unusable(target, leg)
+        faulty = _unusable(target, session)
         if wet:
-            bulk_edits.close(leg)  # all of it was told
+            bulk_edits.close(session)  # all of it was told
         return 3 if faulty else code
 
 
-def _mended(leg: Leg) -> list[str]:
+def _mended(session: Session) -> list[str]:
     """Finish what a crash left open, and tell; return the files that were edited since."""
-    stopped, say = bulk_edits.unfinished(leg), leg.context.console.say
-    left = bulk_edits.mend(leg)
+    stopped, say = bulk_edits.unfinished(session), session.context.console.say
+    left = bulk_edits.mend(session)
     if stopped is not None:
         word = "took back" if stopped.back else "finished"
         say(f"{word} `{stopped.said}`, which was stopped before")
@@ -107,43 +107,47 @@ def _mended(leg: Leg) -> list[str]:
     return left
 
 
-def _way_back(request: Request, place: Place, pipeline: Pipeline | None) -> str:
+def _way_back(request: Request, location: Location, pipeline: Pipeline | None) -> str:
     """Return the command that takes an edit back, to be typed where the edit was."""
-    words = ["prep", "undo", "--in", os.path.relpath(place.root)]
-    if place.state != jobs.place_of(place.root, None, pipeline).state:
-        words += ["--state", os.path.relpath(place.state)]
+    words = ["prep", "undo", "--in", os.path.relpath(location.root)]
+    if location.state != jobs.location_of(location.root, None, pipeline).state:
+        words += ["--state", os.path.relpath(location.state)]
     if request.pipelines is not None:
         words += ["--pipelines", os.path.relpath(request.pipelines)]
     return shlex.join(words)
 
 
-def _total(target: Target, leg: Leg, pictures: Mapping[str, Picture]) -> int:
+def _total(target: Target, session: Session, pictures: Mapping[str, PictureRecord]) -> int:
     """Return how many pictures there are, in a folder as everywhere those that cannot be used."""
-    return leg.world.num_pictures() if isinstance(target, FolderTarget) else len(pictures)
+    return session.inventory.num_pictures() if isinstance(target, FolderTarget) else len(pictures)
 
 
-def _unusable(target: Target, leg: Leg) -> bool:
+def _unusable(target: Target, session: Session) -> bool:
     """Tell which pictures of a folder no edit can reach; return whether there are any."""
-    faulty = leg.world.faulty if isinstance(target, FolderTarget) else {}
+    faulty = session.inventory.faulty if isinstance(target, FolderTarget) else {}
     for key, why in sorted(faulty.items()):
-        leg.context.console.say(f"  failed: {key}: {why}", failed=key)
+        session.context.console.say(f"  failed: {key}: {why}", failed=key)
     return bool(faulty)
 
 
 def _edited(
-    request: Request, target: Target, leg: Leg, meant: Mapping[str, Picture], total: int
+    request: Request,
+    target: Target,
+    session: Session,
+    meant: Mapping[str, PictureRecord],
+    total: int,
 ) -> int:
     """Change the words of the pictures that are meant, and tell; return the exit code."""
     rules = (request.rule,) if request.rule else ()
     after = {key: changed(one, rules) for key, one in meant.items()}
     found = between(meant, after)
-    waits = [change.key for change in found if target.conflicts(leg, change)]
+    waits = [change.key for change in found if target.conflicts(session, change)]
     changes = [change for change in found if change.key not in waits]
     kept: list[str] = []
     if changes and not request.dry:
-        kept = bulk_edits.carry_out(leg, target.operation(leg, changes, request.said))
-    _told(request, target, (len(meant), total), changes, leg.context)
-    say = leg.context.console.say
+        kept = bulk_edits.carry_out(session, target.operation(session, changes, request.said))
+    _told(request, target, (len(meant), total), changes, session.context)
+    say = session.context.console.say
     for rule in rules if meant else ():
         for line in unmet(rule, (*meant.values(), *after.values())):
             say(f"  {line}", unmet=line)
@@ -154,15 +158,15 @@ def _edited(
     return 4 if waits or kept else 0
 
 
-def undo_edit(place: Any, context: Context) -> int:
+def undo_edit(location: Any, context: Context) -> int:
     """Take the last edit of a folder back; return 4 where some of it was changed since."""
     say = context.console.say
-    with locked_session(Order(place, ()), context) as leg:
-        remember(leg)
-        done = bulk_edits.take_back(leg)
+    with locked_session(Job(location, ()), context) as session:
+        remember(session)
+        done = bulk_edits.take_back(session)
         if done is None:
             raise DatasetError(
-                f"there is no edit of `{os.path.relpath(place.root)}` to take back",
+                f"there is no edit of `{os.path.relpath(location.root)}` to take back",
                 "`prep edit` with `--add`, `--drop` and the like makes one",
             )
         operation, kept = done
@@ -170,7 +174,7 @@ def undo_edit(place: Any, context: Context) -> int:
         say(f"took back `{operation.said}`: {_counted(count, operation)}", kept=kept, count=count)
         for name in kept:
             say(f"  kept {name}: it was changed since")
-        bulk_edits.close(leg)
+        bulk_edits.close(session)
     return 4 if kept else 0
 
 
@@ -184,20 +188,20 @@ def _target(request: Request, pipeline: Pipeline | None) -> Target:
     tagger = request.tagger or str(values.get("model", ""))
     escape = bool(values.get("escape"))
     if request.target.is_dir() or not request.target.suffix.startswith(".json"):
-        place = jobs.known_place(request.target, request.state, pipeline)
+        location = jobs.known_location(request.target, request.state, pipeline)
         text = "tags" if request.save or pipeline is None else jobs.text_of(pipeline)
-        return FolderTarget(place, tagger, escape, text)
+        return FolderTarget(location, tagger, escape, text)
     target = meta_target(request.target, request.state, pipeline, tagger)
-    return FolderTarget(target.place, tagger, escape) if request.save else target
+    return FolderTarget(target.location, tagger, escape) if request.save else target
 
 
 @contextmanager
-def _leg(order: Order, context: Context, wet: bool) -> Iterator[Leg]:
+def _leg(job: Job, context: Context, wet: bool) -> Iterator[Session]:
     """Open the dataset, to change it or only to look at it."""
-    with (locked_session if wet else read_only_session)(order, context) as leg:
+    with (locked_session if wet else read_only_session)(job, context) as session:
         if wet:
-            remember(leg)
-        yield leg
+            remember(session)
+        yield session
 
 
 def _needs(request: Request, pipeline: Pipeline | None) -> frozenset[str]:
@@ -210,11 +214,14 @@ def _needs(request: Request, pipeline: Pipeline | None) -> frozenset[str]:
 
 
 def _listed(
-    target: Target, leg: Leg, meant: Mapping[str, Picture], all_: Mapping[str, Picture]
+    target: Target,
+    session: Session,
+    meant: Mapping[str, PictureRecord],
+    all_: Mapping[str, PictureRecord],
 ) -> None:
-    say, total = leg.context.console.say, counted(_total(target, leg, all_), "picture")
+    say, total = session.context.console.say, counted(_total(target, session, all_), "picture")
     say(f"`{target.shown}`: {len(meant)} of {total} match", keys=sorted(meant))
-    if not leg.context.console.json:
+    if not session.context.console.json:
         say(*(f"  {key}" for key in sorted(meant)))
 
 
@@ -243,8 +250,8 @@ def _told(
 def _saved(
     request: Request,
     target: Target,
-    leg: Leg,
-    pictures: Mapping[str, Picture],
+    session: Session,
+    pictures: Mapping[str, PictureRecord],
     path: Path,
 ) -> None:
     """Append the rule to the rules file, and tell what it changes behind the rules before it."""
@@ -256,16 +263,16 @@ def _saved(
     ruled = {key: changed(picture, before) for key, picture in pictures.items()}
     changes = between(ruled, {key: changed(one, rules) for key, one in ruled.items()})
     if not request.dry:
-        file = TextFile(leg.world.place.name(path), data, text)
-        bulk_edits.carry_out(leg, Operation(request.said, texts=(file,)))
+        file = TextFile(session.inventory.location.name(path), data, text)
+        bulk_edits.carry_out(session, Operation(request.said, texts=(file,)))
     meant = sum(request.where.holds(one) for one in ruled.values()) if request.where else len(ruled)
-    counts = meant, _total(target, leg, pictures)
-    _told(replace(request, dry=True), target, counts, changes, leg.context)
+    counts = meant, _total(target, session, pictures)
+    _told(replace(request, dry=True), target, counts, changes, session.context)
     word = "would be added" if request.dry else "added"
     lines = (f"    {line}" for line in rules_file.dump(rules).splitlines())
-    leg.context.console.say(f"  {word} to `{shown}`:", *lines)
+    session.context.console.say(f"  {word} to `{shown}`:", *lines)
     if not request.dry:
-        leg.context.console.say("  `prep run` brings it into the dataset")
+        session.context.console.say("  `prep run` brings it into the dataset")
 
 
 def _rules_path(request: Request, pipeline: Pipeline | None) -> Path:
