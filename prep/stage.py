@@ -105,12 +105,14 @@ class Rows:
         facts: About the whole: file (its name), root, state, program, made_by, previous (bytes of
             the file before this one).
         failed: Artifact that the view can do without -> key -> why no stage could make it today.
+        columns: For a sheet: name -> `prep.sheets.columns.Column`, in their order.
     """
 
     rows: Mapping[str, Mapping[str, Any]]
     left_out: Mapping[str, str]
     facts: Mapping[str, Any]
     failed: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    columns: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -161,6 +163,8 @@ class Stage:
         packed: The value is bytes, not JSON.
         yields: The artifact that makes it unnecessary where a person wrote a value for it; empty:
             none does. A stage that reads what the person wrote for it yields to nothing.
+        column: How the sheets show what it writes, and take back a person's edits of it: a
+            `prep.sheets.columns.Column` of the same name. None: they do not.
     """
 
     name: str
@@ -184,6 +188,7 @@ class Stage:
     wanted: Callable[[Any], bool] | None = None
     at_once: Callable[[Any], int] | None = None
     dear: bool = False
+    column: Any = None
 
     def needs(self) -> tuple[tuple[str, bool], ...]:
         """Return each artifact it reads, and whether the stage can do without."""

@@ -19,9 +19,10 @@ from prep.pipeline.subcommands import built
 from prep.runtime.counts import counted
 from prep.runtime.errors import DatasetError
 from prep.runtime.files import MOST_TABLE, digest_of, readable
-from prep.sheets import reading, row
+from prep.sheets import reading
 from prep.sheets.changes import EXAMPLES, Changes, Now, Side, changes_of
-from prep.sheets.edited import PROPOSED
+from prep.sheets.columns import Columns
+from prep.sheets.row import Row, exported_row
 from prep.sheets.table import Mistakes
 from prep.stage import RequestedStage, Shape, Stage
 
@@ -49,7 +50,7 @@ def take_over(file: Path, location: Location, context: Context, side: Side = "")
         for stage in _sheets(session) if session.values.lost else []:
             recover_sheet.take_over(session, PlannedStage(stage, stage.params(), 0, (), ""))
         with _stable(file) as data:
-            found = reading.parse(data, file.name)
+            found = reading.parse(data, file.name, session.values.columns)
             changes = changes_of(found, _now(session))
             digest = digest_of(data)
         if changes.foreign:
@@ -60,7 +61,8 @@ def take_over(file: Path, location: Location, context: Context, side: Side = "")
         source = sheet_source(file.name)
         with session.ledger.batch():
             for (key, name), cell in changes.taken.items():
-                session.ledger.edit(key, name, _edit(name, cell, source))
+                word = session.values.columns[name].decides(cell)
+                session.ledger.edit(key, name, Edit(cell, source) if word else None)
             own = _published(file, session)
             if own and not changes.conflicts:
                 session.ledger.wrote(own, digest)
@@ -97,7 +99,7 @@ def _now(session: Session) -> Now:
     view = next(s for s in session.context.stages.values() if s.writes == SHEET)
     found = published_files.rows_of(session, PlannedStage(view, view.params(), 0, (), ""))
     return Now(
-        rows=_RowsNow(found.rows),
+        rows=_RowsNow(found.rows, found.columns),
         pictures=session.inventory.digests,
         persons={
             at: _IMPORTED if is_from_sheet(edit) else edit.source
@@ -106,14 +108,14 @@ def _now(session: Session) -> Now:
     )
 
 
-class _RowsNow(Mapping[str, row.Row]):
+class _RowsNow(Mapping[str, Row]):
     """Rows as they would be exported, each made when it is asked for, and not held."""
 
-    def __init__(self, samples: Mapping[str, Mapping[str, Any]]) -> None:
-        self._samples = samples
+    def __init__(self, samples: Mapping[str, Mapping[str, Any]], columns: Columns) -> None:
+        self._samples, self._columns = samples, columns
 
-    def __getitem__(self, key: str) -> row.Row:
-        return row.exported_row(key, self._samples[key])
+    def __getitem__(self, key: str) -> Row:
+        return exported_row(key, self._samples[key], self._columns)
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._samples)
@@ -158,17 +160,6 @@ def _views(session: Session) -> tuple[RequestedStage, ...]:
             params = built(stage, session.recipes.get(last, {}).get("params", {}))
             asked.append(RequestedStage(stage, params, "review import"))
     return tuple(asked)
-
-
-def _edit(name: str, cell: str, source: str) -> Edit | None:
-    """Return what the ledger keeps of a cell.
-
-    An emptied cell of most columns, or a proposal put back, means: no decision any more.
-    """
-    undone = (not cell and name not in ("tags", "caption")) or (
-        name == "keep" and cell.startswith(PROPOSED)
-    )
-    return None if undone else Edit(cell, source)
 
 
 def _foreign(file: Path, num: int, root: Path) -> DatasetError:

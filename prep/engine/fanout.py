@@ -31,6 +31,7 @@ from prep.engine.state.recipe import Made
 from prep.engine.values import Values
 from prep.runtime import files
 from prep.runtime.keys import nfc
+from prep.sheets.columns import columns_of
 from prep.stage import Shape
 
 _BATCH = 32
@@ -53,7 +54,8 @@ def open_source(job: Job, context: Context, ledger: Ledger) -> Session:
     if not context.accept_missing:
         _check_gone(job, ledger, inventory)
     adopt_intended(job.location, inventory.outputs, ledger.intents(), digests)
-    return Session(job, context, ledger, inventory, Values(inventory, ledger, {}), digests)
+    values = Values(inventory, ledger, {}, columns_of(context.stages.values()))
+    return Session(job, context, ledger, inventory, values, digests)
 
 
 def _check_gone(job: Job, ledger: Ledger, inventory: Inventory) -> None:

@@ -72,8 +72,10 @@ def publish_view(session: Session, step: PlannedStage, report: Report) -> bool:
     wrote = session.inventory.outputs.get(name)
     inputs, why, _ = plan_view(session, step)
     if is_persons(session, stage, found):
-        ours = wrote is not None or bool(traces.sheet_rows(file, session.inventory))
-        report.notes.append(kept(file, ours))
+        ours = wrote is not None or bool(
+            traces.sheet_rows(file, session.inventory, session.values.columns)
+        )
+        report.notes.append(kept(file, ours, session.values.columns))
     if why is None:
         _keep_copy(session, file, name)
         return False
@@ -181,7 +183,8 @@ def rows_of(session: Session, step: PlannedStage) -> Rows:
     rows = _RowsRead(keys, lambda key: {name: _value(session, name, key) for name, _ in needs})
     previous = previous_file(session, step.stage)
     facts = _facts(session, step, content(previous, MOST_TABLE) if previous else None)
-    return Rows(rows, left_out, facts, _failures(session, step.stage))
+    failed = _failures(session, step.stage)
+    return Rows(rows, left_out, facts, failed, session.values.columns)
 
 
 def sheet_row(session: Session, key: str) -> "Row | None":
@@ -191,7 +194,8 @@ def sheet_row(session: Session, key: str) -> "Row | None":
     view = next(s for s in session.context.stages.values() if s.writes == SHEET)
     if key not in session.inventory.digests:
         return None
-    return exported_row(key, {name: _value(session, name, key) for name, _ in view.needs()})
+    sample = {name: _value(session, name, key) for name, _ in view.needs()}
+    return exported_row(key, sample, session.values.columns)
 
 
 class _RowsRead(Mapping[str, Mapping[str, Any]]):

@@ -22,6 +22,7 @@ from prep.engine.values import Values
 from prep.images import picture_file
 from prep.models.locate import Ask, FoundModel, Models
 from prep.runtime.console import Console
+from prep.sheets.columns import columns_of
 from prep.stage import RequestedStage, Shape, Stage
 
 
@@ -195,7 +196,8 @@ def open_session(job: Job, context: Context, ledger: Ledger) -> Session:
         for stage in context.stages.values()
         if stage.shape in (Shape.MAP, Shape.DECISION)
     }
-    values = Values(inventory, ledger, producers)
+    columns = columns_of(context.stages.values())
+    values = Values(inventory, ledger, producers, columns)
     values.lost = traces.any_of(job.meta, inventory, context.stages.values())
     return Session(job, context, ledger, inventory, values, digests)
 

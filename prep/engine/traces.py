@@ -18,6 +18,7 @@ from prep.runtime.files import MOST_TABLE, readable
 from prep.stage import Shape, Stage
 
 if TYPE_CHECKING:
+    from prep.sheets.columns import Columns
     from prep.sheets.row import Revision
     from prep.sheets.table import ReturnedRow
 
@@ -28,9 +29,7 @@ def any_of(head: Path | None, inventory: Inventory, stages: Iterable[Stage]) -> 
     """Return whether there is a dataset file or sheet of this folder that the ledger has lost."""
     if head is not None and metas(head, inventory):
         return True
-    return any(
-        sheet_rows(inventory.location.sheet(stage.writes), inventory) for stage in _sheets(stages)
-    )
+    return _any_sheet(inventory, stages)
 
 
 def check_ledger(head: Path | None, inventory: Inventory, stages: Iterable[Stage]) -> None:
@@ -47,15 +46,21 @@ def check_ledger(head: Path | None, inventory: Inventory, stages: Iterable[Stage
         return
     bare = replace(inventory, outputs={})
     found = metas(head, bare).values() if head is not None else ()
-    if any(s.digest in here for one in found for s in one.samples.values()) or any(
-        sheet_rows(inventory.location.sheet(stage.writes), bare) for stage in _sheets(stages)
-    ):
+    shown_here = any(s.digest in here for one in found for s in one.samples.values())
+    if shown_here or _any_sheet(bare, stages):
         shown = os.path.relpath(inventory.location.state)
         raise DatasetError(
             f"`{shown}` is prep's memory of other pictures: it knows none of those in"
             f" `{os.path.relpath(inventory.location.root)}`",
             f"move `{shown}` away, then run the same command again",
         )
+
+
+def _any_sheet(inventory: Inventory, stages: Iterable[Stage]) -> bool:
+    from prep.sheets.columns import columns_of
+
+    columns, sheet = columns_of(stages), inventory.location.sheet
+    return any(sheet_rows(sheet(one.writes), inventory, columns) for one in _sheets(stages))
 
 
 def _sheets(stages: Iterable[Stage]) -> Iterator[Stage]:
@@ -79,7 +84,7 @@ def metas(head: Path, inventory: Inventory) -> dict[Path, Dataset]:
     return found
 
 
-def sheet_rows(path: Path, inventory: Inventory) -> "list[SheetRow]":
+def sheet_rows(path: Path, inventory: Inventory, columns: "Columns") -> "list[SheetRow]":
     """Return the rows of a sheet that the ledger does not know; none where it is not prep's.
 
     Those of pictures that are not in this folder are left out.
@@ -94,7 +99,7 @@ def sheet_rows(path: Path, inventory: Inventory) -> "list[SheetRow]":
     rows: dict[str, SheetRow] = {}
     try:
         with readable(path, MOST_TABLE) as file:
-            for one in reading.parse(file, path.name).found:
+            for one in reading.parse(file, path.name, columns).found:
                 revision = row.revision(one.row)
                 if revision is None:
                     return []

@@ -9,6 +9,7 @@ from prep.engine.inventory.inventory import Inventory
 from prep.engine.state import artifacts
 from prep.engine.state.ledger import Ledger
 from prep.engine.state.recipe import ABSENT, WAITS, Made
+from prep.sheets.columns import Columns
 from prep.stage import Stage
 
 _YOURS = "yours."  # begins the name of what a person wrote for an artifact that a stage makes too
@@ -20,6 +21,7 @@ class Values:
 
     Attributes:
         producers: Artifact -> the stage that writes it.
+        columns: Those of the sheets.
         pending: Stage name -> keys whose result is to be made first.
         lost: There are files of ours that the ledger does not know: texts may be ours, too.
     """
@@ -27,6 +29,7 @@ class Values:
     inventory: Inventory
     ledger: Ledger
     producers: Mapping[str, Stage]
+    columns: Columns
     pending: dict[str, frozenset[str]] = field(default_factory=dict)
     lost: bool = False
     _made: dict[str, dict[str, Made]] = field(default_factory=dict)
@@ -50,7 +53,7 @@ class Values:
         """Return key -> digest of what a person wrote for an artifact."""
         if not self._persons:
             for (key, at), edit in self.inventory.edits.items():
-                digest = artifacts.digest_of(artifacts.from_person(at, edit.value))
+                digest = artifacts.digest_of(self._from_person(at, edit.value))
                 self._persons.setdefault(at, {})[key] = intern(digest)
         return self._persons.get(name, {})
 
@@ -109,11 +112,15 @@ class Values:
         if name.startswith(_YOURS):
             name = name.removeprefix(_YOURS)
             yours = self.inventory.edits.get((key, name))
-            return None if yours is None else artifacts.from_person(name, yours.value)
+            return None if yours is None else self._from_person(name, yours.value)
         edit = self.inventory.edits.get((key, name))
         if edit is not None:
-            return artifacts.from_person(name, edit.value)
+            return self._from_person(name, edit.value)
         return self.machines(name, key)
+
+    def _from_person(self, name: str, value: Any) -> Any:
+        """Return the artifact that what a person wrote stands for."""
+        return self.columns[name].parsed(value) if name in self.columns else value
 
     def failures(self, name: str) -> dict[str, str]:
         """Return key -> why, for the samples whose artifact a stage could not make today.

@@ -25,4 +25,4 @@ def tags_long(rows: Rows, params: Params) -> bytes:
     """Publish tags_long.csv, one line a picture and tag, for pivot tables."""
     from prep.sheets import long_form, workbook
 
-    return long_form.dump(workbook.shown(rows.rows))
+    return long_form.dump(workbook.shown(rows.rows, rows.columns), rows.columns)

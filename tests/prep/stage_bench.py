@@ -17,6 +17,7 @@ from PIL import Image
 from prep.dataset.chain import link_before
 from prep.images.fitting import fitted
 from prep.models.locate import Models
+from prep.sheets.columns import WORDS
 from prep.stage import Derived, Page, Rejected, Rows, Shape, Stage
 from prep.stages import all_stages
 from tagger_models.scores import unpacked
@@ -108,7 +109,8 @@ class Bench:
         if stage.shape is Shape.VIEW:
             names = [name for name, _ in stage.needs()]
             cells = {key: dict(zip(names, row, strict=True)) for key, row in rows.items()}
-            made = stage.run(Rows(cells, {}, FACTS | self._previous(stage)), *last)
+            facts = FACTS | self._previous(stage)
+            made = stage.run(Rows(cells, {}, facts, columns=WORDS), *last)
             return made.data if isinstance(made, Page) else made
         if stage.shape is Shape.DECISION:
             return stage.run(rows, *last)
