@@ -19,7 +19,7 @@ def is_persons(session: Session, stage: Stage, found: str | None) -> bool:
     Args:
         found: Digest of the file that is there; None for none.
     """
-    if stage.writes.startswith("meta") or found is None:
+    if stage.link is not None or found is None:
         return False
     return found != session.inventory.outputs.get(
         session.inventory.location.name(_file(session, stage))
