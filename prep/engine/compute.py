@@ -15,7 +15,7 @@ from prep.engine.state.file_stat import path_in
 from prep.engine.threads import at_once, one_ahead
 from prep.engine.values import Values
 from prep.runtime.errors import MachineError, ModelFileError, UserError
-from prep.stage import Failed, Rejected
+from prep.stage import IMAGE, SIZE, Failed, Rejected
 
 # What a picture can do to a decoder or a model. Anything else is a bug and stops the run.
 _SAMPLE_ERRORS = (OSError, ValueError, ArithmeticError, RuntimeError)
@@ -24,7 +24,7 @@ _FULL = ("out of memory", "allocate memory", "not enough memory")
 _BROKEN = ("CUDA error", "cuDNN error", "CUBLAS_STATUS")
 _WAITS = "waiting for the pictures that the model has in hand"
 _GROUP_BYTES = 256 << 20  # whole pictures that wait for the others of their batch
-_PIXELS = ("image", "size")  # what comes from the decoder
+_PIXELS = (IMAGE, SIZE)  # what comes from the decoder
 _PASSING = ("missing", "unstable", "io-error", "oom")
 
 
@@ -158,7 +158,7 @@ def _read(
     """Yield key, inputs and what the stage reads of each sample, or why it cannot be read."""
     names = [name for name, _ in plan.step.stage.needs()]
     keys = _ordered(plan, values)
-    if "image" not in names:
+    if IMAGE not in names:
         for key in keys:
             read = tuple(values.value(name, key) for name in names)
             yield key, plan.run[key][0], read
@@ -174,7 +174,7 @@ def _read(
                 continue
             for warning in result.warnings:
                 note(f"{key}: {warning}")
-            pixels: dict[str, Any] = {"image": result.image(), "size": list(result.whole)}
+            pixels: dict[str, Any] = {IMAGE: result.image(), SIZE: list(result.whole)}
             del result  # the image is a copy
             yield (
                 key,

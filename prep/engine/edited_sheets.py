@@ -20,7 +20,7 @@ def is_persons(session: Session, stage: Stage, found: str | None) -> bool:
     Args:
         found: Digest of the file that is there; None for none.
     """
-    if stage.writes.startswith("meta") or found is None:
+    if stage.link is not None or found is None:
         return False
     return found != session.inventory.outputs.get(
         session.inventory.location.name(_file(session, stage))
@@ -35,7 +35,7 @@ def not_imported(session: Session) -> Iterator[str]:
             file = _file(session, stage)
             ours = session.inventory.location.name(file) in session.inventory.outputs
             if ours and is_persons(session, stage, of_file(file, session.digests)):
-                yield kept(file, ours, session.values.columns)
+                yield kept(file, ours, session.inventory.declared.columns)
 
 
 def kept(file: Path, ours: bool, columns: Columns) -> str:

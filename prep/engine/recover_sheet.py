@@ -3,7 +3,6 @@
 from collections import Counter
 
 from prep.engine import published_files, traces
-from prep.engine.inventory.sheet_source import sheet_source
 from prep.engine.plan import PlannedStage
 from prep.engine.session import Session
 from prep.engine.state.ledger_queries import Edit
@@ -20,23 +19,20 @@ def take_over(session: Session, step: PlannedStage, *, sure: bool = False) -> No
         step: The sheet's stage.
         sure: The machine was asked again just as when the sheet was exported.
     """
+    if step.stage.link is not None:
+        return
     path = session.inventory.location.sheet(step.stage.writes)
     name = session.inventory.location.name(path)
-    meta, beside = (
-        step.stage.writes.startswith("meta"),
-        session.inventory.location.root / step.stage.writes,
-    )
-    if (
-        session.values.lost and not meta and beside != path
-    ):  # beside pictures that are read-only now
-        rows = traces.sheet_rows(beside, session.inventory, session.values.columns)
-        _take_decisions(session, rows, sheet_source(path.name), sure)
-    if meta or name in session.inventory.outputs or not path.exists():
+    source = session.inventory.declared.sheet_source(path.name)
+    beside = session.inventory.location.root / step.stage.writes
+    if session.values.lost and beside != path:  # beside pictures that are read-only now
+        _take_decisions(session, traces.sheet_rows(beside, session.inventory), source, sure)
+    if name in session.inventory.outputs or not path.exists():
         return
-    rows = traces.sheet_rows(path, session.inventory, session.values.columns)
+    rows = traces.sheet_rows(path, session.inventory)
     with readable(path, MOST_TABLE) as file:
         found = digest_of(file)
-    ours = bool(rows) and _take_decisions(session, rows, sheet_source(path.name), sure)
+    ours = bool(rows) and _take_decisions(session, rows, source, sure)
     if not ours and not rows:
         ours = digest_bytes(published_files.made(session, step).data) == found
     if ours:

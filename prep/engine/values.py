@@ -9,10 +9,7 @@ from prep.engine.inventory.inventory import Inventory
 from prep.engine.state import artifacts
 from prep.engine.state.ledger import Ledger
 from prep.engine.state.recipe import ABSENT, WAITS, Made
-from prep.sheets.columns import Columns
-from prep.stage import Stage
-
-_YOURS = "yours."  # begins the name of what a person wrote for an artifact that a stage makes too
+from prep.stage import DIGEST, IMAGE, KEY, LINEAGE, YOURS, Stage
 
 
 @dataclass
@@ -21,7 +18,6 @@ class Values:
 
     Attributes:
         producers: Artifact -> the stage that writes it.
-        columns: Those of the sheets.
         pending: Stage name -> keys whose result is to be made first.
         lost: There are files of ours that the ledger does not know: texts may be ours, too.
     """
@@ -29,7 +25,6 @@ class Values:
     inventory: Inventory
     ledger: Ledger
     producers: Mapping[str, Stage]
-    columns: Columns
     pending: dict[str, frozenset[str]] = field(default_factory=dict)
     lost: bool = False
     _made: dict[str, dict[str, Made]] = field(default_factory=dict)
@@ -53,7 +48,7 @@ class Values:
         """Return key -> digest of what a person wrote for an artifact."""
         if not self._persons:
             for (key, at), edit in self.inventory.edits.items():
-                digest = artifacts.digest_of(self._from_person(at, edit.value))
+                digest = artifacts.digest_of(self.inventory.declared.value(at, edit.value))
                 self._persons.setdefault(at, {})[key] = intern(digest)
         return self._persons.get(name, {})
 
@@ -79,14 +74,14 @@ class Values:
 
     def digests(self, name: str) -> Mapping[str, str]:
         """Return key -> digest of an artifact, or WAITS, for every sample that has it."""
-        if name in ("image", "digest"):
+        if name in (IMAGE, DIGEST):
             return self.inventory.digests
-        if name == "lineage":
+        if name == LINEAGE:
             return {key: artifacts.digest_of(told) for key, told in self.inventory.lineage.items()}
-        if name == "key":
+        if name == KEY:
             return {key: artifacts.digest_of(key) for key in self.inventory.digests}
-        if name.startswith(_YOURS):
-            return self.persons(name.removeprefix(_YOURS))
+        if name.startswith(YOURS):
+            return self.persons(name.removeprefix(YOURS))
         persons = self.persons(name)
         producer = self.producers.get(name)
         if producer is None:
@@ -103,24 +98,17 @@ class Values:
 
     def value(self, name: str, key: str) -> Any:
         """Return an artifact's value, or None where there is none. Not for `image`."""
-        if name == "digest":
+        if name == DIGEST:
             return self.inventory.digests[key]
-        if name == "lineage":
+        if name == LINEAGE:
             return self.inventory.lineage.get(key)
-        if name == "key":
+        if name == KEY:
             return key
-        if name.startswith(_YOURS):
-            name = name.removeprefix(_YOURS)
-            yours = self.inventory.edits.get((key, name))
-            return None if yours is None else self._from_person(name, yours.value)
-        edit = self.inventory.edits.get((key, name))
+        own = name.removeprefix(YOURS)
+        edit = self.inventory.edits.get((key, own))
         if edit is not None:
-            return self._from_person(name, edit.value)
+            return self.inventory.declared.value(own, edit.value)
         return self.machines(name, key)
-
-    def _from_person(self, name: str, value: Any) -> Any:
-        """Return the artifact that what a person wrote stands for."""
-        return self.columns[name].parsed(value) if name in self.columns else value
 
     def failures(self, name: str) -> dict[str, str]:
         """Return key -> why, for the samples whose artifact a stage could not make today.

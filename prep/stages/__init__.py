@@ -19,6 +19,6 @@ def all_stages() -> dict[str, Stage]:
             found[stage.name] = stage
     columns = tuple(f"{stage.writes}?" for stage in found.values() if stage.column is not None)
     for stage in found.values():
-        if stage.shape is Shape.VIEW and not stage.writes.startswith("meta"):
+        if stage.shape is Shape.VIEW and stage.link is None:
             found[stage.name] = replace(stage, reads=(*stage.reads, *columns))
     return found

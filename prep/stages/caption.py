@@ -28,7 +28,9 @@ class Params:
     """What the command line and pipelines.yaml accept."""
 
     model: str = param(
-        _MODEL, "a captioner: hub id, folder or `tiny`; with `url` the server's name", path=True
+        _MODEL,
+        "a captioner: hub id, folder or `tiny`; with `url` the server's name",
+        model=True,
     )
     # The address is no part of a recipe: the same model says the same wherever it is served, and
     # a server that moves must not cost every caption. Its name is, and so is all it is sent.

@@ -11,8 +11,8 @@ from prep.stage import param, stage
 class Params:
     """What the command line and pipelines.yaml accept."""
 
-    model: str = param("wd-vit-tagger-v3", "a tagger: name, hub id, folder or `tiny`", path=True)
-    second: str = param("", "a second tagger, to combine with the first", path=True)
+    model: str = param("wd-vit-tagger-v3", "a tagger: name, hub id, folder or `tiny`", model=True)
+    second: str = param("", "a second tagger, to combine with the first", model=True)
     combine: str = param(
         "union",
         "two taggers: union (either is sure), intersection (both are), or mean of their scores",

@@ -8,11 +8,13 @@ from prep.edits import lookups, rules_file
 from prep.edits.record import PictureRecord
 from prep.edits.rules import Rule, led, reads, ruled
 from prep.models.locate import Ask, FoundModel
-from prep.stage import file_name, param, stage
+from prep.runtime.text_files import file_name
+from prep.stage import param, stage
 from prep.tags import aliases
 from prep.tags.common_traits import PRUNE
 
 IMPLIED = ("drop", "add")
+_RULES = "tags.rules"
 
 
 @dataclass(frozen=True)
@@ -70,6 +72,7 @@ def load(params: Params, found: tuple[FoundModel, ...]) -> Any:
     models=models,
     load=load,
     uses=uses,
+    about={_RULES: "a file of rules: read where `edit` in pipelines.yaml names it"},
 )
 def edit(*given: Any) -> dict[str, Any]:
     """Apply the rules to tags and captions, and write the dataset file meta.json.
@@ -110,4 +113,4 @@ def edit(*given: Any) -> dict[str, Any]:
 
 
 def _rules(text: str) -> tuple[Rule, ...]:
-    return rules_file.parse(text, file_name(text, "tags.rules")) if text.strip() else ()
+    return rules_file.parse(text, file_name(text, _RULES)) if text.strip() else ()

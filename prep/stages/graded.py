@@ -19,7 +19,7 @@ _LEAST = 0.1
 class Params:
     """What the command line and pipelines.yaml accept."""
 
-    model: str = param("wd-vit-tagger-v3", "a tagger: name, hub id, folder or `tiny`", path=True)
+    model: str = param("wd-vit-tagger-v3", "a tagger: name, hub id, folder or `tiny`", model=True)
     second: str = param("", "a second tagger, to combine with the first", path=True)
     underscores: bool = param(False, "leave labels their underscores")
     emoticons: str = param("", "further labels that keep their underscores, as `^_^` does")

@@ -18,7 +18,7 @@ class Params:
     model: str = param(
         "stable-diffusion-v1-5/stable-diffusion-v1-5",
         "base model or VAE: hub id, folder or `tiny`",
-        path=True,
+        model=True,
     )
     dtype: str = param("float32", "kept as float32 or bfloat16", choices=("float32", "bfloat16"))
     batch: int = param(1, "pictures per call of the VAE", ge=1, le=1024, speed=True)

@@ -13,7 +13,7 @@ from tagger_models.scores import unpacked
 class Params:
     """What the command line and pipelines.yaml accept."""
 
-    model: str = param("wd-vit-tagger-v3", "a tagger: name, hub id, folder or `tiny`", path=True)
+    model: str = param("wd-vit-tagger-v3", "a tagger: name, hub id, folder or `tiny`", model=True)
     second: str = param("", "a second tagger, to combine with the first", path=True)
 
 

@@ -15,7 +15,7 @@ from prep.tags import tag_text as text_of_tags
 class Params:
     """What the command line and pipelines.yaml accept. A threshold of 0 is the tagger's own."""
 
-    model: str = param("wd-vit-tagger-v3", "a tagger: name, hub id, folder or `tiny`", path=True)
+    model: str = param("wd-vit-tagger-v3", "a tagger: name, hub id, folder or `tiny`", model=True)
     second: str = param("", "a second tagger, to combine with the first", path=True)
     threshold: float = param(
         0.0, "least probability of a general tag; 0: the tagger's own", ge=0, le=1

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 class Params:
     """What the command line and pipelines.yaml accept."""
 
-    second: str = param("", "a second tagger, to combine with the first", path=True)
+    second: str = param("", "a second tagger, to combine with the first", model=True)
     batch: int = scoring.batch()
     device: str = scoring.device()
     threads: int = scoring.threads()

@@ -20,6 +20,7 @@ class Params:
     params=Params,
     shape=Shape.VIEW,
     commands=("tag", "duplicates", "review export"),
+    main=True,
 )  # fmt: skip
 def tags_csv(rows: Rows, params: Params) -> bytes:
     """Publish tags.csv, a sheet for Excel or LibreOffice."""

@@ -150,8 +150,9 @@ class Bench:
 
     def _continued(self, stage: Stage) -> list[Stage]:
         """Return the view whose file a view continues; none for the first and for other stages."""
-        before = link_before(stage.writes)
-        return [view for view in self.stages.values() if view.writes == before]
+        before = link_before(stage.link)
+        views = self.stages.values() if before is not None else ()
+        return [view for view in views if view.link == before]
 
 
 def summary(value: Any) -> tuple[Any, list[float]]:
