@@ -136,9 +136,9 @@ class Stage:
         name: The name of its file.
         version: Raised by hand whenever the same input and params give other bytes.
         reads: Artifact names, in the order of `run`'s positional arguments.
-        uses: From the values of params, those of `reads` that a run with them makes use of; `run`
-            is given no other. None: all. Of an older run's values, some may be absent, and of a
-            file there is only the digest.
+        inputs_for: From the values of params, those of `reads` that a run with them makes use of;
+            `run` is given one row of these, by name. None: all of them, one after the other. Of an
+            older run's values, some may be absent, and of a file there is only the digest.
         writes: The artifact it makes; for a view, the file: a sheet's name, or that of a dataset
             file unless a person names another one.
         help: First line of the function's docstring.
@@ -146,20 +146,19 @@ class Stage:
         load: Builds what `run` receives last, from the params and the models found.
         models: The models.Ask values its results depend on, from the params.
         batch: Name of the param with the number of samples a call takes; None for one at a time.
-        wanted: From the params, whether they ask for the stage at all; None: they always do.
-        at_once: From the params, how many calls of one sample each may be waiting for an answer
+        enabled: From the params, whether they ask for the stage at all; None: they always do.
+        concurrency: From the params, how many calls of one sample each may be waiting for an answer
             from elsewhere, each in a thread of its own; 0: calls of `batch` samples, one by one.
-        dear: What came of a call took so long that it is made durable at once, not with what comes
-            after it.
-        alike: Artifact whose value all samples of a batch share.
+        flush_each: What came of a call took so long that it is made durable before the next one.
+        group_by: Artifact whose value all samples of a batch share.
         fit: From the params, what `load` built (or None) and what else is read of the sample, by
             name: the steps of `prep.images.fitting` that a map's `image` has gone through when
             `run` gets it; None where `run` wants the whole picture. It is done where pictures are
             decoded: in several processes, and less crosses their pipes and is held here.
         suffix: Kept as a file of this suffix in the state folder; None: in the ledger.
         packed: The value is bytes, not JSON.
-        yields: The artifact that makes it unnecessary where a person wrote a value for it; empty:
-            none does. A stage that reads what the person wrote for it yields to nothing.
+        superseded_by: The artifact that makes it unnecessary where a person wrote a value for it;
+            empty: none does, as for a stage that reads what the person wrote for it.
         column: How the sheets show what it writes, and take back a person's edits of it: a
             `prep.sheets.columns.Column` of the same name. None: they do not.
         link: Of a dataset file, what its name has more than the first one's of the chain (`_lat`);
@@ -182,15 +181,15 @@ class Stage:
     load: Callable[[Any, tuple[Any, ...]], Any] | None = None
     models: Callable[[Any], tuple[Any, ...]] | None = None
     batch: str | None = None
-    alike: str | None = None
+    group_by: str | None = None
     fit: Callable[[Any, Any, Mapping[str, Any]], Any] | None = None
     suffix: str | None = None
     packed: bool = False
-    yields: str = ""
-    uses: Callable[[Mapping[str, Any]], tuple[str, ...]] | None = None
-    wanted: Callable[[Any], bool] | None = None
-    at_once: Callable[[Any], int] | None = None
-    dear: bool = False
+    superseded_by: str = ""
+    inputs_for: Callable[[Mapping[str, Any]], tuple[str, ...]] | None = None
+    enabled: Callable[[Any], bool] | None = None
+    concurrency: Callable[[Any], int] | None = None
+    flush_each: bool = False
     column: Any = None
     link: str | None = None
     main: bool = False
@@ -203,11 +202,18 @@ class Stage:
 
     def given(self, values: Mapping[str, Any]) -> "Stage":
         """Return the stage as it is with some values of its params: it reads what they use."""
-        if self.uses is None:
+        if self.inputs_for is None:
             return self
-        reads = self.uses(values)
-        own = f"{YOURS}{self.yields}" in {name.rstrip("?") for name in reads}
-        return replace(self, reads=reads, yields="" if own else self.yields)
+        reads = self.inputs_for(values)
+        own = f"{YOURS}{self.superseded_by}" in {name.rstrip("?") for name in reads}
+        return replace(self, reads=reads, superseded_by="" if own else self.superseded_by)
+
+    def arguments(self, values: tuple[Any, ...]) -> tuple[Any, ...]:
+        """Return what `run` is called with for a sample whose `reads` have these values."""
+        if self.inputs_for is None:
+            return values
+        names = (name for name, _ in self.needs())
+        return (dict(zip(names, values, strict=True)),)
 
 
 @dataclass(frozen=True)

@@ -73,7 +73,7 @@ def _account_for_stages(session: Session, report: Report) -> None:
     inventory, told = session.inventory, set(report.failed)
     for stage in _behind(session):
         for key, made in session.values.made(stage.name).items():
-            used = stage.yields and (key, stage.yields) in inventory.edits
+            used = stage.superseded_by and (key, stage.superseded_by) in inventory.edits
             if (
                 key not in inventory.digests
                 or key in inventory.dropped

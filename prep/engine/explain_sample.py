@@ -122,7 +122,10 @@ def _would(session: Session, row: StagePreview, key: str, made: Made | None, com
         return f"waits for {_waited_for(session, row.step.stage, key, coming)}"
     if key in row.lacking:
         return f"cannot run: {session.values.why_absent(row.lacking[key], key)}"
-    if row.step.stage.yields and (key, row.step.stage.yields) in session.inventory.edits:
+    if (
+        row.step.stage.superseded_by
+        and (key, row.step.stage.superseded_by) in session.inventory.edits
+    ):
         return "not needed: yours is used"
     if made is None:
         return ""

@@ -87,7 +87,7 @@ def plan_map(
     needs = [need for need in stage.needs() if need[0] != SIZE]  # that is the picture's
     columns = [values.digests(name) for name, _ in needs]
     made = values.made(stage.name)
-    persons = values.decided(stage.yields) if stage.yields else {}
+    persons = values.decided(stage.superseded_by) if stage.superseded_by else {}
     run: dict[str, tuple[str, Why]] = {}
     waits: list[str] = []
     lacking: dict[str, str] = {}

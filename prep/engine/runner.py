@@ -265,7 +265,7 @@ class _Writer:
             ]
         late = time.monotonic() - self._since > _COMMIT_S
         many = len(self._rows) + len(self._passing) >= _COMMIT_SAMPLES
-        if late or self._step.stage.dear or many:
+        if late or self._step.stage.flush_each or many:
             self.commit()
 
     def commit(self) -> None:

@@ -45,7 +45,7 @@ class Command:
         return tuple(
             RequestedStage(stage.given(vars(given)), given, self.name)
             for stage, given in params
-            if stage.wanted is None or stage.wanted(given)
+            if stage.enabled is None or stage.enabled(given)
         )
 
 

@@ -45,7 +45,7 @@ def load(params: Params, found: tuple[FoundModel, ...]) -> Any:
     commands=("tag",),
     models=models,
     load=load,
-    wanted=lambda params: bool(params.second),
+    enabled=lambda params: bool(params.second),
     packed=True,
 )
 def combined(first: bytes, second: bytes, params: Params, combiner: Any) -> bytes:

@@ -55,7 +55,7 @@ def fit(params: Params, vae: Any, others: Mapping[str, Any]) -> tuple[Any, ...]:
     models=models,
     load=load,
     batch="batch",
-    alike="bucket",
+    group_by="bucket",
     fit=fit,
     suffix=".safetensors",
 )

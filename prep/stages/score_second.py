@@ -46,7 +46,7 @@ def load(params: Params, found: tuple[FoundModel, ...]) -> Any:
     load=load,
     batch="batch",
     fit=lambda params, tagger, others: tagger.fit,
-    wanted=lambda params: bool(params.second),
+    enabled=lambda params: bool(params.second),
     packed=True,
 )
 def score_second(

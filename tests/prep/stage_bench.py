@@ -64,7 +64,7 @@ class Bench:
 
     def params(self, stage: Stage) -> Any:
         """Return params that want the stage: defaults, with `tiny` where a model is asked for."""
-        asked = ("model",) if stage.wanted is None else ("model", "second")
+        asked = ("model",) if stage.enabled is None else ("model", "second")
         named = [name for name in asked if name in stage.params.__dataclass_fields__]
         return stage.params(**dict.fromkeys(named, "tiny"))
 
@@ -115,8 +115,9 @@ class Bench:
         if stage.shape is Shape.DECISION:
             return stage.run(rows, *last)
         if stage.batch is None:
-            return {key: stage.run(*row, *last) for key, row in rows.items()}
-        return {key: stage.run(*([cell] for cell in row), *last)[0] for key, row in rows.items()}
+            return {key: stage.run(*stage.arguments(row), *last) for key, row in rows.items()}
+        each = {key: stage.arguments(row) for key, row in rows.items()}
+        return {key: stage.run(*([one] for one in given), *last)[0] for key, given in each.items()}
 
     def _row(self, stage: Stage, key: str) -> tuple[Any, ...] | None:
         """Return what a stage reads of a sample; None where something that it needs is not."""

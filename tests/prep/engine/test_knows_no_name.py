@@ -24,7 +24,7 @@ def declared() -> set[str]:
     found = set(PERSONS)
     for stage in all_stages().values():
         found |= {stage.name, stage.writes, *stage.commands, *stage.about}
-        found |= {name for name, _ in stage.needs()} | {stage.yields, stage.suffix or ""}
+        found |= {name for name, _ in stage.needs()} | {stage.superseded_by, stage.suffix or ""}
         found |= {text for item in stage.fields for text in (item.name, item.suffix)}
     found |= {name.removeprefix(YOURS).removeprefix(IN_DATASET) for name in found}
     return (found | {YOURS.rstrip("."), IN_DATASET.rstrip(".")}) - {""}

@@ -126,7 +126,7 @@ def test_what_it_declares_of_batches_holds(stage: Stage) -> None:
     if stage.batch is not None:
         (item,) = [item for item in fields(stage.params) if item.name == stage.batch]
         assert item.metadata["speed"]
-    assert stage.alike is None or stage.alike in dict(stage.needs())
+    assert stage.group_by is None or stage.group_by in dict(stage.needs())
     assert stage.suffix is None or stage.suffix.startswith(".")
 
 
