@@ -2,14 +2,22 @@
 
 import ast
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 import prep.engine
 from prep.dataset.dataset_file import PERSONS
-from prep.stage import DIGEST, IMAGE, IN_DATASET, KEY, LINEAGE, SIZE, YOURS
+from prep.engine.explain_files import of_file
+from prep.engine.inventory.declarations import Declarations
+from prep.engine.inventory.location import Location
+from prep.engine.opening import read_only_session
+from prep.engine.session import Context, Job
+from prep.models.locate import Models
+from prep.runtime.console import Console
+from prep.stage import DIGEST, IMAGE, IN_DATASET, KEY, LINEAGE, SIZE, YOURS, PersonsField
 from prep.stages import all_stages
 
 ENGINE = Path(prep.engine.__file__).parent
@@ -97,3 +105,25 @@ def test_the_engine_holds_no_name_that_a_stage_declares() -> None:
             wrong += [f"{where}:{line}: {name}" for name in sorted(named(text, names - own))]
 
     assert wrong == []
+
+
+def test_what_a_stage_declares_is_all_that_is_known(
+    draw: Callable[..., Path], home: Path, models: Models
+) -> None:
+    """A text file, the field that it holds, and what `prep why` says of a file follow from it."""
+    draw("raw/a.png")
+    (home / "raw" / "a.grey").write_text("40\n")
+    (home / "raw" / "grey.map").write_text("")
+    field, about = PersonsField("greyness", ".grey"), {"grey.map": "a map: {path}"}
+    stages = all_stages()
+    stages["bucket"] = replace(stages["bucket"], fields=(field,), about=about)
+    texts = Declarations(stages).sidecars
+    job = Job(Location(home / "raw", home / "raw" / ".prep", texts), ())
+
+    with read_only_session(job, Context(stages, models, Console())) as session:
+        assert texts == {".txt": "tags", ".grey": "greyness", ".caption": "caption"}
+        assert session.values.value("greyness", "a.png") == "40\n"
+        assert session.inventory.unknown_files() == {}
+        assert of_file(session, "grey.map") == ["a map: raw/grey.map"]
+        (line,) = of_file(session, "a.grey")
+        assert line.startswith("a text of `a.png`: yours, used as its greyness;")
