@@ -15,7 +15,7 @@ from prep.engine.session import Session
 from prep.engine.sidecars import as_written
 from prep.engine.state.file_stat import path_in
 from prep.engine.state.recipe import WAITS, Made, Why, changed_params
-from prep.stage import Shape, Stage
+from prep.stage import KEY, Shape, Stage
 
 
 def knows(session: Session) -> set[str]:
@@ -122,7 +122,10 @@ def _would(session: Session, row: StagePreview, key: str, made: Made | None, com
         return f"waits for {_waited_for(session, row.step.stage, key, coming)}"
     if key in row.lacking:
         return f"cannot run: {session.values.why_absent(row.lacking[key], key)}"
-    if row.step.stage.yields and (key, row.step.stage.yields) in session.inventory.edits:
+    if (
+        row.step.stage.superseded_by
+        and (key, row.step.stage.superseded_by) in session.inventory.edits
+    ):
         return "not needed: yours is used"
     if made is None:
         return ""
@@ -152,7 +155,7 @@ def _waited_for(session: Session, stage: Stage, key: str, coming: Coming) -> str
 
 def _origin(lineage: dict[str, object]) -> str:
     flip = ", mirrored" if lineage.get("flip") else ""
-    return f"made from {lineage['key']} of `{lineage['root']}` by {lineage['kind']}{flip}"
+    return f"made from {lineage[KEY]} of `{lineage['root']}` by {lineage['kind']}{flip}"
 
 
 def _input_changed(session: Session, stage: Stage, key: str, made: Made) -> bool:

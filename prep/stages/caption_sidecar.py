@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from prep.stage import Shape, stage
+from prep.stage import PersonsField, Shape, stage
 
 
 @dataclass(frozen=True)
@@ -17,6 +17,7 @@ class Params:
     params=Params,
     shape=Shape.SIDECAR,
     commands=("caption",),
+    fields=(PersonsField("caption", ".caption"),),
 )
 def caption_sidecar(caption: str, params: Params) -> str:
     """Publish captions as x.caption."""

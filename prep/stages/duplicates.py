@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from prep.stage import Shape, param, stage
+from prep.stage import PersonsField, Shape, param, stage
 
 _BITS = 64
 
@@ -22,6 +22,7 @@ class Params:
     writes="duplicate_of",
     params=Params,
     shape=Shape.DECISION,
+    fields=(PersonsField("keep", drops="no"),),
 )
 def duplicates(samples: Mapping[str, tuple[Any, Any]], params: Params) -> dict[str, str | None]:
     """Propose which pictures repeat another; tags.csv shows it, `keep` = no accepts it.
