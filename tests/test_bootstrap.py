@@ -218,13 +218,11 @@ def project(tmp_path: Path) -> Path:
     clone = tmp_path / "a clone"
     clone.mkdir()
     shutil.copy(ROOT / "bootstrap.py", clone)
-    for name in ("__init__", "console", "errors", "install"):
-        source = ROOT / "prep" / name
-        if source.is_dir():
-            shutil.copytree(source, clone / "prep" / name)
-        else:
-            (clone / "prep").mkdir(exist_ok=True)
-            shutil.copy(source.with_suffix(".py"), clone / "prep")
+    shutil.copytree(ROOT / "prep" / "install", clone / "prep" / "install")
+    (clone / "prep" / "runtime").mkdir()
+    ground = ("__init__", *(f"runtime/{n}" for n in ("__init__", "console", "counts", "errors")))
+    for name in ground:
+        shutil.copy(ROOT / "prep" / f"{name}.py", clone / "prep" / f"{name}.py")
     (clone / "pyproject.toml").write_text(PYPROJECT)
     (clone / "constraints.txt").write_text("stub==1\n")
     (clone / "backend.py").write_text(BACKEND)

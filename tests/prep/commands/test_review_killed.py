@@ -80,7 +80,7 @@ def main(stage: str, sheet: Path) -> None:
     """Import a sheet; when the stage's function is called, nobody hears of it."""
     from dataclasses import replace
 
-    from prep.commands import run
+    from prep.commands.review_import import take_over
 
     def dying(found: Stage) -> Stage:
         def run(*_: object) -> None:
@@ -92,7 +92,7 @@ def main(stage: str, sheet: Path) -> None:
     found = read_pipelines(Path("pipelines.yaml"), all_commands(stages.values()))
     place = jobs.known_location(sheet.parent, None, choose(found, None))
     context = Context(stages, Models(Path("../home"), offline=True), Console())
-    run.review_import(sheet, place, context)
+    take_over(sheet, place, context)
 
 
 if __name__ == "__main__":

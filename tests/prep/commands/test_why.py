@@ -135,7 +135,7 @@ def test_a_rejected_picture(small: Project) -> None:
 
 def test_pictures_in_other_folders(fanned: Project) -> None:
     """A source is known by its key as well: what became of it, and why it failed."""
-    assert reasons(fanned, CORRUPT)["crop"].startswith("failed: truncated: ")
+    assert reasons(fanned, CORRUPT)["crop"].startswith("failed: the JPEG ends too early, after ")
     assert fanned.why(RAW) == f"{RAW}\n  crop: up to date, made {CUT}\n"
     told = fanned.why(f"{CUT}@flip.png")
     assert f"made from {CUT} of `../cut` by augment, mirrored" in told

@@ -211,12 +211,12 @@ def test_what_a_picture_takes_is_known_before(
     program = """
 import io, resource, sys
 from pathlib import Path
-from prep import images
-from prep.engine import decoding
+from prep.engine.decoding import work
+from prep.images import picture_file
 def taken(): return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss << 10
-wanted = decoding.cost(sys.argv[1])
+wanted = work.cost(sys.argv[1])
 before = taken()
-images.opened(Path(sys.argv[1])).image.copy()
+picture_file.opened(Path(sys.argv[1])).image.copy()
 print(wanted, taken() - before)
 """
     command = [sys.executable, "-c", program, str(path)]

@@ -73,4 +73,5 @@ def test_a_state_folder_that_cannot_be_made_is_two_lines(tmp_path: Path) -> None
     (tmp_path / "file").write_text("")
     with pytest.raises(MachineError) as told, held(tmp_path / "file" / ".prep"):
         pass
-    assert str(told.value) == f"`{tmp_path / 'file/.prep'}` cannot be written: Not a directory"
+    why = f"`{tmp_path / 'file'}` is a file, not a folder"
+    assert str(told.value) == f"`{tmp_path / 'file/.prep'}` cannot be written: {why}"

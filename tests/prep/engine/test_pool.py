@@ -25,7 +25,7 @@ linux = pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="reads /
 ODD = """
 import os, signal, sys, time
 from pathlib import Path
-from prep.engine.decoder_worker import decoded, main
+from prep.engine.decoding.worker import decoded, main
 
 def odd(path, fit):
     name = Path(path).name
@@ -274,8 +274,8 @@ def test_too_few_open_files_is_an_error_of_the_machine(tmp_path: Path) -> None:
     picture(tmp_path / "a.png")
     program = """
 import resource, sys, pathlib
-from prep.engine.decoders import Decoders
-from prep.errors import MachineError
+from prep.engine.decoding.pool import Decoders
+from prep.runtime.errors import MachineError
 resource.setrlimit(resource.RLIMIT_NOFILE, (8, 8))
 try:
     with Decoders(4) as pool:

@@ -95,7 +95,8 @@ def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:
     (tmp_path / "sub").write_text("a file where a folder should be")
     with opened(tmp_path / ".prep") as ledger, pytest.raises(MachineError) as told:
         publish(ledger, outputs(tmp_path))
-    assert str(told.value) == f"`{tmp_path / 'sub/b.txt'}` cannot be written: File exists"
+    why = f"`{tmp_path / 'sub'}` is a file, not a folder"
+    assert str(told.value) == f"`{tmp_path / 'sub/b.txt'}` cannot be written: {why}"
     assert names(tmp_path) == ["sub"]
 
 

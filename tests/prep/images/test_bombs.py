@@ -90,8 +90,8 @@ def test_a_sheet_that_takes_far_more_memory(part: str, body: bytes, tmp_path: Pa
     program = """
 import sys
 from pathlib import Path
-from prep import memory_limit
-from prep.errors import DatasetError
+from prep.runtime import memory_limit
+from prep.runtime.errors import DatasetError
 from prep.sheets import workbook_text
 workbook_text._MOST_MEMORY, memory_limit._SPARE_BYTES = 8 << 20, 0
 try:
@@ -171,11 +171,12 @@ def test_a_header_that_takes_far_more_memory(tmp_path: Path) -> None:
     program = """
 import sys
 from pathlib import Path
-from prep import memory_limit, weights
-from prep.errors import ModelFileError
-weights._MOST_MEMORY, memory_limit._SPARE_BYTES = 8 << 20, 0
+from prep.models import safety
+from prep.runtime import memory_limit
+from prep.runtime.errors import ModelFileError
+safety._MOST_MEMORY, memory_limit._SPARE_BYTES = 8 << 20, 0
 try:
-    weights.check(Path(sys.argv[1]))
+    safety.check(Path(sys.argv[1]))
 except ModelFileError as error:
     print(error)
 """

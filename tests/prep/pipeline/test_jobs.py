@@ -92,9 +92,9 @@ def test_a_pipeline_is_an_order_per_folder(draw: Draw, home: Path) -> None:
     cut, rest = of_pipeline(pipeline(home, *steps))
     names = [asked.stage.name for asked in rest.asked]
 
-    assert (cut.place.root, cut.source and cut.source.root) == (home / "cut", home / "raw")
+    assert (cut.location.root, cut.source and cut.source.root) == (home / "cut", home / "raw")
     assert cut.asked[0].params.min_side == 8
-    assert (rest.place.root, rest.source, rest.meta) == (home / "cut", None, home / "data.json")
+    assert (rest.location.root, rest.source, rest.meta) == (home / "cut", None, home / "data.json")
     assert sorted(names) == ["bucket", "edit", "measure", "meta", "meta_bucket"]
     assert names.index("edit") < names.index("meta") < names.index("meta_bucket")
 
@@ -133,4 +133,4 @@ def test_a_dataset_file_says_where_its_pictures_are(draw: Draw, home: Path) -> N
 
     assert (job.location.root, job.location.state) == (Path("data/raw"), Path("data/raw/.prep"))
     assert job.meta == Path("data/x.json")
-    assert told.place.state == Path("t")
+    assert told.location.state == Path("t")

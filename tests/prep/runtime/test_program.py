@@ -176,7 +176,7 @@ time.sleep(60)
 """
 _PARENT = """
 import sys, typer
-from prep.command import run_app, run_child
+from prep.runtime.program import run_app, run_child
 app = typer.Typer(pretty_exceptions_enable=False, rich_markup_mode=None)
 @app.command()
 def go() -> int:

@@ -19,8 +19,8 @@ ROOT = Path(__file__).resolve().parents[3]
 PREP = [sys.executable, "-P", "-m", "prep"]
 DEAF = """
 import contextlib, signal, sys, time
-from prep.command import run_app
-from prep.stopping import patience
+from prep.runtime.program import run_app
+from prep.runtime.stopping import patience
 
 def deaf(**_):
     model = sys.argv[1] == "model"
@@ -75,7 +75,7 @@ def test_a_model_at_work_is_waited_for() -> None:
 
 IMPORTS = """
 import sys
-from prep.command import run_app
+from prep.runtime.program import run_app
 
 def importing(**_):
     import slow_library
@@ -191,7 +191,7 @@ def test_sigterm_that_comes_twice_is_one() -> None:
 
 EARLY = """
 import signal, sys
-from prep.stopping import ended_at_once
+from prep.runtime.stopping import ended_at_once
 
 with ended_at_once():
     print("ready", flush=True)
@@ -216,8 +216,8 @@ def test_a_stop_before_the_program_begins() -> None:
 
 LEFT = """
 import sys, time
-from prep.command import run_app
-from prep.stopping import ended_at_once
+from prep.runtime.program import run_app
+from prep.runtime.stopping import ended_at_once
 
 class Slow:
     def __del__(self):
