@@ -98,7 +98,7 @@ def uses(values: Mapping[str, Any]) -> tuple[str, ...]:
     writes="answer",
     params=Params,
     done="",
-    shown=None,
+    shown=lambda answer: answer["text"],
     models=models,
     load=load,
     batch="batch",
