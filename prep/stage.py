@@ -6,42 +6,23 @@ declaration; a file in `prep/stages` that holds one is all there is to add.
 Artifacts of a sample are named by the stages that write them. Some are there without a stage:
 `image` (the picture: upright RGB in a map; in a fan-out without its pixels, to be cut by `crop`
 and mirrored), `size` (its upright width and height, px), `digest` (SHA-256 of its file), `key`,
-`lineage` (where a derived picture comes from), the person's own fields (`keep`, `weight`, ...) and
-`yours.NAME`, what a person wrote for an artifact that a stage makes too.
+`lineage` (where a derived picture comes from), the person's own fields (`keep`, `weight`, ...),
+`yours.NAME`, what a person wrote for an artifact that a stage makes too, and `meta.NAME`, what they
+wrote for it into a dataset file.
 In `reads`, a name that ends in `?` may be absent: the stage is then given None.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any
 
 Run = Callable[..., Any]
 
-
-class FileText(str):
-    """The text of a file that a param names.
-
-    Attributes:
-        name: The file as the person named it, for messages.
-    """
-
-    name: str
-
-    def __new__(cls, text: str, name: str) -> "FileText":
-        """Return a text that knows its file."""
-        made = super().__new__(cls, text)
-        made.name = name
-        return made
-
-    def __getnewargs__(self) -> tuple[str, str]:  # type: ignore[override]
-        """Return what a copy in another process is made of."""
-        return str(self), self.name
-
-
-def file_name(text: str, usual: str) -> str:
-    """Return the name of the file that a param's text is from; `usual` where none is known."""
-    return text.name if isinstance(text, FileText) else usual
+# What is there without a stage, and what names of what a person wrote begin with.
+IMAGE, SIZE, DIGEST, KEY, LINEAGE = "image", "size", "digest", "key", "lineage"
+YOURS = "yours."
+IN_DATASET = "meta."
 
 
 class Shape(StrEnum):
@@ -104,12 +85,14 @@ class Rows:
         left_out: Key -> the reason why a sample is not in `rows`.
         facts: About the whole: file (its name), root, state, program, made_by, previous (bytes).
         failed: Artifact that the view can do without -> key -> why no stage could make it today.
+        columns: For a sheet: name -> `prep.sheets.columns.Column`, in their order.
     """
 
     rows: Mapping[str, Mapping[str, Any]]
     left_out: Mapping[str, str]
     facts: Mapping[str, Any]
     failed: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    columns: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -132,6 +115,21 @@ class Page:
 
 
 @dataclass(frozen=True)
+class PersonsField:
+    """What a person may write of a sample.
+
+    Attributes:
+        name: The artifact that their words stand for.
+        suffix: Ending of the text file beside a picture that holds it; empty for none.
+        drops: The words that take the sample out of the dataset; None where none do.
+    """
+
+    name: str
+    suffix: str = ""
+    drops: str | None = None
+
+
+@dataclass(frozen=True)
 class Stage:
     """A declared step from some artifacts of a sample to another one.
 
@@ -139,10 +137,11 @@ class Stage:
         name: The name of its file.
         version: Raised by hand whenever the same input and params give other bytes.
         reads: Artifact names, in the order of `run`'s positional arguments.
-        uses: From the values of params, those of `reads` that a run with them makes use of; `run`
-            is given no other. None: all. Of an older run's values, some may be absent, and of a
-            file there is only the digest.
-        writes: The artifact it makes; for a view, the file: `tags.csv` or a meta file's ending.
+        inputs_for: From the values of params, those of `reads` that a run with them makes use of;
+            `run` is given one row of these, by name. None: all of them, one after the other. Of an
+            older run's values, some may be absent, and of a file there is only the digest.
+        writes: The artifact it makes; for a view, the file: a sheet's name, or that of a dataset
+            file unless a person names another one.
         help: First line of the function's docstring.
         commands: The subcommands that run it; its own name unless it says otherwise.
         done: What a run says of its results, after their number: `15 scored`; empty: nothing.
@@ -150,19 +149,26 @@ class Stage:
         load: Builds what `run` receives last, from the params and the models found.
         models: The models.Ask values its results depend on, from the params.
         batch: Name of the param with the number of samples a call takes; None for one at a time.
-        wanted: From the params, whether they ask for the stage at all; None: they always do.
-        at_once: From the params, how many calls of one sample each may be waiting for an answer
+        enabled: From the params, whether they ask for the stage at all; None: they always do.
+        concurrency: From the params, how many calls of one sample each may be waiting for an answer
             from elsewhere, each in a thread of its own; 0: calls of `batch` samples, one by one.
-        dear: What came of a call took so long that it is made durable at once, not with what comes
-            after it.
-        alike: Artifact whose value all samples of a batch share.
+        flush_each: What came of a call took so long that it is made durable before the next one.
+        group_by: Artifact whose value all samples of a batch share.
         fit: From the params, what `load` built (or None) and what else is read of the sample, by
             name: the steps of `prep.images.fitting` that a map's `image` has gone through when
             `run` gets it, done by the processes that decode; None: `run` gets the whole picture.
         suffix: Kept as a file of this suffix in the state folder; None: in the ledger.
         packed: The value is bytes, not JSON.
-        yields: The artifact that makes it unnecessary where a person wrote a value for it; empty:
-            none does. A stage that reads what the person wrote for it yields to nothing.
+        superseded_by: The artifact that makes it unnecessary where a person wrote a value for it;
+            empty: none does, as for a stage that reads what the person wrote for it.
+        column: How the sheets show what it writes, and take back a person's edits of it: a
+            `prep.sheets.columns.Column` of the same name. None: they do not.
+        link: Of a dataset file, what its name has more than the first one's of the chain (`_lat`);
+            None for all else: a view without it is a sheet.
+        main: The sheet that is there without being asked for.
+        fields: What a person may write that is declared here.
+        about: Name of a file of its own beside the pictures -> what it is; `{path}` stands for its
+            path. Of a sheet only where that is not what any sheet is.
     """
 
     name: str
@@ -179,15 +185,20 @@ class Stage:
     load: Callable[[Any, tuple[Any, ...]], Any] | None = None
     models: Callable[[Any], tuple[Any, ...]] | None = None
     batch: str | None = None
-    alike: str | None = None
+    group_by: str | None = None
     fit: Callable[[Any, Any, Mapping[str, Any]], Any] | None = None
     suffix: str | None = None
     packed: bool = False
-    yields: str = ""
-    uses: Callable[[Mapping[str, Any]], tuple[str, ...]] | None = None
-    wanted: Callable[[Any], bool] | None = None
-    at_once: Callable[[Any], int] | None = None
-    dear: bool = False
+    superseded_by: str = ""
+    inputs_for: Callable[[Mapping[str, Any]], tuple[str, ...]] | None = None
+    enabled: Callable[[Any], bool] | None = None
+    concurrency: Callable[[Any], int] | None = None
+    flush_each: bool = False
+    column: Any = None
+    link: str | None = None
+    main: bool = False
+    fields: tuple[PersonsField, ...] = ()
+    about: Mapping[str, str] = field(default_factory=dict)
 
     def needs(self) -> tuple[tuple[str, bool], ...]:
         """Return each artifact it reads, and whether the stage can do without."""
@@ -195,11 +206,18 @@ class Stage:
 
     def given(self, values: Mapping[str, Any]) -> "Stage":
         """Return the stage as it is with some values of its params: it reads what they use."""
-        if self.uses is None:
+        if self.inputs_for is None:
             return self
-        reads = self.uses(values)
-        own = f"yours.{self.yields}" in {name.rstrip("?") for name in reads}
-        return replace(self, reads=reads, yields="" if own else self.yields)
+        reads = self.inputs_for(values)
+        own = f"{YOURS}{self.superseded_by}" in {name.rstrip("?") for name in reads}
+        return replace(self, reads=reads, superseded_by="" if own else self.superseded_by)
+
+    def arguments(self, values: tuple[Any, ...]) -> tuple[Any, ...]:
+        """Return what `run` is called with for a sample whose `reads` have these values."""
+        if self.inputs_for is None:
+            return values
+        names = (name for name, _ in self.needs())
+        return (dict(zip(names, values, strict=True)),)
 
 
 @dataclass(frozen=True)
@@ -244,6 +262,7 @@ def param(
     speed: bool = False,
     file: bool = False,
     path: bool = False,
+    model: bool = False,
     choices: tuple[str, ...] = (),
     **limits: float,
 ) -> Any:
@@ -253,28 +272,13 @@ def param(
         default: Used unless an option or pipelines.yaml says otherwise.
         help: One line for `--help`.
         speed: Decides how fast, never which bytes: it stays out of the recipe.
-        file: The value is a path; the stage is given the file's text (`FileText`), the recipe
-            its digest.
+        file: The value is a path; the stage is given the file's text (see
+            `prep.runtime.text_files.FileText`), the recipe its digest.
         path: The value may be a path; it is resolved against the file it was written in.
+        model: The value names a model, perhaps by a path; recipes know it by its digest alone, as
+            it gives the same results under another name.
         choices: The words it may be; empty for any.
         limits: ge, gt, le: checked whoever builds the params.
     """
-    told = {"help": help, "speed": speed, "file": file, "path": path, "choices": choices}
-    return field(default=default, metadata=told | {"limits": limits})
-
-
-def in_order(stages: Iterable[Stage]) -> list[Stage]:
-    """Return stages so that each comes after those whose artifacts it reads; views come last."""
-    left = sorted(
-        stages, key=lambda stage: (stage.shape in (Shape.SIDECAR, Shape.VIEW), stage.name)
-    )
-    ordered: list[Stage] = []
-    while left:
-        written = {stage.writes for stage in left if stage.shape in (Shape.MAP, Shape.DECISION)}
-        ready = next(
-            (s for s in left if not (written - {s.writes}) & {name for name, _ in s.needs()}),
-            left[0],
-        )
-        left.remove(ready)
-        ordered.append(ready)
-    return ordered
+    told = {"help": help, "speed": speed, "file": file, "path": path or model, "model": model}
+    return field(default=default, metadata=told | {"choices": choices, "limits": limits})

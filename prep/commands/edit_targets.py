@@ -212,7 +212,7 @@ class MetaTarget:
                     Word(*at, session.inventory.edits.get(at), Edit(now, self.path.name), was)
                 )
         head = head_of(self.path)
-        paths = [link_of(head, "meta" + link) for link in LINKS]
+        paths = [link_of(head, link) for link in LINKS]
         metas = [meta_file(session, path, words) for path in paths if path.exists()]
         changed = tuple(meta for meta in metas if meta is not None)
         return Operation(said, tuple(words), (), changed, self._ours(session))

@@ -9,7 +9,6 @@ from typing import Any, BinaryIO
 
 from prep.engine import published_files, recover_sheet
 from prep.engine.inventory.location import Location
-from prep.engine.inventory.sheet_source import SHEET, is_from_sheet, sheet_source
 from prep.engine.opening import locked_session
 from prep.engine.plan import PlannedStage
 from prep.engine.runner import carry_out, remember
@@ -19,11 +18,12 @@ from prep.pipeline.subcommands import build_params
 from prep.runtime.counts import counted
 from prep.runtime.errors import DatasetError
 from prep.runtime.files import MOST_TABLE, digest_of, readable
-from prep.sheets import reading, row
+from prep.sheets import reading
 from prep.sheets.changes import EXAMPLES, Changes, Now, Side, changes_of
-from prep.sheets.edited import PROPOSED
+from prep.sheets.columns import Columns
+from prep.sheets.row import Row, exported_row
 from prep.sheets.table import Mistakes
-from prep.stage import RequestedStage, Shape, Stage
+from prep.stage import RequestedStage, Shape
 
 _IMPORTED = "a sheet imported before"
 
@@ -46,10 +46,10 @@ def take_over(file: Path, location: Location, context: Context, side: Side = "")
     """
     file = Path(os.path.relpath(file))
     with locked_session(Job(location, ()), context) as session:
-        for stage in _sheets(session) if session.values.lost else []:
+        for stage in session.inventory.declared.sheets if session.values.lost else ():
             recover_sheet.take_over(session, PlannedStage(stage, stage.params(), 0, (), ""))
         with _open_sheet(file) as data:
-            found = reading.parse(data, file.name)
+            found = reading.parse(data, file.name, session.inventory.declared.columns)
             changes = changes_of(found, _now(session))
             digest = digest_of(data)
         if changes.foreign:
@@ -57,10 +57,11 @@ def take_over(file: Path, location: Location, context: Context, side: Side = "")
         Mistakes(changes.mistakes, changes.more_mistakes).stop()
         changes.settle(side)
         remember(session)
-        source = sheet_source(file.name)
+        source = session.inventory.declared.sheet_source(file.name)
         with session.ledger.batch():
             for (key, name), cell in changes.taken.items():
-                session.ledger.edit(key, name, _edit(name, cell, source))
+                word = session.inventory.declared.columns[name].decides(cell)
+                session.ledger.edit(key, name, Edit(cell, source) if word else None)
             own = _published_name(file, session)
             if own and not changes.conflicts:
                 session.ledger.wrote(own, digest)
@@ -94,26 +95,27 @@ def _tell(context: Context, read: str, changes: Changes) -> None:
 
 def _now(session: Session) -> Now:
     """Return what the sheet would say if it were exported now."""
-    view = next(s for s in session.context.stages.values() if s.writes == SHEET)
+    declared = session.inventory.declared
+    view = declared.main_sheet
     found = published_files.rows_of(session, PlannedStage(view, view.params(), 0, (), ""))
     return Now(
-        rows=_RowsNow(found.rows),
+        rows=_RowsNow(found.rows, found.columns),
         pictures=session.inventory.digests,
         persons={
-            at: _IMPORTED if is_from_sheet(edit) else edit.source
+            at: _IMPORTED if declared.is_from_sheet(edit) else edit.source
             for at, edit in session.inventory.edits.items()
         },
     )
 
 
-class _RowsNow(Mapping[str, row.Row]):
+class _RowsNow(Mapping[str, Row]):
     """Rows as they would be exported, each made when it is asked for, never all at once."""
 
-    def __init__(self, samples: Mapping[str, Mapping[str, Any]]) -> None:
-        self._samples = samples
+    def __init__(self, samples: Mapping[str, Mapping[str, Any]], columns: Columns) -> None:
+        self._samples, self._columns = samples, columns
 
-    def __getitem__(self, key: str) -> row.Row:
-        return row.exported_row(key, self._samples[key])
+    def __getitem__(self, key: str) -> Row:
+        return exported_row(key, self._samples[key], self._columns)
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._samples)
@@ -124,19 +126,11 @@ class _RowsNow(Mapping[str, row.Row]):
 
 def _published_name(file: Path, session: Session) -> str | None:
     """Return the name by which the ledger knows a sheet in its own place; None for any other."""
-    for stage in _sheets(session):
+    for stage in session.inventory.declared.sheets:
         path = published_files.view_file(session, stage)
         if path.exists() and file.samefile(path):
             return session.inventory.location.name(path)
     return None
-
-
-def _sheets(session: Session) -> list[Stage]:
-    return [
-        stage
-        for stage in session.context.stages.values()
-        if stage.shape is Shape.VIEW and not stage.writes.startswith("meta")
-    ]
 
 
 def _views(session: Session) -> tuple[RequestedStage, ...]:
@@ -148,27 +142,13 @@ def _views(session: Session) -> tuple[RequestedStage, ...]:
     asked = []
     for stage in session.context.stages.values():
         made = session.values.made(stage.name)
-        if (
-            stage.shape is Shape.SIDECAR
-            or stage.writes == SHEET
-            or (stage in _sheets(session) and made)
-        ):
+        exported = made and stage in session.inventory.declared.sheets
+        if stage.shape is Shape.SIDECAR or stage.main or exported:
             bases = Counter(one.base for one in made.values())
             last = max(bases, key=lambda base: bases[base], default=0)
             params = build_params(stage, session.recipes.get(last, {}).get("params", {}))
             asked.append(RequestedStage(stage, params, "review import"))
     return tuple(asked)
-
-
-def _edit(name: str, cell: str, source: str) -> Edit | None:
-    """Return what the ledger keeps of a cell.
-
-    An emptied cell of most columns, or a proposal put back, means: no decision any more.
-    """
-    undone = (not cell and name not in ("tags", "caption")) or (
-        name == "keep" and cell.startswith(PROPOSED)
-    )
-    return None if undone else Edit(cell, source)
 
 
 def _foreign_error(file: Path, num: int, root: Path) -> DatasetError:

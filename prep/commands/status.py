@@ -78,7 +78,7 @@ def _counted(states: Collection[str]) -> str:
 def _say_others(session: Session) -> None:
     """Print what else lies in a folder, file by file, and what was passed over by name."""
     say, folder = session.context.console.say, session.inventory.folder
-    there = other_files.unknown(folder.others, session.inventory.outputs)
+    there = session.inventory.unknown_files()
     if there:
         say(f"  {other_files.line(there.values())}", others=there)
         if not session.context.console.json:

@@ -9,14 +9,16 @@ from prep.dataset.account import account, field_of
 from prep.dataset.dataset_file import PERSONS, Concept, Dataset, Sample, dump, parse
 from prep.dataset.wording import FIELDS
 from prep.runtime import keys
-from prep.stage import Page
+from prep.stage import IN_DATASET, Page
 
 LINKS = ("", "_bucket", "_lat")
+HEAD = "meta.json"  # what the first file is called unless a person names another one
+SUFFIXES = (".json", ".jsonl")
 
 
 def fault_of_head(path: Path) -> str:
     """Return why a path cannot be that of a dataset file, as `holds a backslash`; "" if it can."""
-    if path.suffix not in (".json", ".jsonl"):
+    if path.suffix not in SUFFIXES:
         return "does not end in .json or .jsonl"
     return keys.fault_of_new(path.name)
 
@@ -29,15 +31,19 @@ def head_of(path: Path) -> Path:
     return path
 
 
-def link_of(head: Path, writes: str) -> Path:
-    """Return the file of the chain that a view writes: `meta_bucket` -> X_bucket.json."""
-    return head.with_name(head.stem + writes.removeprefix("meta") + head.suffix)
+def is_usual(name: str) -> bool:
+    """Return whether a file is named like one of a chain that begins with meta.json."""
+    return name.startswith(Path(HEAD).stem) and name.endswith(SUFFIXES)
 
 
-def link_before(writes: str) -> str | None:
-    """Return the view that comes before `writes` in the chain; None for the first, and others."""
-    links = ["meta" + link for link in LINKS]
-    return links[links.index(writes) - 1] if writes in links[1:] else None
+def link_of(head: Path, link: str) -> Path:
+    """Return a file of the chain: `_bucket` -> X_bucket.json."""
+    return head.with_name(head.stem + link + head.suffix)
+
+
+def link_before(link: str | None) -> str | None:
+    """Return the link of the chain before another one; None for the first, and for no link."""
+    return LINKS[LINKS.index(link) - 1] if link in LINKS[1:] else None
 
 
 def edited(sample: Sample, row: Mapping[str, Any]) -> Sample:
@@ -45,9 +51,9 @@ def edited(sample: Sample, row: Mapping[str, Any]) -> Sample:
 
     Args:
         sample: The machine's.
-        row: `meta.<field>` -> the person's value or None, for each of PERSONS.
+        row: `meta.NAME` -> the person's value or None, for each of PERSONS.
     """
-    theirs = {name: row[f"meta.{name}"] for name in edited_fields(row)}
+    theirs = {name: row[IN_DATASET + name] for name in edited_fields(row)}
     if "tags" in theirs:
         theirs["tags"] = tuple(theirs["tags"])
     return replace(sample, **theirs)
@@ -72,7 +78,7 @@ def owned(sample: Sample, words: Iterable[str]) -> Sample:
 
 def edited_fields(row: Mapping[str, Any]) -> list[str]:
     """Return which fields of a sample a person wrote in a dataset file."""
-    return [name for name in PERSONS if row[f"meta.{name}"] is not None]
+    return [name for name in PERSONS if row[IN_DATASET + name] is not None]
 
 
 def page(made: Dataset, name: str) -> Page:

@@ -5,14 +5,14 @@ from collections.abc import Iterator
 from typing import Any
 
 from prep.dataset.account import Account
-from prep.dataset.chain import LINKS, head_of, link_of
+from prep.dataset.chain import LINKS, SUFFIXES, head_of, link_of
 from prep.engine import published_files
 from prep.engine.inventory import scan
 from prep.engine.inventory.location import Location
 from prep.engine.report import Report
 from prep.engine.session import Session
 from prep.engine.state.database import snapshot
-from prep.stage import Page, Shape, Stage
+from prep.stage import IN_DATASET, KEY, Page, Shape, Stage
 
 
 def account_for(session: Session, report: Report) -> None:
@@ -21,7 +21,7 @@ def account_for(session: Session, report: Report) -> None:
     report.failed |= inventory.faulty
     report.clashing |= inventory.clashing
     report.conflicts |= {
-        f"{key}: {name.removeprefix('meta.')}": why
+        f"{key}: {name.removeprefix(IN_DATASET)}": why
         for (key, name), why in inventory.conflicts.items()
     }
     report.rejected |= inventory.dropped
@@ -39,12 +39,12 @@ def account_for(session: Session, report: Report) -> None:
 
 def accounts(session: Session) -> dict[str, Account]:
     """Return dataset file -> its account; of each chain the file that goes furthest."""
-    names = (name for name in session.inventory.outputs if name.endswith((".json", ".jsonl")))
+    names = (name for name in session.inventory.outputs if name.endswith(SUFFIXES))
     files = {session.inventory.location.file(name): name for name in names}
     found: dict[str, Account] = {}
     for head in sorted({head_of(file) for file in files}):
         for link in reversed(LINKS):
-            file = link_of(head, f"meta{link}")
+            file = link_of(head, link)
             page = (
                 published_files.page_named(session, files[file])
                 if file in files and file.exists()
@@ -62,7 +62,7 @@ def listing(session: Session) -> Iterator[tuple[str, dict[str, Any]]]:
         shown = os.path.relpath(session.inventory.location.file(name))
         for what, key, reason in told.listed():
             line = f"{shown}: {what}: {key}" + (f": {reason}" if reason else "")
-            yield line, {"file": shown, "words": what, "key": key, "reason": reason}
+            yield line, {"file": shown, "words": what, KEY: key, "reason": reason}
     for name, advice in sorted(unowned_texts(session).items()):
         line = f"belongs to no picture: {name}" + (f": {advice}" if advice else "")
         yield line, {"unowned": name, "advice": advice}
@@ -73,7 +73,7 @@ def _account_for_stages(session: Session, report: Report) -> None:
     inventory, told = session.inventory, set(report.failed)
     for stage in _needed_maps(session):
         for key, made in session.values.made(stage.name).items():
-            used = stage.yields and (key, stage.yields) in inventory.edits
+            used = stage.superseded_by and (key, stage.superseded_by) in inventory.edits
             if (
                 key not in inventory.digests
                 or key in inventory.dropped
@@ -91,9 +91,14 @@ def unowned_texts(session: Session) -> dict[str, str]:
     return {name: what for name, what in found.items() if name not in session.inventory.outputs}
 
 
-def unowned_texts_of_source(source: Location) -> dict[str, str]:
-    """Return the same of a folder that a fan-out reads, whose texts it does not look at."""
-    found = scan.scan(source.root, tuple(source.sidecars), source.state).unowned
+def unowned_texts_of_source(source: Location, texts: tuple[str, ...]) -> dict[str, str]:
+    """Return the same of a folder that a fan-out reads, whose texts it does not look at.
+
+    Args:
+        source: The folder.
+        texts: The endings of texts.
+    """
+    found = scan.scan(source.root, tuple(source.sidecars), source.state, texts).unowned
     if not found:
         return {}
     ledger = snapshot(source.state)

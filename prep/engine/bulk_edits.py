@@ -20,11 +20,11 @@ from prep.engine.state import publish
 from prep.engine.state.edit_batch import MetaFile, Operation, TextFile, Word, loaded, stored
 from prep.engine.state.file_stat import path_in
 from prep.runtime import files
+from prep.stage import IN_DATASET
 
 _LIST = "operations"  # the fact that says which operations can be taken back, and which is in work
 _MOST = 32
 _BATCH = 256
-_META = "meta."
 
 
 def carry_out(session: Session, operation: Operation) -> list[str]:
@@ -78,7 +78,7 @@ def take_back(session: Session) -> tuple[Operation, list[str]] | None:
     )
     with session.ledger.batch():
         _tell(session, number, going, found["kept"][:-1])
-    kept = [f"{word.key}: {word.field.removeprefix(_META)}" for word in stays]
+    kept = [f"{word.key}: {word.field.removeprefix(IN_DATASET)}" for word in stays]
     return going, kept + _bring(session)
 
 
@@ -244,10 +244,11 @@ def _values(words: Iterable[Word], back: bool) -> dict[str, dict[str, Any]]:
     """Return key -> field -> value of the dataset files, after an operation or before it."""
     found: dict[str, dict[str, Any]] = {}
     for word in words:
-        if word.field.startswith(_META):
+        if word.field.startswith(IN_DATASET):
             value = word.was if back else word.now.value
-            field = word.field.removeprefix(_META)
-            found.setdefault(word.key, {})[field] = tuple(value) if field == "tags" else value
+            field = word.field.removeprefix(IN_DATASET)
+            one = found.setdefault(word.key, {})
+            one[field] = tuple(value) if isinstance(value, list) else value
     return found
 
 

@@ -15,7 +15,7 @@ from prep.engine.state.file_stat import path_in
 from prep.engine.threads import at_once, one_ahead
 from prep.engine.values import Values
 from prep.runtime.errors import MachineError, ModelFileError, UserError
-from prep.stage import Failed, Rejected
+from prep.stage import IMAGE, SIZE, Failed, Rejected
 
 # What a picture can do to a decoder or a model. Anything else is a bug and stops the run.
 _SAMPLE_ERRORS = (OSError, ValueError, ArithmeticError, RuntimeError)
@@ -24,7 +24,7 @@ _FULL = ("out of memory", "allocate memory", "not enough memory")
 _BROKEN = ("CUDA error", "cuDNN error", "CUBLAS_STATUS")
 _WAITS = "waiting for the pictures that the model has in hand"
 _GROUP_BYTES = 256 << 20  # whole pictures that wait for the others of their batch
-_PIXELS = ("image", "size")  # what comes from the decoder
+_PIXELS = (IMAGE, SIZE)  # what comes from the decoder
 _PASSING = ("missing", "unstable", "io-error", "oom")
 
 
@@ -62,18 +62,19 @@ class Caller:
         self._step, self._note, self._warn = step, note, warn
         self._loaded: list[Any] = []
         self._opening = threading.Lock()
-        batch, many = step.stage.batch, step.stage.at_once
-        self.at_once = many(step.params) if many else 0
-        self.size = int(getattr(step.params, batch)) if batch and not self.at_once else 1
+        batch, many = step.stage.batch, step.stage.concurrency
+        self.concurrency = many(step.params) if many else 0
+        self.size = int(getattr(step.params, batch)) if batch and not self.concurrency else 1
 
     def __call__(self, samples: Sequence[tuple[Any, ...]]) -> list[Any]:
         """Return one result per sample; each sample is the tuple of what the stage reads."""
         stage = self._step.stage
         with self._opening:  # calls of several threads may be the first one
             self.open()
+        given = [stage.arguments(values) for values in samples]
         if stage.batch is None:
-            return [stage.run(*values, self._step.params, *self._loaded) for values in samples]
-        padded = [*samples, *[samples[-1]] * (self.size - len(samples))]
+            return [stage.run(*each, self._step.params, *self._loaded) for each in given]
+        padded = [*given, *[given[-1]] * (self.size - len(given))]
         columns = [list(column) for column in zip(*padded, strict=True)]
         results = stage.run(*columns, self._step.params, *self._loaded)
         self._check_models()
@@ -138,8 +139,8 @@ def outcomes(
         jobs, fit=call.fit(lambda key: {name: values.value(name, key) for name in others})
     )
     with closing(_read(plan, values, decoders, note)) as read:  # an error ends its decoders, too
-        if call.at_once:
-            yield from at_once(partial(_alone, call), read, call.at_once)
+        if call.concurrency:
+            yield from at_once(partial(_alone, call), read, call.concurrency)
             return
         groups = _groups(read, plan, values, call.size)
         answered = partial(_together, call)
@@ -158,7 +159,7 @@ def _read(
     """Yield key, inputs and what the stage reads of each sample, or why it cannot be read."""
     names = [name for name, _ in plan.step.stage.needs()]
     keys = _ordered(plan, values)
-    if "image" not in names:
+    if IMAGE not in names:
         for key in keys:
             read = tuple(values.value(name, key) for name in names)
             yield key, plan.run[key][0], read
@@ -174,7 +175,7 @@ def _read(
                 continue
             for warning in result.warnings:
                 note(f"{key}: {warning}")
-            pixels: dict[str, Any] = {"image": result.image(), "size": list(result.whole)}
+            pixels: dict[str, Any] = {IMAGE: result.image(), SIZE: list(result.whole)}
             del result  # the image is a copy
             yield (
                 key,
@@ -197,17 +198,18 @@ def unread(
 
 def _ordered(plan: StagePlan, values: Values) -> list[str]:
     """Return the keys to run; samples that may share a batch stand together."""
-    alike = plan.step.stage.alike
-    if alike is None:
+    group_by = plan.step.stage.group_by
+    if group_by is None:
         return sorted(plan.run)
-    of = values.digest(alike)
+    of = values.digest(group_by)
     return sorted(plan.run, key=lambda key: (of(key), key))
 
 
 def _groups(
     read: Iterable[_Read | Outcome], plan: StagePlan, values: Values, size: int
 ) -> Iterator[list[_Read | Outcome]]:
-    of = values.digest(plan.step.stage.alike) if plan.step.stage.alike else (lambda _: "")
+    group_by = plan.step.stage.group_by
+    of = values.digest(group_by) if group_by else (lambda _: "")
     group: list[_Read | Outcome] = []
     shared, full, held = "", 0, 0
     for item in read:

@@ -19,6 +19,7 @@ from prep.engine.plan import StagePlan
 from prep.engine.state.file_stat import path_in
 from prep.engine.values import Values
 from prep.runtime.keys import too_long
+from prep.stage import IMAGE
 
 Parts = Callable[[Outcome], list[Part]]
 _LONG = "its name is too long for a picture derived from it: shorten it"
@@ -70,7 +71,7 @@ class _Cutter:
         for key in sorted(self._plan.run):
             names = [name for name, _ in self._plan.step.stage.needs()]
             self._read[key] = tuple(
-                None if name == "image" else self._values.value(name, key) for name in names
+                None if name == IMAGE else self._values.value(name, key) for name in names
             )
             yield key, Path(path_in(folder.root, folder.pictures[key]))
 
@@ -79,7 +80,7 @@ class _Cutter:
         names = [name for name, _ in self._plan.step.stage.needs()]
         shown = outline.whole(picture.size)
         row = zip(names, self._read[key], strict=True)
-        read = tuple(shown if name == "image" else value for name, value in row)
+        read = tuple(shown if name == IMAGE else value for name, value in row)
         with self._lock:
             (outcome,) = called(self._call, [(key, self._plan.run[key][0], read)])
             names = [part.name for part in outcome.value or ()]

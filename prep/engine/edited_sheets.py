@@ -8,6 +8,7 @@ from prep.engine.session import Session
 from prep.engine.state.digest_cache import of_file
 from prep.runtime.errors import UserError
 from prep.runtime.files import MOST_TABLE, readable
+from prep.sheets.columns import Columns
 from prep.stage import Shape, Stage
 
 
@@ -19,7 +20,7 @@ def is_persons(session: Session, stage: Stage, found: str | None) -> bool:
     Args:
         found: Digest of the file that is there; None for none.
     """
-    if stage.writes.startswith("meta") or found is None:
+    if stage.link is not None or found is None:
         return False
     return found != session.inventory.outputs.get(
         session.inventory.location.name(_file(session, stage))
@@ -34,14 +35,15 @@ def not_imported(session: Session) -> Iterator[str]:
             file = _file(session, stage)
             ours = session.inventory.location.name(file) in session.inventory.outputs
             if ours and is_persons(session, stage, of_file(file, session.digests)):
-                yield kept(file, ours)
+                yield kept(file, ours, session.inventory.declared.columns)
 
 
-def kept(file: Path, ours: bool) -> str:
+def kept(file: Path, ours: bool, columns: Columns) -> str:
     """Return the sentence about a sheet that is left as it is.
 
     Args:
         ours: prep wrote it, and it was edited since.
+        columns: Those that a sheet may have.
     """
     from prep.sheets import reading
 
@@ -50,7 +52,9 @@ def kept(file: Path, ours: bool) -> str:
         return f"kept `{shown}`: prep did not write it; move it away and run again for a sheet"
     try:
         with readable(file, MOST_TABLE) as data:
-            reading.parse(data, file.name)  # its first row: the others are read by the import
+            reading.parse(
+                data, file.name, columns
+            )  # its first row: the others are read by the import
     except (UserError, OSError) as error:
         return f"kept `{shown}`: it was edited and cannot be imported: {error}"
     return (

@@ -1,25 +1,16 @@
 """What a file that is not a picture is, and what prep does with it."""
 
 import os
-import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 
+from prep.dataset.chain import SUFFIXES
 from prep.engine.inventory import other_files, scan, walk
 from prep.engine.inventory.inventory import INHERITED
 from prep.engine.session import Session
 from prep.images import formats
 from prep.runtime.keys import nfc
 
-_SHEET = "a sheet: `prep review import {path}` reads your edits in it"
-# The name of a file of ours -> what it is. `{path}` stands for its path.
-_OURS: Mapping[str, str] = {
-    r"tags\.(csv|xlsx)": _SHEET,
-    r"tags_long\.csv": "a sheet to look at: it is written anew, your edits in it are not read",
-    r"pipelines\.ya?ml": "a file of pipelines: `prep run --pipelines {path}` carries them out",
-    r"tags\.rules": "a file of rules: read where `edit` in pipelines.yaml names it",
-    r"tagger\.yaml": "it says how the tagger beside it is fed; the pictures are not affected",
-}
 _KINDS = {
     "link": "a link: links are not followed; copy the file itself into the folder",
     "linked folder": "a linked folder: links are not followed; copy it into the folder",
@@ -46,7 +37,7 @@ def _describe(session: Session, file: Path) -> Iterator[str]:
         yield "prep's own memory of the folder; do not edit it"
         return
     name = nfc(location.name(file))
-    if file.suffix.lower() in (".txt", ".caption"):
+    if file.suffix.lower() in session.inventory.declared.texts:
         yield from _of_text(session, name)
     elif said := _of_ours(session, name, file):
         yield said
@@ -72,7 +63,8 @@ def _of_text(session: Session, name: str) -> Iterator[str]:
     inventory, location = session.inventory, session.inventory.location
     folder = inventory.folder
     if session.job.source is not None:  # its texts were not looked at
-        folder = scan.scan(location.root, tuple(location.sidecars), location.state)
+        suffixes, texts = tuple(location.sidecars), inventory.declared.texts
+        folder = scan.scan(location.root, suffixes, location.state, texts)
     if name in folder.unowned:
         advice = folder.unowned[name]
         yield f"a text that belongs to no picture and is not used{f': {advice}' if advice else ''}"
@@ -100,14 +92,14 @@ def _of_ours(session: Session, name: str, file: Path) -> str:
     """Return what a file of ours is; empty for any other."""
     shown = os.path.relpath(file)
     base = name.rpartition("/")[2]
-    for pattern, told in _OURS.items():
-        if re.fullmatch(pattern, base):
-            return told.format(path=shown)
-    if name in session.inventory.outputs and file.suffix in (".json", ".jsonl"):
+    inventory = session.inventory
+    if base in inventory.declared.files:
+        return inventory.declared.files[base].format(path=shown)
+    if name in inventory.outputs and file.suffix in SUFFIXES:
         return "a dataset file that prep wrote of this folder: the next run reads your edits in it"
-    if name in session.inventory.outputs:
+    if name in inventory.outputs:
         return "prep wrote it"
-    if other_files.is_ours(name):
+    if inventory.declared.is_ours(name):
         return (
             "named like a dataset file; prep did not write it for this folder and leaves it alone"
         )

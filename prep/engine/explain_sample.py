@@ -18,7 +18,7 @@ from prep.engine.sidecars import as_written
 from prep.engine.state import artifacts
 from prep.engine.state.file_stat import path_in
 from prep.engine.state.recipe import WAITS, Made, Why
-from prep.stage import Shape, Stage
+from prep.stage import KEY, Shape, Stage
 
 _CURRENT = "up to date"
 
@@ -167,7 +167,10 @@ def _would(session: Session, row: StagePreview, key: str, made: Made | None) -> 
         return f"was made before: {row.reused[key]}"
     if key in row.lacking:
         return f"cannot run: {session.values.why_absent(row.lacking[key], key)}"
-    if row.step.stage.yields and (key, row.step.stage.yields) in session.inventory.edits:
+    if (
+        row.step.stage.superseded_by
+        and (key, row.step.stage.superseded_by) in session.inventory.edits
+    ):
         return "not needed: yours is used"
     if made is None:
         return ""
@@ -187,7 +190,7 @@ def _waited_for(session: Session, stage: Stage, key: str, names: Mapping[str, st
 
 def _origin(lineage: dict[str, object]) -> str:
     flip = ", mirrored" if lineage.get("flip") else ""
-    return f"made from {lineage['key']} of `{lineage['root']}` by {lineage['kind']}{flip}"
+    return f"made from {lineage[KEY]} of `{lineage['root']}` by {lineage['kind']}{flip}"
 
 
 def _input_changed(session: Session, stage: Stage, key: str, made: Made) -> bool:

@@ -15,6 +15,7 @@ from prep.engine import cutting, fanout_files
 from prep.engine.compute import Outcome
 from prep.engine.decoding.outcome import UnwrittenError
 from prep.engine.inventory import other_files
+from prep.engine.inventory.declarations import Declarations
 from prep.engine.inventory.inventory import Inventory
 from prep.engine.inventory.read import adopt_intended, check_gone, read_digests
 from prep.engine.inventory.scan import no_pictures, scan, unreachable
@@ -42,11 +43,13 @@ def open_source(job: Job, context: Context, ledger: Ledger) -> Session:
     for note in ledger.notes:
         context.console.note(note)
     source = job.source or job.location
-    folder = scan(source.root, (), source.state)
+    declared = Declarations(context.stages)
+    folder = scan(source.root, (), source.state, declared.texts)
     if not folder.pictures and not folder.faulty:
-        raise no_pictures(folder)
+        raise no_pictures(folder, declared)
     digests = Digests(ledger, clock(job.location.state))
-    inventory = Inventory(source, folder, faulty=dict(folder.faulty), outputs=ledger.outputs())
+    faulty, outputs = dict(folder.faulty), ledger.outputs()
+    inventory = Inventory(source, folder, declared, faulty=faulty, outputs=outputs)
     read_digests(inventory, digests)
     for asked in job.asked:
         inventory.faulty |= unreachable(folder, ledger.made(asked.stage.name))
@@ -90,7 +93,7 @@ def plan(session: Session, step: PlannedStage) -> StagePlan:
 def carry_out(session: Session) -> Report:
     """Bring the output folder up to date with the source folder."""
     job, ledger = session.job, session.ledger
-    there = other_files.unknown(session.inventory.folder.others, ())
+    there = other_files.unknown(session.inventory.folder.others, (), session.inventory.declared)
     report = Report(
         total=session.inventory.num_pictures(),
         others=there,

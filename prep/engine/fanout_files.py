@@ -13,7 +13,7 @@ from prep.engine.state import artifacts, publish
 from prep.engine.state.recipe import Made
 from prep.runtime import files
 from prep.runtime.files import digest_bytes
-from prep.stage import Derived
+from prep.stage import DIGEST, KEY, Derived
 
 _Child = tuple[publish.Output, dict[str, Any]]  # a file, and its lineage
 
@@ -82,7 +82,7 @@ def _children(
             continue
         lineage = _lineage(session, step, outcome.key, derived)
         ours.append((output, lineage))
-        told.append({"name": name, "digest": output.digest(), **lineage})
+        told.append({"name": name, DIGEST: output.digest(), **lineage})
     return told, ours
 
 
@@ -116,7 +116,7 @@ def _lineage(session: Session, step: PlannedStage, key: str, derived: Derived) -
     source, location = session.inventory.location, session.job.location
     told: dict[str, Any] = {
         "root": relative(source.root, location.root),
-        "key": key,
+        KEY: key,
         "kind": step.stage.name,
         "box": list(derived.box),
         "flip": derived.flip,

@@ -165,8 +165,8 @@ def _sidecars(session: Session, step: PlannedStage) -> StagePreview:
 def _view(session: Session, step: PlannedStage, before: Iterable[StagePreview]) -> StagePreview:
     path = published_files.view_file(session, step.stage)
     file = os.path.relpath(path)
-    link = link_before(step.stage.writes)
-    if any(row.busy() and row.step.stage.writes == link for row in before):
+    link = link_before(step.stage.link)
+    if link is not None and any(row.busy() and row.step.stage.link == link for row in before):
         return StagePreview(step, waits=frozenset([file]))
     try:
         _, why, waits = published_files.plan_view(session, step)

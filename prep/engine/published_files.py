@@ -7,11 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 from prep import __version__
 from prep.dataset.account import Account
-from prep.dataset.chain import link_before, link_of
+from prep.dataset.chain import HEAD, link_before, link_of
 from prep.engine import fanout, traces
 from prep.engine.edited_sheets import is_persons, kept
 from prep.engine.inventory.inventory import published_copy
-from prep.engine.inventory.sheet_source import SHEET
 from prep.engine.made_by import made_by
 from prep.engine.plan import PlannedStage, set_inputs
 from prep.engine.report import Report
@@ -21,7 +20,7 @@ from prep.engine.state.digest_cache import of_file
 from prep.engine.state.recipe import Made, Why, why_stale
 from prep.runtime.errors import DatasetError
 from prep.runtime.files import MOST_TABLE, canonical, content, digest_bytes
-from prep.stage import Page, Rows, Stage
+from prep.stage import DIGEST, Page, Rows, Stage
 
 _ACCOUNT = "account:"  # begins the fact that holds what a dataset file has to tell
 
@@ -31,9 +30,9 @@ if TYPE_CHECKING:
 
 def view_file(session: Session, stage: Stage) -> Path:
     """Return the file that a view writes."""
-    if stage.writes.startswith("meta"):
-        head = session.job.meta or session.job.location.root.parent / "meta.json"
-        return link_of(head, stage.writes)
+    if stage.link is not None:
+        head = session.job.meta or session.job.location.root.parent / HEAD
+        return link_of(head, stage.link)
     return session.job.location.sheet(stage.writes)
 
 
@@ -73,7 +72,7 @@ def publish_view(session: Session, step: PlannedStage, report: Report) -> bool:
     inputs, why, _ = plan_view(session, step)
     if is_persons(session, stage, found):
         ours = wrote is not None or bool(traces.sheet_rows(file, session.inventory))
-        report.notes.append(kept(file, ours))
+        report.notes.append(kept(file, ours, session.inventory.declared.columns))
     if why is None:
         _keep_copy(session, file, name)
         return False
@@ -125,7 +124,7 @@ def _keep_copy(session: Session, file: Path, name: str) -> None:
 
 def _elsewhere(session: Session, stage: Stage) -> str:
     """Return what a person can do where a file is in the way of a dataset file."""
-    if link_before(stage.writes) is not None:
+    if link_before(stage.link) is not None:
         return "move it away, then run the same command again"
     return f"name another file with {session.context.names_meta}, or move it away"
 
@@ -182,17 +181,19 @@ def rows_of(session: Session, step: PlannedStage) -> Rows:
     rows = _RowsRead(keys, lambda key: {name: _value(session, name, key) for name, _ in needs})
     previous = previous_file(session, step.stage)
     facts = _facts(session, step, content(previous, MOST_TABLE) if previous else None)
-    return Rows(rows, left_out, facts, _failures(session, step.stage))
+    failed = _failures(session, step.stage)
+    return Rows(rows, left_out, facts, failed, session.inventory.declared.columns)
 
 
 def sheet_row(session: Session, key: str) -> "Row | None":
     """Return the row of a sample as a sheet would show it now; None where it has none."""
     from prep.sheets.row import exported_row
 
-    view = next(s for s in session.context.stages.values() if s.writes == SHEET)
+    view = session.inventory.declared.main_sheet
     if key not in session.inventory.digests:
         return None
-    return exported_row(key, {name: _value(session, name, key) for name, _ in view.needs()})
+    sample = {name: _value(session, name, key) for name, _ in view.needs()}
+    return exported_row(key, sample, session.inventory.declared.columns)
 
 
 class _RowsRead(Mapping[str, Mapping[str, Any]]):
@@ -227,10 +228,10 @@ def _left_out(session: Session, step: PlannedStage) -> dict[str, str]:
     """Return key -> reason for every picture, of this folder and those before, that has no row."""
     out = dict(fanout.lost_before(session)) | session.inventory.faulty
     needs = step.stage.needs()
-    if ("keep", True) not in needs:
+    if not session.inventory.declared.shows_dropped(step.stage):
         out |= session.inventory.dropped
     for name, optional in needs:
-        if not optional and name != "digest":
+        if not optional and name != DIGEST:
             found = session.values.digests(name)
             for key in session.inventory.digests:
                 if key not in found and key not in out:
@@ -240,7 +241,7 @@ def _left_out(session: Session, step: PlannedStage) -> dict[str, str]:
 
 def _failures(session: Session, stage: Stage) -> dict[str, dict[str, str]]:
     """Return artifact -> key -> why no stage could make it, of those a dataset file may lack."""
-    if not stage.writes.startswith("meta"):
+    if stage.link is None:
         return {}
     each = {name: session.values.failures(name) for name, optional in stage.needs() if optional}
     return {name: found for name, found in each.items() if found}
@@ -248,7 +249,7 @@ def _failures(session: Session, stage: Stage) -> dict[str, dict[str, str]]:
 
 def previous_file(session: Session, stage: Stage) -> Path | None:
     """Return the dataset file that this one continues; None for the first of the chain."""
-    before = link_before(stage.writes)
+    before = link_before(stage.link)
     if before is None or session.job.meta is None:
         return None
     file = link_of(session.job.meta, before)
@@ -264,7 +265,7 @@ def _facts(session: Session, step: PlannedStage, previous: bytes | None) -> dict
         "program": f"prep {__version__}",
         "made_by": made_by(session, step.stage),
     }
-    if step.stage.writes.startswith("meta"):
+    if step.stage.link is not None:
         file = view_file(session, step.stage).absolute()
         folder = file.parent
         location = session.job.location

@@ -14,6 +14,7 @@ from prep.dataset import dataset_file
 from prep.dataset.chain import link_before
 from prep.dataset.dataset_file import PERSONS, Dataset
 from prep.engine import published_files, recover_sheet, sidecars, traces
+from prep.engine.inventory.declarations import Declarations
 from prep.engine.inventory.inventory import DROP, published_copy
 from prep.engine.plan import PlannedStage
 from prep.engine.report import Report
@@ -21,7 +22,7 @@ from prep.engine.session import Session
 from prep.engine.state import publish
 from prep.engine.state.ledger_queries import Edit
 from prep.runtime.files import MOST_TABLE, content, digest_bytes
-from prep.stage import RequestedStage, Shape
+from prep.stage import IN_DATASET, RequestedStage, Shape
 
 _SAID = (
     "prep's memory of this folder was lost: what the machine says was computed again; "
@@ -68,7 +69,7 @@ def _steps(
             sidecars.settle_texts(session, step, report, final=False)
         elif step.stage.shape is not Shape.VIEW:
             take_step(session, step, Report())
-        elif not step.stage.writes.startswith("meta"):
+        elif step.stage.link is None:
             recover_sheet.take_over(session, step, sure=bool(found))
         else:
             base = _said(session, step)
@@ -79,7 +80,7 @@ def _steps(
 
 def _said(session: Session, step: PlannedStage) -> Dataset | None:
     """Return what the machine says, and people in texts and sheets, of a dataset file's fields."""
-    if link_before(step.stage.writes) is not None:
+    if link_before(step.stage.link) is not None:
         previous = published_files.previous_file(session, step.stage)
         return dataset_file.load(previous) if previous is not None else None
     data = published_files.made(session, step).data
@@ -92,7 +93,7 @@ def _take_metas(session: Session, base: Dataset, found: Mapping[Path, Dataset]) 
     for path, theirs in found.items():
         changed = _changed(base, theirs, path.name).items()
         fresh = {at: edit for at, edit in changed if not _older(session, at, path)} | fresh
-        fresh = {**_dropped(theirs, path.suffix), **fresh}
+        fresh = {**_dropped(theirs, path.suffix, session.inventory.declared), **fresh}
         base = theirs  # what stands in both was typed into neither, or is known from the first
     session.learn(fresh)
     for path in found:
@@ -101,7 +102,7 @@ def _take_metas(session: Session, base: Dataset, found: Mapping[Path, Dataset]) 
 
 def _older(session: Session, at: tuple[str, str], path: Path) -> bool:
     """Return whether a person wrote the words anew, beside the picture, after the dataset file."""
-    key, field = at[0], at[1].removeprefix("meta.")
+    key, field = at[0], at[1].removeprefix(IN_DATASET)
     suffixes = {name: suffix for suffix, name in session.inventory.location.sidecars.items()}
     if (key, field) not in session.inventory.edits or field not in suffixes:
         return False
@@ -115,19 +116,20 @@ def _changed(base: Dataset, theirs: Dataset, name: str) -> dict[tuple[str, str],
         for field in PERSONS:
             value = getattr(theirs.samples[key], field)
             if value != getattr(base.samples[key], field):
-                edit = Edit(list(value) if field == "tags" else value, name)
-                found[key, f"meta.{field}"] = edit
+                edit = Edit(list(value) if isinstance(value, tuple) else value, name)
+                found[key, f"{IN_DATASET}{field}"] = edit
     return found
 
 
-def _dropped(theirs: Dataset, suffix: str) -> dict[tuple[str, str], Edit]:
-    """Return what took pictures out: an entry that was removed, or `keep` in a sheet."""
+def _dropped(theirs: Dataset, suffix: str, declared: Declarations) -> dict[tuple[str, str], Edit]:
+    """Return what took pictures out: an entry that was removed, or a field in a sheet."""
     found = {}
+    in_sheet = next(iter(declared.takes_out.items()))
     for key, why in theirs.left_out.items():
         source = why.removeprefix(_DROPPED)
         if source != why:
-            meta = source.endswith(suffix)
-            found[key, DROP if meta else "keep"] = Edit(True if meta else "no", source)
+            field, value = (DROP, True) if source.endswith(suffix) else in_sheet
+            found[key, field] = Edit(value, source)
     return found
 
 
@@ -154,12 +156,18 @@ def _as_it_was(session: Session, asked: RequestedStage, found: list[Dataset]) ->
             for item in fields(asked.params)
             if _can_be(item, part.get("params", {}).get(item.name))
         }
-    if asked.stage.writes == "meta":
-        texts = Counter(sample.text for sample in found[-1].samples.values())
-        values |= dict(zip(["text"], [text for text, _ in texts.most_common(1)], strict=False))
+    if asked.stage.link is not None:
+        values |= _of_samples(asked.params, found[-1])
     params = replace(asked.params, **values)
     stage = session.context.stages[asked.stage.name].given(vars(params))
     return replace(asked, params=params, stage=stage)
+
+
+def _of_samples(params: Any, found: Dataset) -> dict[str, Any]:
+    """Return the params that each sample of a dataset file tells, as most of them do."""
+    told = (item.name for item in fields(params) if item.name in PERSONS)
+    counts = {name: Counter(getattr(s, name) for s in found.samples.values()) for name in told}
+    return {name: value for name, count in counts.items() for value, _ in count.most_common(1)}
 
 
 def _can_be(item: "Field[Any]", value: Any) -> bool:

@@ -3,7 +3,6 @@
 from collections import Counter
 
 from prep.engine import published_files, traces
-from prep.engine.inventory.sheet_source import sheet_source
 from prep.engine.plan import PlannedStage
 from prep.engine.session import Session
 from prep.engine.state.ledger_queries import Edit
@@ -20,24 +19,20 @@ def take_over(session: Session, step: PlannedStage, *, sure: bool = False) -> No
         step: The sheet's stage.
         sure: The machine was asked again just as when the sheet was exported.
     """
+    if step.stage.link is not None:
+        return
     path = session.inventory.location.sheet(step.stage.writes)
     name = session.inventory.location.name(path)
-    meta, beside = (
-        step.stage.writes.startswith("meta"),
-        session.inventory.location.root / step.stage.writes,
-    )
-    if (
-        session.values.lost and not meta and beside != path
-    ):  # beside pictures that are read-only now
-        _take_decisions(
-            session, traces.sheet_rows(beside, session.inventory), sheet_source(path.name), sure
-        )
-    if meta or name in session.inventory.outputs or not path.exists():
+    source = session.inventory.declared.sheet_source(path.name)
+    beside = session.inventory.location.root / step.stage.writes
+    if session.values.lost and beside != path:  # beside pictures that are read-only now
+        _take_decisions(session, traces.sheet_rows(beside, session.inventory), source, sure)
+    if name in session.inventory.outputs or not path.exists():
         return
     rows = traces.sheet_rows(path, session.inventory)
     with readable(path, MOST_TABLE) as file:
         found = digest_of(file)
-    ours = bool(rows) and _take_decisions(session, rows, sheet_source(path.name), sure)
+    ours = bool(rows) and _take_decisions(session, rows, source, sure)
     if not ours and not rows:
         ours = digest_bytes(published_files.made(session, step).data) == found
     if ours:
@@ -53,8 +48,7 @@ def _take_decisions(
 
     What stands in a text beside the picture is taken from there.
     """
-    from prep.sheets import row
-    from prep.sheets.edited import PROPOSED, edited
+    from prep.sheets.edited import edited
 
     fresh: dict[tuple[str, str], Edit] = {}
     counts: Counter[str] = Counter()
@@ -65,16 +59,16 @@ def _take_decisions(
         changed = edited(found, revision).cells
         as_exported = as_exported and not changed
         now = published_files.sheet_row(session, key)
-        for name in row.EDITABLE:
-            cell = row.said(name, getattr(found.row, name))
+        for name in found.row.cells:
+            cell = found.row.said(name)
             beside = (
                 name in fields
                 and session.inventory.sidecar(key, suffixes[name]) in session.inventory.on_disk
             )
-            proposed = name == "keep" and cell.startswith(PROPOSED)
-            if name in changed or beside or proposed or not cell:
+            decided = bool(cell) and found.row.columns[name].decides(cell)
+            if name in changed or beside or not decided:
                 continue
-            if now is not None and cell != row.said(name, getattr(now, name)):
+            if now is not None and cell != now.said(name):
                 fresh[key, name] = Edit(cell, source)
                 counts[name] += 1
     # Where most of a column that the machine fills differs, it was asked otherwise.

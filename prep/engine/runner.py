@@ -11,7 +11,6 @@ from prep.engine import bulk_edits, fanout, published_files, recover_sheet, side
 from prep.engine.accounting import account_for, unowned_texts_of_source
 from prep.engine.compute import Outcome, outcomes
 from prep.engine.edited_sheets import not_imported
-from prep.engine.inventory import other_files
 from prep.engine.inventory.inventory import INHERITED, Baseline
 from prep.engine.opening import locked_session
 from prep.engine.param_changes import note_changes
@@ -38,10 +37,10 @@ def carry_out(job: Job, context: Context) -> Report:
     with locked_session(job, context) as session:
         if job.source is not None:
             report = fanout.carry_out(session)
-            report.unowned |= unowned_texts_of_source(job.source)
+            report.unowned |= unowned_texts_of_source(job.source, session.inventory.declared.texts)
             return report
         edited = remember(session) + bulk_edits.mend(session)
-        there = other_files.unknown(session.inventory.folder.others, session.inventory.outputs)
+        there = session.inventory.unknown_files()
         report = Report(edited=edited, total=session.inventory.num_pictures(), others=there)
         sidecars.remove_orphans(session, report)
         published_files.drop_copies(session)
@@ -266,7 +265,7 @@ class _Writer:
             ]
         late = time.monotonic() - self._since > _COMMIT_S
         many = len(self._rows) + len(self._passing) >= _COMMIT_SAMPLES
-        if late or self._step.stage.dear or many:
+        if late or self._step.stage.flush_each or many:
             self.commit()
 
     def commit(self) -> None:

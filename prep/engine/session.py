@@ -8,6 +8,7 @@ from typing import Any
 
 from prep.engine import traces
 from prep.engine.inventory import dataset_edits
+from prep.engine.inventory.declarations import Declarations
 from prep.engine.inventory.inventory import Inventory
 from prep.engine.inventory.lineage import inherit
 from prep.engine.inventory.location import Location
@@ -22,7 +23,7 @@ from prep.engine.values import Values
 from prep.images import picture_file
 from prep.models.locate import Ask, FoundModel, Models
 from prep.runtime.console import Console
-from prep.stage import RequestedStage, Shape, Stage
+from prep.stage import IMAGE, RequestedStage, Shape, Stage
 
 
 @dataclass(frozen=True)
@@ -86,9 +87,7 @@ class Session:
         asks = asked.stage.models(asked.params) if asked.stage.models else ()
         look = self._looked_up if self.context.looking else self._found
         found, digests = look(asks)
-        pixels = (
-            picture_file.VERSION if "image" in asked.stage.reads and _decodes(asked.stage) else 0
-        )
+        pixels = picture_file.VERSION if IMAGE in asked.stage.reads and _decodes(asked.stage) else 0
         text = base_text(asked.stage, asked.params, digests, pixels)
         return PlannedStage(asked.stage, asked.params, self.number(text), found, asked.command)
 
@@ -128,11 +127,8 @@ class Session:
     def plan(self, step: PlannedStage) -> StagePlan:
         """Return what a map, decision or sidecar step has to do now."""
         stage = step.stage
-        keys = [
-            key
-            for key in self.inventory.digests
-            if "keep?" in stage.reads or key not in self.inventory.dropped
-        ]
+        whole = self.inventory.declared.shows_dropped(stage)
+        keys = [key for key in self.inventory.digests if whole or key not in self.inventory.dropped]
         if stage.shape is Shape.DECISION:
             return plan_set(step, self.values, keys, self.recipes)
         return plan_map(step, self.values, keys, self.recipes, self.present(stage))
@@ -184,8 +180,9 @@ def open_session(job: Job, context: Context, ledger: Ledger) -> Session:
         context.console.note(note)
     # Files of state live beside the pictures: both share one clock.
     digests = Digests(ledger, clock(job.location.state))
-    inventory = read_back(job.location, ledger, digests, accept_missing=context.accept_missing)
-    traces.check_ledger(job.meta, inventory, context.stages.values())
+    declared, missing = Declarations(context.stages), context.accept_missing
+    inventory = read_back(job.location, ledger, digests, declared, accept_missing=missing)
+    traces.check_ledger(job.meta, inventory)
     inherit(inventory, digests)
     if job.meta is not None:
         dataset_edits.read_back(job.meta, inventory, digests)
@@ -196,7 +193,7 @@ def open_session(job: Job, context: Context, ledger: Ledger) -> Session:
         if stage.shape in (Shape.MAP, Shape.DECISION)
     }
     values = Values(inventory, ledger, producers)
-    values.lost = traces.any_of(job.meta, inventory, context.stages.values())
+    values.lost = traces.any_of(job.meta, inventory)
     return Session(job, context, ledger, inventory, values, digests)
 
 

@@ -10,7 +10,6 @@ from pathlib import Path
 from prep.engine.inventory import overlay
 from prep.engine.inventory.inventory import INHERITED
 from prep.engine.inventory.scan import stem
-from prep.engine.inventory.sheet_source import is_from_sheet
 from prep.engine.plan import PlannedStage
 from prep.engine.report import Report
 from prep.engine.session import Session
@@ -39,7 +38,7 @@ def stale_sidecars(session: Session, step: PlannedStage) -> Iterator[tuple[str, 
         if as_written(session, stage, key):
             continue
         edit = inventory.edits.get((key, stage.writes))
-        verbatim = edit is not None and not is_from_sheet(edit)
+        verbatim = edit is not None and not inventory.declared.is_from_sheet(edit)
         there = inventory.on_disk.get(inventory.sidecar(key, suffix))
         row = made.get(key)
         if row and there == row.digest and row.base == step.base and row.inputs == of(key):
@@ -53,7 +52,7 @@ def stale_sidecars(session: Session, step: PlannedStage) -> Iterator[tuple[str, 
 def as_written(session: Session, stage: Stage, key: str) -> bool:
     """Return whether a sidecar is as a person left it: then there is nothing to write."""
     edit = session.inventory.edits.get((key, stage.writes))
-    if edit is None or not edit.file or is_from_sheet(edit):
+    if edit is None or not edit.file or session.inventory.declared.is_from_sheet(edit):
         return False
     return edit.file == session.inventory.on_disk.get(
         session.inventory.sidecar(key, _suffix(session, stage))

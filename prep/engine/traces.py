@@ -4,7 +4,6 @@ A dataset file is known by its root, a sheet by the pictures in its revisions.
 """
 
 import os
-from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,7 +14,6 @@ from prep.dataset.dataset_file import Dataset
 from prep.engine.inventory.inventory import Inventory
 from prep.runtime.errors import DatasetError, UserError
 from prep.runtime.files import MOST_TABLE, readable
-from prep.stage import Shape, Stage
 
 if TYPE_CHECKING:
     from prep.sheets.row import Revision
@@ -24,16 +22,14 @@ if TYPE_CHECKING:
     SheetRow = tuple[str, ReturnedRow, Revision]
 
 
-def any_of(head: Path | None, inventory: Inventory, stages: Iterable[Stage]) -> bool:
+def any_of(head: Path | None, inventory: Inventory) -> bool:
     """Return whether there is a dataset file or sheet of this folder that the ledger has lost."""
     if head is not None and metas(head, inventory):
         return True
-    return any(
-        sheet_rows(inventory.location.sheet(stage.writes), inventory) for stage in _sheets(stages)
-    )
+    return _any_sheet(inventory)
 
 
-def check_ledger(head: Path | None, inventory: Inventory, stages: Iterable[Stage]) -> None:
+def check_ledger(head: Path | None, inventory: Inventory) -> None:
     """Refuse a ledger of other pictures: prep's folder was copied here from another one.
 
     It knows none of the pictures that are here, and a file of ours that it did not write does.
@@ -47,9 +43,7 @@ def check_ledger(head: Path | None, inventory: Inventory, stages: Iterable[Stage
         return
     bare = replace(inventory, outputs={})
     found = metas(head, bare).values() if head is not None else ()
-    if any(s.digest in here for one in found for s in one.samples.values()) or any(
-        sheet_rows(inventory.location.sheet(stage.writes), bare) for stage in _sheets(stages)
-    ):
+    if any(s.digest in here for one in found for s in one.samples.values()) or _any_sheet(bare):
         shown = os.path.relpath(inventory.location.state)
         raise DatasetError(
             f"`{shown}` is prep's memory of other pictures: it knows none of those in"
@@ -58,16 +52,15 @@ def check_ledger(head: Path | None, inventory: Inventory, stages: Iterable[Stage
         )
 
 
-def _sheets(stages: Iterable[Stage]) -> Iterator[Stage]:
-    for stage in stages:
-        if stage.shape is Shape.VIEW and not stage.writes.startswith("meta"):
-            yield stage
+def _any_sheet(inventory: Inventory) -> bool:
+    sheets = (inventory.location.sheet(stage.writes) for stage in inventory.declared.sheets)
+    return any(sheet_rows(sheet, inventory) for sheet in sheets)
 
 
 def metas(head: Path, inventory: Inventory) -> dict[Path, Dataset]:
     """Return the files of a chain that are of this folder and that the ledger does not know."""
     found = {}
-    for path in (link_of(head, "meta" + link) for link in LINKS):
+    for path in (link_of(head, link) for link in LINKS):
         if inventory.location.name(path) in inventory.outputs or not path.exists():
             continue
         try:
@@ -94,7 +87,7 @@ def sheet_rows(path: Path, inventory: Inventory) -> "list[SheetRow]":
     rows: dict[str, SheetRow] = {}
     try:
         with readable(path, MOST_TABLE) as file:
-            for one in reading.parse(file, path.name).found:
+            for one in reading.parse(file, path.name, inventory.declared.columns).found:
                 revision = row.revision(one.row)
                 if revision is None:
                     return []

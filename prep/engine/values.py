@@ -9,9 +9,7 @@ from prep.engine.inventory.inventory import Inventory
 from prep.engine.state import artifacts
 from prep.engine.state.ledger import Ledger
 from prep.engine.state.recipe import ABSENT, WAITS, Made
-from prep.stage import Stage
-
-_YOURS = "yours."  # begins the name of what a person wrote for an artifact that a stage makes too
+from prep.stage import DIGEST, IMAGE, KEY, LINEAGE, YOURS, Stage
 
 
 @dataclass
@@ -50,7 +48,7 @@ class Values:
         """Return key -> digest of what a person wrote for an artifact."""
         if not self._persons:
             for (key, at), edit in self.inventory.edits.items():
-                digest = artifacts.digest_of(artifacts.from_person(at, edit.value))
+                digest = artifacts.digest_of(self.inventory.declared.value(at, edit.value))
                 self._persons.setdefault(at, {})[key] = intern(digest)
         return self._persons.get(name, {})
 
@@ -76,14 +74,14 @@ class Values:
 
     def digests(self, name: str) -> Mapping[str, str]:
         """Return key -> digest of an artifact, or WAITS, for every sample that has it."""
-        if name in ("image", "digest"):
+        if name in (IMAGE, DIGEST):
             return self.inventory.digests
-        if name == "lineage":
+        if name == LINEAGE:
             return {key: artifacts.digest_of(told) for key, told in self.inventory.lineage.items()}
-        if name == "key":
+        if name == KEY:
             return {key: artifacts.digest_of(key) for key in self.inventory.digests}
-        if name.startswith(_YOURS):
-            return self.persons(name.removeprefix(_YOURS))
+        if name.startswith(YOURS):
+            return self.persons(name.removeprefix(YOURS))
         persons = self.persons(name)
         producer = self.producers.get(name)
         if producer is None:
@@ -100,19 +98,16 @@ class Values:
 
     def value(self, name: str, key: str) -> Any:
         """Return an artifact's value, or None where there is none. Not for `image`."""
-        if name == "digest":
+        if name == DIGEST:
             return self.inventory.digests[key]
-        if name == "lineage":
+        if name == LINEAGE:
             return self.inventory.lineage.get(key)
-        if name == "key":
+        if name == KEY:
             return key
-        if name.startswith(_YOURS):
-            name = name.removeprefix(_YOURS)
-            yours = self.inventory.edits.get((key, name))
-            return None if yours is None else artifacts.from_person(name, yours.value)
-        edit = self.inventory.edits.get((key, name))
+        own = name.removeprefix(YOURS)
+        edit = self.inventory.edits.get((key, own))
         if edit is not None:
-            return artifacts.from_person(name, edit.value)
+            return self.inventory.declared.value(own, edit.value)
         return self.machines(name, key)
 
     def failures(self, name: str) -> dict[str, str]:

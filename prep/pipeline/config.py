@@ -7,16 +7,19 @@ from pathlib import Path
 from typing import Any
 
 from prep.dataset.chain import fault_of_head
+from prep.engine.inventory.declarations import Declarations
 from prep.pipeline import subcommands
 from prep.pipeline.named_files import file_text, path_of, resolve, text_of
 from prep.pipeline.subcommands import Command
 from prep.runtime import yaml_nodes
 from prep.runtime.errors import ConfigError, UserError, nearest, no_such
 from prep.runtime.yaml_nodes import Node, as_yaml
+from prep.stages import all_stages
 
 _KEYS = ("images", "meta", "state", "sidecars", "stages", "train")
+SIDECARS = Declarations(all_stages()).sidecars
 _SIDECARS: Mapping[str, Mapping[str, str]] = {
-    "tags": {".txt": "tags", ".caption": "caption"},
+    "tags": SIDECARS,
     "caption": {".txt": "caption"},
 }
 
@@ -59,7 +62,7 @@ class Pipeline:
     meta: Path
     steps: tuple[PipelineStep, ...] = ()
     state: Path | None = None
-    sidecars: Mapping[str, str] = field(default_factory=lambda: dict(_SIDECARS["tags"]))
+    sidecars: Mapping[str, str] = field(default_factory=lambda: SIDECARS)
     train: Mapping[str, Any] | None = None
     file: str = field(default="", compare=False)
     lines: Mapping[str, int] = field(default_factory=dict, compare=False)
@@ -138,7 +141,7 @@ class _Reader:
             meta=self._path(keys.get("meta"), "meta", "meta.json"),
             steps=tuple(self._steps(keys["stages"])) if "stages" in keys else (),
             state=self._path(keys["state"], "state", "") if "state" in keys else None,
-            sidecars=_SIDECARS.get(sidecars, _SIDECARS["tags"]),
+            sidecars=_SIDECARS.get(sidecars, SIDECARS),
             train=self._train(keys["train"]) if "train" in keys else None,
             file=self.name,
             lines=yaml_nodes.lines(keys["train"]) if "train" in keys else {},

@@ -15,7 +15,7 @@ from prep.engine.inventory.location import Location
 from prep.engine.session import Job
 from prep.engine.state.database import snapshot
 from prep.images.formats import suffixes
-from prep.pipeline.config import Pipeline
+from prep.pipeline.config import SIDECARS, Pipeline
 from prep.pipeline.named_files import file_text, resolve
 from prep.pipeline.subcommands import Command, check
 from prep.runtime.errors import DatasetError, UsageError
@@ -131,10 +131,9 @@ def location_of(folder: Path, state: Path | None, pipeline: Pipeline | None) -> 
     """Return where a dataset lies; the state of a pipeline's first folder may be elsewhere."""
     if state is None and pipeline and pipeline.state and _same(folder, pipeline.images):
         state = pipeline.state
-    sidecars = pipeline.sidecars if pipeline else None
     where = state or folder / ".prep"
     _check_state(where, state is None)
-    return Location(folder, where, sidecars) if sidecars else Location(folder, where)
+    return Location(folder, where, pipeline.sidecars if pipeline else SIDECARS)
 
 
 def usual_values(pipeline: Pipeline, command: Command) -> dict[str, Any]:

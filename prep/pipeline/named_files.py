@@ -4,7 +4,6 @@ from pathlib import Path
 
 from prep.runtime import files, text_files
 from prep.runtime.errors import ConfigError
-from prep.stage import FileText
 
 
 def resolve(value: str, folder: Path) -> str:
@@ -35,7 +34,8 @@ def file_text(value: str, folder: Path) -> str:
     if not value:
         return ""
     path = path_of(value, folder)
-    return FileText(text_of(path, value, "write it, or leave the param out", "file "), value)
+    text = text_of(path, value, "write it, or leave the param out", "file ")
+    return text_files.FileText(text, value)
 
 
 def text_of(path: Path, shown: str, hint: str, what: str = "") -> str:

@@ -8,7 +8,7 @@ from typing import Any
 from prep.dataset.chain import link_before
 from prep.runtime.errors import ConfigError, nearest
 from prep.runtime.yaml_nodes import as_yaml
-from prep.stage import RequestedStage, Shape, Stage, in_order
+from prep.stage import RequestedStage, Shape, Stage
 
 
 @dataclass(frozen=True)
@@ -33,11 +33,11 @@ class Command:
 
     def reads_meta(self) -> bool:
         """Return whether it continues a dataset file."""
-        return any(link_before(stage.writes) for stage in self.stages)
+        return any(link_before(stage.link) is not None for stage in self.stages)
 
     def writes_meta(self) -> bool:
         """Return whether it begins a dataset file."""
-        return any(stage.writes == "meta" for stage in self.stages)
+        return any(stage.link == "" for stage in self.stages)
 
     def requests(self, values: Mapping[str, Any]) -> tuple[RequestedStage, ...]:
         """Return its stages with params: `values` where given, defaults elsewhere."""
@@ -45,7 +45,7 @@ class Command:
         return tuple(
             RequestedStage(stage.given(vars(given)), given, self.name)
             for stage, given in params
-            if stage.wanted is None or stage.wanted(given)
+            if stage.enabled is None or stage.enabled(given)
         )
 
 
@@ -56,6 +56,23 @@ def all_commands(stages: Iterable[Stage]) -> dict[str, Command]:
         for name in stage.commands:
             named.setdefault(name, []).append(stage)
     return {name: Command(name, tuple(in_order(found))) for name, found in sorted(named.items())}
+
+
+def in_order(stages: Iterable[Stage]) -> list[Stage]:
+    """Return stages so that each comes after those whose artifacts it reads; views come last."""
+    left = sorted(
+        stages, key=lambda stage: (stage.shape in (Shape.SIDECAR, Shape.VIEW), stage.name)
+    )
+    ordered: list[Stage] = []
+    while left:
+        written = {stage.writes for stage in left if stage.shape in (Shape.MAP, Shape.DECISION)}
+        ready = next(
+            (s for s in left if not (written - {s.writes}) & {name for name, _ in s.needs()}),
+            left[0],
+        )
+        left.remove(ready)
+        ordered.append(ready)
+    return ordered
 
 
 def build_params(stage: Stage, values: Mapping[str, Any]) -> Any:

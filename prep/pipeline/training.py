@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from prep.dataset.chain import link_of
+from prep.dataset.chain import LINKS, link_of
 from prep.pipeline.config import Pipeline
 from prep.runtime.errors import ConfigError, UsageError
 
@@ -164,7 +164,7 @@ def _program() -> list[str]:
 
 
 def _meta(pipeline: Pipeline) -> str:
-    return os.fspath(link_of(pipeline.meta, "meta_lat"))
+    return os.fspath(link_of(pipeline.meta, LINKS[-1]))
 
 
 def _near(word: str) -> str:

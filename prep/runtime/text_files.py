@@ -17,6 +17,31 @@ class TextError(Exception):
         self.kind = kind
 
 
+class FileText(str):
+    """The text of a file that a param names.
+
+    Attributes:
+        name: The file as the person named it, for messages.
+    """
+
+    name: str
+
+    def __new__(cls, text: str, name: str) -> "FileText":
+        """Return a text that knows its file."""
+        made = super().__new__(cls, text)
+        made.name = name
+        return made
+
+    def __getnewargs__(self) -> tuple[str, str]:  # type: ignore[override]
+        """Return what a copy in another process is made of."""
+        return str(self), self.name
+
+
+def file_name(text: str, usual: str) -> str:
+    """Return the name of the file that a param's text is from; `usual` where none is known."""
+    return text.name if isinstance(text, FileText) else usual
+
+
 def decode(data: bytes) -> str:
     """Return the text of a sidecar: UTF-8 with or without BOM, or UTF-16 with one; LF line ends.
 

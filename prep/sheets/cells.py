@@ -44,14 +44,14 @@ def meant_as(cell: str) -> str:
     return "date" if _DATE.fullmatch(text) else ""
 
 
-def guarded(cell: str, column: str = "") -> str:
-    """Return a cell as CSV has it: no spreadsheet calculates with it, but for a weight."""
-    return "'" + cell if _acted_on(cell, column) else cell
+def guarded(cell: str, number: bool = False) -> str:
+    """Return a cell as CSV has it: no spreadsheet calculates with it, but in columns of numbers."""
+    return "'" + cell if _acted_on(cell, number) else cell
 
 
-def unguarded(cell: str, column: str = "") -> str:
+def unguarded(cell: str, number: bool = False) -> str:
     """Return the text that `guarded` made a cell of; any other apostrophe was typed by a person."""
-    return cell[1:] if cell.startswith("'") and _acted_on(cell[1:], column) else cell
+    return cell[1:] if cell.startswith("'") and _acted_on(cell[1:], number) else cell
 
 
 def units(cell: str) -> int:
@@ -59,7 +59,7 @@ def units(cell: str) -> int:
     return len(cell) + sum(ord(char) > 0xFFFF for char in cell)
 
 
-def _acted_on(cell: str, column: str) -> bool:
+def _acted_on(cell: str, number: bool) -> bool:
     if cell.startswith(_STARTS):
         return True
-    return column != "weight" and bool(meant_as(cell) or FAULT.fullmatch(cell))
+    return not number and bool(meant_as(cell) or FAULT.fullmatch(cell))

@@ -11,9 +11,9 @@ from typing import Literal
 
 from prep.dataset.three_way import Verdict, merged
 from prep.runtime.errors import DatasetError, nearest
-from prep.sheets import columns, row
+from prep.sheets import moved_cells
 from prep.sheets.edited import Edited, edited, mistakes
-from prep.sheets.row import Row
+from prep.sheets.row import Row, mark, revision
 from prep.sheets.table import AGAIN, Mistake, Mistakes, ReturnedRow, ReturnedSheet, shortened
 
 Cells = dict[tuple[str, str], str]
@@ -113,7 +113,7 @@ def changes_of(sheet: ReturnedSheet, now: Now) -> Changes:
     """
     marks: dict[str, list[str]] = {}
     for key, digest in now.pictures.items():
-        marks.setdefault(row.mark(digest), []).append(key)
+        marks.setdefault(mark(digest), []).append(key)
     taking = _Taking(now, marks, sheet.lossy)
     for found in sheet.found:
         taking.take(found)
@@ -135,18 +135,18 @@ class _Taking:
     def take(self, found: ReturnedRow) -> None:
         changes = self._changes
         changes.rows += 1
-        revision = row.revision(found.row)
+        exported = revision(found.row)
         self._any_key = self._any_key or found.row.key in self._now.pictures
-        if revision is None:
+        if exported is None:
             self._of_rows.add([(f"{found.where} has no whole `revision`", AGAIN)])
             return
         self._any_revision = True
-        known = revision.picture in self._marks
+        known = exported.picture in self._marks
         self._any_picture = self._any_picture or known
         if changes.lost >= EXAMPLES and not known and found.row.key not in self._now.pictures:
             changes.lost += 1
             return
-        one = edited(found, revision)
+        one = edited(found, exported)
         owner = _owner(one, self._now, self._marks, changes, self._of_rows)
         if owner is not None:
             self._take_for(owner, one)
@@ -172,7 +172,9 @@ class _Taking:
 
     def _weigh(self, one: Edited) -> None:
         """Count what is held of a row until the end."""
-        texts = (*vars(one.found.row).values(), *one.cells.values(), *one.found.categories.values())
+        row = one.found.row
+        cells = (row.cells, one.cells, one.found.categories)
+        texts = (row.key, row.revision, *(text for some in cells for text in some.values()))
         self._bytes += sum(map(getsizeof, texts))
         if self._bytes > _MOST_HELD:
             told = f"{one.found.where}: the edited rows up to here take over {_MOST_HELD >> 20} MB"
@@ -186,7 +188,7 @@ class _Taking:
             return Changes(foreign=True, rows=changes.rows)
         wrong = Mistakes()
         wrong.add(self._of_rows.first)
-        wrong.add(columns.mistakes(self._held))
+        wrong.add(moved_cells.mistakes(self._held))
         wrong.add(self._of_cells.first)
         changes.mistakes = wrong.first
         changes.more_mistakes = wrong.more + self._of_rows.more + self._of_cells.more
@@ -231,9 +233,7 @@ def _replaced(
         yield told, hint
         return
     settled = [
-        name
-        for name, cell in one.cells.items()
-        if holds is not None and row.said(name, cell) == row.said(name, getattr(holds, name))
+        name for name, cell in one.cells.items() if holds is not None and cell == holds.said(name)
     ]
     changes.same += len(settled)
     left = {name: cell for name, cell in one.cells.items() if name not in settled}
@@ -259,17 +259,17 @@ def _merge(key: str, one: Edited, current: Row | None, now: Now, changes: Change
         return
     taken: Cells = {}
     clash: dict[tuple[str, str], Conflict] = {}
-    for name in row.EDITABLE:
-        base, holds = one.revision.cells[name], getattr(current, name)
-        cell, person = one.cells.get(name), now.persons.get((key, name))
-        theirs = base if cell is None else row.digest(name, cell)
-        match merged(base, theirs, row.digest(name, holds), person is not None).verdict:
+    for name in one.found.row.cells:
+        at, base, cell = (key, name), one.revision.exported(name), one.cells.get(name)
+        person = now.persons.get(at)
+        theirs = base if cell is None else current.columns[name].digest(cell)
+        match merged(base, theirs, current.digest(name), person is not None).verdict:
             case Verdict.CONFLICT:
                 typed = shortened(cell or "")
-                why = f"the sheet says `{typed}`, {person} says `{shortened(holds)}`"
-                clash[key, name] = Conflict(cell or "", why)
+                why = f"the sheet says `{typed}`, {person} says `{shortened(current[name])}`"
+                clash[at] = Conflict(cell or "", why)
             case Verdict.THEIRS:
-                taken[key, name] = cell or ""
+                taken[at] = cell or ""
             case Verdict.SAME:
                 changes.same += cell is not None
             case Verdict.OURS | Verdict.BACK:

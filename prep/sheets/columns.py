@@ -1,91 +1,159 @@
-"""What is wrong with a whole column: it is gone, or its cells left their rows. Pure."""
+"""The columns of the review sheet, as data: those that every sheet has, and those of stages.
 
-from collections import Counter
-from collections.abc import Hashable, Iterator, Sequence
+A stage that declares a `Column` named as what it writes has it in every sheet, and takes back what
+a person types there.
+"""
 
-from prep.runtime.counts import counted
-from prep.sheets import row
-from prep.sheets.cells import unguarded
-from prep.sheets.edited import Edited
-from prep.sheets.table import TAGS, Mistake
+import base64
+import hashlib
+import unicodedata
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+from prep.dataset.dataset_file import MOST_WEIGHT
+from prep.runtime import text_files
+from prep.stage import Stage
 from prep.tags import tag_text
 
-_LEAST_MOVED = 2
-# Columns whose cells are nearly all different: elsewhere a text in another row says nothing.
-_OWN = ("tags", "caption")
+PROPOSED = "duplicate of "  # begins what stands under `keep` until a person says yes or no
+NOTHING = "4oymiq"  # what `short` would work out for the many empty cells
+_LETTERS = 6
+_KEEP = {"yes": "yes", "no": "no", "keep": "yes", "drop": "no", "true": "yes", "false": "no"}
+_LARGEST = 1e15  # whole numbers up to here are written with all their figures
 
 
-def mistakes(rows: Sequence[Edited]) -> Iterator[Mistake]:
-    """Yield what is wrong with columns: one of tags is gone, or cells went to other rows."""
-    if any(_lacks_tags(one) for one in rows):
-        yield (
-            "a column with the tags of a category is gone",
-            "put it back, or delete all of them: then `tags` alone is read",
-        )
-        return
-    columns: dict[str, Sequence[tuple[Hashable, Hashable]]]
-    columns = {name: _cells(rows, name) for name in _OWN}
-    edited = [one for one in rows if one.of_categories]
-    for name in dict.fromkeys(name for one in edited for name in one.found.categories):
-        columns[name + TAGS] = _of_category(rows, name)
-    for name, cells in columns.items():
-        count = moved(cells)
-        if count:
-            told = f"{count} of {counted(len(cells), 'edited cell')} of `{name}`"
-            yield (
-                f"{told} {'says' if count == 1 else 'say'} what another row said",
-                "were cells sorted or shifted without their rows? undo it, or edit the text files",
-            )
+class Kind(StrEnum):
+    """What the cells of a column hold."""
+
+    DECISION = "decision"  # yes or no
+    NAME = "name"  # a line that many pictures may share
+    TAGS = "tags"
+    CAPTION = "caption"  # words of the picture's own
+    NOTE = "note"  # anything at all
+    NUMBER = "number"
 
 
-def _lacks_tags(one: Edited) -> bool:
-    """Return whether some, but not all columns of categories are gone; or tags would be lost."""
-    there = {row.digest_of_category(name) for name in one.found.categories}
-    return bool(there) and not one.revision.categories <= there
+@dataclass(frozen=True)
+class Column:
+    """One column.
 
-
-def moved(cells: Sequence[tuple[Hashable, Hashable]]) -> int:
-    """Return how many cells say what another one said; 0 where a person may have typed them.
-
-    Two at least, and more than half: the others were typed, or fell out of the column. Emptied
-    and filled cells are never more than half. What several of them said says nothing: of `1girl`
-    a person may make `1girl, solo` in one half of a sheet, and of that something else in the other.
-
-    Args:
-        cells: (what was exported, what is there) of every edited cell.
+    Attributes:
+        name: Its header, and the artifact that it shows: lower case letters, figures and `_`.
+        width: In tags.xlsx, in characters.
+        least: The smallest number that it takes; `most` is the largest.
     """
-    before, after = Counter(was for was, _ in cells), Counter(now for _, now in cells)
-    if before != after:  # else all of them changed places, and nothing was typed
-        cells = [(was, now) for was, now in cells if before[was] == 1]
-        before, after = Counter(was for was, _ in cells), Counter(now for _, now in cells)
-    count = (before & after).total()
-    return count if count >= _LEAST_MOVED and 2 * count > len(cells) else 0
+
+    name: str
+    kind: Kind = Kind.NAME
+    width: int = 12
+    least: float = -_LARGEST
+    most: float = _LARGEST
+
+    @property
+    def own(self) -> bool:
+        """Whether nearly every picture has words of its own in it; no words are an answer, too."""
+        return self.kind in (Kind.TAGS, Kind.CAPTION)
+
+    @property
+    def one_line(self) -> bool:
+        """Whether no cell of it has several lines."""
+        return self.kind in (Kind.DECISION, Kind.NAME, Kind.NUMBER)
+
+    def shown(self, value: Any) -> str:
+        """Return the cell that shows a value of the artifact; None is an empty one."""
+        if value is None:
+            return ""
+        if self.kind is Kind.TAGS:
+            return tag_text.joined(value, escape=False)
+        return _written(value) if self.kind is Kind.NUMBER else str(value)
+
+    def said(self, cell: str) -> str:
+        """Return what a cell means: two cells that say the same are no edit of each other.
+
+        Line ends, spaces around, and Unicode's forms of a letter say nothing; nor do spaces between
+        tags, upper case of yes and no, and a decimal comma.
+        """
+        text = cell.strip()
+        if not (text.isascii() and text.isprintable()):  # nearly every cell is plain
+            text = text.replace("\r\n", "\n").replace("\r", "\n")
+            text = unicodedata.normalize("NFC", text_files.without_controls(text)).strip()
+        if not text:
+            return ""
+        if self.kind is Kind.TAGS:
+            return tag_text.joined(tag_text.parsed(text), escape=False)
+        if self.kind is Kind.DECISION:
+            return _KEEP.get(text.lower(), text)
+        if self.kind is Kind.NUMBER:
+            with suppress(ValueError):
+                return _written(float(text.replace(",", ".")))
+        return text
+
+    def digest(self, cell: str) -> str:
+        """Return a short digest of what a cell says."""
+        return short(self.said(cell)) if cell else NOTHING
+
+    def parsed(self, value: Any) -> Any:
+        """Return the artifact that stages read where a person wrote a value."""
+        if self.kind is Kind.TAGS:
+            return list(tag_text.parsed(value))
+        if self.kind is Kind.CAPTION:
+            return str.strip(value)
+        return float(value) if self.kind is Kind.NUMBER else value
+
+    def decides(self, cell: str) -> bool:
+        """Return whether what a person left there is their word; else the machine's holds."""
+        if self.kind is Kind.DECISION and cell.startswith(PROPOSED):
+            return False
+        return bool(cell) or self.own
+
+    def hint(self, cell: str) -> str:
+        """Return what to write in place of what the column cannot hold; empty where it can."""
+        if not cell:
+            return ""
+        if self.kind is Kind.NUMBER:
+            with suppress(ValueError):
+                if self.least <= float(cell) <= self.most:
+                    return ""
+            least = f" from {self.least:g}" if self.least > -_LARGEST else ""
+            return f"write a number{least}" + (f" to {self.most:g}" if self.most < _LARGEST else "")
+        decided = cell in ("yes", "no") or cell.startswith(PROPOSED)
+        return "" if decided or self.kind is not Kind.DECISION else "write yes or no"
 
 
-def _cells(rows: Sequence[Edited], name: str) -> list[tuple[str, str]]:
-    return [
-        (one.revision.cells[name], row.digest(name, one.cells[name]))
-        for one in rows
-        if name in one.cells and not (one.of_categories and name == "tags")
-    ]
+Columns = Mapping[str, Column]
+
+# What every sheet has, in the order of its columns.
+WORDS: Columns = {
+    column.name: column
+    for column in (
+        Column("keep", Kind.DECISION, 14),
+        Column("rating"),
+        Column("tags", Kind.TAGS, 60),
+        Column("caption", Kind.CAPTION, 44),
+        Column("concept"),
+        Column("weight", Kind.NUMBER, 8, 0, MOST_WEIGHT),
+        Column("notes", Kind.NOTE, 30),
+    )
+}
 
 
-def _of_category(rows: Sequence[Edited], name: str) -> list[tuple[frozenset[str], frozenset[str]]]:
-    """Return the same of one category, as far as no other row had the same tags of it.
-
-    What was exported is told by the tags of the row that stand anywhere in the column: moving
-    cells takes none away. Many pictures have the same character: its cells are seldom one's own.
-    """
-    typed = [_tags(one.found.categories.get(name, "")) for one in rows]
-    known = frozenset[str]().union(*typed)
-    exported = [known & _tags(one.found.row.tags) for one in rows]
-    count = Counter(exported)
-    return [
-        (was, now)
-        for one, was, now in zip(rows, exported, typed, strict=True)
-        if one.of_categories and was != now and count[was] == 1
-    ]
+def columns_of(stages: Iterable[Stage]) -> Columns:
+    """Return name -> column: what every sheet has, then what the stages declare."""
+    return {**WORDS, **{one.column.name: one.column for one in stages if one.column is not None}}
 
 
-def _tags(cell: str) -> frozenset[str]:
-    return frozenset(tag_text.parsed(unguarded(cell, "tags")))
+def short(text: str) -> str:
+    """Return a short digest of a text: 30 bits, so one edit in 10^9 is overlooked."""
+    if not text:
+        return NOTHING
+    # Five bytes are the first eight letters.
+    made = base64.b32encode(hashlib.sha256(text.encode()).digest()[:5])
+    return made[:_LETTERS].decode().lower()
+
+
+def _written(number: float) -> str:
+    whole = abs(number) < _LARGEST and float(number).is_integer()
+    return f"{number:.0f}" if whole else f"{number:g}"

@@ -5,14 +5,14 @@ import csv
 import io
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import astuple
 from itertools import chain
 from typing import BinaryIO
 
 from prep.runtime.errors import DatasetError
 from prep.sheets.cells import guarded
-from prep.sheets.row import COLUMNS, Row
-from prep.sheets.table import LONG_COLUMNS, Record, ReturnedSheet, Table, sheet_of
+from prep.sheets.columns import Columns, Kind
+from prep.sheets.row import Row
+from prep.sheets.table import LONG_COLUMNS, TELLING, Record, ReturnedSheet, Table, sheet_of
 
 _EAST_ASIAN = ("cp932", "gbk", "cp949", "big5")
 _LONGEST = 1_000_000  # characters of a cell; what is longer misses a quote
@@ -23,12 +23,17 @@ _NAMES = {"utf-8-sig": "UTF-8", "utf-16": "UTF-16", "cp1252": "cp1252"}
 _WORDS = {",": "commas", ";": "semicolons", "\t": "tabs"}
 
 
-def dump(rows: Iterable[Row]) -> bytes:
-    """Return rows as CSV, see `table`; formulas, numbers and dates are disarmed."""
+def dump(rows: Iterable[Row], columns: Columns) -> bytes:
+    """Return rows as CSV, see `table`; formulas, dates, and numbers among words are disarmed."""
+    numbers = {name: column.kind is Kind.NUMBER for name, column in columns.items()}
     return table(
-        COLUMNS,
+        (*TELLING, *columns),
         (
-            [guarded(cell, name) for name, cell in zip(COLUMNS, astuple(row), strict=True)]
+            [
+                guarded(row.key),
+                guarded(row.revision),
+                *(guarded(row[name], number) for name, number in numbers.items()),
+            ]
             for row in rows
         ),
     )
@@ -46,13 +51,14 @@ def table(header: Sequence[str], lines: Iterable[Sequence[str]]) -> bytes:
         return out.getvalue()
 
 
-def parse(file: BinaryIO, name: str) -> ReturnedSheet:
+def parse(file: BinaryIO, name: str, columns: Columns) -> ReturnedSheet:
     """Return what a sheet in CSV holds, read row by row; empty rows are passed over.
 
     Args:
         file: CSV with commas, semicolons or tabs, in UTF-8, UTF-16 with BOM, or cp1252. A first
             line such as `sep=;` is obeyed. It is read twice, and has to stay open.
         name: The file's name, for messages.
+        columns: Those that a sheet may have.
 
     Raises:
         DatasetError: It cannot be read with certainty. While its rows are read: it has unbalanced
@@ -62,7 +68,7 @@ def parse(file: BinaryIO, name: str) -> ReturnedSheet:
     lines = _lines(file, encoding)
     first = next(lines, "")
     named = re.fullmatch(r'"?sep=([,;\t])"?\r?\n', first)
-    delimiter = named[1] if named else _delimiter(first)
+    delimiter = named[1] if named else _delimiter(first, columns)
     records = _records(lines if named else chain([first], lines), delimiter, name)
     header = next(records, [])
     rows = (
@@ -71,7 +77,7 @@ def parse(file: BinaryIO, name: str) -> ReturnedSheet:
         if any(cells)
     )
     how = f"{_NAMES[encoding]}, separated by {_WORDS[delimiter]}"
-    return sheet_of([Table(name, header, rows)], name, how, lossy)
+    return sheet_of([Table(name, header, rows)], name, how, columns, lossy)
 
 
 def _encoding(file: BinaryIO, name: str) -> tuple[str, bool]:
@@ -139,10 +145,10 @@ def _lines(file: BinaryIO, encoding: str) -> Iterator[str]:
             text = ""
 
 
-def _delimiter(first: str) -> str:
+def _delimiter(first: str, columns: Columns) -> str:
     """Return what separates most of our columns in the first line; a comma where none does."""
     plain = re.split(r"[\r\n]", first, maxsplit=1)[0].replace('"', "")
-    known = {*COLUMNS, *LONG_COLUMNS}
+    known = {*TELLING, *columns, *LONG_COLUMNS}
     return max(",;\t", key=lambda sign: len({*plain.split(sign)} & known))
 
 

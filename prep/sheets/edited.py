@@ -3,15 +3,11 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from prep.dataset.dataset_file import MOST_WEIGHT
-from prep.sheets import mangled, row
+from prep.sheets import mangled
 from prep.sheets.categories import together
 from prep.sheets.cells import unguarded
-from prep.sheets.row import COLUMNS, Revision, Row
-from prep.sheets.table import TAGS, Mistake, ReturnedRow
-
-PROPOSED = "duplicate of "
-_WEIGHTS = f"write a number from 0 to {MOST_WEIGHT:g}"
+from prep.sheets.row import Revision, Row, digest_of_set
+from prep.sheets.table import TAGS, TELLING, Mistake, ReturnedRow
 
 
 @dataclass(frozen=True)
@@ -32,25 +28,23 @@ class Edited:
 
 def edited(found: ReturnedRow, revision: Revision) -> Edited:
     """Return the cells of a row that say something else than was exported."""
-    cells = {
-        name: row.said(name, getattr(found.row, name))
-        for name in row.EDITABLE
-        if row.digest(name, getattr(found.row, name)) != revision.cells[name]
-    }
+    row = found.row
+    names = [name for name in row.cells if row.digest(name) != revision.exported(name)]
+    cells = {name: row.said(name) for name in names}
     if "tags" in cells or _as_exported(found, revision):
         return Edited(found, revision, cells)
-    typed = {name: unguarded(cell, "tags") for name, cell in found.categories.items()}
-    return Edited(found, revision, {**cells, "tags": together(found.row.tags, typed)}, True)
+    typed = {name: unguarded(cell) for name, cell in found.categories.items()}
+    return Edited(found, revision, {**cells, "tags": together(row["tags"], typed)}, True)
 
 
 def _as_exported(found: ReturnedRow, revision: Revision) -> bool:
     """Return whether the columns of categories hold the tags that were exported."""
-    return not found.categories or row.digest_of_set(_listed(found)) == revision.tag_set
+    return not found.categories or digest_of_set(_listed(found)) == revision.tag_set
 
 
 def _alike(found: ReturnedRow) -> bool:
     """Return whether the columns of categories hold the tags that `tags` holds."""
-    return row.digest_of_set(_listed(found)) == row.digest_of_set(found.row.tags)
+    return digest_of_set(_listed(found)) == digest_of_set(found.row["tags"])
 
 
 def _listed(found: ReturnedRow) -> str:
@@ -68,20 +62,19 @@ def mistakes(one: Edited, key: str, now: Row | None, lossy: bool) -> Iterator[Mi
     """
     yield from _row_mistakes(one)
     for name, cell in one.cells.items():
-        for column, text in _typed(one, name).items():
-            kind = "tags" if column.endswith(TAGS) else column
-            was = _exported(one, name, now) if kind == column else None
-            for why, hint in mangled.mistakes(kind, text, was, lossy):
-                yield f"{one.found.where}, column `{column}`: {why}", hint
-        wrong = _no_value(key, name, cell)
-        if wrong:
-            yield wrong
+        column = one.found.row.columns[name]
+        for header, text in _typed(one, name).items():
+            was = _exported(one, name, now) if header == name else None
+            for why, hint in mangled.mistakes(column.kind, text, was, lossy):
+                yield f"{one.found.where}, column `{header}`: {why}", hint
+        if hint := column.hint(cell):
+            yield f"`{name}` of `{key}` is `{cell}`", hint
 
 
 def _row_mistakes(one: Edited) -> Iterator[Mistake]:
     where = one.found.where
     for name in sorted(one.found.formulas):
-        if name in COLUMNS or name.endswith(TAGS):
+        if name in (*TELLING, *one.found.row.cells) or name.endswith(TAGS):
             hint = "type it again with a `'` in front"
             yield f"{where}, column `{name}`: a formula stands where text was", hint
     both = "tags" in one.cells and not one.of_categories
@@ -94,25 +87,11 @@ def _typed(one: Edited, name: str) -> dict[str, str]:
     """Return column -> cell where a person typed what a column says now."""
     if one.of_categories and name == "tags":
         return {category + TAGS: text for category, text in one.found.categories.items()}
-    return {name: getattr(one.found.row, name)}
+    return {name: one.found.row[name]}
 
 
 def _exported(one: Edited, name: str, now: Row | None) -> str | None:
     """Return what was exported, where that still holds; a digest is all we have elsewhere."""
-    if now is None:
+    if now is None or now.digest(name) != one.revision.exported(name):
         return None
-    text = row.said(name, getattr(now, name))
-    return text if row.digest(name, text) == one.revision.cells[name] else None
-
-
-def _no_value(key: str, name: str, cell: str) -> Mistake | None:
-    """Return message and hint for a cell that cannot be what its column holds."""
-    if name == "weight" and cell:
-        try:
-            good = 0 <= float(cell) <= MOST_WEIGHT
-        except ValueError:
-            good = False
-        return None if good else (f"the weight of `{key}` is `{cell}`", _WEIGHTS)
-    if name == "keep" and cell not in ("", "yes", "no") and not cell.startswith(PROPOSED):
-        return f"`keep` of `{key}` is `{cell}`", "write yes or no"
-    return None
+    return now.said(name)

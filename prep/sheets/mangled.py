@@ -9,13 +9,14 @@ from collections.abc import Iterator
 
 from prep.runtime import text_files
 from prep.sheets.cells import CELL_LIMIT, FAULT, meant_as, units
+from prep.sheets.columns import Kind
 
 UNICODE = 'save it as "CSV UTF-8"'
 
 # Where Excel, older programs and LibreOffice cut a cell, in UTF-16 units.
 _CUTS = (255, 1_024, CELL_LIMIT, 65_535)
-# Columns of words, where a number or date was hardly meant.
-_WORDS = ("tags", "caption", "concept", "rating")
+# Where a number or date was hardly meant.
+_WORDS = (Kind.TAGS, Kind.CAPTION, Kind.NAME)
 _STRAIGHT = {
     "\u2018": "'", "\u2019": "'", "\u201a": "'", "\u201c": '"', "\u201d": '"', "\u201e": '"',
     "\u2013": "-", "\u2014": "--", "\u2026": "...", "\xa9": "(c)", "\xae": "(r)", "\u2122": "(tm)",
@@ -27,29 +28,29 @@ _LOST = r"(?:[^\x00-\x7f]|\?)"  # what a question mark may have been
 Mistake = tuple[str, str]
 
 
-def mistakes(column: str, cell: str, was: str | None = None, lossy: bool = False) -> list[Mistake]:
+def mistakes(kind: Kind, cell: str, was: str | None = None, lossy: bool = False) -> list[Mistake]:
     """Return what is wrong with an edited cell, as message and hint; nothing if a person did it.
 
     Args:
-        column: Its column; `tags` also for the tags of one category.
+        kind: What its column holds; tags also for the tags of one category.
         cell: What the sheet says.
         was: What was exported, where that is known.
         lossy: The file's encoding may have put `?` for letters that it lacks.
     """
     letters = [*_characters(cell), *_lost(cell, was, lossy)]
     return [
-        *_calculated(column, cell),
+        *_calculated(kind, cell),
         *_cut(cell, was),
-        *(letters or _corrected(column, cell, was)),
+        *(letters or _corrected(kind, cell, was)),
     ]
 
 
-def _calculated(column: str, cell: str) -> Iterator[Mistake]:
-    kind = meant_as(cell)
+def _calculated(kind: Kind, cell: str) -> Iterator[Mistake]:
+    meant = meant_as(cell)
     if FAULT.fullmatch(cell.strip()):
         yield f"the spreadsheet made `{cell}` of the text", "type it again with a `'` in front"
-    elif kind and column in _WORDS:
-        word = {"number": "number", "date": "date", "truth": "truth value"}[kind]
+    elif meant and kind in _WORDS:
+        word = {"number": "number", "date": "date", "truth": "truth value"}[meant]
         yield f"`{cell}` may be a {word} that the spreadsheet made", f"if not, type `''{cell}`"
 
 
@@ -111,7 +112,7 @@ def _lost(cell: str, was: str | None, lossy: bool) -> Iterator[Mistake]:
         yield f"`{cell}`: were its characters lost?", UNICODE
 
 
-def _corrected(column: str, cell: str, was: str | None) -> Iterator[Mistake]:
+def _corrected(kind: Kind, cell: str, was: str | None) -> Iterator[Mistake]:
     new = [sign for sign in _STRAIGHT if sign in cell and sign not in (was or "")]
     if not new:
         return
@@ -119,7 +120,7 @@ def _corrected(column: str, cell: str, was: str | None) -> Iterator[Mistake]:
     for sign in new:
         straight = straight.replace(sign, _STRAIGHT[sign])
     alone = was is not None and straight in (was, was.replace("--", "-"))
-    if alone or column == "tags":
+    if alone or kind is Kind.TAGS:
         yield (
             f"the spreadsheet's autocorrection made `{new[0]}` of `{_STRAIGHT[new[0]]}`",
             "undo it there, and switch autocorrection off",

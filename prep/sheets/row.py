@@ -1,23 +1,30 @@
-"""One row of the review sheet: its columns, and the revision that tells what was exported.
+"""One row of the review sheet, and the revision that tells what was exported.
 
-A revision holds a short digest of the picture and of each cell as it was exported. So a sheet
-tells by itself which of its cells were edited, however old it is and wherever it has been; and
-to whom a row belongs, whatever became of its key.
+A revision holds a short digest of the picture and, by its column's name, of each cell that was not
+empty when it was exported. So a sheet tells by itself which of its cells were edited, however old
+it is, wherever it has been, and whatever columns were added since; and to whom a row belongs,
+whatever became of its key.
 """
 
-import base64
-import hashlib
 import re
-import unicodedata
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import suppress
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
-from prep.runtime import text_files
+from prep.sheets.columns import NOTHING, PROPOSED, WORDS, Columns, short
 from prep.tags import tag_text
 
-_KEEP = {"yes": "yes", "no": "no", "keep": "yes", "drop": "no", "true": "yes", "false": "no"}
+_TAGS = WORDS["tags"]
+_PICTURE = 10
+_CELL = "[a-z2-7]{6}"
+_NAMED = re.compile(
+    rf"v2\.([0-9a-f]{{{_PICTURE}}})((?:\.[a-z0-9_]+-{_CELL})*):({_CELL})((?:{_CELL})*)"
+)
+# Before there was a version, the digests of these columns came one after the other.
+_FIRST_COLUMNS = ("keep", "rating", "tags", "caption", "concept", "weight", "notes")
+_FIRST = re.compile(
+    rf"r([0-9a-f]{{{_PICTURE}}})((?:{_CELL}){{{len(_FIRST_COLUMNS)}}})({_CELL})((?:{_CELL})*)"
+)
 
 
 @dataclass(frozen=True)
@@ -26,31 +33,27 @@ class Row:
 
     Attributes:
         key: The sample's key.
+        cells: Column -> its cell, of the columns that the sheet has.
+        columns: What is known of them, and of others.
         revision: See `revised`.
-        keep: `no` accepts a proposed duplicate or drops the picture.
-        tags: A comma-separated list, see `prep.tags.tag_text`.
     """
 
     key: str
+    cells: Mapping[str, str]
+    columns: Columns = field(compare=False, repr=False)
     revision: str = ""
-    keep: str = ""
-    rating: str = ""
-    tags: str = ""
-    caption: str = ""
-    concept: str = ""
-    weight: str = ""
-    notes: str = ""
 
+    def __getitem__(self, name: str) -> str:
+        """Return a cell; an empty one for a column that the sheet does not have."""
+        return self.cells.get(name, "")
 
-COLUMNS = tuple(field.name for field in fields(Row))
-# What a person may edit, in the order of the digests in a revision.
-EDITABLE = COLUMNS[2:]
+    def said(self, name: str) -> str:
+        """Return what a cell means, see `Column.said`."""
+        return self.columns[name].said(self[name])
 
-_PICTURE, _CELL = 10, 6
-_EMPTY = "4oymiq"  # what `_short` would work out for the many empty cells
-_REVISION = re.compile(
-    rf"r[0-9a-f]{{{_PICTURE}}}[a-z2-7]{{{_CELL * (len(EDITABLE) + 1)}}}([a-z2-7]{{{_CELL}}})*"
-)
+    def digest(self, name: str) -> str:
+        """Return a short digest of what a cell says."""
+        return self.columns[name].digest(self[name])
 
 
 @dataclass(frozen=True)
@@ -59,9 +62,9 @@ class Revision:
 
     Attributes:
         picture: See `mark`.
-        cells: Column -> digest of the cell that was exported, see `digest`.
+        cells: Column -> digest of the cell that was exported.
         tag_set: Digest of its tags in any order, see `digest_of_set`.
-        categories: Digests of the categories whose tags had a column, see `digest_of_category`.
+        categories: Digests (`short`) of the categories whose tags had a column.
     """
 
     picture: str
@@ -69,42 +72,14 @@ class Revision:
     tag_set: str
     categories: frozenset[str] = frozenset()
 
-
-def said(column: str, cell: str) -> str:
-    """Return what a cell means: two cells that say the same are no edit of each other.
-
-    Line ends, spaces around, and Unicode's forms of a letter say nothing; nor do spaces between
-    tags, upper case of yes and no, and a decimal comma.
-    """
-    text = cell.strip()
-    if not (text.isascii() and text.isprintable()):  # nearly every cell is plain
-        text = text.replace("\r\n", "\n").replace("\r", "\n")
-        text = unicodedata.normalize("NFC", text_files.without_controls(text)).strip()
-    if not text:
-        return ""
-    if column == "tags":
-        return tag_text.joined(tag_text.parsed(text), escape=False)
-    if column == "keep":
-        return _KEEP.get(text.lower(), text)
-    if column == "weight":
-        with suppress(ValueError):
-            return f"{float(text.replace(',', '.')):g}"
-    return text
-
-
-def digest(column: str, cell: str) -> str:
-    """Return a short digest of what a cell says: 30 bits, so one edit in 10^9 is overlooked."""
-    return _short(said(column, cell)) if cell else _EMPTY
+    def exported(self, name: str) -> str:
+        """Return the digest of a cell as it was exported: of nothing where there was no column."""
+        return self.cells.get(name, NOTHING)
 
 
 def digest_of_set(cell: str) -> str:
     """Return a short digest of the tags of a cell, whatever their order."""
-    return _short("\0".join(sorted(tag_text.parsed(said("tags", cell)))))
-
-
-def digest_of_category(name: str) -> str:
-    """Return a short digest of a category's name."""
-    return _short(name)
+    return short("\0".join(sorted(tag_text.parsed(_TAGS.said(cell)))))
 
 
 def mark(picture: str) -> str:
@@ -115,61 +90,56 @@ def mark(picture: str) -> str:
 def revised(row: Row, picture: str, categories: Iterable[str] = ()) -> Row:
     """Return a row with its revision.
 
-    It is a word that begins with a letter, so that no spreadsheet takes it for a number.
+    It is a word that begins with a letter, so that no spreadsheet takes it for a number, and one
+    that was cut at its end is no whole one.
 
     Args:
         row: As it is exported.
         picture: SHA-256 of the picture, in hexadecimal.
         categories: Those whose tags have a column in the sheet.
     """
-    digests = [digest(name, getattr(row, name)) for name in EDITABLE]
-    digests += [digest_of_set(row.tags), *map(digest_of_category, categories)]
-    return replace(row, revision=f"r{mark(picture)}{''.join(digests)}")
+    digests = {name: row.digest(name) for name, cell in row.cells.items() if cell}
+    named = "".join(f".{name}-{digest}" for name, digest in digests.items())
+    last = "".join([digest_of_set(row["tags"]), *map(short, categories)])
+    return replace(row, revision=f"v2.{mark(picture)}{named}:{last}")
 
 
 def revision(row: Row) -> Revision | None:
     """Return what the revision of a row says; None where it is not whole."""
     text = row.revision.strip()
-    if not _REVISION.fullmatch(text):
+    named = _NAMED.fullmatch(text)
+    found = named or _FIRST.fullmatch(text)
+    if found is None:
         return None
-    rest = text[1 + _PICTURE :]
-    parts = [rest[at : at + _CELL] for at in range(0, len(rest), _CELL)]
-    cells = dict(zip(EDITABLE, parts, strict=False))
-    tag_set, *categories = parts[len(EDITABLE) :]
-    return Revision(text[1 : 1 + _PICTURE], cells, tag_set, frozenset(categories))
+    picture, cells, tag_set, categories = found.groups()
+    if named:
+        digests = dict(cell.split("-") for cell in cells.split(".")[1:])
+    else:
+        digests = dict(zip(_FIRST_COLUMNS, _digests(cells), strict=True))
+    return Revision(picture, digests, tag_set, frozenset(_digests(categories)))
 
 
-def exported(samples: Mapping[str, Mapping[str, Any]]) -> Iterator[Row]:
+def _digests(text: str) -> list[str]:
+    return re.findall(_CELL, text)
+
+
+def exported(samples: Mapping[str, Mapping[str, Any]], columns: Columns) -> Iterator[Row]:
     """Yield the rows of a sheet, in the order of keys.
 
     `keep` shows a proposed duplicate until a person says yes or no.
 
     Args:
-        samples: Key -> artifact -> value: digest, and as far as there are any keep, rating, tags,
-            caption, concept, weight, notes and duplicate_of.
+        samples: Key -> artifact -> value: digest, duplicate_of, and what the columns show.
+        columns: Those of the sheet.
     """
     for key in sorted(samples):
-        yield exported_row(key, samples[key])
+        yield exported_row(key, samples[key], columns)
 
 
-def exported_row(key: str, sample: Mapping[str, Any]) -> Row:
+def exported_row(key: str, sample: Mapping[str, Any], columns: Columns) -> Row:
     """Return the row of one sample, see `exported`."""
+    cells = {name: column.shown(sample.get(name)) for name, column in columns.items()}
     repeats = sample["duplicate_of"]
-    row = Row(
-        key=key,
-        keep=sample["keep"] or (f"duplicate of {repeats}" if repeats else ""),
-        rating=sample["rating"] or "",
-        tags=tag_text.joined(sample["tags"] or (), escape=False),
-        caption=sample["caption"] or "",
-        concept=sample["concept"] or "",
-        weight="" if sample["weight"] is None else f"{sample['weight']:g}",
-        notes=sample["notes"] or "",
-    )
-    return revised(row, sample["digest"])
-
-
-def _short(text: str) -> str:
-    if not text:
-        return _EMPTY
-    # Five bytes are the first eight letters.
-    return base64.b32encode(hashlib.sha256(text.encode()).digest()[:5])[:_CELL].decode().lower()
+    if repeats and not cells["keep"]:
+        cells["keep"] = f"{PROPOSED}{repeats}"
+    return revised(Row(key, cells, columns), sample["digest"])

@@ -3,21 +3,23 @@
 import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
 
 from prep.runtime.errors import DatasetError
 from prep.sheets.cells import unguarded
-from prep.sheets.row import COLUMNS, EDITABLE, Row, digest, revision
+from prep.sheets.columns import WORDS, Columns, Kind
+from prep.sheets.row import Row, revision
 
 # Columns beside those of a row: the tags of one category, and what is shown and never read.
 TAGS, SCORES, PICTURE = " tags", " scores", "picture"
+# What tells whose row it is, and what was exported.
+TELLING = ("key", "revision")
 # What tells the long form from a sheet.
 LONG_COLUMNS = ("key", "position", "tag", "category", "score", "kept")
 
 # One that was edited is never overwritten: it has to go first.
 AGAIN = "undo that, or move the sheet away and run `prep review export`"
-_ONE_LINE = ("key", "revision", "keep", "rating", "concept", "weight")
 _SHOWN = 20
 _LONGEST_TOLD = 2_000  # characters of a message
 _MOST_KEYS, _MOST_TWICE = 1_000_000, 1_000
@@ -123,9 +125,11 @@ def shortened(text: str) -> str:
 
 
 def sheet_of(
-    tables: Iterable[Table], name: str, read_as: str, lossy: bool = False
+    tables: Iterable[Table], name: str, read_as: str, columns: Columns, lossy: bool = False
 ) -> ReturnedSheet:
     """Return the rows of all tables, as they are read; keys are put in NFC.
+
+    Columns that stages declare may be missing: the sheet may be from before they did.
 
     Raises:
         DatasetError: Columns are missing, renamed or unknown, or it is the long form. By the rows
@@ -134,21 +138,21 @@ def sheet_of(
     """
     read = []
     for table in tables:
-        columns = [column.strip() for column in table.header]
-        while columns and not columns[-1]:
-            columns.pop()
-        _check_columns(columns, table.name)
-        read.append((columns, table.records))
-    return ReturnedSheet(_rows_of(read, name), read_as, lossy)
+        header = [column.strip() for column in table.header]
+        while header and not header[-1]:
+            header.pop()
+        _check_header(header, table.name, columns)
+        read.append((header, table.records))
+    return ReturnedSheet(_rows_of(read, name, columns), read_as, lossy)
 
 
 def _rows_of(
-    tables: Iterable[tuple[Sequence[str], Iterable[Record]]], name: str
+    tables: Iterable[tuple[Sequence[str], Iterable[Record]]], name: str, columns: Columns
 ) -> Iterator[ReturnedRow]:
     mistakes, keys = Mistakes(), _Keys(name)
-    for columns, records in tables:
+    for header, records in tables:
         for record in records:
-            one, wrong = _found(columns, record)
+            one, wrong = _found(header, record, columns)
             mistakes.add(wrong)
             keys.see(one.row.key)
             yield one
@@ -156,26 +160,27 @@ def _rows_of(
     mistakes.stop()
 
 
-def _check_columns(columns: Sequence[str], name: str) -> None:
-    if set(LONG_COLUMNS) <= {*columns} and "revision" not in columns:
+def _check_header(header: Sequence[str], name: str, columns: Columns) -> None:
+    if set(LONG_COLUMNS) <= {*header} and "revision" not in header:
         raise DatasetError(
             f"`{name}` is the long form, which is only looked at",
             "edit tags.csv or tags.xlsx, and import that",
         )
-    if not {*COLUMNS} & {*columns}:
+    if not {*TELLING, *columns} & {*header}:
         raise DatasetError(
             f"`{name}` is not a sheet: its first row names none of the columns",
             "delete what stands above their names, or name another file",
         )
     mistakes = Mistakes()
-    mistakes.add(_column_mistakes(columns, name))
+    mistakes.add(_header_mistakes(header, name, columns))
     mistakes.stop()
 
 
-def _column_mistakes(columns: Sequence[str], name: str) -> list[Mistake]:
+def _header_mistakes(header: Sequence[str], name: str, columns: Columns) -> list[Mistake]:
     ours = (TAGS, SCORES, PICTURE)
-    missing = [column for column in COLUMNS if column not in columns]
-    unknown = [c for c in columns if c not in COLUMNS and not c.endswith(ours)]
+    missing = [column for column in (*TELLING, *WORDS) if column not in header]
+    known = {*TELLING, *columns}
+    unknown = [column for column in header if column not in known and not column.endswith(ours)]
     mistakes = []
     for column in missing:
         near = get_close_matches(column, unknown, n=1)
@@ -186,49 +191,52 @@ def _column_mistakes(columns: Sequence[str], name: str) -> list[Mistake]:
         hint = "delete it; remarks go into `notes`"
         what = f"an unknown column `{column}`" if column else "a column without a name"
         mistakes.append((f"`{name}` has {what}", hint))
-    for column, count in Counter(columns).items():
+    for column, count in Counter(header).items():
         if count > 1 and column not in unknown:
             mistakes.append((f"`{name}` has the column `{column}` twice", "delete one of the two"))
     return mistakes
 
 
-def _found(columns: Sequence[str], record: Record) -> tuple[ReturnedRow, list[Mistake]]:
-    cells = dict(zip(columns, record.cells, strict=False))
-    values = _plain({name: cells.get(name, "") for name in COLUMNS})
-    categories = {
-        name.removesuffix(TAGS): cells.get(name, "") for name in columns if name.endswith(TAGS)
-    }
-    formulas = frozenset(columns[at] for at in record.formulas if at < len(columns))
+def _found(
+    header: Sequence[str], record: Record, columns: Columns
+) -> tuple[ReturnedRow, list[Mistake]]:
+    cells = dict.fromkeys(header, "") | dict(zip(header, record.cells, strict=False))
+    own = {name: cells[name] for name in columns if name in cells}
+    row = _plain(Row(cells["key"], own, columns, cells["revision"]))
+    categories = {name.removesuffix(TAGS): cells[name] for name in header if name.endswith(TAGS)}
+    formulas = frozenset(header[at] for at in record.formulas if at < len(header))
+    lines = {"key": row.key, "revision": row.revision}
+    lines |= {name: row[name] for name in own if columns[name].one_line}
     where = record.where
     mistakes = [
         (
             f"{where}, column `{name}`: it holds several lines",
             "look for a quote without its partner",
         )
-        for name in _ONE_LINE
-        if "\n" in values[name] or "\r" in values[name]
+        for name, cell in lines.items()
+        if "\n" in cell or "\r" in cell
     ]
-    if any(record.cells[len(columns) :]):
+    if any(record.cells[len(header) :]):
         mistakes.append((f"{where} has more cells than columns", _BESIDE))
-    if not values["key"]:
+    if not row.key:
         mistakes.append((f"{where} has no key", "delete the row, or undo what emptied its key"))
-    return ReturnedRow(Row(**values), where, categories, formulas), mistakes
+    return ReturnedRow(row, where, categories, formulas), mistakes
 
 
-def _plain(cells: Mapping[str, str]) -> dict[str, str]:
-    """Return cells without the apostrophes that CSV has in front of what is acted on.
+def _plain(row: Row) -> Row:
+    """Return a row without the apostrophes that CSV has in front of what is acted on.
 
     XLSX has none, until a sheet went from one to the other: a cell that says what was exported is
     left as it is.
     """
-    values = dict(cells)
-    guarded = [name for name, cell in cells.items() if cell.startswith("'")]
-    known = revision(Row(cells["key"], cells["revision"])) if guarded else None
-    for name in guarded:
-        exported = known and name in EDITABLE and digest(name, cells[name]) == known.cells[name]
-        if not exported:
-            values[name] = unguarded(cells[name], name)
-    return values | {"key": unicodedata.normalize("NFC", values["key"])}
+    key = unicodedata.normalize("NFC", unguarded(row.key))
+    guarded = {name: cell for name, cell in row.cells.items() if cell.startswith("'")}
+    known = revision(row) if guarded else None
+    for name, cell in guarded.items():
+        if known is None or row.digest(name) != known.exported(name):
+            guarded[name] = unguarded(cell, row.columns[name].kind is Kind.NUMBER)
+    cells = {**row.cells, **guarded}
+    return replace(row, key=key, revision=unguarded(row.revision), cells=cells)
 
 
 class _Keys:

@@ -6,15 +6,12 @@ import warnings
 import zipfile
 from collections.abc import Callable, Iterator
 from itertools import islice
-from typing import TYPE_CHECKING, Any, BinaryIO, TypeVar
+from typing import Any, BinaryIO, TypeVar
 
 from prep.runtime.errors import DatasetError
 from prep.runtime.memory_limit import memory_limit
-from prep.sheets.row import COLUMNS
+from prep.sheets.columns import Columns
 from prep.sheets.table import LONG_COLUMNS, Record, ReturnedSheet, Table, sheet_of
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
 
 # What a file may grow by where it is unpacked, whatever its parts are called, and what reading it
 # may take of memory.
@@ -39,7 +36,7 @@ def is_workbook(data: bytes) -> bool:
     return data.startswith((b"PK\x03\x04", _OLD))
 
 
-def parse(file: BinaryIO, name: str) -> ReturnedSheet:
+def parse(file: BinaryIO, name: str, columns: Columns) -> ReturnedSheet:
     """Return what a workbook holds: the rows of every worksheet that has a key column.
 
     A number, date or truth value becomes its text, an error its word; a formula is marked.
@@ -52,7 +49,7 @@ def parse(file: BinaryIO, name: str) -> ReturnedSheet:
     reading = _Reading(name)
     tables = reading.bounded(lambda: _tables(file, reading))
     known = [table for table in tables if {"key", "revision", *LONG_COLUMNS[1:]} & {*table.header}]
-    return sheet_of(known or tables[:1], name, "XLSX")
+    return sheet_of(known or tables[:1], name, "XLSX", columns)
 
 
 def _tables(file: BinaryIO, reading: "_Reading") -> list[Table]:
@@ -130,8 +127,10 @@ def _table(page: Any, reading: _Reading, num_pages: int) -> Table:
     where = f"`{reading.name}`" if num_pages == 1 else f"`{reading.name}`, `{page.title}`"
     lines = _lines(page, reading, where)
     _, header, _ = next(lines, (1, [], frozenset()))
+    # Beside the table, where no header is, anything may stand.
+    width = max((at for at, name in enumerate(header) if name), default=-1) + 1
     records = (
-        _as_known(Record(f"{where} row {number}", cells, formulas), header)
+        Record(f"{where} row {number}", cells[:width], formulas)
         for number, cells, formulas in lines
         if any(cells)
     )
@@ -150,14 +149,6 @@ def _lines(
             told = f"{where} row {number} has a cell of over {_LONGEST:,} characters"
             raise DatasetError(told, "shorten it; nothing was imported")
         yield number, texts, formulas
-
-
-def _as_known(record: Record, header: "Sequence[str]") -> Record:
-    """Return a row without what stands beside the table, where no header is."""
-    width = max(at for at, name in enumerate(header) if name) + 1
-    known = {at for at in record.formulas if at < width and header[at] in COLUMNS}
-    known |= {at for at in record.formulas if at < width and header[at].endswith(" tags")}
-    return Record(record.where, record.cells[:width], frozenset(known))
 
 
 def _text(value: Any) -> str:

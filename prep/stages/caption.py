@@ -28,7 +28,9 @@ class Params:
     """What the command line and pipelines.yaml accept."""
 
     model: str = param(
-        _MODEL, "a captioner: hub id, folder or `tiny`; with `url` the server's name", path=True
+        _MODEL,
+        "a captioner: hub id, folder or `tiny`; with `url` the server's name",
+        model=True,
     )
     # The address is no part of a recipe: the same model says the same wherever it is served, and
     # a server that moves must not cost every caption. Its name is, and so is all it is sent.
@@ -78,7 +80,7 @@ def load(params: Params, found: tuple[FoundModel, ...]) -> Any:
     return open_captioner(found[0], params.preset, params.device)
 
 
-def uses(values: Mapping[str, Any]) -> tuple[str, ...]:
+def inputs_for(values: Mapping[str, Any]) -> tuple[str, ...]:
     """Return what is read: of tags, names and notes only what the prompt asks for.
 
     Raises:
@@ -102,24 +104,18 @@ def uses(values: Mapping[str, Any]) -> tuple[str, ...]:
     models=models,
     load=load,
     batch="batch",
-    yields="caption",
-    uses=uses,
+    superseded_by="caption",
+    inputs_for=inputs_for,
     fit=lambda params, captioner, others: captioner.fit,
-    at_once=lambda params: params.at_once if params.url else 0,
-    dear=True,
+    concurrency=lambda params: params.at_once if params.url else 0,
+    flush_each=True,
 )
-def caption(*given: Any) -> list[Any]:
+def caption(rows: Sequence[Mapping[str, Any]], params: Params, captioner: Any) -> list[Any]:
     """Write a sentence about each picture, as x.caption; yours are kept.
-
-    Args:
-        given: The columns of what `uses` names, the params and the captioner.
 
     Returns:
         Per picture `text`, the words as they came, and `end`: done, cut or refused.
     """
-    *columns, params, captioner = given
-    names = [name.rstrip("?") for name in uses(vars(params))]
-    rows = [dict(zip(names, row, strict=True)) for row in zip(*columns, strict=True)]
     ready = [row for row in rows if not _lacks_tags(row)]
     found = iter(_asked(ready, params, captioner) if ready else [])
     return [_NO_TAGS if _lacks_tags(row) else next(found) for row in rows]
@@ -148,7 +144,7 @@ def _asked(rows: Sequence[Mapping[str, Any]], params: Params, captioner: Any) ->
         params.max_new_tokens,
         params.temperature,
         forbidden(params.forbid),
-        alone=len(uses(vars(params))) > 1,
+        alone=len(inputs_for(vars(params))) > 1,
     )
     found = captioner.caption(
         [row["image"] for row in rows],

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from prep.stage import Shape, stage
+from prep.stage import PersonsField, Shape, stage
 
 
 @dataclass(frozen=True)
@@ -18,6 +18,7 @@ class Params:
     done="written",
     shape=Shape.SIDECAR,
     commands=("caption",),
+    fields=(PersonsField("caption", ".caption"),),
 )
 def caption_sidecar(caption: str, params: Params) -> str:
     """Publish captions as x.caption."""

@@ -22,7 +22,7 @@ class Params:
     params=Params,
     done="",
     commands=("caption",),
-    yields="caption",
+    superseded_by="caption",
 )
 def caption_text(answer: Mapping[str, Any], params: Params) -> str | Failed:
     """Clean the captioner's answer up; a refusal or an empty one is told, never written."""

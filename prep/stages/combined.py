@@ -11,8 +11,8 @@ from prep.stage import param, stage
 class Params:
     """What the command line and pipelines.yaml accept."""
 
-    model: str = param("wd-vit-tagger-v3", "a tagger: name, hub id, folder or `tiny`", path=True)
-    second: str = param("", "a second tagger, to combine with the first", path=True)
+    model: str = param("wd-vit-tagger-v3", "a tagger: name, hub id, folder or `tiny`", model=True)
+    second: str = param("", "a second tagger, to combine with the first", model=True)
     combine: str = param(
         "union",
         "two taggers: union (either is sure), intersection (both are), or mean of their scores",
@@ -46,7 +46,7 @@ def load(params: Params, found: tuple[FoundModel, ...]) -> Any:
     commands=("tag",),
     models=models,
     load=load,
-    wanted=lambda params: bool(params.second),
+    enabled=lambda params: bool(params.second),
     packed=True,
 )
 def combined(first: bytes, second: bytes, params: Params, combiner: Any) -> bytes:

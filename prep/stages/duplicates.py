@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from prep.stage import Shape, param, stage
+from prep.stage import PersonsField, Shape, param, stage
 
 _BITS = 64
 
@@ -24,6 +24,7 @@ class Params:
     done="compared",
     shown=lambda other: f"it repeats {other}" if other else "",
     shape=Shape.DECISION,
+    fields=(PersonsField("keep", drops="no"),),
 )
 def duplicates(samples: Mapping[str, tuple[Any, Any]], params: Params) -> dict[str, str | None]:
     """Propose which pictures repeat another; tags.csv shows it, `keep` = no accepts it.

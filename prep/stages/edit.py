@@ -8,11 +8,13 @@ from prep.edits import lookups, rules_file
 from prep.edits.record import PictureRecord
 from prep.edits.rules import Rule, led, reads, ruled
 from prep.models.locate import Ask, FoundModel
-from prep.stage import file_name, param, stage
+from prep.runtime.text_files import file_name
+from prep.stage import param, stage
 from prep.tags import aliases
 from prep.tags.common_traits import PRUNE
 
 IMPLIED = ("drop", "add")
+_RULES = "tags.rules"
 
 
 @dataclass(frozen=True)
@@ -33,13 +35,12 @@ class _Opened:
     """What the params mean."""
 
     rules: tuple[Rule, ...]
-    reads: tuple[str, ...]
     labels: tuple[str, ...]
     count: Callable[[str], int] | None
     known: aliases.Relations
 
 
-def uses(values: Mapping[str, Any]) -> tuple[str, ...]:
+def inputs_for(values: Mapping[str, Any]) -> tuple[str, ...]:
     """Return what the rules read: the tags, and what their filters ask for."""
     text = values.get("rules", "")  # of an old recipe, only the digest of the file is known
     needs = reads(_rules(text)) if isinstance(text, str) else frozenset[str]()
@@ -59,7 +60,7 @@ def load(params: Params, found: tuple[FoundModel, ...]) -> Any:
     labels = lookups.tags_of_labels(params.tagger, found)
     count = lookups.token_counter(reads(rules))
     known = aliases.known(params.aliases, params.implications, params.implied == "add")
-    return _Opened(rules, uses(vars(params)), labels, count, known)
+    return _Opened(rules, labels, count, known)
 
 
 @stage(
@@ -71,9 +72,10 @@ def load(params: Params, found: tuple[FoundModel, ...]) -> Any:
     shown=None,
     models=models,
     load=load,
-    uses=uses,
+    inputs_for=inputs_for,
+    about={_RULES: "a file of rules: read where `edit` in pipelines.yaml names it"},
 )
-def edit(*given: Any) -> dict[str, Any]:
+def edit(row: Mapping[str, Any], params: Params, opened: _Opened) -> dict[str, Any]:
     """Apply the rules to tags and captions, and write the dataset file meta.json.
 
     Traits that are pruned go first, then come aliases and implications, rules, and the trigger.
@@ -82,17 +84,15 @@ def edit(*given: Any) -> dict[str, Any]:
         `tags`: in training order; `caption`: where a rule changed it, else None; `unused`, where
         words were taken away: rules, prune, implied or caption -> those words.
     """
-    *values, params, opened = given
-    read = {name.rstrip("?"): value for name, value in zip(opened.reads, values, strict=True)}
-    looks, caption = read.get("looks"), read.get("caption") or ""
-    own, pruned = read["tags"] or (), read.get("pruned") or ()
+    looks, caption = row.get("looks"), row.get("caption") or ""
+    own, pruned = row["tags"] or (), row.get("pruned") or ()
     named = aliases.renamed((tag for tag in own if tag not in pruned), opened.known.aliases)
     before = PictureRecord(
-        key=read.get("key") or "",
+        key=row.get("key") or "",
         tags=aliases.settled(named, opened.known),
         caption=caption,
         size=tuple(looks["size"]) if looks else None,
-        scores=lookups.by_tag(read.get("scores"), opened.labels),
+        scores=lookups.by_tag(row.get("scores"), opened.labels),
         count=opened.count,
     )
     done = ruled(before, opened.rules)
@@ -112,4 +112,4 @@ def edit(*given: Any) -> dict[str, Any]:
 
 
 def _rules(text: str) -> tuple[Rule, ...]:
-    return rules_file.parse(text, file_name(text, "tags.rules")) if text.strip() else ()
+    return rules_file.parse(text, file_name(text, _RULES)) if text.strip() else ()

@@ -3,11 +3,13 @@
 Scores are kept for every label above a hundredth; this is the part that the review sheet shows.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from prep.models.locate import Ask, FoundModel
 from prep.stage import param, stage
+from prep.tagging.scoring import scores_for
 from prep.tags import tag_text as text_of_tags
 from tagger_models.scores import unpacked
 
@@ -19,7 +21,7 @@ _LEAST = 0.1
 class Params:
     """What the command line and pipelines.yaml accept."""
 
-    model: str = param("wd-vit-tagger-v3", "a tagger: name, hub id, folder or `tiny`", path=True)
+    model: str = param("wd-vit-tagger-v3", "a tagger: name, hub id, folder or `tiny`", model=True)
     second: str = param("", "a second tagger, to combine with the first", path=True)
     underscores: bool = param(False, "leave labels their underscores")
     emoticons: str = param("", "further labels that keep their underscores, as `^_^` does")
@@ -58,15 +60,16 @@ def load(params: Params, found: tuple[FoundModel, ...]) -> Any:
     commands=("tag",),
     models=models,
     load=load,
-    uses=lambda values: ("combined_scores",) if values.get("second") else ("scores",),
+    inputs_for=scores_for,
 )
-def graded(scores: bytes, params: Params, labels: Any) -> dict[str, list[list[Any]]]:
+def graded(row: Mapping[str, bytes], params: Params, labels: Any) -> dict[str, list[list[Any]]]:
     """Note what the tagger saw in each category, for tags.xlsx; at least 0.1, all ratings.
 
     Returns:
         Category -> [tag, probability to three decimals] pairs, the most probable first; equal
         scores keep label order.
     """
+    (scores,) = row.values()
     found: dict[str, list[list[Any]]] = {}
     for index, value in sorted(unpacked(scores), key=lambda pair: (-pair[1], pair[0])):
         category, tag = labels[index]

@@ -18,7 +18,7 @@ class Params:
     model: str = param(
         "stable-diffusion-v1-5/stable-diffusion-v1-5",
         "base model or VAE: hub id, folder or `tiny`",
-        path=True,
+        model=True,
     )
     dtype: str = param("float32", "kept as float32 or bfloat16", choices=("float32", "bfloat16"))
     batch: int = param(1, "pictures per call of the VAE", ge=1, le=1024, speed=True)
@@ -56,7 +56,7 @@ def fit(params: Params, vae: Any, others: Mapping[str, Any]) -> tuple[Any, ...]:
     models=models,
     load=load,
     batch="batch",
-    alike="bucket",
+    group_by="bucket",
     fit=fit,
     suffix=".safetensors",
 )

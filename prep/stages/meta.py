@@ -9,7 +9,7 @@ from prep.dataset.chain import edited, edited_fields, owned
 from prep.dataset.concepts import MOST_REPEATS, concept_of
 from prep.dataset.dataset_file import PERSONS, TEXTS, Concept, Dataset, Sample
 from prep.dataset.wording import FIELDS
-from prep.stage import Page, Rows, Shape, param, stage
+from prep.stage import IN_DATASET, Page, Rows, Shape, param, stage
 
 
 @dataclass(frozen=True)
@@ -29,12 +29,13 @@ class Params:
     reads=(
         "digest", "looks", "training_words", "tags?", "caption?", "concept?", "weight?",
         "lineage?", "yours.tags?", "yours.caption?",
-        *(f"meta.{field}?" for field in PERSONS),
+        *(f"{IN_DATASET}{name}?" for name in PERSONS),
     ),
     writes="meta",
     params=Params,
     shape=Shape.VIEW,
     commands=("edit",),
+    link="",
 )  # fmt: skip
 def meta(rows: Rows, params: Params) -> Page:
     """Publish meta.json; tags, caption, text, weight, concept and split are yours to edit there.
@@ -69,7 +70,7 @@ def _unanswered(key: str, sample: Sample, row: Mapping[str, Any], rows: Rows) ->
     """Return why today's models have no words for what trains of a picture; empty if they have."""
     for name in FIELDS[sample.text]:
         why = rows.failed.get(name, {}).get(key)
-        if why and row[f"meta.{name}"] is None:
+        if why and row[f"{IN_DATASET}{name}"] is None:
             return why
     return ""
 

@@ -6,7 +6,7 @@ from typing import Any
 from prep.dataset.chain import continued, page
 from prep.dataset.dataset_file import PERSONS, Sample
 from prep.runtime.counts import counted
-from prep.stage import Page, Rows, Shape, stage
+from prep.stage import IN_DATASET, Page, Rows, Shape, stage
 
 
 @dataclass(frozen=True)
@@ -16,11 +16,12 @@ class Params:
 
 @stage(
     version=2,
-    reads=("digest", "bucket", *(f"meta.{field}?" for field in PERSONS)),
+    reads=("digest", "bucket", *(f"{IN_DATASET}{name}?" for name in PERSONS)),
     writes="meta_bucket",
     params=Params,
     shape=Shape.VIEW,
     commands=("bucket",),
+    link="_bucket",
 )
 def meta_bucket(rows: Rows, params: Params) -> Page:
     """Publish meta_bucket.json."""

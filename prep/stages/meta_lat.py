@@ -6,7 +6,7 @@ from typing import Any
 from prep.dataset.chain import continued, page
 from prep.dataset.dataset_file import PERSONS, Sample
 from prep.models.locate import Ask, FoundModel
-from prep.stage import Page, Rows, Shape, param, stage
+from prep.stage import IN_DATASET, Page, Rows, Shape, param, stage
 
 
 @dataclass(frozen=True)
@@ -36,11 +36,12 @@ def load(params: Params, found: tuple[FoundModel, ...]) -> Any:
 
 @stage(
     version=2,
-    reads=("digest", "latents", *(f"meta.{field}?" for field in PERSONS)),
+    reads=("digest", "latents", *(f"{IN_DATASET}{name}?" for name in PERSONS)),
     writes="meta_lat",
     params=Params,
     shape=Shape.VIEW,
     commands=("latents",),
+    link="_lat",
     models=models,
     load=load,
 )

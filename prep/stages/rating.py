@@ -1,10 +1,12 @@
 """The most probable rating of each picture: what the sheet's column says until a person does."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from prep.models.locate import Ask, FoundModel
 from prep.stage import param, stage
+from prep.tagging.scoring import scores_for
 from prep.tags import tag_text as text_of_tags
 from tagger_models.scores import unpacked
 
@@ -13,7 +15,7 @@ from tagger_models.scores import unpacked
 class Params:
     """What the command line and pipelines.yaml accept."""
 
-    model: str = param("wd-vit-tagger-v3", "a tagger: name, hub id, folder or `tiny`", path=True)
+    model: str = param("wd-vit-tagger-v3", "a tagger: name, hub id, folder or `tiny`", model=True)
     second: str = param("", "a second tagger, to combine with the first", path=True)
 
 
@@ -41,8 +43,9 @@ def load(params: Params, found: tuple[FoundModel, ...]) -> Any:
     commands=("tag",),
     models=models,
     load=load,
-    uses=lambda values: ("combined_scores",) if values.get("second") else ("scores",),
+    inputs_for=scores_for,
 )
-def rating(scores: bytes, params: Params, labels: Any) -> str:
+def rating(row: Mapping[str, bytes], params: Params, labels: Any) -> str:
     """Name the most probable rating, for tags.csv; equal scores keep label order."""
+    (scores,) = row.values()
     return text_of_tags.rated(labels, unpacked(scores))

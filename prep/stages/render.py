@@ -1,5 +1,6 @@
 """Turn scores into tags: thresholds, order, text. No inference."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -7,6 +8,7 @@ from prep.models.locate import Ask, FoundModel
 from prep.stage import param, stage
 from prep.tagging.cuts import CUTS
 from prep.tagging.rendering import SERIES, Style, checked_order, renderer
+from prep.tagging.scoring import scores_for
 from prep.tagging.thresholds import chosen
 from prep.tags import tag_text as text_of_tags
 
@@ -15,7 +17,7 @@ from prep.tags import tag_text as text_of_tags
 class Params:
     """What the command line and pipelines.yaml accept. A threshold of 0 is the tagger's own."""
 
-    model: str = param("wd-vit-tagger-v3", "a tagger: name, hub id, folder or `tiny`", path=True)
+    model: str = param("wd-vit-tagger-v3", "a tagger: name, hub id, folder or `tiny`", model=True)
     second: str = param("", "a second tagger, to combine with the first", path=True)
     threshold: float = param(
         0.0, "least probability of a general tag; 0: the tagger's own", ge=0, le=1
@@ -85,12 +87,13 @@ def load(params: Params, found: tuple[FoundModel, ...]) -> Any:
     commands=("tag",),
     models=models,
     load=load,
-    uses=lambda values: ("combined_scores",) if values.get("second") else ("scores",),
+    inputs_for=scores_for,
 )
-def render(scores: bytes, params: Params, rendered: Any) -> list[str]:
+def render(row: Mapping[str, bytes], params: Params, rendered: Any) -> list[str]:
     """Turn scores into tags; a changed threshold costs no inference.
 
     Tags come block by block, the most probable first; equal scores keep label order.
     """
+    (scores,) = row.values()
     found: list[str] = rendered(scores)
     return found

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 class Params:
     """What the command line and pipelines.yaml accept."""
 
-    model: str = param("wd-vit-tagger-v3", "a tagger: name, hub id, folder or `tiny`", path=True)
+    model: str = param("wd-vit-tagger-v3", "a tagger: name, hub id, folder or `tiny`", model=True)
     batch: int = scoring.batch()
     device: str = scoring.device()
     threads: int = scoring.threads()

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 class Params:
     """What the command line and pipelines.yaml accept."""
 
-    second: str = param("", "a second tagger, to combine with the first", path=True)
+    second: str = param("", "a second tagger, to combine with the first", model=True)
     batch: int = scoring.batch()
     device: str = scoring.device()
     threads: int = scoring.threads()
@@ -47,7 +47,7 @@ def load(params: Params, found: tuple[FoundModel, ...]) -> Any:
     load=load,
     batch="batch",
     fit=lambda params, tagger, others: tagger.fit,
-    wanted=lambda params: bool(params.second),
+    enabled=lambda params: bool(params.second),
     packed=True,
 )
 def score_second(

@@ -20,9 +20,10 @@ class Params:
     params=Params,
     shape=Shape.VIEW,
     commands=("tag", "duplicates", "review export"),
+    main=True,
 )  # fmt: skip
 def tags_csv(rows: Rows, params: Params) -> bytes:
     """Publish tags.csv, a sheet for Excel or LibreOffice."""
     from prep.sheets import csv_text, row
 
-    return csv_text.dump(row.exported(rows.rows))
+    return csv_text.dump(row.exported(rows.rows, rows.columns), rows.columns)

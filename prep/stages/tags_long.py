@@ -20,9 +20,12 @@ class Params:
     params=Params,
     shape=Shape.VIEW,
     commands=("review export",),
+    about={
+        "tags_long.csv": "a sheet to look at: it is written anew, what you edit in it is not read"
+    },
 )  # fmt: skip
 def tags_long(rows: Rows, params: Params) -> bytes:
     """Publish tags_long.csv, one line a picture and tag, for pivot tables."""
     from prep.sheets import long_form, workbook
 
-    return long_form.dump(workbook.shown(rows.rows))
+    return long_form.dump(workbook.shown(rows.rows, rows.columns), rows.columns)

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from prep.stage import Shape, param, stage
+from prep.stage import PersonsField, Shape, param, stage
 from prep.tags import tag_text as text_of_tags
 
 
@@ -22,6 +22,7 @@ class Params:
     done="written",
     shape=Shape.SIDECAR,
     commands=("tag",),
+    fields=(PersonsField("tags", ".txt"),),
 )
 def tags_sidecar(tags: Sequence[str], params: Params) -> str:
     """Publish tags as x.txt; a file you wrote or edited is kept and used."""

@@ -27,4 +27,5 @@ def tags_xlsx(rows: Rows, params: Params) -> bytes:
     """Publish tags.xlsx, the same sheet with pictures, a column per category, and scores."""
     from prep.sheets import workbook
 
-    return workbook.dump(workbook.shown(rows.rows), params.thumbnail)
+    samples = workbook.shown(rows.rows, rows.columns)
+    return workbook.dump(samples, rows.columns, params.thumbnail)

@@ -27,7 +27,7 @@ class Params:
     shown=None,
     shape=Shape.DECISION,
     commands=("edit",),
-    wanted=lambda params: params.prune > 0,
+    enabled=lambda params: params.prune > 0,
 )
 def traits(samples: Mapping[str, tuple[Any, Any]], params: Params) -> dict[str, list[str]]:
     """Find the traits that nearly every picture of a concept has, with `--prune`.

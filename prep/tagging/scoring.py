@@ -1,6 +1,6 @@
 """What the stages that score pictures share: how fast they go, their model, and its answers."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
 from prep.models.locate import Ask, FoundModel
@@ -53,6 +53,11 @@ def asked(model: str) -> tuple[Ask, ...]:
     from tagger_models.profiles.registry import ask
 
     return (ask(model),)
+
+
+def scores_for(values: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return the scores that tags are made of: with a second tagger, those of both together."""
+    return ("combined_scores",) if values.get("second") else ("scores",)
 
 
 def opened(model: str, found: Sequence[FoundModel], speed: Speed) -> Any:

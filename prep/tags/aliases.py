@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from prep.runtime.counts import counted
 from prep.runtime.errors import ConfigError
-from prep.stage import file_name
+from prep.runtime.text_files import file_name
 from prep.tags.tag_text import spaced
 
 _PAIRS = ["antecedent", "consequent"]

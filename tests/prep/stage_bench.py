@@ -17,6 +17,7 @@ from PIL import Image
 from prep.dataset.chain import link_before
 from prep.images.fitting import fitted
 from prep.models.locate import Models
+from prep.sheets.columns import WORDS
 from prep.stage import Derived, Page, Rejected, Rows, Shape, Stage
 from prep.stages import all_stages
 from tagger_models.scores import unpacked
@@ -63,7 +64,7 @@ class Bench:
 
     def params(self, stage: Stage) -> Any:
         """Return params that want the stage: defaults, with `tiny` where a model is asked for."""
-        asked = ("model",) if stage.wanted is None else ("model", "second")
+        asked = ("model",) if stage.enabled is None else ("model", "second")
         named = [name for name in asked if name in stage.params.__dataclass_fields__]
         return stage.params(**dict.fromkeys(named, "tiny"))
 
@@ -108,13 +109,15 @@ class Bench:
         if stage.shape is Shape.VIEW:
             names = [name for name, _ in stage.needs()]
             cells = {key: dict(zip(names, row, strict=True)) for key, row in rows.items()}
-            made = stage.run(Rows(cells, {}, FACTS | self._previous(stage)), *last)
+            facts = FACTS | self._previous(stage)
+            made = stage.run(Rows(cells, {}, facts, columns=WORDS), *last)
             return made.data if isinstance(made, Page) else made
         if stage.shape is Shape.DECISION:
             return stage.run(rows, *last)
         if stage.batch is None:
-            return {key: stage.run(*row, *last) for key, row in rows.items()}
-        return {key: stage.run(*([cell] for cell in row), *last)[0] for key, row in rows.items()}
+            return {key: stage.run(*stage.arguments(row), *last) for key, row in rows.items()}
+        each = {key: stage.arguments(row) for key, row in rows.items()}
+        return {key: stage.run(*([one] for one in given), *last)[0] for key, given in each.items()}
 
     def _row(self, stage: Stage, key: str) -> tuple[Any, ...] | None:
         """Return what a stage reads of a sample; None where something that it needs is not."""
@@ -148,8 +151,9 @@ class Bench:
 
     def _continued(self, stage: Stage) -> list[Stage]:
         """Return the view whose file a view continues; none for the first and for other stages."""
-        before = link_before(stage.writes)
-        return [view for view in self.stages.values() if view.writes == before]
+        before = link_before(stage.link)
+        views = self.stages.values() if before is not None else ()
+        return [view for view in views if view.link == before]
 
 
 def summary(value: Any) -> tuple[Any, list[float]]:

@@ -12,6 +12,7 @@ from prep.engine.inventory.inventory import DROP, Inventory, published_copy
 from prep.engine.state.digest_cache import Digests, of_file
 from prep.engine.state.ledger_queries import Edit
 from prep.runtime.errors import DatasetError
+from prep.stage import IN_DATASET
 
 
 def read_back(head: Path, inventory: Inventory, digests: Digests) -> None:
@@ -25,7 +26,7 @@ def read_back(head: Path, inventory: Inventory, digests: Digests) -> None:
     """
     fresh: dict[tuple[str, str], Edit] = {}
     clashing: dict[tuple[str, str], str] = {}
-    paths = [link_of(head, "meta" + link) for link in LINKS]
+    paths = [link_of(head, link) for link in LINKS]
     for path in paths:
         for at, edit in _edits(path, inventory, digests).items():
             other = fresh.setdefault(at, edit)
@@ -89,7 +90,7 @@ def _changes(before: Dataset, after: Dataset, name: str) -> dict[tuple[str, str]
         for field, value in _differences(sample, after.samples[key]).items():
             if field not in PERSONS:
                 raise _not_yours(f"`{name}`: `{field}` of `{key}`", name)
-            edits[key, f"meta.{field}"] = Edit(value, name)
+            edits[key, f"{IN_DATASET}{field}"] = Edit(value, name)
     return edits
 
 

@@ -6,13 +6,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from prep.engine.inventory import scan
+from prep.engine.inventory import other_files, scan
+from prep.engine.inventory.declarations import Declarations
 from prep.engine.inventory.location import STATE, Location
 from prep.engine.state import file_stat
 from prep.engine.state.ledger_queries import Edit
+from prep.stage import IN_DATASET
 
 INHERITED = "inherited"
-DROP = "meta.drop"  # the field that says: a dataset file lost the entry
+DROP = f"{IN_DATASET}drop"  # the field that says: a dataset file lost the entry
 # In the lineage of a derived picture that prep itself removed: it did not vanish.
 REMOVED = '"removed":true'
 
@@ -37,6 +39,7 @@ class Inventory:
     """A dataset as it is now, and what the ledger has yet to learn of it.
 
     Attributes:
+        declared: What the stages declare of it.
         digests: Key -> SHA-256 of the picture's file.
         lineage: Key -> where a derived picture comes from.
         edits: (key, field) -> what a person wrote, disk included.
@@ -55,6 +58,7 @@ class Inventory:
 
     location: Location
     folder: scan.Folder
+    declared: Declarations
     digests: dict[str, str] = field(default_factory=dict)
     lineage: dict[str, dict[str, Any]] = field(default_factory=dict)
     edits: dict[tuple[str, str], Edit] = field(default_factory=dict)
@@ -77,12 +81,18 @@ class Inventory:
         """
         return len(self.digests) + len(self.faulty)
 
+    def unknown_files(self) -> dict[str, str]:
+        """Return path -> kind of what is neither a picture, nor a text, nor a file of ours."""
+        return other_files.unknown(self.folder.others, self.outputs, self.declared)
+
     def drop(self) -> None:
-        """Note which samples a person took out: `keep` is no, or a meta file lost the entry."""
+        """Note which samples a person took out: in a field, or a dataset file lost the entry."""
+        takes_out = self.declared.takes_out
         self.dropped = {
             key: f"dropped in {edit.source}"
             for (key, name), edit in self.edits.items()
-            if key in self.digests and ((name == "keep" and edit.value == "no") or name == DROP)
+            if key in self.digests
+            and (name == DROP or (name in takes_out and edit.value == takes_out[name]))
         }
 
     def sidecar(self, key: str, suffix: str) -> str:

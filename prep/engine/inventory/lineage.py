@@ -19,6 +19,7 @@ from prep.engine.state.ledger_queries import Edit
 from prep.runtime import text_files
 from prep.runtime.errors import DatasetError
 from prep.runtime.files import content
+from prep.stage import KEY
 
 _DEPTH = 20  # a chain of folders is short; a circle of them would have no end
 
@@ -40,15 +41,14 @@ def inherit(inventory: Inventory, digests: Digests) -> None:
 
     Where the source picture is gone, what was inherited from it before stays.
     """
-    sources: dict[str, _Source | None] = {}
+    root = inventory.location.root.absolute()
+    sources = _Sources(inventory.declared.texts, digests)
     for key, lineage in inventory.lineage.items():
         for suffix, name in inventory.location.sidecars.items():
             own = inventory.edits.get((key, name))
             if own is not None and own.source != INHERITED and own.proven:
                 continue
-            there, text = _text(
-                inventory.location.root.absolute(), lineage, (suffix, name), sources, digests
-            )
+            there, text = sources.text(root, lineage, suffix, name)
             if own is not None and own.source != INHERITED and not _same(own, text):
                 continue
             if text is not None:
@@ -62,49 +62,53 @@ def _same(own: Edit, text: str | None) -> bool:
     return text is not None and text_files.encode(text) == text_files.encode(str(own.value))
 
 
-def _text(
-    root: Path,
-    lineage: Mapping[str, Any],
-    wanted: tuple[str, str],
-    sources: dict[str, _Source | None],
-    digests: Digests,
-) -> tuple[bool, str | None]:
-    """Return whether the source picture is there, and the text that a person wrote for it."""
-    for _ in range(_DEPTH):
-        source = _source(root, lineage, sources, max(wanted[0], ".caption", key=len))
-        key = lineage["key"]
-        if source is None or key not in source.folder.pictures:
-            return False, None
-        text = _own(source, key, *wanted, digests)
-        told = source.samples.get(key, ("", None))[1]
-        if text is not None or not told:
-            return True, text
-        root, lineage = source.root, artifacts.loaded(told.encode())
-    return True, None
+class _Sources:
+    """Folders that pictures were derived from, each read once.
 
+    Args:
+        texts: The endings of text files.
+    """
 
-def _source(
-    root: Path, lineage: Mapping[str, Any], sources: dict[str, _Source | None], longest: str
-) -> _Source | None:
-    top = os.path.normpath(root / lineage["root"])
-    if top not in sources:
-        state = Path(os.path.normpath(root / lineage.get("state", f"{lineage['root']}/.prep")))
-        sources[top] = _read(Path(top), state, longest)
-    return sources[top]
+    def __init__(self, texts: tuple[str, ...], digests: Digests) -> None:
+        self._texts, self._digests = texts, digests
+        self._found: dict[str, _Source | None] = {}
 
+    def text(
+        self, root: Path, lineage: Mapping[str, Any], suffix: str, name: str
+    ) -> tuple[bool, str | None]:
+        """Return whether the source picture is there, and the text that a person wrote for it."""
+        for _ in range(_DEPTH):
+            source = self._of(root, lineage)
+            key = lineage[KEY]
+            if source is None or key not in source.folder.pictures:
+                return False, None
+            text = _own(source, key, suffix, name, self._digests)
+            told = source.samples.get(key, ("", None))[1]
+            if text is not None or not told:
+                return True, text
+            root, lineage = source.root, artifacts.loaded(told.encode())
+        return True, None
 
-def _read(top: Path, state: Path, longest: str) -> _Source | None:
-    try:
-        folder = scan.scan(top, (".txt", ".caption"))
-        overlay.lay(folder, Location(top, state).views, (".txt", ".caption"))
-    except DatasetError:
-        return None
-    ledger = snapshot(state)
-    try:
-        clashing = scan.clashes(folder.pictures, longest)
-        return _Source(top, folder, clashing, ledger.outputs(), ledger.edits(), ledger.samples())
-    finally:
-        ledger.close()
+    def _of(self, root: Path, lineage: Mapping[str, Any]) -> _Source | None:
+        top = os.path.normpath(root / lineage["root"])
+        if top not in self._found:
+            state = lineage.get("state", f"{lineage['root']}/.prep")
+            self._found[top] = self._read(Path(top), Path(os.path.normpath(root / state)))
+        return self._found[top]
+
+    def _read(self, top: Path, state: Path) -> _Source | None:
+        try:
+            folder = scan.scan(top, self._texts)
+            overlay.lay(folder, Location(top, state, {}).views, self._texts)
+        except DatasetError:
+            return None
+        ledger = snapshot(state)
+        try:
+            clashing = scan.clashes(folder.pictures, max(self._texts, key=len, default=""))
+            outputs, edits, samples = ledger.outputs(), ledger.edits(), ledger.samples()
+        finally:
+            ledger.close()
+        return _Source(top, folder, clashing, outputs, edits, samples)
 
 
 def _own(source: _Source, key: str, suffix: str, name: str, digests: Digests) -> str | None:

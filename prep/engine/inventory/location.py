@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 STATE = "state:"  # begins the ledger's name of a file in prep's folder
@@ -20,9 +20,7 @@ class Location:
 
     root: Path
     state: Path
-    sidecars: Mapping[str, str] = field(
-        default_factory=lambda: {".txt": "tags", ".caption": "caption"}
-    )
+    sidecars: Mapping[str, str]
 
     def file(self, name: str) -> Path:
         """Return the file that the ledger knows by `name`."""

@@ -4,6 +4,7 @@ import re
 from collections import Counter
 from collections.abc import Container, Iterable, Mapping
 
+from prep.engine.inventory.declarations import Declarations
 from prep.engine.inventory.walk import FileKind
 from prep.images import formats
 
@@ -21,11 +22,6 @@ BY_KIND = {
 }
 _SUFFIX = re.compile(r"\.[a-z0-9_+-]{1,12}")
 _KINDS = 12  # as many are told one by one
-# What prep and train write or read beside the pictures, under the names that they have by default.
-_OURS = re.compile(
-    r"tags\.csv|tags_long\.csv|tags\.xlsx|pipelines\.ya?ml|tags\.rules|tagger\.yaml"
-    r"|meta[^/]*\.jsonl?"
-)
 
 
 def kind_of_suffix(suffix: str) -> str:
@@ -33,22 +29,20 @@ def kind_of_suffix(suffix: str) -> str:
     return suffix if _SUFFIX.fullmatch(suffix) else "no suffix"
 
 
-def is_ours(name: str) -> bool:
-    """Return whether a file is one of ours by its name, whoever wrote it."""
-    return _OURS.fullmatch(name.rpartition("/")[2]) is not None
-
-
-def unknown(others: Mapping[str, str], outputs: Container[str]) -> dict[str, str]:
+def unknown(
+    others: Mapping[str, str], outputs: Container[str], declared: Declarations
+) -> dict[str, str]:
     """Return path -> kind of the files that are no files of ours, in the order of paths.
 
     Args:
         others: Path relative to the folder -> kind.
         outputs: The files that prep wrote.
+        declared: What files of ours are named.
     """
     return {
         name: kind
         for name, kind in sorted(others.items())
-        if name not in outputs and not is_ours(name)
+        if name not in outputs and not declared.is_ours(name)
     }
 
 

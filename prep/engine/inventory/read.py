@@ -6,6 +6,7 @@ from pathlib import Path
 
 from prep.dataset.three_way import Verdict, merged
 from prep.engine.inventory import overlay, renames, scan
+from prep.engine.inventory.declarations import Declarations
 from prep.engine.inventory.inventory import INHERITED, REMOVED, Baseline, Inventory, published_copy
 from prep.engine.inventory.location import Location
 from prep.engine.state import artifacts
@@ -22,16 +23,22 @@ _MEND = {"encoding": "save it as UTF-8", "control": "delete that"}  # by the kin
 
 
 def read_back(
-    location: Location, ledger: Ledger, digests: Digests, *, accept_missing: bool = False
+    location: Location,
+    ledger: Ledger,
+    digests: Digests,
+    declared: Declarations,
+    *,
+    accept_missing: bool = False,
 ) -> Inventory:
     """Return the dataset as it is now, but for what derived pictures inherit.
 
     Raises:
         DatasetError: The folder cannot be read, or a fifth of its pictures vanished at once.
     """
-    folder = scan.scan(location.root, tuple(location.sidecars), location.state)
-    overlay.lay(folder, location.views, tuple(location.sidecars))
-    inventory = Inventory(location, folder, faulty=dict(folder.faulty))
+    suffixes = tuple(location.sidecars)
+    folder = scan.scan(location.root, suffixes, location.state, declared.texts)
+    overlay.lay(folder, location.views, suffixes)
+    inventory = Inventory(location, folder, declared, faulty=dict(folder.faulty))
     read_digests(inventory, digests)
     before, edits, outputs = ledger.samples(), ledger.edits(), ledger.outputs()
     inventory.faulty |= scan.unreachable(folder, before)
@@ -39,7 +46,7 @@ def read_back(
     inventory.edits, inventory.outputs = dict(edits), dict(outputs)
     inventory.clashing = scan.clashes(folder.pictures, max(location.sidecars, key=len, default=""))
     if not folder.pictures and not folder.faulty and not before:
-        raise scan.no_pictures(folder)
+        raise scan.no_pictures(folder, declared)
     _find_renamed(inventory, before)
     if not accept_missing:
         lost = [key for key in inventory.gone if REMOVED not in (before[key][1] or "")]

@@ -7,13 +7,13 @@ from pathlib import Path
 from sys import intern
 
 from prep.engine.inventory import other_files, text_owners
+from prep.engine.inventory.declarations import Declarations
 from prep.engine.inventory.walk import Aside, FileKind, walk
 from prep.engine.state.file_stat import Stat, _stat
 from prep.images.formats import suffixes, usual_suffixes
 from prep.runtime.errors import DatasetError
 from prep.runtime.keys import fault_of_path, is_text, nfc, shown, too_long, too_long_in_all
 
-_TEXTS = (".txt", ".caption")  # words, whether or not a picture owns them: no other files
 _WHAT = {
     FileKind.LINK: "a link",
     FileKind.FOLDER_LINK: "a link",
@@ -61,7 +61,12 @@ class Folder:
     passed: dict[str, int] = field(default_factory=dict)
 
 
-def scan(root: Path, text_suffixes: tuple[str, ...], state: Path | None = None) -> Folder:
+def scan(
+    root: Path,
+    text_suffixes: tuple[str, ...],
+    state: Path | None = None,
+    texts: tuple[str, ...] = (),
+) -> Folder:
     """Return what lies in `root`, in the order of keys; nothing below it stops the scan.
 
     Hidden names and what other programs leave behind are passed over (see `walk`). Links and
@@ -72,6 +77,7 @@ def scan(root: Path, text_suffixes: tuple[str, ...], state: Path | None = None) 
     Args:
         text_suffixes: The endings of sidecars.
         state: prep's own folder: where it lies in `root`, nothing in it is looked at.
+        texts: The endings of files that hold words, whether or not they are sidecars here.
 
     Raises:
         DatasetError: `root` is not a folder that can be read.
@@ -88,7 +94,7 @@ def scan(root: Path, text_suffixes: tuple[str, ...], state: Path | None = None) 
             elif suffix in known and kind is not FileKind.FOLDER:
                 if _usable(entry, name, kind, found):
                     pictures.append(name)
-            elif kind is not FileKind.FILE or suffix not in _TEXTS or not is_text(name):
+            elif kind is not FileKind.FILE or suffix not in texts or not is_text(name):
                 _take_other(name, kind, found)
             else:
                 found.unowned |= _unread(name, text_suffixes)
@@ -105,9 +111,9 @@ def scan(root: Path, text_suffixes: tuple[str, ...], state: Path | None = None) 
     return found
 
 
-def no_pictures(folder: Folder) -> DatasetError:
+def no_pictures(folder: Folder, declared: Declarations) -> DatasetError:
     """Return the error for a folder without pictures; it names what is there in their place."""
-    there = other_files.line(other_files.unknown(folder.others, ()).values())
+    there = other_files.line(other_files.unknown(folder.others, (), declared).values())
     return DatasetError(
         f"there are no pictures in `{folder.root}`" + (f"; {there}" if there else ""),
         f"name the folder that holds them; pictures end in {', '.join(usual_suffixes())}",

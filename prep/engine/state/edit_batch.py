@@ -91,7 +91,7 @@ def stored(operation: Operation) -> dict[str, Any]:
 
 def loaded(told: dict[str, Any]) -> Operation:
     """Return the operation that `stored` made JSON values of."""
-    words = tuple(Word(**word | _edits(word)) for word in told["words"])
+    words = tuple(_word(**word) for word in told["words"])
     texts = [t | {side: _unpacked(t[side]) for side in ("before", "after")} for t in told["texts"]]
     metas = [meta | {"exact": _unpacked(meta["exact"])} for meta in told["metas"]]
     own = {
@@ -102,8 +102,8 @@ def loaded(told: dict[str, Any]) -> Operation:
     return Operation(**told | own)
 
 
-def _edits(word: dict[str, Any]) -> dict[str, Edit | None]:
-    return {name: word[name] and Edit(**word[name]) for name in ("edit", "now")}
+def _word(edit: Any, now: Any, **rest: Any) -> Word:
+    return Word(edit=edit and Edit(**edit), now=Edit(**now), **rest)
 
 
 def _packed(data: bytes | None) -> str | None:

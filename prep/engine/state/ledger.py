@@ -8,6 +8,7 @@ import os
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
+from enum import StrEnum, auto
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,17 @@ from prep.runtime.errors import MachineError
 from prep.runtime.files import canonical
 
 JOURNAL = "journal"  # the fact that says how many bytes of the journal are in the ledger
+
+
+class Line(StrEnum):
+    """What a line of the journal tells, by a word of its own."""
+
+    EDIT = auto()
+    FACT = auto()
+    INTENDS = auto()
+    RENAME = auto()
+    SAMPLE = auto()
+    WROTE = auto()
 
 
 class Ledger(Queries):
@@ -112,7 +124,7 @@ class Ledger(Queries):
             " ON CONFLICT(key) DO UPDATE SET lineage = excluded.lineage",
             (key, lineage),
         )
-        self._log({"sample": key, "digest": digest, "lineage": lineage})
+        self._log({Line.SAMPLE: key, "digest": digest, "lineage": lineage})
 
     def recipe(self, text: str) -> int:
         """Return the number of a recipe's common part, a new one if it was never met."""
@@ -144,17 +156,17 @@ class Ledger(Queries):
         """Remember what a person wrote for a field; None takes it back."""
         if edit is None:
             self._sql.execute("DELETE FROM edits WHERE key = ? AND field = ?", (key, field))
-            self._log({"edit": [key, field], "back": True})
+            self._log({Line.EDIT: [key, field], "back": True})
             return
         row = (key, field, canonical(edit.value), edit.source, edit.stored())
         self._sql.execute("REPLACE INTO edits VALUES(?, ?, ?, ?, ?)", row)
-        told = {"edit": [key, field], "value": edit.value, "from": edit.source}
+        told = {Line.EDIT: [key, field], "value": edit.value, "from": edit.source}
         self._log(told | {"file": edit.stored()})
 
     def intend(self, path: str, digest: str) -> None:
         """Say, before it happens, that these bytes will stand at this path."""
         self._sql.execute("INSERT OR IGNORE INTO intents VALUES(?, ?)", (path, digest))
-        self._log({"intends": path, "digest": digest})
+        self._log({Line.INTENDS: path, "digest": digest})
 
     def wrote(self, path: str, digest: str | None) -> None:
         """Say that a path holds what we wrote or adopted; None: that it is gone."""
@@ -163,7 +175,7 @@ class Ledger(Queries):
             self._sql.execute("DELETE FROM outputs WHERE path = ?", (path,))
         else:
             self._sql.execute("REPLACE INTO outputs VALUES(?, ?)", (path, digest))
-        self._log({"wrote": path, "digest": digest})
+        self._log({Line.WROTE: path, "digest": digest})
 
     def settle(self) -> None:
         """Drop all intents: what a dead run put in place has been taken over."""
@@ -183,12 +195,12 @@ class Ledger(Queries):
         for table in ("results", "edits"):
             self._sql.execute(f"UPDATE OR REPLACE {table} SET key = ? WHERE key = ?", (new, old))  # noqa: S608
         self._sql.execute("UPDATE OR REPLACE samples SET key = ? WHERE key = ?", (new, old))
-        self._log({"rename": [old, new]})
+        self._log({Line.RENAME: [old, new]})
 
     def set_fact(self, name: str, value: Any, *, told: bool = False) -> None:
         """Remember a value about the whole dataset; `told`: the journal tells it too."""
         self._sql.execute("REPLACE INTO facts VALUES(?, ?)", (name, canonical(value)))
-        self._lines += [canonical({"fact": name, "value": value})] * told
+        self._lines += [canonical({Line.FACT: name, "value": value})] * told
 
     def _log(self, line: dict[str, Any]) -> None:
         self._lines.append(canonical(line))
@@ -209,7 +221,7 @@ class Ledger(Queries):
             self.wrote(path, digest)
         for key, (digest, lineage) in self.samples().items():
             if lineage is not None:
-                self._log({"sample": key, "digest": digest, "lineage": lineage})
+                self._log({Line.SAMPLE: key, "digest": digest, "lineage": lineage})
         for name in self.operations():
             self.set_fact(name, self.fact(name), told=True)
         lines, self._lines = self._lines, []

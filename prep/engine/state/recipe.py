@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from prep.runtime.files import canonical, digest_bytes
 from prep.runtime.yaml_nodes import as_yaml
-from prep.stage import Shape, Stage
+from prep.stage import Stage
 
 ABSENT = "-"  # stands for an optional input that is not there
 WAITS = "?"  # stands for an input that an earlier stage has yet to make
@@ -58,13 +58,8 @@ def base_text(stage: Stage, params: Any, models: tuple[str, ...], images: int) -
     values = {
         item.name: param_value(item, params)
         for item in fields(params)
-        if not item.metadata["speed"]
+        if not (item.metadata["speed"] or (models and item.metadata["model"]))
     }
-    # A model is known by its digest: under another name or path it gives the same results.
-    if models and stage.shape is not Shape.VIEW:
-        for item in fields(params):
-            if item.name == "model" or (item.metadata["path"] and stage.uses is None):
-                values.pop(item.name)
     recipe = {"stage": stage.name, "version": stage.version, "params": values, "models": models}
     return canonical(recipe | ({"images": images} if images else {}))
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from prep.engine.state import journal, seal
-from prep.engine.state.ledger import JOURNAL, Ledger
+from prep.engine.state.ledger import JOURNAL, Ledger, Line
 from prep.engine.state.ledger_queries import edit_of
 from prep.runtime import files
 
@@ -81,21 +81,21 @@ def _take_all(ledger: Ledger, entries: Iterable[dict[str, Any]]) -> None:
 
 
 def _take(ledger: Ledger, entry: dict[str, Any]) -> None:
-    if "edit" in entry:
-        key, field = entry["edit"]
+    if Line.EDIT in entry:
+        key, field = entry[Line.EDIT]
         back = entry.get("back")
         told = None if back else edit_of(entry["value"], entry["from"], entry["file"])
         ledger.edit(key, field, told)
-    elif "intends" in entry:
-        ledger.intend(entry["intends"], entry["digest"])
-    elif "wrote" in entry:
-        ledger.wrote(entry["wrote"], entry["digest"])
-    elif "rename" in entry:
-        ledger.rename(*entry["rename"])
-    elif "fact" in entry:
-        ledger.set_fact(entry["fact"], entry["value"])
-    elif "sample" in entry:
-        ledger.set_lineage(entry["sample"], entry["digest"], entry["lineage"])
+    elif Line.INTENDS in entry:
+        ledger.intend(entry[Line.INTENDS], entry["digest"])
+    elif Line.WROTE in entry:
+        ledger.wrote(entry[Line.WROTE], entry["digest"])
+    elif Line.RENAME in entry:
+        ledger.rename(*entry[Line.RENAME])
+    elif Line.FACT in entry:
+        ledger.set_fact(entry[Line.FACT], entry["value"])
+    elif Line.SAMPLE in entry:
+        ledger.set_lineage(entry[Line.SAMPLE], entry["digest"], entry["lineage"])
 
 
 def unused_name(state: Path, name: str) -> str:

@@ -13,8 +13,9 @@ import pytest
 
 from prep.dataset import dataset_file
 from prep.sheets import csv_text
-from prep.sheets import row as sheet
+from prep.sheets.columns import WORDS
 from tests.prep.projects import seen_files
+from tests.prep.sheet_rows import COLUMNS, row_of, texts_of
 
 STAGES = """\
 pipelines:
@@ -53,7 +54,7 @@ def rows_of(path: Path = SHEET) -> list[dict[str, str]]:
 def save(rows: Sequence[dict[str, str]], path: Path = SHEET) -> None:
     """Write rows as a spreadsheet saves them: no BOM, semicolons, LF."""
     out = io.StringIO()
-    writer = csv.DictWriter(out, sheet.COLUMNS, delimiter=";", lineterminator="\n")
+    writer = csv.DictWriter(out, COLUMNS, delimiter=";", lineterminator="\n")
     writer.writeheader()
     writer.writerows(rows)
     path.write_text(out.getvalue(), encoding="utf-8-sig")
@@ -66,12 +67,12 @@ def change(key: str, path: Path = SHEET, **cells: str) -> None:
 
 def rows_of_any(path: Path) -> list[dict[str, str]]:
     """Return a sheet's rows, whatever separates its cells."""
-    return [dict(zip(sheet.COLUMNS, astuple, strict=True)) for astuple in _tuples(path)]
+    return [dict(zip(COLUMNS, astuple, strict=True)) for astuple in _tuples(path)]
 
 
 def _tuples(path: Path) -> list[tuple[str, ...]]:
-    found = csv_text.parse(io.BytesIO(path.read_bytes()), path.name)
-    return [tuple(getattr(row, name) for name in sheet.COLUMNS) for row in found.rows()]
+    found = csv_text.parse(io.BytesIO(path.read_bytes()), path.name, WORDS)
+    return [texts_of(row) for row in found.rows()]
 
 
 def samples() -> dict[str, dataset_file.Sample]:
@@ -429,13 +430,13 @@ DAMAGE: list[tuple[str, Callable[[bytes], bytes], str, str]] = [
     ),
     (
         "36",
-        lambda data: data + data.splitlines(keepends=True)[1].replace(b"r", b"s", 1),
+        lambda data: data + data.splitlines(keepends=True)[1].replace(b"v", b"w", 1),
         "`tags.csv` has 2 rows for `a.png`",
         "keep one of them",
     ),
     (
         "35",
-        lambda data: data.replace(b"b.png,r", b"1E+10,0", 1),
+        lambda data: data.replace(b"b.png,v", b"1E+10,0", 1),
         "`tags.csv` row 3 has no whole `revision`",
         AGAIN,
     ),
@@ -457,11 +458,11 @@ DAMAGE: list[tuple[str, Callable[[bytes], bytes], str, str]] = [
         "`tags.csv` row 3, column `notes`: the spreadsheet made `#NAME?` of the text",
         "type it again with a `'` in front",
     ),
-    ("", _cut("weight", "inf"), "the weight of `b.png` is `inf`", "write a number from 0 to 1000"),
+    ("", _cut("weight", "inf"), "`weight` of `b.png` is `inf`", "write a number from 0 to 1000"),
     (
         "",
         _cut("weight", "1e9"),
-        "the weight of `b.png` is `1e+09`",
+        "`weight` of `b.png` is `1000000000`",
         "write a number from 0 to 1000",
     ),
     ("", _cut("keep", "maybe"), "`keep` of `b.png` is `maybe`", "write yes or no"),
@@ -478,8 +479,8 @@ def test_a_damaged_sheet_is_refused_whole(
     _, damaged, error, hint = row
     change("a.png", notes="a good edit")
     save(rows_of_any(SHEET))
-    rows = csv_text.parse(io.BytesIO(SHEET.read_bytes()), "tags.csv").rows()
-    SHEET.write_bytes(damaged(csv_text.dump(rows)))
+    rows = csv_text.parse(io.BytesIO(SHEET.read_bytes()), "tags.csv", WORDS).rows()
+    SHEET.write_bytes(damaged(csv_text.dump(rows, WORDS)))
     before = seen_files()
 
     told = prep("review", "import")
@@ -506,7 +507,7 @@ def test_a_formula_survives_the_round_trip(project: Path, prep: Callable[..., An
 def test_a_sheet_without_an_export(home: Path, draw: Any, prep: Callable[..., Any]) -> None:
     """A sheet that no prep exported says nothing of what was edited, so nothing is taken."""
     draw("new/a.png")
-    Path("new/tags.csv").write_bytes(csv_text.dump([sheet.Row("a.png", tags="mine")]))
+    Path("new/tags.csv").write_bytes(csv_text.dump([row_of("a.png", tags="mine")], WORDS))
 
     told = prep("review", "import", "new/tags.csv", "--in", "new")
 

@@ -178,7 +178,7 @@ def test_a_batch_of_whole_pictures_is_bound_by_bytes(monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(compute, "_GROUP_BYTES", 4 * 30 * 10)
     image = Image.new("RGB", (20, 10))
     read = [(str(n), "", (image, "words")) for n in range(3)]
-    plan: Any = SimpleNamespace(step=SimpleNamespace(stage=SimpleNamespace(alike=None)))
+    plan: Any = SimpleNamespace(step=SimpleNamespace(stage=SimpleNamespace(group_by=None)))
     values: Any = SimpleNamespace(digest=None)
     groups = list(compute._groups(read, plan, values, 8))
 

@@ -15,7 +15,8 @@ import pytest
 from prep.models import pickle_file, safety
 from prep.runtime.errors import DatasetError, ModelFileError
 from prep.sheets import workbook_text
-from prep.sheets.row import COLUMNS
+from prep.sheets.columns import WORDS
+from tests.prep.sheet_rows import COLUMNS
 
 MB = 1 << 20
 STRINGS = b'<sst xmlns="http://schemas.openxmlformats.org/spreadsheetml/2006/main">'
@@ -50,7 +51,7 @@ def sheet(part: str, body: bytes, how: int = zipfile.ZIP_DEFLATED) -> bytes:
 
 def refused(data: bytes) -> tuple[str, str | None]:
     with pytest.raises(DatasetError) as stopped:
-        workbook_text.parse(io.BytesIO(data), "s.xlsx").rows()
+        workbook_text.parse(io.BytesIO(data), "s.xlsx", WORDS).rows()
     return str(stopped.value), stopped.value.hint
 
 
@@ -93,9 +94,10 @@ from pathlib import Path
 from prep.runtime import memory_limit
 from prep.runtime.errors import DatasetError
 from prep.sheets import workbook_text
+from prep.sheets.columns import WORDS
 workbook_text._MOST_MEMORY, memory_limit._SPARE_BYTES = 8 << 20, 0
 try:
-    workbook_text.parse(Path(sys.argv[1]).open("rb"), "s.xlsx").rows()
+    workbook_text.parse(Path(sys.argv[1]).open("rb"), "s.xlsx", WORDS).rows()
 except DatasetError as error:
     print(error.hint)
 """

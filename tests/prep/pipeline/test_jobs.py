@@ -24,6 +24,7 @@ from prep.stages import all_stages
 Draw = Callable[..., Path]
 COMMANDS = all_commands(all_stages().values())
 NOTHING = Given({})
+TEXTS = {".txt": "tags", ".caption": "caption"}
 
 
 def pipeline(home: Path, *steps: PipelineStep, **more: Any) -> Pipeline:
@@ -57,7 +58,7 @@ def test_where_the_state_lies(home: Path) -> None:
     named = pipeline(home, state=home / "state", sidecars={".txt": "caption"})
     raw = home / "raw"
 
-    assert location_of(raw, None, None) == Location(raw, raw / ".prep")
+    assert location_of(raw, None, None) == Location(raw, raw / ".prep", TEXTS)
     assert location_of(raw, None, named) == Location(raw, home / "state", {".txt": "caption"})
     assert location_of(raw, home / "s", named).state == home / "s"
     assert location_of(home / "cut", None, named).state == home / "cut" / ".prep"
@@ -77,8 +78,8 @@ def test_a_fan_out_reads_one_folder_and_writes_another(draw: Draw, home: Path) -
     draw("raw/a.png")
     job = of_fan_out(COMMANDS["crop"], (Path("raw"), Path("cut")), NOTHING, None)
 
-    assert job.location == Location(Path("cut"), Path("cut/.prep"))
-    assert job.source == Location(Path("raw"), Path("raw/.prep"))
+    assert job.location == Location(Path("cut"), Path("cut/.prep"), TEXTS)
+    assert job.source == Location(Path("raw"), Path("raw/.prep"), TEXTS)
 
 
 def test_a_pipeline_is_an_order_per_folder(draw: Draw, home: Path) -> None:

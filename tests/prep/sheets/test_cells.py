@@ -12,17 +12,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from prep.sheets.cells import guarded, meant_as, unguarded, units
-from prep.sheets.row import (
-    EDITABLE,
-    Row,
-    digest,
-    digest_of_category,
-    digest_of_set,
-    revised,
-    revision,
-    said,
-)
+from prep.sheets.columns import WORDS, short
+from prep.sheets.row import digest_of_set, revised, revision
 from prep.tags.tag_text import spaced
+from tests.prep.sheet_rows import changed, row_of
 
 DATA = Path(__file__).parents[3] / ".." / "shared" / "data"
 # File -> the columns that hold names.
@@ -45,12 +38,12 @@ def names() -> Iterator[str]:
                 yield from line[3].split(",") if len(line) > 3 and columns.start == 0 else ()
 
 
-@pytest.mark.parametrize("column", ["tags", "weight"])
+@pytest.mark.parametrize("number", [False, True])
 @settings(suppress_health_check=[HealthCheck.too_slow], deadline=None)
 @given(st.one_of(st.text(), st.from_regex(r"'*[=+@0-9][0-9./ -]{0,9}", fullmatch=True)))
-def test_the_apostrophe_comes_off_again(column: str, cell: str) -> None:
+def test_the_apostrophe_comes_off_again(number: bool, cell: str) -> None:
     """Row 32: whatever a cell holds, reading undoes exactly what writing did."""
-    assert unguarded(guarded(cell, column), column) == cell
+    assert unguarded(guarded(cell, number), number) == cell
 
 
 @pytest.mark.parametrize(
@@ -79,7 +72,7 @@ def test_the_apostrophe_comes_off_again(column: str, cell: str) -> None:
 def test_what_a_spreadsheet_would_make_of_text(cell: str, kind: str) -> None:
     """Rows 32 and 35: numbers, dates and truth values are known, and disarmed when exported."""
     assert meant_as(cell) == kind
-    assert guarded(cell, "tags").startswith("'") is bool(kind)
+    assert guarded(cell).startswith("'") is bool(kind)
 
 
 def test_every_name_of_the_vocabularies_is_one_tag_again() -> None:
@@ -89,8 +82,8 @@ def test_every_name_of_the_vocabularies_is_one_tag_again() -> None:
     count = 0
     for name in names():
         for tag in {name, spaced(name)}:
-            cell = guarded(tag, "tags")
-            assert unguarded(cell, "tags") == tag
+            cell = guarded(tag)
+            assert unguarded(cell) == tag
             assert not cell.startswith(("=", "+", "-", "@"))
             assert not meant_as(cell), cell
         count += 1
@@ -99,38 +92,46 @@ def test_every_name_of_the_vocabularies_is_one_tag_again() -> None:
 
 
 def test_a_revision_knows_its_picture_and_each_cell() -> None:
-    """A revision is one word; it tells the picture and which cells are as they were exported."""
-    row = revised(Row("a.png", tags="b, a", caption="x", weight="1.5"), PICTURE)
+    """A revision is one word; it names the columns whose cells were not empty, with digests."""
+    row = revised(row_of("a.png", tags="b, a", caption="x", weight="1.5"), PICTURE)
     found = revision(row)
+    cells = {"tags": "eln3zn", "caption": "fvyrmq", "weight": "t4u2cm"}
 
-    assert row.revision.isalnum()
-    assert len(row.revision) == 59
-    assert row.revision.startswith("r0123456789")
+    assert row.revision == "v2.0123456789.tags-eln3zn.caption-fvyrmq.weight-t4u2cm:lgzhdl"
     assert found is not None
     assert found.picture == PICTURE[:10]
-    assert found.cells == {name: digest(name, getattr(row, name)) for name in EDITABLE}
+    assert found.cells == cells == {name: short(row[name]) for name in cells}
+    assert {name: found.exported(name) for name in WORDS} == {n: row.digest(n) for n in WORDS}
+    assert found.exported("luma") == short("")
     assert found.tag_set == digest_of_set("a, b")
     assert found.categories == frozenset()
-    assert revision(replace(row, revision=row.revision[:-1])) is None
 
     split = revised(row, PICTURE, ("general", "character"))
-    known = {digest_of_category("general"), digest_of_category("character")}
-    assert split.revision == row.revision + split.revision[59:]
-    assert split.revision.isalnum()
-    assert revision(split) == replace(found, categories=frozenset(known))
-    assert revision(replace(split, revision=split.revision[:-1])) is None
+    assert split.revision == row.revision + short("general") + short("character")
+    assert revision(split) == replace(
+        found, categories=frozenset({short("general"), short("character")})
+    )
 
 
-@pytest.mark.parametrize("name", EDITABLE)
+def test_a_revision_that_was_cut_is_none() -> None:
+    """Wherever a revision ends before its tags do, it is not whole, and says nothing."""
+    row = revised(row_of("a.png", rating="general", tags="b, a", notes="x"), PICTURE)
+
+    cut = [revision(changed(row, revision=row.revision[:end])) for end in range(len(row.revision))]
+
+    assert cut == [None] * len(row.revision)
+
+
+@pytest.mark.parametrize("name", WORDS)
 def test_an_edited_cell_has_another_digest(name: str) -> None:
     """One edited cell changes its own digest in the revision and no other one's."""
     before, after = (
-        revision(revised(replace(Row("a.png"), **{name: cell}), PICTURE)) for cell in ("1", "2")
+        revision(revised(row_of("a.png", **{name: cell}), PICTURE)) for cell in ("1", "2")
     )
 
     assert before is not None
     assert after is not None
-    assert {n for n in EDITABLE if before.cells[n] != after.cells[n]} == {name}
+    assert {n for n in WORDS if before.exported(n) != after.exported(n)} == {name}
 
 
 @pytest.mark.parametrize(
@@ -149,15 +150,15 @@ def test_an_edited_cell_has_another_digest(name: str) -> None:
 )
 def test_what_is_no_edit(name: str, cell: str, same: str) -> None:
     """Spaces, line ends, Unicode forms and a decimal comma say nothing."""
-    assert said(name, cell) == same
-    assert digest(name, cell) == digest(name, same)
+    assert WORDS[name].said(cell) == same
+    assert WORDS[name].digest(cell) == WORDS[name].digest(same)
 
 
 def test_the_digest_of_nothing_is_no_exception() -> None:
     """An empty cell has the digest that any text would have."""
     whole = base64.b32encode(hashlib.sha256(b"").digest()).decode().lower()
 
-    assert {digest(name, " ") for name in EDITABLE} == {whole[:6]}
+    assert {column.digest(" ") for column in WORDS.values()} == {whole[:6]}
     assert digest_of_set("") == whole[:6]
 
 

@@ -3,7 +3,7 @@
 import io
 import tracemalloc
 from collections.abc import Mapping
-from dataclasses import astuple, replace
+from dataclasses import replace
 from itertools import chain, product
 from typing import Any
 
@@ -16,14 +16,16 @@ from prep.runtime.errors import DatasetError
 from prep.sheets import changes as rules_of_changes
 from prep.sheets import csv_text, long_form, reading, workbook
 from prep.sheets.changes import Changes, Conflict, Now, changes_of
-from prep.sheets.row import COLUMNS, EDITABLE, Row, exported, revised, said
+from prep.sheets.columns import WORDS
+from prep.sheets.row import Row, exported, revised
 from prep.sheets.table import ReturnedRow, ReturnedSheet
 from prep.tags import tag_text as text_of_tags
+from tests.prep.sheet_rows import COLUMNS, changed, row_of, texts_of
 
 KEYS = ("a.png", "b.png", "c.png")
 PICTURES = {key: f"{number:02x}" * 32 for number, key in enumerate(KEYS, start=1)}
 ROWS = {
-    key: revised(Row(key, tags=f"1girl, {key[0]}", caption=f"a {key[0]}"), PICTURES[key])
+    key: revised(row_of(key, tags=f"1girl, {key[0]}", caption=f"a {key[0]}"), PICTURES[key])
     for key in KEYS
 }
 
@@ -44,11 +46,11 @@ def now(
 @pytest.mark.parametrize(("theirs", "ours", "person"), [*product("xyz", "xyz", (False, True))])
 def test_every_way_that_three_versions_can_differ(theirs: str, ours: str, person: bool) -> None:
     """Row 37: unchanged, sheet only, disk only, both equal, conflict: each as its name says."""
-    base = revised(Row("a.png", notes="x"), PICTURES["a.png"])
-    holds = {"a.png": replace(base, notes=ours)}
+    base = revised(row_of("a.png", notes="x"), PICTURES["a.png"])
+    holds = {"a.png": changed(base, notes=ours)}
     persons = {("a.png", "notes"): "tags.csv"} if person else {}
 
-    changes = changes_of(sheet(replace(base, notes=theirs)), now(holds, persons))
+    changes = changes_of(sheet(changed(base, notes=theirs)), now(holds, persons))
 
     edited, moved = theirs != "x", ours != "x"
     both = edited and moved and theirs != ours
@@ -63,8 +65,8 @@ def test_every_way_that_three_versions_can_differ(theirs: str, ours: str, person
 
 def test_a_conflict_holds_its_whole_row() -> None:
     """Row 37: nothing of a row with a conflict is taken, until one side is said to be right."""
-    edited = replace(ROWS["a.png"], tags="sheet", notes="kept")
-    holds = ROWS | {"a.png": replace(ROWS["a.png"], tags="disk")}
+    edited = changed(ROWS["a.png"], tags="sheet", notes="kept")
+    holds = ROWS | {"a.png": changed(ROWS["a.png"], tags="disk")}
 
     def fresh() -> Changes:
         return changes_of(sheet(edited), now(holds, {("a.png", "tags"): "a.txt"}))
@@ -84,16 +86,16 @@ def test_a_conflict_holds_its_whole_row() -> None:
 
 def test_a_sheet_of_another_dataset() -> None:
     """A sheet that shows none of the pictures is foreign, be its keys the same or not."""
-    others = [revised(replace(row, notes="x"), "f" * 64) for row in ROWS.values()]
+    others = [revised(changed(row, notes="x"), "f" * 64) for row in ROWS.values()]
 
     assert changes_of(sheet(*others), now()) == Changes(foreign=True)
-    assert changes_of(sheet(Row("z.png")), now()) == Changes(foreign=True)
+    assert changes_of(sheet(row_of("z.png")), now()) == Changes(foreign=True)
     assert not changes_of(sheet(), now()).foreign
 
 
 def test_a_row_belongs_to_its_picture_whatever_its_key() -> None:
     """Row 35: a key that was changed, or a picture that was renamed, is found by its content."""
-    edited = replace(ROWS["b.png"], key="1E+10", notes="x")
+    edited = changed(ROWS["b.png"], key="1E+10", notes="x")
     changes = changes_of(sheet(edited, ROWS["a.png"]), now())
 
     assert changes.taken == {("b.png", "notes"): "x"}
@@ -103,8 +105,8 @@ def test_a_row_belongs_to_its_picture_whatever_its_key() -> None:
 
 def test_keys_that_cannot_be_told_are_refused() -> None:
     """Row 35: without its revision a row is refused; so are two rows of one picture."""
-    lost = replace(ROWS["b.png"], revision="0")
-    twice = replace(ROWS["b.png"], key="copy.png")
+    lost = changed(ROWS["b.png"], revision="0")
+    twice = changed(ROWS["b.png"], key="copy.png")
 
     assert changes_of(sheet(ROWS["a.png"], lost), now()).mistakes == [
         (
@@ -123,13 +125,13 @@ def test_keys_that_cannot_be_told_are_refused() -> None:
 def test_twins_are_told_apart_by_their_keys() -> None:
     """Two pictures with the same content keep a row each; a third name for it is not guessed."""
     twins = {"c.png": PICTURES["a.png"], "a.png": PICTURES["a.png"]}
-    holds = {key: revised(Row(key), PICTURES["a.png"]) for key in twins}
+    holds = {key: revised(row_of(key), PICTURES["a.png"]) for key in twins}
     found = Now(holds, twins, {})
 
-    changes = changes_of(sheet(replace(holds["c.png"], notes="c"), holds["a.png"]), found)
+    changes = changes_of(sheet(changed(holds["c.png"], notes="c"), holds["a.png"]), found)
     assert changes.taken == {("c.png", "notes"): "c"}
 
-    strange = replace(holds["c.png"], key="d.png", notes="d")
+    strange = changed(holds["c.png"], key="d.png", notes="d")
     assert changes_of(sheet(strange), found).mistakes == [
         ("`s.csv` row 2: there is no picture `d.png`", "did you mean `c.png`?")
     ]
@@ -138,8 +140,8 @@ def test_twins_are_told_apart_by_their_keys() -> None:
 def test_revisions_sorted_alone_are_refused() -> None:
     """Row 36: revisions that were sorted without their rows are those of other pictures."""
     turned = (
-        replace(ROWS["a.png"], revision=ROWS["b.png"].revision),
-        replace(ROWS["b.png"], revision=ROWS["a.png"].revision),
+        changed(ROWS["a.png"], revision=ROWS["b.png"].revision),
+        changed(ROWS["b.png"], revision=ROWS["a.png"].revision),
     )
     assert changes_of(sheet(*turned), now()).mistakes == [
         (
@@ -154,7 +156,7 @@ def test_a_picture_that_was_replaced_or_is_gone() -> None:
     """Words typed for other pixels wait for a person; words for no picture cannot be taken."""
     others = {"a.png": "ee" * 32, "b.png": PICTURES["b.png"]}
     holds = {key: revised(ROWS[key], others[key]) for key in others}
-    edited = [replace(ROWS[key], notes=f"for {key}") for key in ("a.png", "c.png")]
+    edited = [changed(ROWS[key], notes=f"for {key}") for key in ("a.png", "c.png")]
 
     changes = changes_of(sheet(*edited, ROWS["b.png"]), Now(holds, others, {}))
 
@@ -172,7 +174,7 @@ def test_a_picture_that_was_replaced_or_is_gone() -> None:
     assert changes.taken == {("a.png", "notes"): "for a.png"}
     assert list(changes.conflicts) == [("c.png", "notes")]
 
-    holds["a.png"] = replace(holds["a.png"], notes="for a.png ")
+    holds["a.png"] = changed(holds["a.png"], notes="for a.png ")
     again = changes_of(sheet(*edited, ROWS["b.png"]), Now(holds, others, {}))
     assert list(again.conflicts) == [("c.png", "notes")]
     assert again.same == 1
@@ -181,7 +183,7 @@ def test_a_picture_that_was_replaced_or_is_gone() -> None:
 def test_a_formula_is_refused_wherever_it_would_be_read() -> None:
     """Row 32: a cell that was calculated is no text, even where it shows what was exported."""
     formula = ReturnedRow(
-        replace(ROWS["a.png"], tags="=_="), "`s.csv` row 2", formulas=frozenset({"tags"})
+        changed(ROWS["a.png"], tags="=_="), "`s.csv` row 2", formulas=frozenset({"tags"})
     )
 
     assert changes_of(ReturnedSheet((formula,), "XLSX"), now()).mistakes == [
@@ -203,7 +205,7 @@ def test_tags_of_categories_go_into_the_tags() -> None:
     assert taken(row) == Changes()
     assert taken(row, character="b, c").taken == {("a.png", "tags"): "1girl, b, c"}
     assert taken(row, general="").taken == {("a.png", "tags"): "a"}
-    both = replace(row, tags="x")
+    both = changed(row, tags="x")
     assert taken(both).taken == {("a.png", "tags"): "x"}
     assert taken(both, character="y").mistakes == [
         (
@@ -275,22 +277,26 @@ def test_hostile_sheets_come_back(samples: list[Any], as_text: bool, data: st.Da
         | {"digest": pictures[key], "graded": {"general": [[tag, 0.5] for tag in one["tags"]]}}
         for key, one in zip(pictures, samples, strict=True)
     }
-    holds = {row.key: row for row in exported(named)}
+    holds = {row.key: row for row in exported(named, WORDS)}
     rows = list(holds.values())
-    written = csv_text.dump(rows[::-1]) if as_text else workbook.dump(workbook.shown(named), 16)
+    written = (
+        csv_text.dump(rows[::-1], WORDS)
+        if as_text
+        else workbook.dump(workbook.shown(named, WORDS), WORDS, 16)
+    )
 
-    came = reading.parse(io.BytesIO(written), "s")
+    came = reading.parse(io.BytesIO(written), "s", WORDS)
     came = replace(came, found=tuple(came.found))
     untouched = changes_of(came, Now(holds, pictures, {}))
     assert (untouched.taken, untouched.conflicts, untouched.mistakes) == ({}, {}, [])
 
-    at, column = data.draw(st.sampled_from(range(len(rows)))), data.draw(st.sampled_from(EDITABLE))
+    at, column = data.draw(st.sampled_from(range(len(rows)))), data.draw(st.sampled_from([*WORDS]))
     cell = {"keep": "no", "weight": "7"}.get(column, "a person's words")
     found = [*came.found]
     before = found[at].row
-    found[at] = replace(found[at], row=replace(before, **{column: cell}))
+    found[at] = replace(found[at], row=changed(before, **{column: cell}))
     changes = changes_of(ReturnedSheet(tuple(found), ""), Now(holds, pictures, {}))
-    same = said(column, cell) == said(column, getattr(before, column))
+    same = WORDS[column].said(cell) == before.said(column)
     assert changes.taken == ({} if same else {(before.key, column): cell})
     assert (changes.conflicts, changes.mistakes) == ({}, [])
 
@@ -300,8 +306,8 @@ def test_rows_stand_in_the_order_of_keys() -> None:
     cells = ("keep", "rating", "tags", "caption", "concept", "weight", "notes", "duplicate_of")
     samples = {key: dict.fromkeys(cells) | {"digest": PICTURES[key]} for key in reversed(KEYS)}
 
-    assert [row.key for row in exported(samples)] == [*KEYS]
-    assert [one.row.key for one in workbook.shown(samples)] == [*KEYS]
+    assert [row.key for row in exported(samples, WORDS)] == [*KEYS]
+    assert [one.row.key for one in workbook.shown(samples, WORDS)] == [*KEYS]
 
 
 def test_the_long_form_has_a_line_for_each_tag() -> None:
@@ -319,7 +325,9 @@ def test_the_long_form_has_a_line_for_each_tag() -> None:
         },
     }  # fmt: skip
 
-    assert long_form.dump(workbook.shown({"a.png": row})).decode("utf-8-sig").splitlines() == [
+    made = long_form.dump(workbook.shown({"a.png": row}, WORDS), WORDS)
+
+    assert made.decode("utf-8-sig").splitlines() == [
         "key,position,tag,category,score,kept",
         "a.png,1,'=_=,general,0.987,yes",
         "a.png,2,mine,other,,yes",
@@ -334,7 +342,7 @@ def test_the_long_form_has_a_line_for_each_tag() -> None:
 def test_rows_of_pictures_that_are_not_here_are_counted() -> None:
     """Case D4: of very many rows of no picture, twenty are told and the others counted."""
     unknown = (
-        replace(revised(Row(f"{n}.png"), f"{n:064x}"[::-1]), notes="mine" * (n % 2))
+        changed(revised(row_of(f"{n}.png"), f"{n:064x}"[::-1]), notes="mine" * (n % 2))
         for n in range(1, 1001)
     )
     found = (ReturnedRow(one, f"`s.csv` row {at}") for at, one in enumerate(unknown, start=3))
@@ -354,9 +362,9 @@ def test_edited_rows_are_held_up_to_a_limit(monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setattr(rules_of_changes, "_MOST_HELD", 1 << 20)
     few, many = ({"notes": "x" * size} for size in (1_000, 1_000_000))
 
-    assert changes_of(sheet(*(replace(ROWS[key], **few) for key in KEYS)), now()).taken
+    assert changes_of(sheet(*(changed(ROWS[key], **few) for key in KEYS)), now()).taken
     with pytest.raises(DatasetError) as caught:
-        changes_of(sheet(*(replace(ROWS[key], **many) for key in KEYS)), now())
+        changes_of(sheet(*(changed(ROWS[key], **many) for key in KEYS)), now())
     assert (str(caught.value), caught.value.hint) == (
         "`s.csv` row 2: the edited rows up to here take over 1 MB",
         "import the sheet in several parts",
@@ -365,8 +373,8 @@ def test_edited_rows_are_held_up_to_a_limit(monkeypatch: pytest.MonkeyPatch) -> 
 
 def test_what_a_message_says_of_a_long_cell() -> None:
     """Case D4: a mistake or conflict tells the beginning of a cell of a million characters."""
-    long = replace(ROWS["b.png"], keep="x" * 900_000)
-    gone = replace(revised(Row("z.png"), "ff" * 32), notes="y" * 900_000)
+    long = changed(ROWS["b.png"], keep="x" * 900_000)
+    gone = changed(revised(row_of("z.png"), "ff" * 32), notes="y" * 900_000)
 
     changes = changes_of(sheet(long, gone), now())
 
@@ -379,19 +387,21 @@ def test_what_a_message_says_of_a_long_cell() -> None:
 @pytest.mark.parametrize("kind", ["csv", "xlsx"])
 def test_a_sheet_is_never_held_whole(kind: str) -> None:
     """Case D4: a sheet of 40,000 rows takes far less memory than it is long."""
-    rows = (revised(Row(f"{n}.png", caption="c" * 300), f"{n:064x}"[::-1]) for n in range(40_000))
+    rows = (
+        revised(row_of(f"{n}.png", caption="c" * 300), f"{n:064x}"[::-1]) for n in range(40_000)
+    )
     if kind == "csv":
-        file = io.BytesIO(csv_text.dump(rows))
+        file = io.BytesIO(csv_text.dump(rows, WORDS))
     else:
         file = io.BytesIO()
         book = xlsxwriter.Workbook(file, {"constant_memory": True})
         page = book.add_worksheet()
-        for at, cells in enumerate([COLUMNS, *(astuple(one) for one in rows)]):
+        for at, cells in enumerate([COLUMNS, *(texts_of(one) for one in rows)]):
             page.write_row(at, 0, cells)
         book.close()
     tracemalloc.start()
     try:
-        changes = changes_of(reading.parse(file, "s"), now(persons={}))
+        changes = changes_of(reading.parse(file, "s", WORDS), now(persons={}))
         _, most = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()

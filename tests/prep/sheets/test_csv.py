@@ -1,7 +1,7 @@
 import codecs
 import csv
 import io
-from dataclasses import astuple, replace
+from dataclasses import replace
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -9,9 +9,11 @@ from hypothesis import strategies as st
 
 from prep.runtime.errors import DatasetError
 from prep.sheets import csv_text as sheet_text
+from prep.sheets.columns import WORDS
 from prep.sheets.csv_text import dump, parse
-from prep.sheets.row import COLUMNS, Row
+from prep.sheets.row import Row
 from prep.sheets.table import ReturnedSheet
+from tests.prep.sheet_rows import COLUMNS, changed, row_of, texts_of
 
 AGAIN = "undo that, or move the sheet away and run `prep review export`"
 HEAD = "key,revision,keep,rating,tags,caption,concept,weight,notes\r\n"
@@ -19,7 +21,7 @@ HEAD = "key,revision,keep,rating,tags,caption,concept,weight,notes\r\n"
 
 def read(data: bytes, name: str) -> ReturnedSheet:
     """Return a sheet, all of its rows read."""
-    sheet = parse(io.BytesIO(data), name)
+    sheet = parse(io.BytesIO(data), name, WORDS)
     return replace(sheet, found=tuple(sheet.found))
 
 
@@ -32,12 +34,12 @@ def told(data: bytes) -> list[tuple[str, str | None]]:
 def test_a_sheet_is_csv_that_excel_opens() -> None:
     """The bytes: UTF-8 with BOM, commas, CRLF, quotes only where needed, formulas disarmed."""
     rows = (
-        Row("dir/a b.png", "r1", tags="=_=, 1girl", caption='a "cat"', weight="1.5"),
-        Row("\u732b.png", notes="'tis"),
+        row_of("dir/a b.png", "r1", tags="=_=, 1girl", caption='a "cat"', weight="1.5"),
+        row_of("\u732b.png", notes="'tis"),
     )
 
     assert (
-        dump(rows)
+        dump(rows, WORDS)
         == codecs.BOM_UTF8
         + (
             HEAD
@@ -57,7 +59,16 @@ cell = st.one_of(
 )
 one_line = cell.map(lambda text: text.replace("\r", "").replace("\n", ""))
 row = st.builds(
-    Row, st.just("k"), one_line, one_line, one_line, cell, cell, one_line, one_line, cell
+    row_of,
+    st.just("k"),
+    one_line,
+    keep=one_line,
+    rating=one_line,
+    tags=cell,
+    caption=cell,
+    concept=one_line,
+    weight=one_line,
+    notes=cell,
 )
 
 
@@ -65,15 +76,16 @@ row = st.builds(
 @given(st.lists(row, max_size=4))
 def test_hostile_cells_come_back(rows: list[Row]) -> None:
     """Row 32: formulas, quotes, line ends and apostrophes are the same after the round trip."""
-    named = [Row(f"={n}.png", *astuple(each)[1:]) for n, each in enumerate(rows)]
+    named = [changed(each, key=f"={n}.png") for n, each in enumerate(rows)]
 
-    assert read(dump(named), "tags.csv").rows() == tuple(named)
+    assert read(dump(named, WORDS), "tags.csv").rows() == tuple(named)
 
 
 def test_no_exported_cell_starts_a_formula() -> None:
     """Row 32: no cell of the file starts with a character that a spreadsheet acts on."""
     cells = ["=1+1", "+1", "-1", "@a", "\t=1", "\r=1", "'=1"]
-    text = dump([Row(cell, *[cell] * 8) for cell in cells]).decode("utf-8-sig")
+    rows = [row_of(cell, cell, **dict.fromkeys(WORDS, cell)) for cell in cells]
+    text = dump(rows, WORDS).decode("utf-8-sig")
     read = list(csv.reader(text.splitlines(keepends=True), strict=True))
 
     assert {cell[0] for cells in read[1:] for cell in cells} == {"'"}
@@ -84,10 +96,13 @@ def test_an_apostrophe_of_a_person_stays() -> None:
     data = (HEAD + "a.png,,,,'=_=,'tis,,,''x\r\n").encode()
     (row,) = read(data, "tags.csv").rows()
 
-    assert (row.tags, row.caption, row.notes) == ("=_=", "'tis", "'x")
+    assert (row["tags"], row["caption"], row["notes"]) == ("=_=", "'tis", "'x")
 
 
-ROWS = (Row("\u00e9.png", "r", tags="a, b", caption="caf\u00e9, na\u00efve"), Row("b.png", "r"))
+ROWS = (
+    row_of("\u00e9.png", "r", tags="a, b", caption="caf\u00e9, na\u00efve"),
+    row_of("b.png", "r"),
+)
 
 
 @pytest.mark.parametrize(
@@ -107,7 +122,7 @@ def test_what_spreadsheets_save_is_read_and_said(
     encoding: str, bom: bytes, name: str, delimiter: str, word: str
 ) -> None:
     """Row 33: encoding and delimiter are found out, and told."""
-    lines = [COLUMNS, *(astuple(row) for row in ROWS)]
+    lines = [COLUMNS, *(texts_of(row) for row in ROWS)]
     text = "\n".join(delimiter.join(f'"{cell}"' for cell in cells) for cells in lines)
     sheet = read(bom + text.encode(encoding), "tags.csv")
 
@@ -146,7 +161,7 @@ def test_a_separator_may_be_named() -> None:
     """Row 33: the line that tells Excel the separator is obeyed, and no row."""
     data = ("sep=;\r\n" + HEAD.replace(",", ";") + "a.png;;;;b, c;;;;\r\n").encode()
 
-    assert read(data, "tags.csv").rows() == (Row("a.png", tags="b, c"),)
+    assert read(data, "tags.csv").rows() == (row_of("a.png", tags="b, c"),)
 
 
 def test_the_long_form_is_not_read_back() -> None:
@@ -187,10 +202,10 @@ def test_columns_are_found_by_name() -> None:
     )
 
     assert read(data, "tags.csv").rows() == (
-        Row("b.png", "v", "no", "r", "t", "s", "c", "1", "n"),
-        Row("a.png"),
+        row_of("b.png", "v", **dict(zip(WORDS, ["no", "r", "t", "s", "c", "1", "n"], strict=True))),
+        row_of("a.png"),
     )
-    assert read((HEAD + "a.png\r\n").encode(), "tags.csv").rows() == (Row("a.png"),)
+    assert read((HEAD + "a.png\r\n").encode(), "tags.csv").rows() == (row_of("a.png"),)
 
 
 def test_columns_that_are_missing_renamed_or_new_are_told() -> None:
@@ -259,7 +274,7 @@ def test_a_long_cell_is_an_error_not_a_crash() -> None:
     limit = csv.field_size_limit()
     (row,) = read((HEAD + "a.png,,,,,,,," + "x" * 1_000_000).encode(), "tags.csv").rows()
 
-    assert row.notes == "x" * 1_000_000
+    assert row["notes"] == "x" * 1_000_000
     assert told((HEAD + "a.png,,,,,,,," + "x" * 1_000_001).encode())[0][0] == (
         "`tags.csv` is not CSV in the row that begins in line 2: "
         "field larger than field limit (1000000)"

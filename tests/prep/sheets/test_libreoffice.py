@@ -15,7 +15,9 @@ import pytest
 from prep.sheets import csv_text, reading, workbook
 from prep.sheets.cells import guarded
 from prep.sheets.changes import Now, changes_of
-from prep.sheets.row import Row, exported, revised
+from prep.sheets.columns import WORDS
+from prep.sheets.row import exported, revised
+from tests.prep.sheet_rows import row_of
 from tests.prep.sheets.test_cells import DATA, names
 
 PYTHON = "/usr/bin/python3"
@@ -114,7 +116,9 @@ def test_one_edit_is_one_change(
     before = words()
     sheet = Path(f"edited.{saved}")
     calc(Path("images") / source, sheet, "tags", "f.png", "caption", "a dizzy girl")
-    order = [row.key for row in reading.parse(io.BytesIO(sheet.read_bytes()), sheet.name).rows()]
+    order = [
+        row.key for row in reading.parse(io.BytesIO(sheet.read_bytes()), sheet.name, WORDS).rows()
+    ]
     assert order != sorted(order)
 
     told = prep("review", "import", sheet, "--in", "images")
@@ -131,19 +135,21 @@ def test_the_vocabularies_survive(tmp_path: Path, calc: Calc, source: str, saved
     if not DATA.is_dir():
         pytest.skip("../shared/data is absent")
     every = sorted({name for name in names() if name})
-    risky = [name for name in every if guarded(name, "tags") != name or not PLAIN.fullmatch(name)]
+    risky = [name for name in every if guarded(name) != name or not PLAIN.fullmatch(name)]
     found = [*risky, *every[::100]]
     samples = {f"{n}.png": {"digest": f"{n:064x}", "tags": [name]} for n, name in enumerate(found)}
     cells = ("keep", "rating", "caption", "concept", "weight", "notes", "duplicate_of")
     samples = {key: sample | dict.fromkeys(cells) for key, sample in samples.items()}
     file = tmp_path / f"tags.{source}"
-    rows = exported(samples)
+    rows = exported(samples, WORDS)
     file.write_bytes(
-        csv_text.dump(rows) if source == "csv" else workbook.dump(workbook.shown(samples), 16)
+        csv_text.dump(rows, WORDS)
+        if source == "csv"
+        else workbook.dump(workbook.shown(samples, WORDS), WORDS, 16)
     )
 
     calc(file, tmp_path / f"saved.{saved}", "tags")
-    sheet = reading.parse(io.BytesIO((tmp_path / f"saved.{saved}").read_bytes()), "saved")
+    sheet = reading.parse(io.BytesIO((tmp_path / f"saved.{saved}").read_bytes()), "saved", WORDS)
     pictures = {key: sample["digest"] for key, sample in samples.items()}
     changes = changes_of(sheet, Now({row.key: row for row in rows}, pictures, {}))
 
@@ -156,9 +162,11 @@ def test_a_formula_typed_there_is_refused(
 ) -> None:
     """Row 32: what LibreOffice calculated from a tag is told, and nothing is taken."""
     before = words()
-    rows = csv_text.parse(io.BytesIO(Path("images/tags.csv").read_bytes()), "tags.csv").rows()
-    bare = [revised(Row(row.key, notes="x"), "0" * 64) for row in rows]
-    Path("bare.csv").write_bytes(csv_text.dump(bare))
+    rows = csv_text.parse(
+        io.BytesIO(Path("images/tags.csv").read_bytes()), "tags.csv", WORDS
+    ).rows()
+    bare = [revised(row_of(row.key, notes="x"), "0" * 64) for row in rows]
+    Path("bare.csv").write_bytes(csv_text.dump(bare, WORDS))
     calc(Path("images/tags.csv"), Path("edited.csv"), "", "b.png", "tags", "=_=")
 
     told = prep("review", "import", "edited.csv", "--in", "images")

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from prep.sheets.columns import WORDS, Kind
 from prep.sheets.mangled import mistakes, unmixed
 
 DATA = Path(__file__).parents[3] / ".." / "shared" / "data" / "danbooru-tags"
@@ -76,7 +77,7 @@ def test_damage_is_told(column: str, cell: str, was: str | None, message: str, h
     """Rows 32, 33 and 35: what was lost, cut, calculated or corrected is said with a way out."""
     hint = "type it again with a `'` in front" if hint == "'" else hint
 
-    assert mistakes(column, cell, was) == [(message, hint)]
+    assert mistakes(WORDS[column].kind, cell, was) == [(message, hint)]
 
 
 @pytest.mark.parametrize(
@@ -97,15 +98,15 @@ def test_damage_is_told(column: str, cell: str, was: str | None, message: str, h
 )
 def test_what_a_person_types_is_no_damage(column: str, cell: str, was: str | None) -> None:
     """Prose keeps its typography, notes their numbers, and every language its letters."""
-    assert mistakes(column, cell, was) == []
+    assert mistakes(WORDS[column].kind, cell, was) == []
 
 
 def test_question_marks_count_only_where_the_encoding_loses_letters() -> None:
     """Row 33: three question marks in a bare ASCII file may have been letters."""
     told = [("`????`: were its characters lost?", 'save it as "CSV UTF-8"')]
 
-    assert mistakes("tags", "????", lossy=True) == told
-    assert mistakes("tags", "????") == []
+    assert mistakes(Kind.TAGS, "????", lossy=True) == told
+    assert mistakes(Kind.TAGS, "????") == []
 
 
 def test_no_tag_of_a_vocabulary_is_called_damaged() -> None:
@@ -116,7 +117,7 @@ def test_no_tag_of_a_vocabulary_is_called_damaged() -> None:
     for file in ("danbooru_top.csv", "e621_sfw.csv"):
         with (DATA / file).open(encoding="utf-8", newline="") as lines:
             for line in csv.reader(lines):
-                if found := mistakes("tags", line[0]):
+                if found := mistakes(Kind.TAGS, line[0]):
                     told[line[0]] = found
 
     assert all("may be a" in message for found in told.values() for message, _ in found), told

@@ -17,13 +17,15 @@ from PIL import Image
 from prep.runtime.errors import DatasetError
 from prep.sheets import reading, workbook
 from prep.sheets.categories import apart, category_of, in_order, together
-from prep.sheets.row import COLUMNS, Row, revised
+from prep.sheets.columns import WORDS
+from prep.sheets.row import revised
 from prep.sheets.table import ReturnedSheet
 from prep.sheets.workbook import WorkbookRow
+from tests.prep.sheet_rows import COLUMNS, row_of
 
 SAMPLES = (
     WorkbookRow(
-        Row("a.png", keep="duplicate of b.png", rating="general", tags="miku, 1girl, mine, =_="),
+        row_of("a.png", keep="duplicate of b.png", rating="general", tags="miku, 1girl, mine, =_="),
         "0" * 64,
         ("miku", "1girl", "mine", "=_="),
         {
@@ -32,7 +34,9 @@ SAMPLES = (
             "rating": [["general", 0.9], ["explicit", 0.001]],
         },
     ),
-    WorkbookRow(Row("b.png", tags="1girl", caption='a "b"\nc', weight="0.5"), "1" * 64, ("1girl",)),
+    WorkbookRow(
+        row_of("b.png", tags="1girl", caption='a "b"\nc', weight="0.5"), "1" * 64, ("1girl",)
+    ),
 )
 HEADER = [
     "picture", "key", "keep", "weight", "rating", "tags", "character tags", "general tags",
@@ -66,7 +70,7 @@ def saved(rows: Sequence[Sequence[Any]]) -> bytes:
 
 def read(data: bytes, name: str) -> ReturnedSheet:
     """Return a sheet, all of its rows read."""
-    sheet = reading.parse(io.BytesIO(data), name)
+    sheet = reading.parse(io.BytesIO(data), name, WORDS)
     return replace(sheet, found=tuple(sheet.found))
 
 
@@ -79,7 +83,7 @@ def told(data: bytes) -> list[tuple[str, str | None]]:
 
 def test_what_a_person_sees() -> None:
     """A frozen header, a filter, a column for each category, its scores beside, text as text."""
-    page = opened(workbook.dump(SAMPLES, 128))
+    page = opened(workbook.dump(SAMPLES, WORDS, 128))
     rows = list(page.iter_rows(values_only=True))
 
     assert page.title == "pictures"
@@ -106,10 +110,10 @@ def test_what_a_person_sees() -> None:
 def test_a_thumbnail_stands_in_its_row() -> None:
     """Each picture is shown beside its words, at its own size, and moves with its row."""
     shown = [
-        WorkbookRow(Row(f"{n}.png"), f"{n:064x}", thumbnail=jpeg(n) if n != 1 else b"")
+        WorkbookRow(row_of(f"{n}.png"), f"{n:064x}", thumbnail=jpeg(n) if n != 1 else b"")
         for n in range(3)
     ]
-    data = workbook.dump(shown, 64)
+    data = workbook.dump(shown, WORDS, 64)
     page = opened(data)
 
     found = [
@@ -124,15 +128,17 @@ def test_a_thumbnail_stands_in_its_row() -> None:
 
 def test_the_same_rows_are_the_same_bytes() -> None:
     """No clock and no random name is in the file."""
-    assert workbook.dump(SAMPLES, 128) == workbook.dump(SAMPLES, 128)
-    with zipfile.ZipFile(io.BytesIO(workbook.dump(SAMPLES, 128))) as parts:
+    assert workbook.dump(SAMPLES, WORDS, 128) == workbook.dump(SAMPLES, WORDS, 128)
+    with zipfile.ZipFile(io.BytesIO(workbook.dump(SAMPLES, WORDS, 128))) as parts:
         assert {one.date_time[0] for one in parts.infolist()} == {1980}
         assert b"2000-01-01T00:00:00Z" in parts.read("docProps/core.xml")
 
 
 def test_without_a_tagger_there_are_no_categories() -> None:
     """A folder that was never tagged has the plain columns, and a thumbnail."""
-    page = opened(workbook.dump([WorkbookRow(Row("a.png", tags="mine"), "0" * 64, ("mine",))], 128))
+    page = opened(
+        workbook.dump([WorkbookRow(row_of("a.png", tags="mine"), "0" * 64, ("mine",))], WORDS, 128)
+    )
 
     assert [cell.value for cell in page[1]] == [
         "picture", "key", "keep", "weight", "rating", "tags", "caption", "concept", "notes",
@@ -142,14 +148,12 @@ def test_without_a_tagger_there_are_no_categories() -> None:
 
 def test_it_comes_back() -> None:
     """What was written is read, whatever a spreadsheet would have calculated of it."""
-    sheet = read(workbook.dump(SAMPLES, 128), "s.xlsx")
+    sheet = read(workbook.dump(SAMPLES, WORDS, 128), "s.xlsx")
 
     assert sheet.read_as == "XLSX"
     assert [found.row.key for found in sheet.found] == ["a.png", "b.png"]
-    assert [getattr(sheet.found[0].row, name) for name in COLUMNS[2:]] == [
-        getattr(SAMPLES[0].row, name) for name in COLUMNS[2:]
-    ]
-    assert sheet.found[1].row.weight == "0.5"
+    assert sheet.found[0].row.cells == SAMPLES[0].row.cells
+    assert sheet.found[1].row["weight"] == "0.5"
     assert dict(sheet.found[0].categories) == {
         "character": "miku",
         "general": "1girl, =_=",
@@ -160,9 +164,9 @@ def test_it_comes_back() -> None:
 def test_what_no_cell_can_hold_is_said_in_its_place() -> None:
     """Row 38: a text too long for XLSX is not cut: its cell says so, and counts as unedited."""
     long = WorkbookRow(
-        Row("a.png", tags="x" * 40_000, caption="_x0041_"), "0" * 64, ("x" * 40_000,)
+        row_of("a.png", tags="x" * 40_000, caption="_x0041_"), "0" * 64, ("x" * 40_000,)
     )
-    page = opened(workbook.dump([long], 128))
+    page = opened(workbook.dump([long], WORDS, 128))
 
     assert page.cell(2, 6).value == "(40000 characters: too long for a cell)"
     assert page.cell(2, 7).value == "(7 characters: XLSX cannot hold `_x....`)"
@@ -172,12 +176,12 @@ def test_tags_that_no_cell_can_hold_are_said_so_in_the_columns_of_categories() -
     """Row 38: the sheet says it once, in the last of them, and comes back as unedited."""
     listed = ("1girl", "x" * 40_000)
     graded = {"general": [[tag, 0.9] for tag in listed], "meta": [["scan", 0.2]]}
-    long = WorkbookRow(Row("a.png", tags=", ".join(listed)), "0" * 64, listed, graded)
-    (found,) = read(workbook.dump([long], 128), "s.xlsx").found
+    long = WorkbookRow(row_of("a.png", tags=", ".join(listed)), "0" * 64, listed, graded)
+    (found,) = read(workbook.dump([long], WORDS, 128), "s.xlsx").found
 
     said = "(40007 characters: too long for a cell)"
-    assert (found.row.tags, dict(found.categories)) == (said, {"general": "", "meta": said})
-    assert found.row == revised(Row("a.png", tags=said), "0" * 64, found.categories)
+    assert (found.row["tags"], dict(found.categories)) == (said, {"general": "", "meta": said})
+    assert found.row == revised(row_of("a.png", tags=said), "0" * 64, found.categories)
 
 
 def test_what_a_file_says_of_its_size_is_not_believed() -> None:
@@ -190,17 +194,17 @@ def test_what_a_file_says_of_its_size_is_not_believed() -> None:
             assert b"sheet1" not in name.encode() or b'"A1:A1"' in part
             lying.writestr(name, part)
 
-    assert read(told.getvalue(), "s.xlsx").rows() == (Row("a.png", tags="1girl"),)
+    assert read(told.getvalue(), "s.xlsx").rows() == (row_of("a.png", tags="1girl"),)
 
 
 def test_an_apostrophe_that_came_from_csv_comes_off() -> None:
     """Row 32: a CSV saved as XLSX keeps the apostrophes of CSV; a person's own one stays."""
-    ours = WorkbookRow(Row("a.png", tags="'=1"), "0" * 64, ("'=1",))
-    (row,) = read(workbook.dump([ours], 64), "s.xlsx").rows()
-    theirs = revised(Row("a.png", tags="=_="), "0" * 64)
+    ours = WorkbookRow(row_of("a.png", tags="'=1"), "0" * 64, ("'=1",))
+    (row,) = read(workbook.dump([ours], WORDS, 64), "s.xlsx").rows()
+    theirs = revised(row_of("a.png", tags="=_="), "0" * 64)
     cells = [theirs.key, theirs.revision, None, None, "'=_="]
 
-    assert row.tags == "'=1"
+    assert row["tags"] == "'=1"
     assert read(saved([COLUMNS, cells]), "s.xlsx").rows() == (theirs,)
 
 
@@ -222,7 +226,7 @@ def test_typed_cells_become_text(cell: object, typed: str, formula: bool) -> Non
     """Row 35: numbers, dates, truth values and formulas are seen for what they are."""
     sheet = read(saved([COLUMNS, ["a.png", *[None] * 3, cell]]), "s.xlsx")
 
-    assert sheet.rows() == (Row("a.png", tags=typed),)
+    assert sheet.rows() == (row_of("a.png", tags=typed),)
     assert (next(iter(sheet.found)).formulas == {"tags"}) is formula
 
 
@@ -236,7 +240,7 @@ def test_columns_are_found_by_name_in_every_worksheet() -> None:
     stream = io.BytesIO()
     book.save(stream)
 
-    assert read(stream.getvalue(), "s.xlsx").rows() == (Row("a.png"), Row("b.png"))
+    assert read(stream.getvalue(), "s.xlsx").rows() == (row_of("a.png"), row_of("b.png"))
 
 
 def bomb() -> bytes:
@@ -261,7 +265,7 @@ def office_text() -> bytes:
     ("data", "message"),
     [
         (lambda: b"\xd0\xcf\x11\xe0" + b"\0" * 100, "`s.xlsx` is of Excel 97, or has a password"),
-        (lambda: workbook.dump(SAMPLES, 64)[:-100], "`s.xlsx` is not a sound XLSX file"),
+        (lambda: workbook.dump(SAMPLES, WORDS, 64)[:-100], "`s.xlsx` is not a sound XLSX file"),
         (office_text, "`s.xlsx` is not an XLSX file"),
         (bomb, "`s.xlsx` holds 2048 MB in 0.0 MB, which is more than a sheet can"),
     ],
@@ -273,7 +277,7 @@ def test_a_file_that_is_no_workbook(data: Callable[[], bytes], message: str) -> 
 
 def test_any_damage_is_two_lines(tmp_path: Path) -> None:
     """A byte that flips anywhere in a workbook never ends in a traceback."""
-    good = workbook.dump(SAMPLES, 64)
+    good = workbook.dump(SAMPLES, WORDS, 64)
     chance = random.Random(0)
     for _ in range(40):
         data = bytearray(good)

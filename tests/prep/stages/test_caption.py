@@ -59,7 +59,7 @@ def test_what_is_read_is_what_the_prompt_asks_for(
     stage, _ = given(**values)
 
     assert stage.reads == reads
-    assert stage.yields == ("" if "yours.caption?" in reads else "caption")
+    assert stage.superseded_by == ("" if "yours.caption?" in reads else "caption")
 
 
 def test_a_mistake_in_the_prompt_is_told_before_anything_runs() -> None:
@@ -71,9 +71,12 @@ def test_a_mistake_in_the_prompt_is_told_before_anything_runs() -> None:
 def test_prompts_are_those_of_their_pictures() -> None:
     """Each picture is asked with its own tags, name and notes, in the order of the pictures."""
     stage, params = given(prompt="{name}: {tags} ({notes})")
-    rows = [["A", "B"], ["x/a.png", "b.png"], [["red", "hat"], []], [None, "late"]]
+    rows = [
+        {"image": "A", "key": "x/a.png", "tags": ["red", "hat"], "notes": None},
+        {"image": "B", "key": "b.png", "tags": [], "notes": "late"},
+    ]
 
-    found = stage.run(*rows, params, Echo())
+    found = stage.run(rows, params, Echo())
 
     assert found == [
         {"text": "A: a: red, hat ()", "end": "done"},
@@ -85,9 +88,10 @@ def test_how_words_are_chosen() -> None:
     """The captioner is given the params, and pictures with prompts of their own go alone."""
     echo = Echo()
     stage, params = given(beams=2, max_new_tokens=9, forbid="a b, c")
-    stage.run(["A", "B"], params, echo)
+    stage.run([{"image": "A"}, {"image": "B"}], params, echo)
     stage, params = given(temperature=0.5, seed=3)
-    stage.run(["A", "B"], ["d1", "d2"], params, echo)
+    rows = [{"image": "A", "digest": "d1"}, {"image": "B", "digest": "d2"}]
+    stage.run(rows, params, echo)
 
     seeds = tuple(seed_for(3, "caption", digest) for digest in ("d1", "d2"))
     assert echo.asked[0][2] == Decoding(2, 9, 0.0, ("a b", "c"), alone=False)
@@ -98,7 +102,7 @@ def test_a_preset_is_its_question() -> None:
     """The words of a preset are asked, filled in."""
     stage, params = given(preset="tags")
 
-    (found,) = stage.run(["A"], [["solo"]], params, Echo())
+    (found,) = stage.run([{"image": "A", "tags": ["solo"]}], params, Echo())
 
     assert found["text"] == f"A: {PRESETS['tags'].replace('{tags}', 'solo')}"
 
@@ -108,7 +112,9 @@ def test_one_picture_s_trouble_is_its_own() -> None:
     stage, params = given(prompt="{tags}")
     echo = Echo()
 
-    found = stage.run(["A", "broken", "B", "C"], [["x"], ["y"], None, ["z"]], params, echo)
+    tags = {"A": ["x"], "broken": ["y"], "B": None, "C": ["z"]}
+    rows = [{"image": image, "tags": words} for image, words in tags.items()]
+    found = stage.run(rows, params, echo)
 
     assert found == [
         {"text": "A: x", "end": "done"},
@@ -128,16 +134,16 @@ def test_pictures_without_tags_ask_nobody() -> None:
     stage, params = given(prompt="{tags}")
     echo = Echo()
 
-    stage.run(["A"], [None], params, echo)
+    stage.run([{"image": "A", "tags": None}], params, echo)
 
     assert echo.asked == []
 
 
 def test_a_server_is_asked_several_at_once() -> None:
     """Only with an address do pictures go out at once; else the model takes them in batches."""
-    assert CAPTION.at_once is not None
-    assert CAPTION.at_once(given(at_once=7)[1]) == 0
-    assert CAPTION.at_once(given(at_once=7, url="http://a/v1")[1]) == 7
+    assert CAPTION.concurrency is not None
+    assert CAPTION.concurrency(given(at_once=7)[1]) == 0
+    assert CAPTION.concurrency(given(at_once=7, url="http://a/v1")[1]) == 7
 
 
 def test_a_caption_is_made_of_an_answer() -> None:

@@ -15,10 +15,11 @@ RULES = """\
 """
 
 
-def worded(tags: list[str] | None, *more: object, **params: str) -> dict[str, Any]:
-    """Return the words that the stage makes; `more` is what the filters of the rules read."""
-    chosen = Params(**params)
-    found: dict[str, Any] = edit.run(tags, *more, chosen, load(chosen, ()))
+def worded(tags: list[str] | None, rules: str = "", **params: Any) -> dict[str, Any]:
+    """Return the words that the stage makes; of `params`, some may be what the rules read."""
+    row = {name: params.pop(name) for name in ("caption", "looks") if name in params}
+    chosen = Params(rules=rules, **params)
+    found: dict[str, Any] = edit.run({"tags": tags, **row}, chosen, load(chosen, ()))
     return found
 
 
@@ -63,10 +64,10 @@ def test_a_caption_that_no_rule_changes_is_not_told() -> None:
     """The stage tells a caption only where a rule made another one of it; an empty one too."""
     rule = "- replace_caption: {'^in (.+)': '\\1'}"
 
-    assert worded(["a"], "in rain", rules=rule) == {"tags": ["a"], "caption": "rain"}
-    assert worded(["a"], "snow", rules=rule) == {"tags": ["a"], "caption": None}
-    assert worded(["a"], None, rules=rule) == {"tags": ["a"], "caption": None}
-    assert worded(["a"], "x", rules="- replace_caption: {x: ''}")["caption"] == ""
+    assert worded(["a"], rule, caption="in rain") == {"tags": ["a"], "caption": "rain"}
+    assert worded(["a"], rule, caption="snow") == {"tags": ["a"], "caption": None}
+    assert worded(["a"], rule, caption=None) == {"tags": ["a"], "caption": None}
+    assert worded(["a"], "- replace_caption: {x: ''}", caption="x")["caption"] == ""
 
 
 def test_the_stage_reads_what_its_rules_ask_for() -> None:
@@ -85,9 +86,9 @@ def test_filters_see_sizes_and_numbers_of_tokens() -> None:
 
     assert edited(["a"], rules="- {where: tokens=1, add: few}") == ["a", "few"]
     assert edited(["1girl", "solo"], rules="- {where: tokens=4, add: four}")[-1] == "four"
-    sized = worded(["a"], looks, rules="- {where: 'size:512x640', add: large}")
+    sized = worded(["a"], "- {where: 'size:512x640', add: large}", looks=looks)
     assert sized["tags"] == ["a", "large"]
-    assert worded(["a"], None, rules="- {where: width<999, add: large}")["tags"] == ["a"]
+    assert worded(["a"], "- {where: width<999, add: large}", looks=None)["tags"] == ["a"]
 
 
 def test_a_filter_on_scores_wants_the_tagger_named() -> None:

@@ -77,7 +77,7 @@ def test_the_options_mean_what_they_say(home: Models) -> None:
     data = packed([(0, 0.4), (1, 0.3), *zip(general, (0.9, 0.8, 0.4), strict=True)])
 
     def tags(**given: Any) -> list[str]:
-        rendered: list[str] = render.render.run(data, params, loaded(home, **given))
+        rendered: list[str] = render.render.run({"scores": data}, params, loaded(home, **given))
         return rendered
 
     usual = tags()

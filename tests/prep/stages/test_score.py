@@ -47,13 +47,13 @@ def test_a_threshold_is_the_least_that_is_kept(home: Models) -> None:
 
     def rendered(threshold: float) -> list[str]:
         chosen, loaded = opened(render, home, threshold=threshold)
-        found: list[str] = render.render.run(data, chosen, loaded)
+        found: list[str] = render.render.run({"scores": data}, chosen, loaded)
         return [tag.replace(" ", "_") for tag in found]
 
     assert set(rendered(0.5)) == {names[general[1]], names[general[2]]}
     assert set(rendered(0.01)) == {names[i] for i in general}
     assert rendered(0.9) == []
-    assert rating.rating.run(data, params, labels) == names[0]
+    assert rating.rating.run({"scores": data}, params, labels) == names[0]
 
 
 def test_a_threshold_under_the_floor_is_refused(home: Models) -> None:

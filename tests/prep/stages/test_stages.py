@@ -13,6 +13,7 @@ import pytest
 
 import prep.stages
 from prep.cli.app import main
+from prep.dataset.chain import LINKS
 from prep.engine.state.recipe import base_text
 from prep.models.locate import Models
 from prep.pipeline.config import read_pipelines
@@ -103,13 +104,29 @@ def test_one_writer_for_each_artifact() -> None:
     assert sorted(map(str, written)) == sorted(map(str, set(written)))
 
 
+def test_what_is_declared_of_a_folder_is_declared_once() -> None:
+    """A person's field, a text file and a link of the chain have one stage each; so has the sheet.
+
+    The engine asks for them by what is declared, and never by name.
+    """
+    stages = all_stages().values()
+    fields_ = [item for stage in stages for item in stage.fields]
+    suffixes = [item.suffix for item in fields_ if item.suffix]
+
+    assert sorted({item.name for item in fields_}) == sorted(item.name for item in fields_)
+    assert sorted(set(suffixes)) == sorted(suffixes)
+    assert [item.name for item in fields_ if item.drops is not None] == ["keep"]
+    assert sorted(s.link for s in stages if s.link is not None) == sorted(LINKS)
+    assert [stage.writes for stage in stages if stage.main] == ["tags.csv"]
+
+
 @every_stage
 def test_what_it_declares_of_batches_holds(stage: Stage) -> None:
     """The param that sets the batch is one of speed, and batches share what is read."""
     if stage.batch is not None:
         (item,) = [item for item in fields(stage.params) if item.name == stage.batch]
         assert item.metadata["speed"]
-    assert stage.alike is None or stage.alike in dict(stage.needs())
+    assert stage.group_by is None or stage.group_by in dict(stage.needs())
     assert stage.suffix is None or stage.suffix.startswith(".")
 
 

@@ -1,19 +1,19 @@
 """Cells that left their rows: nobody's words may go to another picture."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 
 import pytest
 
 from prep.sheets.changes import Changes, Now, changes_of
-from prep.sheets.columns import moved
+from prep.sheets.moved_cells import moved
 from prep.sheets.row import Row, revised
 from prep.sheets.table import Mistake, ReturnedRow, ReturnedSheet
+from tests.prep.sheet_rows import changed, row_of
 
 KEYS = tuple("abcdef")
 PICTURES = {key: f"{number:02x}" * 32 for number, key in enumerate(KEYS, start=1)}
 ROWS = [
-    revised(Row(key, tags=f"hero, 1girl, sky, {key}", caption=f"it is {key}"), PICTURES[key])
+    revised(row_of(key, tags=f"hero, 1girl, sky, {key}", caption=f"it is {key}"), PICTURES[key])
     for key in KEYS
 ]
 HINT = "were cells sorted or shifted without their rows? undo it, or edit the text files"
@@ -48,8 +48,8 @@ ORDERS: dict[str, tuple[Order, str]] = {
 @pytest.mark.parametrize("column", ["tags", "caption"])
 def test_cells_that_left_their_rows_are_refused(column: str, order: Order, count: str) -> None:
     """Row 36: a column sorted alone, and cells deleted or inserted alone, take nothing along."""
-    cells = order([getattr(one, column) for one in ROWS])
-    rows = [replace(one, **{column: cell}) for one, cell in zip(ROWS, cells, strict=True)]
+    cells = order([one[column] for one in ROWS])
+    rows = [changed(one, **{column: cell}) for one, cell in zip(ROWS, cells, strict=True)]
 
     wrong = told(rows)
 
@@ -70,7 +70,7 @@ def test_a_character_that_many_have_may_be_typed_anywhere() -> None:
     """Two characters taken for each other in many pictures are no sorted column."""
     names = ["ann", "ann", "ann", "bea", "bea", "bea"]
     rows = [
-        revised(Row(key, tags=f"{name}, {key}"), PICTURES[key])
+        revised(row_of(key, tags=f"{name}, {key}"), PICTURES[key])
         for key, name in zip(KEYS, names, strict=True)
     ]
     found = [
@@ -107,7 +107,7 @@ def test_a_deleted_column_of_a_category_takes_no_tags_away() -> None:
 
     def changes(*left: str, **cells: str) -> Changes:
         categories = {name: split[name] for name in left}
-        found = ReturnedRow(replace(exported, **cells), "row", categories)
+        found = ReturnedRow(changed(exported, **cells), "row", categories)
         return changes_of(ReturnedSheet((found,), "XLSX"), Now(holds, PICTURES, {}))
 
     gone = (
