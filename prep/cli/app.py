@@ -232,9 +232,6 @@ def build_app() -> typer.Typer:
 
 def _body(command: Command) -> Callable[..., int]:
     def body(**given: Any) -> int:
-        from prep.commands.plan import plan_one
-        from prep.commands.run import run_one
-
         console = command_line.console(given.pop("quiet"), given.pop("verbose"), given.pop("json"))
         context = command_line.context(console, given.pop("jobs"), given.pop("accept_missing"))
         dry, file = given.pop("dry_run"), given.pop("pipelines")
@@ -244,7 +241,13 @@ def _body(command: Command) -> Callable[..., int]:
             request = edit_options.request(given, asked, dry, file)
             return edit(request, context, command_line.pipeline_of(request.target, file))
         job = _job(command, given, file)
-        return plan_one(job, context) if dry else run_one(job, context)
+        if dry:
+            from prep.commands.plan import plan_one
+
+            return plan_one(job, context)
+        from prep.commands.run import run_one
+
+        return run_one(job, context)
 
     shown = options.parameters(command) + edit_options.parameters() * command.writes_meta()
     body.__signature__ = inspect.Signature(shown)  # type: ignore[attr-defined]

@@ -65,7 +65,7 @@ def _say_results(session: Session) -> None:
         elif of_samples or shape is Shape.FAN_OUT:
             each = told.setdefault(commands[name], {})
             each |= {key: state for key, state in states.items() if each.get(key, "made") == "made"}
-    for command, states in told.items():
+    for command, states in sorted(told.items()):
         console.say(f"  {command}: {_counted(states.values())}")
 
 

@@ -114,7 +114,7 @@ def of_rows(
             text = _would(session, row, key, made)
         if text:
             text += _children(session, stage, key)
-            states.append((names[stage.name], text, _machine(session, stage, made, inner=inner)))
+            states.append((names[stage.name], text, _machine(session, stage, key, inner=inner)))
     yield from _lines(states)
 
 
@@ -131,7 +131,7 @@ def of_results(session: Session, key: str, *, inner: bool) -> Iterator[str]:
             state = _bad(made) if made.state != "made" else _CURRENT
             text = (f"stale: {Why.INPUTS}" if stale else state) + _children(session, stage, key)
             name = stage.name if inner else names[stage.name]
-            states.append((name, text, _machine(session, stage, made, inner=inner)))
+            states.append((name, text, _machine(session, stage, key, inner=inner)))
     yield from _lines(states)
 
 
@@ -212,15 +212,29 @@ def _children(session: Session, stage: Stage, key: str) -> str:
     return f", made {', '.join(map(os.path.basename, names))}" if names else ""
 
 
-def _machine(session: Session, stage: Stage, made: Made | None, *, inner: bool) -> str:
+def _machine(session: Session, stage: Stage, key: str, *, inner: bool) -> str:
     """Return what a stage's last result says: as a person reads it, or as it is kept."""
+    made = session.values.made(stage.name).get(key)
     files = stage.packed or stage.suffix or stage.shape in (Shape.SIDECAR, Shape.FAN_OUT)
     if made is None or made.state != "made" or files:
         return ""
     body = session.ledger.body(made.digest)
     if inner:
         return body.decode()
-    return _in_words(stage.shown(artifacts.loaded(body))) if stage.shown else ""
+    if stage.shown is None or _is_said_later(session, stage, key):
+        return ""
+    return _in_words(stage.shown(artifacts.loaded(body)))
+
+
+def _is_said_later(session: Session, stage: Stage, key: str) -> bool:
+    """Return whether a stage of the same command shows what it made of a stage's result."""
+    return any(
+        later.shown is not None
+        and later.commands == stage.commands
+        and stage.writes in dict(later.needs())
+        and key in session.values.made(later.name)
+        for later in session.values.producers.values()
+    )
 
 
 def _in_words(value: Any) -> str:

@@ -100,7 +100,7 @@ def inputs_for(values: Mapping[str, Any]) -> tuple[str, ...]:
     writes="answer",
     params=Params,
     done="",
-    shown=None,
+    shown=lambda answer: answer["text"],
     models=models,
     load=load,
     batch="batch",

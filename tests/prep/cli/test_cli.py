@@ -175,14 +175,17 @@ def test_quiet_says_only_what_is_wrong(prep: Prep, flawed: Path) -> None:
 
 
 def test_verbose_says_what_becomes_of_each_picture(prep: Prep, flawed: Path) -> None:
-    """`-v` prints a line per picture and stage, on stderr; the report stays on stdout."""
+    """`-v` prints a line per picture and stage on stderr, and the inner stages in the report."""
     code, out, err = prep("edit", "raw", "-v")
 
     assert code == 3
     assert "measure: a.png: made\n" in err
     assert "measure: b.png: failed\n" in err
     assert "edit: a.png: made\n" in err
-    assert out.startswith("`raw`: made ")
+    assert out.splitlines()[:2] == [
+        "`raw`: edit: 2 put through the rules, 1 without a result",
+        "  made measure 2, edit 2, meta 1",
+    ]
 
 
 @pytest.mark.parametrize(
@@ -294,4 +297,4 @@ def test_a_terminal_is_left_clean(draw: Draw, home: Path) -> None:
 
     assert ended.returncode == 0
     assert b"\x1b[3" not in shown
-    assert shown.rpartition(b"\x1b[2K")[2].startswith(b"`raw`: made ")
+    assert shown.rpartition(b"\x1b[2K")[2].startswith(b"`raw`: edit: 1 put ")

@@ -478,8 +478,8 @@ def test_a_plan_says_that_a_dataset_file_was_edited(
 
     gone = prep("plan").out
 
-    assert "  meta          write meta.json: a person's value changed\n" in edited
-    assert "  meta          write meta.json: its result is gone or damaged\n" in gone
+    assert "  edit          meta.json to write: what you wrote there changed\n" in edited
+    assert "  edit          meta.json to write: its result is gone or damaged\n" in gone
 
 
 MISTAKES = [

@@ -201,7 +201,7 @@ def test_an_edited_sheet_is_not_overwritten(project: Path, prep: Callable[..., A
         assert told.code == 0
         assert f"kept `images/tags.csv`: it was edited and not yet imported; {IMPORT}" in told.out
     assert SHEET.read_bytes() == waiting
-    assert "  tags_csv      skip\n" in prep("plan").out
+    assert "  tags_csv      skip\n" in prep("plan", "-v").out
     assert "meta.json" in first.out
     assert "tags_csv" not in first.out.splitlines()[0]
 

@@ -106,7 +106,7 @@ def test_a_lost_memory_is_made_again(project: Path, prep: Prep) -> None:
     told, again = prep("run"), prep("run")
 
     assert (told.code, "error:" in told.err) == (0, False)
-    assert [line for line in told.out.splitlines() if "kept as you edited it" in line] == [
+    assert [line for line in told.out.splitlines() if "kept as you edited it: " in line] == [
         "  kept as you edited it: b.txt",
         "  kept as you edited it: c.caption",
     ]

@@ -228,7 +228,7 @@ def test_a_server_that_moves_costs_nothing(raw: Path, prep: Prep, server: Server
     with serving([says("A dog.")]) as other:
         moved = prep(*words(other, "--at-once", 1, "--timeout-s", 9))
         assert (moved.code, len(other.asked)) == (0, 0)
-        assert f"caption: url: {server.url} -> {other.url}" in moved.out
+        assert f"caption: url was {server.url}, is now {other.url}" in moved.out
         renamed = prep("caption", "raw", "--url", other.url, "--model", "dog-vl")
 
     assert (renamed.code, len(other.asked)) == (0, 6)
@@ -299,7 +299,7 @@ def test_your_captions_are_yours(raw: Path, prep: Prep, server: Server) -> None:
     prompts = sorted(asked.prompt() for asked in server.asked[5:])
     assert prompts == ["Say it better:"] * 5 + ["Say it better: My cat."]
     assert (raw / "4.caption").read_text() == "My cat.\n"
-    assert 'says {"end":"done","text":"A red of 4."}' in prep(
+    assert "  caption: up to date, the machine says A red of 4.\n" in prep(
         "why", "4.png", "--in", "raw"
     ).out  # fmt: skip
 
@@ -313,7 +313,7 @@ def test_why_of_a_caption_that_is_yours(raw: Path, prep: Prep, server: Server) -
     told = prep("why", "1.png", "--in", "raw").out.splitlines()
 
     assert "  caption: yours, from 1.caption: Mine." in told
-    assert "  caption: up to date, the machine says A drawing." in told
+    assert "  caption: up to date, the machine says A red of 1." in told
 
 
 def test_a_refusal_to_say_yours_better_fails_nothing(raw: Path, prep: Prep) -> None:
