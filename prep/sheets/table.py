@@ -202,7 +202,8 @@ def _found(
 ) -> tuple[ReturnedRow, list[Mistake]]:
     cells = dict.fromkeys(header, "") | dict(zip(header, record.cells, strict=False))
     own = {name: cells[name] for name in columns if name in cells}
-    row = _plain(Row(cells["key"], own, columns, cells["revision"]))
+    key = unicodedata.normalize("NFC", unguarded(cells["key"]))
+    row = _plain(Row(key, own, columns, unguarded(cells["revision"])))
     categories = {name.removesuffix(TAGS): cells[name] for name in header if name.endswith(TAGS)}
     formulas = frozenset(header[at] for at in record.formulas if at < len(header))
     lines = {"key": row.key, "revision": row.revision}
@@ -229,14 +230,14 @@ def _plain(row: Row) -> Row:
     XLSX has none, until a sheet went from one to the other: a cell that says what was exported is
     left as it is.
     """
-    key = unicodedata.normalize("NFC", unguarded(row.key))
     guarded = {name: cell for name, cell in row.cells.items() if cell.startswith("'")}
-    known = revision(row) if guarded else None
+    if not guarded:
+        return row
+    known = revision(row)
     for name, cell in guarded.items():
         if known is None or row.digest(name) != known.exported(name):
             guarded[name] = unguarded(cell, row.columns[name].kind is Kind.NUMBER)
-    cells = {**row.cells, **guarded}
-    return replace(row, key=key, revision=unguarded(row.revision), cells=cells)
+    return replace(row, cells={**row.cells, **guarded})
 
 
 class _Keys:
