@@ -31,7 +31,7 @@ def decoders() -> list[str]:
             command = (place / "cmdline").read_bytes()
         except OSError:  # it has just ended
             continue
-        if parent == me and b"decoder_worker" in command:
+        if parent == me and b"decoding.worker" in command:
             found.append(place.name)
     return found
 
