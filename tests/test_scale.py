@@ -6,7 +6,6 @@ import pytest
 
 from benchmarks import scale, startup
 from prep.cli.app import main
-from prep.engine.inventory import scan
 from prep.engine.state import file_stat
 
 SMALL, LARGE = 400, 2400
@@ -102,7 +101,7 @@ def _hashed(monkeypatch: pytest.MonkeyPatch, command: Callable[[], None]) -> lis
         return digest(path)
 
     with monkeypatch.context() as patched:
-        patched.setattr(scan, "digest_now", spied)
+        patched.setattr(file_stat, "digest_now", spied)
         with pytest.raises(SystemExit) as ended:
             command()
     assert ended.value.code == 0

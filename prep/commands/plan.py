@@ -3,7 +3,7 @@
 import os
 
 from prep.engine.opening import read_only_session
-from prep.engine.preview import Coming, coming_of, previewed
+from prep.engine.preview import Coming, coming_of, idle, previewed
 from prep.engine.session import Context, Job, asked_names
 from prep.pipeline import jobs, training
 from prep.pipeline.config import Pipeline
@@ -42,7 +42,7 @@ def _print_plan(job: Job, context: Context, coming: Coming) -> tuple[Coming, boo
     """Print the plan of one order; return what it changes for the next, and whether it is busy."""
     context.console.say(f"{os.path.relpath(job.location.root)}:")
     with read_only_session(job, context) as session:
-        rows = previewed(session, coming)
+        rows = (idle(session) if coming == Coming() else None) or previewed(session, coming)
         for row in rows:
             context.console.say(f"  {row.line()}", **row.facts())
         for note in session.notes:

@@ -39,10 +39,9 @@ def tell_status(folder: Path, location: Any, context: Context) -> int:
         for name in session.ledger.stages():
             shape = context.stages[name].shape if name in context.stages else None
             of_samples = shape in (Shape.MAP, Shape.DECISION, Shape.SIDECAR)
-            rows = session.values.made(name).items()
-            states = [row.state for key, row in rows if key in inventory.digests or not of_samples]
-            bad = ", ".join(f"{states.count(s)} {s}" for s in ("rejected", "failed") if s in states)
-            console.say(f"  {name}: {states.count('made')} made" + (f", {bad}" if bad else ""))
+            states = session.values.states(name, inventory.digests if of_samples else None)
+            bad = ", ".join(f"{states[s]} {s}" for s in ("rejected", "failed") if s in states)
+            console.say(f"  {name}: {states['made']} made" + (f", {bad}" if bad else ""))
         for line, facts in accounting.listed(session):
             console.say(f"  {line}", **facts)
     return 0
