@@ -66,8 +66,12 @@ def graded(scores: bytes, params: Params, labels: Any) -> dict[str, list[list[An
         scores keep label order.
     """
     found: dict[str, list[list[Any]]] = {}
-    for index, value in sorted(unpacked(scores), key=lambda pair: (-pair[1], pair[0])):
+    shown = [
+        (-value, index)
+        for index, value in unpacked(scores)
+        if value >= _LEAST or labels[index][0] == "rating"
+    ]
+    for value, index in sorted(shown):
         category, tag = labels[index]
-        if value >= _LEAST or category == "rating":
-            found.setdefault(category, []).append([tag, round(value, 3)])
+        found.setdefault(category, []).append([tag, round(-value, 3)])
     return found

@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 from prep.engine.state import file_stat
@@ -76,10 +77,11 @@ def publish(
         for folder in sorted({output.path.parent for output in outputs}):
             with files.disk_errors(folder, ledger.state):
                 files.flush(folder)
-    finally:
+    except BaseException:
         for scratch in scratches:
             with suppress(OSError):
                 scratch.unlink()
+        raise
     with ledger.batch():
         for output, digest in zip(outputs, digests, strict=True):
             ledger.wrote(output.name, digest)
@@ -95,9 +97,14 @@ def _write(outputs: Sequence[Output], scratches: Sequence[Path], state: Path) ->
 
     def write(output: Output, scratch: Path) -> None:
         with files.disk_errors(output.path, state):
-            output.path.parent.mkdir(parents=True, exist_ok=True)
             output.write(scratch)
 
+    first: dict[Path, Path] = {}
+    for output in outputs:
+        first.setdefault(output.path.parent, output.path)
+    for folder, path in first.items():
+        with files.disk_errors(path, state):
+            folder.mkdir(parents=True, exist_ok=True)
     if len(outputs) < _FLUSHES:
         for output, scratch in zip(outputs, scratches, strict=True):
             write(output, scratch)
@@ -167,6 +174,10 @@ def _mark(folder: Path, state: Path) -> str:
 
     It stays the same when all of them move together.
     """
-    folder, state = folder.absolute(), state.absolute()
+    return _mark_of(folder.absolute(), state.absolute())
+
+
+@lru_cache(16)  # a batch asks for that of the same folder again and again
+def _mark_of(folder: Path, state: Path) -> str:
     way = os.path.relpath(state, folder) if state.anchor == folder.anchor else os.fspath(state)
     return files.digest_bytes(Path(way).as_posix().encode("utf-8", "surrogateescape"))[:8]
