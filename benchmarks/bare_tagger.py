@@ -9,13 +9,14 @@ import csv
 import os
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import onnxruntime
 from PIL import Image
 
-BATCH, SIZE, THRESHOLD = 4, 448, 0.35
+BATCH, THRESHOLD = 4, 0.35
 
 
 def main(model: Path, folder: Path) -> int:
@@ -23,9 +24,10 @@ def main(model: Path, folder: Path) -> int:
     with (model / "selected_tags.csv").open(encoding="utf-8", newline="") as file:
         names = [row["name"].replace("_", " ") for row in csv.DictReader(file)]
     session = onnxruntime.InferenceSession(model / "model.onnx", providers=["CPUExecutionProvider"])
+    fit = partial(prepared, size=session.get_inputs()[0].shape[1])
     pictures = sorted(folder.glob("*.jpg"))
     with ThreadPoolExecutor(os.cpu_count()) as pool:
-        ready = pool.map(prepared, pictures)
+        ready = pool.map(fit, pictures)
         for start in range(0, len(pictures), BATCH):
             some = pictures[start : start + BATCH]
             pixels = np.stack([next(ready) for _ in some])
@@ -35,14 +37,14 @@ def main(model: Path, folder: Path) -> int:
     return 0
 
 
-def prepared(path: Path) -> np.ndarray:
-    """Return a picture on a white square, SIZE x SIZE px, BGR, float32."""
+def prepared(path: Path, size: int) -> np.ndarray:
+    """Return a picture on a white square, size x size px, BGR, float32."""
     with Image.open(path) as file:
         image = file.convert("RGB")
     side = max(image.size)
     canvas = Image.new("RGB", (side, side), (255, 255, 255))
     canvas.paste(image, ((side - image.width) // 2, (side - image.height) // 2))
-    small = canvas.resize((SIZE, SIZE), Image.Resampling.BICUBIC)
+    small = canvas.resize((size, size), Image.Resampling.BICUBIC)
     return np.asarray(small, np.float32)[:, :, ::-1]
 
 

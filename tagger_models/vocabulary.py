@@ -1,6 +1,7 @@
 """The labels that scores are of, and the thresholds that come with them: one tagger's, or two's."""
 
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from prep.models.locate import Ask
@@ -68,4 +69,9 @@ def read_labels(found: "FoundModel", row: "Profile") -> tuple[Label, ...]:
         raise ModelFileError(
             f"`{found.path}` has no label file beside it", f"put `{row.files[1]}` there"
         )
-    return READERS[row.label_format](text, path)
+    return _labels(row.label_format, text, path)
+
+
+@lru_cache(2)  # several stages of one run ask for those of the same taggers
+def _labels(form: str, text: str, path: str) -> tuple[Label, ...]:
+    return READERS[form](text, path)

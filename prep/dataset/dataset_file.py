@@ -5,8 +5,9 @@ a sample's key is relative to `root`, its `latents` to `state`. Sizes are (width
 """
 
 import json
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass, field, replace
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -154,16 +155,26 @@ def dump(dataset: Dataset, name: str = "meta.json") -> bytes:
     head = {"format": FORMAT, "version": VERSION, "counts": dataset.counts()}
     head |= {
         name: value
-        for name, value in asdict(dataset).items()
+        for name, value in asdict(replace(dataset, samples={})).items()
         if name != "samples" and value is not None
     }
-    each = [(key, _compact(sample)) for key, sample in sorted(dataset.samples.items())]
+    file = BytesIO()  # a million samples are written one by one: their text is not held twice
+    file.writelines(piece.encode() for piece in _pieces(head, dataset.samples, name))
+    return file.getvalue()
+
+
+def _pieces(head: Mapping[str, Any], samples: Mapping[str, Sample], name: str) -> Iterator[str]:
+    each = ((key, _compact(samples[key])) for key in sorted(samples))
     if name.endswith(".jsonl"):
-        rows = [_text(head), *(_text({"key": key} | sample) for key, sample in each)]
-        return "".join(row + "\n" for row in rows).encode()
+        yield _text(head) + "\n"
+        for key, sample in each:
+            yield _text({"key": key} | sample) + "\n"
+        return
     top = "".join(f" {_text(name)}: {_text(value)},\n" for name, value in sorted(head.items()))
-    body = ",\n".join(f"  {_text(key)}: {_text(sample)}" for key, sample in each)
-    return ("{\n" + top + ' "samples": {\n' + body + "\n }\n}\n").encode()
+    yield "{\n" + top + ' "samples": {\n'
+    for number, (key, sample) in enumerate(each):
+        yield (",\n" if number else "") + f"  {_text(key)}: {_text(sample)}"
+    yield "\n }\n}\n"
 
 
 def load(path: Path) -> Dataset:
@@ -261,7 +272,7 @@ def _not_ours(head: Any, name: str) -> DatasetError:
 
 
 def _compact(sample: Sample) -> dict[str, Any]:
-    found = {key: value for key, value in asdict(sample).items() if value is not None}
+    found = {key: value for key, value in vars(sample).items() if value is not None}
     for name in _ACCOUNT:
         if not found[name]:
             del found[name]

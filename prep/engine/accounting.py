@@ -72,14 +72,9 @@ def _account_for_stages(session: Session, report: Report) -> None:
     """Name what stages rejected or failed for; failures of this run are named already."""
     inventory, told = session.inventory, set(report.failed)
     for stage in _needed_maps(session):
-        for key, made in session.values.made(stage.name).items():
+        for key, made in session.values.unmade(stage.name).items():
             used = stage.superseded_by and (key, stage.superseded_by) in inventory.edits
-            if (
-                key not in inventory.digests
-                or key in inventory.dropped
-                or made.state == "made"
-                or used
-            ):
+            if key not in inventory.digests or key in inventory.dropped or used:
                 continue
             if key not in told:
                 (report.failed if made.state == "failed" else report.rejected)[key] = made.why

@@ -12,9 +12,9 @@ from typing import Any
 
 from prep.dataset import dataset_file
 from prep.dataset.chain import owned
-from prep.engine import published_files
+from prep.engine import published_files, sidecars
+from prep.engine.committer import CommitBatch
 from prep.engine.inventory import renames
-from prep.engine.inventory.inventory import published_copy
 from prep.engine.session import Session
 from prep.engine.state import publish
 from prep.engine.state.edit_batch import MetaFile, Operation, TextFile, Word, loaded, stored
@@ -201,14 +201,10 @@ def _replace_texts(session: Session, operation: Operation, texts: Iterable[TextF
             outputs.append(publish.Output(_written(session, text, path), text.name, new))
         else:  # a file that is no view of the ledger: nothing is known of it there
             files.write(path, new)
-    publish.publish(session.ledger, outputs)
-    beside = (
-        session.inventory.folder.sidecars
-    )  # an edit that follows meets the files as they are now
-    for output in outputs:
-        session.inventory.on_disk[output.name] = session.inventory.outputs[output.name] = (
-            output.digest()
-        )
+    sidecars.write(session, CommitBatch(outputs))
+    beside = session.inventory.folder.sidecars
+    for output in outputs:  # an edit that follows meets the files as they are now
+        session.inventory.outputs[output.name] = output.digest()
         beside[output.name] = session.inventory.spelled(output.path)
     for path, name in gone:
         publish.remove(session.ledger, path, name)
@@ -232,11 +228,7 @@ def _replace_metas(session: Session, operation: Operation) -> None:
         if not operation.ours:
             files.write(path, new)
             continue
-        copy = published_copy(files.digest_bytes(new))
-        outputs = [publish.Output(session.inventory.location.file(copy), copy, new)]
-        outputs.append(publish.Output(path.absolute(), meta.name, new))
-        publish.publish(session.ledger, outputs)
-        session.inventory.outputs |= {output.name: output.digest() for output in outputs}
+        published_files.write(session, path.absolute(), new)
     published_files.drop_copies(session)
 
 

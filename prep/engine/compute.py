@@ -62,9 +62,15 @@ class Caller:
         self._step, self._note, self._warn = step, note, warn
         self._loaded: list[Any] = []
         self._opening = threading.Lock()
-        batch, many = step.stage.batch, step.stage.concurrency
+        many = step.stage.concurrency
         self.concurrency = many(step.params) if many else 0
-        self.size = int(getattr(step.params, batch)) if batch and not self.concurrency else 1
+
+    @property
+    def size(self) -> int:
+        """How many samples a call takes; where that was left open, as the model would have it."""
+        batch = self._step.stage.batch
+        asked = int(getattr(self._step.params, batch)) if batch and not self.concurrency else 1
+        return asked or getattr(self._loaded[0], "usual_batch", 1)
 
     def __call__(self, samples: Sequence[tuple[Any, ...]]) -> list[Any]:
         """Return one result per sample; each sample is the tuple of what the stage reads."""

@@ -5,22 +5,15 @@ source is gone is removed, unless somebody edited it.
 """
 
 import os
-import time
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
-from functools import partial
 from pathlib import Path
 
-from prep.engine import cutting, fanout_files
-from prep.engine.compute import Outcome
-from prep.engine.decoding.outcome import UnwrittenError
+from prep.engine import fanout_files
 from prep.engine.inventory import other_files
 from prep.engine.inventory.declarations import Declarations
 from prep.engine.inventory.inventory import Inventory
 from prep.engine.inventory.read import adopt_intended, check_gone, read_digests
 from prep.engine.inventory.scan import no_pictures, scan, unreachable
-from prep.engine.param_changes import note_changes
-from prep.engine.plan import PlannedStage, StagePlan, plan_map
 from prep.engine.report import Report
 from prep.engine.session import Context, Job, Session
 from prep.engine.state import artifacts, publish
@@ -28,14 +21,8 @@ from prep.engine.state.database import snapshot
 from prep.engine.state.digest_cache import Digests
 from prep.engine.state.file_stat import clock
 from prep.engine.state.ledger import Ledger
-from prep.engine.state.recipe import Made
 from prep.engine.values import Values
-from prep.runtime import files
-from prep.runtime.keys import nfc
 from prep.stage import Shape
-
-_BATCH = 32
-_COMMIT_S = 2.0
 
 
 def open_source(job: Job, context: Context, ledger: Ledger) -> Session:
@@ -73,98 +60,36 @@ def _check_gone(job: Job, ledger: Ledger, inventory: Inventory) -> None:
     check_gone(len(gone), len(inventory.digests) + len(inventory.faulty), inventory.location.root)
 
 
-def plan(session: Session, step: PlannedStage) -> StagePlan:
-    """Return which source pictures have to be taken again."""
-    there = (
-        {nfc(name) for name in scan(session.job.location.root, ()).pictures}
-        if _exists(session)
-        else set()
-    )
-
-    def present(made: Made) -> bool:
-        if made.state != "made":
-            return True
-        body = session.ledger.body(made.digest)
-        return all(child["name"] in there for child in artifacts.loaded(body))
-
-    return plan_map(step, session.values, session.inventory.digests, session.recipes, present)
-
-
-def carry_out(session: Session) -> Report:
-    """Bring the output folder up to date with the source folder."""
-    job, ledger = session.job, session.ledger
-    there = other_files.unknown(session.inventory.folder.others, (), session.inventory.declared)
-    report = Report(
-        total=session.inventory.num_pictures(),
-        others=there,
-        source=os.path.relpath(session.inventory.location.root),
-    )
-    report.failed |= session.inventory.faulty
-    location, source = job.location, session.inventory.location
-    for folder in {*(scan(location.root, ()).scratch if _exists(session) else ()), location.state}:
+def remember(session: Session) -> Report:
+    """Let the ledger learn what the disk says; return the report of a run that begins."""
+    job, ledger, inventory = session.job, session.ledger, session.inventory
+    location, source = job.location, inventory.location
+    there = scan(location.root, ()).scratch if location.root.is_dir() else ()
+    for folder in {*there, location.state}:
         publish.sweep_scratch(Path(folder), location.state)
     with ledger.batch():
         known = ledger.outputs()
-        for name, digest in session.inventory.outputs.items():
+        for name, digest in inventory.outputs.items():
             if known.get(name) != digest:
                 ledger.wrote(name, digest)
         ledger.settle()
         session.digests.record()
         ledger.set_fact("source_state", fanout_files.relative(source.state, location.state))
-        ledger.set_fact("source_faulty", session.inventory.faulty)
-    for asked in job.asked:
-        step = session.number_for_good(session.step(asked))
-        report.notes += note_changes(session, step)
-        todo = plan(session, step)
-        report.made[asked.stage.name] = _make(session, todo, report)
-        report.kept[asked.stage.name] = todo.kept
-        _remove_derived(session, asked.stage.name, report)
-        for key, made in session.values.made(asked.stage.name).items():
-            if made.state != "made" and key in session.inventory.digests:
-                (report.failed if made.state == "failed" else report.rejected)[key] = made.why
-    return report
-
-
-def _make(session: Session, todo: StagePlan, report: Report) -> int:
-    if not todo.run:
-        return 0
-    stage = todo.step.stage
-    waiting, since = list[Outcome](), time.monotonic()
-    console, jobs = session.context.console, session.context.jobs
-    made = cutting.outcomes(
-        todo, session.values, jobs, report.notes.append, partial(fanout_files.parts_of, session)
+        ledger.set_fact("source_faulty", inventory.faulty)
+    return Report(
+        failed=dict(inventory.faulty),
+        total=inventory.num_pictures(),
+        others=other_files.unknown(inventory.folder.others, (), inventory.declared),
+        source=os.path.relpath(source.root),
     )
-    try:
-        with (
-            console.progress(todo.step.command, len(todo.run)) as progress,
-            closing(made),  # the files of pictures under way are removed
-            _disk_errors(session),
-        ):
-            for outcome in made:
-                progress.advance()
-                console.detail(f"{stage.name}: {outcome.key}: {outcome.state}")
-                report.unmade[stage.name] += outcome.state != "made"
-                if outcome.passing:
-                    report.failed[outcome.key] = outcome.why
-                else:
-                    waiting.append(outcome)
-                if len(waiting) >= _BATCH or time.monotonic() - since > _COMMIT_S:
-                    batch, waiting, since = waiting, [], time.monotonic()
-                    fanout_files.publish_parts(session, todo.step, batch, report)
-    finally:
-        # Also when a person stops the run.
-        fanout_files.publish_parts(session, todo.step, waiting, report)
-    session.values.forget(stage.name)
-    return len(todo.run)
 
 
-@contextmanager
-def _disk_errors(session: Session) -> Iterator[None]:
-    try:
-        yield
-    except UnwrittenError as error:
-        with files.disk_errors(error.parts[0].to.parent, session.ledger.state):
-            raise error.error from None
+def tidy(session: Session, stage: str, report: Report) -> None:
+    """Remove what no source yields any more; name the sources that a stage could not take."""
+    _remove_derived(session, stage, report)
+    for key, made in session.values.unmade(stage).items():
+        if key in session.inventory.digests:
+            (report.failed if made.state == "failed" else report.rejected)[key] = made.why
 
 
 def _remove_derived(session: Session, stage: str, report: Report) -> None:
@@ -200,8 +125,8 @@ def lost_before(session: Session) -> Iterator[tuple[str, str]]:
     seen = {state}
     while True:
         yield from (ledger.fact("source_faulty") or {}).items()
-        rows = [(k, made) for name in stages for k, made in ledger.made(name).items()]
-        yield from ((key, made.why) for key, made in rows if made.state != "made")
+        rows = [row for name in stages for row in ledger.unmade(name).items()]
+        yield from ((key, made.why) for key, made in rows)
         source = ledger.fact("source_state")
         if ledger is not session.ledger:
             ledger.close()
@@ -233,7 +158,3 @@ def children(session: Session, stage: str, key: str) -> list[str]:
     made = session.values.made(stage).get(key)
     body = session.ledger.body(made.digest) if made and made.state == "made" else None
     return [child["name"] for child in artifacts.loaded(body)] if body else []
-
-
-def _exists(session: Session) -> bool:
-    return session.job.location.root.is_dir()

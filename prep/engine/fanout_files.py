@@ -1,12 +1,17 @@
-"""What a fan-out writes: the files of derived pictures, their lineage, and the ledger's rows."""
+"""What a fan-out makes: the files of derived pictures, their lineage, and the ledger's rows."""
 
 import os
+from collections.abc import Callable, Generator, Iterable
+from contextlib import closing
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+from prep.engine import cutting
+from prep.engine.committer import CommitBatch, Row
 from prep.engine.compute import Outcome
-from prep.engine.decoding.outcome import Part
-from prep.engine.plan import PlannedStage
+from prep.engine.decoding.outcome import Part, UnwrittenError
+from prep.engine.plan import PlannedStage, StagePlan
 from prep.engine.report import Report
 from prep.engine.session import Session
 from prep.engine.state import artifacts, publish
@@ -18,7 +23,7 @@ from prep.stage import DIGEST, KEY, Derived
 _Child = tuple[publish.Output, dict[str, Any]]  # a file, and its lineage
 
 
-def parts_of(session: Session, outcome: Outcome) -> list[Part]:
+def _parts_of(session: Session, outcome: Outcome) -> list[Part]:
     """Return what is to be written of a picture, to files that wait for their names."""
     root, state = session.job.location.root, session.ledger.state
     parts = []
@@ -34,13 +39,31 @@ def parts_of(session: Session, outcome: Outcome) -> list[Part]:
     return parts
 
 
-def publish_parts(
-    session: Session, step: PlannedStage, done: list[Outcome], report: Report
-) -> None:
-    """Give the files of pictures that are done their names, and let the ledger know of all."""
-    rows: list[tuple[str, Made, bytes | None]] = []
+def outcomes(
+    session: Session, plan: StagePlan, note: Callable[[str], None]
+) -> Generator[list[Outcome], None, None]:
+    """Yield what becomes of each picture, its files written but for their names."""
+    parts = partial(_parts_of, session)
+    made = cutting.outcomes(plan, session.values, session.context.jobs, note, parts)
+    try:
+        with closing(made):  # the files of pictures under way are removed
+            for outcome in made:
+                yield [outcome]
+    except UnwrittenError as error:
+        with files.disk_errors(error.parts[0].to.parent, session.ledger.state):
+            raise error.error from None
+
+
+def batch(
+    session: Session, step: PlannedStage, report: Report, done: Iterable[Outcome]
+) -> CommitBatch:
+    """Return the files of pictures that are done, and what the ledger is told of all.
+
+    Nothing is told of a picture that could not be read just now: what was made of it stays.
+    """
+    rows: list[Row] = []
     ours: list[_Child] = []
-    for outcome in done:
+    for outcome in (one for one in done if not one.passing):
         if outcome.state != "made":
             made = Made(step.base, outcome.inputs, "", outcome.state, outcome.why)
             rows.append((outcome.key, made, None))
@@ -50,18 +73,19 @@ def publish_parts(
         body = artifacts.dumped(children)
         rows.append((outcome.key, Made(step.base, outcome.inputs, digest_bytes(body)), body))
 
-    def record() -> None:
-        session.ledger.record(step.stage.name, rows, again=False)
+    def tell() -> None:
         for output, lineage in ours:
             told = artifacts.dumped(lineage).decode()
             session.ledger.set_lineage(output.name, output.digest(), told)
             session.ledger.wrote(output.name, output.digest())
+            session.inventory.outputs[output.name] = output.digest()
 
     outputs = [output for output, _ in ours]
     there = [output for output in outputs if _is_there(session, output)]
     _remove_scratch(there)
-    publish.publish(session.ledger, [one for one in outputs if one not in there], record)
-    session.inventory.outputs |= {output.name: output.digest() for output in outputs}
+    return CommitBatch(
+        [one for one in outputs if one not in there], step.stage.name, (), rows, tell
+    )
 
 
 def _children(

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 
-from prep.engine import fanout
+from prep.engine import fanout, idle_mark
 from prep.engine.inventory.inventory import Baseline
 from prep.engine.session import Context, Job, Session, open_session
 from prep.engine.state.database import looked_at, opened
@@ -39,5 +39,8 @@ def read_only_session(job: Job, context: Context) -> Iterator[Session]:
 
 
 def _open(job: Job, context: Context, ledger: Ledger) -> Session:
-    opening = fanout.open_source if job.source else open_session
-    return opening(job, context, ledger)
+    if job.source is not None:
+        return fanout.open_source(job, context, ledger)
+    session = open_session(job, context, ledger)
+    session.unchanged = idle_mark.as_known(session.inventory, ledger)
+    return session

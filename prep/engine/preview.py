@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from prep.dataset.chain import link_before
-from prep.engine import fanout, published_files, runner, sidecars
+from prep.engine import fanout, idle_mark, map_results, published_files, sidecars
 from prep.engine.plan import PlannedStage
 from prep.engine.session import Session
 from prep.engine.state.recipe import WAITS, Why, changed_params
@@ -75,6 +75,18 @@ class StagePreview:
         }
 
 
+def idle(session: Session) -> list[StagePreview] | None:
+    """Return what each stage would do where it is known that none has anything to do; else None."""
+    kept = idle_mark.counts(session)
+    if kept is None:
+        return None
+    steps = [session.step(asked) for asked in session.job.asked]
+    return [
+        StagePreview(step, kept=kept[step.stage.name][0], persons=kept[step.stage.name][1])
+        for step in steps
+    ]
+
+
 def previews(session: Session, upcoming: Upcoming) -> list[StagePreview]:
     """Return what each stage of a session's job would do; no run may use the session then."""
     for key in upcoming.gone:
@@ -114,10 +126,10 @@ def _row(session: Session, step: PlannedStage, before: Sequence[StagePreview]) -
         return _sidecars(session, step)
     if step.stage.shape is Shape.VIEW:
         return _view(session, step, before)
-    plan = fanout.plan(session, step) if session.job.source else session.plan(step)
+    plan = session.plan(step)
     session.values.pending[step.stage.name] = frozenset((*plan.run, *plan.waits))
     gone = fanout.unwanted(session, step.stage.name) if session.job.source else ()
-    again = runner.made_before(session, plan) if step.stage.shape is Shape.MAP else {}
+    again = map_results.made_before(session, plan) if step.stage.shape is Shape.MAP else {}
     reason = _reasons(session, step)
     return StagePreview(
         step,

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -9,6 +10,7 @@ from prep import __version__
 from prep.dataset.account import Account
 from prep.dataset.chain import HEAD, link_before, link_of
 from prep.engine import fanout, traces
+from prep.engine.committer import CommitBatch, commit
 from prep.engine.edited_sheets import is_persons, kept
 from prep.engine.inventory.inventory import published_copy
 from prep.engine.made_by import made_by
@@ -87,25 +89,44 @@ def publish_view(session: Session, step: PlannedStage, report: Report) -> bool:
     page = made(session, step)
     data = page.data
     digest = digest_bytes(data)
-    outputs = [publish.Output(file, name, data)] if digest != found else []
-    copy = published_copy(digest)
-    outputs.insert(0, publish.Output(session.inventory.location.file(copy), copy, data))
+    there = digest == found
 
-    def done() -> None:
-        session.ledger.record(
-            stage.name, [(name, Made(step.base, inputs, digest), None)], again=False
-        )
+    def tell() -> None:
         session.ledger.wrote(name, digest)  # also where a person had typed just what we would write
         _remember(session, name, page)
 
-    publish.publish(session.ledger, outputs, done)
-    session.inventory.outputs |= {name: digest, copy: digest}
+    row = (name, Made(step.base, inputs, digest), None)
+    write(session, file, data, CommitBatch(stage=stage.name, own=[row], tell=tell), there=there)
     session.values.forget(stage.name)
     drop_copies(session)
     report.counts[step.command] = page.counts
-    if len(outputs) > 1:
+    if not there:
         report.published.append(os.path.relpath(file))
-    return len(outputs) > 1
+    return not there
+
+
+def write(
+    session: Session,
+    file: Path,
+    data: bytes,
+    batch: CommitBatch | None = None,
+    *,
+    there: bool = False,
+) -> None:
+    """Make a whole-file view durable, our copy first: no other place writes one.
+
+    Args:
+        session: Whose view it is.
+        file: The view.
+        data: Its bytes.
+        batch: What the ledger is told with it.
+        there: It holds them already, and only our copy is written.
+    """
+    name, copy = session.inventory.location.name(file), published_copy(digest_bytes(data))
+    outputs = [publish.Output(session.inventory.location.file(copy), copy, data)]
+    outputs += [] if there else [publish.Output(file, name, data)]
+    commit(session, replace(batch or CommitBatch(), files=outputs))
+    session.inventory.outputs |= dict.fromkeys((name, copy), digest_bytes(data))
 
 
 def _keep_copy(session: Session, file: Path, name: str) -> None:
@@ -113,13 +134,12 @@ def _keep_copy(session: Session, file: Path, name: str) -> None:
     wrote = session.inventory.outputs.get(name)
     if wrote is None or session.inventory.on_disk.get(name, wrote) != wrote or not file.exists():
         return
-    copy = published_copy(wrote)
-    path = session.inventory.location.file(copy)
+    path = session.inventory.location.file(published_copy(wrote))
     if session.digests.of(str(path.absolute())) == wrote:
         return
     data = content(file, MOST_TABLE)
     if digest_bytes(data) == wrote:
-        publish.publish(session.ledger, [publish.Output(path, copy, data)])
+        write(session, file, data, there=True)
 
 
 def _elsewhere(session: Session, stage: Stage) -> str:

@@ -14,12 +14,12 @@ from prep.dataset import dataset_file
 from prep.dataset.chain import link_before
 from prep.dataset.dataset_file import PERSONS, Dataset
 from prep.engine import published_files, recover_sheet, sidecars, traces
+from prep.engine.committer import CommitBatch
 from prep.engine.inventory.declarations import Declarations
-from prep.engine.inventory.inventory import DROP, published_copy
+from prep.engine.inventory.inventory import DROP
 from prep.engine.plan import PlannedStage
 from prep.engine.report import Report
 from prep.engine.session import Session
-from prep.engine.state import publish
 from prep.engine.state.ledger_queries import Edit
 from prep.runtime.files import MOST_TABLE, content, digest_bytes
 from prep.stage import IN_DATASET, RequestedStage, Shape
@@ -136,11 +136,10 @@ def _dropped(theirs: Dataset, suffix: str, declared: Declarations) -> dict[tuple
 def _know(session: Session, path: Path) -> None:
     """Take a dataset file for what we last wrote there: the base of what a person edits next."""
     data, name = content(path, MOST_TABLE), session.inventory.location.name(path)
-    copy = published_copy(digest_bytes(data))
-    output = publish.Output(session.inventory.location.file(copy), copy, data)
-    publish.publish(session.ledger, [output], lambda: session.ledger.wrote(name, output.digest()))
-    session.inventory.outputs |= {name: output.digest(), copy: output.digest()}
-    session.inventory.on_disk[name] = output.digest()
+    digest = digest_bytes(data)
+    batch = CommitBatch(tell=lambda: session.ledger.wrote(name, digest))
+    published_files.write(session, path, data, batch, there=True)
+    session.inventory.on_disk[name] = digest
 
 
 def _as_it_was(session: Session, asked: RequestedStage, found: list[Dataset]) -> RequestedStage:

@@ -1,7 +1,7 @@
 """One folder, its ledger and the steps asked of it: what every command shares."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,9 @@ from prep.engine.inventory.inventory import Inventory
 from prep.engine.inventory.lineage import inherit
 from prep.engine.inventory.location import Location
 from prep.engine.inventory.read import read_back
+from prep.engine.inventory.scan import scan
 from prep.engine.plan import PlannedStage, StagePlan, plan_map, plan_set
+from prep.engine.state import artifacts
 from prep.engine.state.digest_cache import Digests
 from prep.engine.state.file_stat import clock
 from prep.engine.state.ledger import Ledger
@@ -23,6 +25,7 @@ from prep.engine.values import Values
 from prep.images import picture_file
 from prep.models.locate import Ask, FoundModel, Models
 from prep.runtime.console import Console
+from prep.runtime.keys import nfc
 from prep.stage import IMAGE, RequestedStage, Shape, Stage
 
 
@@ -70,7 +73,12 @@ class Context:
 
 @dataclass
 class Session:
-    """A job with the dataset that it meets."""
+    """A job with the dataset that it meets.
+
+    Attributes:
+        unchanged: The disk says what the ledger knew.
+        counts: Stage -> how many results are kept and how many a person's.
+    """
 
     job: Job
     context: Context
@@ -80,6 +88,8 @@ class Session:
     digests: Digests
     recipes: dict[int, Mapping[str, Any]] = field(default_factory=dict)
     notes: dict[str, None] = field(default_factory=dict)
+    unchanged: bool = False
+    counts: dict[str, list[int]] = field(default_factory=dict)
     _ids: dict[str, int] = field(default_factory=dict)
 
     def step(self, asked: RequestedStage) -> PlannedStage:
@@ -133,8 +143,10 @@ class Session:
             return plan_set(step, self.values, keys, self.recipes)
         return plan_map(step, self.values, keys, self.recipes, self.present(stage))
 
-    def present(self, stage: Stage) -> Any:
+    def present(self, stage: Stage) -> Callable[[Made], bool]:
         """Return a function that tells whether a result's file is there as we wrote it."""
+        if stage.shape is Shape.FAN_OUT:
+            return self._derived_there()
         if stage.suffix is None:
             return lambda made: True
 
@@ -143,6 +155,19 @@ class Session:
             return self.digests.of(str(path.absolute())) == made.digest
 
         return there
+
+    def _derived_there(self) -> Callable[[Made], bool]:
+        """Return what tells whether every picture that was made of a source is there."""
+        root = self.job.location.root
+        there = {nfc(name) for name in scan(root, ()).pictures} if root.is_dir() else set()
+
+        def all_there(made: Made) -> bool:
+            if made.state != "made":
+                return True
+            children = artifacts.loaded(self.ledger.body(made.digest))
+            return all(child["name"] in there for child in children)
+
+        return all_there
 
     def learn(self, edits: Mapping[tuple[str, str], Edit]) -> None:
         """Take what a person wrote, and was not known of, into the inventory and the ledger."""
@@ -193,6 +218,7 @@ def open_session(job: Job, context: Context, ledger: Ledger) -> Session:
         if stage.shape in (Shape.MAP, Shape.DECISION)
     }
     values = Values(inventory, ledger, producers)
+    values.sparing = not inventory.known.samples
     values.lost = traces.any_of(job.meta, inventory)
     return Session(job, context, ledger, inventory, values, digests)
 

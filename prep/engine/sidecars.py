@@ -7,6 +7,7 @@ from functools import partial
 from itertools import islice
 from pathlib import Path
 
+from prep.engine.committer import CommitBatch, commit
 from prep.engine.inventory import overlay
 from prep.engine.inventory.inventory import INHERITED
 from prep.engine.inventory.scan import stem
@@ -92,24 +93,29 @@ def publish_sidecars(session: Session, step: PlannedStage, report: Report) -> in
             if there != digest:
                 outputs.append(publish.Output(file, name, data))
                 covers += filter(None, [overlay.covered_now(session.inventory, name)])
-            session.inventory.on_disk[name] = digest
-        done = partial(_sidecars_done, session, step.stage, rows, covers)
-        publish.publish(session.ledger, outputs, done)
+        tell = partial(_tell, session, step.stage, rows, covers)
+        write(session, CommitBatch(outputs, step.stage.name, own=rows, tell=tell))
         written += len(outputs)
     session.values.forget(step.stage.name)
     return written
 
 
-def _sidecars_done(
+def write(session: Session, batch: CommitBatch) -> None:
+    """Make texts beside pictures durable: no other place writes one."""
+    commit(session, batch)
+    for output in batch.files:
+        session.inventory.on_disk[output.name] = output.digest()
+
+
+def _tell(
     session: Session,
     stage: Stage,
     rows: Sequence[tuple[str, Made, None]],
     covers: Sequence[tuple[str, str]],
 ) -> None:
-    """Record sidecars, and of each edit that it now stands in a file: the base of the next one."""
+    """Note of each edit that it now stands in a file: the base of the next one."""
     for name, digest in covers:
         session.ledger.wrote(name, digest)
-    session.ledger.record(stage.name, rows, again=False)
     for key, made, _ in rows:
         edit = session.inventory.edits.get((key, stage.writes))
         if edit is not None and edit.source != INHERITED and edit.file != made.digest:

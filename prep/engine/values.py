@@ -1,7 +1,9 @@
 """What is known of every sample: digests and values of its artifacts."""
 
-from collections.abc import Callable, Mapping
+from collections import Counter
+from collections.abc import Callable, Container, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from sys import intern
 from typing import Any
 
@@ -20,6 +22,8 @@ class Values:
         producers: Artifact -> the stage that writes it.
         pending: Stage name -> keys whose result is to be made first.
         lost: There are files of ours that the ledger does not know: texts may be ours, too.
+        sparing: Results of one stage are held at a time: in a run that makes them all, reading
+            them again costs little.
     """
 
     inventory: Inventory
@@ -27,18 +31,44 @@ class Values:
     producers: Mapping[str, Stage]
     pending: dict[str, frozenset[str]] = field(default_factory=dict)
     lost: bool = False
+    sparing: bool = False
     _made: dict[str, dict[str, Made]] = field(default_factory=dict)
     _persons: dict[str, dict[str, str]] = field(default_factory=dict)
 
     def made(self, stage: str) -> dict[str, Made]:
         """Return key -> the ledger's result of a stage, renamed keys included."""
         if stage not in self._made:
-            rows = self.ledger.made(stage)
-            for old, new in self.inventory.renamed:
-                if old in rows:
-                    rows[new] = rows.pop(old)
-            self._made[stage] = rows
+            if self.sparing:
+                self._made.clear()
+            self._made[stage] = self._renamed(self.ledger.made(stage))
         return self._made[stage]
+
+    def result(self, stage: str, key: str) -> Made | None:
+        """Return one result; where others are not held, they are not read for it."""
+        if stage in self._made:
+            return self._made[stage].get(key)
+        found, before = self.ledger.result(stage, key), self._names_before.get(key)
+        return self.ledger.result(stage, before) if found is None and before else found
+
+    @cached_property
+    def _names_before(self) -> dict[str, str]:
+        return {new: old for old, new in self.inventory.renamed}
+
+    def unmade(self, stage: str) -> dict[str, Made]:
+        """Return those of the samples that a stage rejected or failed of."""
+        return self._renamed(self.ledger.unmade(stage))
+
+    def states(self, stage: str, among: Container[str] | None) -> Counter[str]:
+        """Return how many results of a stage are made, rejected and failed; `among`: of these."""
+        today = dict(self.inventory.renamed)
+        rows = ((today.get(key, key), state) for key, state in self.ledger.states(stage))
+        return Counter(state for key, state in rows if among is None or key in among)
+
+    def _renamed(self, rows: dict[str, Made]) -> dict[str, Made]:
+        for old, new in self.inventory.renamed:
+            if old in rows:
+                rows[new] = rows.pop(old)
+        return rows
 
     def forget(self, stage: str) -> None:
         """Read a stage's results anew next time: they changed."""
@@ -60,7 +90,7 @@ class Values:
     def machines(self, name: str, key: str) -> Any:
         """Return what the machine says for an artifact, whatever a person wrote; None: nothing."""
         producer = self.producers.get(name)
-        made = self.made(producer.name).get(key) if producer else None
+        made = self.result(producer.name, key) if producer else None
         if producer is None or made is None or made.state != "made":
             return None
         if producer.suffix is not None:
@@ -119,7 +149,7 @@ class Values:
         stages = {} if last is None else {last.name: last}
         whys: dict[str, str] = {}
         for stage in (left := list(stages.values())):
-            rows = self.made(stage.name).items()
+            rows = self.unmade(stage.name).items()
             whys |= {key: made.why for key, made in rows if made.state == "failed"}
             for before in map(self.producers.get, dict(stage.needs())):
                 if before and before.name not in stages and before.commands == stage.commands:
@@ -134,7 +164,7 @@ class Values:
         producer = self.producers.get(name)
         seen = 0
         while producer is not None and seen < 20:
-            made = self.made(producer.name).get(key)
+            made = self.result(producer.name, key)
             if made is not None and made.state != "made":
                 return made.why.replace("\n", "; ")
             needed = [need for need, optional in producer.needs() if not optional]

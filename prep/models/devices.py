@@ -26,3 +26,11 @@ def pick_device(wish: str, cuda: bool) -> str:
             "check the driver and that PyTorch was built for CUDA, or use `--device auto`",
         )
     return "cuda" if cuda and wish != "cpu" else "cpu"
+
+
+def usual_batch(cpu: bool) -> int:
+    """Return how many pictures a call of a model takes where nobody said.
+
+    On a CPU more than one bring nothing, and the last call of a run is filled up.
+    """
+    return 1 if cpu else 4

@@ -51,7 +51,9 @@ class Params:
     max_new_tokens: int = param(75, "most tokens of an answer", ge=1, le=4096)
     forbid: str = param("", "words that no caption may have, with commas between them")
     image_size: int = param(1024, "px; a server is sent no larger pictures", ge=32, le=8192)
-    batch: int = param(4, "pictures per call of the model", ge=1, le=1024, speed=True)
+    batch: int = param(
+        0, "pictures per call of the model; 0: 1 on the CPU, else 4", ge=0, le=1024, speed=True
+    )
     device: str = param("auto", "auto, cpu or cuda", speed=True, choices=("auto", "cpu", "cuda"))
     at_once: int = param(4, "pictures that a server has at a time", ge=1, le=64, speed=True)
     timeout_s: float = param(

@@ -71,8 +71,12 @@ def graded(row: Mapping[str, bytes], params: Params, labels: Any) -> dict[str, l
     """
     (scores,) = row.values()
     found: dict[str, list[list[Any]]] = {}
-    for index, value in sorted(unpacked(scores), key=lambda pair: (-pair[1], pair[0])):
+    shown = [
+        (-value, index)
+        for index, value in unpacked(scores)
+        if value >= _LEAST or labels[index][0] == "rating"
+    ]
+    for value, index in sorted(shown):
         category, tag = labels[index]
-        if value >= _LEAST or category == "rating":
-            found.setdefault(category, []).append([tag, round(value, 3)])
+        found.setdefault(category, []).append([tag, round(-value, 3)])
     return found

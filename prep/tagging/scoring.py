@@ -30,7 +30,9 @@ class Speed(Protocol):
 
 def batch() -> Any:
     """Return the param `batch`."""
-    return param(4, "pictures per call of the model", ge=1, le=1024, speed=True)
+    return param(
+        0, "pictures per call of the model; 0: 1 on the CPU, else 4", ge=0, le=1024, speed=True
+    )
 
 
 def device() -> Any:

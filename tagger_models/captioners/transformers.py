@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from prep.images.fitting import Resize
+from prep.models.devices import usual_batch
 from prep.runtime.errors import ModelFileError
 from tagger_models.captioners.captioner import Decoding, End, Reply, Trouble
 from tagger_models.captioners.families import SERVE
@@ -34,6 +35,11 @@ class LocalCaptioner:
     _model: Any
     _processor: Any
     fit: tuple[Resize, ...] = ()
+
+    @property
+    def usual_batch(self) -> int:
+        """How many pictures a call takes where nobody said."""
+        return usual_batch(self.device == "cpu")
 
     def caption(
         self,

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from prep.images.fitting import PAD, WITHIN, Resize, sized
+from prep.models.devices import usual_batch
 from prep.models.locate import FoundModel
 from prep.runtime.counts import counted
 from prep.runtime.errors import ModelFileError
@@ -68,6 +69,11 @@ class OnnxTagger:
     def batch(self) -> int | None:
         """How many pictures the graph takes at once, or None where it takes any number."""
         return self.shape.batch
+
+    @property
+    def usual_batch(self) -> int:
+        """How many pictures a call takes where nobody said."""
+        return usual_batch(self.provider == CPU)
 
     @property
     def fit(self) -> tuple[Resize, ...]:

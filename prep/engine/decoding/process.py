@@ -5,8 +5,9 @@ import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Callable, Sequence
-from contextlib import suppress
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import IO, Any, cast
@@ -17,28 +18,32 @@ from prep.engine.decoding.outcome import DecodedPicture, Failure, Part, Unwritte
 from prep.runtime.errors import MachineError
 
 _START_S = 60.0
+_NEVER = float("inf")
 # What any machine does, also one that is busy: of large pictures, and of pixels written as PNG.
 _BYTES_PER_S, _PIXELS_PER_S = 4 << 20, 100_000
 
 
 class Worker:
-    """One process and its pipes; used by one thread at a time.
-
-    Attributes:
-        late: It was killed for taking too long.
-    """
+    """One process and its pipes; used by one thread at a time."""
 
     def __init__(self, arguments: tuple[str, ...]) -> None:
-        self.late, self._kept = False, 0
+        self._kept = 0
         self._process, self._words = _started([sys.executable, *arguments])
         self.pipe_in = cast("IO[bytes]", self._process.stdin)
         self.pipe_out = cast("IO[bytes]", self._process.stdout)
+        self._watch = _Watch(self.kill)
+        self.within = self._watch.limit
         _widen(self.pipe_out)
+
+    @property
+    def late(self) -> bool:
+        """Whether it was killed for taking too long."""
+        return self._watch.late
 
     def ready(self) -> bool:
         """Wait for its first message; False where it died instead."""
         try:
-            with _TimeLimit(self, _START_S):
+            with self.within(_START_S):
                 worker.receive(self.pipe_out)
         except (EOFError, OSError):
             return False
@@ -94,6 +99,7 @@ class Worker:
 
     def end(self) -> int:
         """Wait for its end, kill it after a second; return its exit code, negative for a signal."""
+        self._watch.end()
         with suppress(OSError):
             self.pipe_in.close()
         try:
@@ -131,7 +137,7 @@ class _Talk:
 
     def answer(self) -> DecodedPicture | Failure | None:
         """Hear one message and say what it asks for; return the picture, or None before it."""
-        with _TimeLimit(self._worker, self.limit_s()):
+        with self._worker.within(self.limit_s()):
             header = worker.receive(self._worker.pipe_out)
             rgb = self._worker.pipe_out.read(header.get("bytes", 0))
         if len(rgb) < header.get("bytes", 0):
@@ -157,7 +163,7 @@ class _Talk:
     def end(self) -> None:
         """Wait until what the picture took is free again."""
         if self.leave > SMALL_BYTES:
-            with _TimeLimit(self._worker, self.limit_s()):
+            with self._worker.within(self.limit_s()):
                 worker.receive(self._worker.pipe_out)
 
     def _pixels(self) -> int:
@@ -184,27 +190,48 @@ class _Talk:
         return None
 
 
-class _TimeLimit:
-    """Kills a worker that is not done in time; once left, it never does."""
+class _Watch:
+    """Kills a worker that is not done in time, from one thread for all that it is asked.
 
-    def __init__(self, worker: Worker, seconds: float) -> None:
-        self._worker, self._lock, self._done = worker, threading.Lock(), False
-        self._timer = threading.Timer(seconds, self._fire)
-        self._timer.daemon = True
+    Attributes:
+        late: It did.
+    """
 
-    def __enter__(self) -> None:
-        self._timer.start()
+    def __init__(self, kill: Callable[[], None]) -> None:
+        self.late = self._ended = False
+        self._kill, self._change = kill, threading.Condition()
+        self._until = self._wakes = _NEVER
+        threading.Thread(target=self._look, daemon=True).start()
 
-    def __exit__(self, *_: object) -> None:
-        with self._lock:
-            self._done = True
-        self._timer.cancel()
+    @contextmanager
+    def limit(self, seconds: float) -> Iterator[None]:
+        """Give the worker so long for the block; once it is left, nothing is killed."""
+        with self._change:
+            self._until = time.monotonic() + seconds
+            if self._until < self._wakes:  # rarely: it looks again when it wakes
+                self._change.notify()
+        try:
+            yield
+        finally:
+            with self._change:
+                self._until = _NEVER
 
-    def _fire(self) -> None:
-        with self._lock:
-            if not self._done:
-                self._worker.late = True
-                self._worker.kill()
+    def end(self) -> None:
+        """Watch no longer."""
+        with self._change:
+            self._ended = True
+            self._change.notify()
+
+    def _look(self) -> None:
+        with self._change:
+            while not self._ended:
+                self._wakes = self._until
+                left = self._wakes - time.monotonic()
+                if left <= 0:
+                    self.late = self._ended = True
+                    self._kill()
+                    return
+                self._change.wait(min(left, threading.TIMEOUT_MAX))
 
 
 def _started(command: list[str]) -> tuple[subprocess.Popen[bytes], IO[bytes]]:

@@ -78,7 +78,7 @@ def read_digests(inventory: Inventory, digests: Digests) -> None:
         else:
             inventory.faulty[key] = "it cannot be read, or changes while it is read"
     inventory.on_disk = {name: found[at] for name, at in folder.sidecars.items() if at in found}
-    folder.stats.clear()  # a million of them would be most of the memory
+    folder.stats.clear()
 
 
 def _find_renamed(inventory: Inventory, before: Mapping[str, tuple[str, str | None]]) -> None:

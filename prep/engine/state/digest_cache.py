@@ -1,9 +1,9 @@
 """Digests of files, cheaply: what did not change since it was last read is not read again."""
 
 import os
-from collections.abc import Mapping
 from pathlib import Path
 from sys import intern
+from typing import Any
 
 from prep.engine.state import file_stat
 from prep.engine.state.file_stat import Stat
@@ -31,16 +31,20 @@ class Digests:
         self.news.clear()
         self._read.clear()  # it would stay a good part of the memory of a million pictures
 
-    def of_all(self, root: Path, stats: Mapping[str, Stat]) -> dict[str, str]:
+    def of_all(self, root: Path, stats: dict[str, Stat]) -> dict[str, str]:
         """Return the SHA-256 of many files of a folder, by their paths in it.
 
-        Those that cannot be read in peace are left out.
+        Those that cannot be read in peace are left out. The stats give way to the digests, in the
+        same dict: of a million files, both would be most of the memory.
         """
-        found = self._ledger.unchanged(file_stat.path_in(root, ""), stats)
-        for name in [name for name in stats if name not in found]:
-            digest = self.of(file_stat.path_in(root, name), stats[name])
+        found: dict[str, Any] = stats
+        for name, stat, known in self._ledger.certain_files(file_stat.path_in(root, "")):
+            if found.get(name) == stat:
+                found[name] = intern(known)  # results will name it as their input
+        for name in [name for name, stat in found.items() if isinstance(stat, Stat)]:
+            digest = self.of(file_stat.path_in(root, name), found.pop(name))
             if digest is not None:
-                found[name] = intern(digest)  # results will name it as their input
+                found[name] = intern(digest)
         return found
 
     def of(self, path: str, stat: Stat | None = None) -> str | None:

@@ -3,7 +3,7 @@
 import json
 import sqlite3
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from sys import intern
 from typing import Any
@@ -58,8 +58,8 @@ class Queries:
     def __init__(self, database: sqlite3.Connection) -> None:
         self._sql = database
 
-    def unchanged(self, top: str, stats: Mapping[str, Stat]) -> dict[str, str]:
-        """Return path -> SHA-256 of the files whose digest is known and certain by their stats.
+    def certain_files(self, top: str) -> Iterator[tuple[str, tuple[int, ...], str]]:
+        """Yield path, stat and SHA-256 of the files whose digest their stat tells for certain.
 
         Paths are relative to `top`, the absolute path of a folder, with its last slash.
         """
@@ -67,12 +67,9 @@ class Queries:
             "SELECT substr(path, ?), size, mtime, ctime, ino, sha FROM files"
             " WHERE racy = 0 AND path >= ? AND path < ?"
         )
-        found = {}
         within = (len(top) + 1, top, top + chr(sys.maxunicode))
-        for path, size, mtime, ctime, ino, sha in self._sql.execute(query, within):
-            if stats.get(path) == (size, mtime, ctime, ino):
-                found[path] = intern(sha)
-        return found
+        for path, *stat, sha in self._sql.execute(query, within):
+            yield path, tuple(stat), sha
 
     def file(self, path: str) -> tuple[Stat, str, bool] | None:
         """Return stat, SHA-256 and whether it is racy, of one file digested before."""
@@ -94,6 +91,24 @@ class Queries:
         rows = self._sql.execute(query, (stage,))
         # A digest that one stage made and another one read is one text in memory.
         return {intern(k): Made(b, intern(i), intern(d), intern(s), w) for k, b, i, d, s, w in rows}
+
+    def result(self, stage: str, key: str) -> Made | None:
+        """Return one result of one stage."""
+        query = "SELECT base, inputs, digest, state, why FROM results WHERE stage = ? AND key = ?"
+        row = self._sql.execute(query, (stage, key)).fetchone()
+        return None if row is None else Made(*row)
+
+    def unmade(self, stage: str) -> dict[str, Made]:
+        """Return key -> result of the samples that one stage rejected or failed of."""
+        query = (
+            "SELECT key, base, inputs, digest, state, why FROM results"
+            " WHERE stage = ? AND state != 'made'"
+        )
+        return {intern(key): Made(*row) for key, *row in self._sql.execute(query, (stage,))}
+
+    def states(self, stage: str) -> Iterator[tuple[str, str]]:
+        """Yield key and state of each result of one stage."""
+        yield from self._sql.execute("SELECT key, state FROM results WHERE stage = ?", (stage,))
 
     def past(self, stage: str, inputs: str, base: int) -> Made | None:
         """Return what one stage ever made by this recipe, for whichever sample."""

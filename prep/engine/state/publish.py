@@ -1,21 +1,26 @@
 """A batch of files -> the disk, so that a crash at any moment leaves each whole and accounted for.
 
-Scratch files are flushed; intents with their digests become durable; the files are renamed; the
-folders are flushed; the ledger says done. What a crash leaves is recognised by its digest.
+Scratch files are flushed, many at a time; intents with their digests become durable; the files
+are renamed; the folders are flushed; the ledger says done. What a crash leaves is recognised by
+its digest.
 """
 
 import os
 import re
 import uuid
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 from prep.engine.state import file_stat
 from prep.engine.state.ledger import Ledger
 from prep.runtime import files
 from prep.runtime.errors import DatasetError
+
+_FLUSHES = 16  # files on their way to the disk at a time: one flush serves those that wait
 
 
 @dataclass(frozen=True)
@@ -61,32 +66,52 @@ def publish(
     _check_ways(outputs)
     scratches = [each.written or scratch_for(each.path, ledger.state) for each in outputs]
     try:
-        for output, scratch in zip(outputs, scratches, strict=True):
-            with files.disk_errors(output.path, ledger.state):
-                output.path.parent.mkdir(parents=True, exist_ok=True)
-                output.write(scratch)
+        _write(outputs, scratches, ledger.state)
+        digests = [output.digest() for output in outputs]
         with ledger.batch():
-            for output in outputs:
-                ledger.intend(output.name, output.digest())
+            for output, digest in zip(outputs, digests, strict=True):
+                ledger.intend(output.name, digest)
         for output, scratch in zip(outputs, scratches, strict=True):
             with files.disk_errors(output.path, ledger.state):
                 scratch.replace(output.path)
         for folder in sorted({output.path.parent for output in outputs}):
             with files.disk_errors(folder, ledger.state):
                 files.flush(folder)
-    finally:
+    except BaseException:
         for scratch in scratches:
             with suppress(OSError):
                 scratch.unlink()
+        raise
     with ledger.batch():
-        for output in outputs:
-            ledger.wrote(output.name, output.digest())
-            stat = file_stat.stat_of(os.fspath(output.path.absolute()))
+        for output, digest in zip(outputs, digests, strict=True):
+            ledger.wrote(output.name, digest)
+            path = os.fspath(output.path.absolute())
+            stat = file_stat.stat_of(path)
             if stat is not None:
-                ledger.know_files(
-                    [(os.fspath(output.path.absolute()), stat, output.digest(), True)]
-                )
+                ledger.know_files([(path, stat, digest, True)])
         done()
+
+
+def _write(outputs: Sequence[Output], scratches: Sequence[Path], state: Path) -> None:
+    """Write and flush files to where they wait; of a few, one after the other."""
+
+    def write(output: Output, scratch: Path) -> None:
+        with files.disk_errors(output.path, state):
+            output.write(scratch)
+
+    first: dict[Path, Path] = {}
+    for output in outputs:
+        first.setdefault(output.path.parent, output.path)
+    for folder, path in first.items():
+        with files.disk_errors(path, state):
+            folder.mkdir(parents=True, exist_ok=True)
+    if len(outputs) < _FLUSHES:
+        for output, scratch in zip(outputs, scratches, strict=True):
+            write(output, scratch)
+        return
+    with ThreadPoolExecutor(_FLUSHES, thread_name_prefix="flush") as pool:
+        # The first error, in the order of the files, is raised when no thread writes any more.
+        list(pool.map(write, outputs, scratches))
 
 
 def _check_ways(outputs: Sequence[Output]) -> None:
@@ -149,6 +174,10 @@ def _mark(folder: Path, state: Path) -> str:
 
     It stays the same when all of them move together.
     """
-    folder, state = folder.absolute(), state.absolute()
+    return _mark_of(folder.absolute(), state.absolute())
+
+
+@lru_cache(16)  # a batch asks for that of the same folder again and again
+def _mark_of(folder: Path, state: Path) -> str:
     way = os.path.relpath(state, folder) if state.anchor == folder.anchor else os.fspath(state)
     return files.digest_bytes(Path(way).as_posix().encode("utf-8", "surrogateescape"))[:8]

@@ -13,7 +13,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from prep.runtime.files import digest
+from prep.runtime.files import canonical, digest
 
 LEDGER = "ledger.sqlite"
 JOURNAL = "journal.jsonl"
@@ -85,6 +85,11 @@ def sealed_counters(state: Path) -> list[str] | None:
     """Return the counters as they were sealed; None without a seal."""
     found = (_read(state) or {}).get("counters")
     return found if isinstance(found, list) else None
+
+
+def content(state: Path) -> str:
+    """Return what the seal says; nothing where there is none."""
+    return canonical(_read(state))
 
 
 def exists(state: Path) -> bool:

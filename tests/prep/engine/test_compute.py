@@ -29,6 +29,7 @@ class Model:
     """What a stage loads: a tagger that fell back to the CPU."""
 
     note: str | None
+    usual_batch: int = 1
 
 
 def step(model: Model, fit: Any = None) -> PlannedStage:
@@ -61,6 +62,16 @@ def test_a_fall_to_the_cpu_is_said_before_the_work() -> None:
 
     assert warnings == [f"warning: count: {NOTE}"]
     assert notes == [f"count: {NOTE}"]
+
+
+@pytest.mark.parametrize(("asked", "usual", "given"), [(2, 3, 2), (0, 3, 3), (0, 1, 1)])
+def test_a_batch_that_was_left_open_is_as_the_model_would_have_it(
+    asked: int, usual: int, given: int
+) -> None:
+    """0 lets the model choose, for the device that it runs on; another number is what is taken."""
+    open_step = replace(step(Model(None, usual)), params=Params(asked))
+
+    assert Caller(open_step, print)([(Image.new("RGB", (1, 1)),)]) == [given]
 
 
 def test_a_model_where_it_should_be_is_silent() -> None:

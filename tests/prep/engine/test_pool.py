@@ -136,6 +136,26 @@ def test_a_picture_that_hangs_is_given_up(tmp_path: Path, odd: tuple[str, ...]) 
     assert len(starts(tmp_path)) in (2, 3)  # the killed one is replaced only if there is work left
 
 
+def test_time_is_watched_by_one_thread_of_each_process(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Further pictures start no further thread: small ones are read in less time than that."""
+    counts = []
+    start = threading.Thread.start
+    for many in (4, 24):
+        started: list[threading.Thread] = []
+        monkeypatch.setattr(
+            threading.Thread, "start", lambda self, kept=started: (kept.append(self), start(self))
+        )
+        folder = tmp_path / str(many)
+        folder.mkdir()
+        with Decoders(1) as pool:
+            found = list(pool.decoded((path, path) for path in pictures(folder, many)))
+        assert len(found) == many
+        counts.append(len(started))
+    assert counts[0] == counts[1] <= 3
+
+
 @posix
 @pytest.mark.parametrize(
     ("name", "failure"),

@@ -2,11 +2,13 @@
 
 import errno
 import os
+import threading
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from prep.engine.state.database import opened
+from prep.engine.state.database import opened, snapshot
 from prep.engine.state.publish import Output, publish, remove, sweep_scratch
 from prep.runtime.errors import MachineError
 from prep.runtime.files import digest_bytes
@@ -87,6 +89,59 @@ def test_a_disk_that_lies_about_the_length_is_found_out(
     monkeypatch.setattr(os, "fsync", shortening)
     with opened(tmp_path / ".prep") as ledger, pytest.raises(MachineError, match="only a part"):
         publish(ledger, outputs(tmp_path))
+    assert names(tmp_path) == []
+
+
+def texts(folder: Path) -> list[Output]:
+    """Return forty small files; those of odd numbers are one byte longer."""
+    return [Output(folder / f"{n:02}.txt", f"{n:02}.txt", b"x" * (1000 + n % 2)) for n in range(40)]
+
+
+def test_many_files_are_flushed_together_before_any_has_its_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two at a time and more wait for the disk; then all intents are durable, then come names."""
+    flush, rename = os.fsync, os.replace
+    both, events = threading.Barrier(2), list[str]()
+
+    def flushing(descriptor: int) -> None:
+        if os.fstat(descriptor).st_size in (1000, 1001):
+            both.wait(timeout=20)
+            events.append("flushed")
+        flush(descriptor)
+
+    def renaming(*args: Any) -> None:
+        if "renamed" not in events:
+            known = snapshot(tmp_path / ".prep")
+            events.append(f"{len(known.intents())} intents")
+            known.close()
+        events.append("renamed")
+        rename(*args)
+
+    monkeypatch.setattr(os, "fsync", flushing)
+    monkeypatch.setattr(os, "replace", renaming)
+    with opened(tmp_path / ".prep") as ledger:
+        publish(ledger, texts(tmp_path))
+    assert events == ["flushed"] * 40 + ["40 intents"] + ["renamed"] * 40
+    assert all(each.path.read_bytes() == each.data for each in texts(tmp_path))
+
+
+def test_of_many_files_the_first_that_the_disk_refuses_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Rows 59 and 63: the error is that of the first such file in their order; none is there."""
+    flush = os.fsync
+
+    def full(descriptor: int) -> None:
+        if os.fstat(descriptor).st_size == 1001:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        flush(descriptor)
+
+    monkeypatch.setattr(os, "fsync", full)
+    with opened(tmp_path / ".prep") as ledger, pytest.raises(MachineError) as told:
+        publish(ledger, texts(tmp_path))
+    first = tmp_path / "01.txt"
+    assert str(told.value) == f"`{first}` cannot be written: No space left on device"
     assert names(tmp_path) == []
 
 

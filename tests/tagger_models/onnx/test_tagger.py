@@ -49,6 +49,7 @@ def test_scores_are_the_graphs_answers(echo: MakeTagger, pictures: list[Image.Im
     assert tagger.labels[:2] == (Label("label_0", "rating"), Label("label_1", "general"))
     assert (tagger.batch, tagger.shape.size, tagger.shape.tensor) == (None, 4, "input")
     assert (tagger.provider, tagger.note) == ("CPUExecutionProvider", None)
+    assert tagger.usual_batch == 1  # more bring nothing, and a last call that is filled up costs
 
 
 @pytest.mark.parametrize("batch", [1, 2, 3, 8])

@@ -1,0 +1,110 @@
+"""What a run with nothing to do leaves behind, so that the next one knows it without any row.
+
+The mark names the seal of the ledger: a change of whatever row, by whatever version of prep, makes
+it void. All else that decides a plan is in its digest. Of results that are files, each would have
+to be looked at, so that a job with such a stage leaves none.
+"""
+
+import hashlib
+import json
+import os
+from contextlib import suppress
+from dataclasses import fields
+from typing import Any
+
+from prep import __version__
+from prep.engine import fanout, published_files
+from prep.engine.inventory.inventory import Inventory, published_copy
+from prep.engine.report import Report
+from prep.engine.session import Session
+from prep.engine.state import artifacts, seal
+from prep.engine.state.ledger import Ledger
+from prep.engine.state.recipe import param_value
+from prep.runtime.errors import UserError
+from prep.runtime.files import canonical
+from prep.stage import RequestedStage, Shape
+
+_FILE = "ledger.idle"
+
+
+def counts(session: Session) -> dict[str, list[int]] | None:
+    """Return stage -> how many results are kept and how many a person's; None where not known.
+
+    Where it is returned, there is nothing to do.
+    """
+    if not _can_be(session):
+        return None
+    with suppress(OSError, ValueError, TypeError, KeyError):
+        told = json.loads((session.ledger.state / _FILE).read_bytes())
+        if told["mark"] == _mark(session):
+            found: dict[str, list[int]] = told["counts"]
+            return found
+    return None
+
+
+def leave(session: Session, report: Report) -> None:
+    """Leave the mark, if the run that ends here had nothing to do, to tell or to remember."""
+    told = (report.edited, report.removed, report.published, report.notes)
+    if any(report.made.values()) or any(told) or not _can_be(session):
+        return
+    mark = canonical({"mark": _mark(session), "counts": session.counts})
+    with suppress(OSError):  # it only saves time
+        (session.ledger.state / _FILE).write_text(mark, encoding="utf-8")
+
+
+def as_known(inventory: Inventory, ledger: Ledger) -> bool:
+    """Return whether the disk says what the ledger knew: there is nothing to remember."""
+    known, lineage = inventory.known, inventory.lineage
+    told = {key: artifacts.dumped(value).decode() for key, value in lineage.items()}
+    return (
+        known.edits == inventory.edits
+        and known.outputs == inventory.outputs
+        and len(known.samples) == len(inventory.digests)
+        and all(known.samples.get(k) == (d, told.get(k)) for k, d in inventory.digests.items())
+        and not (inventory.renamed or inventory.overruled or ledger.intents())
+    )
+
+
+def _can_be(session: Session) -> bool:
+    asked = session.job.asked
+    return (
+        bool(asked)
+        and session.unchanged
+        and not session.values.lost
+        and not session.inventory.held
+        and seal.standing(session.ledger.state).ledger is seal.Left.AS_SEALED
+        and all(one.stage.suffix is None for one in asked)
+    )
+
+
+def _mark(session: Session) -> str:
+    """Return the digest of all that decides a plan, but for what stands in the ledger."""
+    inventory = session.inventory
+    facts = [
+        __version__,
+        seal.content(session.ledger.state),
+        [_asked(session, one) for one in session.job.asked],
+        [inventory.faulty, inventory.clashing, dict(fanout.lost_before(session))],
+        sorted(map(list, inventory.conflicts)),
+    ]
+    state = hashlib.sha256(canonical(facts).encode())
+    state.update("\n".join(inventory.on_disk).encode("utf-8", "surrogateescape"))
+    state.update("\n".join(inventory.on_disk.values()).encode())
+    return state.hexdigest()
+
+
+def _asked(session: Session, asked: RequestedStage) -> list[Any]:
+    """Return what is asked of a stage, and what a view's files are now."""
+    stage, step = asked.stage, session.step(asked)
+    values = {item.name: param_value(item, asked.params) for item in fields(asked.params)}
+    told = [stage.name, session.recipes[step.base], values]
+    if stage.shape is not Shape.VIEW:
+        return told
+    file = published_files.view_file(session, stage)
+    found = session.digests.of(os.path.abspath(file))
+    copy = session.inventory.location.file(published_copy(found or ""))
+    previous = None
+    with suppress(UserError):
+        previous = published_files.previous_file(session, stage)
+    before = session.digests.of(os.path.abspath(previous)) if previous else None
+    return [*told, str(file), found, session.digests.of(os.path.abspath(copy)), before]
