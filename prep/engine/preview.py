@@ -116,9 +116,13 @@ def upcoming_of(session: Session, rows: Iterable[StagePreview]) -> Upcoming:
 
 def _after(step: PlannedStage, before: Sequence[StagePreview]) -> str:
     """Return the last other command that has yet to make what a step reads; empty for none."""
-    needs = {link_before(step.stage.writes), *(name for name, _ in step.stage.needs())}
-    busy = (row.step for row in reversed(before) if row.busy() and row.step.stage.writes in needs)
-    return next((one.command for one in busy if one.command != step.command), "")
+    needs, link = dict(step.stage.needs()), link_before(step.stage.link)
+    for row in reversed(before):
+        stage = row.step.stage
+        makes = stage.writes in needs or (link is not None and stage.link == link)
+        if makes and row.busy() and row.step.command != step.command:
+            return row.step.command
+    return ""
 
 
 def _row(session: Session, step: PlannedStage, before: Sequence[StagePreview]) -> StagePreview:

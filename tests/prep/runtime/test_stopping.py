@@ -191,9 +191,9 @@ def test_sigterm_that_comes_twice_is_one() -> None:
 
 EARLY = """
 import signal, sys
-from prep.runtime.stopping import ended_at_once
+from prep.runtime.stopping import end_at_once
 
-with ended_at_once():
+with end_at_once():
     print("ready", flush=True)
     exec("import time; time.sleep(30)")
 """
@@ -217,7 +217,7 @@ def test_a_stop_before_the_program_begins() -> None:
 LEFT = """
 import sys, time
 from prep.runtime.program import run_app
-from prep.runtime.stopping import ended_at_once
+from prep.runtime.stopping import end_at_once
 
 class Slow:
     def __del__(self):
@@ -229,7 +229,7 @@ def waiting(**_):
     print("ready", flush=True)
     time.sleep(30)
 
-with ended_at_once():
+with end_at_once():
     run_app(waiting, [], "waiting")
 """
 
