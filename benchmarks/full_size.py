@@ -53,7 +53,7 @@ def write_model(path: Path) -> None:
             shape = (*tensor.shape, 1, 1) if ldm_names.is_flat(part, name) else tuple(tensor.shape)
             data = tensor.contiguous().view(-1).view(torch.uint8).numpy().data
             packed[ldm_names.to_ldm(part, name)] = safetensors_file.Packed("BF16", shape, data)
-    with files.published(path) as scratch, scratch.open("wb") as file:
+    with files.replacing(path) as scratch, scratch.open("wb") as file:
         file.writelines(safetensors_file.pieces(packed))
 
 

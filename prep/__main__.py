@@ -2,7 +2,7 @@
 
 import gc
 
-from prep.runtime.stopping import ended_at_once
+from prep.runtime.stopping import end_at_once
 
 # Rows of samples hold no cycles: to look for some after every 700 of them is a tenth of the time.
 _LOOK_FOR_CYCLES_EVERY = 100_000
@@ -11,7 +11,7 @@ _LOOK_FOR_CYCLES_EVERY = 100_000
 def main() -> None:
     """Run the command that was typed; a stop ends it also while its parts are imported."""
     gc.set_threshold(_LOOK_FOR_CYCLES_EVERY)
-    with ended_at_once():
+    with end_at_once():
         from prep.cli.app import main as run
 
         run()

@@ -83,8 +83,7 @@ class Rows:
         rows: Key -> artifact -> value, for every sample that has all the view needs, in the order
             of keys. Each row is read anew when it is asked for, so that no view holds them all.
         left_out: Key -> the reason why a sample is not in `rows`.
-        facts: About the whole: file (its name), root, state, program, made_by, previous (bytes of
-            the file before this one).
+        facts: About the whole: file (its name), root, state, program, made_by, previous (bytes).
         failed: Artifact that the view can do without -> key -> why no stage could make it today.
         columns: For a sheet: name -> `prep.sheets.columns.Column`, in their order.
     """
@@ -105,12 +104,14 @@ class Page:
         failed: Key -> why a picture that has a row was left out, and a person should look.
         rejected: Key -> why a picture is left out as it was asked for, here or in the file before.
         account: What becomes of the pictures' words: `prep.dataset.account.Account`.
+        counts: What a run says of the whole: `6 buckets`.
     """
 
     data: bytes
     failed: Mapping[str, str] = field(default_factory=dict)
     rejected: Mapping[str, str] = field(default_factory=dict)
     account: Any = None
+    counts: str = ""
 
 
 @dataclass(frozen=True)
@@ -143,6 +144,8 @@ class Stage:
             file unless a person names another one.
         help: First line of the function's docstring.
         commands: The subcommands that run it; its own name unless it says otherwise.
+        done: What a run says of its results, after their number: `15 scored`; empty: nothing.
+        shown: From a result, what `prep why` shows a person of it; None: nothing.
         load: Builds what `run` receives last, from the params and the models found.
         models: The models.Ask values its results depend on, from the params.
         batch: Name of the param with the number of samples a call takes; None for one at a time.
@@ -153,8 +156,7 @@ class Stage:
         group_by: Artifact whose value all samples of a batch share.
         fit: From the params, what `load` built (or None) and what else is read of the sample, by
             name: the steps of `prep.images.fitting` that a map's `image` has gone through when
-            `run` gets it; None where `run` wants the whole picture. It is done where pictures are
-            decoded: in several processes, and less crosses their pipes and is held here.
+            `run` gets it, done by the processes that decode; None: `run` gets the whole picture.
         suffix: Kept as a file of this suffix in the state folder; None: in the ledger.
         packed: The value is bytes, not JSON.
         superseded_by: The artifact that makes it unnecessary where a person wrote a value for it;
@@ -178,6 +180,8 @@ class Stage:
     run: Run
     help: str
     commands: tuple[str, ...]
+    done: str = "made"
+    shown: Callable[[Any], Any] | None = lambda result: result
     load: Callable[[Any, tuple[Any, ...]], Any] | None = None
     models: Callable[[Any], tuple[Any, ...]] | None = None
     batch: str | None = None

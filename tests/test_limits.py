@@ -38,7 +38,7 @@ def outside(least: float, most: float, whole: bool) -> Iterator[float]:
 
 def options() -> Iterator[tuple[str, Any]]:
     """Yield the subcommand and each numeric option of both programs."""
-    for app in (prep_cli.built_app(), train_cli.app):
+    for app in (prep_cli.build_app(), train_cli.app):
         waiting: list[tuple[str, Any]] = [("", get_command(app))]
         while waiting:
             path, command = waiting.pop()

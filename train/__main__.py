@@ -1,11 +1,11 @@
 """`python -m train`, and the `train` command."""
 
-from prep.runtime.stopping import ended_at_once
+from prep.runtime.stopping import end_at_once
 
 
 def main() -> None:
     """Run the command that was typed; a stop ends it also while its parts are imported."""
-    with ended_at_once():
+    with end_at_once():
         from train.cli import main as run
 
         run()

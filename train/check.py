@@ -7,7 +7,7 @@ from prep.models.locate import Models
 from prep.runtime.console import Console
 from prep.runtime.counts import counted
 from prep.runtime.files import free_bytes
-from prep.runtime.yaml_nodes import written
+from prep.runtime.yaml_nodes import as_yaml
 from train import checkpoint, export, probe, readiness
 from train.config import OF_LORAS, Config
 from train.disk import MB, disk
@@ -83,7 +83,7 @@ def lines(run: Run, sizes: Mapping[str, int], left: int) -> Iterator[str]:
 
 def _shown(value: object) -> str:
     """Return a value as a person would write it: alpha is rounded to a float32."""
-    return written(float(f"{value:.7g}") if isinstance(value, float) else value)
+    return as_yaml(float(f"{value:.7g}") if isinstance(value, float) else value)
 
 
 def state(run: Run) -> str:

@@ -11,7 +11,7 @@ from prep.runtime import keys
 from prep.runtime.counts import counted
 from prep.runtime.errors import ConfigError
 from prep.runtime.seeds import MOST_SEED
-from prep.runtime.yaml_nodes import written
+from prep.runtime.yaml_nodes import as_yaml
 from train import spellings
 
 DEVICES = ("auto", "cpu", "cuda")
@@ -208,7 +208,7 @@ class Config:
                 other = spellings.nearest(item.name, str(value))
                 hint = f"the nearest here is `{other}`; {hint}" if other else hint
                 yield (
-                    f"{word} is " + (f"`{value}`" if isinstance(value, str) else written(value)),
+                    f"{word} is " + (f"`{value}`" if isinstance(value, str) else as_yaml(value)),
                     hint,
                 )
         if self.epochs is not None and self.steps is not None:
@@ -244,4 +244,4 @@ def decides(item: Any) -> bool:
 
 def safe_name(text: str) -> str:
     """Return `text` as a name that `Config` would take; `lora` where nothing of it is left."""
-    return keys.made_good(text) or "lora"
+    return keys.mend_name(text) or "lora"

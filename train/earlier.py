@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from prep.runtime.errors import ConfigError
-from prep.runtime.yaml_nodes import written
+from prep.runtime.yaml_nodes import as_yaml
 from train import checkpoint
 
 # Facts of `config.json` that are no settings, and what a person calls them.
@@ -37,8 +37,8 @@ def differences(there: Mapping[str, Any], here: Mapping[str, Any], words: list[s
     """
     found = [f"{told} differs" for word, told in _FACTS.items() if there.get(word) != here[word]]
     return found + [
-        f"`--{word.replace('_', '-')}` is {written(there.get(word))} there and "
-        f"{written(here[word])} here"
+        f"`--{word.replace('_', '-')}` is {as_yaml(there.get(word))} there and "
+        f"{as_yaml(here[word])} here"
         for word in words
         if there.get(word) != here[word]
     ]

@@ -46,7 +46,7 @@ def write_file(path: Path, base: Base, source: Path, metadata: Mapping[str, str]
     each = {name: packed(tensor) for name, tensor in found.items()}
 
     def publish(place: Path, check: Check) -> None:
-        with files.published(place, check) as scratch:
+        with files.replacing(place, check) as scratch:
             files.write_pieces(scratch, safetensors_file.pieces(each, metadata, align=64))
 
     proven(path, lambda made: _check(made, parts), publish)

@@ -13,7 +13,7 @@ from prep.runtime import files
 from prep.runtime.console import Console
 from prep.runtime.counts import counted
 from prep.runtime.errors import ConfigError, DatasetError, MachineError
-from prep.runtime.lock import held
+from prep.runtime.lock import hold
 from train import data as datasets
 from train import earlier, export
 from train.base_model import hashes, opened_base
@@ -173,7 +173,7 @@ def lora(
     else:
         for line in found.notes:
             console.note(line)
-        with held(run.checkpoints, run.folder, "train"):
+        with hold(run.checkpoints, run.folder, "train"):
             files.write(run.folder / "config.json", _config_file(run, paths))
             _carry_out(run, console)
         console.say(f"trained: {run.export}", export=str(run.export), done=False)
@@ -200,7 +200,7 @@ def _missing(run: Run, again: bool, console: Console) -> list[Path]:
     if found and again:
         from train.session import try_again
 
-        with held(run.checkpoints, run.folder, "train"):
+        with hold(run.checkpoints, run.folder, "train"):
             try_again(run, console)
         found = missing(run)
     if found:

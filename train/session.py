@@ -11,7 +11,7 @@ from prep.runtime import files
 from prep.runtime.console import Console
 from prep.runtime.errors import MachineError
 from prep.runtime.stopping import patience
-from prep.runtime.yaml_nodes import written
+from prep.runtime.yaml_nodes import as_yaml
 from train import checkpoint, crew, export, model_files, proof
 from train import lora as adapter
 from train.crew import Crew
@@ -175,7 +175,7 @@ def _restored(run: Run, learner: Learner, here: Mapping[str, Any], console: Cons
     for word, now in here.items():
         if made.machine.get(word) != now:
             console.note(
-                f"{word}: {written(made.machine.get(word))} before, {written(now)} now; "
+                f"{word}: {as_yaml(made.machine.get(word))} before, {as_yaml(now)} now; "
                 "the last bits may differ"
             )
     return made.step

@@ -1,1 +1,1 @@
-"""The `prep` command line: words of a person in, one call, one report out."""
+"""The `prep` command line: reads what a person typed, makes one call, prints one report."""

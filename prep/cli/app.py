@@ -1,4 +1,4 @@
-"""The `prep` command: words of a person in, one call, one report out. No logic."""
+"""The `prep` command: reads what a person typed, makes one call, prints one report. No logic."""
 
 import inspect
 from collections.abc import Callable
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from prep.cli import edit_options, options
-from prep.cli.options import In, Jobs, Json, Missing, Name, Pipelines, Quiet, State, Verbose
+from prep.cli.options import In, Inner, Jobs, Json, Missing, Name, Pipelines, Quiet, State, Verbose
 from prep.pipeline import command_line
 from prep.pipeline.subcommands import Command, all_commands
 from prep.runtime.errors import UsageError
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 def prep() -> None:
     """Turn a folder of pictures into a dataset that can be trained on.
 
-    Every stage is skipped where it is up to date. Stop at any time; the same command goes on.
+    Every stage is skipped where it is up to date. Stop at any time; the same command continues.
     """
 
 
@@ -49,13 +49,15 @@ def run(
 def plan(
     name: Name = None,
     pipelines: Pipelines = None,
+    *,
     accept_missing: Missing = False,
+    verbose: Inner = False,
     json: Json = False,
 ) -> int:
     """Show what `prep run` would do, and why; change nothing."""
     from prep.commands.plan import plan_pipeline
 
-    context = command_line.context(command_line.console(False, False, json), 1, accept_missing)
+    context = command_line.context(command_line.console(False, verbose, json), 1, accept_missing)
     return plan_pipeline(command_line.pipeline(name, pipelines), context)
 
 
@@ -64,23 +66,30 @@ def why(
     folder: In = None,
     state: State = None,
     pipelines: Pipelines = None,
+    verbose: Inner = False,
 ) -> int:
-    """Say what is known of one picture: why each stage ran or is stale, whose words hold."""
+    """Show all that is known of one picture: what is to be done and why, whose words count."""
     from prep.commands.why import tell_why
 
     found = command_line.dataset(folder, pipelines)
     location = command_line.location(found, state)
-    return tell_why(found[0], key, location, command_line.context(), found[1])
+    context = command_line.context(command_line.console(False, verbose))
+    return tell_why(found[0], key, location, context, found[1])
 
 
 def status(
-    folder: In = None, state: State = None, pipelines: Pipelines = None, json: Json = False
+    folder: In = None,
+    state: State = None,
+    pipelines: Pipelines = None,
+    *,
+    verbose: Inner = False,
+    json: Json = False,
 ) -> int:
     """Count pictures, results, edits and what is wrong; change nothing."""
     from prep.commands.status import tell_status
 
     found = command_line.dataset(folder, pipelines)
-    console = command_line.console(False, False, json)
+    console = command_line.console(False, verbose, json)
     return tell_status(found[0], command_line.location(found, state), command_line.context(console))
 
 
@@ -98,7 +107,7 @@ def reset(
 
 
 def undo(folder: In = None, state: State = None, pipelines: Pipelines = None) -> int:
-    """Take the last edit of `prep edit` back, then the one before it; files are as they were."""
+    """Take the last edit of `prep edit` back, then the one before it; files are restored."""
     from prep.commands.bulk_edit import undo_edit
 
     found = command_line.dataset(folder, pipelines)
@@ -151,11 +160,11 @@ def doctor(
     state: State = None,
     pipelines: Pipelines = None,
     fix: Annotated[
-        bool, typer.Option("--fix", help="mend what can be mended without a person")
+        bool, typer.Option("--fix", help="repair what can be repaired without you")
     ] = False,
     json: Json = False,
 ) -> int:
-    """Show one page about this installation and these folders, for a report of a fault."""
+    """Show one page about this installation and these folders, for a bug report."""
     from prep.doctor import page
 
     context = command_line.context(command_line.console(False, False, json))
@@ -169,18 +178,18 @@ def review_import(
         typer.Argument(metavar="SHEET", help="CSV or XLSX; default: tags.csv in the folder"),
     ] = None,
     *,
-    ours: Annotated[bool, typer.Option("--ours", help="in a conflict keep what holds here")] = (
-        False
-    ),
+    ours: Annotated[
+        bool, typer.Option("--ours", help="in a conflict keep the values of the folder")
+    ] = (False),
     theirs: Annotated[
-        bool, typer.Option("--theirs", help="in a conflict take what the sheet says")
+        bool, typer.Option("--theirs", help="in a conflict take the values of the sheet")
     ] = False,
     folder: In = None,
     state: State = None,
     pipelines: Pipelines = None,
     json: Json = False,
 ) -> int:
-    """Take the edits of a sheet over.
+    """Import the edits of a sheet.
 
     A value that changed on both sides since the export is a conflict: its row is left alone.
     """
@@ -200,21 +209,23 @@ def review_import(
     return take_over(file, location, context, side)
 
 
-def built_app() -> typer.Typer:
+def build_app() -> typer.Typer:
     """Return the command line: our own subcommands, and one for each that stages declare."""
     plain: Any = {"no_args_is_help": True, "rich_markup_mode": None, "add_completion": False}
     app = typer.Typer(pretty_exceptions_enable=False, **plain)
-    review = typer.Typer(help="Take the tags out as a sheet, and back in.", **plain)
+    review = typer.Typer(help="Export the tags as a sheet, and import them.", **plain)
     app.callback()(prep)
     for body in (init, run, plan, status, why, reset, undo, tags, stages, doctor):
-        app.command(short_help=options.short(body.__doc__ or ""))(body)
+        app.command(short_help=options.short_help(body.__doc__ or ""))(body)
     for command in all_commands(all_stages().values()).values():
         group, _, name = command.name.rpartition(" ")
         target = review if group == "review" else app
-        told = command.help()
+        about = command.help()
         cls = edit_options.EditCommand if command.writes_meta() else None
-        target.command(name, cls=cls, help=told, short_help=options.short(told))(_body(command))
-    review.command("import", short_help=options.short(review_import.__doc__ or ""))(review_import)
+        first = options.short_help(about)
+        target.command(name, cls=cls, help=about, short_help=first)(_body(command))
+    first = options.short_help(review_import.__doc__ or "")
+    review.command("import", short_help=first)(review_import)
     app.add_typer(review, name="review")
     return app
 
@@ -227,12 +238,12 @@ def _body(command: Command) -> Callable[..., int]:
         console = command_line.console(given.pop("quiet"), given.pop("verbose"), given.pop("json"))
         context = command_line.context(console, given.pop("jobs"), given.pop("accept_missing"))
         dry, file = given.pop("dry_run"), given.pop("pipelines")
-        if command.writes_meta() and (asked := edit_options.taken(given)):
+        if command.writes_meta() and (asked := edit_options.take_values(given)):
             from prep.commands.bulk_edit import edit
 
             request = edit_options.request(given, asked, dry, file)
             return edit(request, context, command_line.pipeline_of(request.target, file))
-        job = _order(command, given, file)
+        job = _job(command, given, file)
         return plan_one(job, context) if dry else run_one(job, context)
 
     shown = options.parameters(command) + edit_options.parameters() * command.writes_meta()
@@ -240,7 +251,7 @@ def _body(command: Command) -> Callable[..., int]:
     return body
 
 
-def _order(command: Command, given: dict[str, Any], file: Path | None) -> "Job":
+def _job(command: Command, given: dict[str, Any], file: Path | None) -> "Job":
     from prep.pipeline import jobs
 
     places = [
@@ -248,15 +259,15 @@ def _order(command: Command, given: dict[str, Any], file: Path | None) -> "Job":
     ]
     state, out = given.pop("state"), given.pop("out", None)
     values = {name: value for name, value in given.items() if value is not None}
-    told = jobs.Given(values, state, out)
+    typed = jobs.Given(values, state, out)
     pipeline = command_line.pipeline_of(places[0], file)
     if command.fans_out():
-        return jobs.of_fan_out(command, (places[0], places[1]), told, pipeline)
+        return jobs.of_fan_out(command, (places[0], places[1]), typed, pipeline)
     if command.reads_meta():
-        return jobs.of_meta(command, places[0], told, pipeline)
-    return jobs.of_folder(command, places[0], told, pipeline)
+        return jobs.of_meta(command, places[0], typed, pipeline)
+    return jobs.of_folder(command, places[0], typed, pipeline)
 
 
 def main(args: list[str] | None = None) -> None:
     """Run the command line and leave with its exit code."""
-    run_app(built_app(), args, "prep")
+    run_app(build_app(), args, "prep")

@@ -63,7 +63,7 @@ def parameters() -> list[inspect.Parameter]:
     return [*found, _parameter("save", Annotated[bool, typer.Option("--save", help=_SAVE)], False)]
 
 
-def taken(given: dict[str, Any]) -> dict[str, Any]:
+def take_values(given: dict[str, Any]) -> dict[str, Any]:
     """Return these options' values out of `given`, those that were given."""
     found = {name: given.pop(name, None) for name in (*_OPTIONS, "save")}
     # An empty text was given: a filter that is empty is a mistake, and not all pictures.
@@ -77,7 +77,7 @@ def request(
 
     Args:
         given: The command's own parameters.
-        asked: What `taken` took out of them.
+        asked: What `take_values` took out of them.
         dry: Change nothing.
         pipelines: `--pipelines`.
 
@@ -102,7 +102,7 @@ def request(
         target=target,
         where=_where(str(asked["where"])) if "where" in asked else None,
         rule=rule,
-        said=_said(target, asked),
+        said=_command_line(target, asked),
         dry=dry,
         save=save,
         state=given["state"],
@@ -174,7 +174,7 @@ def _check(op: "Op", texts: list[str]) -> None:
         raise UsageError(f"`{_flag(op.value)}`: {error}", "type it without") from None
 
 
-def _said(target: Path, asked: Mapping[str, Any]) -> str:
+def _command_line(target: Path, asked: Mapping[str, Any]) -> str:
     words = ["prep", "edit", str(target)]
     for name, value in asked.items():
         flag = _flag(name)

@@ -20,15 +20,21 @@ State = Annotated[
     Path | None,
     typer.Option("--state", metavar="DIR", help="prep's folder, where pictures are read-only"),
 ]
-Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="say only what is wrong")]
-Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="say what becomes of each picture")]
-Json = Annotated[bool, typer.Option("--json", help="say everything as JSON lines")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="print only what is wrong")]
+Verbose = Annotated[
+    bool, typer.Option("--verbose", "-v", help="print what happens to each picture")
+]
+Inner = Annotated[
+    bool, typer.Option("--verbose", "-v", help="show each inner stage, and raw values")
+]
+Json = Annotated[bool, typer.Option("--json", help="print everything as JSON lines")]
 Dry = Annotated[bool, typer.Option("--dry-run", "-n", help="show the plan, change nothing")]
 Jobs = Annotated[
     int, typer.Option("--jobs", "-j", min=1, max=256, help="pictures decoded at a time")
 ]
 Missing = Annotated[
-    bool, typer.Option("--accept-missing", help="go on though a fifth of the pictures vanished")
+    bool,
+    typer.Option("--accept-missing", help="continue although a fifth of the pictures vanished"),
 ]
 Name = Annotated[str | None, typer.Argument(metavar="NAME", help="pipeline, if there are several")]
 
@@ -54,16 +60,16 @@ def parameters(command: Command) -> list[inspect.Parameter]:
     if command.fans_out():
         named = [("source", "IN", "folder to read"), ("out_folder", "OUT", "folder to write")]
     elif command.reads_meta():
-        named = [("meta", "META", "dataset file that the stage before wrote")]
+        named = [("meta", "META", "dataset file of the stage before")]
     else:
-        also = "; to edit words by an option also a dataset file" * command.writes_meta()
+        also = "; with an option that edits words, also a dataset file" * command.writes_meta()
         named = [("folder", "FOLDER", f"folder of pictures{also}")]
     found = [
         _parameter(name, Annotated[Path, typer.Argument(metavar=metavar, help=text)], ...)
         for name, metavar, text in named
     ]
     for name, item in command.params().items():
-        shown = item.metadata["help"] + _shown(item.default)
+        shown = item.metadata["help"] + _default_text(item.default)
         flag = f"--{name.replace('_', '-')}"
         words = [f"{flag}/--no-{flag[2:]}"] if item.type is bool else [flag]
         kind: Any = Optional[item.type]  # noqa: UP045 - the type is a value here
@@ -79,7 +85,7 @@ def parameters(command: Command) -> list[inspect.Parameter]:
     return found + [_parameter(*each) for each in common]
 
 
-def _shown(default: Any) -> str:
+def _default_text(default: Any) -> str:
     """Return a default as a person would type it, in brackets; empty for none."""
     if isinstance(default, bool):
         return " [yes]" if default else " [no]"
@@ -97,6 +103,6 @@ def _parameter(name: str, annotation: Any, default: Any) -> inspect.Parameter:
     )
 
 
-def short(told: str) -> str:
+def short_help(told: str) -> str:
     """Return a command's line in the list of commands: its help up to the first break."""
     return re.split(r"[.;:]\s", told + " ", maxsplit=1)[0] + "."

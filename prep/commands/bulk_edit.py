@@ -63,7 +63,7 @@ class Request:
 
 
 def edit(request: Request, context: Context, pipeline: Pipeline | None) -> int:
-    """Do what a command line asks for, and tell.
+    """Do what a command line asks for, and say what was done.
 
     Returns:
         The exit code: 3 where pictures cannot be used, else 4 where words wait.
@@ -71,32 +71,32 @@ def edit(request: Request, context: Context, pipeline: Pipeline | None) -> int:
     target = _target(request, pipeline)
     back = _way_back(request, target.job.location, pipeline)
     wet = request.rule is not None and not request.dry
-    with _leg(target.job, context, wet) as session:
+    with _session(target.job, context, wet) as session:
         if wet:
-            stopped, left = bulk_edits.unfinished(session), _mended(session)
+            stopped, left = bulk_edits.unfinished(session), _mend(session)
             if stopped and stopped.said == request.said and not stopped.back:
                 return 4 if left else 0
         pictures = target.pictures(session, _needs(request, pipeline), wet)
         where = request.where
         meant = {key: one for key, one in pictures.items() if where is None or where.holds(one)}
         if request.save:
-            _saved(request, target, session, pictures, _rules_path(request, pipeline))
+            _save_rule(request, target, session, pictures, _rules_path(request, pipeline))
             code = 0
         elif request.rule is None:
-            _listed(target, session, meant, pictures)
+            _list(target, session, meant, pictures)
             code = 0
         else:
-            code = _edited(request, target, session, meant, _total(target, session, pictures))
+            code = _change(request, target, session, meant, _total(target, session, pictures))
         if wet and bulk_edits.unfinished(session) and not context.console.json:
             context.console.say(f"  `{back}` takes it back")
         faulty = _unusable(target, session)
         if wet:
-            bulk_edits.close(session)  # all of it was told
+            bulk_edits.close(session)  # everything was printed
         return 3 if faulty else code
 
 
-def _mended(session: Session) -> list[str]:
-    """Finish what a crash left open, and tell; return the files that were edited since."""
+def _mend(session: Session) -> list[str]:
+    """Finish what a crash left open, and say so; return the files that were edited since."""
     stopped, say = bulk_edits.unfinished(session), session.context.console.say
     left = bulk_edits.mend(session)
     if stopped is not None:
@@ -118,26 +118,26 @@ def _way_back(request: Request, location: Location, pipeline: Pipeline | None) -
 
 
 def _total(target: Target, session: Session, pictures: Mapping[str, PictureRecord]) -> int:
-    """Return how many pictures there are, in a folder as everywhere those that cannot be used."""
+    """Return how many pictures there are; in a folder, those that cannot be used count too."""
     return session.inventory.num_pictures() if isinstance(target, FolderTarget) else len(pictures)
 
 
 def _unusable(target: Target, session: Session) -> bool:
-    """Tell which pictures of a folder no edit can reach; return whether there are any."""
+    """Name the pictures of a folder that cannot be edited; return whether there are any."""
     faulty = session.inventory.faulty if isinstance(target, FolderTarget) else {}
     for key, why in sorted(faulty.items()):
         session.context.console.say(f"  failed: {key}: {why}", failed=key)
     return bool(faulty)
 
 
-def _edited(
+def _change(
     request: Request,
     target: Target,
     session: Session,
     meant: Mapping[str, PictureRecord],
     total: int,
 ) -> int:
-    """Change the words of the pictures that are meant, and tell; return the exit code."""
+    """Change the words of the pictures that match, and say so; return the exit code."""
     rules = (request.rule,) if request.rule else ()
     after = {key: changed(one, rules) for key, one in meant.items()}
     found = between(meant, after)
@@ -146,7 +146,7 @@ def _edited(
     kept: list[str] = []
     if changes and not request.dry:
         kept = bulk_edits.carry_out(session, target.operation(session, changes, request.said))
-    _told(request, target, (len(meant), total), changes, session.context)
+    _say_changes(request, target, (len(meant), total), changes, session.context)
     say = session.context.console.say
     for rule in rules if meant else ():
         for line in unmet(rule, (*meant.values(), *after.values())):
@@ -171,14 +171,14 @@ def undo_edit(location: Any, context: Context) -> int:
             )
         operation, kept = done
         count = len({word.key for word in operation.words}) or len(operation.texts)
-        say(f"took back `{operation.said}`: {_counted(count, operation)}", kept=kept, count=count)
+        say(f"took back `{operation.said}`: {_count(count, operation)}", kept=kept, count=count)
         for name in kept:
             say(f"  kept {name}: it was changed since")
         bulk_edits.close(session)
     return 4 if kept else 0
 
 
-def _counted(count: int, operation: Operation) -> str:
+def _count(count: int, operation: Operation) -> str:
     return counted(count, "file" if operation.texts and not operation.words else "picture")
 
 
@@ -196,7 +196,7 @@ def _target(request: Request, pipeline: Pipeline | None) -> Target:
 
 
 @contextmanager
-def _leg(job: Job, context: Context, wet: bool) -> Iterator[Session]:
+def _session(job: Job, context: Context, wet: bool) -> Iterator[Session]:
     """Open the dataset, to change it or only to look at it."""
     with (locked_session if wet else read_only_session)(job, context) as session:
         if wet:
@@ -213,7 +213,7 @@ def _needs(request: Request, pipeline: Pipeline | None) -> frozenset[str]:
     return found
 
 
-def _listed(
+def _list(
     target: Target,
     session: Session,
     meant: Mapping[str, PictureRecord],
@@ -225,7 +225,7 @@ def _listed(
         say(*(f"  {key}" for key in sorted(meant)))
 
 
-def _told(
+def _say_changes(
     request: Request,
     target: Target,
     counts: tuple[int, int],
@@ -247,14 +247,14 @@ def _told(
         say(f"  ... and {many - most} more; `-v` shows all")
 
 
-def _saved(
+def _save_rule(
     request: Request,
     target: Target,
     session: Session,
     pictures: Mapping[str, PictureRecord],
     path: Path,
 ) -> None:
-    """Append the rule to the rules file, and tell what it changes behind the rules before it."""
+    """Append the rule to the rules file, and say what it changes after the rules before it."""
     data = content(path)
     shown = os.path.relpath(path)
     before = rules_file.parse(text_files.decode(data), path.name)
@@ -267,7 +267,7 @@ def _saved(
         bulk_edits.carry_out(session, Operation(request.said, texts=(file,)))
     meant = sum(request.where.holds(one) for one in ruled.values()) if request.where else len(ruled)
     counts = meant, _total(target, session, pictures)
-    _told(replace(request, dry=True), target, counts, changes, session.context)
+    _say_changes(replace(request, dry=True), target, counts, changes, session.context)
     word = "would be added" if request.dry else "added"
     lines = (f"    {line}" for line in rules_file.dump(rules).splitlines())
     session.context.console.say(f"  {word} to `{shown}`:", *lines)

@@ -7,7 +7,7 @@ from pathlib import Path
 from prep.runtime.console import Console
 from prep.runtime.errors import ConfigError, nearest
 from prep.runtime.files import write
-from prep.runtime.yaml_nodes import quoted
+from prep.runtime.yaml_nodes import quote
 
 
 def write_pipelines(folder: Path, preset: str, target: Path, console: Console) -> int:
@@ -27,6 +27,6 @@ def write_pipelines(folder: Path, preset: str, target: Path, console: Console) -
     text = (found / f"{preset}.yaml").read_text(encoding="utf-8")
     shown = Path(os.path.relpath(folder)).as_posix()
     near = shown if shown.startswith(".") else f"./{shown}"
-    write(target, text.replace("FOLDER", quoted(near)).encode())
+    write(target, text.replace("FOLDER", quote(near)).encode())
     console.say(f"wrote `{target}`; look at it, then type `prep plan` and `prep run`")
     return 0

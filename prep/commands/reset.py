@@ -4,6 +4,7 @@ import os
 from pathlib import Path
 from typing import Any
 
+from prep.engine.explain_sample import commands_of
 from prep.engine.inventory.inventory import INHERITED
 from prep.engine.opening import locked_session
 from prep.engine.runner import remember
@@ -29,7 +30,8 @@ def give_back(folder: Path, key: str, location: Any, context: Context) -> int:
     if fields:
         context.console.say(f"`{key}` is the machine's again; the next run writes it anew")
     if stages:
-        context.console.say(f"`{key}`: the next run tries again: {', '.join(stages)}")
+        commands = set(commands_of([context.stages[name] for name in stages]).values())
+        context.console.say(f"`{key}`: the next run tries again: {', '.join(sorted(commands))}")
     return 0
 
 

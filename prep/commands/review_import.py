@@ -1,4 +1,4 @@
-"""A sheet that came back from a person -> edits in the ledger, and every view of them anew."""
+"""A sheet that a person edited -> edits in the ledger, and every file that shows them."""
 
 import os
 from collections import Counter
@@ -14,7 +14,7 @@ from prep.engine.plan import PlannedStage
 from prep.engine.runner import carry_out, remember
 from prep.engine.session import Context, Job, Session
 from prep.engine.state.ledger_queries import Edit
-from prep.pipeline.subcommands import built
+from prep.pipeline.subcommands import build_params
 from prep.runtime.counts import counted
 from prep.runtime.errors import DatasetError
 from prep.runtime.files import MOST_TABLE, digest_of, readable
@@ -33,7 +33,7 @@ def take_over(file: Path, location: Location, context: Context, side: Side = "")
 
     Args:
         file: CSV or XLSX, from this folder or anywhere else.
-        place: Whose sheet it is.
+        location: The dataset that the sheet is of.
         context: What surrounds the run.
         side: Who is right in a conflict: `ours`, what holds here, or `theirs`, the sheet; empty
             where that is to be asked.
@@ -48,12 +48,12 @@ def take_over(file: Path, location: Location, context: Context, side: Side = "")
     with locked_session(Job(location, ()), context) as session:
         for stage in session.inventory.declared.sheets if session.values.lost else ():
             recover_sheet.take_over(session, PlannedStage(stage, stage.params(), 0, (), ""))
-        with _stable(file) as data:
+        with _open_sheet(file) as data:
             found = reading.parse(data, file.name, session.inventory.declared.columns)
             changes = changes_of(found, _now(session))
             digest = digest_of(data)
         if changes.foreign:
-            raise _foreign(file, changes.rows, location.root)
+            raise _foreign_error(file, changes.rows, location.root)
         Mistakes(changes.mistakes, changes.more_mistakes).stop()
         changes.settle(side)
         remember(session)
@@ -62,7 +62,7 @@ def take_over(file: Path, location: Location, context: Context, side: Side = "")
             for (key, name), cell in changes.taken.items():
                 word = session.inventory.declared.columns[name].decides(cell)
                 session.ledger.edit(key, name, Edit(cell, source) if word else None)
-            own = _published(file, session)
+            own = _published_name(file, session)
             if own and not changes.conflicts:
                 session.ledger.wrote(own, digest)
         again = _views(session)
@@ -109,7 +109,7 @@ def _now(session: Session) -> Now:
 
 
 class _RowsNow(Mapping[str, Row]):
-    """Rows as they would be exported, each made when it is asked for, and not held."""
+    """Rows as they would be exported, each made when it is asked for, never all at once."""
 
     def __init__(self, samples: Mapping[str, Mapping[str, Any]], columns: Columns) -> None:
         self._samples, self._columns = samples, columns
@@ -124,7 +124,7 @@ class _RowsNow(Mapping[str, Row]):
         return len(self._samples)
 
 
-def _published(file: Path, session: Session) -> str | None:
+def _published_name(file: Path, session: Session) -> str | None:
     """Return the name by which the ledger knows a sheet in its own place; None for any other."""
     for stage in session.inventory.declared.sheets:
         path = published_files.view_file(session, stage)
@@ -146,12 +146,12 @@ def _views(session: Session) -> tuple[RequestedStage, ...]:
         if stage.shape is Shape.SIDECAR or stage.main or exported:
             bases = Counter(one.base for one in made.values())
             last = max(bases, key=lambda base: bases[base], default=0)
-            params = built(stage, session.recipes.get(last, {}).get("params", {}))
+            params = build_params(stage, session.recipes.get(last, {}).get("params", {}))
             asked.append(RequestedStage(stage, params, "review import"))
     return tuple(asked)
 
 
-def _foreign(file: Path, num: int, root: Path) -> DatasetError:
+def _foreign_error(file: Path, num: int, root: Path) -> DatasetError:
     count = f"none of its {num} pictures is" if num > 1 else "its picture is not"
     return DatasetError(
         f"`{file}` is the sheet of another dataset: {count} in `{os.path.relpath(root)}`",
@@ -160,7 +160,7 @@ def _foreign(file: Path, num: int, root: Path) -> DatasetError:
 
 
 def _open_elsewhere(file: Path) -> list[str]:
-    """Return a sentence where a spreadsheet has the sheet open: what is not saved was not read."""
+    """Return a sentence where a spreadsheet has the sheet open: unsaved edits were not read."""
     locks = (f".~lock.{file.name}#", f"~${file.name}")
     if any((file.parent / name).exists() for name in locks):
         return [f"`{file}` is open in a spreadsheet: what was not saved there was not read"]
@@ -168,7 +168,7 @@ def _open_elsewhere(file: Path) -> list[str]:
 
 
 @contextmanager
-def _stable(file: Path) -> Iterator[BinaryIO]:
+def _open_sheet(file: Path) -> Iterator[BinaryIO]:
     """Yield a file, open to be read; one that is being saved just now is an error."""
     try:
         before = file.stat()

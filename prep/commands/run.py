@@ -1,6 +1,5 @@
 """`prep run`, and each stage by its own command."""
 
-import os
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -16,8 +15,8 @@ _STOPPERS = (3, 4)
 
 
 def run_one(job: Job, context: Context) -> int:
-    """Carry one order out and tell how it went; return the exit code."""
-    return _told(job, carry_out(job, context), context.console)
+    """Carry one job out and say how it went; return the exit code."""
+    return _say(job, carry_out(job, context), context.console)
 
 
 def run_pipeline(pipeline: Pipeline, context: Context, speech: Sequence[str]) -> int:
@@ -33,11 +32,11 @@ def run_pipeline(pipeline: Pipeline, context: Context, speech: Sequence[str]) ->
     worst = next((code for code in _STOPPERS if code in codes), 0)
     if pipeline.train is None:
         return worst
-    return run_child(training.started(pipeline, speech)) or worst
+    return run_child(training.child_command(pipeline, speech)) or worst
 
 
-def _told(job: Job, report: Report, console: Console) -> int:
-    console.say(*report.lines(os.path.relpath(job.location.root)), **report.facts())
+def _say(job: Job, report: Report, console: Console) -> int:
+    console.say(*report.lines(job, stages=console.level > 1), **report.facts())
     if not console.level and not console.json:
         for line in report.wrong():
             console.wrong(line)

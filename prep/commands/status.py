@@ -1,10 +1,13 @@
 """`prep status`: what is there, what was made of it, and what is wrong; changes nothing."""
 
 import os
+from collections import Counter
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
 from prep.engine import accounting
+from prep.engine.explain_sample import commands_of
 from prep.engine.inventory import other_files
 from prep.engine.inventory.inventory import INHERITED
 from prep.engine.opening import read_only_session
@@ -36,16 +39,40 @@ def tell_status(folder: Path, location: Any, context: Context) -> int:
             if count or name == "pictures":
                 console.say(f"  {name}: {count}")
         _say_others(session)
-        for name in session.ledger.stages():
-            shape = context.stages[name].shape if name in context.stages else None
-            of_samples = shape in (Shape.MAP, Shape.DECISION, Shape.SIDECAR)
-            rows = session.values.made(name).items()
-            states = [row.state for key, row in rows if key in inventory.digests or not of_samples]
-            bad = ", ".join(f"{states.count(s)} {s}" for s in ("rejected", "failed") if s in states)
-            console.say(f"  {name}: {states.count('made')} made" + (f", {bad}" if bad else ""))
-        for line, facts in accounting.listed(session):
+        _say_results(session)
+        for line, facts in accounting.listing(session):
             console.say(f"  {line}", **facts)
     return 0
+
+
+def _say_results(session: Session) -> None:
+    """Print how many results each command has, or with `-v` each stage, and how many it lacks."""
+    known, console = session.context.stages, session.context.console
+    names = session.ledger.stages()
+    commands = commands_of([known[name] for name in names if name in known])
+    told: dict[str, dict[str, str]] = {}
+    for name in names:
+        shape = known[name].shape if name in known else None
+        of_samples = shape in (Shape.MAP, Shape.DECISION, Shape.SIDECAR)
+        rows = session.values.made(name).items()
+        states = {
+            key: row.state
+            for key, row in rows
+            if key in session.inventory.digests or not of_samples
+        }
+        if console.details():
+            console.say(f"  {name}: {_counted(states.values())}")
+        elif of_samples or shape is Shape.FAN_OUT:
+            each = told.setdefault(commands[name], {})
+            each |= {key: state for key, state in states.items() if each.get(key, "made") == "made"}
+    for command, states in told.items():
+        console.say(f"  {command}: {_counted(states.values())}")
+
+
+def _counted(states: Collection[str]) -> str:
+    count = Counter(states)
+    bad = [f"{count[state]} {state}" for state in ("rejected", "failed") if count[state]]
+    return ", ".join([f"{count['made']} made", *bad])
 
 
 def _say_others(session: Session) -> None:

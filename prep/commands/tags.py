@@ -14,7 +14,7 @@ from prep.dataset.account import Account, account
 from prep.dataset.concepts import concept_of
 from prep.dataset.dataset_file import Dataset, Sample
 from prep.dataset.lint import Finding
-from prep.engine.accounting import unowned
+from prep.engine.accounting import unowned_texts
 from prep.engine.inventory.location import Location
 from prep.engine.opening import read_only_session
 from prep.engine.session import Context, Job
@@ -69,7 +69,7 @@ class TagsRequest:
         lint: Show what looks wrong.
         top: Most lines of a table; 0 for all.
         vocabulary: A tagger or a CSV file; empty for the tagger of the pipeline, or the default
-            one, where it is at hand.
+            one, where it is on this machine.
         base: Base model whose tokenizer counts; empty for the dataset's own.
     """
 
@@ -135,7 +135,7 @@ def of_folder(location: Location, context: Context, text: str = "both") -> TagSu
             k: tuple(n for n in ("tags", "caption") if (k, n) in session.inventory.edits)
             for k in keys
         }
-        strays, total = unowned(session), session.inventory.num_pictures()
+        strays, total = unowned_texts(session), session.inventory.num_pictures()
     texts = {key: ", ".join(values["tags"][key] or ()) for key in keys}
     texts |= {f"{key} (caption)": values["caption"][key] for key in keys if values["caption"][key]}
     found = {key: tuple(values["tags"][key] or ()) for key in keys}
@@ -184,7 +184,7 @@ def show(shown: TagSurvey, wish: TagsRequest, context: Context, usual: str) -> i
         return 0
     if wish.beside and wish.beside not in known:
         raise ConfigError(f"no picture has the tag `{wish.beside}`", nearest(wish.beside, known))
-    rows = _pairs(pictures, wish) if wish.pairs else _often(pictures, wish)
+    rows = _pairs(pictures, wish) if wish.pairs else _frequencies(pictures, wish)
     for line, facts in rows[: wish.top or None]:
         console.say(line, **facts)
     left = len(rows) - wish.top
@@ -209,7 +209,7 @@ def findings(
     yield from lint.overlong(shown.texts, count(list(shown.texts.values())))
 
 
-def _often(
+def _frequencies(
     pictures: Sequence[Sequence[str]], wish: TagsRequest
 ) -> list[tuple[str, dict[str, Any]]]:
     found = frequency.beside(pictures, wish.beside) if wish.beside else frequency.often(pictures)
@@ -229,7 +229,7 @@ def _pairs(
 
 
 def _words(wish: TagsRequest, context: Context, usual: str) -> Words:
-    """Return the vocabulary that typing mistakes are looked for in; what lacks is said."""
+    """Return the vocabulary to look for typing mistakes with; a note says where it is missing."""
     if wish.vocabulary.lower().endswith(".csv"):
         return aliases.words(file_text(wish.vocabulary, Path.cwd()), wish.vocabulary)
     from tagger_models.profiles.registry import ask_labels, profile

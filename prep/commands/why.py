@@ -1,13 +1,14 @@
 """`prep why`: all that is known of one picture, or what another file is."""
 
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 from prep.commands.plan import has_entries
 from prep.engine import explain_files, explain_sample
 from prep.engine.opening import read_only_session
-from prep.engine.preview import Coming, coming_of, previewed
-from prep.engine.session import Context, Job
+from prep.engine.preview import StagePreview, Upcoming, previews, upcoming_of
+from prep.engine.session import Context, Job, Session
 from prep.pipeline import jobs
 from prep.pipeline.config import Pipeline
 from prep.runtime.errors import ConfigError, nearest
@@ -26,24 +27,33 @@ def tell_why(
     lines: list[str] = []
     files: dict[str, None] = {}
     known: set[str] = set()
-    coming = Coming()
+    upcoming = Upcoming()
     for job in asked:
-        if coming.made and not has_entries(job):
+        if upcoming.made and not has_entries(job):
             break
         with read_only_session(job, context) as session:
-            known |= explain_sample.knows(session)
-            rows = previewed(session, coming)
-            if key in explain_sample.knows(session):
-                told = explain_sample.of_rows(session, rows, key, coming) if rows else ()
-                lines += [*explain_sample.said(session, key), *explain_sample.noticed(session, key)]
-                lines += [
-                    *(told or explain_sample.of_results(session, key)),
-                    *explain_sample.words(session, key),
-                ]
+            keys = explain_sample.known_keys(session)
+            known |= keys
+            rows = previews(session, upcoming)
+            if key in keys:
+                lines += _of_picture(session, rows, key, upcoming)
             else:
                 files |= dict.fromkeys(explain_files.of_file(session, key))
-            coming = coming_of(session, rows) if job.source else Coming()
+            upcoming = upcoming_of(session, rows) if job.source else Upcoming()
     if key not in known and not files:
         raise ConfigError(f"`{folder}` has no picture `{key}`", nearest(key, known))
     context.console.say(key, *(f"  {line}" for line in (lines if key in known else files)))
     return 0
+
+
+def _of_picture(
+    session: Session, rows: Sequence[StagePreview], key: str, upcoming: Upcoming
+) -> Iterator[str]:
+    inner = session.context.console.details()
+    yield from explain_sample.of_person(session, key)
+    yield from explain_sample.of_decoding(session, key)
+    if rows:
+        yield from explain_sample.of_rows(session, rows, key, upcoming, inner=inner)
+    else:
+        yield from explain_sample.of_results(session, key, inner=inner)
+    yield from explain_sample.of_training(session, key)

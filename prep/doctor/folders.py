@@ -40,7 +40,7 @@ def of_pipelines(pipelines: Sequence[Pipeline], models: Models) -> Iterator[Diag
         (ask.kind, ask.name): ask
         for pipeline in pipelines
         for step in pipeline.steps
-        for asked in step.command.asked(step.values)
+        for asked in step.command.requests(step.values)
         if asked.stage.models
         for ask in asked.stage.models(asked.params)
     }

@@ -122,7 +122,7 @@ class _Reader:
             raise self.error("a tag or a condition is missing", "write one, such as `tag:solo`")
         self.depth += 1
         if self.depth > MAX_DEPTH:
-            raise self.error(f"nested more than {MAX_DEPTH} deep", "write it flatter")
+            raise self.error(f"nested more than {MAX_DEPTH} deep", "use fewer levels")
         found = self.inner()
         self.depth -= 1
         return found

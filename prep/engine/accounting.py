@@ -16,7 +16,7 @@ from prep.stage import IN_DATASET, KEY, Page, Shape, Stage
 
 
 def account_for(session: Session, report: Report) -> None:
-    """Name every picture that is not in the result, with its reason, and tell of words."""
+    """Name every picture that is not in the result, with its reason, and what becomes of words."""
     inventory = session.inventory
     report.failed |= inventory.faulty
     report.clashing |= inventory.clashing
@@ -25,7 +25,7 @@ def account_for(session: Session, report: Report) -> None:
         for (key, name), why in inventory.conflicts.items()
     }
     report.rejected |= inventory.dropped
-    report.unowned |= unowned(session)
+    report.unowned |= unowned_texts(session)
     pages = pages_of(session)
     for page in pages:
         report.failed |= {key: why for key, why in page.failed.items() if key in inventory.digests}
@@ -56,22 +56,22 @@ def accounts(session: Session) -> dict[str, Account]:
     return found
 
 
-def listed(session: Session) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Yield a line, and the same as facts, for each picture and text file to be told of."""
+def listing(session: Session) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Yield a line, and the same as facts, for each picture and text file to be named."""
     for name, told in accounts(session).items():
         shown = os.path.relpath(session.inventory.location.file(name))
         for what, key, reason in told.listed():
             line = f"{shown}: {what}: {key}" + (f": {reason}" if reason else "")
             yield line, {"file": shown, "words": what, KEY: key, "reason": reason}
-    for name, advice in sorted(unowned(session).items()):
+    for name, advice in sorted(unowned_texts(session).items()):
         line = f"belongs to no picture: {name}" + (f": {advice}" if advice else "")
         yield line, {"unowned": name, "advice": advice}
 
 
 def _account_for_stages(session: Session, report: Report) -> None:
-    """Name what stages rejected, and what they failed of; what failed in this run is named."""
+    """Name what stages rejected or failed for; failures of this run are named already."""
     inventory, told = session.inventory, set(report.failed)
-    for stage in _behind(session):
+    for stage in _needed_maps(session):
         for key, made in session.values.made(stage.name).items():
             used = stage.superseded_by and (key, stage.superseded_by) in inventory.edits
             if (
@@ -85,13 +85,13 @@ def _account_for_stages(session: Session, report: Report) -> None:
                 (report.failed if made.state == "failed" else report.rejected)[key] = made.why
 
 
-def unowned(session: Session) -> dict[str, str]:
+def unowned_texts(session: Session) -> dict[str, str]:
     """Return the text files that no picture owns and that are not ours, as `Folder.unowned`."""
     found = session.inventory.folder.unowned
     return {name: what for name, what in found.items() if name not in session.inventory.outputs}
 
 
-def unowned_of_source(source: Location, texts: tuple[str, ...]) -> dict[str, str]:
+def unowned_texts_of_source(source: Location, texts: tuple[str, ...]) -> dict[str, str]:
     """Return the same of a folder that a fan-out reads, whose texts it does not look at.
 
     Args:
@@ -110,15 +110,15 @@ def unowned_of_source(source: Location, texts: tuple[str, ...]) -> dict[str, str
 
 
 def pages_of(session: Session) -> list[Page]:
-    """Return what the dataset files of a job have to tell, in its order."""
+    """Return what the dataset files of a job say of their pictures, in the job's order."""
     each = [one.stage for one in session.job.asked if one.stage.shape is Shape.VIEW]
     return [page for stage in each if (page := published_files.page_of(session, stage)) is not None]
 
 
-def _behind(session: Session) -> list[Stage]:
+def _needed_maps(session: Session) -> list[Stage]:
     """Return the maps that were asked for and those whose results they cannot do without.
 
-    Of the other shapes, none fails for one sample.
+    Stages of other shapes never fail for a single sample.
     """
     found = {asked.stage.name: asked.stage for asked in session.job.asked}
     left = list(found.values())

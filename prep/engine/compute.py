@@ -100,8 +100,8 @@ class Caller:
             self._loaded.append(stage.load(self._step.params, self._step.found))
             note = getattr(self._loaded[0], "note", None)
             if note:  # where a model runs elsewhere than a person would expect
-                self._warn(f"warning: {stage.name}: {note}")
-                self._note(f"{stage.name}: {note}")
+                self._warn(f"warning: {self._step.command}: {note}")
+                self._note(f"{self._step.command}: {note}")
 
     def _check_models(self) -> None:
         for found in self._step.found:

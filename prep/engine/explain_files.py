@@ -1,4 +1,4 @@
-"""What a file of a folder is that is no picture, and what the program does with it."""
+"""What a file that is not a picture is, and what prep does with it."""
 
 import os
 from collections.abc import Iterator
@@ -16,7 +16,7 @@ _KINDS = {
     "linked folder": "a linked folder: links are not followed; copy it into the folder",
     "special": "a pipe, socket or device: it is passed over",
 }
-_PASSED = "passed over by its name: other programs leave such files behind"
+_PASSED = "skipped because of its name: other programs leave such files behind"
 
 
 def of_file(session: Session, name: str) -> list[str]:
@@ -27,14 +27,14 @@ def of_file(session: Session, name: str) -> list[str]:
     """
     for file in (session.inventory.location.root / name, Path(name)):
         if os.path.lexists(file):
-            return list(_told(session, file))
+            return list(_describe(session, file))
     return []
 
 
-def _told(session: Session, file: Path) -> Iterator[str]:
+def _describe(session: Session, file: Path) -> Iterator[str]:
     location = session.inventory.location
     if file.absolute().is_relative_to(location.state.absolute()) and not _is_view(session, file):
-        yield "prep's own memory of the folder; nothing in it is to be edited"
+        yield "prep's own memory of the folder; do not edit it"
         return
     name = nfc(location.name(file))
     if file.suffix.lower() in session.inventory.declared.texts:
@@ -46,7 +46,7 @@ def _told(session: Session, file: Path) -> Iterator[str]:
     elif any(walk.is_litter(part) for part in Path(name).parts):
         yield _PASSED
     elif file.is_dir() and not file.is_symlink():
-        yield "a folder: `prep why` is asked for what lies in it"
+        yield "a folder: name a file in it"
     elif any(walk.is_run(file.parents[n]) for n in range(len(Path(name).parts))):
         yield "it lies in the folder of a training run, which is passed over"
     else:
@@ -79,12 +79,12 @@ def _of_text(session: Session, name: str) -> Iterator[str]:
 def _use(session: Session, key: str, field: str) -> str:
     """Return what is made of a text of a picture."""
     if session.job.source is not None:
-        return "pictures that are made of it inherit it"
+        return "pictures that are made of this one inherit it"
     if key in session.inventory.clashing or key in session.inventory.faulty:
-        return "it is not used, see `prep why` of the picture"
+        return "it is not used; `prep why` of the picture says why"
     edit = session.inventory.edits.get((key, field))
     if edit is not None and edit.source != INHERITED:
-        return f"yours, used as its {field}; `prep why` of the picture tells what of it trains"
+        return f"yours, used as its {field}; `prep why` of the picture shows what trains"
     return f"prep writes it, and you may edit it: then it is used as its {field}"
 
 
@@ -96,11 +96,13 @@ def _of_ours(session: Session, name: str, file: Path) -> str:
     if base in inventory.declared.files:
         return inventory.declared.files[base].format(path=shown)
     if name in inventory.outputs and file.suffix in SUFFIXES:
-        return "a dataset file that prep wrote of this folder: what you edit in it is taken over"
+        return "a dataset file that prep wrote of this folder: the next run reads your edits in it"
     if name in inventory.outputs:
         return "prep wrote it"
     if inventory.declared.is_ours(name):
-        return "named like a dataset file; prep did not write it for this folder, and leaves it"
+        return (
+            "named like a dataset file; prep did not write it for this folder and leaves it alone"
+        )
     return ""
 
 
@@ -115,6 +117,6 @@ def _of_other(kind: str) -> Iterator[str]:
         yield _KINDS[kind]
         return
     what = "a file without suffix" if kind == "no suffix" else f"a {kind} file"
-    yield f"{what}, not a picture that can be read: it is counted with the other files, and left"
+    yield f"{what}, not a picture that can be read: counted with the other files and left alone"
     if package := formats.package_for(kind):
         yield f"it holds {formats.meant_by(kind)}: `pip install {package}` reads it"

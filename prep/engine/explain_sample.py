@@ -1,8 +1,9 @@
 """All that is known of one picture: what a person wrote, what each step made of it and would do."""
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from prep.dataset import dataset_file
 from prep.dataset.account import account
@@ -10,22 +11,26 @@ from prep.engine import fanout
 from prep.engine.accounting import accounts
 from prep.engine.decoding.outcome import Failure
 from prep.engine.decoding.pool import Decoders
-from prep.engine.preview import Coming, StagePreview
+from prep.engine.inventory.inventory import DROP
+from prep.engine.preview import StagePreview, Upcoming
 from prep.engine.session import Session
 from prep.engine.sidecars import as_written
+from prep.engine.state import artifacts
 from prep.engine.state.file_stat import path_in
-from prep.engine.state.recipe import WAITS, Made, Why, changed_params
+from prep.engine.state.recipe import WAITS, Made, Why
 from prep.stage import KEY, Shape, Stage
 
+_CURRENT = "up to date"
 
-def knows(session: Session) -> set[str]:
+
+def known_keys(session: Session) -> set[str]:
     """Return the keys of all pictures that a session can say something of."""
     inventory = session.inventory
     renamed = {old for old, _ in inventory.renamed}
     return {*inventory.digests, *inventory.faulty, *inventory.gone, *renamed}
 
 
-def said(session: Session, key: str) -> Iterator[str]:
+def of_person(session: Session, key: str) -> Iterator[str]:
     """Yield where a picture comes from, what is wrong with it and what a person wrote for it."""
     inventory = session.inventory
     yield from _history(session, key)
@@ -33,17 +38,18 @@ def said(session: Session, key: str) -> Iterator[str]:
         if key in listed:
             yield listed[key]
     for (at, field), edit in sorted(inventory.edits.items()):
-        if at == key:
+        if at == key and field != DROP:
             yours = f"yours, from {edit.source}"
             open_ = f"in {edit.source}; yours unless the machine says the same"
             certain = edit.proven or not session.values.lost
-            yield f"{field}: {yours if certain else open_}: {str(edit.value).strip()}"
+            name = field.removeprefix("meta.")
+            yield f"{name}: {yours if certain else open_}: {_in_words(edit.value)}"
     for (at, field), text in sorted(inventory.conflicts.items()):
         if at == key:
-            yield f"{field}: conflict: {text}"
+            yield f"{field.removeprefix('meta.')}: conflict: {text}"
 
 
-def noticed(session: Session, key: str) -> Iterator[str]:
+def of_decoding(session: Session, key: str) -> Iterator[str]:
     """Yield what a person should know of the picture itself, such as frames that are not used.
 
     It is decoded for that, by a process of its own: what a run says once is told here every time.
@@ -57,7 +63,7 @@ def noticed(session: Session, key: str) -> Iterator[str]:
                 yield from found.warnings
 
 
-def words(session: Session, key: str) -> Iterator[str]:
+def of_training(session: Session, key: str) -> Iterator[str]:
     """Yield what trains of a picture's words, by each dataset file of it, and what does not."""
     for name in accounts(session):
         file = session.inventory.location.file(name)
@@ -83,43 +89,82 @@ def _history(session: Session, key: str) -> Iterator[str]:
 
 
 def of_rows(
-    session: Session, rows: Iterable[StagePreview], key: str, coming: Coming
+    session: Session, rows: Sequence[StagePreview], key: str, upcoming: Upcoming, *, inner: bool
 ) -> Iterator[str]:
-    """Yield a line per step: up to date, or why not, and what the machine says."""
+    """Yield a line a command: up to date, or why not, and what the machine says.
+
+    Args:
+        session: Where the results are.
+        rows: What each stage would do.
+        key: The picture.
+        upcoming: What earlier jobs would change.
+        inner: A line a stage, and values as they are kept.
+    """
+    steps = [row.step for row in rows]
+    names = {step.stage.name: step.stage.name if inner else step.command for step in steps}
+    states = []
     for row in rows:
         stage = row.step.stage
         if stage.shape is Shape.VIEW or key in session.inventory.dropped:
             continue
         made = session.values.made(stage.name).get(key)
-        line = _would(session, row, key, made, coming)
-        if line:
-            yield f"{stage.name}: {line}{_machine(session, stage, key, made)}"
+        if key in row.waits:
+            text = f"waits for {_waited_for(session, stage, key, names) or upcoming.command}"
+        else:
+            text = _would(session, row, key, made)
+        if text:
+            text += _children(session, stage, key)
+            states.append((names[stage.name], text, _machine(session, stage, made, inner=inner)))
+    yield from _lines(states)
 
 
-def of_results(session: Session, key: str) -> Iterator[str]:
-    """Yield a line per stage with a result, where no pipeline says what is wanted now."""
+def of_results(session: Session, key: str, *, inner: bool) -> Iterator[str]:
+    """Yield the same of the stages with a result, where no pipeline says what is wanted now."""
     session.know_recipes()
-    for stage in session.context.stages.values():
-        made = session.values.made(stage.name).get(key)
-        if made is None:
-            continue
-        stale = _input_changed(session, stage, key, made)
-        state = _bad(made) if made.state != "made" else "up to date"
-        yield (
-            f"{stage.name}: {f'stale: {Why.INPUTS}' if stale else state}"
-            f"{_machine(session, stage, key, made)}"
-        )
+    stages = session.context.stages.values()
+    found = [(stage, session.values.made(stage.name).get(key)) for stage in stages]
+    names = commands_of([stage for stage, made in found if made])
+    states = []
+    for stage, made in found:
+        if made is not None:
+            stale = _input_changed(session, stage, key, made)
+            state = _bad(made) if made.state != "made" else _CURRENT
+            text = (f"stale: {Why.INPUTS}" if stale else state) + _children(session, stage, key)
+            name = stage.name if inner else names[stage.name]
+            states.append((name, text, _machine(session, stage, made, inner=inner)))
+    yield from _lines(states)
 
 
-def _would(session: Session, row: StagePreview, key: str, made: Made | None, coming: Coming) -> str:
-    """Return what a step would do with a sample; empty where it has nothing to do with it."""
+def commands_of(stages: Sequence[Stage]) -> dict[str, str]:
+    """Return stage -> the command that it belongs to.
+
+    One that serves several commands belongs to one of those that other stages of these have alone.
+    """
+    alone = {stage.commands[0] for stage in stages if len(stage.commands) == 1}
+    return {
+        stage.name: next((name for name in stage.commands if name in alone), stage.commands[0])
+        for stage in stages
+    }
+
+
+def _lines(states: Iterable[tuple[str, str, str]]) -> Iterator[str]:
+    """Yield a line for each name: its first state that is not up to date, all that was said."""
+    groups: dict[str, list[tuple[str, str]]] = {}
+    for name, text, says in states:
+        groups.setdefault(name, []).append((text, says))
+    for name, each in groups.items():
+        text = next((text for text, _ in each if text != _CURRENT), _CURRENT)
+        said = "; ".join(words for _, words in each if words)
+        yield f"{name}: {text}" + (f", the machine says {said}" if said else "")
+
+
+def _would(session: Session, row: StagePreview, key: str, made: Made | None) -> str:
+    """Return what a stage would do with a sample; empty where it has nothing to do with it."""
     if key in row.run:
         word = "will be written" if row.step.stage.shape is Shape.SIDECAR else "will run"
-        return f"{word}: {_reason(session, row, row.run[key], made)}"
+        return f"{word}: {row.run[key]}"
     if key in row.reused:
-        return f"was made before: {_reason(session, row, row.reused[key], made)}"
-    if key in row.waits:
-        return f"waits for {_waited_for(session, row.step.stage, key, coming)}"
+        return f"was made before: {row.reused[key]}"
     if key in row.lacking:
         return f"cannot run: {session.values.why_absent(row.lacking[key], key)}"
     if (
@@ -129,28 +174,18 @@ def _would(session: Session, row: StagePreview, key: str, made: Made | None, com
         return "not needed: yours is used"
     if made is None:
         return ""
-    return _bad(made) if made.state != "made" else "up to date"
+    return _bad(made) if made.state != "made" else _CURRENT
 
 
 def _bad(made: Made) -> str:
     return f"{made.state}: {made.why}".replace("\n", "; ")
 
 
-def _reason(session: Session, row: StagePreview, why: Why, made: Made | None) -> str:
-    """Return why a step runs, with the params that changed."""
-    if why is not Why.PARAMS or made is None:
-        return str(why)
-    old, new = session.recipes.get(made.base, {}), session.recipes[row.step.base]
-    return f"{why}: {', '.join(changed_params(old, new))}"
-
-
-def _waited_for(session: Session, stage: Stage, key: str, coming: Coming) -> str:
-    """Return the name of the step that has yet to make what a stage reads."""
-    if key in coming.made:
-        return coming.command
+def _waited_for(session: Session, stage: Stage, key: str, names: Mapping[str, str]) -> str:
+    """Return the name of what has yet to make what a stage reads; empty for an earlier job."""
     waited = (name for name, _ in stage.needs() if session.values.digest(name)(key) == WAITS)
     producer = session.values.producers.get(next(waited, ""))
-    return producer.name if producer else "an earlier stage"
+    return names.get(producer.name, producer.name) if producer else ""
 
 
 def _origin(lineage: dict[str, object]) -> str:
@@ -171,13 +206,25 @@ def _input_changed(session: Session, stage: Stage, key: str, made: Made) -> bool
     return len(before) == len(now) and before != now
 
 
-def _machine(session: Session, stage: Stage, key: str, made: Made | None) -> str:
-    """Return what a stage's last result says, where a person can read it."""
-    if made is None or made.state != "made":
+def _children(session: Session, stage: Stage, key: str) -> str:
+    """Return which pictures a fan-out made of a picture; empty for another stage."""
+    names = fanout.children(session, stage.name, key) if stage.shape is Shape.FAN_OUT else ()
+    return f", made {', '.join(map(os.path.basename, names))}" if names else ""
+
+
+def _machine(session: Session, stage: Stage, made: Made | None, *, inner: bool) -> str:
+    """Return what a stage's last result says: as a person reads it, or as it is kept."""
+    files = stage.packed or stage.suffix or stage.shape in (Shape.SIDECAR, Shape.FAN_OUT)
+    if made is None or made.state != "made" or files:
         return ""
-    if stage.shape is Shape.FAN_OUT:
-        names = fanout.children(session, stage.name, key)
-        return f", made {', '.join(map(os.path.basename, names))}" if names else ""
-    if stage.packed or stage.suffix or stage.shape is Shape.SIDECAR:
+    body = session.ledger.body(made.digest)
+    if inner:
+        return body.decode()
+    return _in_words(stage.shown(artifacts.loaded(body))) if stage.shown else ""
+
+
+def _in_words(value: Any) -> str:
+    """Return a value as a person reads it: a list with commas; nothing for None."""
+    if value is None:
         return ""
-    return f", the machine says {session.ledger.body(made.digest).decode()}"
+    return ", ".join(map(str, value)) if isinstance(value, list | tuple) else str(value).strip()

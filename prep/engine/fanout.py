@@ -14,12 +14,12 @@ from pathlib import Path
 from prep.engine import cutting, fanout_files
 from prep.engine.compute import Outcome
 from prep.engine.decoding.outcome import UnwrittenError
-from prep.engine.drift import told_changes
 from prep.engine.inventory import other_files
 from prep.engine.inventory.declarations import Declarations
 from prep.engine.inventory.inventory import Inventory
 from prep.engine.inventory.read import adopt_intended, check_gone, read_digests
 from prep.engine.inventory.scan import no_pictures, scan, unreachable
+from prep.engine.param_changes import note_changes
 from prep.engine.plan import PlannedStage, StagePlan, plan_map
 from prep.engine.report import Report
 from prep.engine.session import Context, Job, Session
@@ -114,7 +114,7 @@ def carry_out(session: Session) -> Report:
         ledger.set_fact("source_faulty", session.inventory.faulty)
     for asked in job.asked:
         step = session.number_for_good(session.step(asked))
-        report.notes += told_changes(session, step)
+        report.notes += note_changes(session, step)
         todo = plan(session, step)
         report.made[asked.stage.name] = _make(session, todo, report)
         report.kept[asked.stage.name] = todo.kept
@@ -136,13 +136,14 @@ def _make(session: Session, todo: StagePlan, report: Report) -> int:
     )
     try:
         with (
-            console.progress(stage.name, len(todo.run)) as progress,
+            console.progress(todo.step.command, len(todo.run)) as progress,
             closing(made),  # the files of pictures under way are removed
             _disk_errors(session),
         ):
             for outcome in made:
                 progress.advance()
                 console.detail(f"{stage.name}: {outcome.key}: {outcome.state}")
+                report.unmade[stage.name] += outcome.state != "made"
                 if outcome.passing:
                     report.failed[outcome.key] = outcome.why
                 else:

@@ -18,7 +18,7 @@ def made_by(session: Session, view: Stage) -> dict[str, Any]:
         parts = [session.recipes.get(base, {}) for base in _bases(session, producer)]
         told = [{k: p[k] for k in ("version", "params", "models")} for p in parts if p]
         found[producer.name] = sorted(told, key=canonical)
-        if told:  # what a stage without results would read is no part of the view
+        if told:  # the view shows nothing of what a stage without results would read
             names += [name for name, _ in producer.needs()]
     return {
         name: parts[0] if len(parts) == 1 else parts

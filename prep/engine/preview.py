@@ -5,22 +5,21 @@ there does the run know more than the plan.
 """
 
 import os
-from collections import Counter
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 from prep.dataset.chain import link_before
 from prep.engine import fanout, published_files, runner, sidecars
 from prep.engine.plan import PlannedStage
 from prep.engine.session import Session
-from prep.engine.state.recipe import WAITS, Why
+from prep.engine.state.recipe import WAITS, Why, changed_params
 from prep.runtime.errors import UserError
 from prep.stage import Shape
 
 
 @dataclass(frozen=True)
-class Coming:
-    """What earlier orders would change in the folder that a job reads.
+class Upcoming:
+    """What earlier jobs would change in the folder that a job reads.
 
     Attributes:
         made: Pictures that will be made or made anew; one whose name is not known yet is stood
@@ -36,12 +35,13 @@ class Coming:
 
 @dataclass(frozen=True)
 class StagePreview:
-    """What one step would do.
+    """What one stage would do.
 
     Attributes:
         run: Key -> why it is computed or written; of a view, the path of its file.
         reused: Key -> why; the same recipe was carried out before, so nothing is computed.
-        waits: Keys whose input an earlier step has yet to make; of a view, the path of its file.
+        waits: Keys whose input an earlier stage has yet to make; of a view, the path of its file.
+        after: Another command that makes such an input; empty for none.
         kept: How many are up to date.
         persons: How many need nothing because a person wrote the value.
         lacking: Keys without an input they need -> the artifact that is missing.
@@ -49,38 +49,21 @@ class StagePreview:
     """
 
     step: PlannedStage
-    run: Mapping[str, Why] = field(default_factory=dict)
-    reused: Mapping[str, Why] = field(default_factory=dict)
+    run: Mapping[str, str] = field(default_factory=dict)
+    reused: Mapping[str, str] = field(default_factory=dict)
     waits: frozenset[str] = frozenset()
+    after: str = ""
     kept: int = 0
     persons: int = 0
     lacking: Mapping[str, str] = field(default_factory=dict)
     removed: frozenset[str] = frozenset()
 
     def busy(self) -> bool:
-        """Return whether the step is not known to be up to date."""
+        """Return whether the stage is not known to be up to date."""
         return bool(self.run or self.reused or self.waits or self.removed)
 
-    def line(self) -> str:
-        """Return what `prep plan` says of the step."""
-        view = self.step.stage.shape is Shape.VIEW
-        parts = [f"{self.step.stage.name:<12}"]
-        if view:
-            parts += [f"write {name}: {why}" for name, why in self.run.items()]
-            parts += [f"waits: {name}" for name in sorted(self.waits)]
-        else:
-            word = "write" if self.step.stage.shape is Shape.SIDECAR else "run"
-            parts += _counted(word, self.run) + _counted("reuse", self.reused)
-            parts += [f"waits {len(self.waits)}"] if self.waits else []
-            parts += [f"remove {len(self.removed)}"] if self.removed else []
-        if self.kept or not self.busy():
-            parts.append("skip" if view else f"skip {self.kept}")
-        if self.persons:
-            parts.append(f"a person's {self.persons}")
-        return "  ".join(parts)
-
     def facts(self) -> dict[str, object]:
-        """Return the same for `--json`."""
+        """Return what it would do, for `--json`."""
         return {
             "stage": self.step.stage.name,
             "run": len(self.run),
@@ -92,18 +75,20 @@ class StagePreview:
         }
 
 
-def previewed(session: Session, coming: Coming) -> list[StagePreview]:
-    """Return what each step of a session's job would do; no run may use the session then."""
-    for key in coming.gone:
+def previews(session: Session, upcoming: Upcoming) -> list[StagePreview]:
+    """Return what each stage of a session's job would do; no run may use the session then."""
+    for key in upcoming.gone:
         session.inventory.digests.pop(key, None)
-    session.inventory.digests |= dict.fromkeys(coming.made, WAITS)
+    session.inventory.digests |= dict.fromkeys(upcoming.made, WAITS)
     rows: list[StagePreview] = []
     for asked in session.job.asked:
-        rows.append(_row(session, session.step(asked), rows))
+        step = session.step(asked)
+        row = _row(session, step, rows)
+        rows.append(replace(row, after=_after(step, rows) or upcoming.command))
     return rows
 
 
-def coming_of(session: Session, rows: Iterable[StagePreview]) -> Coming:
+def upcoming_of(session: Session, rows: Iterable[StagePreview]) -> Upcoming:
     """Return what the rows of a fan-out would change in the folder that it writes."""
     made: set[str] = set()
     gone: set[str] = set()
@@ -114,17 +99,17 @@ def coming_of(session: Session, rows: Iterable[StagePreview]) -> Coming:
         for key in (*row.run, *row.waits):
             made |= set(fanout.children(session, stage, key)) or {key}
         gone |= row.removed
-    return Coming(frozenset(made), frozenset(gone), command if made or gone else "")
+    return Upcoming(frozenset(made), frozenset(gone), command if made or gone else "")
 
 
-def _counted(word: str, whys: Mapping[str, Why]) -> list[str]:
-    if not whys:
-        return []
-    counts = sorted(Counter(whys.values()).items())
-    return [f"{word} {len(whys)}: " + ", ".join(f"{why} ({count})" for why, count in counts)]
+def _after(step: PlannedStage, before: Sequence[StagePreview]) -> str:
+    """Return the last other command that has yet to make what a step reads; empty for none."""
+    needs = {link_before(step.stage.writes), *(name for name, _ in step.stage.needs())}
+    busy = (row.step for row in reversed(before) if row.busy() and row.step.stage.writes in needs)
+    return next((one.command for one in busy if one.command != step.command), "")
 
 
-def _row(session: Session, step: PlannedStage, before: Iterable[StagePreview]) -> StagePreview:
+def _row(session: Session, step: PlannedStage, before: Sequence[StagePreview]) -> StagePreview:
     if step.stage.shape is Shape.SIDECAR:
         return _sidecars(session, step)
     if step.stage.shape is Shape.VIEW:
@@ -133,16 +118,34 @@ def _row(session: Session, step: PlannedStage, before: Iterable[StagePreview]) -
     session.values.pending[step.stage.name] = frozenset((*plan.run, *plan.waits))
     gone = fanout.unwanted(session, step.stage.name) if session.job.source else ()
     again = runner.made_before(session, plan) if step.stage.shape is Shape.MAP else {}
+    reason = _reasons(session, step)
     return StagePreview(
         step,
-        {key: why for key, (_, why) in plan.run.items() if key not in again},
-        {key: why for key, (_, why) in plan.run.items() if key in again},
+        {key: reason(key, why) for key, (_, why) in plan.run.items() if key not in again},
+        {key: reason(key, why) for key, (_, why) in plan.run.items() if key in again},
         frozenset(plan.waits),
-        plan.kept,
-        plan.persons,
-        plan.lacking,
-        frozenset(key for key, edited in gone if not edited),
+        kept=plan.kept,
+        persons=plan.persons,
+        lacking=plan.lacking,
+        removed=frozenset(key for key, edited in gone if not edited),
     )
+
+
+def _reasons(session: Session, step: PlannedStage) -> Callable[[str, Why], str]:
+    """Return what says why a step is run for a sample: of params, which changed, and how."""
+    made = session.values.made(step.stage.name)
+    changes: dict[int, str] = {}
+
+    def reason(key: str, why: Why) -> str:
+        if why is not Why.PARAMS:
+            return str(why)
+        base = made[key].base
+        if base not in changes:
+            old, new = session.recipes.get(base, {}), session.recipes[step.base]
+            changes[base] = ", ".join(changed_params(old, new)) or str(why)
+        return changes[base]
+
+    return reason
 
 
 def _sidecars(session: Session, step: PlannedStage) -> StagePreview:
@@ -150,7 +153,7 @@ def _sidecars(session: Session, step: PlannedStage) -> StagePreview:
     waits = frozenset(key for key in session.inventory.digests if of(key) == WAITS)
     made = session.values.made(step.stage.name)
     stale = {
-        key: Why.INPUTS if key in made else Why.NEW
+        key: str(Why.INPUTS if key in made else Why.NEW)
         for key, _ in sidecars.stale_sidecars(session, step)
         if key not in waits
     }
@@ -160,7 +163,8 @@ def _sidecars(session: Session, step: PlannedStage) -> StagePreview:
 
 
 def _view(session: Session, step: PlannedStage, before: Iterable[StagePreview]) -> StagePreview:
-    file = os.path.relpath(published_files.view_file(session, step.stage))
+    path = published_files.view_file(session, step.stage)
+    file = os.path.relpath(path)
     link = link_before(step.stage.link)
     if link is not None and any(row.busy() and row.step.stage.link == link for row in before):
         return StagePreview(step, waits=frozenset([file]))
@@ -170,4 +174,7 @@ def _view(session: Session, step: PlannedStage, before: Iterable[StagePreview]) 
         return StagePreview(step, waits=frozenset([file]))
     if waits:
         return StagePreview(step, waits=frozenset([file]))
-    return StagePreview(step, {file: why} if why else {}, kept=0 if why else 1)
+    if why is None:
+        return StagePreview(step, kept=1)
+    name = session.inventory.location.name(path)
+    return StagePreview(step, {file: _reasons(session, step)(name, why)})

@@ -102,6 +102,7 @@ def publish_view(session: Session, step: PlannedStage, report: Report) -> bool:
     session.inventory.outputs |= {name: digest, copy: digest}
     session.values.forget(stage.name)
     drop_copies(session)
+    report.counts[step.command] = page.counts
     if len(outputs) > 1:
         report.published.append(os.path.relpath(file))
     return len(outputs) > 1

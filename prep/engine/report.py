@@ -1,13 +1,16 @@
 """What a run did, as a value: counts, and the reason of every picture that was left out."""
 
+import os
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from prep.dataset.account import Account
 from prep.engine.inventory import other_files
+from prep.engine.session import Job
 from prep.runtime.counts import counted
+from prep.stage import Shape, Stage
 
 _SHOWN = 20
 _NAMED = 5
@@ -18,7 +21,9 @@ class Report:
     """The end of a run.
 
     Attributes:
-        made: Stage -> how many results it made.
+        made: Stage -> how many samples it was run for.
+        unmade: Stage -> how many of them it rejected or failed of.
+        counts: Command -> what its file says of the whole: `6 buckets`.
         kept: Stage -> how many were up to date.
         rejected: Key -> the rule that rejected it.
         failed: Key -> why a stage could not do it.
@@ -36,6 +41,8 @@ class Report:
     """
 
     made: dict[str, int] = field(default_factory=dict)
+    unmade: Counter[str] = field(default_factory=Counter)
+    counts: dict[str, str] = field(default_factory=dict)
     kept: dict[str, int] = field(default_factory=dict)
     rejected: dict[str, str] = field(default_factory=dict)
     failed: dict[str, str] = field(default_factory=dict)
@@ -57,25 +64,62 @@ class Report:
             return 3
         return 4 if self.conflicts else 0
 
-    def lines(self, where: str) -> list[str]:
-        """Return the report as a person reads it; the counts add up to the pictures there are."""
-        done = [f"made {name} {count}" for name, count in self.made.items() if count]
-        done += [f"removed {counted(len(self.removed), 'file')}"] if self.removed else []
-        work = ", ".join(done).replace(", made ", ", ")
+    def lines(self, job: Job, *, stages: bool = False) -> list[str]:
+        """Return the report as a person reads it; the counts add up to the pictures there are.
+
+        Args:
+            job: What was asked.
+            stages: Also tell how many results each stage made.
+        """
+        where, work = os.path.relpath(job.location.root), "; ".join(self._work(job))
         out = [f"`{where}`: {work}" if work else f"`{where}` is up to date: nothing to do"]
+        made = [f"{name} {count}" for name, count in self.made.items() if count]
+        out += [f"  made {', '.join(made)}"] if made and stages else []
         out += [f"  {note}" for note in dict.fromkeys(self.notes)]
         out += [f"  {other_files.line(self.others.values(), self.source)}"] if self.others else []
         out += [f"  kept as you edited it: {path}" for path in self.edited[:_SHOWN]]
         if len(self.edited) > _SHOWN:
             out.append(f"  ... and {len(self.edited) - _SHOWN} more of yours")
         out += [f"  left out: {key}: {why}" for key, why in sorted(self.rejected.items())]
-        words = (*self.account.notes(), *_unowned(self.unowned))
+        words = (*self.account.notes(), *_unowned_lines(self.unowned))
         out += [f"  {line}" for line in (*self.wrong(), *words)]
         out += [f"  removed {path}" for path in self.removed[:_SHOWN]]
         out += [f"  wrote {path}" for path in self.published]
-        return [*out, f"  {counted(self.total, 'picture')}: {self.counts()}"]
+        return [*out, f"  {counted(self.total, 'picture')}: {self.summary()}"]
 
-    def counts(self) -> str:
+    def _work(self, job: Job) -> Iterator[str]:
+        """Yield what each command did, and what became of files; nothing where all was there."""
+        stages: dict[str, list[Stage]] = {}
+        for asked in job.asked:
+            stages.setdefault(asked.command, []).append(asked.stage)
+        each = [
+            (name, self._done(name, found, job.location.sidecars)) for name, found in stages.items()
+        ]
+        yield from (f"{command}: {done}" for command, done in each if done)
+        if self.published and not any(done for _, done in each):
+            yield f"wrote {counted(len(self.published), 'file')}"
+        if self.removed:
+            yield f"removed {counted(len(self.removed), 'file')}"
+
+    def _done(self, command: str, stages: Sequence[Stage], sidecars: Mapping[str, str]) -> str:
+        """Return what one command did, as `15 scored, 15 written`; empty for nothing."""
+        made = {
+            stage.name: self.made.get(stage.name, 0) - self.unmade[stage.name]
+            for stage in stages
+            if stage.shape is not Shape.VIEW
+        }
+        told = [(made.get(stage.name, 0), stage.done) for stage in stages]
+        parts = [f"{count} {word}" for count, word in told if count and word]
+        most, without = max(made.values(), default=0), sum(self.unmade[name] for name in made)
+        parts += [self.counts[command]] if most and self.counts.get(command) else []
+        fields = {stage.writes for stage in stages if stage.shape is Shape.SIDECAR}
+        endings = tuple(suffix for suffix, field in sidecars.items() if field in fields)
+        yours = sum(name.endswith(endings) for name in self.edited)
+        parts += [f"{yours} kept as you edited {'it' if yours == 1 else 'them'}"] if yours else []
+        parts += [f"{without} without a result"] if without else []
+        return ", ".join(parts or [f"{most} as before"] * (most > 0))
+
+    def summary(self) -> str:
         """Return how many pictures are good, left out, failed and clash; each counts once."""
         bad = set(self.failed)
         dropped = set(self.rejected) - bad
@@ -85,7 +129,7 @@ class Report:
         return f"{told}, {len(clash)} clash" if clash else told
 
     def wrong(self) -> list[str]:
-        """Return what a person has to mend or decide, a line each; below it, how, if it says so."""
+        """Return what a person has to mend or decide, a line each; below it how, if known."""
         kinds = {"failed": self.failed, "clash": self.clashing, "conflict": self.conflicts}
         each = [
             line
@@ -114,7 +158,7 @@ class Report:
         }
 
 
-def _unowned(found: Mapping[str, str]) -> list[str]:
+def _unowned_lines(found: Mapping[str, str]) -> list[str]:
     """Return the line for text files that no picture owns; none where there are none."""
     if not found:
         return []

@@ -1,18 +1,19 @@
 """Carry a plan out: compute what is stale, publish it, account for every picture."""
 
 import time
+from collections import Counter
 from collections.abc import Collection, Iterable
 from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 from prep.engine import bulk_edits, fanout, published_files, recover_sheet, sidecars
-from prep.engine.accounting import account_for, unowned_of_source
+from prep.engine.accounting import account_for, unowned_texts_of_source
 from prep.engine.compute import Outcome, outcomes
-from prep.engine.drift import told_changes
 from prep.engine.edited_sheets import not_imported
 from prep.engine.inventory.inventory import INHERITED, Baseline
 from prep.engine.opening import locked_session
+from prep.engine.param_changes import note_changes
 from prep.engine.plan import PlannedStage, StagePlan
 from prep.engine.recover import recover
 from prep.engine.report import Report
@@ -36,7 +37,7 @@ def carry_out(job: Job, context: Context) -> Report:
     with locked_session(job, context) as session:
         if job.source is not None:
             report = fanout.carry_out(session)
-            report.unowned |= unowned_of_source(job.source, session.inventory.declared.texts)
+            report.unowned |= unowned_texts_of_source(job.source, session.inventory.declared.texts)
             return report
         edited = remember(session) + bulk_edits.mend(session)
         there = session.inventory.unknown_files()
@@ -79,9 +80,7 @@ def remember(session: Session) -> list[str]:
         now |= {key: row for key, row in before.items() if key in inventory.faulty}
         if now != before:
             ledger.know_samples(now)
-    inventory.known = Baseline(
-        {}, {}, {}
-    )  # of a million samples, it would be a good part of the memory
+    inventory.known = Baseline({}, {}, {})  # of a million samples, it is much of the memory
     return edited
 
 
@@ -112,7 +111,7 @@ def _remember_edits(session: Session) -> list[str]:
 def take_step(session: Session, step: PlannedStage, report: Report) -> None:
     """Do what one step has to do."""
     stage = step.stage
-    report.notes += told_changes(session, step)
+    report.notes += note_changes(session, step)
     match stage.shape:
         case Shape.SIDECAR:
             report.made[stage.name] = sidecars.publish_sidecars(session, step, report)
@@ -154,7 +153,7 @@ def _make(session: Session, plan: StagePlan, report: Report) -> int:
     if adopted:
         with session.ledger.batch():
             session.ledger.record(plan.step.stage.name, adopted)
-    count = len(adopted)
+    name, states = plan.step.stage.name, Counter(made.state for _, made, _ in adopted)
     _withdraw(session, plan, plan.run.keys() - {key for key, _, _ in adopted})
     todo = StagePlan(plan.step, {key: plan.run[key] for key in first})
     writer = _Writer(session, plan.step, followers)
@@ -162,21 +161,22 @@ def _make(session: Session, plan: StagePlan, report: Report) -> int:
     try:
         notes, jobs = report.notes, session.context.jobs
         with (
-            console.progress(plan.step.stage.name, len(first)) as progress,
+            console.progress(plan.step.command, len(first)) as progress,
             closing(outcomes(todo, session.values, jobs, notes.append, console.wrong)) as computed,
         ):
             for done in computed:
                 progress.advance(len(done))
                 for outcome in done:
-                    console.detail(f"{plan.step.stage.name}: {outcome.key}: {outcome.state}")
-                    count += 1 + len(followers.get(outcome.key, ()))
+                    console.detail(f"{name}: {outcome.key}: {outcome.state}")
+                    states[outcome.state] += 1 + len(followers.get(outcome.key, ()))
                     if outcome.passing:
                         report.failed[outcome.key] = outcome.why
                 writer.add(done)
     finally:
         writer.commit()  # also when a person stops the run: nothing that was made is lost
-    session.values.forget(plan.step.stage.name)
-    return count
+    session.values.forget(name)
+    report.unmade[name] = states.total() - states["made"]
+    return states.total()
 
 
 def _withdraw(session: Session, plan: StagePlan, keys: Collection[str]) -> None:

@@ -204,8 +204,3 @@ def large_file(stage: Stage, digest: str) -> str:
 
 def _decodes(stage: Stage) -> bool:
     return stage.shape in (Shape.MAP, Shape.FAN_OUT)
-
-
-def asked_names(job: Job) -> Sequence[str]:
-    """Return the names of the stages of a job."""
-    return [asked.stage.name for asked in job.asked]

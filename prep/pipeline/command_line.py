@@ -56,9 +56,9 @@ def pipelines_if_any(file: Path | None) -> "dict[str, Pipeline]":
 
 def pipeline(name: str | None, file: Path | None) -> "Pipeline":
     """Return the pipeline of that name, or the only one."""
-    from prep.pipeline.config import chosen
+    from prep.pipeline.config import choose
 
-    return chosen(pipelines(file), name)
+    return choose(pipelines(file), name)
 
 
 def pipeline_of(path: Path, file: Path | None) -> "Pipeline | None":

@@ -9,11 +9,11 @@ from typing import Any
 from prep.dataset.chain import fault_of_head
 from prep.engine.inventory.declarations import Declarations
 from prep.pipeline import subcommands
-from prep.pipeline.named_files import file_text, path_of, resolved, text_of
+from prep.pipeline.named_files import file_text, path_of, resolve, text_of
 from prep.pipeline.subcommands import Command
 from prep.runtime import yaml_nodes
 from prep.runtime.errors import ConfigError, UserError, nearest, no_such
-from prep.runtime.yaml_nodes import Node, written
+from prep.runtime.yaml_nodes import Node, as_yaml
 from prep.stages import all_stages
 
 _KEYS = ("images", "meta", "state", "sidecars", "stages", "train")
@@ -92,7 +92,7 @@ def read_pipelines(path: Path, known: Mapping[str, Command]) -> dict[str, Pipeli
     return found
 
 
-def chosen(pipelines: Mapping[str, Pipeline], name: str | None) -> Pipeline:
+def choose(pipelines: Mapping[str, Pipeline], name: str | None) -> Pipeline:
     """Return the pipeline of that name, or the only one."""
     if name is None and len(pipelines) == 1:
         return next(iter(pipelines.values()))
@@ -145,7 +145,7 @@ class _Reader:
             train=self._train(keys["train"]) if "train" in keys else None,
             file=self.name,
             lines=yaml_nodes.lines(keys["train"]) if "train" in keys else {},
-            typed=yaml_nodes.typed(keys["train"]) if "train" in keys else {},
+            typed=yaml_nodes.typed_texts(keys["train"]) if "train" in keys else {},
         )
 
     def _steps(self, node: Node) -> list[PipelineStep]:
@@ -195,7 +195,7 @@ class _Reader:
             if name == "to" and command.fans_out():
                 continue
             if name not in params:
-                self.wrong.append((child.line, *subcommands.unknown(command, name)))
+                self.wrong.append((child.line, *subcommands.unknown_param(command, name)))
                 continue
             values[name] = self._value(params[name], child)
         files = {
@@ -217,11 +217,11 @@ class _Reader:
         if found is not None:
             quoted = item.type is str and node.raw and not isinstance(value, str)
             hint = f'put it in quotes: "{node.raw}"' if quoted else found[1]
-            what = found[0].replace(f"`{written(value)}`", f"`{node.raw}`")  # as it was typed
+            what = found[0].replace(f"`{as_yaml(value)}`", f"`{node.raw}`")  # as it was typed
             self.wrong.append((node.line, what, hint))
             return item.default
         if item.metadata["path"]:
-            return resolved(value, self.folder)
+            return resolve(value, self.folder)
         if item.metadata["file"]:
             try:
                 return file_text(value, self.folder)
@@ -249,7 +249,7 @@ class _Reader:
         numbers = {name: child.raw for name, child in keys.items() if type(child.value) is float}
         values: dict[str, Any] = yaml_nodes.plain(node) | numbers
         if "base" in values:
-            values["base"] = resolved(str(values["base"]), self.folder)
+            values["base"] = resolve(str(values["base"]), self.folder)
         for name in ("prompts", "resume"):
             if name in values:
                 values[name] = (self.folder / str(values[name])).as_posix()

@@ -1,4 +1,4 @@
-"""What a person asked for -> what the engine is to do: one order per folder."""
+"""What a person asked for -> what the engine is to do: one job per folder."""
 
 import os
 import shlex
@@ -16,7 +16,7 @@ from prep.engine.session import Job
 from prep.engine.state.database import snapshot
 from prep.images.formats import suffixes
 from prep.pipeline.config import SIDECARS, Pipeline
-from prep.pipeline.named_files import file_text, resolved
+from prep.pipeline.named_files import file_text, resolve
 from prep.pipeline.subcommands import Command, check
 from prep.runtime.errors import DatasetError, UsageError
 from prep.runtime.files import blocked
@@ -39,10 +39,10 @@ class Given:
 
 
 def of_folder(command: Command, folder: Path, given: Given, pipeline: Pipeline | None) -> Job:
-    """Return the order of a command on a folder of pictures."""
+    """Return the job of a command on a folder of pictures."""
     _check_folder(folder)
     _check_out(given.out)
-    asked = command.asked(_values(command, given, pipeline))
+    asked = command.requests(_values(command, given, pipeline))
     location = location_of(folder, given.state, pipeline)
     meta = given.out or (pipeline.meta if pipeline else Path("meta.json"))
     return (
@@ -53,46 +53,46 @@ def of_folder(command: Command, folder: Path, given: Given, pipeline: Pipeline |
 def of_fan_out(
     command: Command, folders: tuple[Path, Path], given: Given, pipeline: Pipeline | None
 ) -> Job:
-    """Return the order of a command that reads the first folder and writes the second."""
+    """Return the job of a command that reads the first folder and writes the second."""
     source, out = folders
     _check_folder(source)
     if out.exists() and not out.is_dir():
         raise DatasetError(f"`{out}` is not a folder", "name a folder for the result")
     _check_apart(source, out, "name another folder for the result")
-    asked = command.asked(_values(command, given, pipeline))
+    asked = command.requests(_values(command, given, pipeline))
     location = location_of(out, given.state, pipeline)
     return Job(location, asked, source=location_of(source, None, pipeline))
 
 
 def of_meta(command: Command, meta: Path, given: Given, pipeline: Pipeline | None) -> Job:
-    """Return the order of a command that continues a dataset file."""
+    """Return the job of a command that continues a dataset file."""
     head = head_of(meta)
     location = location_of_meta(meta, dataset_file.load(meta), given.state, pipeline)
-    asked = command.asked(_values(command, given, pipeline))
+    asked = command.requests(_values(command, given, pipeline))
     return Job(location, asked, head)
 
 
 def of_pipeline(pipeline: Pipeline) -> list[Job]:
-    """Return the orders of a whole pipeline: a new one for every folder that is written."""
+    """Return the jobs of a whole pipeline: a new one for every folder that is written."""
     _check_folder(pipeline.images)
-    orders: list[Job] = []
+    found: list[Job] = []
     location = location_of(pipeline.images, None, pipeline)
     asked: list[RequestedStage] = []
     for step in pipeline.steps:
-        stages = step.command.asked(usual_values(pipeline, step.command) | dict(step.values))
+        stages = step.command.requests(usual_values(pipeline, step.command) | dict(step.values))
         if step.to is None:
             asked += [one for one in stages if one.stage.name not in [a.stage.name for a in asked]]
             continue
         if asked:
-            orders.append(Job(location, _views_late(asked), pipeline.meta))
+            found.append(Job(location, _views_late(asked), pipeline.meta))
             asked = []
         _check_apart(
             location.root, step.to, f"write another folder after `to:` of `{step.command.name}`"
         )
         target = location_of(step.to, None, pipeline)
-        orders.append(Job(target, stages, source=location))
+        found.append(Job(target, stages, source=location))
         location = target
-    return [*orders, Job(location, _views_late(asked), pipeline.meta)] if asked else orders
+    return [*found, Job(location, _views_late(asked), pipeline.meta)] if asked else found
 
 
 def _views_late(asked: Sequence[RequestedStage]) -> tuple[RequestedStage, ...]:
@@ -111,7 +111,7 @@ def _views_late(asked: Sequence[RequestedStage]) -> tuple[RequestedStage, ...]:
 def folder_of_sheet(sheet: Path, state: Path | None) -> Path | None:
     """Return the folder of pictures that a sheet lies in; None for one that lies elsewhere.
 
-    Where `--state` says that prep's folder is not beside it, pictures are what tells.
+    Where `--state` says that prep's folder is elsewhere, the pictures beside the sheet decide.
     """
     folder = sheet if sheet.is_dir() else sheet.absolute().parent
     if (folder / ".prep").is_dir():
@@ -137,9 +137,9 @@ def location_of(folder: Path, state: Path | None, pipeline: Pipeline | None) -> 
 
 
 def usual_values(pipeline: Pipeline, command: Command) -> dict[str, Any]:
-    """Return the params that follow from the whole pipeline, where a person gives none.
+    """Return the params that follow from the whole pipeline where a person gives none.
 
-    What trains follows what they bring: where `.txt` files hold sentences, sentences train.
+    Where `.txt` files hold sentences, sentences train.
     """
     sentences = pipeline.sidecars.get(".txt") == "caption"
     return {"text": "caption"} if sentences and command.writes_meta() else {}
@@ -161,8 +161,8 @@ def location_of_meta(
     """Return where the dataset of a dataset file lies.
 
     Raises:
-        DatasetError: There is no such folder; or the file says that prep's folder is elsewhere,
-            and neither a person did nor does that folder know the file: it came with data.
+        DatasetError: There is no such folder; or only the file says that prep's folder is
+            elsewhere, and that folder has no record of the file: it came with data.
     """
     root = Path(os.path.normpath(meta.parent / found.root))
     _check_folder(root)
@@ -175,7 +175,7 @@ def location_of_meta(
         return location
     shown = os.path.relpath(said)
     raise DatasetError(
-        f"`{meta}` says that prep keeps its state in `{shown}`, where nothing knows this file",
+        f"`{meta}` says that prep keeps its state in `{shown}`, which has no record of this file",
         f"if that is right, say so: `--state {shlex.quote(shown)}`",
     )
 
@@ -227,7 +227,7 @@ def _values(command: Command, given: Given, pipeline: Pipeline | None) -> dict[s
     values: dict[str, Any] = {}
     for name, value in given.values.items():
         if params[name].metadata["path"]:
-            values[name] = resolved(value, here)
+            values[name] = resolve(value, here)
         elif params[name].metadata["file"]:
             values[name] = file_text(value, here)
         else:

@@ -6,7 +6,7 @@ from prep.runtime import files, text_files
 from prep.runtime.errors import ConfigError
 
 
-def resolved(value: str, folder: Path) -> str:
+def resolve(value: str, folder: Path) -> str:
     """Return a value that may be a path: absolute where it is one, else as it was written."""
     if not value or value == "tiny":
         return value
@@ -20,8 +20,8 @@ def path_of(value: str, folder: Path) -> Path:
         path = folder / Path(value).expanduser()
         path.exists()
     except (OSError, RuntimeError) as error:  # too long; the home of somebody unknown
-        why = getattr(error, "strerror", None) or "nobody here has that name"
-        raise ConfigError(f"`{value}` is not a path: {why}", "look at how it is spelt") from None
+        why = getattr(error, "strerror", None) or "there is no user of that name"
+        raise ConfigError(f"`{value}` is not a path: {why}", "check the spelling") from None
     return path
 
 

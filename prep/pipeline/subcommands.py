@@ -7,7 +7,7 @@ from typing import Any
 
 from prep.dataset.chain import link_before
 from prep.runtime.errors import ConfigError, nearest
-from prep.runtime.yaml_nodes import written
+from prep.runtime.yaml_nodes import as_yaml
 from prep.stage import RequestedStage, Shape, Stage
 
 
@@ -39,9 +39,9 @@ class Command:
         """Return whether it begins a dataset file."""
         return any(stage.link == "" for stage in self.stages)
 
-    def asked(self, values: Mapping[str, Any]) -> tuple[RequestedStage, ...]:
+    def requests(self, values: Mapping[str, Any]) -> tuple[RequestedStage, ...]:
         """Return its stages with params: `values` where given, defaults elsewhere."""
-        params = [(stage, built(stage, values)) for stage in self.stages]
+        params = [(stage, build_params(stage, values)) for stage in self.stages]
         return tuple(
             RequestedStage(stage.given(vars(given)), given, self.name)
             for stage, given in params
@@ -75,7 +75,7 @@ def in_order(stages: Iterable[Stage]) -> list[Stage]:
     return ordered
 
 
-def built(stage: Stage, values: Mapping[str, Any]) -> Any:
+def build_params(stage: Stage, values: Mapping[str, Any]) -> Any:
     """Return a stage's Params from those of the values that it has."""
     names = {item.name for item in fields(stage.params)}
     return stage.params(**{name: value for name, value in values.items() if name in names})
@@ -88,7 +88,7 @@ def mistake(item: "Field[Any]", value: Any) -> tuple[str, str] | None:
         value = float(value)
     if not isinstance(value, wanted) or (wanted is not bool and isinstance(value, bool)):
         words = {str: "text", int: "a whole number", float: "a number", bool: "true or false"}
-        return f"`{item.name}` is `{written(value)}`", f"write {words[wanted]}"
+        return f"`{item.name}` is `{as_yaml(value)}`", f"write {words[wanted]}"
     if wanted is float and not math.isfinite(value):
         return f"`{item.name}` is {value}", "write a finite number"
     choices = item.metadata["choices"]
@@ -120,7 +120,7 @@ def _as_option(message: str) -> str:
     return message.replace(name, f"--{name.replace('_', '-')}", 1)
 
 
-def unknown(command: Command, name: str) -> tuple[str, str]:
+def unknown_param(command: Command, name: str) -> tuple[str, str]:
     """Return message and hint for a param that a command does not have."""
     known = [*command.params(), *(["to"] if command.fans_out() else [])]
     return f"`{command.name}` has no param `{name}`", nearest(name, known)

@@ -21,7 +21,7 @@ _PAIR = re.compile(r"^error: (.*)(?:\nhint: (.*))?", re.MULTILINE)
 _ABSENT = re.compile(r"no such option `--(no-)?([^`]*)`")
 _NO_VALUE = "does not take a value"
 _HELP = "see `train check --help`"
-# Options of the program that are no settings: they end it at once, or say how it speaks.
+# Options of the program that are not settings: they end it at once, or decide what it prints.
 _NO_SETTINGS = {"ahead", "at_hand", "help", "json", "quiet", "verbose", "words_told"}
 
 _Pair = tuple[str, str | None]
@@ -34,13 +34,13 @@ def command(pipeline: Pipeline) -> list[str]:
     return [str(options.pop("method")), _meta(pipeline), *_flags(options)]
 
 
-def typed(pipeline: Pipeline) -> str:
+def typed_command(pipeline: Pipeline) -> str:
     """Return the same as a person could type it where they stand."""
     return shlex.join(["train", *map(_near, command(pipeline))])
 
 
-def started(pipeline: Pipeline, speech: Sequence[str]) -> list[str]:
-    """Return the words that start the training step, behind a run of prep.
+def child_command(pipeline: Pipeline, speech: Sequence[str]) -> list[str]:
+    """Return the command that starts the training step after a run of prep.
 
     Args:
         speech: Options that say how it speaks.
@@ -56,7 +56,7 @@ def check(pipeline: Pipeline, *, at_hand: bool = False) -> None:
 
     Raises:
         ConfigError: It has mistakes: all that can be found, with the lines they stand in.
-        SystemExit: The check itself ended otherwise than well; it has said why.
+        SystemExit: The check itself failed; it has printed why.
     """
     found = [
         (pipeline.lines.get(key, 0), message, hint)
@@ -70,19 +70,21 @@ def check(pipeline: Pipeline, *, at_hand: bool = False) -> None:
 
 
 def _mistakes(pipeline: Pipeline, how: list[str]) -> _Mistakes:
-    """Return what is wrong with a section. A wrong key hides others: it is asked without it."""
+    """Return what is wrong with a section. A wrong key hides others: ask without it."""
     left = dict(pipeline.train or {})
     found: _Mistakes = {}
     for word in sorted(_NO_SETTINGS & set(left)):
         del left[word]
         found[word] = [(f"`train` has no key `{word}`", "leave it out")]
     while True:
-        code, told = _asked(pipeline, left, how)
+        code, told = _ask(pipeline, left, how)
         again: set[str] = set()
         for message, hint in told:
             key = _key(message, left)
             if key and isinstance(left[key], bool) and (no := _ABSENT.match(message)) and no[1]:
-                left[key] = pipeline.typed.get(key, "")  # no switch: is there a key that it is of?
+                left[key] = pipeline.typed.get(
+                    key, ""
+                )  # not a switch: ask about the key as one with a value
                 again.add(key)
                 continue
             again.add(key)
@@ -90,7 +92,7 @@ def _mistakes(pipeline: Pipeline, how: list[str]) -> _Mistakes:
         if code != UsageError.exit_code or not again - {""}:
             break
         left = {key: value for key, value in left.items() if key not in found}
-    return found | {key: [_quoted(key, pipeline)] for key in _texts(pipeline, left)}
+    return found | {key: [_quote_mistake(key, pipeline)] for key in _texts(pipeline, left)}
 
 
 def _texts(pipeline: Pipeline, left: Mapping[str, Any]) -> Iterator[str]:
@@ -100,14 +102,12 @@ def _texts(pipeline: Pipeline, left: Mapping[str, Any]) -> Iterator[str]:
             yield key
 
 
-def _quoted(key: str, pipeline: Pipeline) -> _Pair:
+def _quote_mistake(key: str, pipeline: Pipeline) -> _Pair:
     text = pipeline.typed.get(key, "")
     return f"`{key}` is `{text}`", f'put it in quotes: "{text}"'
 
 
-def _asked(
-    pipeline: Pipeline, section: Mapping[str, Any], how: list[str]
-) -> tuple[int, list[_Pair]]:
+def _ask(pipeline: Pipeline, section: Mapping[str, Any], how: list[str]) -> tuple[int, list[_Pair]]:
     """Return the exit code of `train check` for a section, and the errors that it told."""
     words = ["check", _meta(pipeline), "--ahead", *how, *_checked_flags(section)]
     done = subprocess.run(

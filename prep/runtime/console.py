@@ -69,6 +69,10 @@ class Console:
         elif self.level:
             _line(self.err, text)
 
+    def details(self) -> bool:
+        """Return whether inner stages and raw values are shown: with `-v`, and in JSON."""
+        return self.json or self.level > 1
+
     def detail(self, text: str) -> None:
         """Print what is worth a line only with `-v`."""
         if self.level > 1:

@@ -138,7 +138,7 @@ def inside(folder: Path, relative: str) -> Path:
 
 
 @contextmanager
-def published(path: Path, before: Callable[[Path], None] = lambda _: None) -> Iterator[Path]:
+def replacing(path: Path, before: Callable[[Path], None] = lambda _: None) -> Iterator[Path]:
     """Yield a scratch path beside `path`; after a clean exit, make it `path`.
 
     The scratch file is flushed to the disk, `before(scratch)` is called, then it is renamed and
@@ -164,7 +164,7 @@ def published(path: Path, before: Callable[[Path], None] = lambda _: None) -> It
 
 def write(path: Path, data: bytes, before: Callable[[Path], None] = lambda _: None) -> None:
     """Replace `path` by `data`, whole or not at all; a short write is an error."""
-    with published(path, before) as scratch:
+    with replacing(path, before) as scratch:
         write_scratch(scratch, data)
 
 
@@ -189,7 +189,8 @@ def write_pieces(scratch: Path, pieces: Iterable[bytes | memoryview]) -> str:
         os.fsync(file.fileno())
         if os.fstat(file.fileno()).st_size != size:
             raise MachineError(
-                f"the disk took only a part of `{scratch.parent}/...`", "check the disk, run again"
+                f"only a part could be written of `{scratch.parent}/...`",
+                "check the disk, run again",
             )
     return state.hexdigest()
 
@@ -211,7 +212,7 @@ def disk_errors(path: Path, state: Path | None = None) -> Iterator[None]:
 
     Args:
         path: What is written.
-        state: prep's folder, where `path` may lie elsewhere: then no other one would help.
+        state: prep's folder, where `path` may lie elsewhere: then another one would not help.
     """
     try:
         yield
@@ -254,7 +255,7 @@ def blocked(path: Path, other: str) -> MachineError | None:
     if there is None:
         return None
     it = "it" if there == path else f"`{there}`"
-    what = "a link that leads nowhere" if there.is_symlink() else "a pipe, socket or device"
+    what = "a broken link" if there.is_symlink() else "a pipe, socket or device"
     what = "a file" if there.is_file() else what
     move = "" if there.is_char_device() else f"move `{there}` away, or "
     return MachineError(
@@ -263,7 +264,7 @@ def blocked(path: Path, other: str) -> MachineError | None:
 
 
 def _not_a_folder(path: Path) -> Path | None:
-    """Return the nearest thing above a path, or the path itself, if it is there and no folder."""
+    """Return the path, or the nearest one above it that exists, unless that is a folder."""
     above = next((at for at in path.parents if at.exists() or at.is_symlink()), None)
     if above is not None and not above.is_dir():
         return above

@@ -4,7 +4,7 @@ A path in a dataset is relative to a folder, POSIX, and
 
 - text: it holds no bytes that are not UTF-8;
 - one line that is read as it stands: no control character, no line separator, no character that
-  turns the direction of reading;
+  changes the reading direction;
 - inside its folder on every system: not absolute, no backslash, no drive such as `C:`, no part
   that is empty, `.` or `..`;
 - no longer than disks take: 255 bytes a name, 4000 bytes in all.
@@ -69,7 +69,7 @@ def too_long_in_all(path: str) -> bool:
 
 
 def num_bytes(name: str) -> int:
-    """Return how many bytes a name or path takes on a disk; bytes that are no UTF-8 count."""
+    """Return how many bytes a name or path takes on a disk; bytes that are not UTF-8 count too."""
     return len(name.encode("utf-8", "replace"))
 
 
@@ -88,7 +88,7 @@ def leads_out(path: str) -> bool:
 def fault_of_path(path: str) -> str:
     """Return why a relative path cannot stand in a dataset, as `holds a backslash`; "" if it can.
 
-    Whether it `leads_out` is told apart from this, but for what a name on a disk can hold.
+    Whether it leaves its folder is for `leads_out`, as far as a name on a disk can.
     """
     if 4 * len(path) <= LONGEST_NAME and not _ODD.search(path):  # nearly all of a million
         return ""
@@ -99,13 +99,13 @@ def fault_of_path(path: str) -> str:
     if "\\" in path:
         return "holds a backslash"
     if _DRIVE.match(path):
-        return f"begins like a drive of Windows, `{path[:2]}`"
+        return f"begins like a Windows drive, `{path[:2]}`"
     if _TURNS.search(path):
-        return "holds a character that turns the direction of reading"
+        return "holds a character that changes the reading direction"
     parts = path.split("/")
     if {"", ".", ".."}.intersection(parts):
-        return "has a part that is not a name"
-    return "is longer than a disk takes" if _exceeds(path, parts) else ""
+        return "has a part that is empty, `.` or `..`"
+    return "is longer than a disk allows" if _exceeds(path, parts) else ""
 
 
 def fault_of_key(key: str) -> str:
@@ -129,14 +129,14 @@ def fault_of_new(name: str) -> str:
 
 
 def fault_everywhere(name: str) -> str:
-    """Return why a name is not one for a file that we write on every system; "" if it is."""
+    """Return why a file that we write cannot have a name on every system; "" if it can."""
     if _NOWHERE.search(name) or _WINDOWS.fullmatch(name):
-        return "is not a file name on every system"
+        return "is not a valid file name on every system"
     return fault_of_new(name)
 
 
-def made_good(name: str) -> str:
-    """Return a name without what is no file name everywhere; empty where nothing is left of it."""
+def mend_name(name: str) -> str:
+    """Return a name without what not every system allows; empty where nothing is left of it."""
     text = name.encode("utf-8", "replace").decode().strip(" .")
     for what in (_NOWHERE, _CONTROL, _TURNS):
         text = what.sub("_", text) if text else ""

@@ -13,7 +13,7 @@ from prep.runtime.errors import HeldError
 
 
 @contextmanager
-def held(state: Path, named: Path, program: str) -> Iterator[None]:
+def hold(state: Path, named: Path, program: str) -> Iterator[None]:
     """Hold a folder until the end of the block.
 
     The lock belongs to the process: it is free again when the process ends, however it ends.
@@ -30,7 +30,7 @@ def held(state: Path, named: Path, program: str) -> Iterator[None]:
         state.mkdir(parents=True, exist_ok=True)
         descriptor = os.open(state / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
     try:
-        if not _locked(descriptor):
+        if not _lock(descriptor):
             raise _holder(state, named)
         record = {
             "pid": os.getpid(),
@@ -49,18 +49,18 @@ def held(state: Path, named: Path, program: str) -> Iterator[None]:
 
 
 def holder(state: Path, named: Path) -> HeldError | None:
-    """Return what `held` would raise now; nothing is made or changed."""
+    """Return what `hold` would raise now; nothing is made or changed."""
     try:
         descriptor = os.open(state / "lock", os.O_RDWR | os.O_CLOEXEC)
-    except OSError:  # nobody has ever held it, or it cannot be written: then `held` says so
+    except OSError:  # nobody has ever held it, or it cannot be written: then `hold` says so
         return None
     try:
-        return None if _locked(descriptor) else _holder(state, named)
+        return None if _lock(descriptor) else _holder(state, named)
     finally:
         os.close(descriptor)
 
 
-def _locked(descriptor: int) -> bool:
+def _lock(descriptor: int) -> bool:
     try:
         if sys.platform == "win32":
             import msvcrt

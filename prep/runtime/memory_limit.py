@@ -36,7 +36,7 @@ def memory_limit(size: int) -> Iterator[None]:
 
 
 def _address_space() -> int:
-    """Return how many bytes of addresses the process has; where none can tell, a usual number."""
+    """Return how many bytes of addresses the process has; a usual number where it is not known."""
     try:
         with open("/proc/self/statm", "rb") as file:  # noqa: PTH123 - pathlib loads slowly here
             return int(file.read().split()[0]) * os.sysconf("SC_PAGE_SIZE")

@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Any
 
 from prep.runtime import console, keys
 from prep.runtime.errors import MachineError, UsageError, UserError, nearest
-from prep.runtime.stopping import INTERRUPTED, Stop, obeyed, patience
+from prep.runtime.stopping import INTERRUPTED, Stop, obey, patience
+from prep.runtime.typed_words import read_without_pydantic
 
 if TYPE_CHECKING:
     import typer
@@ -23,13 +24,6 @@ if TYPE_CHECKING:
 
 _RIGHTS = (errno.EACCES, errno.EPERM, errno.EROFS)
 _Near = Callable[[str, Sequence[str]], str | None]
-# What Typer says of values -> our words.
-_VALUES = {
-    "a valid integer, .*": "it is not a whole number",
-    "a valid number, .*": "it is not a number",
-    r"greater than or equal to (\S+)": r"it is less than \1",
-    r"less than or equal to (\S+)": r"it is more than \1",
-}
 _STOPPED = "stopped; run the same command to go on"
 _FULL = MachineError(
     "the machine ran out of memory",
@@ -37,13 +31,13 @@ _FULL = MachineError(
 )
 
 
-# An option that a program does not have, those it has that are near, the words of the command
-# line -> the hint; None for the usual one.
+# An unknown option, the known ones that are near, the words of the command line -> the hint;
+# None for the usual one.
 Hint = Callable[[str, Sequence[str], Sequence[str]], str | None]
 
 
 def nearest_option(_: str, near: Sequence[str], __: Sequence[str]) -> str | None:
-    """Return the usual hint for an option that there is not: the nearest one that there is."""
+    """Return the usual hint for an unknown option: the nearest one that there is."""
     return f"did you mean `{near[0]}`?" if near else None
 
 
@@ -59,30 +53,31 @@ def run_app(
         app: Made with `rich_markup_mode=None` and `pretty_exceptions_enable=False`.
         args: The words of the command line; None takes them from the process.
         prog: The program's name, as typed.
-        hint: What is said of an option that there is not.
+        hint: Makes the hint for an unknown option.
 
     Raises:
         SystemExit: Always, unless the command met a bug: that keeps its own exception.
     """
     code: object = 0
+    read_without_pydantic()
     stop = Stop()
     words = sys.argv[1:] if args is None else args
     try:
-        with obeyed() as stop:
+        with obey() as stop:
             _check_place(words)
             code = app(args=args, prog_name=prog, standalone_mode=False)
     except BaseException as error:
         if isinstance(error, UserError) and not stop.raised:
-            stop.asked = None  # it only waited: the error is not of its making
-        if stop.asked is None:  # what goes wrong because of a stop is the stop
-            code = _shown(error, prog, lambda name, near: hint(name, near, words))
+            stop.asked = None  # the stop only waited and did not cause the error
+        if stop.asked is None:  # an error that a stop caused counts as the stop
+            code = _show_end(error, prog, lambda name, near: hint(name, near, words))
     code = code if stop.asked is None else 128 + stop.asked
-    if stop.asked is not None or code == INTERRUPTED:  # a question that was left has this code
+    if stop.asked is not None or code == INTERRUPTED:  # a prompt that was left has this code
         console.Console(err=sys.stderr).note(_STOPPED)
     raise SystemExit(code if isinstance(code, int) else 0)
 
 
-def _shown(error: BaseException, prog: str, hint: _Near) -> int:
+def _show_end(error: BaseException, prog: str, hint: _Near) -> int:
     """Show what ended the program as two lines; return its exit code. A bug is raised again."""
     from typer.exceptions import Abort, TyperException
 
@@ -107,7 +102,7 @@ def _without_rights(error: OSError) -> MachineError:
     path = keys.shown(os.path.relpath(os.fsdecode(error.filename)))
     return MachineError(
         f"`{path}` cannot be used: {error.strerror}",
-        "give yourself the right to read and change it and the folders above it",
+        "give your user permission to read and change it and the folders above it",
     )
 
 
@@ -122,10 +117,10 @@ def _check_place(words: Sequence[str]) -> None:
     try:
         here = str(Path.cwd())
     except FileNotFoundError:
-        raise UserError("the folder you stand in is gone", "go to another one: `cd`") from None
+        raise UserError("the current folder is gone", "change to another one: `cd`") from None
     if not keys.is_text(here):
         raise UserError(
-            f"the folder you stand in, `{keys.shown(here)}`, has a name that is not valid UTF-8",
+            f"the current folder, `{keys.shown(here)}`, has a name that is not valid UTF-8",
             "rename it, or the folder above it, then run the same command again",
         )
     for word in words:
@@ -145,7 +140,7 @@ def run_child(command: Sequence[str]) -> int:
         if number == signal.SIGTERM:
             child.terminate()
 
-    with patience(pass_on):  # the child keeps to its own time
+    with patience(pass_on):  # the child decides how long it takes
         code = child.wait()
     return code if code >= 0 else 128 - code
 
@@ -164,12 +159,12 @@ def _show_refusal(error: "TyperException", prog: str, hint: _Near) -> int:
 
 
 def _too_long(path: str) -> UserError:
-    """Return the error for a path that no disk takes, whoever was the first to look for it."""
+    """Return the error for a path that is too long for any disk."""
     longest = max(path.split("/"), key=len)
     name = longest if keys.too_long(longest) else path
     return UserError(
-        f"the name `{name[:40]}...` has {len(name)} characters, more than a disk takes",
-        "look for a word that ran into the next one",
+        f"the name `{name[:40]}...` has {len(name)} characters, more than a disk allows",
+        "check it for a missing space",
     )
 
 
@@ -193,7 +188,5 @@ def _plain(message: str) -> str:
     """Return a message of Typer's in our form: lower case start, backticks, no full stop."""
     short = re.sub(r"\. Did you mean .*\?$", "", message.strip())
     short = re.sub(r"No such option: (\S+)", r"No such option '\1'", short)
-    for theirs, ours in _VALUES.items():
-        short = re.sub(f"Input should be {theirs}", ours, short)
     quoted = re.sub(r"'([^']*)'", r"`\1`", short).rstrip(".")
     return quoted[:1].lower() + quoted[1:]

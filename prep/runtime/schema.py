@@ -53,7 +53,7 @@ def read(kind: type[_Made], row: Any) -> _Made:
         Misfit: The first field that cannot be what it is, in the order of `row`; then what lacks.
     """
     if not isinstance(row, dict):
-        raise Misfit(f"is {_shown(row)}", "write fields with values: {...}")
+        raise Misfit(f"is {_excerpt(row)}", "write fields with values: {...}")
     plain_kind: type = kind  # for mypy, a type of a type variable may have no hash
     checks, needed = _checks(plain_kind)
     made: dict[str, Any] = {}
@@ -74,7 +74,7 @@ def read(kind: type[_Made], row: Any) -> _Made:
 def _text(value: Any) -> str:
     """Return a text that a UTF-8 file can hold."""
     if not isinstance(value, str):
-        raise Misfit(f"is {_shown(value)}", "write text")
+        raise Misfit(f"is {_excerpt(value)}", "write text")
     if not keys.is_text(value):
         raise Misfit("holds half a character", "write whole characters")
     return value
@@ -132,7 +132,7 @@ def _mapping(hint: Any, told: Mapping[str, Any]) -> _Check:
 
     def check(value: Any) -> dict[str, Any]:
         if not isinstance(value, dict):
-            raise Misfit(f"is {_shown(value)}", "write names with values: {...}")
+            raise Misfit(f"is {_excerpt(value)}", "write names with values: {...}")
         made = {}
         for name, one in value.items():
             try:
@@ -148,21 +148,21 @@ def _mapping(hint: Any, told: Mapping[str, Any]) -> _Check:
 def _text_of(told: Mapping[str, Any]) -> _Check:
     choices = told["choices"]
     if choices:
-        return lambda value: _chosen(value, told["name"], choices)
+        return lambda value: _choice(value, told["name"], choices)
     forms: dict[str, _Check] = {"": _text, "hex": _hex, "path": _path, "folder": _folder}
     return forms[told["form"]]
 
 
-def _chosen(value: Any, name: str, choices: tuple[str, ...]) -> str:
+def _choice(value: Any, name: str, choices: tuple[str, ...]) -> str:
     if isinstance(value, str) and value in choices:
         return value
-    said = f"`{_short(value)}`" if isinstance(value, str) else _shown(value)
+    said = f"`{_short(value)}`" if isinstance(value, str) else _excerpt(value)
     raise Misfit(f"has {name} {said}", f"known: {', '.join(choices)}", "owner")
 
 
 def _hex(value: Any) -> str:
     if not isinstance(value, str) or not _HEX.fullmatch(value):
-        raise Misfit(f"is {_shown(value)}", "a digest is written in hexadecimal: 0 to 9, a to f")
+        raise Misfit(f"is {_excerpt(value)}", "a digest is written in hexadecimal: 0 to 9, a to f")
     return value
 
 
@@ -187,13 +187,13 @@ def _inside(path: str, fault_of: Callable[[str], str]) -> str:
 def _folder(value: Any) -> str:
     found = _text(value)
     if not found or "\0" in found:
-        raise Misfit(f"is {_shown(found)}", "write the path of a folder")
+        raise Misfit(f"is {_excerpt(found)}", "write the path of a folder")
     return found
 
 
 def _truth(value: Any) -> bool:
     if not isinstance(value, bool):
-        raise Misfit(f"is {_shown(value)}", "write true or false")
+        raise Misfit(f"is {_excerpt(value)}", "write true or false")
     return value
 
 
@@ -208,12 +208,12 @@ def _number(kind: type[int] | type[float], told: Mapping[str, Any]) -> _Check:
         right = isinstance(value, kinds) and not isinstance(value, bool)
         right = right and (isinstance(value, int) or math.isfinite(value))
         if right and most is not None and value > most:
-            raise Misfit(f"is {_shown(value)}", f"write {word}, {most:.10g} or less")
+            raise Misfit(f"is {_excerpt(value)}", f"write {word}, {most:.10g} or less")
         below = right and (
             (least is not None and value < least) or (above is not None and value <= above)
         )
         if not right or below:
-            raise Misfit(f"is {_shown(value)}", f"write {word}{low}")
+            raise Misfit(f"is {_excerpt(value)}", f"write {word}{low}")
         return kind(value)
 
     return check
@@ -238,12 +238,12 @@ def _numbers(count: int, told: Mapping[str, Any]) -> _Check:
             found = tuple(map(each, value))
             if told["form"] != "box" or (found[0] < found[2] and found[1] < found[3]):
                 return found
-        raise Misfit(f"is {_shown(value)}", f"write {words.get(count, f'{count} numbers')}")
+        raise Misfit(f"is {_excerpt(value)}", f"write {words.get(count, f'{count} numbers')}")
 
     return check
 
 
-def _shown(value: Any) -> str:
+def _excerpt(value: Any) -> str:
     """Return a value as an error shows it, in backticks and short."""
     words: dict[Any, str] = {type(None): "null", bool: json.dumps(value is True), dict: "{...}"}
     said = words.get(type(value)) or _SHORT.repr(value)

@@ -18,16 +18,16 @@ def seed_for(seed: int, purpose: str, *keys: str | int) -> int:
 
 def seeds_for(*before: str | int) -> Callable[[str | int], int]:
     """Return a function from the last part to what `seed_for` returns; for many of them, faster."""
-    whole = hashlib.sha256(b"".join(map(_named, before)))
+    whole = hashlib.sha256(b"".join(map(_label, before)))
 
     def seed(last: str | int) -> int:
         state = whole.copy()
-        state.update(_named(last))
+        state.update(_label(last))
         return int.from_bytes(state.digest()[:8], "big") >> 1
 
     return seed
 
 
-def _named(part: str | int) -> bytes:
+def _label(part: str | int) -> bytes:
     text = f"{type(part).__name__}:{part}".encode()
     return f"{len(text)}:".encode() + text

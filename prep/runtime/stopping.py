@@ -48,7 +48,7 @@ class Stop:
     def ask(self, number: int, frame: FrameType | None) -> None:
         """Unwind the program, or wait; called for each signal.
 
-        A second Ctrl-C waits for no work. A second SIGTERM says nothing new: it goes to all of a
+        A second Ctrl-C waits for no work. A second SIGTERM is ignored: it goes to all of a
         group, and those who pass it on send it again.
 
         Raises:
@@ -113,7 +113,7 @@ def patience(told: Told = lambda number: None) -> Iterator[Stop]:
     # The system's own table says what a signal does in this process.
     actions = [getattr(signal.getsignal(number), "__self__", None) for number in _STOPS]
     found = next((one for one in actions if isinstance(one, Stop)), None)
-    with nullcontext(found) if found else obeyed() as stop:
+    with nullcontext(found) if found else obey() as stop:
         stop.patient.append(told)
         try:
             yield stop
@@ -126,7 +126,7 @@ def patience(told: Told = lambda number: None) -> Iterator[Stop]:
 
 
 @contextmanager
-def obeyed() -> Iterator[Stop]:
+def obey() -> Iterator[Stop]:
     """Let a stop unwind the block, and end the process with 128 + the signal where it does not."""
     stop = Stop()
     if threading.current_thread() is not threading.main_thread():
@@ -136,7 +136,7 @@ def obeyed() -> Iterator[Stop]:
     numbers = [n for n in _STOPS if signal.getsignal(n) is not signal.SIG_IGN]
     before = {number: signal.signal(number, stop.ask) for number in numbers}
     try:
-        with _ended_in_time(stop):
+        with _end_in_time(stop):
             yield stop
     finally:
         for number, action in before.items():
@@ -144,7 +144,7 @@ def obeyed() -> Iterator[Stop]:
 
 
 @contextmanager
-def ended_at_once() -> Iterator[None]:
+def end_at_once() -> Iterator[None]:
     """End the process at the end of the block where it was stopped.
 
     Taking large libraries down may take Python many seconds. Nothing is left to be done: what
@@ -152,7 +152,7 @@ def ended_at_once() -> Iterator[None]:
     """
     try:
         yield
-    except KeyboardInterrupt:  # the program had not begun
+    except KeyboardInterrupt:  # the program had not started
         code = INTERRUPTED
     except SystemExit as ended:
         if ended.code not in (INTERRUPTED, TERMINATED):
@@ -167,7 +167,7 @@ def ended_at_once() -> Iterator[None]:
 
 
 @contextmanager
-def _ended_in_time(stop: Stop) -> Iterator[None]:
+def _end_in_time(stop: Stop) -> Iterator[None]:
     if os.name == "nt":
         yield  # Windows has no signal but Ctrl-C
         return

@@ -56,7 +56,7 @@ def read(text: str, name: str, top: type[dict[str, Any]] | type[list[Any]] = dic
         top: What the file must be, `dict` (keys) or `list`.
 
     Raises:
-        ConfigError: It is no YAML, uses what is refused, or is not a `top`.
+        ConfigError: It is not YAML, uses what is refused, or is not a `top`.
     """
     import yaml
 
@@ -65,7 +65,7 @@ def read(text: str, name: str, top: type[dict[str, Any]] | type[list[Any]] = dic
     try:
         node = _document(_Events(yaml.parse(text, Loader=yaml.SafeLoader), name))
     except yaml.YAMLError as error:
-        raise _broken(error, text, name) from None
+        raise _syntax_error(error, text, name) from None
     if node is None:
         return Node(top(), 1)
     if not isinstance(node.value, top):
@@ -74,7 +74,7 @@ def read(text: str, name: str, top: type[dict[str, Any]] | type[list[Any]] = dic
     return node
 
 
-def quoted(path: str) -> str:
+def quote(path: str) -> str:
     """Return a path as it stands in a file of ours, in quotes where it has to.
 
     Raises:
@@ -89,7 +89,7 @@ def quoted(path: str) -> str:
     return path if bare else json.dumps(path, ensure_ascii=False)
 
 
-def written(value: Any) -> str:
+def as_yaml(value: Any) -> str:
     """Return a value as it is written in our files: `true`, `none`, `""`, `["a", "b"]`."""
     if value is None:
         return "none"
@@ -113,7 +113,7 @@ def lines(node: Node) -> dict[str, int]:
     return {"": node.line} | {key: child.line for key, child in keys.items()}
 
 
-def typed(node: Node) -> dict[str, str]:
+def typed_texts(node: Node) -> dict[str, str]:
     """Return the text of each key's value of a mapping, as it was typed."""
     keys: dict[str, Node] = node.value if isinstance(node.value, dict) else {}
     return {key: child.raw for key, child in keys.items()}
@@ -160,7 +160,7 @@ def _node(events: _Events, event: "yaml.Event", depth: int) -> Node:
     if tag := getattr(event, "tag", None):
         raise events.refusal(line, f"the tag `{tag}` is not read", "remove it, or quote it")
     if depth > MAX_DEPTH:
-        raise events.refusal(line, f"nested more than {MAX_DEPTH} deep", "write it flatter")
+        raise events.refusal(line, f"nested more than {MAX_DEPTH} deep", "use fewer levels")
     if isinstance(event, yaml.ScalarEvent):
         raw = event.value.encode("utf-16", "surrogatepass").decode("utf-16", "surrogatepass")
         if without_controls(raw) != raw:  # escapes can name them: "\\0"
@@ -210,7 +210,7 @@ def _scalar(raw: str, line: int, events: _Events) -> str | int | float | bool | 
     return raw
 
 
-def _broken(error: "yaml.YAMLError", text: str, name: str) -> ConfigError:
+def _syntax_error(error: "yaml.YAMLError", text: str, name: str) -> ConfigError:
     """Return the parser's complaint with its line; most often a special character wants quotes."""
     mark = getattr(error, "problem_mark", None)
     position = getattr(error, "position", 0)

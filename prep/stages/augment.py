@@ -16,7 +16,14 @@ class Params:
     flip: bool = param(True, "add each picture mirrored; turn it off for asymmetric subjects")
 
 
-@stage(version=1, reads=("image",), writes="pictures", params=Params, shape=Shape.FAN_OUT)
+@stage(
+    version=1,
+    reads=("image",),
+    writes="pictures",
+    params=Params,
+    done="copied",
+    shape=Shape.FAN_OUT,
+)
 def augment(image: "Image.Image", params: Params) -> list[Derived]:
     """Copy pictures into another folder, with mirrored ones beside them.
 

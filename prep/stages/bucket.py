@@ -28,7 +28,15 @@ def load(params: Params, found: tuple[Any, ...]) -> Any:
     return buckets.table(params.resolution, least, most, params.step)
 
 
-@stage(version=1, reads=("looks",), writes="bucket", params=Params, load=load)
+@stage(
+    version=1,
+    reads=("looks",),
+    writes="bucket",
+    params=Params,
+    done="",
+    shown=lambda found: "{}x{} px".format(*found["bucket"]),
+    load=load,
+)
 def bucket(looks: Mapping[str, Any], params: Params, table: Any) -> dict[str, Any] | Rejected:
     """Assign each picture to an aspect-ratio bucket, and write meta_bucket.json."""
     limits = buckets.Limits(max_crop=params.max_crop, upscale=params.upscale)

@@ -99,6 +99,8 @@ def inputs_for(values: Mapping[str, Any]) -> tuple[str, ...]:
     reads=("image", "digest?", "tags?", "key", "notes?", "yours.caption?"),
     writes="answer",
     params=Params,
+    done="",
+    shown=None,
     models=models,
     load=load,
     batch="batch",

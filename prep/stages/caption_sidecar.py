@@ -15,6 +15,7 @@ class Params:
     reads=("caption",),
     writes="caption",
     params=Params,
+    done="written",
     shape=Shape.SIDECAR,
     commands=("caption",),
     fields=(PersonsField("caption", ".caption"),),

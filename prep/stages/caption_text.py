@@ -20,6 +20,7 @@ class Params:
     reads=("answer",),
     writes="caption",
     params=Params,
+    done="",
     commands=("caption",),
     superseded_by="caption",
 )

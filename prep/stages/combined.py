@@ -42,6 +42,7 @@ def load(params: Params, found: tuple[FoundModel, ...]) -> Any:
     reads=("scores", "second_scores"),
     writes="combined_scores",
     params=Params,
+    done="",
     commands=("tag",),
     models=models,
     load=load,

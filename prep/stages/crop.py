@@ -17,7 +17,14 @@ class Params:
     min_side: int = param(256, "px; a picture whose crop is smaller is left out", ge=1, le=65536)
 
 
-@stage(version=1, reads=("image",), writes="pictures", params=Params, shape=Shape.FAN_OUT)
+@stage(
+    version=1,
+    reads=("image",),
+    writes="pictures",
+    params=Params,
+    done="cut",
+    shape=Shape.FAN_OUT,
+)
 def crop(image: "Image.Image", params: Params) -> list[Derived] | Rejected:
     """Cut pictures to one aspect ratio, into another folder.
 

@@ -21,6 +21,8 @@ class Params:
     reads=("looks", "lineage?"),
     writes="duplicate_of",
     params=Params,
+    done="compared",
+    shown=lambda other: f"it repeats {other}" if other else "",
     shape=Shape.DECISION,
     fields=(PersonsField("keep", drops="no"),),
 )

@@ -68,6 +68,8 @@ def load(params: Params, found: tuple[FoundModel, ...]) -> Any:
     reads=("tags?", "caption?", "key?", "looks?", "scores?", "pruned?"),
     writes="training_words",
     params=Params,
+    done="put through the rules",
+    shown=None,
     models=models,
     load=load,
     inputs_for=inputs_for,

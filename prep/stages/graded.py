@@ -55,6 +55,8 @@ def load(params: Params, found: tuple[FoundModel, ...]) -> Any:
     reads=("scores", "combined_scores?"),
     writes="graded",
     params=Params,
+    done="",
+    shown=None,
     commands=("tag",),
     models=models,
     load=load,

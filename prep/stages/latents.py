@@ -52,6 +52,7 @@ def fit(params: Params, vae: Any, others: Mapping[str, Any]) -> tuple[Any, ...]:
     reads=("image", "bucket"),
     writes="latents",
     params=Params,
+    done="encoded",
     models=models,
     load=load,
     batch="batch",

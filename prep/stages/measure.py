@@ -28,6 +28,8 @@ def fit(params: Params, loaded: None, others: Mapping[str, Any]) -> tuple[Any, .
     reads=("image", "size"),
     writes="looks",
     params=Params,
+    done="",
+    shown=None,
     commands=("edit", "duplicates", "bucket"),
     fit=fit,
 )

@@ -5,6 +5,7 @@ from typing import Any
 
 from prep.dataset.chain import continued, page
 from prep.dataset.dataset_file import PERSONS, Sample
+from prep.runtime.counts import counted
 from prep.stage import IN_DATASET, Page, Rows, Shape, stage
 
 
@@ -25,7 +26,9 @@ class Params:
 def meta_bucket(rows: Rows, params: Params) -> Page:
     """Publish meta_bucket.json."""
     made = continued(rows.facts, rows.rows, rows.left_out, _bucketed)
-    return page(made, rows.facts["file"])
+    buckets = {sample.bucket for sample in made.samples.values()}
+    told = page(made, rows.facts["file"])
+    return replace(told, counts=counted(len(buckets), "bucket"))
 
 
 def _bucketed(sample: Sample, row: Any) -> Sample:

@@ -38,6 +38,8 @@ def load(params: Params, found: tuple[FoundModel, ...]) -> Any:
     reads=("scores", "combined_scores?"),
     writes="rating",
     params=Params,
+    done="",
+    shown=lambda found: f"rating {found}",
     commands=("tag",),
     models=models,
     load=load,

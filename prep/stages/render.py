@@ -83,6 +83,7 @@ def load(params: Params, found: tuple[FoundModel, ...]) -> Any:
     reads=("scores", "combined_scores?"),
     writes="tags",
     params=Params,
+    done="",
     commands=("tag",),
     models=models,
     load=load,

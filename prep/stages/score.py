@@ -37,6 +37,7 @@ def load(params: Params, found: tuple[FoundModel, ...]) -> Any:
     reads=("image",),
     writes="scores",
     params=Params,
+    done="scored",
     commands=("tag",),
     models=models,
     load=load,

@@ -41,6 +41,7 @@ def load(params: Params, found: tuple[FoundModel, ...]) -> Any:
     reads=("image",),
     writes="second_scores",
     params=Params,
+    done="scored by the second tagger",
     commands=("tag",),
     models=models,
     load=load,

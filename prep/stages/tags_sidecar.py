@@ -19,6 +19,7 @@ class Params:
     reads=("tags",),
     writes="tags",
     params=Params,
+    done="written",
     shape=Shape.SIDECAR,
     commands=("tag",),
     fields=(PersonsField("tags", ".txt"),),

@@ -29,6 +29,7 @@ def fit(params: Params, loaded: None, others: Mapping[str, Any]) -> tuple[Any, .
     reads=("image",),
     writes="thumbnail",
     params=Params,
+    done="made small",
     commands=("review export",),
     fit=fit,
     packed=True,

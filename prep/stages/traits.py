@@ -23,6 +23,8 @@ class Params:
     reads=("tags", "concept?"),
     writes="pruned",
     params=Params,
+    done="",
+    shown=None,
     shape=Shape.DECISION,
     commands=("edit",),
     enabled=lambda params: params.prune > 0,

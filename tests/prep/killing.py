@@ -20,7 +20,7 @@ from prep.commands.run import run_pipeline
 from prep.engine.session import Context
 from prep.engine.state.database import snapshot
 from prep.models.locate import Models
-from prep.pipeline.config import chosen, read_pipelines
+from prep.pipeline.config import choose, read_pipelines
 from prep.pipeline.subcommands import all_commands
 from prep.runtime.console import Console
 from prep.stage import Stage
@@ -292,12 +292,12 @@ def main(folder: Path, watch: Callable[[Stage], Stage] = lambda stage: stage) ->
     models = Models(folder.parent / "home", offline=True)
     with Path(os.devnull).open("w") as silence:
         context = Context(stages, models, Console(0, False, silence, silence), 1)
-        return run_pipeline(chosen(pipelines, None), context, ())
+        return run_pipeline(choose(pipelines, None), context, ())
 
 
 if __name__ == "__main__":
     from prep.runtime.program import run_app
-    from prep.runtime.stopping import ended_at_once
+    from prep.runtime.stopping import end_at_once
 
-    with ended_at_once():
+    with end_at_once():
         run_app(lambda **_: main(Path(sys.argv[1]), _announced), [], "prep")  # type: ignore[arg-type]

@@ -13,7 +13,7 @@ from prep.commands import plan, run, why
 from prep.engine.session import Context
 from prep.models.locate import Models
 from prep.pipeline import jobs
-from prep.pipeline.config import Pipeline, chosen, read_pipelines
+from prep.pipeline.config import Pipeline, choose, read_pipelines
 from prep.pipeline.subcommands import all_commands
 from prep.runtime.console import Console
 from prep.stage import Shape, Stage
@@ -140,10 +140,11 @@ class Project:
         rows = [json.loads(line) for line in out.getvalue().splitlines()]
         return {row["stage"]: row for row in rows if "stage" in row}
 
-    def why(self, key: str) -> str:
-        """Return what `prep why` says of a picture."""
+    def why(self, key: str, *, inner: bool = False) -> str:
+        """Return what `prep why` says of a picture; `inner`: with `-v`."""
         out = io.StringIO()
-        context = Context(all_stages(), Models(self.home), Console(out=out, err=out))
+        console = Console(level=2 if inner else 1, out=out, err=out)
+        context = Context(all_stages(), Models(self.home), console)
         pipeline = self._pipeline(all_stages())
         folder = pipeline.folders()[-1]
         place = jobs.location_of(folder, None, pipeline)
@@ -151,7 +152,7 @@ class Project:
         return out.getvalue()
 
     def _pipeline(self, stages: Mapping[str, Stage]) -> Pipeline:
-        return chosen(read_pipelines(self.file, all_commands(stages.values())), None)
+        return choose(read_pipelines(self.file, all_commands(stages.values())), None)
 
     def replace(self, old: str, new: str, file: str = "pipelines.yaml") -> None:
         """Edit a text file of the project."""

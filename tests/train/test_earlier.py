@@ -8,7 +8,7 @@ import pytest
 
 from prep.models.locate import Models
 from prep.runtime.errors import ConfigError, HeldError, UserError
-from prep.runtime.lock import held
+from prep.runtime.lock import hold
 from tests.train.runs import lora, new_console, said, settings, steps
 from train import run
 from train.config import Config
@@ -31,7 +31,7 @@ def test_a_second_run_says_who_holds_the_folder(meta: Path, tmp_path: Path, mode
     """Two identical runs at once: the second one names the first and leaves with 5."""
     decided = run.decide([meta], Config(**settings(tmp_path) | {"out": tmp_path}), models)
 
-    with held(decided.checkpoints, decided.folder, "train"), pytest.raises(HeldError) as caught:
+    with hold(decided.checkpoints, decided.folder, "train"), pytest.raises(HeldError) as caught:
         lora(meta, tmp_path, models, new_console())
 
     assert caught.value.exit_code == 5

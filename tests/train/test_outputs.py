@@ -13,7 +13,7 @@ import pytest
 import torch
 
 from prep.models.locate import Models
-from prep.runtime.stopping import obeyed
+from prep.runtime.stopping import obey
 from tests.train.killing import killed, trained
 from tests.train.runs import lora, new_console, said, settings
 from tests.train.test_cli import _environment, _main
@@ -72,7 +72,7 @@ def test_stopped_while_it_draws(
         with pytest.MonkeyPatch.context() as patch:
             _counting(patch, sampler, "step", _stop_at(4, number))
             try:
-                with obeyed():
+                with obey():
                     lora(meta, stopped, models, new_console(), **MORE, prompts=prompts)
                 made = True
             except (KeyboardInterrupt, SystemExit):
@@ -91,7 +91,7 @@ def test_stopped_while_it_exports(
     lora(meta, whole, models, new_console(), **MORE, prompts=prompts)
     with pytest.MonkeyPatch.context() as patch:
         _counting(patch, export, "check_same", _stop_at(2, signal.SIGTERM))
-        with pytest.raises(SystemExit), obeyed():
+        with pytest.raises(SystemExit), obey():
             lora(meta, stopped, models, new_console(), **MORE, prompts=prompts)
     assert not list(stopped.glob("*/toy-step00000004.safetensors"))
     lora(meta, stopped, models, console, **MORE, prompts=prompts)

@@ -14,7 +14,7 @@ import torch
 
 from prep.dataset import dataset_file
 from prep.models import safetensors_file
-from prep.runtime.lock import held
+from prep.runtime.lock import hold
 from train import notes, probe, readiness, run
 from train.cli import main
 from train.config import Config
@@ -149,7 +149,7 @@ def _out_is_locked(place: Place) -> list[str]:
 
 def _held(place: Place) -> list[str]:
     decided = place.decided("")
-    block = held(decided.checkpoints, decided.folder, "train")
+    block = hold(decided.checkpoints, decided.folder, "train")
     block.__enter__()
     place.exit.append(block)
     return []

@@ -10,7 +10,7 @@ from PIL import Image
 from prep.models.locate import Models
 from prep.runtime.console import Console
 from prep.runtime.errors import ConfigError, ModelFileError, UserError
-from prep.runtime.stopping import obeyed
+from prep.runtime.stopping import obey
 from train import adapter_file, run, sample, sampler
 from train.cells import label
 from train.config import Config
@@ -240,7 +240,7 @@ def test_stopped_while_it_draws(
 
     with monkeypatch.context() as patch:
         patch.setattr(sampler, "step", stopping)
-        with pytest.raises((KeyboardInterrupt, SystemExit)), obeyed():
+        with pytest.raises((KeyboardInterrupt, SystemExit)), obey():
             sample.sample(made, wish, tmp_path / "s.png", models, Console(out=out, err=out))
     names = ["000 base model.png", "000 strength 1.png"]
     part = [sorted(path.name for path in alone.iterdir()), _cells(tmp_path / "s.png")]
@@ -267,7 +267,7 @@ def test_stopped_before_a_picture(made: Path, tmp_path: Path, models: Models) ->
     wish = sample.Wish(sample.asked(made, ["mascot"], None, {"steps": 1}), [1.0], [])
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(sampler, "step", lambda *_: signal.raise_signal(signal.SIGTERM))
-        with pytest.raises(SystemExit), obeyed():
+        with pytest.raises(SystemExit), obey():
             sample.sample(made, wish, tmp_path / "s.png", models, Console(level=0))
 
     assert (tmp_path / "s.png").read_bytes() == b"before"

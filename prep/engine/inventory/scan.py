@@ -157,7 +157,7 @@ def _usable(entry: "os.DirEntry[str]", name: str, kind: FileKind, found: Folder)
         found.faulty[shown(name)] = why
         return False
     if too_long_in_all(entry.path):
-        found.faulty[shown(name)] = "its path is longer than a disk takes: move it further up"
+        found.faulty[shown(name)] = "its path is longer than a disk allows: move it further up"
         return False
     try:
         found.stats[name] = _stat(entry)

@@ -7,5 +7,5 @@ from prep.runtime import lock
 
 
 def held(state: Path) -> AbstractContextManager[None]:
-    """Hold the dataset whose state folder this is, until the end of the block; see `lock.held`."""
-    return lock.held(state, state.parent, "prep")
+    """Hold the dataset whose state folder this is, until the end of the block; see `lock.hold`."""
+    return lock.hold(state, state.parent, "prep")

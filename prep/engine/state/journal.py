@@ -49,7 +49,7 @@ def append(path: Path, lines: Sequence[str]) -> int:
         if new:
             files.flush(path.parent)
     if length != start + len(data):
-        raise MachineError(f"the disk took only a part of `{path}`", "check the disk, run again")
+        raise MachineError(f"only a part could be written of `{path}`", "check the disk, run again")
     return length
 
 

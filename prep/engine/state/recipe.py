@@ -6,7 +6,7 @@ from enum import StrEnum
 from typing import Any, NamedTuple
 
 from prep.runtime.files import canonical, digest_bytes
-from prep.runtime.yaml_nodes import written
+from prep.runtime.yaml_nodes import as_yaml
 from prep.stage import Stage
 
 ABSENT = "-"  # stands for an optional input that is not there
@@ -18,12 +18,12 @@ class Why(StrEnum):
 
     NEW = "new"
     GONE = "its result is gone or damaged"
-    VERSION = "the stage has a new version"
+    VERSION = "this version of prep makes it anew"
     PARAMS = "a param changed"
     MODEL = "the model changed"
     INPUTS = "its input changed"
-    PERSON = "a person's value changed"
-    SET = "other samples changed"
+    PERSON = "what you wrote there changed"
+    SET = "other pictures changed"
     AGAIN = "it failed before"
 
 
@@ -97,19 +97,23 @@ def why_stale(
 
 
 def changed_params(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
-    """Return `name: old -> new` for every param that differs between two recipes.
+    """Return `threshold was 0.35, is now 0.4` for every param that differs between two recipes.
 
-    Of models it is told where one has other files than before; the param that named one more, or
-    one less, tells that itself.
+    A model is named where it has other files than before; where one more or one less is named,
+    the param says so.
     """
     before, after = old.get("params", {}), new.get("params", {})
     names = sorted(set(before) | set(after))
     changes = [
-        f"{name}: other text"
+        f"{name} has another text"
         if isinstance(after.get(name), dict)
-        else f"{name}: {written(before.get(name))} -> {written(after.get(name))}"
+        else f"{name} was {_in_words(before.get(name))}, is now {_in_words(after.get(name))}"
         for name in names
         if before.get(name) != after.get(name)
     ]
     pairs = zip(old.get("models", ()), new.get("models", ()), strict=False)
-    return changes + (["model: other files"] if any(a != b for a, b in pairs) else [])
+    return changes + (["the model has other files"] if any(a != b for a, b in pairs) else [])
+
+
+def _in_words(value: Any) -> str:
+    return "not set" if value in (None, "") else as_yaml(value).removesuffix(".0")

@@ -132,7 +132,7 @@ def test_looking_downloads_nothing(
     assert (code, err) == (0, "")
     assert sorted(home.rglob("*")) == before
     if not words.startswith("why"):
-        assert "  score         run 1: new (1)\n" in out
+        assert "  tag           1 to do: new\n" in out
         wanted = "`SmilingWolf/wd-vit-tagger-v3` is not on this machine yet"
         assert out.endswith(f"  {wanted}: the run downloads it\n")
 

@@ -16,8 +16,8 @@ CUT = f"{RAW}@crop.png"
 
 
 def reasons(project: Project, key: str = PICTURE) -> dict[str, str]:
-    """Return step or field -> what is said of it, what the machine says left out."""
-    lines = project.why(key).splitlines()
+    """Return stage or field -> what `-v` says of it, what the machine says left out."""
+    lines = project.why(key, inner=True).splitlines()
     assert lines[0] == key
     found = {}
     for line in lines[1:]:
@@ -34,7 +34,7 @@ def test_all_up_to_date(small: Project) -> None:
     assert set(found.values()) == {"up to date"}
     assert {"caption", "score", "render", "edit", "bucket", "latents"} <= found.keys()
     text = (small.images / f"{STEM}.caption").read_text().strip()
-    assert f'caption_text: up to date, the machine says "{text}"' in small.why(PICTURE)
+    assert f'caption_text: up to date, the machine says "{text}"' in small.why(PICTURE, inner=True)
 
 
 def test_a_new_picture(small: Project) -> None:
@@ -61,9 +61,9 @@ def test_replaced_pixels(small: Project) -> None:
 @pytest.mark.parametrize(
     ("change", "step", "told"),
     [
-        (changes.other_threshold, "render", "a param changed: threshold: 0.0 -> 0.99"),
-        (changes.other_resolution, "bucket", "a param changed: resolution: 128 -> 160"),
-        (changes.add_rule, "edit", "a param changed: rules: other text"),
+        (changes.other_threshold, "render", "threshold was 0, is now 0.99"),
+        (changes.other_resolution, "bucket", "resolution was 128, is now 160"),
+        (changes.add_rule, "edit", "rules has another text"),
         (changes.other_vae, "latents", "the model changed"),
     ],
     ids=lambda value: getattr(value, "__name__", None),
@@ -86,7 +86,7 @@ def test_going_back(small: Project) -> None:
     small.run()
     small.replace("threshold: 0.99, ", "")
 
-    told = "was made before: a param changed: threshold: 0.99 -> 0.0"
+    told = "was made before: threshold was 0.99, is now 0"
     assert reasons(small)["render"] == told
 
 
@@ -94,7 +94,7 @@ def test_a_decision_over_all(small: Project) -> None:
     """Where another picture changed, a decision is made again, and says that it was another."""
     changes.delete(small)
 
-    assert reasons(small, RAW)["duplicates"] == "will run: other samples changed"
+    assert reasons(small, RAW)["duplicates"] == "will run: other pictures changed"
     small.run()
     assert reasons(small, RAW)["duplicates"] == "up to date"
 
@@ -117,7 +117,7 @@ def test_a_persons_words(small: Project) -> None:
     assert found["tags"] == f"yours, from {STEM}.txt: my own, words"
     assert found["caption"] == "not needed: yours is used"
     assert found["edit"] == "will run: its input changed"
-    assert "render: up to date, the machine says [" in small.why(PICTURE)
+    assert "render: up to date, the machine says [" in small.why(PICTURE, inner=True)
     small.run()
     assert reasons(small)["edit"] == "up to date"
 

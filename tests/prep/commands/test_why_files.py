@@ -11,10 +11,10 @@ import pytest
 Prep = Callable[..., Any]
 Draw = Callable[..., Path]
 
-LEFT = "not a picture that can be read: it is counted with the other files, and left"
-YOURS = "yours, used as its {0}; `prep why` of the picture tells what of it trains"
+LEFT = "not a picture that can be read: counted with the other files and left alone"
+YOURS = "yours, used as its {0}; `prep why` of the picture shows what trains"
 MADE = "prep writes it, and you may edit it: then it is used as its tags"
-DATASET = "a dataset file that prep wrote of this folder: what you edit in it is taken over"
+DATASET = "a dataset file that prep wrote of this folder: the next run reads your edits in it"
 STRAY = "a text that belongs to no picture and is not used"
 SAID = {
     "b.zip": [f"a .zip file, {LEFT}"],
@@ -27,13 +27,13 @@ SAID = {
     "a.txt": [f"a text of `a.png`: {YOURS.format('tags')}"],
     "a.caption": [f"a text of `a.png`: {YOURS.format('caption')}"],
     "c.txt": [f"a text of `c.png`: {MADE}"],
-    "tags.csv": ["a sheet: what you edit in it is taken over by `prep review import raw/tags.csv`"],
+    "tags.csv": ["a sheet: `prep review import raw/tags.csv` reads your edits in it"],
     "tags.rules": ["a file of rules: read where `edit` in pipelines.yaml names it"],
     "../meta.json": [DATASET],
     "meta.json": [DATASET],
-    "Thumbs.db": ["passed over by its name: other programs leave such files behind"],
-    ".prep/ledger.sqlite": ["prep's own memory of the folder; nothing in it is to be edited"],
-    "sub": ["a folder: `prep why` is asked for what lies in it"],
+    "Thumbs.db": ["skipped because of its name: other programs leave such files behind"],
+    ".prep/ledger.sqlite": ["prep's own memory of the folder; do not edit it"],
+    "sub": ["a folder: name a file in it"],
     "away": ["a linked folder: links are not followed; copy it into the folder"],
     "pipe": ["a pipe, socket or device: it is passed over"],
     "run/x.png": ["it lies in the folder of a training run, which is passed over"],
@@ -92,6 +92,6 @@ def test_a_text_of_a_source_folder(prep: Prep, draw: Draw, home: Path) -> None:
     )
     prep("run")
 
-    told = "a text of `a.png`: pictures that are made of it inherit it"
+    told = "a text of `a.png`: pictures that are made of this one inherit it"
     assert prep("why", "a.txt") == (0, f"a.txt\n  {told}\n", "")
     assert prep("why", "b.txt") == (0, f"b.txt\n  {STRAY}\n", "")

@@ -75,7 +75,7 @@ def test_a_change_costs_what_a_filter_asks_for(project: Path, prep: Callable[...
     Path("images/b.caption").write_text("rain")
     again = prep("run").out
 
-    assert unasked.startswith("`images`: made tags_csv 1, meta 1\n")
-    assert asked.startswith("`images`: made edit 3, meta 1\n")
-    assert again.startswith("`images`: made tags_csv 1, edit 1, meta 1\n")
+    assert unasked.startswith("`images`: wrote 2 files\n")
+    assert asked.startswith("`images`: edit: 3 put through the rules\n")
+    assert again.startswith("`images`: edit: 1 put through the rules\n")
     assert words()["b.png"] == (set(), "rain")

@@ -122,7 +122,7 @@ MISTAKES = [
     ("score:smile", "column 7: a score is compared with a number", "write `score:smile<0.5`"),
     ("score:smile<x", "column 13: a number is missing", "write `score:smile<0.5`"),
     ("has:hat", "column 5: `has:` does not know `hat`", None),
-    ("(" * 21 + "a" + ")" * 21, "column 21: nested more than 20 deep", "write it flatter"),
+    ("(" * 21 + "a" + ")" * 21, "column 21: nested more than 20 deep", "use fewer levels"),
     ("a" * 4001, "column 4000: a filter has at most 4000 characters", "write two"),
 ]  # fmt: skip
 

@@ -70,11 +70,11 @@ def test_option_over_file_over_default(small: Project, capsys: pytest.CaptureFix
     small.replace("tag: {model: tiny,", THRESHOLD)
     assert changes.typed("tag", "images") == 0
     by_file = tags.read_text()
-    assert "  tag: threshold: 0.0 -> 0.99\n" in capsys.readouterr().out
+    assert "  tag: threshold was 0, is now 0.99\n" in capsys.readouterr().out
 
     assert changes.typed("tag", "images", "--threshold", "0.9995") == 0
 
-    assert "  tag: threshold: 0.99 -> 0.9995\n" in capsys.readouterr().out
+    assert "  tag: threshold was 0.99, is now 0.9995\n" in capsys.readouterr().out
     by_option = tags.read_text()
     counts = [len(text.split(",")) for text in (default, by_file, by_option)]
     assert len({default, by_file, by_option}) == 3, counts
@@ -93,16 +93,16 @@ def test_every_param_that_differs_is_told(small: Project) -> None:
     small.run()
 
     told = [line.strip() for line in small.said.splitlines() if line.startswith("  ")]
-    assert [line for line in told if " -> " in line or "other" in line] == [
-        "caption: batch: 2 -> 1",
-        "edit: rules: other text",
-        "edit: trigger: mascot -> mascotta",
-        "bucket: resolution: 128 -> 160",
-        f"latents: model: tiny -> {small.folder}/base",
-        "latents: model: other files",
+    assert [line for line in told if "is now" in line or "has " in line] == [
+        "caption: batch was 2, is now 1",
+        "edit: rules has another text",
+        "edit: trigger was mascot, is now mascotta",
+        "bucket: resolution was 128, is now 160",
+        f"latents: model was tiny, is now {small.folder}/base",
+        "latents: the model has other files",
     ]
     small.run()
-    assert " -> " not in small.said
+    assert "is now" not in small.said
 
 
 def test_speed_alone_reruns_nothing(small: Project) -> None:
@@ -112,7 +112,7 @@ def test_speed_alone_reruns_nothing(small: Project) -> None:
     spies = small.run(jobs=4)
 
     assert not spies.samples
-    assert "caption: batch: 2 -> 3" in small.said
+    assert "caption: batch was 2, is now 3" in small.said
 
 
 def test_latents_alone_name_what_bucket_left_out(

@@ -108,7 +108,7 @@ def test_a_stricter_crop_drops_exactly_the_small_ones(fanned: Project) -> None:
     assert {name: n for name, n in spies.maps().items() if name != "crop"} == {}
     for name in small:
         assert "min_side is 300" in str(meta(fanned)["left_out"][name])
-    assert "crop: min_side: 64 -> 300" in fanned.said
+    assert "crop: min_side was 64, is now 300" in fanned.said
 
 
 def sources(project: Project) -> set[str]:

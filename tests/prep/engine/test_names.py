@@ -171,7 +171,7 @@ def test_folders_whose_own_names_are_no_text(
     option = typed("prep", "edit", "raw", b"--out", b"\xff.json", cwd=home)
 
     assert inside.stderr == (
-        f"error: the folder you stand in, `{shown}`, has a name that is not valid UTF-8\n"
+        f"error: the current folder, `{shown}`, has a name that is not valid UTF-8\n"
         "hint: rename it, or the folder above it, then run the same command again\n"
     )
     hint = "hint: rename the file or folder\n"
@@ -197,7 +197,7 @@ def test_a_folder_that_is_gone(home: Path) -> None:
 
     assert (told.returncode, told.stderr) == (
         1,
-        "error: the folder you stand in is gone\nhint: go to another one: `cd`\n",
+        "error: the current folder is gone\nhint: change to another one: `cd`\n",
     )
 
 
@@ -249,8 +249,8 @@ def accepted(read: Callable[[], object]) -> bool:
     ("name", "why"),
     [
         ("set\\0.png", "its name holds a backslash"),
-        ("C:a.png", "its name begins like a drive of Windows, `C:`"),
-        ("a\u202eb.png", "its name holds a character that turns the direction of reading"),
+        ("C:a.png", "its name begins like a Windows drive, `C:`"),
+        ("a\u202eb.png", "its name holds a character that changes the reading direction"),
         ("a\u2028b.png", "its name holds a line break or control character"),
     ],
 )
@@ -284,7 +284,7 @@ def test_a_name_that_is_no_key_costs_itself(
         ("", "does not end in .json or .jsonl"),
         ("a\nb.json", "holds a line break or control character"),
         ("se\\t.json", "holds a backslash"),
-        ("C:x.json", "begins like a drive of Windows, `C:`"),
+        ("C:x.json", "begins like a Windows drive, `C:`"),
         (f"{'n' * 250}.json", "has 255 bytes, more than 200"),
     ],
 )
@@ -317,8 +317,8 @@ def test_paths_in_pipelines_that_are_none(prep: Prep, home: Path, key: str) -> N
 
     assert told.code == 1
     assert told.err == (
-        f"error: `pipelines.yaml` line 1: `{value}` is not a path: nobody here has that name\n"
-        "hint: look at how it is spelt\n"
+        f"error: `pipelines.yaml` line 1: `{value}` is not a path: there is no user of that name\n"
+        "hint: check the spelling\n"
     )
 
 

@@ -180,7 +180,7 @@ def test_a_folder_without_rights(draw: Draw, home: Path, mortal: list[str]) -> N
     assert "  failed: shut/: this folder cannot be read: Permission denied\n" in during.stdout
     assert "  failed: shut/3.png: its folder cannot be read\n" in during.stdout
     assert during.stdout.endswith("  11 pictures: 4 good, 0 left out, 7 failed\n")
-    assert "made score 1," in more.stdout
+    assert "tag: 1 scored," in more.stdout
     assert after.returncode == 0
     assert after.stdout.endswith("  11 pictures: 11 good, 0 left out, 0 failed\n")
     assert json.loads((home / "meta.json").read_text())["samples"]["shut/0.png"]["tags"] == [
@@ -253,7 +253,7 @@ def test_a_path_that_leaves_no_room_for_a_text(prep: Prep, draw: Draw, home: Pat
     told = prep("tag", "raw", "--model", "tiny")
 
     assert told.code == 3
-    assert "z.png: its path is longer than a disk takes: move it further up\n" in told.out
+    assert "z.png: its path is longer than a disk allows: move it further up\n" in told.out
     assert told.out.endswith("  2 pictures: 1 good, 0 left out, 1 failed\n")
 
 

@@ -75,7 +75,7 @@ def test_an_edited_sidecar_is_kept_named_and_used(project: Path, prep: Callable[
     edited, after = prep("run"), prep("run")
 
     assert edited.out.splitlines()[:2] == [
-        "`images`: made tags_csv 1, edit 1, meta 1",
+        "`images`: tag: 1 kept as you edited it; edit: 1 put through the rules",
         "  kept as you edited it: b.txt",
     ]
     assert stamp("images/b.txt") == before
@@ -128,8 +128,7 @@ def test_a_changed_threshold_is_quiet_about_edited_words(
     assert stamp("images/b.txt") == before
     assert "b.txt" not in changed.out
     assert "  tags: yours, from b.txt: mine\n" in why
-    render = next(line for line in why.splitlines() if line.startswith("  render: "))
-    assert render.startswith("  render: up to date, the machine says [")
+    assert "  tag: up to date, the machine says rating " in why
 
 
 def test_reset_gives_a_picture_back_to_the_machine(project: Path, prep: Callable[..., Any]) -> None:

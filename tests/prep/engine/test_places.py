@@ -34,7 +34,7 @@ def test_a_state_folder_that_came_with_data(
     assert (told.code, told.out) == (1, "")
     assert told.err == (
         "error: `meta.json` says that prep keeps its state in `elsewhere`, "
-        "where nothing knows this file\n"
+        "which has no record of this file\n"
         "hint: if that is right, say so: `--state elsewhere`\n"
     )
     assert tree(home / "elsewhere") == []

@@ -50,7 +50,7 @@ def test_a_trait_of_nearly_all_is_left_to_the_trigger(project: Project) -> None:
     found = tags(project)
     assert found[NAMES[0]] == ["mascot", "1girl", "hat"]
     assert found[NAMES[1]] == ["mascot", "1girl", "long hair", "smile", "thing 1"]
-    assert 'traits: up to date, the machine says ["blue eyes"]' in project.why(NAMES[1])
+    assert 'traits: up to date, the machine says ["blue eyes"]' in project.why(NAMES[1], inner=True)
     assert (project.images / NAMES[1]).with_suffix(".txt").read_text() == f"{TEXT}, thing 1\n"
 
 

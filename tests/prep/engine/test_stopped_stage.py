@@ -11,7 +11,7 @@ import pytest
 from prep.commands import run
 from prep.engine.session import Context
 from prep.models.locate import Models
-from prep.pipeline.config import chosen, read_pipelines
+from prep.pipeline.config import choose, read_pipelines
 from prep.pipeline.subcommands import all_commands
 from prep.runtime.console import Console
 from prep.runtime.errors import MachineError
@@ -48,7 +48,7 @@ def test_an_error_in_a_stage_ends_its_decoders(small: Project) -> None:
     stages = all_stages()
     stages["measure"] = replace(stages["measure"], run=full)
     context = Context(stages, Models(small.home), Console(out=io.StringIO(), err=io.StringIO()), 2)
-    pipeline = chosen(read_pipelines(small.file, all_commands(stages.values())), None)
+    pipeline = choose(read_pipelines(small.file, all_commands(stages.values())), None)
 
     with pytest.raises(MachineError) as caught:
         run.run_pipeline(pipeline, context, ())

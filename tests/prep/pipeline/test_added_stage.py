@@ -89,9 +89,9 @@ def test_it_runs_by_name_and_by_pipelines_yaml(checkout: Path) -> None:
     pipelines.write_text("pipelines:\n  p: {images: ./raw, stages: [grey: {top: 50}]}\n")
 
     assert "`top` is 0" in refused.stderr
-    assert "made grey 2" in python(checkout, "-m", "prep", "run").stdout
+    assert "grey: 2 made" in python(checkout, "-m", "prep", "run").stdout
     assert "nothing to do" in python(checkout, "-m", "prep", "grey", "./raw").stdout
-    assert "made grey 2" in python(checkout, "-m", "prep", "grey", "./raw", "--top", "9").stdout
+    assert "grey: 2 made" in python(checkout, "-m", "prep", "grey", "./raw", "--top", "9").stdout
 
 
 def test_it_is_covered_by_the_contract_tests(checkout: Path) -> None:

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from prep.pipeline.config import Pipeline, chosen, read_pipelines
-from prep.pipeline.named_files import file_text, resolved
+from prep.pipeline.config import Pipeline, choose, read_pipelines
+from prep.pipeline.named_files import file_text, resolve
 from prep.pipeline.subcommands import all_commands
 from prep.runtime.errors import ConfigError
 from prep.stages import all_stages
@@ -144,7 +144,7 @@ def test_all_mistakes_at_once_in_file_order(home: Path) -> None:
             "`pipelines.yaml` line 1: the tag `tag:yaml.org,2002:python/object/apply:os.system`",
             "remove it, or quote it",
         ),
-        ("a: " + "[" * 30, "`pipelines.yaml` line 1: nested more than 20 deep", "write it flatter"),
+        ("a: " + "[" * 30, "`pipelines.yaml` line 1: nested more than 20 deep", "use fewer levels"),
         (
             "pipelines:\n  a:\n    images: x\n    stages: [{tag: {threshold: .nan}}]\n",
             "`pipelines.yaml` line 4: `.nan` is not a finite number",
@@ -176,12 +176,12 @@ def test_a_pipeline_is_chosen_by_name(home: Path) -> None:
     several = read(home, "pipelines: {day: {images: x}, night: {images: y}}")
     alone = {"day": several["day"]}
 
-    assert chosen(alone, None) is several["day"]
-    assert chosen(several, "night") is several["night"]
+    assert choose(alone, None) is several["day"]
+    assert choose(several, "night") is several["night"]
     with pytest.raises(ConfigError) as unnamed:
-        chosen(several, None)
+        choose(several, None)
     with pytest.raises(ConfigError) as misspelt:
-        chosen(several, "nigth")
+        choose(several, "nigth")
     assert (str(unnamed.value), unnamed.value.hint) == (
         "the file has several pipelines",
         "name one: day, night",
@@ -197,10 +197,10 @@ def test_a_value_is_a_path_only_where_it_is_one(home: Path) -> None:
     (home / "model.onnx").write_bytes(b"")
     (home / "tiny").mkdir()
 
-    assert resolved("model.onnx", home) == (home / "model.onnx").as_posix()
-    assert resolved("owner/name", home) == "owner/name"
-    assert resolved("tiny", home) == "tiny"
-    assert resolved("", home) == ""
+    assert resolve("model.onnx", home) == (home / "model.onnx").as_posix()
+    assert resolve("owner/name", home) == "owner/name"
+    assert resolve("tiny", home) == "tiny"
+    assert resolve("", home) == ""
 
 
 def test_a_file_param_is_its_text(home: Path) -> None:

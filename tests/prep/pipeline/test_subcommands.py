@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from prep.pipeline.subcommands import all_commands, built, check, mistake, unknown
+from prep.pipeline.subcommands import all_commands, build_params, check, mistake, unknown_param
 from prep.runtime.errors import ConfigError
 from prep.stage import Shape, param, stage
 from prep.stages import all_stages
@@ -93,7 +93,7 @@ def test_wrong_options_are_told_together() -> None:
 
 def test_an_unknown_param_has_its_nearest() -> None:
     """A misspelt key of pipelines.yaml is met with the param it resembles."""
-    assert unknown(COMMANDS["do"], "sise") == (
+    assert unknown_param(COMMANDS["do"], "sise") == (
         "`do` has no param `sise`",
         "did you mean `size`?",
     )
@@ -101,10 +101,12 @@ def test_an_unknown_param_has_its_nearest() -> None:
 
 def test_params_are_built_from_what_a_stage_has() -> None:
     """A command's values reach each of its stages; what is not given is the default."""
-    assert built(first, {"size": 9, "threshold": 3}) == Params(size=9)
+    assert build_params(first, {"size": 9, "threshold": 3}) == Params(size=9)
 
 
 def test_where_a_stage_writes_is_proposed_too() -> None:
     """`to` is a key of what writes pictures, and of nothing else."""
-    assert unknown(all_commands(all_stages().values())["crop"], "too")[1] == "did you mean `to`?"
-    assert "`to`" not in unknown(all_commands(all_stages().values())["tag"], "too")[1]
+    assert (
+        unknown_param(all_commands(all_stages().values())["crop"], "too")[1] == "did you mean `to`?"
+    )
+    assert "`to`" not in unknown_param(all_commands(all_stages().values())["tag"], "too")[1]

@@ -88,8 +88,8 @@ def test_a_changed_param_is_told_as_it_is_written(prep: Prep, draw: Draw) -> Non
     prep("edit", "raw")
 
     told = prep("edit", "raw", "--skip-empty", "--trigger", "toy").out
-    assert "  edit: skip_empty: false -> true\n" in told
-    assert '  edit: trigger: "" -> toy\n' in told
+    assert "  edit: skip_empty was false, is now true\n" in told
+    assert "  edit: trigger was not set, is now toy\n" in told
 
 
 def test_a_broken_picture_is_told_without_a_code(prep: Prep, draw: Draw, home: Path) -> None:

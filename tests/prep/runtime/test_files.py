@@ -18,7 +18,7 @@ from prep.runtime.files import (
     digest_bytes,
     disk_errors,
     inside,
-    published,
+    replacing,
     strict_json,
     write,
 )
@@ -48,7 +48,7 @@ def test_what_fails_leaves_the_old_file(tmp_path: Path) -> None:
     write(path, b"old")
 
     def half() -> None:
-        with published(path) as scratch:
+        with replacing(path) as scratch:
             assert scratch.name.startswith(SCRATCH)
             scratch.write_bytes(b"half")
             raise ZeroDivisionError
@@ -155,7 +155,7 @@ def test_strict_json_refuses_what_readers_differ_on(text: str, message: str) -> 
         ("taken/x.json", "`taken` is a file, not a folder", "move `taken` away, or "),
         ("taken/y/z/x.json", "`taken` is a file, not a folder", "move `taken` away, or "),
         ("/dev/null/x.json", "`/dev/null` is a pipe, socket or device, not a folder", ""),
-        ("astray/x.json", "`astray` is a link that leads nowhere, not a folder",
+        ("astray/x.json", "`astray` is a broken link, not a folder",
          "move `astray` away, or "),
     ],
 )  # fmt: skip

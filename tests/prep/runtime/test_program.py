@@ -152,8 +152,8 @@ def test_a_name_that_no_disk_takes_is_two_lines(
 
     assert ended.value.code == 1
     assert capsys.readouterr().err == (
-        f"error: the name `{'x' * 40}...` has 300 characters, more than a disk takes\n"
-        "hint: look for a word that ran into the next one\n"
+        f"error: the name `{'x' * 40}...` has 300 characters, more than a disk allows\n"
+        "hint: check it for a missing space\n"
     )
 
 
@@ -222,7 +222,7 @@ def test_a_file_without_rights_is_two_lines(
     assert _ends(_raising(error), "lift") == 1
     assert capsys.readouterr().err == (
         f"error: `raw/.prep` cannot be used: {os.strerror(number)}\n"
-        "hint: give yourself the right to read and change it and the folders above it\n"
+        "hint: give your user permission to read and change it and the folders above it\n"
     )
     with pytest.raises(OSError, match="Input/output"):
         run_app(_app(_raising(OSError(errno.EIO, "Input/output error", "x"))), ["lift"], "crane")

@@ -35,7 +35,7 @@ class Echo:
 def given(**values: Any) -> tuple[Stage, Any]:
     """Return the stage and its params as a command with these options gets them."""
     command = all_commands(all_stages().values())["caption"]
-    asked = next(one for one in command.asked(values) if one.stage.name == "caption")
+    asked = next(one for one in command.requests(values) if one.stage.name == "caption")
     return asked.stage, asked.params
 
 

@@ -126,7 +126,7 @@ def test_a_refusal_is_asked_again_alone(raw: Path, prep: Prep) -> None:
 
     assert (said.code, said.out) == (
         0,
-        "`1.png`: the next run tries again: caption, caption_text\n",
+        "`1.png`: the next run tries again: caption\n",
     )
     assert len(server.asked) == 7
     assert told_why(later) == [
@@ -141,7 +141,7 @@ def test_why_tells_a_refusal_on_one_line(raw: Path, prep: Prep) -> None:
     with serving([says("As an AI, I see nothing.")]) as server:
         prep(*words(server))
 
-    told = prep("why", "3.png", "--in", "raw").out
+    told = prep("why", "3.png", "--in", "raw", "-v").out
     assert f"failed: the captioner refused: `As an AI, I see nothing.`; {HINT}" in told
     assert 'the machine says {"end":"done","text":"As an AI, I see nothing."}' in told
 
@@ -313,7 +313,7 @@ def test_why_of_a_caption_that_is_yours(raw: Path, prep: Prep, server: Server) -
     told = prep("why", "1.png", "--in", "raw").out.splitlines()
 
     assert "  caption: yours, from 1.caption: Mine." in told
-    assert "  caption_sidecar: up to date" in told
+    assert "  caption: up to date, the machine says A drawing." in told
 
 
 def test_a_refusal_to_say_yours_better_fails_nothing(raw: Path, prep: Prep) -> None:
@@ -370,13 +370,13 @@ def test_drawn_words_are_seeded_by_the_picture(raw: Path, prep: Prep, server: Se
         ),
         (
             ("--model", "~nobody-of-that-name/blip"),
-            "`~nobody-of-that-name/blip` is not a path: nobody here has that name",
-            "look at how it is spelt",
+            "`~nobody-of-that-name/blip` is not a path: there is no user of that name",
+            "check the spelling",
         ),
         (
             ("--model", "a" * 300),
             f"`{'a' * 300}` is not a path: {os.strerror(errno.ENAMETOOLONG)}",
-            "look at how it is spelt",
+            "check the spelling",
         ),
         (
             ("--preset", "long"),

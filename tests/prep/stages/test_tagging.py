@@ -78,7 +78,7 @@ def test_a_second_tagger_scores_once(project: Project) -> None:
     project.replace("{model: ./one}", TWO)
     spies = project.run()
     assert (spies.samples["score"], spies.samples["score_second"]) == (0, PICTURES)
-    assert f'tag: second: "" -> {project.folder / "two"}\n' in project.said
+    assert f"tag: second was not set, is now {project.folder / 'two'}\n" in project.said
     assert "other files" not in project.said
     assert texts(project) == {"cat, dog, only two, only one\n"}
 

@@ -1,4 +1,4 @@
-"""What is asked otherwise than in the last run: a run tells every param that differs."""
+"""What is asked otherwise than in the last run: a run says it of every param that differs."""
 
 from dataclasses import fields
 from typing import Any
@@ -8,10 +8,10 @@ from prep.engine.session import Session
 from prep.engine.state.recipe import changed_params, param_value
 
 
-def told_changes(session: Session, step: PlannedStage) -> list[str]:
-    """Return `command: param: old -> new` for all that differs from the last run; remember it.
+def note_changes(session: Session, step: PlannedStage) -> list[str]:
+    """Return `tag: threshold was 0.35, is now 0.4` for each param that changed; remember them.
 
-    Params that decide only the speed are told as well: two machines' results may differ by them.
+    Params that decide only the speed are named as well: two machines' results may differ by them.
     """
     fact = f"asked {step.stage.name}"
     now: dict[str, Any] = {
