@@ -18,7 +18,7 @@ from prep.engine.sidecars import as_written
 from prep.engine.state import artifacts
 from prep.engine.state.file_stat import path_in
 from prep.engine.state.recipe import WAITS, Made, Why
-from prep.stage import KEY, Shape, Stage
+from prep.stage import IN_DATASET, KEY, Shape, Stage
 
 _CURRENT = "up to date"
 
@@ -42,11 +42,11 @@ def of_person(session: Session, key: str) -> Iterator[str]:
             yours = f"yours, from {edit.source}"
             open_ = f"in {edit.source}; yours unless the machine says the same"
             certain = edit.proven or not session.values.lost
-            name = field.removeprefix("meta.")
+            name = field.removeprefix(IN_DATASET)
             yield f"{name}: {yours if certain else open_}: {_in_words(edit.value)}"
     for (at, field), text in sorted(inventory.conflicts.items()):
         if at == key:
-            yield f"{field.removeprefix('meta.')}: conflict: {text}"
+            yield f"{field.removeprefix(IN_DATASET)}: conflict: {text}"
 
 
 def of_decoding(session: Session, key: str) -> Iterator[str]:
