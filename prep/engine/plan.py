@@ -48,24 +48,6 @@ class StagePlan:
     persons: int = 0
     lacking: Mapping[str, str] = field(default_factory=dict)
 
-    def line(self) -> str:
-        """Return what `prep plan` says of the step."""
-        name = self.step.stage.name
-        parts = [f"{name:<12}"]
-        if self.run:
-            whys: dict[str, int] = {}
-            for _, why in self.run.values():
-                whys[why.value] = whys.get(why.value, 0) + 1
-            reasons = ", ".join(f"{why} ({count})" for why, count in sorted(whys.items()))
-            parts.append(f"run {len(self.run)}: {reasons}")
-        if self.waits:
-            parts.append(f"waits {len(self.waits)}")
-        if self.kept or not (self.run or self.waits):
-            parts.append(f"skip {self.kept}")
-        if self.persons:
-            parts.append(f"a person's {self.persons}")
-        return "  ".join(parts)
-
 
 def plan_map(
     step: PlannedStage,
