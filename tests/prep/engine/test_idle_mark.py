@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from prep.engine.state import file_stat, seal
+from prep.engine.state.database import opened
 from prep.engine.state.ledger_queries import Queries
 from tests.prep import changes
 from tests.prep.projects import STAGES, Project, new_project, seen_files
@@ -110,6 +111,26 @@ def test_whatever_changes_is_seen(idle: Project, change: Callable[[Project], Non
         project.run()
     assert (idle.code, idle.said) == (other.code, other.said.replace("/other/", "/project/"))
     assert seen_files(idle.folder) == seen_files(other.folder)
+
+
+def test_what_was_changed_and_changed_back_is_made_again(idle: Project) -> None:
+    """A mark tells of the rows that it was left with, not of what another run made of them."""
+    before = seen_files(idle.folder)
+    changes.other_trigger(idle)
+    idle.run()
+    assert seen_files(idle.folder) != before
+    idle.replace("trigger: mascotta", "trigger: mascot")
+    idle.run()
+
+    assert seen_files(idle.folder) == before
+
+
+def test_what_another_command_forgot_is_made_again(idle: Project) -> None:
+    """The ledger is sealed anew after each change of prep's own, and the mark names its seal."""
+    with opened(idle.images / ".prep") as ledger, ledger.batch():
+        ledger.forget("bucket", [changes.PICTURE])
+
+    assert idle.run().samples["bucket"] == 1
 
 
 def test_a_changed_row_makes_the_mark_void(idle: Project) -> None:
