@@ -151,9 +151,7 @@ def test_check_says_what_would_be_prepared(toys: Path, capfd: pytest.CaptureFixt
     assert capfd.readouterr() == (
         (
             "toys:\n"
-            "  measure       run 2: new (2)\n"
-            "  edit          run 2: new (2)\n"
-            "  meta          waits: toys.json\n"
+            "  edit          2 to do: new\n"
             "bucket        waits for `toys.json`\n"
             "latents       waits for `toys_bucket.json`\n"
             "steps, rates and disk can be told once `toys_lat.json` is there\n"

@@ -279,7 +279,7 @@ def test_a_meta_edit_comes_after_the_rules_a_sidecar_before(
     assert values("c.png", "tags") == [[["mascot", "ours"]]] * 3
     why = prep("why", "b.png").out
     assert "tags: yours, from b.txt: mine" in why
-    assert "meta.tags: yours, from meta.json" in why
+    assert "  tags: yours, from meta.json: " in why
 
 
 def test_a_file_of_another_dataset_is_not_overwritten(
