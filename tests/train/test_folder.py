@@ -162,7 +162,7 @@ def test_check_says_what_would_be_prepared(toys: Path, capfd: pytest.CaptureFixt
     assert _main("lora", "toys", *TRAINED, "-q") == 0
     assert _main("check", "toys", *TRAINED) == 0
     said = capfd.readouterr().out.splitlines()
-    assert "  latents       skip 2" in said
+    assert "  latents       up to date" in said
     assert said[-1].endswith(": is done")
 
 

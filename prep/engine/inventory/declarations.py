@@ -11,7 +11,7 @@ from prep.runtime import text_files
 from prep.sheets.columns import Columns, columns_of
 from prep.stage import PersonsField, Shape, Stage
 
-_SHEET = "a sheet: what you edit in it is taken over by `prep review import {path}`"
+_SHEET = "a sheet: `prep review import {path}` reads your edits in it"
 _PIPELINES = "a file of pipelines: `prep run --pipelines {path}` carries them out"
 _OURS = {  # of no stage
     "pipelines.yaml": _PIPELINES,
