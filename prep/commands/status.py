@@ -54,12 +54,10 @@ def _say_results(session: Session) -> None:
     for name in names:
         shape = known[name].shape if name in known else None
         of_samples = shape in (Shape.MAP, Shape.DECISION, Shape.SIDECAR)
-        rows = session.values.made(name).items()
-        states = {
-            key: row.state
-            for key, row in rows
-            if key in session.inventory.digests or not of_samples
-        }
+        states = session.values.states(name)
+        if of_samples:
+            there = session.inventory.digests
+            states = {key: state for key, state in states.items() if key in there}
         if console.details():
             console.say(f"  {name}: {_counted(states.values())}")
         elif of_samples or shape is Shape.FAN_OUT:

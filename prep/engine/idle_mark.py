@@ -55,13 +55,17 @@ def leave(session: Session, report: Report) -> None:
 def as_known(inventory: Inventory, ledger: Ledger) -> bool:
     """Return whether the disk says what the ledger knew: there is nothing to remember."""
     known, lineage = inventory.known, inventory.lineage
-    told = {key: artifacts.dumped(value).decode() for key, value in lineage.items()}
+
+    def row(key: str) -> tuple[str, str | None]:
+        told = artifacts.dumped(lineage[key]).decode() if key in lineage else None
+        return inventory.digests[key], told
+
     return (
         known.edits == inventory.edits
         and known.outputs == inventory.outputs
         and len(known.samples) == len(inventory.digests)
-        and all(known.samples.get(k) == (d, told.get(k)) for k, d in inventory.digests.items())
         and not (inventory.renamed or inventory.overruled or ledger.intents())
+        and all(known.samples.get(key) == row(key) for key in inventory.digests)
     )
 
 

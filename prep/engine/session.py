@@ -34,11 +34,11 @@ class Job:
     """What is asked of one folder.
 
     Attributes:
-        place: The folder that later steps read; a fan-out writes it.
-        asked: The steps in order.
-        meta: The dataset file at the head of the chain; None where no step writes one.
-        source: Where a fan-out reads; None for every other order.
-        told_by: The dataset file that tells how the steps were done last where no step writes one
+        location: The folder that later stages read; a fan-out writes it.
+        asked: The stages in order.
+        meta: The dataset file at the head of the chain; None where no stage writes one.
+        source: Where a fan-out reads; None for every other job.
+        told_by: The dataset file that tells how the stages were asked last where none writes one
             and the memory was lost; it need not be there.
     """
 

@@ -1,7 +1,6 @@
 """What is known of every sample: digests and values of its artifacts."""
 
-from collections import Counter
-from collections.abc import Callable, Container, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from sys import intern
@@ -58,11 +57,10 @@ class Values:
         """Return those of the samples that a stage rejected or failed of."""
         return self._renamed(self.ledger.unmade(stage))
 
-    def states(self, stage: str, among: Container[str] | None) -> Counter[str]:
-        """Return how many results of a stage are made, rejected and failed; `among`: of these."""
+    def states(self, stage: str) -> dict[str, str]:
+        """Return key -> made, rejected or failed, of a stage's results; no row is read whole."""
         today = dict(self.inventory.renamed)
-        rows = ((today.get(key, key), state) for key, state in self.ledger.states(stage))
-        return Counter(state for key, state in rows if among is None or key in among)
+        return {today.get(key, key): state for key, state in self.ledger.states(stage)}
 
     def _renamed(self, rows: dict[str, Made]) -> dict[str, Made]:
         for old, new in self.inventory.renamed:

@@ -17,13 +17,13 @@ from prep.runtime.yaml_nodes import Node, as_yaml
 from prep.stages import all_stages
 
 _KEYS = ("images", "meta", "state", "sidecars", "stages", "train")
-SIDECARS = Declarations(all_stages()).sidecars
-_SIDECARS: Mapping[str, Mapping[str, str]] = {
-    "tags": SIDECARS,
-    "caption": {".txt": "caption"},
-}
 
 _Mistakes = list[tuple[int, str, str | None]]
+
+
+def usual_sidecars() -> Mapping[str, str]:
+    """Return suffix -> field of the text files that stages declare."""
+    return Declarations(all_stages()).sidecars
 
 
 @dataclass(frozen=True)
@@ -62,7 +62,7 @@ class Pipeline:
     meta: Path
     steps: tuple[PipelineStep, ...] = ()
     state: Path | None = None
-    sidecars: Mapping[str, str] = field(default_factory=lambda: SIDECARS)
+    sidecars: Mapping[str, str] = field(default_factory=usual_sidecars)
     train: Mapping[str, Any] | None = None
     file: str = field(default="", compare=False)
     lines: Mapping[str, int] = field(default_factory=dict, compare=False)
@@ -131,7 +131,8 @@ class _Reader:
                 (node.line, f"pipeline `{name}` names no folder", "add `images: ./images`")
             )
         sidecars = self._text(keys["sidecars"], "sidecars") if "sidecars" in keys else "tags"
-        if sidecars not in _SIDECARS:
+        choices = {"tags": usual_sidecars(), "caption": {".txt": "caption"}}
+        if sidecars not in choices:
             self.wrong.append(
                 (keys["sidecars"].line, f"`sidecars` is `{sidecars}`", "write tags or caption")
             )
@@ -141,7 +142,7 @@ class _Reader:
             meta=self._path(keys.get("meta"), "meta", "meta.json"),
             steps=tuple(self._steps(keys["stages"])) if "stages" in keys else (),
             state=self._path(keys["state"], "state", "") if "state" in keys else None,
-            sidecars=_SIDECARS.get(sidecars, SIDECARS),
+            sidecars=choices.get(sidecars, choices["tags"]),
             train=self._train(keys["train"]) if "train" in keys else None,
             file=self.name,
             lines=yaml_nodes.lines(keys["train"]) if "train" in keys else {},

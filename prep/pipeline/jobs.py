@@ -15,7 +15,7 @@ from prep.engine.inventory.location import Location
 from prep.engine.session import Job
 from prep.engine.state.database import snapshot
 from prep.images.formats import suffixes
-from prep.pipeline.config import SIDECARS, Pipeline
+from prep.pipeline.config import Pipeline, usual_sidecars
 from prep.pipeline.named_files import file_text, resolve
 from prep.pipeline.subcommands import Command, check
 from prep.runtime.errors import DatasetError, UsageError
@@ -133,7 +133,7 @@ def location_of(folder: Path, state: Path | None, pipeline: Pipeline | None) -> 
         state = pipeline.state
     where = state or folder / ".prep"
     _check_state(where, state is None)
-    return Location(folder, where, pipeline.sidecars if pipeline else SIDECARS)
+    return Location(folder, where, pipeline.sidecars if pipeline else usual_sidecars())
 
 
 def usual_values(pipeline: Pipeline, command: Command) -> dict[str, Any]:
