@@ -9,7 +9,7 @@ from prep.engine.state.digest_cache import of_file
 from prep.runtime.errors import UserError
 from prep.runtime.files import MOST_TABLE, readable
 from prep.sheets.columns import Columns
-from prep.stage import Shape, Stage
+from prep.stage import Stage
 
 
 def is_persons(session: Session, stage: Stage, found: str | None) -> bool:
@@ -30,8 +30,8 @@ def is_persons(session: Session, stage: Stage, found: str | None) -> bool:
 def not_imported(session: Session) -> Iterator[str]:
     """Yield a sentence for each sheet that was edited, and that is not written by this run."""
     asked = {one.stage.name for one in session.job.asked}
-    for stage in session.context.stages.values():
-        if stage.shape is Shape.VIEW and stage.name not in asked:
+    for stage in session.inventory.declared.sheets:
+        if stage.name not in asked:
             file = _file(session, stage)
             ours = session.inventory.location.name(file) in session.inventory.outputs
             if ours and is_persons(session, stage, of_file(file, session.digests)):
@@ -52,9 +52,7 @@ def kept(file: Path, ours: bool, columns: Columns) -> str:
         return f"kept `{shown}`: prep did not write it; move it away and run again for a sheet"
     try:
         with readable(file, MOST_TABLE) as data:
-            reading.parse(
-                data, file.name, columns
-            )  # its first row: the others are read by the import
+            reading.parse(data, file.name, columns)  # up to its first row, as an import begins
     except (UserError, OSError) as error:
         return f"kept `{shown}`: it was edited and cannot be imported: {error}"
     return (
