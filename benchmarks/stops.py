@@ -272,6 +272,8 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--spy", default=shutil.which("py-spy"))
     wish = parser.parse_args()
+    # A job in the background of a shell inherits an ignored Ctrl-C, and so would what it starts.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     chance = random.Random(wish.seed)
     rows: list[dict[str, Any]] = []
     print(f"{'stopped':<20} {'at, of s':>11} {'signal':>14} {'took s':>7} {'code':>5}  wrong")
