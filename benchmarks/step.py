@@ -50,14 +50,15 @@ def steps(meta: Path, count: int) -> dict[str, float]:
     """Return median seconds of our step, of a bare one, and of making our input."""
     import torch
 
-    from train import data, lora
+    from train.adapters import lora_layers
     from train.config import Config
-    from train.crew import Crew
+    from train.data import dataset
+    from train.data.batches import Batch, Feed
+    from train.data.captions import States
     from train.families.sd15 import FAMILY
-    from train.feed import Batch, Feed
-    from train.loop import Step, Task, stacked, train
-    from train.optimizer import Learner
-    from train.text import States
+    from train.step.distributed import Crew
+    from train.step.loop import Step, Task, stacked, train
+    from train.step.optimizer import Learner
 
     config = Config(steps=count, batch=BATCH)
     spent: list[float] = []
@@ -74,8 +75,8 @@ def steps(meta: Path, count: int) -> dict[str, float]:
 
     ours, plain = (FAMILY.load(BASE, "cpu") for _ in range(2))
     for base in (ours, plain):
-        lora.adapt(base, FAMILY, config)
-    feed = Timed(data.load([meta]), config, 0.18215, 0.0)
+        lora_layers.adapt(base, FAMILY, config)
+    feed = Timed(dataset.load([meta]), config, 0.18215, 0.0)
     states = States(lambda texts: FAMILY.encode(ours, texts))
     task = Task(ours, FAMILY, feed, states, Crew())
     first = feed.batch(list(feed.data.lessons)[:BATCH], 0, 0, range(BATCH), 1000)

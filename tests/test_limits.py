@@ -12,7 +12,7 @@ from prep.cli import app as prep_cli
 from prep.pipeline.subcommands import all_commands, mistake
 from prep.runtime.errors import ConfigError
 from prep.stages import all_stages
-from train import cli as train_cli
+from train.cli import app as train_cli
 from train.config import Config
 
 PARAMS = [

@@ -7,8 +7,8 @@ from typing import Any
 
 from prep.models.locate import Models
 from prep.runtime.console import Console
-from train import run
 from train.config import Config
+from train.run import start
 
 
 def new_console() -> Console:
@@ -31,7 +31,7 @@ def settings(out: Path, **given: object) -> dict[str, Any]:
 def lora(meta: Path, out: Path, models: Models, console: Console, **given: object) -> Path:
     """Train a LoRA with these settings; return its file."""
     config = Config(**settings(out, **given) | {"out": out})
-    return run.lora([meta], config, models, console)
+    return start.start([meta], config, models, console)
 
 
 def steps(made: Path) -> list[int]:

@@ -10,12 +10,13 @@ import torch
 from prep.pipeline.subcommands import all_commands
 from prep.runtime.errors import ConfigError
 from prep.stages import all_stages
-from train import samplers, spellings
-from train.cli import main
+from train import spellings
+from train.cli.app import main
 from train.config import Config
 from train.families.sd15 import FAMILY
-from train.prompts import Prompt, parse
-from train.sampler import draw, opened_vae
+from train.samples import schedulers
+from train.samples.prompts import Prompt, parse
+from train.samples.sampler import draw, opened_vae
 
 
 @pytest.mark.parametrize(
@@ -131,7 +132,7 @@ def test_a_picture_is_the_pipeline_s(base: Path, name: str, kind: str) -> None:
     assert abs(one - two).max() <= 1
 
 
-@pytest.mark.parametrize("name", samplers.NAMES)
+@pytest.mark.parametrize("name", schedulers.NAMES)
 def test_every_sampler_draws(base: Path, name: str) -> None:
     """Case F9: each name ends in a picture of the size that was asked for, the same twice."""
     opened, coder = FAMILY.load(base, "cpu"), opened_vae(base, "cpu")

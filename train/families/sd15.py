@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING, Any
 from prep.models import single_file
 from prep.runtime.errors import ModelFileError
 from prep.runtime.files import content
-from train.family import Base, Family, Outline, Prediction
+from train.families.family import Base, Family, Outline
+from train.families.noise_process import Prediction
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
-    from train.family import Conditioning
+    from train.families.family import Conditioning
 
 
 _PREDICTION = Prediction.EPSILON
@@ -44,7 +45,7 @@ def load(place: Path, device: str, dtype: str = "float32") -> Base:
     Raises:
         ModelFileError: A part is missing or damaged, lacks weights, or has some that are NaN.
     """
-    from train.weights import check_finite
+    from train.families.loading import check_finite
 
     parts = _from_file(place, dtype) if place.is_file() else _from_folder(place, dtype)
     network, encoder, tokenizer, (alpha_bar_T, prediction) = parts
@@ -59,7 +60,7 @@ def load(place: Path, device: str, dtype: str = "float32") -> Base:
 
 def _from_file(place: Path, dtype: str) -> tuple[Any, Any, Any, "tuple[Tensor, Prediction]"]:
     from prep.models.tokenizer import shipped_tokenizer
-    from train import single_file as one
+    from train.families import ldm_file as one
 
     encoder, network = one.text_encoder(place, dtype), one.network(place, dtype)
     return network, encoder, shipped_tokenizer(), one.noise_schedule()
@@ -70,8 +71,8 @@ def _from_folder(place: Path, dtype: str) -> tuple[Any, Any, Any, "tuple[Tensor,
     from diffusers import UNet2DConditionModel
     from transformers import CLIPTextModel
 
-    from train.schedule import noise_schedule
-    from train.weights import opened
+    from train.families.loading import opened
+    from train.families.noise_process import noise_schedule
 
     wish: dict[str, Any] = {"use_safetensors": True, "dtype": getattr(torch, dtype)}
     network = opened(UNet2DConditionModel, place / "unet", wish)
@@ -100,7 +101,7 @@ def outline(place: Path) -> Outline:
     """
     if place.is_file():
         from prep.models.tokenizer import shipped_tokenizer
-        from train import single_file as one
+        from train.families import ldm_file as one
 
         one.network(place, None)
         encoder = one.text_encoder(place, None)
@@ -110,8 +111,8 @@ def outline(place: Path) -> Outline:
     from diffusers import UNet2DConditionModel
     from transformers import CLIPTextConfig, CLIPTextModel
 
-    from train.schedule import noise_schedule
-    from train.weights import check_outline
+    from train.families.loading import check_outline
+    from train.families.noise_process import noise_schedule
 
     network: Any = UNet2DConditionModel  # its classes are typed only in part
     unread = check_outline(
