@@ -14,6 +14,7 @@ from prep.runtime.errors import ConfigError
 from prep.stages import all_stages
 from train.cli import app as train_cli
 from train.config import Config
+from train.methods import config_of
 
 PARAMS = [
     (name, item)
@@ -85,10 +86,10 @@ def test_a_setting_of_a_training_has_limits(item: "Field[Any]") -> None:
     whole = KINDS[item.name] in WHOLE
 
     for good in (least, most):
-        assert getattr(Config(**{item.name: good}), item.name) == pytest.approx(good)
+        assert getattr(config_of(**{item.name: good}), item.name) == pytest.approx(good)
     for given in outside(least, most, whole):
         with pytest.raises(ConfigError) as caught:
-            Config(**{item.name: given})
+            config_of(**{item.name: given})
         assert (str(caught.value), caught.value.hint) == (
             f"`--{item.name.replace('_', '-')}` is {given}",
             f"give a {'whole number' if whole else 'number'} from {least} to {most}",
@@ -138,7 +139,7 @@ def test_numbers_of_a_sheet_have_limits(
 def test_epochs_that_are_too_many_steps() -> None:
     """Case D1: epochs are limited by the steps that they are, too."""
     with pytest.raises(ConfigError) as caught:
-        Config(epochs=1_000_000).counted(20)
+        config_of(epochs=1_000_000).counted(20)
 
     assert (str(caught.value), caught.value.hint) == (
         "`--epochs` is 1000000, which is 20000000 steps",

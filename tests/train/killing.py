@@ -17,7 +17,7 @@ from typing import Any
 
 from prep.models.locate import Models
 from prep.runtime.console import Console, Progress
-from train.config import Config
+from train.methods import config_of
 from train.run import start
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -73,7 +73,7 @@ def killed(meta: Path, home: Path, step: int, flush: int, settings: dict[str, An
 def trained(meta: Path, home: Path, settings: dict[str, Any], console: Console) -> Path:
     """Train in this process; return the export."""
     places = {word: Path(settings[word]) for word in ("out", "prompts") if word in settings}
-    config = Config(**settings | places)
+    config = config_of(**settings | places)
     return start.start([meta], config, Models(home, offline=True), console)
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from prep.models.locate import Models
 from prep.runtime.console import Console
-from train.config import Config
+from train.methods import config_of
 from train.run import start
 
 
@@ -30,7 +30,7 @@ def settings(out: Path, **given: object) -> dict[str, Any]:
 
 def lora(meta: Path, out: Path, models: Models, console: Console, **given: object) -> Path:
     """Train a LoRA with these settings; return its file."""
-    config = Config(**settings(out, **given) | {"out": out})
+    config = config_of(**settings(out, **given) | {"out": out})
     return start.start([meta], config, models, console)
 
 

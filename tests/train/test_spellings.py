@@ -14,6 +14,7 @@ from train import spellings
 from train.cli.app import main
 from train.config import Config
 from train.families.sd15 import FAMILY
+from train.methods import config_of
 from train.samples import schedulers
 from train.samples.prompts import Prompt, parse
 from train.samples.sampler import draw, opened_vae
@@ -36,10 +37,10 @@ from train.samples.sampler import draw, opened_vae
 )
 def test_their_spelling_is_taken(setting: str, theirs: str, ours: str) -> None:
     """Case F9: what kohya's scripts call something that we have is that, in the recipe too."""
-    found = Config(**{setting: theirs})  # type: ignore[arg-type]
+    found = config_of(**{setting: theirs})  # type: ignore[arg-type]
 
     assert getattr(found, setting) == ours
-    assert found == Config(**{setting: ours})  # type: ignore[arg-type]
+    assert found == config_of(**{setting: ours})  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
@@ -58,7 +59,7 @@ def test_their_spelling_is_taken(setting: str, theirs: str, ours: str) -> None:
 def test_what_we_lack_is_refused_with_the_nearest(setting: str, theirs: str, hint: str) -> None:
     """Case F9: what only kohya's scripts have is refused in two lines that name what is near."""
     with pytest.raises(ConfigError) as caught:
-        Config(**{setting: theirs})  # type: ignore[arg-type]
+        config_of(**{setting: theirs})  # type: ignore[arg-type]
 
     word = f"--{setting.replace('_', '-')}"
     assert (str(caught.value), caught.value.hint) == (f"`{word}` is `{theirs}`", hint)

@@ -6,8 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from prep.runtime.seeds import seed_for
-from train.config import Config
-from train.families.family import Base, Family
+from train.families.family import Base
 
 if TYPE_CHECKING:
     from peft import LoraConfig
@@ -27,16 +26,6 @@ class Pair:
 
     down: "Tensor"
     up: "Tensor"
-
-
-def adapt(base: Base, family: Family, config: Config) -> None:
-    """Give the base model the adapter that the settings ask for, with its first weights."""
-    add(base.network, family.targets(config.targets), config.rank, config.scale())
-    seed_weights(base.network, config.seed)
-    if config.text_encoder:
-        for part, encoder in base.encoders.items():
-            add(encoder, family.text_targets, config.rank, config.scale())
-            seed_weights(encoder, config.seed, part)
 
 
 def add(network: Any, targets: tuple[str, ...], rank: int, alpha: float) -> None:

@@ -1,27 +1,22 @@
 """The `train` command: words of a person in, one call, one sentence out."""
 
-import inspect
 import os
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import fields, replace
+from collections.abc import Sequence
 from pathlib import Path
-from types import MappingProxyType
-from typing import Annotated, Any, get_type_hints
+from typing import Annotated
 
 import typer
 
 from prep.models.locate import Models, user_home
 from prep.runtime.console import Console
-from prep.runtime.errors import ConfigError, UsageError
 from prep.runtime.program import run_app
 from prep.runtime.seeds import MOST_SEED
 from train.cli.account_lines import tell_words
+from train.cli.config_options import JSON, QUIET, VERBOSE, check_command, method_command
 from train.cli.option_hints import hint
-from train.config import OF_FINETUNES, OF_LORAS, Config
+from train.config import Config
+from train.methods import all_methods
 
-_QUIET = Annotated[bool, typer.Option("--quiet", "-q", help="Say only what is wrong")]
-_VERBOSE = Annotated[bool, typer.Option("--verbose", "-v", help="Say more")]
-_JSON = Annotated[bool, typer.Option("--json", help="Say everything as JSON lines")]
 _AHEAD = Annotated[
     bool, typer.Option("--ahead", help="META is made later: look at settings and base model alone")
 ]
@@ -31,13 +26,6 @@ _AT_HAND = Annotated[
 _WORDS_TOLD = Annotated[
     bool, typer.Option("--words-told", hidden=True, help="prep has told which words train")
 ]
-_META = Annotated[
-    list[Path],
-    typer.Argument(
-        metavar="META", help="Dataset files with latents (meta_lat.json), or folders of pictures"
-    ),
-]
-
 app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
@@ -51,8 +39,10 @@ def train() -> None:
     """Train on datasets that `prep` has made."""
 
 
-def lora(meta: list[Path], config: Config, console: Console, *, words_told: bool = False) -> int:
-    """Train a LoRA on the samples of META; the same command again says that it is done."""
+def train_on(
+    meta: list[Path], config: Config, console: Console, *, words_told: bool = False
+) -> int:
+    """Train on the samples of META; the same settings again are found done."""
     from train.data.dataset import account_of
     from train.data.prepare import prepared
     from train.run import probe
@@ -78,73 +68,6 @@ def lora(meta: list[Path], config: Config, console: Console, *, words_told: bool
     return 3 if alone and (missing or account_of(found.paths).look()) else found.code
 
 
-def finetune(
-    meta: list[Path], config: Config, console: Console, *, words_told: bool = False
-) -> int:
-    """Train the whole U-Net on the samples of META, and the text encoder where asked."""
-    return lora(meta, replace(config, method="finetune"), console, words_told=words_told)
-
-
-def command(
-    body: Callable[..., int],
-    lacks: Sequence[str],
-    usual: Mapping[str, Any] | None = None,
-    more: Mapping[str, Any] = MappingProxyType({}),
-) -> Callable[..., int]:
-    """Return `body` as Typer wants it: an option for every field of `Config`, help and default.
-
-    Args:
-        lacks: Fields that make no sense for it.
-        usual: Other defaults than those of `Config`.
-        more: Flags of its own, off by default.
-    """
-
-    def run(**given: Any) -> int:
-        level = 0 if given.pop("quiet") else 2 if given.pop("verbose") else 1
-        given.pop("verbose", None)
-        console = Console(level=level, json=given.pop("json"))
-        own = {name: given.pop(name) for name in more}
-        return body(given.pop("meta"), configured(given), console, **own)
-
-    hints = get_type_hints(Config)
-    named = []
-    for item in fields(Config):
-        if item.name not in lacks:
-            default, told = (usual or {}).get(item.name, item.default), item.metadata["help"]
-            kind: Any = hints[item.name]
-            if default is None and item.default is not None:
-                told, kind = f"{told}; default: that of the method", kind | None
-            named.append((item.name, Annotated[kind, typer.Option(help=told)], default))
-    own = [(name, kind, False) for name, kind in more.items()]
-    flags = [*own, ("quiet", _QUIET, False), ("verbose", _VERBOSE, False), ("json", _JSON, False)]
-    each = [("meta", _META, inspect.Parameter.empty), *named, *flags]
-    run.__name__, run.__doc__ = body.__name__, body.__doc__
-    run.__annotations__ = {name: kind for name, kind, _ in each} | {"return": int}
-    vars(run)["__signature__"] = inspect.Signature(
-        [
-            inspect.Parameter(
-                name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=kind
-            )
-            for name, kind, default in each
-        ]
-    )
-    return run
-
-
-def configured(given: dict[str, Any]) -> Config:
-    """Return the settings; a value out of its limits is a mistake of the command line.
-
-    Without a learning rate it is the usual one of the method.
-    """
-    if given["learning_rate"] is None:
-        usual = _FINETUNES if given["method"] == "finetune" else {}
-        given = given | {"learning_rate": Config.learning_rate} | usual
-    try:
-        return Config(**given)
-    except ConfigError as error:
-        raise UsageError(str(error), error.hint, error.others) from None
-
-
 def check(
     meta: list[Path],
     config: Config,
@@ -155,9 +78,8 @@ def check(
 ) -> int:
     """Tell what a training on META would do, and all that stands in its way; load no weight.
 
-    That of `train lora`; with `--method finetune` that of `train finetune`.
+    That of `train lora`; with `--method finetune` that of `train finetune`, and so on.
     """
-    _check_method(config)
     from train.data.dataset import account_of
     from train.data.prepare import foreseen
     from train.run import probe
@@ -181,37 +103,21 @@ def check(
     return 3 if words.look() else 0
 
 
-def _check_method(config: Config) -> None:
-    """Raise UsageError for options that the command of the method does not have."""
-    lacks = OF_LORAS if config.method == "finetune" else OF_FINETUNES
-    wrong = [word for word in lacks if getattr(config, word) != getattr(Config, word)]
-    told = [
-        (f"`train {config.method}` has no `--{word.replace('_', '-')}`", "leave it out")
-        for word in wrong
-    ]
-    if told:
-        raise UsageError(*told[0], told[1:])
-
-
 def _models() -> Models:
     offline = os.environ.get("HF_HUB_OFFLINE", "") not in ("", "0")
     return Models(user_home(os.environ), offline)
 
 
-_FINETUNES = {"learning_rate": 1e-5}
-_TOLD = {"words_told": _WORDS_TOLD}
-app.command("lora")(command(lora, ("method", *OF_FINETUNES), more=_TOLD))
-app.command("check")(
-    command(check, (), {"learning_rate": None}, {"ahead": _AHEAD, "at_hand": _AT_HAND})
-)
-app.command("finetune")(command(finetune, ("method", *OF_LORAS), _FINETUNES, _TOLD))
+for one in all_methods().values():
+    app.command(one.name)(method_command(train_on, one, {"words_told": _WORDS_TOLD}))
+app.command("check")(check_command(check, {"ahead": _AHEAD, "at_hand": _AT_HAND}))
 
 
 @app.command()
 def explain(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="A LoRA")],
-    verbose: _VERBOSE = False,
-    json: _JSON = False,
+    verbose: VERBOSE = False,
+    json: JSON = False,
 ) -> None:
     """Tell what a LoRA was made of: base model, settings, every picture."""
     from train.export.explain import explain as told
@@ -256,8 +162,8 @@ def sample(
         ),
     ] = None,
     device: Annotated[str, typer.Option(help="auto, cpu or cuda")] = "auto",
-    quiet: _QUIET = False,
-    json: _JSON = False,
+    quiet: QUIET = False,
+    json: JSON = False,
 ) -> int:
     """Draw a labelled sheet: the base model beside the LoRA, from the same noise."""
     from train.samples.sheet import Wish, asked

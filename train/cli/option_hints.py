@@ -4,7 +4,8 @@ from collections.abc import Sequence
 
 from prep.runtime.program import nearest_option
 from train import spellings
-from train.config import OF_FINETUNES, OF_LORAS
+from train.methods import USUAL, all_methods, own_options
+from train.options import flag
 
 
 def hint(option: str, near: Sequence[str], words: Sequence[str]) -> str | None:
@@ -16,13 +17,15 @@ def hint(option: str, near: Sequence[str], words: Sequence[str]) -> str | None:
         near: Options of the command that are spelt alike.
         words: The command line.
     """
-    command = next((word for word in words if not word.startswith("-")), "")
-    if command not in ("lora", "finetune", "check"):
+    command, methods = next((word for word in words if not word.startswith("-")), ""), all_methods()
+    if command not in (*methods, "check"):
         return nearest_option(option, near, words)
     if stage := spellings.of_prep(option.lstrip("-")):
         return f"leave it out: `prep {stage}` does that, see `prep {stage} --help`"
-    whole = command == "finetune" or "finetune" in " ".join(words).replace("=", " ").split()
-    lacks = {f"--{word.replace('_', '-')}" for word in (OF_LORAS if whole else OF_FINETUNES)}
+    named = " ".join(words).replace("=", " ").split() if command == "check" else [command]
+    method = next((one for name, one in methods.items() if name in named), methods[USUAL])
+    others = {name for one in methods.values() for name in own_options(one)}
+    lacks = {flag(name) for name in others - set(own_options(method))}
     theirs = spellings.setting(option.lstrip("-"))
     lacks |= {"--at-hand", "--words-told"} | ({"--method"} if command != "check" else set())
     each = [f"--{theirs.replace('_', '-')}"] if theirs else near

@@ -13,7 +13,7 @@ from prep.models import vae
 from prep.runtime import files
 from train.config import Config
 from train.data.captions import text_of
-from train.data.dataset import Data, Lesson
+from train.data.dataset import Data, TrainingSample
 from train.data.order import normal, nth_of, timestep
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ class Batch(NamedTuple):
     digests: tuple[bytes, ...]
 
 
-class Feed:
+class Batches:
     """Makes batches; keeps latents that fit into memory."""
 
     def __init__(self, data: Data, config: Config, scale: float, shift: float) -> None:
@@ -64,12 +64,12 @@ class Feed:
         import torch
 
         seed = self.config.seed
-        lessons = [self.data.lessons[keys[place]] for place in places]
+        samples = [self.data.samples[keys[place]] for place in places]
         texts = tuple(
-            text_of(self.data.lessons[keys[n]], str(keys[n]), epoch, self.config, nth_of(keys[n]))
+            text_of(self.data.samples[keys[n]], str(keys[n]), epoch, self.config, nth_of(keys[n]))
             for n in places
         )
-        clean = [self._drawn(one, step, n) for n, one in zip(places, lessons, strict=True)]
+        clean = [self._drawn(one, step, n) for n, one in zip(places, samples, strict=True)]
         noise = [normal(seed, "noise", step, n, tuple(clean[0].shape)) for n in places]
         times = [timestep(seed, step, n, timesteps) for n in places]
         digests = tuple(
@@ -78,18 +78,18 @@ class Feed:
         )
         prior = self.config.prior_loss_weight
         weights = torch.tensor(
-            [one.weight * (prior if one.regularisation else 1.0) for one in lessons]
+            [one.weight * (prior if one.regularisation else 1.0) for one in samples]
         )
         return Batch(
             torch.stack(clean), torch.stack(noise), torch.tensor(times), texts, weights, digests
         )
 
-    def _drawn(self, one: Lesson, step: int, place: int) -> "Tensor":
+    def _drawn(self, one: TrainingSample, step: int, place: int) -> "Tensor":
         mean, logvar = self._latents(one)
         noise = normal(self.config.seed, "posterior", step, place, tuple(mean.shape))
         return (mean + (0.5 * logvar).exp() * noise - self._shift) * self._scale
 
-    def _latents(self, one: Lesson) -> vae.Latents:
+    def _latents(self, one: TrainingSample) -> vae.Latents:
         path = one.latents
         if path in self._kept:
             self._kept.move_to_end(path)

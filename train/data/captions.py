@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from prep.runtime.seeds import seed_for
 from train.config import Config
-from train.data.dataset import Lesson
+from train.data.dataset import TrainingSample
 
 if TYPE_CHECKING:
     from train.families.family import Conditioning
@@ -15,7 +15,7 @@ _CACHE_BYTES = 1 << 30
 _SEEDS = 1 << 63
 
 
-def text_of(lesson: Lesson, key: str, epoch: int, config: Config, showing: int = 0) -> str:
+def text_of(sample: TrainingSample, key: str, epoch: int, config: Config, showing: int = 0) -> str:
     """Return the text that a sample is shown with: drawn anew at every showing.
 
     Tags are shuffled behind the first `keep_tags`; the trigger counts as one tag and stays whole,
@@ -27,15 +27,15 @@ def text_of(lesson: Lesson, key: str, epoch: int, config: Config, showing: int =
             was when all of an epoch were alike, so that runs without repeats keep their bits.
     """
     if not (config.shuffle_tags or config.caption_dropout):
-        return lesson.text
+        return sample.text
     drawn: tuple[int | str, ...] = (epoch, key, showing) if showing else (epoch, key)
     if config.text_variants:
         drawn = (seed_for(config.seed, "variant", *drawn) % config.text_variants, key)
     if seed_for(config.seed, "dropout", *drawn) < config.caption_dropout * _SEEDS:
         return ""
     if not config.shuffle_tags:
-        return lesson.text
-    tags, rest = _units(lesson), lesson.words[lesson.num_tags :]
+        return sample.text
+    tags, rest = _units(sample), sample.words[sample.num_tags :]
     kept, moved = tags[: config.keep_tags], tags[config.keep_tags :]
     order = sorted(
         (seed_for(config.seed, "shuffle", *drawn, tag, nth), tag) for nth, tag in enumerate(moved)
@@ -43,18 +43,18 @@ def text_of(lesson: Lesson, key: str, epoch: int, config: Config, showing: int =
     return ", ".join([*kept, *(tag for _, tag in order), *rest])
 
 
-def _units(lesson: Lesson) -> tuple[str, ...]:
+def _units(sample: TrainingSample) -> tuple[str, ...]:
     """Return the tags of a sample, the trigger as one."""
-    lead, tags = lesson.lead, lesson.words[: lesson.num_tags]
+    lead, tags = sample.lead, sample.words[: sample.num_tags]
     return (", ".join(tags[:lead]), *tags[lead:]) if lead > 1 else tags
 
 
-def all_texts(lessons: Sequence[Lesson]) -> list[str]:
+def all_texts(samples: Sequence[TrainingSample]) -> list[str]:
     """Return the texts of samples as they stand in the dataset, each once, sorted."""
-    return sorted({lesson.text for lesson in lessons})
+    return sorted({sample.text for sample in samples})
 
 
-class States:
+class TextCache:
     """The states of texts: kept while they fit into memory, where no text encoder learns.
 
     Keys are the texts alone: encoders, token length and clip skip are those of one run.

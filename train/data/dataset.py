@@ -19,7 +19,7 @@ from train.data.order import Bucket
 
 
 @dataclass(frozen=True)
-class Lesson:
+class TrainingSample:
     """A sample as training sees it.
 
     Attributes:
@@ -54,7 +54,7 @@ class Data:
 
     Attributes:
         name: What a LoRA of it is called unless told otherwise: the name of the pictures' folder.
-        lessons: Key -> lesson. Keys of a second dataset file begin with `2/`, and so on.
+        samples: Key -> sample. Keys of a second dataset file begin with `2/`, and so on.
         held_out: How many samples are kept for validation.
         vaes: Name of the dataset file -> the VAE that made its latents.
         base: The base model that the datasets name.
@@ -62,7 +62,7 @@ class Data:
     """
 
     name: str
-    lessons: Mapping[str, Lesson]
+    samples: Mapping[str, TrainingSample]
     held_out: int
     vaes: Mapping[str, Vae]
     base: str | None
@@ -71,8 +71,8 @@ class Data:
     def repeats(self) -> dict[Bucket, dict[str, int]]:
         """Return how often each sample is seen in an epoch, by bucket; buckets and keys sorted."""
         found: dict[Bucket, dict[str, int]] = {}
-        for key, lesson in sorted(self.lessons.items(), key=lambda pair: (pair[1].bucket, pair[0])):
-            found.setdefault(lesson.bucket, {})[key] = lesson.repeats
+        for key, sample in sorted(self.samples.items(), key=lambda pair: (pair[1].bucket, pair[0])):
+            found.setdefault(sample.bucket, {})[key] = sample.repeats
         return found
 
     def content(self) -> dict[str, list[object]]:
@@ -91,7 +91,7 @@ class Data:
                 one.regularisation,
                 *([one.lead] if one.lead > 1 else []),  # it stays whole when tags are shuffled
             ]
-            for key, one in self.lessons.items()
+            for key, one in self.samples.items()
         }
 
 
@@ -104,14 +104,14 @@ def load(paths: Sequence[Path]) -> Data:
         ConfigError: One file is named twice.
     """
     each = _opened(paths)
-    lessons: dict[str, Lesson] = {}
+    samples: dict[str, TrainingSample] = {}
     for number, (path, found) in enumerate(each, 1):
         before = "" if number == 1 else f"{number}/"
-        lessons |= {before + key: one for key, one in _lessons(path, found).items()}
+        samples |= {before + key: one for key, one in _training_samples(path, found).items()}
     root = (paths[0].parent / each[0][1].root).resolve()
     return Data(
         name=root.name,
-        lessons=lessons,
+        samples=samples,
         held_out=sum(one.split == "validation" for _, d in each for one in d.samples.values()),
         vaes={path.name: found.vae for path, found in each if found.vae},
         base=next((found.base for _, found in each if found.base), None),
@@ -189,20 +189,22 @@ def _nothing(path: Path, found: Dataset) -> DatasetError:
     )
 
 
-def _lessons(path: Path, found: Dataset) -> dict[str, Lesson]:
+def _training_samples(path: Path, found: Dataset) -> dict[str, TrainingSample]:
     chosen = _chosen(path, found)
     check_whole(path, found, chosen)
     state = path.parent / (found.state or found.root)
     places = {key: files.inside(state, str(sample.latents)) for key, sample in chosen.items()}
     digests = check_latents(path, chosen, places, found.vae.channels if found.vae else 0)
-    return {key: _lesson(path, found, key, (places[key], digests[key])) for key in chosen}
+    return {key: _training_sample(path, found, key, (places[key], digests[key])) for key in chosen}
 
 
-def _lesson(path: Path, found: Dataset, key: str, latents: tuple[Path, str]) -> Lesson:
+def _training_sample(
+    path: Path, found: Dataset, key: str, latents: tuple[Path, str]
+) -> TrainingSample:
     sample = found.samples[key]
     concept = _concept(path, found, key, sample)
     said = sample.wording(concept.trigger)
-    return Lesson(
+    return TrainingSample(
         digest=sample.digest,
         text=said.text(),
         words=said.words,

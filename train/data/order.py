@@ -126,7 +126,7 @@ def steps_per_epoch(repeats: Mapping[Bucket, Mapping[str, int]], batch: int) -> 
     return sum(-(-sum(counts.values()) // batch) for counts in repeats.values())
 
 
-def batches(
+def batch_order(
     repeats: Mapping[Bucket, Mapping[str, int]], batch: int, seed: int, start: int = 0
 ) -> Iterator[tuple[str, ...]]:
     """Yield the keys of step `start`, of the one after it, and so on without end.

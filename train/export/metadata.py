@@ -7,7 +7,7 @@ modelspec 1.0.1. All values are text; what does not exist here is said as kohya'
 import json
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from train.config import Config
@@ -44,10 +44,6 @@ _UNUSED = {
     "ss_v2": "False",
     "ss_zero_terminal_snr": "False",
 }
-_OPTIMIZERS = {
-    "adamw": "torch.optim.adamw.AdamW",
-    "adamw8bit": "bitsandbytes.optim.adamw.AdamW8bit",
-}
 
 
 @dataclass(frozen=True)
@@ -61,6 +57,8 @@ class Facts:
         base_hashes: `ss_sd_model_hash` and `ss_new_sd_model_hash` of a single file; else empty.
         version: Of this program.
         prediction: What the base model was trained to output.
+        of_method: The `ss_*` fields that are the method's own.
+        architecture: What the method adds to `modelspec.architecture`.
     """
 
     name: str
@@ -70,6 +68,8 @@ class Facts:
     base_hashes: Mapping[str, str]
     version: str
     prediction: Prediction
+    of_method: Mapping[str, str] = field(default_factory=dict)
+    architecture: str = ""
 
 
 def metadata(data: Data, config: Config, family: Family, facts: Facts) -> dict[str, str]:
@@ -98,9 +98,9 @@ def certificate(data: Data, config: Config, facts: Facts) -> dict[str, Any]:
     seen = times_seen(data.repeats(), config.batch, config.seed, config.steps or 0)
     samples: dict[str, dict[str, Any]] = {
         key: {"sha256": one.digest, "text": one.text, "seen": seen[key]}
-        for key, one in data.lessons.items()
+        for key, one in data.samples.items()
     }
-    if sum(len(one.text) + len(key) for key, one in data.lessons.items()) > _MOST_TEXT:
+    if sum(len(one.text) + len(key) for key, one in data.samples.items()) > _MOST_TEXT:
         for row in samples.values():
             del row["text"]
     return {
@@ -120,8 +120,8 @@ def tag_frequency(data: Data, name: str) -> dict[str, dict[str, int]]:
     The concept without a name goes by `name`.
     """
     found: dict[str, Counter[str]] = {}
-    for lesson in data.lessons.values():
-        found.setdefault(lesson.concept or name, Counter()).update(set(lesson.words))
+    for sample in data.samples.values():
+        found.setdefault(sample.concept or name, Counter()).update(set(sample.words))
     return {concept: dict(sorted(counts.items())) for concept, counts in sorted(found.items())}
 
 
@@ -131,13 +131,14 @@ def _of_run(data: Data, config: Config, facts: Facts) -> dict[str, str]:
     epochs = -(-steps // per_epoch)
     schedule = config.schedule.replace("-", "_")
     warming = schedule == "constant" and config.warmup
-    precisions = {"fp32": "no"}
+    precisions, row = {"fp32": "no"}, config.row()
+    text_rate = config.text_encoder_learning_rate or config.learning_rate
     return {
         "ss_session_id": facts.recipe,
         "ss_output_name": facts.name,
         "ss_learning_rate": str(config.learning_rate),
         "ss_unet_lr": str(config.learning_rate),
-        "ss_text_encoder_lr": str(config.learning_rate) if config.text_encoder else "None",
+        "ss_text_encoder_lr": str(text_rate) if config.text_encoder else "None",
         "ss_steps": str(steps),
         "ss_max_train_steps": str(steps),
         "ss_epoch": str(epochs),
@@ -147,7 +148,7 @@ def _of_run(data: Data, config: Config, facts: Facts) -> dict[str, str]:
         "ss_lr_warmup_steps": str(config.warmup),
         "ss_mixed_precision": precisions.get(config.precision, config.precision),
         "ss_seed": str(config.seed),
-        "ss_optimizer": f"{_OPTIMIZERS[config.optimizer]}(weight_decay={config.weight_decay})",
+        "ss_optimizer": f"{row.written_as or row.path}(weight_decay={config.weight_decay})",
         "ss_max_grad_norm": str(config.max_gradient_norm),
         "ss_prior_loss_weight": str(config.prior_loss_weight),
         "ss_caption_dropout_rate": str(config.caption_dropout),
@@ -156,19 +157,8 @@ def _of_run(data: Data, config: Config, facts: Facts) -> dict[str, str]:
 
 def _of_network(config: Config, family: Family, facts: Facts) -> dict[str, str]:
     velocity = facts.prediction is Prediction.V_PREDICTION
-    if config.method == "finetune":
-        return {
-            "ss_base_model_version": family.base_version + ("_v" if velocity else ""),
-            "ss_clip_skip": str(config.clip_skip) if config.clip_skip > 1 else "None",
-            "ss_sd_model_name": facts.base,
-            **facts.base_hashes,
-        }
-    kernels = {"conv_dim": str(config.rank), "conv_alpha": str(config.scale())}
     return {
-        "ss_network_module": "networks.lora",
-        "ss_network_dim": str(config.rank),
-        "ss_network_alpha": str(config.scale()),
-        "ss_network_args": _text(kernels if config.targets == "convolutions" else {}),
+        **facts.of_method,
         "ss_base_model_version": family.base_version + ("_v" if velocity else ""),
         "ss_clip_skip": str(config.clip_skip) if config.clip_skip > 1 else "None",
         "ss_sd_model_name": facts.base,
@@ -179,10 +169,10 @@ def _of_network(config: Config, family: Family, facts: Facts) -> dict[str, str]:
 def _of_data(data: Data, config: Config, facts: Facts) -> dict[str, str]:
     concepts: dict[bool, dict[str, dict[str, int]]] = {False: {}, True: {}}
     shown = {False: 0, True: 0}
-    for lesson in data.lessons.values():
-        kind, row = lesson.regularisation, {"n_repeats": lesson.repeats, "img_count": 0}
-        concepts[kind].setdefault(lesson.concept or facts.name, row)["img_count"] += 1
-        shown[kind] += lesson.repeats
+    for sample in data.samples.values():
+        kind, row = sample.regularisation, {"n_repeats": sample.repeats, "img_count": 0}
+        concepts[kind].setdefault(sample.concept or facts.name, row)["img_count"] += 1
+        shown[kind] += sample.repeats
     repeats = data.repeats()
     sides = [side for size in repeats for side in size]
     info = {
@@ -213,7 +203,7 @@ def _kept_tags(data: Data, config: Config) -> int:
     """Return how many words between commas kept their places: a trigger may have several."""
     if not (config.shuffle_tags and config.keep_tags):
         return 0
-    return config.keep_tags + max(0, *(one.lead - 1 for one in data.lessons.values()))
+    return config.keep_tags + max(0, *(one.lead - 1 for one in data.samples.values()))
 
 
 def _spec(data: Data, config: Config, family: Family, facts: Facts) -> dict[str, str]:
@@ -221,7 +211,7 @@ def _spec(data: Data, config: Config, family: Family, facts: Facts) -> dict[str,
     velocity = facts.prediction is Prediction.V_PREDICTION
     found = {
         "sai_model_spec": "1.0.1",
-        "architecture": family.architecture + ("/lora" if config.method == "lora" else ""),
+        "architecture": family.architecture + facts.architecture,
         "implementation": "diffusers",
         "implementation_version": f"prep-and-train/{facts.version}",
         "title": facts.name,
@@ -237,7 +227,7 @@ def _spec(data: Data, config: Config, family: Family, facts: Facts) -> dict[str,
 
 def usual_size(data: Data) -> tuple[int, int]:
     """Return the (width, height) px that most samples have; of equals the largest."""
-    buckets = Counter(lesson.bucket for lesson in data.lessons.values())
+    buckets = Counter(sample.bucket for sample in data.samples.values())
     return max(buckets, key=lambda size: (buckets[size], size))
 
 

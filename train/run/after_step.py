@@ -13,16 +13,16 @@ from train.run import checkpoint
 from train.run.checkpoint import Checkpoint
 from train.run.metrics import Metrics
 from train.run.outputs import is_due
-from train.step.distributed import Crew
+from train.step.distributed import Processes
 from train.step.loop import Step
-from train.step.optimizer import Learner
+from train.step.trainer import Trainer
 
 # A run that is killed loses at most so much work, whatever the person asked for.
 _SAVE_EVERY_S = 600.0
 
 
 @dataclass
-class Watch:
+class AfterStep:
     """Called after each step, in every process; only the first one writes.
 
     Attributes:
@@ -40,8 +40,8 @@ class Watch:
     steps: int
     per_epoch: int
     machine: Mapping[str, Any]
-    learner: Learner
-    crew: Crew
+    trainer: Trainer
+    processes: Processes
     metrics: Metrics | None
     progress: Progress
     stop: Stop
@@ -55,17 +55,17 @@ class Watch:
             KeyboardInterrupt: A stop was asked for, here or in another process; so is SystemExit.
             MachineError: The disk is full.
         """
-        stopped = self.crew.total(self.stop.asked is not None) > 0
+        stopped = self.processes.total(self.stop.asked is not None) > 0
         if self.metrics:
             line = {"step": step.number, "loss": step.loss, "learning_rate": step.rate}
             self.metrics.add(line | {"inputs": step.inputs})
         self.progress.advance()
         late = time.monotonic() - self.saved_at > _SAVE_EVERY_S
         last = step.number == self.steps
-        if self.crew.first and (self._is_due(step.number) or late or stopped or last):
+        if self.processes.first and (self._is_due(step.number) or late or stopped or last):
             self._checkpoint(step.number)
         if stopped:
-            self.crew.wait()  # a launcher ends the others where one has left
+            self.processes.wait()  # a launcher ends the others where one has left
             self.stop.leave()
         self.finish(step.number)
 
@@ -82,19 +82,19 @@ class Watch:
         if not self._is_due(step):
             return
         try:
-            if self.crew.first:
-                with self.stop.impatience():
+            if self.processes.first:
+                with self.stop.impatience(), self.trainer.at_rest():
                     self.publish(step)
         finally:
-            if self.crew.total(self.stop.asked is not None):
+            if self.processes.total(self.stop.asked is not None):
                 self.stop.leave()
 
     def _is_due(self, step: int) -> bool:
         return 0 < step < self.steps and is_due(step, self.config, self.per_epoch)
 
     def _checkpoint(self, step: int) -> None:
-        learner = self.learner
-        weights, tensors, numbers = learner.weights, learner.tensors(), learner.numbers()
+        trainer = self.trainer
+        weights, tensors, numbers = trainer.weights, trainer.tensors(), trainer.numbers()
         made = Checkpoint(step, self.recipe, weights, tensors, numbers, self.machine)
         checkpoint.write(self.folder, made, self.config.keep)
         self.saved_at = time.monotonic()

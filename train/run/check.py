@@ -8,7 +8,7 @@ from prep.runtime.console import Console
 from prep.runtime.counts import counted
 from prep.runtime.files import free_bytes
 from prep.runtime.yaml_nodes import as_yaml
-from train.config import OF_LORAS, Config
+from train.config import Config
 from train.export import lora_file
 from train.run import checkpoint, probe, readiness
 from train.run.decide import Run
@@ -41,7 +41,7 @@ def check(
     run, sizes = found.run, disk(found.run)
     console.say(
         *lines(run, sizes, free_bytes(run.folder)),
-        run=str(run.folder), config=run.config.chosen(), samples=len(run.data.lessons),
+        run=str(run.folder), config=run.config.chosen(), samples=len(run.data.samples),
         steps=run.steps, steps_per_epoch=run.per_epoch, disk=sizes, state=state(run),
     )  # fmt: skip
     for note in found.notes:
@@ -51,13 +51,11 @@ def check(
 def lines(run: Run, sizes: Mapping[str, int], left: int) -> Iterator[str]:
     """Yield what a person wants to know before a night of training, a line a subject."""
     data, config = run.data, run.config
-    whole = config.method == "finetune"
-    deciding = {w: v for w, v in config.deciding().items() if not (whole and w in OF_LORAS)}
-    lowered = ", ".join(f"{word} {_shown(value)}" for word, value in deciding.items())
-    what = "a fine-tune of" if whole else "a LoRA on"
-    yield f"{run.name}: {what} `{run.base}` ({run.family.name})"
-    yield f"settings: {lowered}"
-    yield f"samples: {len(data.lessons)}, kept for validation: {data.held_out}"
+    deciding, chosen = config.deciding(), config.chosen()
+    told = ", ".join(f"{word} {_shown(deciding[word])}" for word in deciding if word in chosen)
+    yield f"{run.name}: {run.method.made} `{run.base}` ({run.family.name})"
+    yield f"settings: {told}"
+    yield f"samples: {len(data.samples)}, kept for validation: {data.held_out}"
     for (width, height), counts in data.repeats().items():
         shown = sum(counts.values())
         batches = -(-shown // config.batch)

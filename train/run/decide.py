@@ -18,6 +18,8 @@ from train.data.order import parts_of_epoch, steps_per_epoch
 from train.export import lora_file
 from train.families.detect import hashes, opened_base
 from train.families.family import Family
+from train.methods import method_named
+from train.methods.method import Method
 from train.run import run_folder
 
 # Raised by hand whenever the same recipe gives other bytes.
@@ -54,6 +56,11 @@ class Run:
     folder: Path
     export: Path
     base_hashes: Mapping[str, str]
+
+    @property
+    def method(self) -> Method:
+        """The method of training."""
+        return method_named(self.config.method)
 
     @property
     def steps(self) -> int:
@@ -104,7 +111,7 @@ def decide(paths: Sequence[Path], config: Config, models: Models) -> Run:
     folder = config.out / f"{name}-{recipe[:8]}"
     run = Run(
         data, config, per_epoch, family, found, base, base_digest, recipe, name, folder,
-        folder / f"{name}{_ending(config)}", hashes(found, models),
+        folder / f"{name}{method_named(config.method).ending(config)}", hashes(found, models),
     )  # fmt: skip
     return run if config.resume is None else _resumed(run, config.resume)
 
@@ -120,19 +127,16 @@ def _is_newer(config: Config, data: Data) -> bool:
     Once they were drawn once an epoch, and the layers that clip skip leaves out decayed.
     """
     drawn = config.shuffle_tags or config.caption_dropout > 0
-    repeated = any(one.repeats > 1 for one in data.lessons.values())
+    repeated = any(one.repeats > 1 for one in data.samples.values())
     return (drawn and repeated) or (config.text_encoder and config.clip_skip > 1)
-
-
-def _ending(config: Config) -> str:
-    """Return the suffix of the export: a fine-tuned model may be a folder."""
-    return "" if config.method == "finetune" and config.save_as == "folder" else ".safetensors"
 
 
 def _resumed(run: Run, folder: Path) -> Run:
     """Return a run in the folder that `--resume` names."""
     name = str(run_folder.asked(folder, facts(run), list(run.config.deciding()))["name"])
-    return replace(run, name=name, folder=folder, export=folder / f"{name}{_ending(run.config)}")
+    return replace(
+        run, name=name, folder=folder, export=folder / f"{name}{run.method.ending(run.config)}"
+    )
 
 
 def check_vae(run: Run) -> list[str]:
@@ -199,7 +203,7 @@ def facts(run: Run) -> dict[str, Any]:
         "base": run.base,
         "base_digest": run.base_digest,
         "data_digest": files.digest_bytes(files.canonical(run.data.content()).encode()),
-        "samples": len(run.data.lessons),
+        "samples": len(run.data.samples),
         "held_out": run.data.held_out,
         "steps_per_epoch": run.per_epoch,
     } | run.config.deciding()

@@ -1,8 +1,6 @@
 """What a run takes of the disk, and whether it is there. Headers only, no weight is read."""
 
 import tempfile
-from collections.abc import Mapping, Sequence
-from math import prod
 from pathlib import Path
 
 from prep.models import ldm_names, safetensors_file
@@ -10,8 +8,6 @@ from prep.runtime.errors import MachineError
 from prep.runtime.files import blocked, free_bytes, nearest_there
 from train.run.decide import Run
 
-# Weights, and AdamW's two means of each.
-_KEPT_PER_WEIGHT = 3
 MB = 1_000_000
 
 
@@ -23,33 +19,13 @@ def disk(run: Run) -> dict[str, int]:
     shapes = _shapes(run.found.path)
     if not shapes:
         return {}
-    learn, written = _sizes(run, shapes)
+    learn, written = run.method.sizes(run.config, run.family, shapes)
     every = run.config.save_every_steps or (run.config.save_every_epochs or 0) * run.per_epoch
     exports = 1 + (run.steps // every if every else 0)
     kept = run.config.keep + 1  # an old one goes only when the new one is whole
-    export_bytes, whole = 4 * written, 4 * learn * _KEPT_PER_WEIGHT
+    export_bytes, whole = 4 * written, round(4 * learn * (1 + run.config.row().kept))
     most = exports * export_bytes + kept * whole
     return {"export": export_bytes, "checkpoint": whole, "most": most}
-
-
-def _sizes(run: Run, shapes: Mapping[str, Mapping[str, tuple[int, ...]]]) -> tuple[int, int]:
-    """Return how many numbers learn, and how many an export holds."""
-    config = run.config
-    if config.method == "finetune":
-        each = {part: sum(map(prod, found.values())) for part, found in shapes.items()}
-        return each["unet"] + config.text_encoder * each["text_encoder"], sum(each.values())
-    targets = {"unet": run.family.targets(config.targets)}
-    if config.text_encoder:
-        targets["text_encoder"] = run.family.text_targets
-    learn = sum(adapter_size(shapes[part], ends, config.rank) for part, ends in targets.items())
-    return learn, learn
-
-
-def adapter_size(shapes: Mapping[str, tuple[int, ...]], endings: Sequence[str], rank: int) -> int:
-    """Return how many numbers an adapter has, by the shapes of the weights it goes beside."""
-    dotted = tuple(f".{ending}.weight" for ending in endings)
-    found = [shape for name, shape in shapes.items() if name.endswith(dotted)]
-    return sum(rank * (out + prod(inner)) for out, *inner in found)
 
 
 def _shapes(place: Path) -> dict[str, dict[str, tuple[int, ...]]]:

@@ -2,29 +2,31 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 from prep.models import vae_files
 from prep.runtime.console import Console
 from prep.runtime.stopping import patience
 from prep.runtime.yaml_nodes import as_yaml
-from train.adapters import lora_layers as adapter
-from train.data.batches import Feed
-from train.data.captions import States
-from train.export import lora_file, model_files, verify
+from train.data.batches import Batches
+from train.data.captions import TextCache
+from train.export import lora_file
 from train.families.family import Base
 from train.run import checkpoint
-from train.run.after_step import Watch
+from train.run.after_step import AfterStep
 from train.run.decide import Run, check_length
+from train.run.machine_check import check_device
 from train.run.memory_errors import memory_errors
 from train.run.metrics import Metrics
 from train.run.outputs import RunOutput, lacking, output, pictures_of, prompts, renamed
 from train.run.publish_outputs import draw, keep, publish
 from train.samples.prompts import Prompt
 from train.step import distributed
-from train.step.distributed import Crew
-from train.step.loop import HALVES, Task, train
-from train.step.optimizer import Learner, check_device
+from train.step.distributed import Processes
+from train.step.loop import Training, train
+from train.step.schedule import peak_of
+from train.step.trainer import Trainer
 
 
 def carry_out(run: Run, console: Console) -> None:
@@ -37,15 +39,16 @@ def carry_out(run: Run, console: Console) -> None:
     """
     shown = prompts(run)
     with memory_errors(), distributed.joined(run.config.device) as found:
-        check_device(run.config, found.device)
-        task = opened(run, found)
-        learner = Learner(task.base.learning(), run.config, found.device.split(":")[0])
-        done = _restored(run, learner, machine(run, found), console)
-        _train(run, task, learner, done, console, shown=shown)
+        check_device(run.config.precision, run.config.attention, found.device)
+        training = opened(run, found)
+        trainer = _trainer(run, training.base)
+        done = _restored(run, trainer, machine(run, found), console)
+        _train(run, training, trainer, done, console, shown=shown)
         if found.first:
             _keep_shorter(run)
-            draw(run, task, output(run, run.steps, shown), console)
-            publish(run, task.base, run.export, run.steps)  # last: with it the run is done
+            with trainer.at_rest():
+                draw(run, training, output(run, run.steps, shown), console)
+                publish(run, training.base, run.export, run.steps)  # last: with it the run is done
         found.wait()
 
 
@@ -59,14 +62,14 @@ def try_again(run: Run, console: Console) -> None:
     """
     from prep.models.devices import torch_device
 
-    alone = Crew(torch_device(run.config.device))
+    alone = Processes(torch_device(run.config.device))
     _sweep(run)
     with memory_errors():
-        check_device(run.config, alone.device)
-        task = opened(run, alone)
+        check_device(run.config.precision, run.config.attention, alone.device)
+        training = opened(run, alone)
         for one in lacking(run):
-            if _has_weights(run, task, one):
-                keep(run, task, one, console)
+            if _has_weights(run, training, one):
+                keep(run, training, one, console)
             else:
                 console.wrong(
                     f"`{one.export.name}` cannot be made any more: its checkpoint is gone; to have "
@@ -74,53 +77,44 @@ def try_again(run: Run, console: Console) -> None:
                 )
 
 
-def _has_weights(run: Run, task: Task, wish: RunOutput) -> bool:
+def _has_weights(run: Run, training: Training, wish: RunOutput) -> bool:
     """Give the base model the weights of a step; return False where they are not left."""
     if wish.export.exists():
-        if run.config.method == "finetune":
-            model_files.apply(wish.export, task.base)
-        else:
-            verify.apply(wish.export, task.base, run.family)
+        run.method.apply(wish.export, training.base, run.family)
         return True
     made = checkpoint.of_step(run.checkpoints, wish.step, run.recipe)
     if made is not None:
-        learner = Learner(task.base.learning(), run.config, task.base.device.split(":")[0])
-        learner.restore(made.weights, made.optimizer, made.numbers)
+        trainer = _trainer(run, training.base)
+        trainer.restore(made.weights, made.optimizer, made.numbers)
+        trainer.rest()
     return made is not None
 
 
-def opened(run: Run, found: Crew) -> Task:
-    """Return the base model with its adapter, and what it will be shown."""
+def _trainer(run: Run, base: Base) -> Trainer:
+    """Return the weights that learn, each at its rate."""
+    rate_of = partial(peak_of, encoders=base.encoders, config=run.config, share=run.method.share)
+    return Trainer(base.learning(), run.config, base.device.split(":")[0], rate_of)
+
+
+def opened(run: Run, found: Processes) -> Training:
+    """Return the base model with what learns in it, and what it will be shown."""
     config = run.config
-    whole = config.method == "finetune"  # small steps would be rounded away in half precision
-    kind = "float32" if whole else HALVES.get(config.precision, "float32")
-    base = run.family.load(run.found.path, found.device, kind)
-    if whole:
-        _unfreeze(base, config.text_encoder)
-    else:
-        adapter.adapt(base, run.family, config)
+    base = run.family.load(run.found.path, found.device, run.method.precision(config))
+    run.method.attach(base, run.family, config)
     network: Any = base.network
     if config.gradient_checkpointing:
         network.enable_gradient_checkpointing()
     if config.attention == "xformers":
         network.enable_xformers_memory_efficient_attention()
     numbers = vae_files.settings(run.found.path)
-    feed = Feed(run.data, config, numbers["scaling_factor"], numbers["shift_factor"])
-    states = States(
+    batches = Batches(run.data, config, numbers["scaling_factor"], numbers["shift_factor"])
+    states = TextCache(
         lambda texts: run.family.encode(base, texts, config.clip_skip), base.text_learns()
     )
-    return Task(base, run.family, feed, states, found)
+    return Training(base, run.family, batches, states, found)
 
 
-def _unfreeze(base: Base, text_encoder: bool) -> None:
-    """Let the network itself learn, and the text encoders where they are asked for."""
-    base.network.requires_grad_(True)
-    if text_encoder:
-        for encoder in base.encoders.values():
-            encoder.requires_grad_(True)
-
-
-def machine(run: Run, found: Crew) -> dict[str, Any]:
+def machine(run: Run, found: Processes) -> dict[str, Any]:
     """Return what is no part of the recipe and may change the last bits."""
     import torch
 
@@ -134,7 +128,7 @@ def machine(run: Run, found: Crew) -> dict[str, Any]:
     }
 
 
-def _restored(run: Run, learner: Learner, here: Mapping[str, Any], console: Console) -> int:
+def _restored(run: Run, trainer: Trainer, here: Mapping[str, Any], console: Console) -> int:
     """Put the learner where the newest whole checkpoint left it; return the steps done."""
     made, torn = checkpoint.newest(run.checkpoints, run.recipe)
     for name in torn:
@@ -142,7 +136,7 @@ def _restored(run: Run, learner: Learner, here: Mapping[str, Any], console: Cons
     if made is None:
         return 0
     check_length(run, made.step)
-    learner.restore(made.weights, made.optimizer, made.numbers)
+    trainer.restore(made.weights, made.optimizer, made.numbers)
     console.note(f"continues after step {made.step} of {run.steps}")
     for word, now in here.items():
         if made.machine.get(word) != now:
@@ -154,31 +148,37 @@ def _restored(run: Run, learner: Learner, here: Mapping[str, Any], console: Cons
 
 
 def _train(
-    run: Run, task: Task, learner: Learner, done: int, console: Console, *, shown: Sequence[Prompt]
+    run: Run,
+    training: Training,
+    trainer: Trainer,
+    done: int,
+    console: Console,
+    *,
+    shown: Sequence[Prompt],
 ) -> None:
     """Train to the end, from step `done` on, with what was due after it and is not there."""
-    found = task.crew
+    found = training.processes
     with (
         _log(run, done, found) as metrics,
         console.progress("training", run.steps - done) as progress,
         patience(lambda _: console.note("finishing the step and saving it")) as stop,
     ):
-        watch = Watch(
+        watch = AfterStep(
             config=run.config,
             folder=run.checkpoints,
             recipe=run.recipe,
             steps=run.steps,
             per_epoch=run.per_epoch,
             machine=machine(run, found),
-            learner=learner,
-            crew=found,
+            trainer=trainer,
+            processes=found,
             metrics=metrics,
             progress=progress,
             stop=stop,
-            publish=lambda step: keep(run, task, output(run, step, shown), console),
+            publish=lambda step: keep(run, training, output(run, step, shown), console),
         )
         watch.finish(done)
-        train(task, learner, done, run.steps, watch.after)
+        train(training, trainer, done, run.steps, watch.after)
 
 
 def _sweep(run: Run) -> None:
@@ -187,7 +187,7 @@ def _sweep(run: Run) -> None:
 
 
 @contextmanager
-def _log(run: Run, done: int, found: Crew) -> Iterator[Metrics | None]:
+def _log(run: Run, done: int, found: Processes) -> Iterator[Metrics | None]:
     """Open the log in the process that writes, and clear away what a killed one left."""
     if not found.first:
         yield None

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from prep.runtime.counts import counted, first_few
 from train.config import Config
 from train.data.captions import all_texts
-from train.data.dataset import Lesson
+from train.data.dataset import TrainingSample
 from train.families.detect import unread_note
 from train.run import run_folder
 from train.run.decide import Run, check_vae, facts
@@ -28,9 +28,9 @@ def notes(run: Run, answer: Answer, first: bool) -> Iterator[str]:
         yield note
     if note := passes_note(run.config):
         yield note
-    lessons = run.data.lessons
-    counts = dict(zip(all_texts(list(lessons.values())), answer.tokens, strict=True))
-    if note := long_note(lessons, counts, answer.most_tokens):
+    samples = run.data.samples
+    counts = dict(zip(all_texts(list(samples.values())), answer.tokens, strict=True))
+    if note := long_note(samples, counts, answer.most_tokens):
         yield note
 
 
@@ -47,20 +47,20 @@ def passes_note(config: Config) -> str | None:
 
 
 def long_note(
-    lessons: Mapping[str, Lesson], counts: Mapping[str, int], most_tokens: int
+    samples: Mapping[str, TrainingSample], counts: Mapping[str, int], most_tokens: int
 ) -> str | None:
     """Return which texts are longer than the text encoder reads.
 
     Args:
         counts: Tokens of each text.
     """
-    found = [(key, counts[one.text]) for key, one in lessons.items()]
+    found = [(key, counts[one.text]) for key, one in samples.items()]
     over = [f"`{key}` ({count})" for key, count in found if count > most_tokens]
     if not over:
         return None
     one = len(over) == 1
     verb, rest = ("has a text of", "its end is") if one else ("have texts of", "their ends are")
     return (
-        f"{len(over)} of {counted(len(lessons), 'sample')} {verb} more than {most_tokens} tokens; "
+        f"{len(over)} of {counted(len(samples), 'sample')} {verb} more than {most_tokens} tokens; "
         f"{rest} not trained: {first_few(over)}"
     )

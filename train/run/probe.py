@@ -13,7 +13,6 @@ from pathlib import Path
 
 from prep.runtime import errors
 from prep.runtime.errors import UserError
-from train.config import Config
 from train.families import all_families
 
 
@@ -117,10 +116,9 @@ def outside(question: Question) -> Answer:
 
 def _check_device(question: Question) -> None:
     from prep.models.devices import torch_device
-    from train.step.optimizer import check_device
+    from train.run.machine_check import check_device
 
-    config = Config(precision=question.precision, attention=question.attention)
-    check_device(config, torch_device(question.device))
+    check_device(question.precision, question.attention, torch_device(question.device))
 
 
 def main() -> None:

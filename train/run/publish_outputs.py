@@ -5,15 +5,14 @@ from pathlib import Path
 
 from prep.runtime import files
 from prep.runtime.console import Console
-from train.adapters import lora_layers as adapter
-from train.export import lora_file, model_files, verify
 from train.export.lora_file import ProofError
 from train.export.metadata import Facts, metadata
 from train.families.family import Base
+from train.methods.method import Export
 from train.run.decide import Run, program_version
 from train.run.memory_errors import MemoryShortError, memory_errors
 from train.run.outputs import RunOutput
-from train.step.loop import Task
+from train.step.loop import Training
 
 
 def publish(run: Run, base: Base, path: Path, step: int) -> None:
@@ -27,26 +26,24 @@ def publish(run: Run, base: Base, path: Path, step: int) -> None:
         base_hashes=run.base_hashes,
         version=program_version(),
         prediction=base.prediction,
+        of_method=run.method.metadata(config),
+        architecture=run.method.architecture,
     )
     about = metadata(run.data, config, run.family, facts)
-    if config.method == "finetune":
-        model_files.FORMS[config.save_as](path, base, run.found.path, about)
-        return
-    tensors = lora_file.named(adapter.of_base(base), config.scale(), run.family.export_name)
-    lora_file.write(path, tensors, about, lambda made: verify.check_applied(made, base, run.family))
+    run.method.publish(Export(path, base, run.family, config, run.found.path, about))
 
 
-def keep(run: Run, task: Task, wish: RunOutput, console: Console) -> None:
+def keep(run: Run, training: Training, wish: RunOutput, console: Console) -> None:
     """Write what is missing of an export and its pictures; what goes wrong is told, and no more."""
     if not wish.export.exists():
         try:
-            publish(run, task.base, wish.export, wish.step)
+            publish(run, training.base, wish.export, wish.step)
         except ProofError as error:
             console.wrong(str(error))
-    draw(run, task, wish, console)
+    draw(run, training, wish, console)
 
 
-def draw(run: Run, task: Task, wish: RunOutput, console: Console) -> None:
+def draw(run: Run, training: Training, wish: RunOutput, console: Console) -> None:
     """Draw the pictures of an export that are missing, with fixed noise; see `Drawer`."""
     asked = {path: prompt for path, prompt in wish.pictures.items() if not path.exists()}
     from train.samples.drawer import Drawer, png
@@ -57,8 +54,8 @@ def draw(run: Run, task: Task, wish: RunOutput, console: Console) -> None:
         try:
             with memory_errors("a picture of its size beside the training"):
                 if drawer is None:
-                    coder = opened_vae(run.found.path, task.base.device)
-                    drawer = Drawer(task.base, run.family, coder, run.config.clip_skip)
+                    coder = opened_vae(run.found.path, training.base.device)
+                    drawer = Drawer(training.base, run.family, coder, run.config.clip_skip)
                 picture = drawer.picture(prompt)
         except (NotFiniteError, MemoryShortError) as error:
             console.wrong(f"not drawn: {path.name}: {error}")

@@ -22,12 +22,13 @@ from train.data import dataset as datasets
 from train.data.captions import all_texts
 from train.families.detect import base_at_hand, check_clip_skip, opened_base
 from train.families.family import Family
+from train.methods import method_named
 from train.run import checkpoint, disk, probe, run_folder
 from train.run.decide import Run, check_length, check_vae, decide, facts, is_done
+from train.run.machine_check import check_packages
 from train.run.notes import notes
 from train.samples import prompts
 from train.samples.prompts import Prompt
-from train.step.optimizer import check_machine
 
 _LIBRARIES = ("torch", "diffusers", "transformers", "tokenizers")
 _MOST_MARKS = 100
@@ -122,7 +123,7 @@ def check_settings(
     found, kind = _base_of(config, models, fetch=ask is not None)
     if ask is None:
         return
-    vae = config.prompts is not None or config.save_as == "file"
+    vae = _needs_vae(config)
     question = probe.Question(
         str(found.path) if found else "",
         kind.name if kind else "",
@@ -198,7 +199,7 @@ def _of_files(paths: Sequence[Path], config: Config, models: Models) -> Iterator
 
 def _settings(config: Config) -> Iterator[Callable[[], object]]:
     """Yield what can be asked of the settings alone."""
-    yield partial(check_machine, config, lambda package: find_spec(package) is not None)
+    yield partial(check_packages, config, lambda package: find_spec(package) is not None)
     if config.prompts is not None:
         yield partial(prompts.read, config.prompts, Prompt(""))
 
@@ -244,9 +245,14 @@ def _question(run: Run) -> probe.Question:
         config.device,
         config.precision,
         config.attention,
-        vae=config.prompts is not None or config.save_as == "file",
-        texts=tuple(all_texts(list(run.data.lessons.values()))),
+        vae=_needs_vae(config),
+        texts=tuple(all_texts(list(run.data.samples.values()))),
     )
+
+
+def _needs_vae(config: Config) -> bool:
+    """Return whether the base model's VAE has to be read: for pictures, or for the export."""
+    return config.prompts is not None or method_named(config.method).needs_vae(config)
 
 
 def _raised(*rows: Callable[[], object]) -> Iterator[UserError]:

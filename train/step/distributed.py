@@ -17,7 +17,7 @@ _PIECE = 1 << 24
 
 
 @dataclass(frozen=True)
-class Crew:
+class Processes:
     """This process among those that train together.
 
     Attributes:
@@ -92,7 +92,7 @@ class Crew:
 
 
 @contextmanager
-def joined(wish: str) -> Iterator[Crew]:
+def joined(wish: str) -> Iterator[Processes]:
     """Join the other processes, until the end of the block.
 
     Args:
@@ -109,7 +109,7 @@ def joined(wish: str) -> Iterator[Crew]:
     state = PartialState(cpu=kind == "cpu")
     device = kind if state.num_processes == 1 else str(state.device)
     try:
-        yield Crew(device, state.process_index, state.num_processes)
+        yield Processes(device, state.process_index, state.num_processes)
     finally:
         if state.num_processes > 1:
             state.destroy_process_group()

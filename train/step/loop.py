@@ -5,39 +5,37 @@ Letters: B batch, C channels, H and W height and width of latents, T timesteps.
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from functools import partial
 from itertools import islice
 from typing import TYPE_CHECKING, NamedTuple
 
 from prep.runtime.errors import MachineError
-from train.data.batches import Batch, Feed, inputs_digest
-from train.data.captions import States
-from train.data.order import batches, steps_per_epoch
+from train.data.batches import Batch, Batches, inputs_digest
+from train.data.captions import TextCache
+from train.data.order import batch_order, steps_per_epoch
 from train.families.family import Base, Family
 from train.families.noise_process import errors, noisy_and_target
-from train.step.distributed import Crew
-from train.step.optimizer import Learner
+from train.step.distributed import Processes
+from train.step.precision import halved
 from train.step.schedule import learning_rate
+from train.step.trainer import Trainer
 
 if TYPE_CHECKING:
     from torch import Tensor
 
     from train.families.family import Conditioning
 
-# torch's names of what mixed precision computes in.
-HALVES = {"bf16": "bfloat16", "fp16": "float16"}
-
 
 @dataclass(frozen=True)
-class Task:
+class Training:
     """What is trained, on what, and by whom."""
 
     base: Base
     family: Family
-    feed: Feed
-    states: States
-    crew: Crew
+    batches: Batches
+    states: TextCache
+    processes: Processes
 
 
 class Step(NamedTuple):
@@ -46,20 +44,20 @@ class Step(NamedTuple):
     Attributes:
         number: From 1.
         loss: Over the whole batch, before the step.
-        rate: The learning rate that was used.
+        rate: The learning rate that was used; see `Trainer.rate`.
         inputs: Digest of keys, texts, timesteps, latents and noise of the whole batch.
     """
 
     number: int
     loss: float
-    rate: float
+    rate: float | None
     inputs: str
 
 
 def train(
-    task: Task, learner: Learner, done: int, steps: int, on_step: Callable[[Step], None]
+    training: Training, trainer: Trainer, done: int, steps: int, on_step: Callable[[Step], None]
 ) -> None:
-    """Train the weights of `learner` in place, from step `done` up to `steps`.
+    """Train the weights of `trainer` in place, from step `done` up to `steps`.
 
     Args:
         done: Steps that the weights have had already.
@@ -68,17 +66,16 @@ def train(
     Raises:
         MachineError: Loss or gradients are not finite numbers; the weights are those before it.
     """
-    config, repeats = task.feed.config, task.feed.data.repeats()
+    config, repeats = training.batches.config, training.batches.data.repeats()
     per_epoch = steps_per_epoch(repeats, config.batch)
-    order = batches(repeats, config.batch, config.seed, done)
+    order = batch_order(repeats, config.batch, config.seed, done)
     for step, keys in enumerate(islice(order, steps - done), done):
-        loss, inputs = _gradients(task, learner, keys, step, step // per_epoch)
+        loss, inputs = _gradients(training, trainer, keys, step, step // per_epoch)
         if not math.isfinite(loss):
             raise _diverged(f"the loss of step {step + 1} is {loss}")
-        rate = learning_rate(step, config, steps)
-        if not learner.update(rate):
+        if not trainer.update(partial(learning_rate, step, config=config, steps=steps)):
             raise _diverged(f"the gradients of step {step + 1} are not finite")
-        on_step(Step(step + 1, loss, rate, inputs))
+        on_step(Step(step + 1, loss, trainer.rate(), inputs))
 
 
 def _diverged(message: str) -> MachineError:
@@ -88,39 +85,39 @@ def _diverged(message: str) -> MachineError:
 
 
 def _gradients(
-    task: Task, learner: Learner, keys: Sequence[str], step: int, epoch: int
+    training: Training, trainer: Trainer, keys: Sequence[str], step: int, epoch: int
 ) -> tuple[float, str]:
     """Leave the gradients of a whole step in the weights; return its loss and inputs."""
     import torch
 
-    config, crew = task.feed.config, task.crew
+    config, processes = training.batches.config, training.processes
     digests: dict[int, bytes] = {}
-    total = torch.zeros((), device=task.base.device)
-    for places in crew.passes(len(keys), config.batch, config.accumulate):
-        batch = task.feed.batch(keys, step, epoch, places, len(task.base.alpha_bar_T))
+    total = torch.zeros((), device=training.base.device)
+    for places in processes.passes(len(keys), config.batch, config.accumulate):
+        batch = training.batches.batch(keys, step, epoch, places, len(training.base.alpha_bar_T))
         digests |= dict(zip(places, batch.digests, strict=True))
-        error_B = _errors(task, batch)
-        loss = (error_B * batch.weight_B.to(task.base.device)).sum() / len(keys)
-        learner.scaled(loss).backward()  # type: ignore[no-untyped-call]
+        error_B = _errors(training, batch)
+        loss = (error_B * batch.weight_B.to(training.base.device)).sum() / len(keys)
+        trainer.scaled(loss).backward()  # type: ignore[no-untyped-call]
         total += loss.detach()
-    used = learner.used()
-    crew.sum([*learner.gradients(), used, total])
-    learner.leave_alone(used)
-    return total.item(), inputs_digest(crew.shared(digests, len(keys)))
+    used = trainer.used()
+    processes.sum([*trainer.gradients(), used, total])
+    trainer.leave_alone(used)
+    return total.item(), inputs_digest(processes.shared(digests, len(keys)))
 
 
-def _errors(task: Task, batch: Batch) -> "Tensor":
+def _errors(training: Training, batch: Batch) -> "Tensor":
     """Return the mean squared error of each sample, float32."""
-    base = task.base
+    base = training.base
     noisy_BCHW, target_BCHW = noisy_and_target(
         batch.x0_BCHW, batch.noise_BCHW, base.alpha_bar_T[batch.timestep_B], base.prediction
     )
-    with halved(base.device, task.feed.config.precision):
-        answer_BCHW = task.family.denoise(
+    with halved(base.device, training.batches.config.precision):
+        answer_BCHW = training.family.denoise(
             base.network,
             noisy_BCHW.to(base.device),
             batch.timestep_B.to(base.device),
-            stacked(task.states.of(batch.texts), base.device),
+            stacked(training.states.of(batch.texts), base.device),
         )
     return errors(answer_BCHW.float(), target_BCHW.to(base.device))
 
@@ -131,12 +128,3 @@ def stacked(states: "Sequence[Conditioning]", device: str) -> "Conditioning":
 
     first: Mapping[str, Tensor] = states[0]
     return {name: torch.stack([state[name] for state in states]).to(device) for name in first}
-
-
-def halved(device: str, precision: str) -> "AbstractContextManager[None]":
-    """Return a block in which torch computes in half precision where the settings say so."""
-    import torch
-
-    kind = device.split(":")[0]
-    dtype = getattr(torch, HALVES.get(precision, "bfloat16"))
-    return torch.autocast(kind, dtype=dtype, enabled=precision in HALVES)

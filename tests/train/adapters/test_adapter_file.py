@@ -14,9 +14,9 @@ from prep.runtime.console import Console
 from prep.runtime.errors import ModelFileError, UserError
 from train.adapters import adapter_file, applied
 from train.adapters.adapter_file import ALPHA, DOWN, UP
-from train.config import Config
 from train.export import explain
 from train.families.sd15 import FAMILY
+from train.methods import config_of
 from train.run import start
 from train.samples import sheet
 from train.samples.prompts import Prompt
@@ -28,7 +28,7 @@ PLACE = "lora_unet_down_blocks_0_attentions_0_transformer_blocks_0_attn1_to_q"
 @pytest.fixture
 def made(meta: Path, tmp_path: Path, models: Models) -> Path:
     """A LoRA of the network alone, at clip skip 2."""
-    config = Config(
+    config = config_of(
         steps=2, rank=2, learning_rate=0.01, out=tmp_path / "runs", name="toy", clip_skip=2
     )
     return start.start([meta], config, models, Console(level=0))

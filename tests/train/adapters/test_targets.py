@@ -12,6 +12,8 @@ from train.adapters import lora_layers
 from train.config import Config
 from train.families.family import Base
 from train.families.sd15 import FAMILY
+from train.methods import config_of
+from train.methods.lora import attach
 from train.run import start
 
 ASKED: tuple[Mapping[str, Any], ...] = (
@@ -104,7 +106,7 @@ def test_the_text_encoder_has_the_incumbent_s_72() -> None:
 def _trained(base: Path, saved: Mapping[str, torch.Tensor], config: Config) -> Base:
     """Return the base model with the adapter that the run trained, in our own layers."""
     opened = FAMILY.load(base, "cpu")
-    lora_layers.adapt(opened, FAMILY, config)
+    attach(opened, FAMILY, config)
     for name, pair in lora_layers.of_base(opened).items():
         pair.down.data.copy_(saved[f"{FAMILY.export_name(name)}.lora_down.weight"])
         pair.up.data.copy_(saved[f"{FAMILY.export_name(name)}.lora_up.weight"])
@@ -128,7 +130,7 @@ def test_diffusers_computes_what_the_trained_model_computes(
     from diffusers import StableDiffusionPipeline
     from safetensors.torch import load_file
 
-    config = Config(steps=12, rank=4, learning_rate=0.02, out=tmp_path, batch=2, **given)
+    config = config_of(steps=12, rank=4, learning_rate=0.02, out=tmp_path, batch=2, **given)
     made = start.start([meta], config, models, Console(level=0))
     saved = load_file(made)
     pipeline: Any = StableDiffusionPipeline.from_pretrained(str(base), local_files_only=True)
@@ -161,7 +163,7 @@ def test_the_text_encoder_learns(meta: Path, tmp_path: Path, models: Models) -> 
     """With `--text-encoder` every module of the encoder has moved away from its first weights."""
     from safetensors.torch import load_file
 
-    config = Config(steps=2, rank=2, out=tmp_path, text_encoder=True)
+    config = config_of(steps=2, rank=2, out=tmp_path, text_encoder=True)
 
     saved = load_file(start.start([meta], config, models, Console(level=0)))
 
@@ -190,7 +192,7 @@ def test_clip_skip_is_an_earlier_layer_and_the_last_norm(base: Path) -> None:
 def test_unknown_targets_are_told() -> None:
     """A scope that is not known is one mistake with the known ones in its hint."""
     with pytest.raises(ConfigError) as caught:
-        Config(targets="everything")
+        config_of(targets="everything")
 
     assert (str(caught.value), caught.value.hint) == (
         "`--targets` is `everything`", "known: attention, transformer, convolutions"

@@ -7,24 +7,24 @@ import torch
 
 from prep.dataset.dataset_file import Concept
 from prep.models import vae
-from train.config import Config
 from train.data import batches, dataset
-from train.data.batches import Feed, inputs_digest
+from train.data.batches import Batches, inputs_digest
 from train.data.order import normal
+from train.methods import config_of
 
 KEYS = ("0.png", "3.png")
 
 
-def _feed(meta: Path, **given: object) -> Feed:
-    return Feed(dataset.load([meta]), Config(**given), 0.18215, 0.0)  # type: ignore[arg-type]
+def _feed(meta: Path, **given: object) -> Batches:
+    return Batches(dataset.load([meta]), config_of(**given), 0.18215, 0.0)  # type: ignore[arg-type]
 
 
 def test_clean_latents_are_drawn_and_scaled(meta: Path) -> None:
     """Latents are mean plus deviation times the posterior's noise, less shift, times scale."""
-    moved = Feed(dataset.load([meta]), Config(seed=1), 0.5, 0.25)
+    moved = Batches(dataset.load([meta]), config_of(seed=1), 0.5, 0.25)
     batch = moved.batch(KEYS, 7, 0, range(2), 1000)
 
-    mean, logvar = vae.load(moved.data.lessons["3.png"].latents)
+    mean, logvar = vae.load(moved.data.samples["3.png"].latents)
     drawn = mean + torch.exp(logvar / 2) * normal(1, "posterior", 7, 1, (4, 8, 8))
     torch.testing.assert_close(batch.x0_BCHW[1], (drawn - 0.25) * 0.5)
     assert batch.noise_BCHW.shape == (2, 4, 8, 8)
@@ -64,10 +64,10 @@ def test_the_digest_tells_inputs_apart(meta: Path, change: str) -> None:
     """What stands in the log changes with key, text, noise, timestep and latents of any sample."""
     found = _feed(meta, shuffle_tags=True, keep_tags=0, seed=int(change == "seed"))
     if change == "latents":
-        found = Feed(found.data, found.config, 0.2, 0.0)
+        found = Batches(found.data, found.config, 0.2, 0.0)
     if change == "weight":  # of the loss: no input
-        heavy = {key: replace(one, weight=2.0) for key, one in found.data.lessons.items()}
-        found = Feed(replace(found.data, lessons=heavy), found.config, 0.18215, 0.0)
+        heavy = {key: replace(one, weight=2.0) for key, one in found.data.samples.items()}
+        found = Batches(replace(found.data, samples=heavy), found.config, 0.18215, 0.0)
     keys = ("0.png", "4.png" if change == "key" else "3.png")
     keys = keys if change != "key" else ("3.png", "0.png")
     numbers = (3 + (change == "step"), 4 if change == "epoch" else 0)
@@ -82,11 +82,11 @@ def test_latents_are_read_once_while_they_fit(meta: Path, monkeypatch: pytest.Mo
     """Latents stay in memory up to a limit; with less room the same numbers are read again."""
     roomy = _feed(meta)
     first = roomy.batch(KEYS, 0, 0, range(2), 1000)
-    for lesson in roomy.data.lessons.values():
-        lesson.latents.rename(lesson.latents.with_suffix(".away"))
+    for sample in roomy.data.samples.values():
+        sample.latents.rename(sample.latents.with_suffix(".away"))
     assert roomy.batch(KEYS, 0, 0, range(2), 1000).digests == first.digests
-    for lesson in roomy.data.lessons.values():
-        lesson.latents.with_suffix(".away").rename(lesson.latents)
+    for sample in roomy.data.samples.values():
+        sample.latents.with_suffix(".away").rename(sample.latents)
 
     monkeypatch.setattr(batches, "_CACHE_BYTES", 1)
     narrow = _feed(meta)

@@ -4,15 +4,15 @@ from pathlib import Path
 import pytest
 import torch
 
-from train.config import Config
 from train.data import captions
-from train.data.captions import States, text_of
-from train.data.dataset import Lesson
+from train.data.captions import TextCache, text_of
+from train.data.dataset import TrainingSample
+from train.methods import config_of
 
 
-def _lesson(tags: tuple[str, ...], caption: str = "") -> Lesson:
+def _training_sample(tags: tuple[str, ...], caption: str = "") -> TrainingSample:
     words = (*tags, caption) if caption else tags
-    return Lesson(
+    return TrainingSample(
         digest="0", text=", ".join(words), words=words, num_tags=len(tags), concept="",
         bucket=(8, 8), latents=Path("x"), latents_digest="0", repeats=1, weight=1.0,
     )  # fmt: skip
@@ -24,13 +24,16 @@ TAGS = ("mascot", "hat", "red", "smile", "tree")
 
 def test_without_shuffle_and_dropout_the_text_is_the_dataset_s() -> None:
     """Nothing is done to a text that nobody asked to change."""
-    assert text_of(_lesson(TAGS, "a, b"), "k", 3, Config()) == "mascot, hat, red, smile, tree, a, b"
+    assert (
+        text_of(_training_sample(TAGS, "a, b"), "k", 3, config_of())
+        == "mascot, hat, red, smile, tree, a, b"
+    )
 
 
 def test_shuffled_tags_are_the_same_tags() -> None:
     """The first tags stay, the caption stays last, and what lies between takes every order."""
-    config = Config(shuffle_tags=True, keep_tags=2)
-    found = [text_of(_lesson(TAGS, "a, b"), "k", epoch, config) for epoch in range(200)]
+    config = config_of(shuffle_tags=True, keep_tags=2)
+    found = [text_of(_training_sample(TAGS, "a, b"), "k", epoch, config) for epoch in range(200)]
 
     assert all(one.startswith("mascot, hat, ") and one.endswith(", a, b") for one in found)
     middles = Counter(one.removeprefix("mascot, hat, ").removesuffix(", a, b") for one in found)
@@ -41,10 +44,10 @@ def test_shuffled_tags_are_the_same_tags() -> None:
 
 def test_a_text_is_computed_not_carried() -> None:
     """It depends on seed, epoch, key and tags alone."""
-    config = Config(shuffle_tags=True, keep_tags=0)
+    config = config_of(shuffle_tags=True, keep_tags=0)
     texts = {
         (seed, epoch, key): text_of(
-            _lesson(TAGS), key, epoch, Config(shuffle_tags=True, keep_tags=0, seed=seed)
+            _training_sample(TAGS), key, epoch, config_of(shuffle_tags=True, keep_tags=0, seed=seed)
         )
         for seed in (0, 1)
         for epoch in (0, 1)
@@ -52,21 +55,23 @@ def test_a_text_is_computed_not_carried() -> None:
     }
 
     assert len(set(texts.values())) == 8
-    assert text_of(_lesson(TAGS), "a", 0, config) == texts[0, 0, "a"]
+    assert text_of(_training_sample(TAGS), "a", 0, config) == texts[0, 0, "a"]
 
 
 def test_a_share_of_texts_is_dropped() -> None:
     """About the share asked for is shown without text: none at 0, all at 1."""
     for share, least, most in ((0.0, 0, 0), (0.25, 200, 300), (1.0, 1000, 1000)):
-        config = Config(caption_dropout=share, shuffle_tags=True)
-        empty = sum(not text_of(_lesson(TAGS), f"{n}.png", n % 7, config) for n in range(1000))
+        config = config_of(caption_dropout=share, shuffle_tags=True)
+        empty = sum(
+            not text_of(_training_sample(TAGS), f"{n}.png", n % 7, config) for n in range(1000)
+        )
         assert least <= empty <= most
 
 
 def test_variants_are_few_and_come_again() -> None:
     """With N variants a sample has at most N texts, and each epoch one of them."""
-    config = Config(shuffle_tags=True, keep_tags=0, text_variants=3)
-    found = Counter(text_of(_lesson(TAGS), "k", epoch, config) for epoch in range(300))
+    config = config_of(shuffle_tags=True, keep_tags=0, text_variants=3)
+    found = Counter(text_of(_training_sample(TAGS), "k", epoch, config) for epoch in range(300))
 
     assert len(found) == 3
     assert all(60 < count < 140 for count in found.values())
@@ -83,7 +88,7 @@ def test_states_are_kept_unless_the_encoder_learns(
         asked.append(texts)
         return [{"text": torch.full((2, 2), float(ord(one)))} for one in texts]
 
-    states = States(encode, learns)
+    states = TextCache(encode, learns)
     first, second = states.of(["b", "a", "b"]), states.of(["a", "c"])
 
     assert [one["text"][0, 0].item() for one in (*first, *second)] == [98, 97, 98, 97, 99]
@@ -99,7 +104,7 @@ def test_the_oldest_state_goes_first(monkeypatch: pytest.MonkeyPatch) -> None:
         asked.extend(texts)
         return [{"text": torch.ones(4)} for _ in texts]
 
-    states = States(encode)
+    states = TextCache(encode)
     for one in ("a", "b", "a", "c", "a", "b"):
         states.of([one])
 

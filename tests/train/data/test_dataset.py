@@ -28,10 +28,10 @@ def test_a_dataset_is_read_whole(meta: Path, changed: Change) -> None:
 
     found = dataset.load([meta])
 
-    assert sorted(found.lessons) == ["0.png", "2.png", "3.png", "4.png", "5.png"]
+    assert sorted(found.samples) == ["0.png", "2.png", "3.png", "4.png", "5.png"]
     assert found.held_out == 1
     assert found.name == "images"
-    first = found.lessons["0.png"]
+    first = found.samples["0.png"]
     assert (first.text, first.weight, first.repeats, first.bucket) == (
         "mascot, pose 0, a toy", 0.5, 3, (64, 64),
     )  # fmt: skip
@@ -51,8 +51,8 @@ def test_several_files_train_together(
 
     found = dataset.load([meta, other])
 
-    assert len(found.lessons) == 8
-    assert found.lessons["2/0.png"].latents.is_relative_to(tmp_path / "other")
+    assert len(found.samples) == 8
+    assert found.samples["2/0.png"].latents.is_relative_to(tmp_path / "other")
 
 
 def test_one_file_named_twice_is_a_mistake(meta: Path) -> None:
@@ -159,12 +159,12 @@ def test_latents_without_numbers(meta: Path, changed: Change, dtype: str, number
 
 def test_latents_that_change_during_the_training(meta: Path) -> None:
     """Case E4: bytes that are not those that were looked at are never trained on."""
-    lesson = dataset.load([meta]).lessons["2.png"]
-    vae.load(lesson.latents, lesson.latents_digest)
-    lesson.latents.write_bytes(lesson.latents.read_bytes()[:-1] + b"\x01")
+    sample = dataset.load([meta]).samples["2.png"]
+    vae.load(sample.latents, sample.latents_digest)
+    sample.latents.write_bytes(sample.latents.read_bytes()[:-1] + b"\x01")
 
     with pytest.raises(DatasetError, match="it changed during the training"):
-        vae.load(lesson.latents, lesson.latents_digest)
+        vae.load(sample.latents, sample.latents_digest)
 
 
 def test_latents_of_another_size(meta: Path) -> None:

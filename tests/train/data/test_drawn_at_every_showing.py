@@ -13,16 +13,16 @@ from prep.dataset.dataset_file import Concept
 from prep.models.locate import Models
 from prep.runtime.errors import ConfigError
 from tests.train.runs import lora, new_console, steps
-from train.config import Config
 from train.data import dataset
-from train.data.batches import Feed
+from train.data.batches import Batches
 from train.data.captions import text_of
-from train.data.dataset import Lesson
-from train.data.order import Showing, batches, nth_of
+from train.data.dataset import TrainingSample
+from train.data.order import Showing, batch_order, nth_of
+from train.methods import config_of
 from train.run import decide
 
 TAGS = ("mascot", "hat", "red", "smile", "tree")
-LESSON = Lesson(
+LESSON = TrainingSample(
     digest="0", text=", ".join(TAGS), words=TAGS, num_tags=5, concept="",
     bucket=(8, 8), latents=Path("x"), latents_digest="0", repeats=10, weight=1.0,
 )  # fmt: skip
@@ -30,7 +30,7 @@ LESSON = Lesson(
 
 def test_200_showings_have_more_texts_than_epochs() -> None:
     """Case F7: twenty epochs of ten repeats shuffle 200 times, not twenty."""
-    config = Config(shuffle_tags=True, keep_tags=0)
+    config = config_of(shuffle_tags=True, keep_tags=0)
     texts = [text_of(LESSON, "a.png", n // 10, config, n % 10) for n in range(200)]
 
     assert len(set(texts)) > 80  # of 120 orders, 97 are met in the mean
@@ -39,7 +39,7 @@ def test_200_showings_have_more_texts_than_epochs() -> None:
 
 def test_a_share_of_showings_has_no_text() -> None:
     """Case F7: in one epoch of many repeats about the share that was asked for is dropped."""
-    config = Config(caption_dropout=0.25)
+    config = config_of(caption_dropout=0.25)
     texts = Counter(text_of(LESSON, "a.png", 0, config, nth) for nth in range(1000))
 
     assert 200 <= texts[""] <= 300
@@ -47,7 +47,7 @@ def test_a_share_of_showings_has_no_text() -> None:
 
 def test_few_variants_stay_few() -> None:
     """Case F7: with N variants all showings of all epochs have at most N texts."""
-    config = Config(shuffle_tags=True, keep_tags=0, text_variants=3)
+    config = config_of(shuffle_tags=True, keep_tags=0, text_variants=3)
     texts = Counter(text_of(LESSON, "a", n // 10, config, n % 10) for n in range(300))
 
     assert len(texts) == 3
@@ -56,7 +56,7 @@ def test_few_variants_stay_few() -> None:
 
 def test_the_first_showing_is_drawn_as_it_ever_was() -> None:
     """Case F7: where nothing is repeated, a run keeps the texts of the version before."""
-    config = Config(shuffle_tags=True, keep_tags=1, caption_dropout=0.2, seed=3)
+    config = config_of(shuffle_tags=True, keep_tags=1, caption_dropout=0.2, seed=3)
 
     assert [text_of(LESSON, "a.png", epoch, config) for epoch in range(4)] == [
         "mascot, red, tree, hat, smile",
@@ -68,7 +68,7 @@ def test_the_first_showing_is_drawn_as_it_ever_was() -> None:
 
 def test_an_epoch_counts_the_showings_of_each_sample() -> None:
     """Case F7: the order says which showing of a sample each one is, and keys are keys still."""
-    order = islice(batches({(8, 8): {"a": 3, "b": 1}}, 2, 0), 2)
+    order = islice(batch_order({(8, 8): {"a": 3, "b": 1}}, 2, 0), 2)
     shown = [key for keys in order for key in keys]
 
     assert sorted((str(key), nth_of(key)) for key in shown) == [
@@ -88,16 +88,18 @@ def repeated(meta: Path, changed: Callable[..., Path]) -> Path:
 
 def test_a_feed_shows_what_text_of_says(repeated: Path) -> None:
     """Case F7: a key in the order is drawn for as a plain key: its type enters no seed."""
-    config = Config(shuffle_tags=True, keep_tags=0, batch=1)
-    feed = Feed(dataset.load([repeated]), config, 1.0, 0.0)
-    order = list(islice(batches(feed.data.repeats(), 1, 0), 24))
-    texts = [feed.batch(keys, step, 0, range(1), 1000).texts[0] for step, keys in enumerate(order)]
+    config = config_of(shuffle_tags=True, keep_tags=0, batch=1)
+    batches = Batches(dataset.load([repeated]), config, 1.0, 0.0)
+    order = list(islice(batch_order(batches.data.repeats(), 1, 0), 24))
+    texts = [
+        batches.batch(keys, step, 0, range(1), 1000).texts[0] for step, keys in enumerate(order)
+    ]
 
-    lesson = feed.data.lessons["0.png"]
+    sample = batches.data.samples["0.png"]
     assert [
         text for (key,), text in zip(order, texts, strict=True) if key == "0.png"
     ] == [
-        text_of(lesson, "0.png", 0, config, nth_of(key)) for (key,) in order if key == "0.png"
+        text_of(sample, "0.png", 0, config, nth_of(key)) for (key,) in order if key == "0.png"
     ]  # fmt: skip
     assert len(set(texts)) > 12
 
@@ -134,9 +136,9 @@ def test_only_what_changed_is_another_run(
 ) -> None:
     """Case F7: runs whose bits stay keep their recipe; the others are known as newer ones."""
     found = dataset.load([meta])
-    lessons = {key: replace(one, repeats=repeats) for key, one in found.lessons.items()}
+    samples = {key: replace(one, repeats=repeats) for key, one in found.samples.items()}
 
-    version = decide.version_of(Config(**given), replace(found, lessons=lessons))  # type: ignore[arg-type]
+    version = decide.version_of(config_of(**given), replace(found, samples=samples))  # type: ignore[arg-type]
 
     assert version == (3 if newer else 2)
 

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from train.data import order
-from train.data.order import batches, batches_of_epoch, normal, steps_per_epoch, timestep
+from train.data.order import batch_order, batches_of_epoch, normal, steps_per_epoch, timestep
 
 COUNTS = {
     (64, 64): {"a": 1, "b": 2, "c": 1, "d": 1},
@@ -36,9 +36,9 @@ def test_an_epoch_shows_each_sample_as_often_as_asked(batch: int) -> None:
 
 def test_the_order_is_computed_not_carried() -> None:
     """Beginning at step n shows the same batches as having come there from the start."""
-    whole = list(islice(batches(COUNTS, 2, 5), 23))
+    whole = list(islice(batch_order(COUNTS, 2, 5), 23))
 
-    assert [next(batches(COUNTS, 2, 5, start)) for start in range(23)] == whole
+    assert [next(batch_order(COUNTS, 2, 5, start)) for start in range(23)] == whole
 
 
 def test_epochs_and_seeds_differ() -> None:
@@ -99,8 +99,8 @@ def test_an_epoch_of_any_length_begins_at_once(monkeypatch: pytest.MonkeyPatch) 
     begun = time.process_time()
     tracemalloc.start()
     try:
-        seen = list(islice(batches(counts, 2, 0), 3))
-        last = next(batches(counts, 2, 0, steps_per_epoch(counts, 2) - 1))
+        seen = list(islice(batch_order(counts, 2, 0), 3))
+        last = next(batch_order(counts, 2, 0, steps_per_epoch(counts, 2) - 1))
         most = tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()

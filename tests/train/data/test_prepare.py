@@ -15,8 +15,8 @@ from prep.images.formats import usual_suffixes
 from prep.runtime.console import Console
 from prep.runtime.errors import ConfigError
 from train.cli.app import main
-from train.config import Config
 from train.data import prepare
+from train.methods import config_of
 
 NO_PICTURES = (
     "error: there are no pictures in `toys`\nhint: name the folder that holds them; pictures end "
@@ -169,7 +169,7 @@ def test_check_says_what_would_be_prepared(toys: Path, capfd: pytest.CaptureFixt
 def test_several_processes_are_refused(toys: Path, capfd: pytest.CaptureFixture[str]) -> None:
     """Under a launcher of several processes the dataset has to be there before."""
     with pytest.raises(ConfigError) as caught:
-        prepare.prepared([toys], Config(), Console(), alone=False)
+        prepare.prepared([toys], config_of(), Console(), alone=False)
 
     assert (str(caught.value), caught.value.hint) == (
         "`toys` is a folder, and several processes train",
@@ -205,14 +205,14 @@ def test_the_folder_one_stands_in(toys: Path, monkeypatch: pytest.MonkeyPatch) -
 
 def test_options_go_on_to_prep(toys: Path) -> None:
     """Base model and device are those of the training; what was not asked for is prep's."""
-    config = Config(base="tiny", device="cpu")
+    config = config_of(base="tiny", device="cpu")
 
     assert prepare.commands(toys, config) == [
         ["edit", "toys", "--out", "toys.json"],
         ["bucket", "toys.json"],
         ["latents", "toys_bucket.json", "--model", "tiny", "--device", "cpu"],
     ]
-    assert prepare.commands(toys, Config())[-1] == ["latents", "toys_bucket.json"]
+    assert prepare.commands(toys, config_of())[-1] == ["latents", "toys_bucket.json"]
 
 
 def test_only_files_beside_pictures_are_texts(toys: Path) -> None:
@@ -252,7 +252,7 @@ def test_a_stop_reaches_prep(toys: Path) -> None:
 def test_speech_goes_on_to_prep(toys: Path, capfd: pytest.CaptureFixture[str]) -> None:
     """Told to be quiet, the plan of prep is not shown either; as JSON it is objects."""
     out = io.StringIO()
-    prepare.foreseen([toys], Config(), Console(json=True, out=out, err=out))
+    prepare.foreseen([toys], config_of(), Console(json=True, out=out, err=out))
 
     lines = [*capfd.readouterr().out.splitlines(), *out.getvalue().splitlines()]
     assert all(line.startswith("{") for line in lines)

@@ -10,12 +10,12 @@ from PIL import Image
 
 from prep.dataset.dataset_file import Concept
 from train.cli.app import main
-from train.config import Config
 from train.data import dataset
 from train.data.captions import text_of
 from train.export.metadata import CERTIFICATE, Facts, metadata, tag_frequency
 from train.families.noise_process import Prediction
 from train.families.sd15 import FAMILY
+from train.methods import config_of
 
 FACTS = Facts("toy", "r", "base", "d", {}, "0.1", Prediction.EPSILON)
 TRIGGER = "zzk, red hat"
@@ -23,7 +23,7 @@ Change = Callable[..., Path]
 
 
 def _said(meta: Path) -> dict[str, str]:
-    return metadata(dataset.load([meta]), Config(steps=3), FAMILY, FACTS)
+    return metadata(dataset.load([meta]), config_of(steps=3), FAMILY, FACTS)
 
 
 def test_the_trigger_is_named_where_it_was_trained(meta: Path, changed: Change) -> None:
@@ -31,10 +31,10 @@ def test_the_trigger_is_named_where_it_was_trained(meta: Path, changed: Change) 
     for number in range(6):
         changed(meta, f"{number}.png", text="caption", caption="a toy, red")
 
-    lesson = dataset.load([meta]).lessons["0.png"]
+    sample = dataset.load([meta]).samples["0.png"]
     said = _said(meta)
 
-    assert (lesson.text, lesson.words, lesson.num_tags) == (
+    assert (sample.text, sample.words, sample.num_tags) == (
         "mascot, a toy, red", ("mascot", "a toy, red"), 1,
     )  # fmt: skip
     assert said["modelspec.trigger_phrase"] == "mascot"
@@ -57,11 +57,11 @@ def test_a_trigger_with_a_comma_stays_whole(meta: Path, changed: Change, keep: i
     """Case A6: it counts as one tag when tags are shuffled, and is in front unless asked else."""
     changed(meta, concepts={"toy": Concept(trigger=TRIGGER)})
     changed(meta, "0.png", tags=("zzk", "red hat", "a", "b", "c"), text="both", caption="x, y")
-    lesson = dataset.load([meta]).lessons["0.png"]
-    config = Config(steps=3, shuffle_tags=True, keep_tags=keep)
-    found = {text_of(lesson, "0.png", epoch, config) for epoch in range(100)}
+    sample = dataset.load([meta]).samples["0.png"]
+    config = config_of(steps=3, shuffle_tags=True, keep_tags=keep)
+    found = {text_of(sample, "0.png", epoch, config) for epoch in range(100)}
 
-    assert lesson.lead == 2
+    assert sample.lead == 2
     assert len(found) > 1
     assert all(TRIGGER in text and text.endswith(", x, y") for text in found)
     assert keep == 0 or all(text.startswith(TRIGGER) for text in found)
@@ -173,7 +173,7 @@ def test_a_folder_of_captions_in_capitals(toys: Path, capfd: pytest.CaptureFixtu
     _pipelines()
 
     assert _main("lora", "toys", "--base", "tiny", "--steps", "1", "--rank", "1", "-q") == 0
-    assert {one.text for one in dataset.load([Path("toys_lat.json")]).lessons.values()} == {
+    assert {one.text for one in dataset.load([Path("toys_lat.json")]).samples.values()} == {
         "a toy", "a hat",
     }  # fmt: skip
 

@@ -8,15 +8,15 @@ import torch
 from prep.models.locate import Models
 from prep.runtime.console import Console
 from prep.runtime.errors import ModelFileError
-from train.config import Config
 from train.export.explain import explain
+from train.methods import config_of
 from train.run import decide, start
 
 
 @pytest.fixture
 def made(meta: Path, tmp_path: Path, models: Models) -> Path:
     """A LoRA of three steps."""
-    config = Config(steps=3, rank=4, alpha=2.0, out=tmp_path / "runs", name="toy")
+    config = config_of(steps=3, rank=4, alpha=2.0, out=tmp_path / "runs", name="toy")
     return start.start([meta], config, models, Console(level=0))
 
 

@@ -17,12 +17,13 @@ from prep.runtime.errors import MachineError
 from train.config import Config
 from train.export.model_files import FORMS
 from train.families.sd15 import FAMILY
+from train.methods import config_of
 from train.run import start
 
 
 def _config(tmp_path: Path, **given: Any) -> Config:
     plain = {"method": "finetune", "steps": 2, "learning_rate": 1e-3, "name": "toy"}
-    return Config(**plain | {"out": tmp_path / "runs"} | given)
+    return config_of(**plain | {"out": tmp_path / "runs"} | given)
 
 
 @pytest.fixture(scope="module")

@@ -11,16 +11,16 @@ from prep.runtime.console import Console
 from prep.runtime.errors import MachineError
 from train.adapters import lora_layers
 from train.adapters.lora_layers import Pair
-from train.config import Config
 from train.export import lora_file, verify
 from train.families.sd15 import FAMILY
+from train.methods import config_of
 from train.run import start
 
 
 @pytest.fixture
 def made(meta: Path, tmp_path: Path, models: Models) -> Path:
     """A LoRA of three steps, rank 4, alpha 2, learnt fast enough to be seen."""
-    config = Config(steps=3, rank=4, alpha=2.0, learning_rate=0.01, out=tmp_path, name="toy")
+    config = config_of(steps=3, rank=4, alpha=2.0, learning_rate=0.01, out=tmp_path, name="toy")
     return start.start([meta], config, models, Console(level=0))
 
 

@@ -9,13 +9,13 @@ from prep.dataset.dataset_file import Concept
 from prep.models import safetensors_file
 from prep.models.locate import Models
 from prep.runtime.console import Console
-from train.config import Config
 from train.data import dataset
-from train.data.order import batches, times_seen
+from train.data.order import batch_order, times_seen
 from train.export.metadata import CERTIFICATE, Facts, metadata, tag_frequency
 from train.families import detect
 from train.families.noise_process import Prediction
 from train.families.sd15 import FAMILY
+from train.methods import config_of
 from train.run import decide, start
 
 UNUSED = [
@@ -67,14 +67,14 @@ FACTS = Facts("toy", "r", "base", "d", {}, "0.1", Prediction.EPSILON)
 
 
 def _metadata(meta: Path, facts: Facts = FACTS, **given: Any) -> dict[str, str]:
-    return metadata(dataset.load([meta]), Config(**{"steps": 3} | given), FAMILY, facts)
+    return metadata(dataset.load([meta]), config_of(**{"steps": 3} | given), FAMILY, facts)
 
 
 def test_the_file_says_what_it_is(
     meta: Path, tmp_path: Path, models: Models, base: Path, changed: Callable[..., Path]
 ) -> None:
     """Metadata name network, base, settings, tags, trigger and recipe, as text, none by clock."""
-    config = Config(steps=3, rank=4, alpha=2.0, learning_rate=0.01, out=tmp_path, name="toy")
+    config = config_of(steps=3, rank=4, alpha=2.0, learning_rate=0.01, out=tmp_path, name="toy")
     made = start.start([meta], config, models, Console(level=0))
     chosen = json.loads((made.parent / "config.json").read_text())
 
@@ -126,7 +126,7 @@ def test_times_seen_are_those_of_the_order(steps: int) -> None:
 
     repeats = {(64, 64): {"a": 2, "b": 1}, (32, 64): {"c": 1, "d": 1, "e": 3}}
     wanted = dict.fromkeys("abcde", 0)
-    for keys in islice(batches(repeats, 2, 7), steps):
+    for keys in islice(batch_order(repeats, 2, 7), steps):
         for key in keys:
             wanted[key] += 1
 

@@ -11,8 +11,8 @@ from prep.models.locate import Models
 from prep.models.tokenizer import shipped_tokenizer
 from prep.runtime.console import Console
 from prep.runtime.errors import ModelFileError, UserError
-from train.config import Config
 from train.families.sd15 import FAMILY
+from train.methods import config_of
 from train.run import start
 
 
@@ -180,7 +180,7 @@ def test_a_lora_is_trained_on_a_single_file(
         load_file(
             start.start(
                 [meta],
-                Config(base=str(base), steps=2, rank=2, out=tmp_path / name),
+                config_of(base=str(base), steps=2, rank=2, out=tmp_path / name),
                 models,
                 Console(level=0),
             )
@@ -267,7 +267,7 @@ def test_another_file_is_named_for_what_it_is(
     save_file({name: torch.zeros(1)}, file)
 
     with pytest.raises(ModelFileError) as caught:
-        start.start([meta], Config(base=str(file)), models, Console(level=0))
+        start.start([meta], config_of(base=str(file)), models, Console(level=0))
     assert str(caught.value) == f"`{file}` is {what}, not a base model of a known family"
     assert caught.value.hint == "known: sd15"
 

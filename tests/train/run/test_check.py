@@ -16,13 +16,15 @@ from prep.runtime.errors import DatasetError
 from train.cli.app import main
 from train.config import Config
 from train.families.sd15 import FAMILY
+from train.methods import config_of
+from train.methods.lora import adapter_size
 from train.run import decide, start
 from train.run.check import check
-from train.run.disk import adapter_size, disk
+from train.run.disk import disk
 
 
 def _config(tmp_path: Path, **given: Any) -> Config:
-    return Config(**{"steps": 9, "rank": 4, "out": tmp_path / "runs", "name": "toy"} | given)
+    return config_of(**{"steps": 9, "rank": 4, "out": tmp_path / "runs", "name": "toy"} | given)
 
 
 def _told(meta: Path, config: Config, models: Models) -> list[str]:

@@ -8,9 +8,10 @@ import torch
 from prep.models.locate import Models
 from tests.train.runs import lora, new_console
 from train.adapters import lora_layers as adapter
-from train.config import Config
 from train.families.sd15 import FAMILY
-from train.step.optimizer import Learner
+from train.methods import config_of
+from train.methods.lora import attach
+from train.step.trainer import Trainer
 
 
 @pytest.mark.parametrize("decay", [0.01, 0.9])
@@ -42,7 +43,7 @@ def test_a_lora_behind_clip_skip_keeps_its_first_weights(
     more = {"text_encoder": True, "clip_skip": 2, "steps": 3, "weight_decay": 0.5}
     made = load_file(lora(meta, tmp_path, models, new_console(), **more))
     opened = FAMILY.load(base, "cpu")
-    adapter.adapt(opened, FAMILY, Config(rank=2, text_encoder=True))
+    attach(opened, FAMILY, config_of(rank=2, text_encoder=True))
 
     for name, pair in adapter.of_base(opened).items():
         word = FAMILY.export_name(name)
@@ -63,14 +64,14 @@ def test_a_stopped_run_leaves_them_alone_too(meta: Path, tmp_path: Path, models:
 def test_whoever_uses_a_weight_keeps_its_gradient() -> None:
     """Case F6: a weight that another process used takes the step; one that none used does not."""
     weights = {name: torch.nn.Parameter(torch.ones(2)) for name in "abc"}
-    learner = Learner(weights, Config(weight_decay=0.5), "cpu")
+    trainer = Trainer(weights, config_of(weight_decay=0.5), "cpu")
     weights["a"].grad = torch.ones(2)
 
-    used = learner.used()
-    gradients = learner.gradients()
-    learner.leave_alone(used + torch.tensor([0.0, 1.0, 0.0]))  # b: by another process
+    used = trainer.used()
+    gradients = trainer.gradients()
+    trainer.leave_alone(used + torch.tensor([0.0, 1.0, 0.0]))  # b: by another process
 
     assert used.tolist() == [1, 0, 0]
     assert len(gradients) == 3
-    assert learner.update(0.1)
+    assert trainer.update(0.1)
     assert [bool((weight == 1).all()) for weight in weights.values()] == [False, False, True]

@@ -16,8 +16,8 @@ from prep.dataset import dataset_file
 from prep.models import safetensors_file
 from prep.runtime.lock import hold
 from train.cli.app import main
-from train.config import Config
-from train.data.dataset import Lesson
+from train.data.dataset import TrainingSample
+from train.methods import config_of
 from train.run import decide, notes, probe, readiness
 
 Make = Callable[["Place"], list[str]]
@@ -55,7 +55,7 @@ class Place:
         """Return the run that the row's plain settings ask for."""
         from prep.models.locate import Models
 
-        config = Config(steps=2, rank=2, out=self.top / "runs", **json.loads(words[0] or "{}"))
+        config = config_of(steps=2, rank=2, out=self.top / "runs", **json.loads(words[0] or "{}"))
         return decide.decide([self.meta], config, Models(self.top / "home", offline=True))
 
 
@@ -460,19 +460,19 @@ def _broken(place: Place) -> Path:
 )
 def test_passes_without_samples_are_told(batch: int, passes: int, told: str | None) -> None:
     """Case F5: a batch that cannot be cut into so many passes is said, with what to type."""
-    assert notes.passes_note(Config(batch=batch, accumulate=passes)) == told
+    assert notes.passes_note(config_of(batch=batch, accumulate=passes)) == told
 
 
 def test_long_texts_are_named_up_to_three() -> None:
     """Case F2: of many texts that are too long the first are named, and the others counted."""
-    one = Lesson("0", "x", ("x",), 1, "", (8, 8), Path("x"), "0", 1, 1.0)
-    lessons = {f"{n}.png": one for n in range(5)}
+    one = TrainingSample("0", "x", ("x",), 1, "", (8, 8), Path("x"), "0", 1, 1.0)
+    samples = {f"{n}.png": one for n in range(5)}
 
-    assert notes.long_note(lessons, {"x": 76}, 75) == (
+    assert notes.long_note(samples, {"x": 76}, 75) == (
         "5 of 5 samples have texts of more than 75 tokens; their ends are not trained: "
         "`0.png` (76), `1.png` (76), `2.png` (76) and 2 more"
     )
-    assert notes.long_note(lessons, {"x": 75}, 75) is None
+    assert notes.long_note(samples, {"x": 75}, 75) is None
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")

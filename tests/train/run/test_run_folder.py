@@ -10,7 +10,7 @@ from prep.models.locate import Models
 from prep.runtime.errors import ConfigError, HeldError, UserError
 from prep.runtime.lock import hold
 from tests.train.runs import lora, new_console, said, settings, steps
-from train.config import Config
+from train.methods import config_of
 from train.run import decide
 
 
@@ -29,7 +29,7 @@ def test_fewer_steps_are_refused(meta: Path, tmp_path: Path, models: Models) -> 
 
 def test_a_second_run_says_who_holds_the_folder(meta: Path, tmp_path: Path, models: Models) -> None:
     """Two identical runs at once: the second one names the first and leaves with 5."""
-    decided = decide.decide([meta], Config(**settings(tmp_path) | {"out": tmp_path}), models)
+    decided = decide.decide([meta], config_of(**settings(tmp_path) | {"out": tmp_path}), models)
 
     with hold(decided.checkpoints, decided.folder, "train"), pytest.raises(HeldError) as caught:
         lora(meta, tmp_path, models, new_console())

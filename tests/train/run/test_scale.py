@@ -13,35 +13,37 @@ from prep.models.locate import Models
 from prep.runtime.errors import ConfigError, MachineError
 from tests.train.runs import lora, new_console, said, steps
 from train.adapters.lora_layers import Pair
-from train.config import Config, as_float32
 from train.data import dataset
 from train.export import lora_file, model_files, verify
 from train.export.lora_file import ProofError, unproven
 from train.export.metadata import Facts, metadata
 from train.families.noise_process import Prediction
 from train.families.sd15 import FAMILY
+from train.methods import config_of
+from train.methods.lora import LoraOptions
+from train.options import as_float32
 
 FACTS = Facts("toy", "r", "base", "d", {}, "0.1", Prediction.EPSILON)
 
 
 def test_the_scale_is_one_number_for_every_rank_and_alpha(meta: Path) -> None:
     """Case F4: settings, file, metadata and a reader of the file agree on alpha / rank exactly."""
-    source, lessons = random.Random(0), dataset.load([meta])
+    source, samples = random.Random(0), dataset.load([meta])
     for rank in range(1, 65):
         pair = Pair(torch.zeros(rank, 2), torch.zeros(2, rank))
         for alpha in (0.9, 3.6, 0.45, rank / 3, *(10 ** source.uniform(-6, 4) for _ in range(8))):
-            config = Config(rank=rank, alpha=alpha, steps=1)
+            config = config_of(rank=rank, alpha=alpha, steps=1)
             (held,) = (
                 tensor
                 for name, tensor in lora_file.named(
-                    {"a": pair}, config.scale(), FAMILY.export_name
+                    {"a": pair}, config.own_as(LoraOptions).scale(), FAMILY.export_name
                 ).items()
                 if name.endswith(".alpha")
             )
-            scale = config.scale() / rank
+            scale = config.own_as(LoraOptions).scale() / rank
             assert held.item() / rank == scale
-            assert abs(config.scale() - alpha) <= 6e-8 * alpha
-        assert float(metadata(lessons, config, FAMILY, FACTS)["ss_network_alpha"]) / rank == scale
+            assert abs(config.own_as(LoraOptions).scale() - alpha) <= 6e-8 * alpha
+        assert float(metadata(samples, config, FAMILY, FACTS)["ss_network_alpha"]) / rank == scale
         assert json.loads(json.dumps(config.deciding()))["alpha"] / rank == scale
 
 
@@ -64,7 +66,7 @@ def test_a_scale_that_rounds_is_exported(
 def test_an_alpha_that_no_file_holds_is_refused(alpha: float) -> None:
     """Case F4: what a float32 makes nought or infinite of is no scale."""
     with pytest.raises(ConfigError) as caught:
-        Config(alpha=alpha)
+        config_of(alpha=alpha)
 
     assert (str(caught.value), caught.value.hint) == (
         f"`--alpha` is {alpha}",

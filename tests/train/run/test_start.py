@@ -14,13 +14,14 @@ from prep.runtime import files
 from prep.runtime.errors import MachineError, UserError
 from tests.train.runs import new_console, said
 from train.config import Config
+from train.methods import config_of
 from train.run import decide, start
 
 Change = Callable[..., Path]
 
 
 def _config(tmp_path: Path, **given: object) -> Config:
-    return Config(**{"out": tmp_path / "runs", "steps": 3, "rank": 2} | given)  # type: ignore[arg-type]
+    return config_of(**{"out": tmp_path / "runs", "steps": 3, "rank": 2} | given)  # type: ignore[arg-type]
 
 
 def _told(meta: Path, config: Config, models: Models) -> tuple[str, str | None]:

@@ -12,9 +12,9 @@ from prep.runtime.console import Console
 from prep.runtime.errors import ConfigError, ModelFileError, UserError
 from prep.runtime.stopping import obey
 from train.adapters import adapter_file
-from train.config import Config
 from train.families.noise_process import Prediction
 from train.families.sd15 import FAMILY
+from train.methods import config_of
 from train.run import start
 from train.samples import sampler, sheet
 from train.samples.grid import grid
@@ -26,7 +26,7 @@ from train.samples.sheet_cells import label
 @pytest.fixture
 def made(meta: Path, tmp_path: Path, models: Models) -> Path:
     """A LoRA that was learnt fast enough to be seen, text encoder included."""
-    config = Config(
+    config = config_of(
         steps=12, rank=4, learning_rate=0.02, out=tmp_path / "runs", name="toy", batch=2,
         text_encoder=True,
     )  # fmt: skip
@@ -192,8 +192,8 @@ def test_sample_pictures_are_drawn_in_training_and_change_nothing(
     prompts = tmp_path / "p.txt"
     prompts.write_text("mascot --s 2\nmascot, pose 1 --s 2 --d 3\n")
     more = {"steps": 4, "rank": 2, "name": "toy", "save_every_steps": 2, "text_encoder": True}
-    plain = Config(**more, out=tmp_path / "plain")  # type: ignore[arg-type]
-    drawn = Config(**more, out=tmp_path / "drawn", prompts=prompts)  # type: ignore[arg-type]
+    plain = config_of(**more, out=tmp_path / "plain")  # type: ignore[arg-type]
+    drawn = config_of(**more, out=tmp_path / "drawn", prompts=prompts)  # type: ignore[arg-type]
 
     one, two = (start.start([meta], config, models, Console(level=0)) for config in (plain, drawn))
 

@@ -6,16 +6,17 @@ import pytest
 import torch
 
 from prep.runtime.errors import MachineError
-from train.adapters import lora_layers
 from train.config import Config
 from train.data import dataset
-from train.data.batches import Feed
-from train.data.captions import States
+from train.data.batches import Batches
+from train.data.captions import TextCache
 from train.families.family import Base
 from train.families.sd15 import FAMILY
-from train.step.distributed import Crew
-from train.step.loop import Step, Task, stacked, train
-from train.step.optimizer import Learner
+from train.methods import config_of
+from train.methods.lora import attach
+from train.step.distributed import Processes
+from train.step.loop import Step, Training, stacked, train
+from train.step.trainer import Trainer
 
 Weights = dict[str, torch.Tensor]
 GOLDEN = [1.1678, 1.0098, 1.0941, 1.0849, 1.219, 1.1156, 1.275, 1.1825, 1.0172, 1.2087]
@@ -23,26 +24,26 @@ GOLDEN = [1.1678, 1.0098, 1.0941, 1.0849, 1.219, 1.1156, 1.275, 1.1825, 1.0172, 
 
 def _fresh(base: Path, config: Config) -> Base:
     opened = FAMILY.load(base, "cpu")
-    lora_layers.adapt(opened, FAMILY, config)
+    attach(opened, FAMILY, config)
     return opened
 
 
-def _task(base: Path, meta: Path, config: Config) -> Task:
+def _task(base: Path, meta: Path, config: Config) -> Training:
     opened = _fresh(base, config)
-    feed = Feed(dataset.load([meta]), config, 0.18215, 0.0)
-    states = States(lambda texts: FAMILY.encode(opened, texts), opened.text_learns())
-    return Task(opened, FAMILY, feed, states, Crew())
+    batches = Batches(dataset.load([meta]), config, 0.18215, 0.0)
+    states = TextCache(lambda texts: FAMILY.encode(opened, texts), opened.text_learns())
+    return Training(opened, FAMILY, batches, states, Processes())
 
 
 def _config(**given: object) -> Config:
-    return Config(**{"steps": 4, "rank": 2} | given)  # type: ignore[arg-type]
+    return config_of(**{"steps": 4, "rank": 2} | given)  # type: ignore[arg-type]
 
 
 def _trained(base: Path, meta: Path, config: Config) -> tuple[Weights, list[Step]]:
-    task, seen = _task(base, meta, config), []
-    learner = Learner(task.base.learning(), config, "cpu")
-    train(task, learner, 0, config.steps or 0, seen.append)
-    return {name: weight.detach() for name, weight in learner.weights.items()}, seen
+    training, seen = _task(base, meta, config), []
+    trainer = Trainer(training.base.learning(), config, "cpu")
+    train(training, trainer, 0, config.steps or 0, seen.append)
+    return {name: weight.detach() for name, weight in trainer.weights.items()}, seen
 
 
 def _equal(one: Weights, two: Weights) -> bool:
@@ -65,20 +66,20 @@ def test_the_loop_is_that_of_a_bare_script(base: Path, meta: Path) -> None:
     """Three steps end in the weights that diffusers' own noising and torch's AdamW give."""
     from diffusers import DDPMScheduler
 
-    from train.data.order import batches
+    from train.data.order import batch_order
 
     config = _config(steps=3, batch=2, learning_rate=1e-3)
     found, _ = _trained(base, meta, config)
-    task = _task(base, meta, config)
+    training = _task(base, meta, config)
     scheduler = DDPMScheduler(beta_start=0.00085, beta_end=0.012, beta_schedule="scaled_linear")
-    wanted = task.base.learning()
+    wanted = training.base.learning()
     optimizer = torch.optim.AdamW(wanted.values(), lr=1e-3)
-    order = batches(task.feed.data.repeats(), 2, 0)
+    order = batch_order(training.batches.data.repeats(), 2, 0)
     for step, keys in enumerate(itertools.islice(order, 3)):
-        batch = task.feed.batch(keys, step, 0, range(len(keys)), 1000)
+        batch = training.batches.batch(keys, step, 0, range(len(keys)), 1000)
         noisy = scheduler.add_noise(batch.x0_BCHW, batch.noise_BCHW, batch.timestep_B)
-        state = stacked(task.states.of(batch.texts), "cpu")["text"]
-        said = task.base.network(noisy, batch.timestep_B, state).sample
+        state = stacked(training.states.of(batch.texts), "cpu")["text"]
+        said = training.base.network(noisy, batch.timestep_B, state).sample
         torch.nn.functional.mse_loss(said, batch.noise_BCHW).backward()
         torch.nn.utils.clip_grad_norm_(wanted.values(), 1.0)
         optimizer.step()
@@ -91,11 +92,11 @@ def test_the_loop_is_that_of_a_bare_script(base: Path, meta: Path) -> None:
 def test_only_the_adapter_changes(base: Path, meta: Path) -> None:
     """After training the base model's own weights are what they were."""
     config = _config(steps=2, learning_rate=0.1)
-    task = _task(base, meta, config)
-    frozen = {n: w for n, w in task.base.network.named_parameters() if not w.requires_grad}
+    training = _task(base, meta, config)
+    frozen = {n: w for n, w in training.base.network.named_parameters() if not w.requires_grad}
     before = {name: weight.clone() for name, weight in frozen.items()}
 
-    train(task, Learner(task.base.learning(), config, "cpu"), 0, 2, lambda step: None)
+    train(training, Trainer(training.base.learning(), config, "cpu"), 0, 2, lambda step: None)
 
     assert len(frozen) > 0
     assert all(torch.equal(frozen[name], value) for name, value in before.items())
@@ -132,13 +133,13 @@ def test_checkpointing_of_activations_changes_no_bit(base: Path, meta: Path) -> 
     """Computed twice to save memory, gradients are the same to the last bit."""
     config = _config(steps=2, batch=2)
     plain, _ = _trained(base, meta, config)
-    task = _task(base, meta, config)
-    task.base.network.enable_gradient_checkpointing()  # type: ignore[operator]
-    learner = Learner(task.base.learning(), config, "cpu")
+    training = _task(base, meta, config)
+    training.base.network.enable_gradient_checkpointing()  # type: ignore[operator]
+    trainer = Trainer(training.base.learning(), config, "cpu")
 
-    train(task, learner, 0, 2, lambda step: None)
+    train(training, trainer, 0, 2, lambda step: None)
 
-    assert _equal(plain, {name: weight.detach() for name, weight in learner.weights.items()})
+    assert _equal(plain, {name: weight.detach() for name, weight in trainer.weights.items()})
 
 
 def test_bfloat16_is_near_float32(base: Path, meta: Path) -> None:
@@ -166,18 +167,18 @@ def test_the_first_ten_losses(base: Path, meta: Path) -> None:
 
 def test_a_loss_that_is_no_number_stops_the_run(base: Path, meta: Path) -> None:
     """Row 91: a loss that is not finite ends the run at its step, with advice."""
-    task, seen = _task(base, meta, _config()), []
-    states = States(lambda ts: [{"text": torch.full((77, 32), torch.nan)} for _ in ts])
-    spoilt = Task(task.base, FAMILY, task.feed, states, Crew())
-    learner = Learner(task.base.learning(), _config(), "cpu")
-    before = {name: weight.detach().clone() for name, weight in learner.weights.items()}
+    training, seen = _task(base, meta, _config()), []
+    states = TextCache(lambda ts: [{"text": torch.full((77, 32), torch.nan)} for _ in ts])
+    spoilt = Training(training.base, FAMILY, training.batches, states, Processes())
+    trainer = Trainer(training.base.learning(), _config(), "cpu")
+    before = {name: weight.detach().clone() for name, weight in trainer.weights.items()}
 
     with pytest.raises(MachineError) as caught:
-        train(spoilt, learner, 0, 3, seen.append)
+        train(spoilt, trainer, 0, 3, seen.append)
 
     assert (str(caught.value), caught.value.hint) == (
         "the loss of step 1 is nan",
         "train with a lower `--learning-rate`; what was saved before is kept",
     )
     assert seen == []
-    assert _equal(before, learner.weights)  # type: ignore[arg-type]
+    assert _equal(before, trainer.weights)  # type: ignore[arg-type]
