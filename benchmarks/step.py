@@ -79,7 +79,7 @@ def steps(meta: Path, count: int) -> dict[str, float]:
     batches = Timed(dataset.load([meta]), config, 0.18215, 0.0)
     states = TextCache(lambda texts: FAMILY.encode(ours, texts))
     training = Training(ours, FAMILY, batches, states, Processes())
-    first = batches.batch(list(batches.data.samples)[:BATCH], 0, 0, range(BATCH), 1000)
+    first = batches.batch(list(batches.data.samples)[:BATCH], 0, 0, range(BATCH), ours.process)
     state = stacked(states.of(first.texts), "cpu")["text"]
     weights = list(plain.learning().values())
     optimizer = torch.optim.AdamW(weights, lr=1e-4)
@@ -90,7 +90,7 @@ def steps(meta: Path, count: int) -> dict[str, float]:
     def other(_step: Step) -> None:
         mine.append(time.perf_counter() - clock[0])
         began = time.perf_counter()
-        answer = plain.network(first.noise_BCHW, first.timestep_B, state).sample
+        answer = plain.network(first.noise_BCHW, first.time_B, state).sample
         torch.nn.functional.mse_loss(answer, first.x0_BCHW).backward()
         optimizer.step()
         optimizer.zero_grad()

@@ -10,7 +10,7 @@ from prep.runtime.counts import counted
 from prep.runtime.errors import ConfigError
 from prep.runtime.seeds import MOST_SEED
 from train.optimizers import KNOWN_AS, OPTIMIZERS, Optimizer, Rate
-from train.options import Options, deciding, described, flag, mistakes, option, spelled
+from train.option_fields import Options, deciding, described, flag, mistakes, option, spelled
 
 T = TypeVar("T")
 

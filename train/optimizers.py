@@ -5,12 +5,10 @@ Source: `transformers` for Adafactor, which is the one that kohya's scripts use;
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from types import MappingProxyType
 from typing import Any
-
-_NONE: Mapping[str, Any] = MappingProxyType({})
 
 
 class Rate(StrEnum):
@@ -42,7 +40,7 @@ class Optimizer:
     name: str
     path: str
     package: str = ""
-    arguments: Mapping[str, Any] = _NONE
+    arguments: Mapping[str, Any] = field(default_factory=dict)
     rate: Rate = Rate.OURS
     usual_rate: float | None = None
     kept: float = 2.0

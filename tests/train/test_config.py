@@ -1,5 +1,5 @@
 import math
-from dataclasses import FrozenInstanceError, fields
+from dataclasses import FrozenInstanceError
 from pathlib import Path
 
 import pytest
@@ -8,6 +8,7 @@ from prep.runtime.errors import ConfigError
 from train.config import Config, safe_name
 from train.methods import config_of
 from train.methods.lora import LoraOptions
+from train.option_fields import described
 
 
 def test_alpha_is_rank_unless_given() -> None:
@@ -17,16 +18,22 @@ def test_alpha_is_rank_unless_given() -> None:
 
 
 def test_only_what_decides_bytes_is_in_the_recipe() -> None:
-    """Folder, device and names are not part of what decides the weights; the rest is."""
+    """Folder, device and names are not part of what decides the weights; the rest is.
+
+    An option that came later is none of it at its default: runs of before it go on.
+    """
     given = config_of(rank=4, out=Path("x"), device="cpu", name="n", base="b", accumulate=2, keep=9)
 
     assert given.deciding() == config_of(rank=4).deciding()
-    assert {item.name for item in fields(Config)} - set(given.deciding()) == {
+    assert {item.name for item in described(Config)} - set(given.deciding()) == {
         "accumulate", "attention", "base", "device", "epochs", "gradient_checkpointing", "keep",
-        "name", "out", "prompts", "resume", "save_as", "save_every_epochs", "save_every_steps",
-        "steps",
+        "name", "out", "prompts", "resume", "save_every_epochs", "save_every_steps", "steps",
+        "text_encoder_learning_rate",
     }  # fmt: skip
     assert given.deciding()["alpha"] == 4.0
+    more = {"text_encoder": True, "text_encoder_learning_rate": 1e-5, "lora_plus": 16.0}
+    assert {*more} <= config_of(**more).deciding().keys()
+    assert config_of(method="finetune").deciding()["rank"] == 16  # as it always stood there
 
 
 def test_steps_are_counted() -> None:
@@ -93,4 +100,4 @@ def test_settings_cannot_change_under_a_run() -> None:
     """The settings are frozen, and each has a help line."""
     with pytest.raises(FrozenInstanceError):
         config_of().rank = 3  # type: ignore[misc]
-    assert all(item.metadata["help"] for item in fields(Config))
+    assert all(item.metadata["help"] for item in described(Config))

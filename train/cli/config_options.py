@@ -12,7 +12,7 @@ from prep.runtime.errors import ConfigError, UsageError
 from train.config import Config
 from train.methods import USUAL, all_methods, config_of, method_named, own_options
 from train.methods.method import Method
-from train.options import described, flag
+from train.option_fields import described, flag
 
 Body = Callable[..., int]
 Flags = Mapping[str, Any]

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from prep.runtime.program import nearest_option
 from train import spellings
 from train.methods import USUAL, all_methods, own_options
-from train.options import flag
+from train.option_fields import flag
 
 
 def hint(option: str, near: Sequence[str], words: Sequence[str]) -> str | None:

@@ -14,7 +14,8 @@ from prep.runtime import files
 from train.config import Config
 from train.data.captions import text_of
 from train.data.dataset import Data, TrainingSample
-from train.data.order import normal, nth_of, timestep
+from train.data.order import normal, nth_of
+from train.families.noise_process import Process
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -35,7 +36,7 @@ class Batch(NamedTuple):
 
     x0_BCHW: "Tensor"
     noise_BCHW: "Tensor"
-    timestep_B: "Tensor"
+    time_B: "Tensor"
     texts: tuple[str, ...]
     weight_B: "Tensor"
     digests: tuple[bytes, ...]
@@ -52,14 +53,14 @@ class Batches:
         self._bytes = 0
 
     def batch(
-        self, keys: Sequence[str], step: int, epoch: int, places: range, timesteps: int
+        self, keys: Sequence[str], step: int, epoch: int, places: range, process: Process
     ) -> Batch:
         """Return the input of some places of one step: the same whatever came before it.
 
         Args:
             keys: Of the whole step; showings, where a sample is shown several times an epoch.
             places: Indices in `keys`: those of this pass and process.
-            timesteps: How many the base model knows.
+            process: Of the base model.
         """
         import torch
 
@@ -71,7 +72,7 @@ class Batches:
         )
         clean = [self._drawn(one, step, n) for n, one in zip(places, samples, strict=True)]
         noise = [normal(seed, "noise", step, n, tuple(clean[0].shape)) for n in places]
-        times = [timestep(seed, step, n, timesteps) for n in places]
+        times = [process.time(seed, step, n) for n in places]
         digests = tuple(
             _digest([keys[n], *said], x0, eps)
             for n, *said, x0, eps in zip(places, texts, times, clean, noise, strict=True)
@@ -81,7 +82,7 @@ class Batches:
             [one.weight * (prior if one.regularisation else 1.0) for one in samples]
         )
         return Batch(
-            torch.stack(clean), torch.stack(noise), torch.tensor(times), texts, weights, digests
+            torch.stack(clean), torch.stack(noise), process.times(times), texts, weights, digests
         )
 
     def _drawn(self, one: TrainingSample, step: int, place: int) -> "Tensor":

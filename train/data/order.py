@@ -162,11 +162,3 @@ def normal(seed: int, purpose: str, step: int, place: int, shape: tuple[int, ...
 
     generator = torch.Generator("cpu").manual_seed(seed_for(seed, purpose, step, place))
     return torch.randn(shape, generator=generator)
-
-
-def timestep(seed: int, step: int, place: int, count: int) -> int:
-    """Return a timestep, uniform over 0 .. count - 1."""
-    import torch
-
-    generator = torch.Generator("cpu").manual_seed(seed_for(seed, "timestep", step, place))
-    return int(torch.randint(0, count, (), generator=generator))

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
-from train.families.noise_process import Prediction
+from train.families.noise_process import Prediction, Process
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -21,15 +21,13 @@ class Base:
         network: What is trained on: frozen, float32, in training mode without dropout.
         text: Tokenizers and text encoders, as the family's `encode` wants them.
         encoders: The text encoders among them, by the name of their folder.
-        alpha_bar_T: Cumulative product of 1 - beta per timestep, float32, on the CPU.
-        prediction: What this very model was trained to output.
+        process: How latents become noise for this very model.
         device: Where network and text encoders are.
     """
 
     network: "nn.Module"
     text: Mapping[str, Any]
-    alpha_bar_T: "Tensor"
-    prediction: Prediction
+    process: Process
     device: str
     encoders: "Mapping[str, nn.Module]" = field(default_factory=dict)
 

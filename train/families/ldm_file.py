@@ -2,15 +2,11 @@
 
 from importlib import resources
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from prep.models import single_file
 from prep.runtime.errors import ModelFileError
-
-if TYPE_CHECKING:
-    from torch import Tensor
-
-    from train.families.noise_process import Prediction
+from train.families.noise_process import Diffusion, Prediction, diffusion_of
 
 _WORDS = 49408  # entries of CLIP's vocabulary
 
@@ -73,10 +69,7 @@ def _filled(path: Path, part: str, built: Any, dtype: str | None) -> Any:
     return module
 
 
-def noise_schedule() -> "tuple[Tensor, Prediction]":
-    """Return alpha_bar and prediction of Stable Diffusion 1.x; a single file names none."""
-    from train.families import noise_process
-    from train.families.noise_process import Prediction
-
+def noise_process() -> Diffusion:
+    """Return the process of Stable Diffusion 1.x; a single file names none."""
     with resources.as_file(single_file.shipped()) as folder:
-        return noise_process.noise_schedule(folder / "scheduler", Prediction.EPSILON)
+        return diffusion_of(folder / "scheduler", Prediction.EPSILON)

@@ -11,7 +11,7 @@ from train.config import Config
 from train.export import model_files
 from train.families.family import Base, Family
 from train.methods.method import Export, Method, Shapes, Sizes
-from train.options import option
+from train.option_fields import option
 
 # Once the recipe of every method held the options of a LoRA: they stay, and runs of then go on.
 _ALWAYS = MappingProxyType({"rank": 16, "alpha": 16.0, "targets": "transformer"})

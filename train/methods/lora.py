@@ -15,7 +15,7 @@ from train.config import Config
 from train.export import lora_file, verify
 from train.families.family import Base, Family
 from train.methods.method import Export, Method, Shapes, Sizes
-from train.options import as_float32, deciding, option
+from train.option_fields import as_float32, deciding, option
 from train.step.precision import HALVES
 
 # Each holds the modules of the one before it: kohya's names for SD 1.x count 128, 192 and 278.

@@ -10,7 +10,7 @@ from typing import NamedTuple, Protocol
 
 from train.config import Config
 from train.families.family import Base, Family
-from train.options import Options
+from train.option_fields import Options
 
 Shapes = Mapping[str, Mapping[str, tuple[int, ...]]]
 

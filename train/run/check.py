@@ -10,6 +10,7 @@ from prep.runtime.files import free_bytes
 from prep.runtime.yaml_nodes import as_yaml
 from train.config import Config
 from train.export import lora_file
+from train.optimizers import Rate
 from train.run import checkpoint, probe, readiness
 from train.run.decide import Run
 from train.run.disk import MB, disk
@@ -66,11 +67,7 @@ def lines(run: Run, sizes: Mapping[str, int], left: int) -> Iterator[str]:
         f"steps: {run.steps}, {run.per_epoch} an epoch, {run.steps / run.per_epoch:.1f} epochs, "
         f"{counted(config.batch, 'sample')} each"
     )
-    rates = [learning_rate(step, config, run.steps) for step in (0, run.steps // 2, run.steps - 1)]
-    yield (
-        f"learning rate: {config.schedule}, {rates[0]:.3g} at first, {rates[1]:.3g} half way, "
-        f"{rates[2]:.3g} at last"
-    )
+    yield f"learning rate: {_rates(config, run.steps)}"
     if sizes:
         yield (
             f"disk: an export {sizes['export'] / MB:.1f} MB, a checkpoint "
@@ -78,6 +75,17 @@ def lines(run: Run, sizes: Mapping[str, int], left: int) -> Iterator[str]:
             f"{left / MB:.0f} MB are free"
         )
     yield f"{run.folder}: {state(run)}"
+
+
+def _rates(config: Config, steps: int) -> str:
+    """Return what the learning rate is over a run, in a person's words."""
+    peak = config.learning_rate
+    if peak is None:
+        return f"`{config.optimizer}` decides it"
+    at = [learning_rate(step, peak, config, steps) for step in (0, steps // 2, steps - 1)]
+    told = f"{config.schedule}, {at[0]:.3g} at first, {at[1]:.3g} half way, {at[2]:.3g} at last"
+    found = config.row().rate is Rate.FACTOR
+    return f"{told}, times what `{config.optimizer}` finds" if found else told
 
 
 def _shown(value: object) -> str:

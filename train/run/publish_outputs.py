@@ -25,7 +25,7 @@ def publish(run: Run, base: Base, path: Path, step: int) -> None:
         base_digest=run.base_digest,
         base_hashes=run.base_hashes,
         version=program_version(),
-        prediction=base.prediction,
+        prediction=base.process.prediction,
         of_method=run.method.metadata(config),
         architecture=run.method.architecture,
     )

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 from prep.models import vae as coder
 from prep.runtime.errors import MachineError
 from train.families.family import Base, Family
-from train.families.noise_process import Prediction
 from train.samples import schedulers
 from train.samples.prompts import Prompt
 
@@ -48,7 +47,7 @@ def draw(base: Base, family: Family, vae: Any, prompt: Prompt, clip_skip: int = 
             return _guided(base, family, latents_BCHW, now, (states, prompt.guidance))
 
         if prompt.sampler == schedulers.DDIM:
-            latents_BCHW = _by_ddim(base, noise_BCHW, prompt.steps, answer)
+            latents_BCHW = _by_process(base, noise_BCHW, prompt.steps, answer)
         else:
             latents_BCHW = _by_scheduler(base, noise_BCHW, prompt, answer, generator)
         return decoded(vae, latents_BCHW)
@@ -73,11 +72,12 @@ def _guided(
     return answer_BCHW
 
 
-def _by_ddim(base: Base, noise_BCHW: "Tensor", steps: int, answer: "Answer") -> "Tensor":
-    latents_BCHW = noise_BCHW
-    times = timesteps(len(base.alpha_bar_T), steps)
-    for now, then in zip(times, [*times[1:], -1], strict=True):
-        latents_BCHW = step(latents_BCHW, answer(latents_BCHW, now), (now, then), base)
+def _by_process(base: Base, noise_BCHW: "Tensor", steps: int, answer: "Answer") -> "Tensor":
+    """Return latents as the process itself goes back, without randomness."""
+    latents_BCHW, process = noise_BCHW, base.process
+    times = process.falling(steps)
+    for now, then in zip(times, [*times[1:], None], strict=True):
+        latents_BCHW = process.earlier(latents_BCHW, answer(latents_BCHW, now), now, then)
     return latents_BCHW
 
 
@@ -87,7 +87,7 @@ def _by_scheduler(
     """Return latents as a scheduler of diffusers makes them, in its own pipeline's order."""
     import inspect
 
-    scheduler = schedulers.opened(prompt.sampler, base, prompt.steps)
+    scheduler = schedulers.opened(prompt.sampler, base.process, base.device, prompt.steps)
     drawn = "generator" in inspect.signature(scheduler.step).parameters
     more = {"generator": generator} if drawn else {}
     latents_BCHW: Tensor = noise_BCHW * scheduler.init_noise_sigma
@@ -95,34 +95,6 @@ def _by_scheduler(
         said_BCHW = answer(scheduler.scale_model_input(latents_BCHW, now), now)
         latents_BCHW = scheduler.step(said_BCHW, now, latents_BCHW, **more).prev_sample
     return latents_BCHW
-
-
-def timesteps(count: int, steps: int) -> list[int]:
-    """Return the timesteps of a drawing, falling: `leading`, one off zero, as SD 1.x has them."""
-    width = count // min(steps, count)
-    return [min(n * width + 1, count - 1) for n in reversed(range(min(steps, count)))]
-
-
-def step(
-    latents_BCHW: "Tensor", answer_BCHW: "Tensor", times: tuple[int, int], base: Base
-) -> "Tensor":
-    """Return the latents with less noise.
-
-    Args:
-        times: The timestep they have and the one they shall have; -1 is the end.
-
-    Source:
-        Song et al. 2021 (DDIM), eq. 12 with sigma 0; the last step ends at the first timestep's
-        noise, as SD 1.x asks (`set_alpha_to_one` false).
-    """
-    now, then = base.alpha_bar_T[times[0]], base.alpha_bar_T[max(times[1], 0)]
-    if base.prediction is Prediction.V_PREDICTION:
-        x0_BCHW = now.sqrt() * latents_BCHW - (1 - now).sqrt() * answer_BCHW
-        noise_BCHW = now.sqrt() * answer_BCHW + (1 - now).sqrt() * latents_BCHW
-    else:
-        x0_BCHW = (latents_BCHW - (1 - now).sqrt() * answer_BCHW) / now.sqrt()
-        noise_BCHW = answer_BCHW
-    return then.sqrt() * x0_BCHW + (1 - then).sqrt() * noise_BCHW
 
 
 def decoded(vae: Any, latents_BCHW: "Tensor") -> "Image.Image":

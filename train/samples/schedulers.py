@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
 
-from train.families.family import Base
+from train.families.noise_process import Process
 
 # Ours, without randomness; see `train.samples.sampler`.
 DDIM = "ddim"
@@ -31,8 +31,8 @@ _KINDS: Mapping[str, tuple[str, Mapping[str, Any]]] = MappingProxyType(
 NAMES = (DDIM, *_KINDS)
 
 
-def opened(name: str, base: Base, steps: int) -> Any:
-    """Return a scheduler of diffusers for a base model, set to a number of steps.
+def opened(name: str, process: Process, device: str, steps: int) -> Any:
+    """Return a scheduler of diffusers for a process, set to a number of steps.
 
     Args:
         name: One of `NAMES`, but for `DDIM`.
@@ -40,18 +40,9 @@ def opened(name: str, base: Base, steps: int) -> Any:
     import diffusers
 
     kind, more = _KINDS[name]
-    alpha_bar_T = base.alpha_bar_T.double()
-    before_T = alpha_bar_T.roll(1)
-    before_T[0] = 1.0
-    betas = (1 - alpha_bar_T / before_T).float().tolist()
     with warnings.catch_warnings():
         # Of NumPy and of diffusers about its own code: nobody here can act on them.
         warnings.simplefilter("ignore")
-        made: Any = getattr(diffusers, kind)(
-            num_train_timesteps=len(betas),
-            trained_betas=betas,
-            prediction_type=base.prediction.value,
-            **more,
-        )
-        made.set_timesteps(steps, device=base.device)
+        made: Any = getattr(diffusers, kind)(**process.scheduler_facts(), **more)
+        made.set_timesteps(steps, device=device)
     return made

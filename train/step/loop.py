@@ -15,7 +15,7 @@ from train.data.batches import Batch, Batches, inputs_digest
 from train.data.captions import TextCache
 from train.data.order import batch_order, steps_per_epoch
 from train.families.family import Base, Family
-from train.families.noise_process import errors, noisy_and_target
+from train.families.noise_process import errors
 from train.step.distributed import Processes
 from train.step.precision import halved
 from train.step.schedule import learning_rate
@@ -94,7 +94,7 @@ def _gradients(
     digests: dict[int, bytes] = {}
     total = torch.zeros((), device=training.base.device)
     for places in processes.passes(len(keys), config.batch, config.accumulate):
-        batch = training.batches.batch(keys, step, epoch, places, len(training.base.alpha_bar_T))
+        batch = training.batches.batch(keys, step, epoch, places, training.base.process)
         digests |= dict(zip(places, batch.digests, strict=True))
         error_B = _errors(training, batch)
         loss = (error_B * batch.weight_B.to(training.base.device)).sum() / len(keys)
@@ -109,14 +109,13 @@ def _gradients(
 def _errors(training: Training, batch: Batch) -> "Tensor":
     """Return the mean squared error of each sample, float32."""
     base = training.base
-    noisy_BCHW, target_BCHW = noisy_and_target(
-        batch.x0_BCHW, batch.noise_BCHW, base.alpha_bar_T[batch.timestep_B], base.prediction
-    )
+    drawn = (batch.x0_BCHW, batch.noise_BCHW, batch.time_B)
+    noisy_BCHW, target_BCHW = base.process.mixture(*drawn), base.process.target(*drawn)
     with halved(base.device, training.batches.config.precision):
         answer_BCHW = training.family.denoise(
             base.network,
             noisy_BCHW.to(base.device),
-            batch.timestep_B.to(base.device),
+            batch.time_B.to(base.device),
             stacked(training.states.of(batch.texts), base.device),
         )
     return errors(answer_BCHW.float(), target_BCHW.to(base.device))

@@ -10,9 +10,14 @@ from prep.models import vae
 from train.data import batches, dataset
 from train.data.batches import Batches, inputs_digest
 from train.data.order import normal
+from train.families.noise_process import Diffusion, Prediction
 from train.methods import config_of
 
 KEYS = ("0.png", "3.png")
+
+
+def _process(count: int = 1000) -> Diffusion:
+    return Diffusion(torch.linspace(0.99, 0.01, count), Prediction.EPSILON)
 
 
 def _feed(meta: Path, **given: object) -> Batches:
@@ -22,7 +27,7 @@ def _feed(meta: Path, **given: object) -> Batches:
 def test_clean_latents_are_drawn_and_scaled(meta: Path) -> None:
     """Latents are mean plus deviation times the posterior's noise, less shift, times scale."""
     moved = Batches(dataset.load([meta]), config_of(seed=1), 0.5, 0.25)
-    batch = moved.batch(KEYS, 7, 0, range(2), 1000)
+    batch = moved.batch(KEYS, 7, 0, range(2), _process())
 
     mean, logvar = vae.load(moved.data.samples["3.png"].latents)
     drawn = mean + torch.exp(logvar / 2) * normal(1, "posterior", 7, 1, (4, 8, 8))
@@ -40,19 +45,19 @@ def test_regularisation_weighs_by_its_own_number(meta: Path, changed: Callable[.
     changed(meta, concepts={"toy": Concept(), "class": Concept(regularisation=True)})
 
     for prior, wanted in ((1.0, [0.5, 0.5]), (0.25, [0.125, 0.5]), (0.0, [0.0, 0.5])):
-        found = _feed(meta, prior_loss_weight=prior).batch(KEYS, 0, 0, range(2), 1000)
+        found = _feed(meta, prior_loss_weight=prior).batch(KEYS, 0, 0, range(2), _process())
         assert found.weight_B.tolist() == wanted
 
 
 def test_a_step_sees_the_same_whoever_asks(meta: Path) -> None:
     """A step's input is the same whatever was drawn in between, and in how many parts it comes."""
-    whole = _feed(meta).batch(KEYS, 3, 0, range(2), 1000)
+    whole = _feed(meta).batch(KEYS, 3, 0, range(2), _process())
     other = _feed(meta)
     torch.manual_seed(99)
-    other.batch(KEYS, 4, 0, range(2), 1000)
-    parts = [other.batch(KEYS, 3, 0, range(n, n + 1), 1000) for n in range(2)]
+    other.batch(KEYS, 4, 0, range(2), _process())
+    parts = [other.batch(KEYS, 3, 0, range(n, n + 1), _process()) for n in range(2)]
 
-    for word in ("x0_BCHW", "noise_BCHW", "timestep_B", "weight_B"):
+    for word in ("x0_BCHW", "noise_BCHW", "time_B", "weight_B"):
         assert torch.equal(torch.cat([getattr(one, word) for one in parts]), getattr(whole, word))
     assert parts[0].digests + parts[1].digests == whole.digests
 
@@ -71,9 +76,9 @@ def test_the_digest_tells_inputs_apart(meta: Path, change: str) -> None:
     keys = ("0.png", "4.png" if change == "key" else "3.png")
     keys = keys if change != "key" else ("3.png", "0.png")
     numbers = (3 + (change == "step"), 4 if change == "epoch" else 0)
-    batch = found.batch(keys, *numbers, range(2), 10 if change == "timesteps" else 1000)
+    batch = found.batch(keys, *numbers, range(2), _process(10 if change == "timesteps" else 1000))
 
-    plain = _feed(meta, shuffle_tags=True, keep_tags=0).batch(KEYS, 3, 0, range(2), 1000)
+    plain = _feed(meta, shuffle_tags=True, keep_tags=0).batch(KEYS, 3, 0, range(2), _process())
     same = inputs_digest(batch.digests) == inputs_digest(plain.digests)
     assert same == (change == "weight" or (change == "epoch" and batch.texts == plain.texts))
 
@@ -81,15 +86,15 @@ def test_the_digest_tells_inputs_apart(meta: Path, change: str) -> None:
 def test_latents_are_read_once_while_they_fit(meta: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Latents stay in memory up to a limit; with less room the same numbers are read again."""
     roomy = _feed(meta)
-    first = roomy.batch(KEYS, 0, 0, range(2), 1000)
+    first = roomy.batch(KEYS, 0, 0, range(2), _process())
     for sample in roomy.data.samples.values():
         sample.latents.rename(sample.latents.with_suffix(".away"))
-    assert roomy.batch(KEYS, 0, 0, range(2), 1000).digests == first.digests
+    assert roomy.batch(KEYS, 0, 0, range(2), _process()).digests == first.digests
     for sample in roomy.data.samples.values():
         sample.latents.with_suffix(".away").rename(sample.latents)
 
     monkeypatch.setattr(batches, "_CACHE_BYTES", 1)
     narrow = _feed(meta)
-    assert [narrow.batch(KEYS, 0, 0, range(2), 1000).digests for _ in range(2)] == [
+    assert [narrow.batch(KEYS, 0, 0, range(2), _process()).digests for _ in range(2)] == [
         first.digests
     ] * 2

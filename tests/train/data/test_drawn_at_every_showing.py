@@ -8,6 +8,7 @@ from itertools import islice
 from pathlib import Path
 
 import pytest
+import torch
 
 from prep.dataset.dataset_file import Concept
 from prep.models.locate import Models
@@ -18,6 +19,7 @@ from train.data.batches import Batches
 from train.data.captions import text_of
 from train.data.dataset import TrainingSample
 from train.data.order import Showing, batch_order, nth_of
+from train.families.noise_process import Diffusion, Prediction
 from train.methods import config_of
 from train.run import decide
 
@@ -91,8 +93,9 @@ def test_a_feed_shows_what_text_of_says(repeated: Path) -> None:
     config = config_of(shuffle_tags=True, keep_tags=0, batch=1)
     batches = Batches(dataset.load([repeated]), config, 1.0, 0.0)
     order = list(islice(batch_order(batches.data.repeats(), 1, 0), 24))
+    process = Diffusion(torch.linspace(0.99, 0.01, 1000), Prediction.EPSILON)
     texts = [
-        batches.batch(keys, step, 0, range(1), 1000).texts[0] for step, keys in enumerate(order)
+        batches.batch(keys, step, 0, range(1), process).texts[0] for step, keys in enumerate(order)
     ]
 
     sample = batches.data.samples["0.png"]

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from train.data import order
-from train.data.order import batch_order, batches_of_epoch, normal, steps_per_epoch, timestep
+from train.data.order import batch_order, batches_of_epoch, normal, steps_per_epoch
 
 COUNTS = {
     (64, 64): {"a": 1, "b": 2, "c": 1, "d": 1},
@@ -82,14 +82,6 @@ def test_noise_belongs_to_step_and_place() -> None:
     many = normal(0, "noise", 0, 0, (100_000,))
     assert abs(many.mean().item()) < 0.02
     assert abs(many.std().item() - 1) < 0.02
-
-
-def test_timesteps_are_uniform() -> None:
-    """Over many steps every tenth of the range is met about equally often, both ends included."""
-    drawn = [timestep(0, step, 0, 10) for step in range(2000)]
-
-    assert set(drawn) == set(range(10))
-    assert all(140 < count < 260 for count in Counter(drawn).values())
 
 
 def test_an_epoch_of_any_length_begins_at_once(monkeypatch: pytest.MonkeyPatch) -> None:

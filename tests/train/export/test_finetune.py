@@ -138,14 +138,15 @@ def test_a_file_that_loads_again(
 
 def test_a_repeated_batch_is_learnt(meta: Path, tmp_path: Path, models: Models, base: Path) -> None:
     """With latents, noise and timesteps held fixed, the loss falls by half in 50 steps."""
-    from train.families.noise_process import errors, noisy_and_target
+    from train.families.noise_process import errors
 
     opened = FAMILY.load(base, "cpu")
     opened.network.requires_grad_(True)
     generator = torch.Generator().manual_seed(0)
     x0, noise = torch.randn(2, 2, 4, 8, 8, generator=generator)
     when = torch.tensor([100, 800])
-    noisy, target = noisy_and_target(x0, noise, opened.alpha_bar_T[when], opened.prediction)
+    process = opened.process
+    noisy, target = process.mixture(x0, noise, when), process.target(x0, noise, when)
     state = FAMILY.encode(opened, ["mascot"])[0]["text"]
     optimizer = torch.optim.AdamW(opened.learning().values(), lr=1e-3)
     seen = []

@@ -10,7 +10,7 @@ from train.adapters import lora_layers
 from train.export import lora_file
 from train.families import all_families
 from train.families.family import Base, Family
-from train.families.noise_process import loss, noisy_and_target
+from train.families.noise_process import errors
 from train.families.sd15 import FAMILY as SD15
 
 every_family = pytest.mark.parametrize("family", all_families().values(), ids=lambda f: f.name)
@@ -83,12 +83,13 @@ def test_one_repeated_batch_is_learnt(family: Family, opened: Base) -> None:
     generator = torch.Generator().manual_seed(0)
     x0, noise = torch.randn(2, 2, family.latent_channels, 8, 8, generator=generator)
     when = torch.tensor([100, 800])
-    noisy, target = noisy_and_target(x0, noise, opened.alpha_bar_T[when], opened.prediction)
+    process = opened.process
+    noisy, target = process.mixture(x0, noise, when), process.target(x0, noise, when)
     states = _states(family, opened, 2)
     optimizer = torch.optim.AdamW(lora_layers.trainable(opened.network), lr=0.02)
     seen = []
     for _ in range(50):
-        total = loss(family.denoise(opened.network, noisy, when, states), target, torch.ones(2))
+        total = errors(family.denoise(opened.network, noisy, when, states), target).mean()
         optimizer.zero_grad()
         total.backward()
         optimizer.step()
@@ -200,5 +201,5 @@ def test_a_v_prediction_base_is_known(built_base: Callable[..., Path], tmp_path:
     """A Stable Diffusion 1.x whose scheduler says v_prediction is trained on v."""
     found = SD15.load(built_base(tmp_path / "v", "v_prediction"), "cpu")
 
-    assert found.prediction == "v_prediction"
+    assert found.process.prediction == "v_prediction"
     assert lora_file.named(lora_layers.pairs(found.network), 1.0, SD15.export_name) == {}

@@ -125,8 +125,8 @@ def test_a_single_file_is_the_folder_it_was_made_of(narrow: Path, single: Path, 
     for file in files:
         assert _equal(file.network.state_dict(), folder.network.state_dict())
         assert _equal(file.text["encoder"].state_dict(), folder.text["encoder"].state_dict())
-        assert torch.equal(file.alpha_bar_T, folder.alpha_bar_T)
-        assert file.prediction == folder.prediction
+        assert torch.equal(file.process.alpha_bar_T, folder.process.alpha_bar_T)
+        assert file.process.prediction == folder.process.prediction
         assert not any(weight.requires_grad for weight in file.network.parameters())
 
 

@@ -21,7 +21,7 @@ from train.families.noise_process import Prediction
 from train.families.sd15 import FAMILY
 from train.methods import config_of
 from train.methods.lora import LoraOptions
-from train.options import as_float32
+from train.option_fields import as_float32
 
 FACTS = Facts("toy", "r", "base", "d", {}, "0.1", Prediction.EPSILON)
 

@@ -12,14 +12,14 @@ from prep.runtime.console import Console
 from prep.runtime.errors import ConfigError, ModelFileError, UserError
 from prep.runtime.stopping import obey
 from train.adapters import adapter_file
-from train.families.noise_process import Prediction
+from train.families.noise_process import Diffusion, Prediction
 from train.families.sd15 import FAMILY
 from train.methods import config_of
 from train.run import start
-from train.samples import sampler, sheet
+from train.samples import sheet
 from train.samples.grid import grid
 from train.samples.prompts import Prompt, parse, read
-from train.samples.sampler import draw, opened_vae, step, timesteps
+from train.samples.sampler import draw, opened_vae
 from train.samples.sheet_cells import label
 
 
@@ -75,16 +75,16 @@ def test_a_step_is_ddim_s(base: Path, prediction: Prediction) -> None:
         set_alpha_to_one=False, steps_offset=1, prediction_type=prediction.value,
     )  # fmt: skip
     reference.set_timesteps(7)
-    opened = replace(FAMILY.load(base, "cpu"), prediction=prediction)
+    process = replace(FAMILY.load(base, "cpu").process, prediction=prediction)
     latents, answer = torch.randn(2, 1, 4, 8, 8, generator=torch.Generator().manual_seed(0))
 
-    times = timesteps(1000, 7)
+    times = process.falling(7)
 
     assert times == reference.timesteps.tolist()
-    for now, then in zip(times, [*times[1:], -1], strict=True):
+    for now, then in zip(times, [*times[1:], None], strict=True):
         wanted = reference.step(answer, now, latents).prev_sample
         # diffusers counts back by 1000 // 7 = 142 from each timestep; the last falls below zero.
-        found = step(latents, answer, (now, then), opened)
+        found = process.earlier(latents, answer, now, then)
         torch.testing.assert_close(found, wanted, rtol=1e-5, atol=1e-5)
 
 
@@ -233,15 +233,16 @@ def test_stopped_while_it_draws(
     rows = sheet.asked(made, ["mascot", "mascot, pose 1"], None, {"steps": 3})
     wish = sheet.Wish(rows, [1.0], [], each=alone)
     calls: list[int] = []
+    earlier = Diffusion.earlier
 
     def stopping(*words: Any) -> Any:
         calls.append(1)
         if len(calls) == 8:  # within the third of four pictures
             signal.raise_signal(number)
-        return step(*words)
+        return earlier(*words)
 
     with monkeypatch.context() as patch:
-        patch.setattr(sampler, "step", stopping)
+        patch.setattr(Diffusion, "earlier", stopping)
         with pytest.raises((KeyboardInterrupt, SystemExit)), obey():
             sheet.sample(made, wish, tmp_path / "s.png", models, Console(out=out, err=out))
     names = ["000 base model.png", "000 strength 1.png"]
@@ -268,7 +269,7 @@ def test_stopped_before_a_picture(made: Path, tmp_path: Path, models: Models) ->
     (tmp_path / "s.png").write_bytes(b"before")
     wish = sheet.Wish(sheet.asked(made, ["mascot"], None, {"steps": 1}), [1.0], [])
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(sampler, "step", lambda *_: signal.raise_signal(signal.SIGTERM))
+        patch.setattr(Diffusion, "earlier", lambda *_: signal.raise_signal(signal.SIGTERM))
         with pytest.raises(SystemExit), obey():
             sheet.sample(made, wish, tmp_path / "s.png", models, Console(level=0))
 

@@ -76,10 +76,10 @@ def test_the_loop_is_that_of_a_bare_script(base: Path, meta: Path) -> None:
     optimizer = torch.optim.AdamW(wanted.values(), lr=1e-3)
     order = batch_order(training.batches.data.repeats(), 2, 0)
     for step, keys in enumerate(itertools.islice(order, 3)):
-        batch = training.batches.batch(keys, step, 0, range(len(keys)), 1000)
-        noisy = scheduler.add_noise(batch.x0_BCHW, batch.noise_BCHW, batch.timestep_B)
+        batch = training.batches.batch(keys, step, 0, range(len(keys)), training.base.process)
+        noisy = scheduler.add_noise(batch.x0_BCHW, batch.noise_BCHW, batch.time_B)
         state = stacked(training.states.of(batch.texts), "cpu")["text"]
-        said = training.base.network(noisy, batch.timestep_B, state).sample
+        said = training.base.network(noisy, batch.time_B, state).sample
         torch.nn.functional.mse_loss(said, batch.noise_BCHW).backward()
         torch.nn.utils.clip_grad_norm_(wanted.values(), 1.0)
         optimizer.step()

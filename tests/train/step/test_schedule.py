@@ -43,7 +43,7 @@ def test_a_constant_rate_does_not_know_the_end() -> None:
 
 
 def test_a_weight_learns_at_the_rate_of_its_part() -> None:
-    """A text encoder's own rate, and LoRA+ for the up weights of both; the same rate unless told."""
+    """A text encoder's own rate, and LoRA+ for the up weights of both; else all learn alike."""
     config = config_of(
         learning_rate=1e-4, text_encoder=True, text_encoder_learning_rate=1e-5, lora_plus=16.0
     )

@@ -33,7 +33,7 @@ def _step(trainer: Trainer, nth: int, rate: float = 0.01) -> bool:
 
 @pytest.mark.parametrize("kind", OPTIMIZERS)
 def test_a_restored_trainer_goes_on_bit_for_bit(kind: str) -> None:
-    """Of each optimizer, six steps, saved as JSON and tensors, and six more are twelve in one go."""
+    """Six steps, saved as JSON and tensors, and six more are twelve in one go."""
     if package := OPTIMIZERS[kind].package:
         pytest.importorskip(package, reason="the optional package is not installed")
     config = config_of(optimizer=kind)
@@ -70,7 +70,7 @@ def _two_rates(config: Config) -> Callable[[str], float | None]:
 
 
 def test_each_group_has_its_own_rate() -> None:
-    """A weight of a smaller rate goes a smaller way: AdamW's first step is the rate, whatever else."""
+    """A weight of a smaller rate goes a smaller way: AdamW's first step is as long as the rate."""
     given = {name: torch.nn.Parameter(torch.zeros(3)) for name in ("a", "b")}
     trainer = Trainer(given, config_of(weight_decay=0.0), "cpu", {"a": 1e-3, "b": 1e-4}.get)
     for weight in given.values():
