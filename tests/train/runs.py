@@ -25,7 +25,8 @@ def said(console: Console) -> tuple[str, str]:
 
 def settings(out: Path, **given: object) -> dict[str, Any]:
     """Return settings of six steps, as JSON keeps them, with those given in their place."""
-    return {"out": str(out), "steps": 6, "rank": 2, "learning_rate": 1e-3} | given
+    rank = {} if given.get("method") == "finetune" else {"rank": 2}
+    return {"out": str(out), "steps": 6, "learning_rate": 1e-3} | rank | given
 
 
 def lora(meta: Path, out: Path, models: Models, console: Console, **given: object) -> Path:

@@ -4,13 +4,14 @@ import signal
 import subprocess
 import sys
 import time
-from dataclasses import fields
 from pathlib import Path
 
 import pytest
 
 from train.cli.app import main
 from train.config import Config
+from train.methods.lora import LoraOptions
+from train.option_fields import described
 
 HEAVY = "torch transformers diffusers peft onnxruntime pandas numpy PIL safetensors"
 
@@ -45,9 +46,7 @@ def test_help_names_every_setting(capsys: pytest.CaptureFixture[str]) -> None:
     assert _main("lora", "--help") == 0
 
     told = " ".join(capsys.readouterr().out.split())
-    for item in fields(Config):
-        if item.name in ("method", "save_as"):  # the command's own name; of whole models only
-            continue
+    for item in (*described(LoraOptions), *described(Config)):
         assert f"--{item.name.replace('_', '-')} " in told
         assert item.metadata["help"].split(";")[0] in told
 

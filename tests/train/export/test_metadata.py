@@ -1,5 +1,6 @@
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from train.families import detect
 from train.families.noise_process import Prediction
 from train.families.sd15 import FAMILY
 from train.methods import config_of
+from train.methods.lora import METHOD
 from train.run import decide, start
 
 UNUSED = [
@@ -67,7 +69,9 @@ FACTS = Facts("toy", "r", "base", "d", {}, "0.1", Prediction.EPSILON)
 
 
 def _metadata(meta: Path, facts: Facts = FACTS, **given: Any) -> dict[str, str]:
-    return metadata(dataset.load([meta]), config_of(**{"steps": 3} | given), FAMILY, facts)
+    config = config_of(**{"steps": 3} | given)
+    own = replace(facts, of_method=METHOD.metadata(config), architecture=METHOD.architecture)
+    return metadata(dataset.load([meta]), config, FAMILY, own)
 
 
 def test_the_file_says_what_it_is(

@@ -24,7 +24,9 @@ from train.run.disk import disk
 
 
 def _config(tmp_path: Path, **given: Any) -> Config:
-    return config_of(**{"steps": 9, "rank": 4, "out": tmp_path / "runs", "name": "toy"} | given)
+    usual = {"steps": 9, "out": tmp_path / "runs", "name": "toy"}
+    own = {} if given.get("method") == "finetune" else {"rank": 4}
+    return config_of(**usual | own | given)
 
 
 def _told(meta: Path, config: Config, models: Models) -> list[str]:
@@ -43,7 +45,7 @@ def test_everything_is_told_before_it_costs_anything(
 
     assert told[0] == f"toy: a LoRA on `{base}` (sd15)"
     assert told[1].startswith(
-        "settings: method lora, rank 4, alpha 4.0, learning_rate 0.0001, targets tr"
+        "settings: method lora, rank 4, alpha 4.0, targets transformer, learning_rate 0.0001, te"
     )
     assert told[2:8] == [
         "samples: 6, kept for validation: 0",
@@ -86,7 +88,9 @@ def test_a_fine_tune_is_foretold(
     meta: Path, tmp_path: Path, models: Models, base: Path, text_encoder: bool
 ) -> None:
     """Of a fine-tune no setting of LoRAs is told; model and checkpoint get the sizes foretold."""
-    config = _config(tmp_path, method="finetune", steps=1, text_encoder=text_encoder)
+    config = _config(
+        tmp_path, method="finetune", steps=1, text_encoder=text_encoder, learning_rate=1e-4
+    )
     told = _told(meta, config, models)
     wanted = disk(decide.decide([meta], config, models))
 

@@ -73,5 +73,5 @@ def test_whoever_uses_a_weight_keeps_its_gradient() -> None:
 
     assert used.tolist() == [1, 0, 0]
     assert len(gradients) == 3
-    assert trainer.update(0.1)
+    assert trainer.update(lambda _: 0.1)
     assert [bool((weight == 1).all()) for weight in weights.values()] == [False, False, True]

@@ -19,7 +19,7 @@ from tests.train.killing import killed, trained
 from tests.train.runs import lora, new_console, said, settings
 from train.export import lora_file
 from train.export.lora_file import ProofError
-from train.samples import sampler
+from train.families.noise_process import Diffusion
 from train.samples.drawer import Drawer
 from train.samples.sampler import NotFiniteError
 
@@ -71,7 +71,7 @@ def test_stopped_while_it_draws(
     made = False
     while not made:
         with pytest.MonkeyPatch.context() as patch:
-            _counting(patch, sampler, "step", _stop_at(4, number))
+            _counting(patch, Diffusion, "earlier", _stop_at(4, number))
             try:
                 with obey():
                     lora(meta, stopped, models, new_console(), **MORE, prompts=prompts)
