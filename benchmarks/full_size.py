@@ -20,9 +20,10 @@ from prep.models import ldm_names, safetensors_file, single_file, vae, vae_files
 from prep.models.locate import Models
 from prep.runtime import files
 from prep.runtime.console import Console
-from train import model_files, run
-from train.config import Config
+from train.export import model_files
 from train.families.sd15 import FAMILY
+from train.methods import config_of
+from train.run import start
 
 
 def write_model(path: Path) -> None:
@@ -111,9 +112,9 @@ def main(folder: Path) -> None:
             write_model(model)
     with told("dataset, VAE's digest", rows):
         meta = write_dataset(folder, model)
-    config = Config(steps=2, rank=16, precision="bf16", out=folder / "runs", name="full")
+    config = config_of(steps=2, rank=16, precision="bf16", out=folder / "runs", name="full")
     with told("train lora: 2 steps in bf16", rows):
-        made = run.lora([meta], config, Models(folder / "home", True), Console())
+        made = start.start([meta], config, Models(folder / "home", True), Console())
     modules = [n for n in safetensors_file.header(made).tensors if n.endswith("lora_down.weight")]
     print(f"{made}: {made.stat().st_size} bytes, {len(modules)} modules")
     print((made.parent / "metrics.jsonl").read_text(), end="")

@@ -50,23 +50,24 @@ def steps(meta: Path, count: int) -> dict[str, float]:
     """Return median seconds of our step, of a bare one, and of making our input."""
     import torch
 
-    from train import data, lora
-    from train.config import Config
-    from train.crew import Crew
+    from train.data import dataset
+    from train.data.batches import Batch, Batches
+    from train.data.captions import TextCache
     from train.families.sd15 import FAMILY
-    from train.feed import Batch, Feed
-    from train.loop import Step, Task, stacked, train
-    from train.optimizer import Learner
-    from train.text import States
+    from train.methods import config_of
+    from train.methods.lora import attach
+    from train.step.distributed import Processes
+    from train.step.loop import Step, Training, stacked, train
+    from train.step.trainer import Trainer
 
-    config = Config(steps=count, batch=BATCH)
+    config = config_of(steps=count, batch=BATCH)
     spent: list[float] = []
 
-    class Timed(Feed):
-        """A feed that notes how long it takes."""
+    class Timed(Batches):
+        """Batches, and how long they take."""
 
         def batch(self, *words: Any) -> Batch:
-            """Return what a feed returns."""
+            """Return what batches return."""
             began = time.perf_counter()
             found = super().batch(*words)
             spent.append(time.perf_counter() - began)
@@ -74,11 +75,11 @@ def steps(meta: Path, count: int) -> dict[str, float]:
 
     ours, plain = (FAMILY.load(BASE, "cpu") for _ in range(2))
     for base in (ours, plain):
-        lora.adapt(base, FAMILY, config)
-    feed = Timed(data.load([meta]), config, 0.18215, 0.0)
-    states = States(lambda texts: FAMILY.encode(ours, texts))
-    task = Task(ours, FAMILY, feed, states, Crew())
-    first = feed.batch(list(feed.data.lessons)[:BATCH], 0, 0, range(BATCH), 1000)
+        attach(base, FAMILY, config)
+    batches = Timed(dataset.load([meta]), config, 0.18215, 0.0)
+    states = TextCache(lambda texts: FAMILY.encode(ours, texts))
+    training = Training(ours, FAMILY, batches, states, Processes())
+    first = batches.batch(list(batches.data.samples)[:BATCH], 0, 0, range(BATCH), ours.process)
     state = stacked(states.of(first.texts), "cpu")["text"]
     weights = list(plain.learning().values())
     optimizer = torch.optim.AdamW(weights, lr=1e-4)
@@ -89,14 +90,14 @@ def steps(meta: Path, count: int) -> dict[str, float]:
     def other(_step: Step) -> None:
         mine.append(time.perf_counter() - clock[0])
         began = time.perf_counter()
-        answer = plain.network(first.noise_BCHW, first.timestep_B, state).sample
+        answer = plain.network(first.noise_BCHW, first.time_B, state).sample
         torch.nn.functional.mse_loss(answer, first.x0_BCHW).backward()
         optimizer.step()
         optimizer.zero_grad()
         bare.append(time.perf_counter() - began)
         clock[0] = time.perf_counter()
 
-    train(task, Learner(ours.learning(), config, "cpu"), 0, count, other)
+    train(training, Trainer(ours.learning(), config, "cpu"), 0, count, other)
     warm = count // 5  # the first ones fill caches
     return {
         "ours_s": statistics.median(mine[warm:]),

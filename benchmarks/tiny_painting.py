@@ -15,14 +15,15 @@ from prep.models import vae
 from tinyworld.draw import draw
 from tinyworld.words import attribute_tags, attribute_values, caption, look_tags
 from tinyworld.world import MASCOT, Scene, random_scene
-from train import applied, sampler
+from train.adapters import applied
 from train.families.sd15 import FAMILY
-from train.prompts import Prompt
+from train.samples import sampler
+from train.samples.prompts import Prompt
 
 if TYPE_CHECKING:
     from PIL import Image
 
-    from train.family import Base
+    from train.families.family import Base
 
 # A classifier's answer: attribute -> tag, for each picture.
 Judge = Callable[[Sequence["Image.Image"]], list[dict[str, str]]]

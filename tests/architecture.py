@@ -10,7 +10,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 PAGE = ROOT / "docs" / "architecture.md"
 BEGIN, END = "<!-- drawn from the imports -->\n", "<!-- end of the drawing -->\n"
-WHOLE = ("train", "tagger_models", "tinyworld")  # drawn as one room each
+WHOLE = ("tagger_models", "tinyworld")  # drawn as one room each
 
 Arrows = Mapping[str, frozenset[str]]
 
@@ -62,13 +62,13 @@ def reduced(arrows: Arrows) -> Arrows:
 
 
 def room(module: str) -> str:
-    """Return the room of a module: `prep.images` of prep.images.bands, and `train` of train.run."""
+    """Return the room of a module: `prep.images` of prep.images.bands, and so on."""
     first, *rest = module.split(".")
     return first if first in WHOLE or not rest else f"{first}.{rest[0]}"
 
 
 def _is_drawn(module: str) -> bool:
-    return module != "prep"  # its version alone
+    return module not in ("prep", "train")  # their docstring alone
 
 
 def _picture(arrows: Arrows) -> Iterator[str]:
@@ -91,7 +91,7 @@ def _table(arrows: Arrows, root: Path) -> Iterator[str]:
 
 
 def _files(root: Path) -> list[Path]:
-    return sorted(path for top in ("prep", *WHOLE) for path in (root / top).rglob("*.py"))
+    return sorted(path for top in ("prep", "train", *WHOLE) for path in (root / top).rglob("*.py"))
 
 
 def _module(path: Path, root: Path) -> str:

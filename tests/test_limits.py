@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Iterator
-from dataclasses import Field, fields
+from dataclasses import Field
 from typing import Any, get_type_hints
 
 import pytest
@@ -12,8 +12,10 @@ from prep.cli import app as prep_cli
 from prep.pipeline.subcommands import all_commands, mistake
 from prep.runtime.errors import ConfigError
 from prep.stages import all_stages
-from train import cli as train_cli
+from train.cli import app as train_cli
 from train.config import Config
+from train.methods import all_methods, config_of
+from train.option_fields import described
 
 PARAMS = [
     (name, item)
@@ -21,10 +23,16 @@ PARAMS = [
     for item in command.params().values()
     if item.type in (int, float)
 ]
-KINDS = {name: hint for name, hint in get_type_hints(Config).items() if name != "method"}
+RECORDS = [("lora", Config), *((name, one.options) for name, one in all_methods().items())]
+KINDS = {name: hint for _, kind in RECORDS for name, hint in get_type_hints(kind).items()}
 WHOLE, BROKEN = (int, int | None), (float, float | None)
 NUMBERS = (int, float, list[int], list[float])
-SETTINGS = [item for item in fields(Config) if KINDS.get(item.name) in (*WHOLE, *BROKEN)]
+SETTINGS = [
+    (method, item)
+    for method, kind in RECORDS
+    for item in described(kind)
+    if KINDS[item.name] in (*WHOLE, *BROKEN)
+]
 
 
 def outside(least: float, most: float, whole: bool) -> Iterator[float]:
@@ -77,18 +85,21 @@ def test_a_param_of_a_stage_has_limits(command: str, item: "Field[Any]") -> None
         assert mistake(item, given) == (f"`{item.name}` is {given}", hints[0]), command
 
 
-@pytest.mark.parametrize("item", SETTINGS, ids=[item.name for item in SETTINGS])
-def test_a_setting_of_a_training_has_limits(item: "Field[Any]") -> None:
+@pytest.mark.parametrize(
+    ("method", "item"), SETTINGS, ids=[f"{name}-{item.name}" for name, item in SETTINGS]
+)
+def test_a_setting_of_a_training_has_limits(method: str, item: "Field[Any]") -> None:
     """Case D1: each number of a training has two limits, told with the option's name."""
     limits = item.metadata["limits"]
     least, most = limits["least"], limits["most"]
     whole = KINDS[item.name] in WHOLE
 
     for good in (least, most):
-        assert getattr(Config(**{item.name: good}), item.name) == pytest.approx(good)
+        config = config_of(method, text_encoder=True, **{item.name: good})
+        assert config.chosen()[item.name] == pytest.approx(good)
     for given in outside(least, most, whole):
         with pytest.raises(ConfigError) as caught:
-            Config(**{item.name: given})
+            config_of(method, text_encoder=True, **{item.name: given})
         assert (str(caught.value), caught.value.hint) == (
             f"`--{item.name.replace('_', '-')}` is {given}",
             f"give a {'whole number' if whole else 'number'} from {least} to {most}",
@@ -98,9 +109,7 @@ def test_a_setting_of_a_training_has_limits(item: "Field[Any]") -> None:
 def test_no_option_is_without_limits() -> None:
     """Case D1: every numeric option is a stage's, a training's, or has limits of its own."""
     of_stages = {(name, item.name) for name, item in PARAMS}
-    of_trainings = {
-        (name, item.name) for name in ("lora", "finetune", "check") for item in SETTINGS
-    }
+    of_trainings = {(name, item.name) for name in (*all_methods(), "check") for _, item in SETTINGS}
     bare = [
         (path, one.name)
         for path, one in options()
@@ -138,7 +147,7 @@ def test_numbers_of_a_sheet_have_limits(
 def test_epochs_that_are_too_many_steps() -> None:
     """Case D1: epochs are limited by the steps that they are, too."""
     with pytest.raises(ConfigError) as caught:
-        Config(epochs=1_000_000).counted(20)
+        config_of(epochs=1_000_000).counted(20)
 
     assert (str(caught.value), caught.value.hint) == (
         "`--epochs` is 1000000, which is 20000000 steps",

@@ -9,7 +9,7 @@ ROOT = Path(__file__).resolve().parents[1]
 PACKAGES = ("prep", "tagger_models", "tinyworld", "train")
 # A command and a stage are named as a person types them, in a room of their own.
 TYPED = ("prep/commands", "prep/stages")
-SHARED = ("__init__", "__main__", "config")
+SHARED = ("__init__", "__main__", "app", "config")
 
 
 def files(*packages: str) -> Iterator[Path]:
@@ -24,9 +24,9 @@ def twice(named: dict[str, list[str]]) -> dict[str, list[str]]:
 
 
 def test_no_two_modules_share_a_name() -> None:
-    """Of the rooms of prep, tagger_models and tinyworld, each file's name is its own."""
+    """Each file's name is its own."""
     found: dict[str, list[str]] = defaultdict(list)
-    for path in files("prep", "tagger_models", "tinyworld"):
+    for path in files(*PACKAGES):
         if path.stem not in SHARED and path.parent.as_posix() not in TYPED:
             found[path.stem].append(path.as_posix())
 

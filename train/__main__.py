@@ -6,7 +6,7 @@ from prep.runtime.stopping import end_at_once
 def main() -> None:
     """Run the command that was typed; a stop ends it also while its parts are imported."""
     with end_at_once():
-        from train.cli import main as run
+        from train.cli.app import main as run
 
         run()
 

@@ -1,76 +1,51 @@
-"""The settings of a training run: one frozen record, one place for every default and limit."""
+"""The settings that all methods share: one frozen record, one place for every default and limit."""
 
-import math
-import struct
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, fields, replace
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from prep.runtime import keys
 from prep.runtime.counts import counted
 from prep.runtime.errors import ConfigError
 from prep.runtime.seeds import MOST_SEED
-from prep.runtime.yaml_nodes import as_yaml
-from train import spellings
+from train.optimizers import KNOWN_AS, OPTIMIZERS, Optimizer, Rate
+from train.option_fields import Options, deciding, described, flag, mistakes, option, spelled
+
+T = TypeVar("T")
 
 DEVICES = ("auto", "cpu", "cuda")
-# Each holds the modules of the one before it: kohya's names for SD 1.x count 128, 192 and 278.
-TARGETS = ("attention", "transformer", "convolutions")
-METHODS = ("lora", "finetune")
-FORMS = ("folder", "file")
-# Settings that one method has and the other lacks.
-OF_LORAS = ("rank", "alpha", "targets")
-OF_FINETUNES = ("save_as",)
-OPTIMIZERS = ("adamw", "adamw8bit")
 SCHEDULES = ("constant", "cosine", "cosine-with-restarts")
 PRECISIONS = ("fp32", "bf16", "fp16")
 ATTENTIONS = ("sdpa", "xformers")
 DEFAULT_STEPS = 1000
+_RATES = "1e-4, of a fine-tune 1e-5, of an optimizer that finds it 1"
 MOST_STEPS = 10_000_000
-
-
-def option(default: Any, help: str, decides: bool = True, **limits: Any) -> Any:  # noqa: A002
-    """Describe a field of `Config`.
-
-    Args:
-        help: Its line in `--help`.
-        decides: Whether it decides the export's bytes. What changes only rounding, speed or
-            places does not.
-        limits: Of a number `least` and `most`, the smallest and the largest value; of a word
-            `words`, the values there are.
-    """
-    return field(default=default, metadata={"help": help, "decides": decides, "limits": limits})
 
 
 @dataclass(frozen=True)
 class Config:
-    """What a person may choose; words may be spelt as kohya's scripts spell them.
+    """What a person may choose, whatever the method; `checked` looks whether it can be.
 
     Attributes:
-        alpha: Scale of the adapter times rank; None means rank, a scale of one. Rounded to the
-            float32 number nearest to what was given, which is what a LoRA file holds: training,
-            export and certificate have one and the same scale.
+        method: Name of the method.
+        own: Its own options.
         steps: Optimizer steps; None where epochs count, or for the default.
         batch: Samples of one step, whatever the number of passes and processes; the last batch of
             a bucket in an epoch may hold fewer.
-
-    Raises:
-        ConfigError: A value is out of its limits; all of them are told at once.
     """
 
+    method: str
+    own: Options
     base: str | None = option(
         None, "Base model: folder, hub id or `tiny`; default: the dataset's", decides=False
     )
-    method: str = option("lora", "lora or finetune", words=METHODS)
-    rank: int = option(16, "Inner width of the adapter", least=1, most=1024)
-    alpha: float | None = option(
-        None, "Scale of the adapter times rank; default: the rank", least=1e-6, most=100_000
+    learning_rate: float | None = option(
+        None, f"Learning rate at its height; default: {_RATES}", least=1e-10, most=10
     )
-    learning_rate: float = option(1e-4, "Learning rate at its height", least=1e-10, most=10)
-    targets: str = option(
-        "transformer", "Where the adapter goes: attention, transformer or convolutions",
-        words=TARGETS,
+    text_encoder_learning_rate: float | None = option(
+        None, "Learning rate of the text encoder; default: the same", later=True, least=1e-10,
+        most=10,
     )  # fmt: skip
     text_encoder: bool = option(False, "Train the text encoder as well")
     epochs: int | None = option(
@@ -84,8 +59,10 @@ class Config:
         1, "Passes a step is cut into, to save memory", decides=False, least=1, most=4096
     )
     seed: int = option(0, "Decides order, noise and first weights", least=0, most=MOST_SEED)
-    optimizer: str = option("adamw", "adamw or adamw8bit", words=OPTIMIZERS)
-    weight_decay: float = option(0.01, "Weight decay of AdamW", least=0, most=10)
+    optimizer: str = option(
+        "adamw", f"One of {', '.join(OPTIMIZERS)}", words=tuple(OPTIMIZERS), known_as=KNOWN_AS
+    )
+    weight_decay: float = option(0.01, "Weight decay of the optimizer", least=0, most=10)
     max_gradient_norm: float = option(
         1.0, "Longer gradients are shortened to this; 0: never", least=0, most=1_000_000
     )
@@ -127,10 +104,6 @@ class Config:
         None, "Export and checkpoint after each so many steps", decides=False, least=1,
         most=MOST_STEPS,
     )  # fmt: skip
-    save_as: str = option(
-        "folder", "Form of the model: folder (diffusers) or file (for WebUIs)",
-        decides=False, words=FORMS,
-    )  # fmt: skip
     prompts: Path | None = option(  # noqa: RUF009
         None, "File of prompts, one a line: drawn with each export", decides=False
     )
@@ -148,21 +121,19 @@ class Config:
     )
     device: str = option("auto", "auto, cpu or cuda", decides=False, words=DEVICES)
 
-    def __post_init__(self) -> None:
-        for item in fields(self):
-            value, words = getattr(self, item.name), item.metadata["limits"].get("words")
-            if words and isinstance(value, str):
-                object.__setattr__(self, item.name, spellings.ours(item.name, value, words))
-        wrong = tuple(self._mistakes())
-        if wrong:
-            (message, hint), *others = wrong
-            raise ConfigError(message, hint, others)
-        if self.alpha is not None:
-            object.__setattr__(self, "alpha", as_float32(self.alpha))
+    def own_as(self, kind: type[T]) -> T:
+        """Return the method's own options, of the kind that the method knows them to be.
 
-    def scale(self) -> float:
-        """Return alpha after its default."""
-        return float(self.rank) if self.alpha is None else float(self.alpha)
+        Raises:
+            TypeError: They are those of another method.
+        """
+        if not isinstance(self.own, kind):
+            raise TypeError(f"settings of `{self.method}`, not of {kind.__name__}")
+        return self.own
+
+    def row(self) -> Optimizer:
+        """Return the optimizer."""
+        return OPTIMIZERS[self.optimizer]
 
     def counted(self, per_epoch: int) -> "Config":
         """Return the settings with their number of steps, for epochs of so many steps.
@@ -189,57 +160,53 @@ class Config:
         The number of steps is among them only where it decides the learning rate of the first
         one: else a run can be made longer.
         """
-        chosen = {item.name: getattr(self, item.name) for item in fields(self) if decides(item)}
-        del chosen["epochs"]
+        found = deciding(self)
+        del found["epochs"]
         if self.schedule == "constant":
-            del chosen["steps"]
-        return chosen | {"alpha": self.scale()}
+            del found["steps"]
+        return {"method": self.method, **self.own.deciding(), **found}
 
     def chosen(self) -> dict[str, Any]:
-        """Return every field as JSON has it."""
-        each = {item.name: getattr(self, item.name) for item in fields(self)}
-        return {word: str(one) if isinstance(one, Path) else one for word, one in each.items()}
-
-    def _mistakes(self) -> Iterator[tuple[str, str | None]]:
-        for item in fields(self):
-            value, word = getattr(self, item.name), f"`--{item.name.replace('_', '-')}`"
-            hint = None if value is None else advice(value, item.metadata["limits"])
-            if hint:
-                other = spellings.nearest(item.name, str(value))
-                hint = f"the nearest here is `{other}`; {hint}" if other else hint
-                yield (
-                    f"{word} is " + (f"`{value}`" if isinstance(value, str) else as_yaml(value)),
-                    hint,
-                )
-        if self.epochs is not None and self.steps is not None:
-            yield "`--epochs` and `--steps` are both given", "give one of them"
-        if self.name is not None and keys.fault_everywhere(self.name):
-            yield f"`--name` is `{self.name}`", "give a file's name: no `/`, no leading dot"
+        """Return every option as JSON has it."""
+        records = (self.own, self)
+        each = {item.name: getattr(one, item.name) for one in records for item in described(one)}
+        found = {word: str(one) if isinstance(one, Path) else one for word, one in each.items()}
+        return {"method": self.method, **found}
 
 
-def as_float32(number: float) -> float:
-    """Return the float32 number that is nearest, ties to even; inf where it is too large."""
-    try:
-        (found,) = struct.unpack("<f", struct.pack("<f", number))
-    except OverflowError:
-        return math.copysign(math.inf, number)
-    return float(found)
+def checked(config: Config) -> Config:
+    """Return settings whose words are spelt as ours are, and whose values are within limits.
+
+    Raises:
+        ConfigError: A value is not; all of them are told at once.
+    """
+    config = spelled(replace(config, own=spelled(config.own)))
+    wrong = [*mistakes(config.own), *mistakes(config), *_together(config)]
+    if wrong:
+        (message, hint), *others = wrong
+        raise ConfigError(message, hint, others)
+    return config
 
 
-def advice(value: Any, limits: Mapping[str, Any]) -> str | None:
-    """Return what to give instead of a value that is out of its limits; None for a good one."""
-    if "words" in limits:
-        return None if value in limits["words"] else f"known: {', '.join(limits['words'])}"
-    if "least" not in limits or limits["least"] <= value <= limits["most"]:  # NaN is neither
-        return None
-    kind = "a whole number" if isinstance(value, int) else "a number"
-    return f"give {kind} from {limits['least']} to {limits['most']}"
+def _together(config: Config) -> Iterator[tuple[str, str]]:
+    """Yield what is wrong with settings that are good alone."""
+    if config.epochs is not None and config.steps is not None:
+        yield "`--epochs` and `--steps` are both given", "give one of them"
+    if config.name is not None and keys.fault_everywhere(config.name):
+        yield f"`--name` is `{config.name}`", "give a file's name: no `/`, no leading dot"
+    if config.text_encoder_learning_rate is not None and not config.text_encoder:
+        told = "`--text-encoder-learning-rate` is given, and the text encoder does not learn"
+        yield told, "let it learn: `--text-encoder`, or leave the rate out"
+    if config.optimizer in OPTIMIZERS and config.row().rate is Rate.ITS_OWN:
+        yield from _rates_of_its_own(config)
 
 
-def decides(item: Any) -> bool:
-    """Return whether a dataclass field of `Config` enters the recipe."""
-    facts: Mapping[str, Any] = item.metadata
-    return bool(facts["decides"])
+def _rates_of_its_own(config: Config) -> Iterator[tuple[str, str]]:
+    """Yield the settings of a learning rate that the optimizer decides alone."""
+    for name in ("learning_rate", "text_encoder_learning_rate", "warmup", "schedule"):
+        if getattr(config, name) != getattr(Config, name):
+            told = f"`{flag(name)}` is given, and `{config.optimizer}` decides its steps alone"
+            yield told, "leave it out, or choose another `--optimizer`"
 
 
 def safe_name(text: str) -> str:

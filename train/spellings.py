@@ -6,8 +6,6 @@ from types import MappingProxyType
 # Setting -> their spelling, in small letters and with `_` -> ours.
 _TAKEN: Mapping[str, Mapping[str, str]] = MappingProxyType(
     {
-        "method": {"networks.lora": "lora", "fine_tune": "finetune"},
-        "optimizer": {"torch.optim.adamw": "adamw", "bitsandbytes.optim.adamw8bit": "adamw8bit"},
         "schedule": {"constant_with_warmup": "constant"},
         "precision": {"no": "fp32", "float": "fp32", "float32": "fp32", "float16": "fp16"}
         | {"bfloat16": "bf16"},
@@ -26,18 +24,10 @@ _LIGHT = [
     "pagedadamw32bit",
     "sgdnesterov8bit",
 ]
-_OTHERS = [
-    "lion",
-    "sgdnesterov",
-    "adafactor",
-    "prodigy",
-    "radamschedulefree",
-    "adamwschedulefree",
-    "sgdschedulefree",
-    "dadaptation",
+_FREE = ["radamschedulefree", "sgdschedulefree"]
+_ADAPTING = [
     "dadaptadampreprint",
     "dadaptadagrad",
-    "dadaptadam",
     "dadaptadan",
     "dadaptadanip",
     "dadaptlion",
@@ -49,7 +39,10 @@ _NEAREST: Mapping[str, Mapping[str, str]] = MappingProxyType(
         "method": dict.fromkeys(
             ("networks.dylora", "networks.oft", "networks.lora_fa", "lycoris.kohya"), "lora"
         ),
-        "optimizer": dict.fromkeys(_LIGHT, "adamw8bit") | dict.fromkeys(_OTHERS, "adamw"),
+        "optimizer": dict.fromkeys(_LIGHT, "adamw8bit")
+        | dict.fromkeys(_FREE, "adamw-schedulefree")
+        | dict.fromkeys(_ADAPTING, "dadaptation")
+        | {"sgdnesterov": "adamw"},
         "schedule": {"adafactor": "constant", "piecewise_constant": "constant"}
         | dict.fromkeys(
             ("linear", "polynomial", "inverse_sqrt", "cosine_with_min_lr", "warmup_stable_decay"),
@@ -69,7 +62,8 @@ _SETTINGS: Mapping[str, str] = MappingProxyType(
         "network_alpha": "alpha",
         "lr": "learning_rate",
         "unet_lr": "learning_rate",
-        "text_encoder_lr": "learning_rate",
+        "text_encoder_lr": "text_encoder_learning_rate",
+        "loraplus_lr_ratio": "lora_plus",
         "max_train_epochs": "epochs",
         "max_train_steps": "steps",
         "train_batch_size": "batch",

@@ -1,4 +1,8 @@
-"""How a number of things is said: `1 picture`, `3 pictures`. Pure."""
+"""How a number of things is said: `1 picture`, `3 pictures`, `a, b, c and 2 more`. Pure."""
+
+from collections.abc import Sequence
+
+_SHOWN = 3
 
 
 def counted(count: int, one: str, several: str = "") -> str:
@@ -9,3 +13,9 @@ def counted(count: int, one: str, several: str = "") -> str:
         several: The word for any other number; empty for `one` with an `s`.
     """
     return f"{count} {one if count == 1 else several or one + 's'}"
+
+
+def first_few(names: Sequence[str]) -> str:
+    """Return the first three of some names, and how many more there are."""
+    more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
+    return ", ".join(names[:_SHOWN]) + more

@@ -17,8 +17,8 @@ from typing import Any
 
 from prep.models.locate import Models
 from prep.runtime.console import Console, Progress
-from train import run
-from train.config import Config
+from train.methods import config_of
+from train.run import start
 
 ROOT = Path(__file__).resolve().parents[2]
 # Flushes of a step that is saved. Six are the checkpoint's: weights, optimizer, numbers, manifest,
@@ -73,8 +73,8 @@ def killed(meta: Path, home: Path, step: int, flush: int, settings: dict[str, An
 def trained(meta: Path, home: Path, settings: dict[str, Any], console: Console) -> Path:
     """Train in this process; return the export."""
     places = {word: Path(settings[word]) for word in ("out", "prompts") if word in settings}
-    config = Config(**settings | places)
-    return run.lora([meta], config, Models(home, offline=True), console)
+    config = config_of(**settings | places)
+    return start.start([meta], config, Models(home, offline=True), console)
 
 
 if __name__ == "__main__":

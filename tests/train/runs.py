@@ -7,8 +7,8 @@ from typing import Any
 
 from prep.models.locate import Models
 from prep.runtime.console import Console
-from train import run
-from train.config import Config
+from train.methods import config_of
+from train.run import start
 
 
 def new_console() -> Console:
@@ -25,13 +25,14 @@ def said(console: Console) -> tuple[str, str]:
 
 def settings(out: Path, **given: object) -> dict[str, Any]:
     """Return settings of six steps, as JSON keeps them, with those given in their place."""
-    return {"out": str(out), "steps": 6, "rank": 2, "learning_rate": 1e-3} | given
+    rank = {} if given.get("method") == "finetune" else {"rank": 2}
+    return {"out": str(out), "steps": 6, "learning_rate": 1e-3} | rank | given
 
 
 def lora(meta: Path, out: Path, models: Models, console: Console, **given: object) -> Path:
     """Train a LoRA with these settings; return its file."""
-    config = Config(**settings(out, **given) | {"out": out})
-    return run.lora([meta], config, models, console)
+    config = config_of(**settings(out, **given) | {"out": out})
+    return start.start([meta], config, models, console)
 
 
 def steps(made: Path) -> list[int]:

@@ -1,44 +1,53 @@
 import math
-from dataclasses import FrozenInstanceError, fields
+from dataclasses import FrozenInstanceError
 from pathlib import Path
 
 import pytest
 
 from prep.runtime.errors import ConfigError
 from train.config import Config, safe_name
+from train.methods import config_of
+from train.methods.lora import LoraOptions
+from train.option_fields import described
 
 
 def test_alpha_is_rank_unless_given() -> None:
     """Without an alpha the adapter's scale is one."""
-    assert Config(rank=8).scale() == 8.0
-    assert Config(rank=8, alpha=2).scale() == 2.0
+    assert config_of(rank=8).own_as(LoraOptions).scale() == 8.0
+    assert config_of(rank=8, alpha=2).own_as(LoraOptions).scale() == 2.0
 
 
 def test_only_what_decides_bytes_is_in_the_recipe() -> None:
-    """Folder, device and names are not part of what decides the weights; the rest is."""
-    given = Config(rank=4, out=Path("x"), device="cpu", name="n", base="b", accumulate=2, keep=9)
+    """Folder, device and names are not part of what decides the weights; the rest is.
 
-    assert given.deciding() == Config(rank=4).deciding()
-    assert {item.name for item in fields(Config)} - set(given.deciding()) == {
+    An option that came later is none of it at its default: runs of before it go on.
+    """
+    given = config_of(rank=4, out=Path("x"), device="cpu", name="n", base="b", accumulate=2, keep=9)
+
+    assert given.deciding() == config_of(rank=4).deciding()
+    assert {item.name for item in described(Config)} - set(given.deciding()) == {
         "accumulate", "attention", "base", "device", "epochs", "gradient_checkpointing", "keep",
-        "name", "out", "prompts", "resume", "save_as", "save_every_epochs", "save_every_steps",
-        "steps",
+        "name", "out", "prompts", "resume", "save_every_epochs", "save_every_steps", "steps",
+        "text_encoder_learning_rate",
     }  # fmt: skip
     assert given.deciding()["alpha"] == 4.0
+    more = {"text_encoder": True, "text_encoder_learning_rate": 1e-5, "lora_plus": 16.0}
+    assert {*more} <= config_of(**more).deciding().keys()
+    assert config_of(method="finetune").deciding()["rank"] == 16  # as it always stood there
 
 
 def test_steps_are_counted() -> None:
     """Epochs are turned into steps, and neither given means a thousand."""
-    assert Config(epochs=3).counted(7).steps == 21
-    assert Config(steps=5).counted(7).steps == 5
-    assert Config().counted(7).steps == 1000
-    assert Config(schedule="cosine", epochs=3).counted(7).deciding()["steps"] == 21
+    assert config_of(epochs=3).counted(7).steps == 21
+    assert config_of(steps=5).counted(7).steps == 5
+    assert config_of().counted(7).steps == 1000
+    assert config_of(schedule="cosine", epochs=3).counted(7).deciding()["steps"] == 21
 
 
 def test_a_warm_up_has_an_end() -> None:
     """A learning rate that would rise for the whole run is a mistake."""
     with pytest.raises(ConfigError) as caught:
-        Config(warmup=21, epochs=3).counted(7)
+        config_of(warmup=21, epochs=3).counted(7)
 
     assert (str(caught.value), caught.value.hint) == (
         "`--warmup` is 21, and the run has 21 steps",
@@ -49,7 +58,7 @@ def test_a_warm_up_has_an_end() -> None:
 def test_all_mistakes_are_told_at_once() -> None:
     """Every value out of its limits is named with what to give, in the order of the options."""
     with pytest.raises(ConfigError) as caught:
-        Config(
+        config_of(
             rank=0, batch=0, learning_rate=math.nan, device="gpu", name="a/b", steps=1, epochs=1,
             weight_decay=-1.0, schedule="cosin", caption_dropout=1.5, clip_skip=13, warmup=-1,
         )  # fmt: skip
@@ -74,7 +83,7 @@ def test_all_mistakes_are_told_at_once() -> None:
 def test_a_name_that_is_no_file_name_is_refused(name: str) -> None:
     """A name that some system could not write, or that leaves the folder, is a mistake."""
     with pytest.raises(ConfigError):
-        Config(name=name)
+        config_of(name=name)
 
 
 @pytest.mark.parametrize(
@@ -84,11 +93,11 @@ def test_a_name_that_is_no_file_name_is_refused(name: str) -> None:
 def test_a_folder_gives_a_name_that_can_be_written(folder: str, name: str) -> None:
     """The default name is the folder's, made fit for every system; it passes our own check."""
     assert safe_name(folder) == name
-    assert Config(name=name).name == name
+    assert config_of(name=name).name == name
 
 
 def test_settings_cannot_change_under_a_run() -> None:
     """The settings are frozen, and each has a help line."""
     with pytest.raises(FrozenInstanceError):
-        Config().rank = 3  # type: ignore[misc]
-    assert all(item.metadata["help"] for item in fields(Config))
+        config_of().rank = 3  # type: ignore[misc]
+    assert all(item.metadata["help"] for item in described(Config))

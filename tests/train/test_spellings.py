@@ -1,6 +1,5 @@
 """What kohya's scripts call what we have."""
 
-from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -10,12 +9,18 @@ import torch
 from prep.pipeline.subcommands import all_commands
 from prep.runtime.errors import ConfigError
 from prep.stages import all_stages
-from train import samplers, spellings
-from train.cli import main
+from train import spellings
+from train.cli.app import main
 from train.config import Config
 from train.families.sd15 import FAMILY
-from train.prompts import Prompt, parse
-from train.sampler import draw, opened_vae
+from train.methods import all_methods, config_of
+from train.optimizers import OPTIMIZERS
+from train.option_fields import described
+from train.samples import schedulers
+from train.samples.prompts import Prompt, parse
+from train.samples.sampler import draw, opened_vae
+
+_KNOWN = ", ".join(OPTIMIZERS)
 
 
 @pytest.mark.parametrize(
@@ -25,20 +30,22 @@ from train.sampler import draw, opened_vae
         ("schedule", "constant_with_warmup", "constant"),
         ("optimizer", "AdamW8bit", "adamw8bit"),
         ("optimizer", "AdamW", "adamw"),
+        ("optimizer", "torch.optim.AdamW", "adamw"),
+        ("optimizer", "Lion", "lion"),
+        ("optimizer", "DAdaptAdam", "dadaptation"),
+        ("optimizer", "AdamWScheduleFree", "adamw-schedulefree"),
         ("precision", "no", "fp32"),
         ("precision", "BF16", "bf16"),
         ("method", "networks.lora", "lora"),
-        ("save_as", "safetensors", "file"),
-        ("save_as", "diffusers_safetensors", "folder"),
         ("device", "CUDA", "cuda"),
     ],
 )
 def test_their_spelling_is_taken(setting: str, theirs: str, ours: str) -> None:
     """Case F9: what kohya's scripts call something that we have is that, in the recipe too."""
-    found = Config(**{setting: theirs})  # type: ignore[arg-type]
+    found = config_of(**{setting: theirs})  # type: ignore[arg-type]
 
     assert getattr(found, setting) == ours
-    assert found == Config(**{setting: ours})  # type: ignore[arg-type]
+    assert found == config_of(**{setting: ours})  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
@@ -46,21 +53,33 @@ def test_their_spelling_is_taken(setting: str, theirs: str, ours: str) -> None:
     [
         ("schedule", "polynomial",
          "the nearest here is `cosine`; known: constant, cosine, cosine-with-restarts"),
-        ("optimizer", "Lion", "the nearest here is `adamw`; known: adamw, adamw8bit"),
-        ("optimizer", "PagedAdamW8bit", "the nearest here is `adamw8bit`; known: adamw, adamw8bit"),
-        ("optimizer", "DAdaptAdam", "the nearest here is `adamw`; known: adamw, adamw8bit"),
+        ("optimizer", "SGDNesterov", f"the nearest here is `adamw`; known: {_KNOWN}"),
+        ("optimizer", "PagedAdamW8bit", f"the nearest here is `adamw8bit`; known: {_KNOWN}"),
+        ("optimizer", "DAdaptLion", f"the nearest here is `dadaptation`; known: {_KNOWN}"),
         ("method", "networks.oft", "the nearest here is `lora`; known: lora, finetune"),
-        ("save_as", "ckpt", "the nearest here is `file`; known: folder, file"),
         ("schedule", "cosin", "known: constant, cosine, cosine-with-restarts"),
     ],
 )  # fmt: skip
 def test_what_we_lack_is_refused_with_the_nearest(setting: str, theirs: str, hint: str) -> None:
     """Case F9: what only kohya's scripts have is refused in two lines that name what is near."""
     with pytest.raises(ConfigError) as caught:
-        Config(**{setting: theirs})  # type: ignore[arg-type]
+        config_of(**{setting: theirs})  # type: ignore[arg-type]
 
     word = f"--{setting.replace('_', '-')}"
     assert (str(caught.value), caught.value.hint) == (f"`{word}` is `{theirs}`", hint)
+
+
+@pytest.mark.parametrize(
+    ("theirs", "ours"), [("safetensors", "file"), ("diffusers_safetensors", "folder")]
+)
+def test_their_spelling_of_a_method_s_own_option_is_taken(theirs: str, ours: str) -> None:
+    """Case F9: the same of an option that one method has; what only they have names the nearest."""
+    found = config_of("finetune", save_as=theirs)
+    with pytest.raises(ConfigError) as caught:
+        config_of("finetune", save_as="ckpt")
+
+    assert found == config_of("finetune", save_as=ours)
+    assert caught.value.hint == "the nearest here is `file`; known: folder, file"
 
 
 @pytest.mark.parametrize(
@@ -131,7 +150,7 @@ def test_a_picture_is_the_pipeline_s(base: Path, name: str, kind: str) -> None:
     assert abs(one - two).max() <= 1
 
 
-@pytest.mark.parametrize("name", samplers.NAMES)
+@pytest.mark.parametrize("name", schedulers.NAMES)
 def test_every_sampler_draws(base: Path, name: str) -> None:
     """Case F9: each name ends in a picture of the size that was asked for, the same twice."""
     opened, coder = FAMILY.load(base, "cpu"), opened_vae(base, "cpu")
@@ -185,7 +204,8 @@ def test_their_names_of_settings_are_answered_with_ours(
 
 def test_every_name_that_is_proposed_is_there() -> None:
     """Case F9: the tables name settings and commands that there are."""
-    settings = {item.name for item in fields(Config)}
+    kinds = [Config, *(method.options for method in all_methods().values())]
+    settings = {"method", *(item.name for kind in kinds for item in described(kind))}
     commands = all_commands(all_stages().values())
 
     assert set(spellings._SETTINGS.values()) <= settings

@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING, Any
 from prep.models import single_file
 from prep.runtime.errors import ModelFileError
 from prep.runtime.files import content
-from train.family import Base, Family, Outline, Prediction
+from train.families.family import Base, Family, Outline
+from train.families.noise_process import Diffusion, Prediction
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
-    from train.family import Conditioning
+    from train.families.family import Conditioning
 
 
 _PREDICTION = Prediction.EPSILON
@@ -44,39 +45,39 @@ def load(place: Path, device: str, dtype: str = "float32") -> Base:
     Raises:
         ModelFileError: A part is missing or damaged, lacks weights, or has some that are NaN.
     """
-    from train.weights import check_finite
+    from train.families.loading import check_finite
 
     parts = _from_file(place, dtype) if place.is_file() else _from_folder(place, dtype)
-    network, encoder, tokenizer, (alpha_bar_T, prediction) = parts
+    network, encoder, tokenizer, process = parts
     for module in (network, encoder):
         module.to(device).requires_grad_(False).eval()
     check_finite((("U-Net", network), ("text encoder", encoder)), place)
     # In training mode a U-Net without dropout computes the same; checkpointing will ask for it.
     network.train()
     text = {"tokenizer": tokenizer, "encoder": encoder}
-    return Base(network, text, alpha_bar_T, prediction, device, {"text_encoder": encoder})
+    return Base(network, text, process, device, {"text_encoder": encoder})
 
 
-def _from_file(place: Path, dtype: str) -> tuple[Any, Any, Any, "tuple[Tensor, Prediction]"]:
+def _from_file(place: Path, dtype: str) -> tuple[Any, Any, Any, Diffusion]:
     from prep.models.tokenizer import shipped_tokenizer
-    from train import single_file as one
+    from train.families import ldm_file as one
 
     encoder, network = one.text_encoder(place, dtype), one.network(place, dtype)
-    return network, encoder, shipped_tokenizer(), one.noise_schedule()
+    return network, encoder, shipped_tokenizer(), one.noise_process()
 
 
-def _from_folder(place: Path, dtype: str) -> tuple[Any, Any, Any, "tuple[Tensor, Prediction]"]:
+def _from_folder(place: Path, dtype: str) -> tuple[Any, Any, Any, Diffusion]:
     import torch
     from diffusers import UNet2DConditionModel
     from transformers import CLIPTextModel
 
-    from train.schedule import noise_schedule
-    from train.weights import opened
+    from train.families.loading import opened
+    from train.families.noise_process import diffusion_of
 
     wish: dict[str, Any] = {"use_safetensors": True, "dtype": getattr(torch, dtype)}
     network = opened(UNet2DConditionModel, place / "unet", wish)
     encoder = opened(CLIPTextModel, place / "text_encoder", wish)
-    return network, encoder, _tokenizer(place), noise_schedule(place / "scheduler", _PREDICTION)
+    return network, encoder, _tokenizer(place), diffusion_of(place / "scheduler", _PREDICTION)
 
 
 def _tokenizer(place: Path) -> Any:
@@ -100,7 +101,7 @@ def outline(place: Path) -> Outline:
     """
     if place.is_file():
         from prep.models.tokenizer import shipped_tokenizer
-        from train import single_file as one
+        from train.families import ldm_file as one
 
         one.network(place, None)
         encoder = one.text_encoder(place, None)
@@ -110,8 +111,8 @@ def outline(place: Path) -> Outline:
     from diffusers import UNet2DConditionModel
     from transformers import CLIPTextConfig, CLIPTextModel
 
-    from train.schedule import noise_schedule
-    from train.weights import check_outline
+    from train.families.loading import check_outline
+    from train.families.noise_process import diffusion_of
 
     network: Any = UNet2DConditionModel  # its classes are typed only in part
     unread = check_outline(
@@ -124,7 +125,7 @@ def outline(place: Path) -> Outline:
         texts / "model.safetensors",
         lambda name: name.removeprefix("text_model."),
     )
-    noise_schedule(place / "scheduler", _PREDICTION)
+    diffusion_of(place / "scheduler", _PREDICTION)
     facts: Any = CLIPTextConfig.from_pretrained(str(texts))
     strange = [name for name in unread if not name.endswith("position_ids")]
     return _outline(_tokenizer(place), facts.max_position_embeddings, strange)

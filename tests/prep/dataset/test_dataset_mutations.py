@@ -159,7 +159,7 @@ def test_line_ends_of_every_kind_within_a_text(name: str) -> None:
 
 def test_prep_and_train_refuse_alike(prep: Prep, draw: Draw, home: Path) -> None:
     """Case C4: both programs say the same two lines of a broken file."""
-    from train.data import check_texts
+    from train.data.dataset import check_texts
 
     draw("raw/a.png")
     assert prep("edit", "raw").code == 0

@@ -327,14 +327,15 @@ def test_paths_in_pipelines_that_are_none(prep: Prep, home: Path, key: str) -> N
 )
 def test_names_of_exports(name: str) -> None:
     """Case C1: `--name` is a file's name everywhere; one made of a folder's name always is."""
-    from train.config import Config, safe_name
+    from train.config import safe_name
+    from train.methods import config_of
 
     with pytest.raises(ConfigError) as caught:
-        Config(name=name)
+        config_of(name=name)
     safe = safe_name(name)
 
     assert str(caught.value) == f"`--name` is `{name}`"
-    assert Config(name=safe).name == safe
+    assert config_of(name=safe).name == safe
     assert safe_name("bad\udcff") == "bad_"
 
 

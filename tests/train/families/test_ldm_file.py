@@ -1,0 +1,367 @@
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from prep.models import single_file, vae, vae_files
+from prep.models.locate import Models
+from prep.models.tokenizer import shipped_tokenizer
+from prep.runtime.console import Console
+from prep.runtime.errors import ModelFileError, UserError
+from train.families.sd15 import FAMILY
+from train.methods import config_of
+from train.run import start
+
+
+def build_narrow(folder: Path) -> Path:
+    """Write a diffusers folder of the real block structure of Stable Diffusion 1.x, 32 wide."""
+    import json
+
+    from diffusers import AutoencoderKL, PNDMScheduler, UNet2DConditionModel
+    from transformers import CLIPTextConfig, CLIPTextModel
+
+    torch.manual_seed(0)
+    narrow = {"block_out_channels": [32, 32, 64, 64]}
+    for part, kind in (("unet", UNet2DConditionModel), ("vae", AutoencoderKL)):
+        facts = json.loads((single_file.shipped() / part / "config.json").read_text())
+        more = narrow | ({"cross_attention_dim": 64} if part == "unet" else {})
+        model: Any = kind
+        model.from_config(facts | more).save_pretrained(folder / part)
+    facts = json.loads((single_file.shipped() / "text_encoder" / "config.json").read_text())
+    width = {"hidden_size": 64, "intermediate_size": 96, "num_attention_heads": 1}
+    layers = {"num_hidden_layers": 2, "projection_dim": 64}
+    CLIPTextModel(CLIPTextConfig(**facts | width | layers)).save_pretrained(folder / "text_encoder")
+    scheduler: Any = PNDMScheduler
+    scheduler.from_config(
+        json.loads((single_file.shipped() / "scheduler" / "scheduler_config.json").read_text())
+    ).save_pretrained(folder / "scheduler")
+    shipped_tokenizer().save_pretrained(folder / "tokenizer")
+    index = (single_file.shipped() / "model_index.json").read_text()
+    (folder / "model_index.json").write_text(index)
+    return folder
+
+
+def write_ldm(folder: Path, target: Path) -> Path:
+    """Write a folder as one file with diffusers' own tables: the reference for ours."""
+    from safetensors.torch import load_file, save_file
+
+    from prep.models import ldm_names
+
+    found = {}
+    weights = {
+        "unet": "unet/diffusion_pytorch_model.safetensors",
+        "vae": "vae/diffusion_pytorch_model.safetensors",
+        "text_encoder": "text_encoder/model.safetensors",
+    }
+    for part, file in weights.items():
+        for name, value in load_file(folder / file).items():
+            kernel = value[..., None, None] if ldm_names.is_flat(part, name) else value
+            found[ldm_names.to_ldm(part, name)] = kernel.contiguous()
+    found["model_ema.decay"] = torch.tensor(0.9)
+    found["cond_stage_model.transformer.text_model.embeddings.position_ids"] = torch.arange(77)
+    if target.suffix == ".ckpt":
+        torch.save({"state_dict": found, "global_step": 7}, target)
+    else:
+        save_file(found, target)
+    return target
+
+
+@pytest.fixture(scope="module")
+def narrow(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A narrow model's folder; never changed."""
+    return build_narrow(tmp_path_factory.mktemp("narrow"))
+
+
+@pytest.fixture(scope="module")
+def single(narrow: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same model in one safetensors file."""
+    return write_ldm(narrow, tmp_path_factory.mktemp("single") / "model.safetensors")
+
+
+@pytest.fixture(scope="module")
+def ckpt(narrow: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same model in one `.ckpt` file."""
+    return write_ldm(narrow, tmp_path_factory.mktemp("ckpt") / "model.ckpt")
+
+
+def test_diffusers_reads_the_same_file_alike(narrow: Path, single: Path) -> None:
+    """The file is of the layout that diffusers itself reads, and gives it the same weights."""
+    from diffusers import AutoencoderKL, UNet2DConditionModel
+
+    for kind, part in ((UNet2DConditionModel, "unet"), (AutoencoderKL, "vae")):
+        model: Any = kind
+        theirs = model.from_single_file(
+            str(single), config=str(narrow), subfolder=part, local_files_only=True
+        ).state_dict()
+        ours = single_file.state(single, part)
+        assert theirs.keys() == ours.keys()
+        assert all(torch.equal(theirs[name], ours[name]) for name in ours)
+
+
+def _equal(one: Any, two: Any) -> bool:
+    return one.keys() == two.keys() and all(torch.equal(one[name], two[name]) for name in one)
+
+
+def test_a_single_file_is_the_folder_it_was_made_of(narrow: Path, single: Path, ckpt: Path) -> None:
+    """Opened from a file or a folder all weights are equal, and so are answers and schedule.
+
+    Between folder and file the answers differ in the last bits: the libraries leave a folder's
+    weights where they lie in it.
+    """
+    folder, *files = (FAMILY.load(path, "cpu") for path in (narrow, single, ckpt))
+    generator = torch.Generator().manual_seed(0)
+    given = (torch.randn(1, 4, 32, 32, generator=generator), torch.tensor([500]))
+    answers = []
+    for base in (folder, *files):
+        (state,) = FAMILY.encode(base, ["a photo of a cat, \u732b"])
+        with torch.no_grad():
+            answers.append(FAMILY.denoise(base.network, *given, {"text": state["text"][None]}))
+
+    assert torch.equal(answers[1], answers[2])
+    torch.testing.assert_close(answers[1], answers[0], rtol=0, atol=1e-5)
+    for file in files:
+        assert _equal(file.network.state_dict(), folder.network.state_dict())
+        assert _equal(file.text["encoder"].state_dict(), folder.text["encoder"].state_dict())
+        assert torch.equal(file.process.alpha_bar_T, folder.process.alpha_bar_T)
+        assert file.process.prediction == folder.process.prediction
+        assert not any(weight.requires_grad for weight in file.network.parameters())
+
+
+def test_the_vae_s_digest_is_one_for_folder_and_files(
+    narrow: Path, single: Path, ckpt: Path, tmp_path: Path
+) -> None:
+    """A dataset records the same VAE whether it was read from a folder, a file, or alone."""
+    from safetensors.torch import load_file, save_file
+
+    inner = {
+        name.removeprefix("first_stage_model."): value
+        for name, value in load_file(single).items()
+        if name.startswith("first_stage_model.")
+    }
+    alone = tmp_path / "vae.safetensors"
+    save_file(inner, alone)
+
+    found = [vae_files.numbers(place, "x") for place in (narrow, single, ckpt, alone)]
+
+    assert found == [found[0]] * 4
+    assert (found[0].scaling_factor, found[0].shift_factor, found[0].channels) == (0.18215, 0, 4)
+
+
+def test_latents_are_the_same_from_folder_and_files(narrow: Path, single: Path, ckpt: Path) -> None:
+    """`prep latents` computes the same bits with a folder's VAE and with a single file's."""
+    from PIL import Image
+
+    picture = Image.effect_mandelbrot((64, 64), (-2, -1, 1, 1), 50).convert("RGB")
+
+    made = [
+        vae.dump(vae.encode(vae.open_vae(place, "cpu"), [picture])[0])
+        for place in (narrow, single, ckpt)
+    ]
+
+    assert made == [made[0]] * 3
+
+
+def test_a_lora_is_trained_on_a_single_file(
+    narrow: Path,
+    single: Path,
+    ckpt: Path,
+    tmp_path: Path,
+    models: Models,
+    built_dataset: Callable[..., Path],
+) -> None:
+    """`--base FILE` trains on both kinds of file alike: the LoRA's tensors are equal."""
+    from safetensors.torch import load_file
+
+    meta = built_dataset(tmp_path / "data", narrow)
+    made = [
+        load_file(
+            start.start(
+                [meta],
+                config_of(base=str(base), steps=2, rank=2, out=tmp_path / name),
+                models,
+                Console(level=0),
+            )
+        )
+        for name, base in (("file", single), ("ckpt", ckpt))
+    ]
+
+    assert _equal(*made)
+    assert any(value.any() for name, value in made[0].items() if name.endswith("up.weight"))
+
+
+def test_names_are_the_whole_networks(narrow: Path) -> None:
+    """Every tensor of the real networks has one name in a file, and comes back from it."""
+    from diffusers import AutoencoderKL, UNet2DConditionModel
+
+    from prep.models import ldm_names
+
+    for part, kind in (("unet", UNet2DConditionModel), ("vae", AutoencoderKL)):
+        model: Any = kind
+        names = list(model.from_pretrained(narrow / part).state_dict())
+        theirs = [ldm_names.to_ldm(part, name) for name in names]
+        assert len(set(theirs)) == len(names)
+        assert [ldm_names.from_ldm(part, name) for name in theirs] == names
+
+
+def test_the_shipped_settings_are_stable_diffusion_1_5() -> None:
+    """The networks that the shipped settings describe have the known numbers of parameters."""
+    import json
+
+    from diffusers import AutoencoderKL, UNet2DConditionModel
+    from transformers import CLIPTextConfig, CLIPTextModel
+
+    def read(part: str) -> dict[str, Any]:
+        found: dict[str, Any] = json.loads(
+            (single_file.shipped() / part / "config.json").read_text()
+        )
+        return found
+
+    unet: Any = UNet2DConditionModel
+    coder: Any = AutoencoderKL
+    with torch.device("meta"):
+        made = [
+            unet.from_config(read("unet")),
+            coder.from_config(read("vae")),
+            CLIPTextModel(CLIPTextConfig(**read("text_encoder"))),
+        ]
+
+    assert [sum(p.numel() for p in model.parameters()) for model in made] == [
+        859_520_964, 83_653_863, 123_060_480,
+    ]  # fmt: skip
+    shapes = [{k: tuple(v.shape) for k, v in model.state_dict().items()} for model in made]
+    for part, found in zip(("unet", "vae", "text_encoder"), shapes, strict=True):
+        assert single_file.config(part, found) == read(part)
+
+
+def test_the_tokenizer_is_clip_s() -> None:
+    """The tokenizer built from the shipped merges gives the ids that CLIP's is known for."""
+    tokenizer = shipped_tokenizer()
+
+    assert len(tokenizer) == 49408
+    assert tokenizer("a photo of a cat").input_ids == [49406, 320, 1125, 539, 320, 2368, 49407]
+    assert tokenizer("").input_ids == [49406, 49407]
+    assert tokenizer.decode(tokenizer("Hello, (world:1.2) \u732b").input_ids[1:-1]) == (
+        "hello , ( world : 1 . 2 ) \u732b"
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "what"),
+    [
+        ("lora_unet_x.lora_down.weight", "a LoRA"),
+        ("conditioner.embedders.0.x", "a Stable Diffusion XL model"),
+        ("cond_stage_model.model.x", "a Stable Diffusion 2.x model"),
+        ("something.else", "a file of weights of another kind"),
+    ],
+)
+def test_another_file_is_named_for_what_it_is(
+    name: str, what: str, meta: Path, tmp_path: Path, models: Models
+) -> None:
+    """A LoRA, SDXL or SD 2.x given as the base model, or for its VAE, is two lines."""
+    from safetensors.torch import save_file
+
+    file = tmp_path / "x.safetensors"
+    save_file({name: torch.zeros(1)}, file)
+
+    with pytest.raises(ModelFileError) as caught:
+        start.start([meta], config_of(base=str(file)), models, Console(level=0))
+    assert str(caught.value) == f"`{file}` is {what}, not a base model of a known family"
+    assert caught.value.hint == "known: sd15"
+
+    with pytest.raises(ModelFileError) as caught:
+        vae.open_vae(file, "cpu")
+    assert str(caught.value) == (f"`{file}` is {what}, not a Stable Diffusion 1.x model or its VAE")
+
+
+def test_code_in_a_ckpt_never_runs(tmp_path: Path, ckpt: Path) -> None:
+    """Row 50: a `.ckpt` that holds more than weights is refused, and nothing in it is run."""
+    import pickle
+    import zipfile
+
+    target = tmp_path / "ran"
+
+    class Bomb:
+        def __reduce__(self) -> Any:
+            return (Path.touch, (target,))
+
+    words = ("model.diffusion_model.x", "cond_stage_model.transformer.text_model.y")
+    file = tmp_path / "bad.ckpt"
+    with zipfile.ZipFile(file, "w") as archive:
+        archive.writestr("bad/data.pkl", pickle.dumps({"state_dict": dict.fromkeys(words, Bomb())}))
+        archive.writestr("bad/version", "3\n")
+
+    assert FAMILY.fits(file)
+    with pytest.raises(ModelFileError) as caught:
+        FAMILY.load(file, "cpu")
+
+    assert (str(caught.value), caught.value.hint) == (
+        f"`{file}` is not a plain file of weights", "use the `.safetensors` of the model"
+    )  # fmt: skip
+    assert not target.exists()
+
+
+def test_a_torn_ckpt_is_told(tmp_path: Path, ckpt: Path) -> None:
+    """A `.ckpt` that was half fetched is refused by name."""
+    torn = tmp_path / "torn.ckpt"
+    torn.write_bytes(ckpt.read_bytes()[:-1000])
+
+    with pytest.raises(ModelFileError) as caught:
+        FAMILY.fits(torn)
+
+    assert str(caught.value) == f"`{torn}` is not a whole `.ckpt` file"
+
+
+def test_a_file_that_lacks_weights_is_refused(single: Path, tmp_path: Path) -> None:
+    """Weights that are missing from a file are never made up."""
+    from safetensors.torch import load_file, save_file
+
+    weights = load_file(single)
+    del weights["model.diffusion_model.out.2.bias"]
+    broken = tmp_path / "broken.safetensors"
+    save_file(weights, broken)
+
+    with pytest.raises(UserError) as caught:
+        FAMILY.load(broken, "cpu")
+
+    assert str(caught.value) == (
+        f'`{broken}` cannot be opened: Missing key(s) in state_dict: "conv_out.bias".'
+    )
+
+
+def test_a_text_encoder_with_other_words_is_refused(
+    narrow: Path, base: Path, tmp_path: Path
+) -> None:
+    """A file whose text encoder has another vocabulary than CLIP's needs a tokenizer of its own."""
+    mixed = shutil.copytree(narrow, tmp_path / "mixed")
+    shutil.rmtree(mixed / "text_encoder")
+    shutil.copytree(base / "text_encoder", mixed / "text_encoder")
+    file = write_ldm(mixed, tmp_path / "mixed.safetensors")
+
+    with pytest.raises(ModelFileError) as caught:
+        FAMILY.load(file, "cpu")
+
+    assert str(caught.value) == f"the text encoder in `{file}` knows 514 words, CLIP 49408"
+
+
+@pytest.mark.parametrize("part", ["unet", "vae"])
+def test_a_base_model_of_other_numbers_is_refused(narrow: Path, tmp_path: Path, part: str) -> None:
+    """Case F1: weights of int8 are no weights as they stand: said, in a file and in a folder."""
+    from safetensors.torch import load_file, save_file
+
+    folder = shutil.copytree(narrow, tmp_path / "folder")
+    weights = folder / part / "diffusion_pytorch_model.safetensors"
+    tensors = load_file(weights)
+    tensors["conv_out.bias" if part == "unet" else "quant_conv.bias"] = torch.ones(4).char()
+    if part == "vae":
+        tensors["quant_conv.bias"] = torch.ones(8).char()
+    save_file(tensors, weights)
+    one = write_ldm(folder, tmp_path / "one.safetensors")
+
+    for place in (folder, one):
+        with pytest.raises(ModelFileError) as caught:
+            vae.open_vae(place, "cpu") if part == "vae" else FAMILY.outline(place)
+        assert "holds weights of a kind that is not supported, `I8`: 1 tensors" in str(caught.value)
+        assert caught.value.hint == "get the version with 16 or 32 bits a number"

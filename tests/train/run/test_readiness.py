@@ -1,0 +1,486 @@
+"""`train check` and `train lora` over one table of settings and folders: both say the same."""
+
+import json
+import os
+import shutil
+from collections import namedtuple
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from prep.dataset import dataset_file
+from prep.models import safetensors_file
+from prep.runtime.lock import hold
+from train.cli.app import main
+from train.data.dataset import TrainingSample
+from train.methods import config_of
+from train.run import decide, notes, probe, readiness
+
+Make = Callable[["Place"], list[str]]
+Answer = tuple[int, list[str]]
+
+
+class Place:
+    """A person's folder for one row: a dataset, its base model, and what the row breaks in them."""
+
+    def __init__(self, top: Path, base: Path, meta: Path, patch: pytest.MonkeyPatch) -> None:
+        self.top, self.meta, self.patch = top, meta, patch
+        self.source, self.base = base, top / "base"
+        self.exit: list[Any] = []
+
+    def own_base(self) -> Path:
+        """Return a copy of the base model that may be broken."""
+        return shutil.copytree(self.source, self.base)
+
+    def change(self, key: str | None = None, **values: Any) -> None:
+        """Write the dataset anew with other fields, or with those of one sample."""
+        found = dataset_file.load(self.meta)
+        if key is None:
+            found = replace(found, **values)
+        else:
+            samples = {**found.samples, key: replace(found.samples[key], **values)}
+            found = replace(found, samples=samples)
+        self.meta.write_bytes(dataset_file.dump(found))
+
+    def prompts(self, text: str) -> list[str]:
+        """Return the option for a file of prompts with this text."""
+        (self.top / "p.txt").write_text(text)
+        return ["--prompts", str(self.top / "p.txt")]
+
+    def decided(self, *words: str) -> decide.Run:
+        """Return the run that the row's plain settings ask for."""
+        from prep.models.locate import Models
+
+        config = config_of(steps=2, rank=2, out=self.top / "runs", **json.loads(words[0] or "{}"))
+        return decide.decide([self.meta], config, Models(self.top / "home", offline=True))
+
+
+def _no_words(place: Place) -> list[str]:
+    for number in range(6):
+        place.change(f"{number}.png", tags=())
+    return []
+
+
+def _cut_latents(place: Place) -> list[str]:
+    path = place.meta.parent / "images/.prep/latents/0.safetensors"
+    path.write_bytes(path.read_bytes()[:40])
+    return []
+
+
+def _no_latents(place: Place) -> list[str]:
+    (place.meta.parent / "images/.prep/latents/0.safetensors").unlink()
+    return []
+
+
+def _other_vae(place: Place) -> list[str]:
+    vae = dataset_file.load(place.meta).vae
+    assert vae is not None
+    place.change(vae=replace(vae, scaling_factor=0.13025))
+    return []
+
+
+def _base_without(part: str) -> Make:
+    def broken(place: Place) -> list[str]:
+        (place.own_base() / part).unlink()
+        return ["--base", str(place.base)]
+
+    return broken
+
+
+def _base_with(part: str, data: bytes) -> Make:
+    def broken(place: Place) -> list[str]:
+        (place.own_base() / part).write_bytes(data)
+        return ["--base", str(place.base)]
+
+    return broken
+
+
+def _base_lacks_a_weight(place: Place) -> list[str]:
+    from safetensors.torch import load_file, save_file
+
+    file = place.own_base() / "unet/diffusion_pytorch_model.safetensors"
+    tensors = load_file(file)
+    del tensors["conv_in.bias"]
+    save_file(tensors, file, {"format": "pt"})
+    return ["--base", str(place.base)]
+
+
+def _base_of_another_shape(place: Place) -> list[str]:
+    from safetensors.torch import load_file, save_file
+
+    file = place.own_base() / "text_encoder/model.safetensors"
+    tensors = load_file(file)
+    name = next(name for name in tensors if name.endswith("final_layer_norm.weight"))
+    save_file(tensors | {name: torch.ones(3)}, file, {"format": "pt"})
+    return ["--base", str(place.base)]
+
+
+def _base_is_a_lora(place: Place) -> list[str]:
+    one = safetensors_file.Packed("F32", (1,), bytes(4))
+    (place.top / "x.safetensors").write_bytes(
+        safetensors_file.dump({"lora_unet_x.lora_down.weight": one})
+    )
+    return ["--base", str(place.top / "x.safetensors")]
+
+
+def _no_cuda(place: Place) -> list[str]:
+    place.patch.setattr(torch.cuda, "is_available", lambda: False)
+    return ["--device", "cuda"]
+
+
+def _no_room(place: Place) -> list[str]:
+    usage = namedtuple("usage", "total used free")
+    place.patch.setattr("shutil.disk_usage", lambda _: usage(10, 9, 1000))
+    return []
+
+
+def _out_is_a_file(place: Place) -> list[str]:
+    (place.top / "file").write_text("x")
+    return ["--out", str(place.top / "file" / "deep")]
+
+
+def _out_is_locked(place: Place) -> list[str]:
+    return ["--out", "/proc/nowhere"]
+
+
+def _held(place: Place) -> list[str]:
+    decided = place.decided("")
+    block = hold(decided.checkpoints, decided.folder, "train")
+    block.__enter__()
+    place.exit.append(block)
+    return []
+
+
+def _another_export(place: Place) -> list[str]:
+    target = place.decided("").export
+    target.parent.mkdir(parents=True)
+    target.write_bytes(safetensors_file.dump({}, {"ss_session_id": "another"}))
+    return []
+
+
+def _saved(place: Place, steps: int = 2, **more: str) -> Path:
+    """Return the checkpoint of a run that was stopped after so many steps."""
+    words = [f"--{word.replace('_', '-')}={value}" for word, value in more.items()]
+    _said(["lora", str(place.meta), "--out", str(place.top / "runs"), "--rank=2", *words,
+           f"--steps={steps}"])  # fmt: skip
+    (made,) = (place.top / "runs").glob("*/images.safetensors")
+    made.unlink()
+    return next((made.parent / "checkpoints").glob("step-*"))
+
+
+def _too_far(place: Place) -> list[str]:
+    _saved(place, 4)
+    return []
+
+
+def _torn(place: Place) -> list[str]:
+    (_saved(place, 1) / "weights.safetensors").write_bytes(b"x")
+    return []
+
+
+def _newer_checkpoint(place: Place) -> list[str]:
+    manifest = _saved(place, 1) / "manifest.json"
+    manifest.write_text(json.dumps(json.loads(manifest.read_text()) | {"format": 99}))
+    return []
+
+
+def _other_version(place: Place) -> list[str]:
+    place.change(
+        concepts={"toy": replace(dataset_file.load(place.meta).concepts["toy"], repeats=2)}
+    )
+    place.patch.setattr(decide, "_is_newer", lambda config, data: False)
+    _saved(place, 1, caption_dropout="0.5")
+    place.patch.undo()
+    _environment(place.patch, place.top)
+    return ["--caption-dropout", "0.5"]
+
+
+def _resume_of_another(place: Place) -> list[str]:
+    folder = _saved(place, 1, seed="5").parents[1]
+    return ["--resume", str(folder)]
+
+
+REFUSED: dict[str, tuple[int, Make, str]] = {
+    "no texts at all": (1, _no_words, "none of the 6 samples of `meta_lat.json` has a text"),
+    "damaged latents": (1, _cut_latents, "the latents of `0.png` are damaged"),
+    "missing latents": (1, _no_latents, "the latents of 1 of 6 samples of `meta_lat.json` are mis"),
+    "VAE of another scale": (1, _other_vae, "made with the scaling factor 0.13025"),
+    "no such base": (1, lambda _: ["--base", "./nowhere"], "there is no base model at `./nowhere`"),
+    "base on no hub": (1, lambda _: ["--base", "no/body"], "the base `no/body` is not on this mac"),
+    "base is a LoRA": (1, _base_is_a_lora, "is a LoRA, not a base model of a known family"),
+    "base without its VAE": (
+        1, _base_without("vae/diffusion_pytorch_model.safetensors"), "has no `vae/diffusion_pyt"),
+    "base lacks a weight": (1, _base_lacks_a_weight, "lacks 1 weight, the first is `conv_in.b"),
+    "base of another shape": (1, _base_of_another_shape, "does not fit its config: `final_layer_"),
+    "base's config is no JSON": (1, _base_with("text_encoder/config.json", b"{"), "cannot be used"),
+    "base's schedule is odd": (
+        1, _base_with("scheduler/scheduler_config.json", b"[]"), "is not a noise schedule"),
+    "base's tokenizer is broken": (
+        1, _base_with("tokenizer/tokenizer.json", b"{"), "the tokenizer in"),
+    "base is cut": (
+        1, _base_with("unet/diffusion_pytorch_model.safetensors", b"\1" * 90), "is damaged"),
+    "no file of prompts": (1, lambda _: ["--prompts", "p.txt"], "prompts `p.txt` is not there"),
+    "prompts are a folder": (1, lambda p: ["--prompts", str(p.top)], "is not a file"),
+    "broken prompts": (1, lambda p: p.prompts("a --w 7\nb --zz 3\n"), "line 1: `--w 7` is wrong"),
+    "no prompt": (1, lambda p: p.prompts("# nothing\n"), "holds no prompt"),
+    "no bitsandbytes": (1, lambda _: ["--optimizer", "AdamW8bit"], "needs `bitsandbytes`, which i"),
+    "no xformers": (1, lambda _: ["--attention", "xformers"], "needs `xformers`, which is not ins"),
+    "fp16 on a CPU": (1, lambda _: ["--precision", "fp16"], "`--precision fp16` needs a GPU"),
+    "no CUDA": (1, _no_cuda, "no CUDA device can be used"),
+    "clip skip too large": (
+        1, lambda _: ["--clip-skip", "3"], "`--clip-skip` is 3, and the text encoder of"),
+    "no room": (1, _no_room, "MB on the disk of"),
+    "out is below a file": (1, _out_is_a_file, "is a file, not a folder"),
+    "out cannot be written": (1, _out_is_locked, "`/proc` cannot be written"),
+    "held": (5, _held, "is held by `train"),
+    "another export in its place": (1, _another_export, "is not the export of this run"),
+    "has gone further": (1, _too_far, "has done 4 steps already, and 2 are asked for"),
+    "no checkpoint is whole": (1, _torn, "none of the 1 checkpoint in"),
+    "checkpoint of another version": (1, _newer_checkpoint, "was saved by another version"),
+    "run of another version": (1, _other_version, "was begun by another version of this program"),
+    "resume of another run": (1, _resume_of_another, "is another run: `--seed` is 5 there and 0"),
+    "the warm-up is too long": (1, lambda _: ["--warmup", "9"], "`--warmup` is 9, and the run has"),
+    "no such method of a schedule": (
+        2, lambda _: ["--schedule", "linear"], "`--schedule` is `linear`"),
+    "rank nought": (2, lambda _: ["--rank", "0"], "`--rank` is 0"),
+    "steps and epochs": (2, lambda _: ["--epochs", "1"], "`--epochs` and `--steps` are both given"),
+}  # fmt: skip
+
+
+def _environment(patch: pytest.MonkeyPatch, top: Path) -> None:
+    patch.setenv("XDG_DATA_HOME", str(top / "home"))
+    patch.setenv("HF_HUB_OFFLINE", "1")
+    patch.chdir(top)
+
+
+def _said(words: list[str], read: Callable[[], str] = str) -> Answer:
+    with pytest.raises(SystemExit) as stopped:
+        main(words)
+    assert isinstance(stopped.value.code, int)
+    return stopped.value.code, read().splitlines()
+
+
+@pytest.fixture
+def place(tmp_path: Path, base: Path, meta: Path, monkeypatch: pytest.MonkeyPatch) -> Place:
+    """A dataset and a base model that a run would succeed with."""
+    _environment(monkeypatch, tmp_path)
+    monkeypatch.setattr(readiness, "find_spec", lambda package: None)  # no optional package
+    return Place(tmp_path, base, meta, monkeypatch)
+
+
+def _both(place: Place, words: list[str], capsys: pytest.CaptureFixture[str]) -> list[Answer]:
+    capsys.readouterr()
+    out = [] if "--out" in words else ["--out", str(place.top / "runs")]
+    usual = [str(place.meta), "--steps", "2", "--rank", "2", *out, *words]
+    return [
+        _said([command, *usual], lambda: capsys.readouterr().err) for command in ("check", "lora")
+    ]
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_check_and_lora_refuse_in_the_same_words(
+    place: Place, capsys: pytest.CaptureFixture[str], name: str
+) -> None:
+    """Case F2: what `train lora` refuses, `train check` refuses: same code, same two lines."""
+    code, make, told = REFUSED[name]
+    words = make(place)
+    before = sorted((place.top / "runs").rglob("*"))
+    try:
+        check, lora = _both(place, words, capsys)
+        after = sorted((place.top / "runs").rglob("*"))
+    finally:
+        for block in place.exit:
+            block.__exit__(None, None, None)
+
+    assert check == lora
+    assert check[0] == code
+    assert check[1][0].startswith("error: ")
+    assert told in check[1][0]
+    assert check[1][1].startswith("hint: ")
+    assert after == before
+
+
+def _long(place: Place) -> list[str]:
+    place.change("0.png", tags=("a " * 80,))
+    return []
+
+
+def _sister(place: Place) -> list[str]:
+    vae = dataset_file.load(place.meta).vae
+    assert vae is not None
+    place.change(vae=replace(vae, digest="0" * 64, name="anime-vae"))
+    return []
+
+
+def _stopped_before(place: Place) -> list[str]:
+    _saved(place, 1, seed="5")
+    return []
+
+
+_LONG = "1 of 6 samples has a text of more than 75 tokens; its end is not trained: `0.png` (80)"
+_PASSES = (
+    "`--accumulate 4` has {effect}: it cuts a batch into passes, and `--batch` is {batch}; "
+    "for {samples} samples a step give `--batch {samples} --accumulate 4`"
+)
+_ANOTHER = (
+    "a new run begins; `{runs}/images-{old}`, stopped at step 1, is another: "
+    "`--seed` is 5 there and 0 here"
+)
+
+
+def _foreign_tensor(place: Place) -> list[str]:
+    from safetensors.torch import load_file, save_file
+
+    file = place.own_base() / "unet/diffusion_pytorch_model.safetensors"
+    save_file(load_file(file) | {"controlnet.x": torch.ones(1)}, file, {"format": "pt"})
+    return ["--base", str(place.base)]
+
+
+NAMED: dict[str, tuple[Make, list[str]]] = {
+    "nothing": (lambda _: [], []),
+    "long texts": (
+        _long,
+        [_LONG],
+    ),
+    "latents of a sister VAE": (
+        _sister, ["the latents of `meta_lat.json` were made with another VAE: `anime-vae`"]),
+    "passes without samples": (
+        lambda _: ["--accumulate", "4"],
+        [_PASSES.format(effect="no effect", batch=1, samples=4)],
+    ),
+    "a tensor that nothing reads": (
+        _foreign_tensor, ["1 tensor in the files of `{base}` is not read: `controlnet.x`"]),
+    "an earlier run": (
+        _stopped_before,
+        [_ANOTHER],
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", NAMED)
+def test_check_and_lora_name_the_same(
+    place: Place, capsys: pytest.CaptureFixture[str], name: str
+) -> None:
+    """Case F2: what `train lora` tells before it begins, `train check` tells in the same lines."""
+    make, told = NAMED[name]
+    words = make(place)
+    runs = place.top / "runs"
+    old = next((path.name[-8:] for path in runs.glob("images-*")), "")
+
+    assert (
+        _both(place, words, capsys)
+        == [(0, [line.format(runs=runs, old=old, base=place.base) for line in told])] * 2
+    )
+
+
+def test_samples_without_a_text_are_named_by_both(
+    place: Place, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Case F2: what trains without words is told by both in the same lines, and ends in 3."""
+    place.change(
+        concepts={"toy": replace(dataset_file.load(place.meta).concepts["toy"], trigger="")}
+    )
+    for number in range(4):
+        place.change(f"{number}.png", tags=())
+    usual = [str(place.meta), "--steps", "2", "--rank", "2", "--out", str(place.top / "runs")]
+
+    check, lora = (
+        _said([command, *usual], lambda: capsys.readouterr().out) for command in ("check", "lora")
+    )
+
+    assert (check[0], lora[0]) == (3, 3)
+    (told,) = [line for line in lora[1] if "4 of 6 pictures have no text" in line]
+    assert told in check[1]
+
+
+def test_all_that_is_wrong_is_told_at_once(
+    place: Place, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Case F2: mistakes of data, settings and machine come together, each with its hint."""
+    (check, lora) = _both(
+        place,
+        ["--base", "./no", "--optimizer", "adamw8bit", "--prompts", "p.txt"],
+        capsys,
+    )
+
+    assert check == lora
+    assert [line for line in check[1] if line.startswith("error")] == [
+        "error: there is no base model at `./no`",
+        "error: `--optimizer adamw8bit` needs `bitsandbytes`, which is not installed",
+        "error: the file of prompts `p.txt` is not there",
+    ]
+
+
+def test_a_run_that_is_done_needs_nothing(place: Place, capsys: pytest.CaptureFixture[str]) -> None:
+    """Case F2: what is trained already is not refused for what a training would need."""
+    words = place.prompts("mascot --s 1\n")
+    assert [code for code, _ in _both(place, words, capsys)] == [0, 0]
+    (place.top / "p.txt").unlink()
+
+    assert _both(place, ["--prompts", "gone.txt"], capsys)[1] == (0, [])
+
+
+def test_the_probe_answers_alike_in_a_process_of_its_own(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Case F2: `train check` asks another process what a training asks itself: equal answers."""
+    import sys
+
+    good = probe.Question(str(place.source), "sd15", "cpu", "fp32", "sdpa", True, ("a", "b c"))
+    bad = replace(good, place=str(_broken(place)), precision="fp16")
+    wanted = [probe.here(good), probe.here(bad)]
+    monkeypatch.delitem(sys.modules, "torch")
+    monkeypatch.setenv("PYTHONPATH", str(Path(probe.__file__).parents[2]))
+
+    assert [probe.outside(good), probe.outside(bad)] == wanted
+    assert wanted[0] == probe.Answer((), (1, 2), 75)
+    assert [type(error).__name__ for error in wanted[1].errors()] == [
+        "MachineError", "ModelFileError",
+    ]  # fmt: skip
+
+
+def _broken(place: Place) -> Path:
+    base = place.own_base()
+    (base / "scheduler/scheduler_config.json").write_text("[]")
+    return base
+
+
+@pytest.mark.parametrize(
+    ("batch", "passes", "told"),
+    [
+        (1, 1, None),
+        (4, 4, None),
+        (4, 3, None),
+        (2, 4, _PASSES.format(effect="the effect of `--accumulate 2`", batch=2, samples=8)),
+    ],
+)
+def test_passes_without_samples_are_told(batch: int, passes: int, told: str | None) -> None:
+    """Case F5: a batch that cannot be cut into so many passes is said, with what to type."""
+    assert notes.passes_note(config_of(batch=batch, accumulate=passes)) == told
+
+
+def test_long_texts_are_named_up_to_three() -> None:
+    """Case F2: of many texts that are too long the first are named, and the others counted."""
+    one = TrainingSample("0", "x", ("x",), 1, "", (8, 8), Path("x"), "0", 1, 1.0)
+    samples = {f"{n}.png": one for n in range(5)}
+
+    assert notes.long_note(samples, {"x": 76}, 75) == (
+        "5 of 5 samples have texts of more than 75 tokens; their ends are not trained: "
+        "`0.png` (76), `1.png` (76), `2.png` (76) and 2 more"
+    )
+    assert notes.long_note(samples, {"x": 75}, 75) is None
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
+def test_a_folder_without_permission(place: Place, capsys: pytest.CaptureFixture[str]) -> None:
+    """Case F2: an output folder that may not be written is refused by both."""
+    (place.top / "runs").mkdir(mode=0o500)
+
+    check, lora = _both(place, [], capsys)
+
+    assert check == lora
+    assert check[1][0].endswith("runs` cannot be written: Permission denied")

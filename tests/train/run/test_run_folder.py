@@ -1,0 +1,146 @@
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from prep.models.locate import Models
+from prep.runtime.errors import ConfigError, HeldError, UserError
+from prep.runtime.lock import hold
+from tests.train.runs import lora, new_console, said, settings, steps
+from train.methods import config_of
+from train.run import decide
+
+
+def test_fewer_steps_are_refused(meta: Path, tmp_path: Path, models: Models) -> None:
+    """A run that has gone further is not taken back, and the hint says how to begin another."""
+    made = lora(meta, tmp_path, models, new_console(), steps=2)
+
+    with pytest.raises(ConfigError) as caught:
+        lora(meta, tmp_path, models, new_console(), steps=1)
+
+    assert (str(caught.value), caught.value.hint) == (
+        f"`{made.parent}` has done 2 steps already, and 1 is asked for",
+        "ask for more steps, or begin another run with `--name`",
+    )
+
+
+def test_a_second_run_says_who_holds_the_folder(meta: Path, tmp_path: Path, models: Models) -> None:
+    """Two identical runs at once: the second one names the first and leaves with 5."""
+    decided = decide.decide([meta], config_of(**settings(tmp_path) | {"out": tmp_path}), models)
+
+    with hold(decided.checkpoints, decided.folder, "train"), pytest.raises(HeldError) as caught:
+        lora(meta, tmp_path, models, new_console())
+
+    assert caught.value.exit_code == 5
+    assert str(caught.value).startswith(f"`{decided.folder}` is held by `train")
+    assert f"(process {os.getpid()}, since " in str(caught.value)
+    assert caught.value.hint == "wait until it is done, or stop it"
+
+
+def _refused(meta: Path, models: Models, **given: object) -> tuple[str, str | None]:
+    with pytest.raises(UserError) as caught:
+        lora(meta, Path("unused"), models, new_console(), **given)
+    return str(caught.value), caught.value.hint
+
+
+def test_resume_of_another_run_is_refused(meta: Path, tmp_path: Path, models: Models) -> None:
+    """Row 88: `--resume` with other settings or data says what differs, and trains nothing."""
+    folder = lora(meta, tmp_path, models, new_console(), steps=1).parent
+
+    assert _refused(meta, models, resume=folder, rank=3, warmup=2) == (
+        (
+            f"`{folder}` is another run: `--rank` is 2 there and 3 here; "
+            "`--alpha` is 2.0 there and 3.0 here; `--warmup` is 0 there and 2 here"
+        ),
+        "give the settings and data of that run, or leave out `--resume` to begin a new one",
+    )
+    assert _refused(meta, models, resume=tmp_path) == (
+        f"`{tmp_path}` is not a run folder",
+        "name a folder that holds `config.json`",
+    )
+
+
+def test_resume_goes_on_wherever_the_folder_is(meta: Path, tmp_path: Path, models: Models) -> None:
+    """A run folder that was moved is gone on with where it is now."""
+    folder = lora(meta, tmp_path / "a", models, new_console(), steps=1, name="n").parent
+    moved = folder.rename(tmp_path / "elsewhere")
+
+    made = lora(meta, tmp_path / "a", models, new_console(), steps=2, resume=moved)
+
+    assert made == moved / "n.safetensors"
+    assert steps(made) == [1, 2]
+
+
+def test_a_new_run_names_the_one_it_does_not_go_on_with(
+    meta: Path, tmp_path: Path, models: Models
+) -> None:
+    """Changed settings begin a new folder; a stopped one of the same name is told with why."""
+    old = lora(meta, tmp_path, models, new_console(), steps=1)
+    old.unlink()
+    console = new_console()
+
+    lora(meta, tmp_path, models, console, steps=1, rank=4, alpha=2.0)
+
+    assert said(console)[1] == (
+        f"a new run begins; `{old.parent}`, stopped at step 1, is another: "
+        "`--rank` is 2 there and 4 here\n"
+    )
+
+
+def test_a_fine_tune_that_is_done_is_not_unfinished(
+    meta: Path, tmp_path: Path, models: Models
+) -> None:
+    """A model that is a folder ends its run as a file does: the next run has nothing to tell."""
+    lora(meta, tmp_path, models, new_console(), steps=1, method="finetune")
+    console = new_console()
+
+    lora(meta, tmp_path, models, console, steps=1, method="finetune", batch=2)
+
+    assert said(console)[1] == ""
+
+
+def test_what_may_change_the_last_bits_is_said(meta: Path, tmp_path: Path, models: Models) -> None:
+    """Row 87: going on with another number of passes is told in one line, and sees the same."""
+    lora(meta, tmp_path, models, new_console(), steps=1, batch=2)
+    console = new_console()
+
+    lora(meta, tmp_path, models, console, steps=2, batch=2, accumulate=2)
+
+    assert said(console)[1] == (
+        "continues after step 1 of 2\naccumulate: 1 before, 2 now; the last bits may differ\n"
+    )
+
+
+def test_two_processes_see_what_one_sees(meta: Path, tmp_path: Path, models: Models) -> None:
+    """Two gloo processes have the inputs, and but for rounding the losses, of one process."""
+    more = {"batch": 2, "shuffle_tags": True}
+    one = lora(meta, tmp_path / "one", models, new_console(), **more)
+    environment = {
+        **os.environ, "ACCELERATE_USE_CPU": "true", "OMP_NUM_THREADS": "1",
+        "XDG_DATA_HOME": str(tmp_path / "home"), "HF_HUB_OFFLINE": "1",
+    }  # fmt: skip
+    words = ["--steps", "6", "--rank", "2", "--learning-rate", "1e-3", "--batch", "2"]
+    done = subprocess.run(
+        [
+            sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2",
+            "-m", "train", "lora", str(meta), *words, "--shuffle-tags",
+            "--out", str(tmp_path / "two"),
+        ],
+        cwd=Path(decide.__file__).parents[2], env=environment, capture_output=True, text=True,
+        check=False,
+    )  # fmt: skip
+
+    assert done.returncode == 0, done.stderr
+    two = tmp_path / "two" / one.parent.name / one.name
+    assert done.stdout == f"trained: {two}\n"
+    state = json.loads((two.parent / "checkpoints/step-00000006/state.json").read_text())
+    assert state["machine"]["processes"] == 2
+    rows = [
+        [json.loads(line) for line in (made.parent / "metrics.jsonl").read_text().splitlines()]
+        for made in (one, two)
+    ]
+    assert [row["inputs"] for row in rows[1]] == [row["inputs"] for row in rows[0]]
+    assert [row["loss"] for row in rows[1]] == pytest.approx([row["loss"] for row in rows[0]])

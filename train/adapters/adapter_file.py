@@ -1,0 +1,244 @@
+"""Any file of adapters: which of its tensors are a LoRA that we apply, and what the others are.
+
+Every tensor of a file is in exactly one place: it is applied, or it is named as one that is not.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from math import prod
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from prep.models import safetensors_file
+from prep.runtime.errors import ModelFileError
+from train.families.family import Family
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+DOWN, UP, ALPHA = ".lora_down.weight", ".lora_up.weight", ".alpha"
+# Part of a tensor's name -> what the tensor belongs to, in the words of those who make such files.
+_KINDS: Mapping[str, str] = {
+    ".dora_scale": "DoRA",
+    ".hada_": "LoHa",
+    ".lokr_": "LoKr",
+    ".lora_mid.": "LoCon with a core (Tucker)",
+    ".oft_": "OFT",
+    ".on_input": "IA3",
+    ".w_norm": "trained norms",
+    ".b_norm": "trained norms",
+    ".diff": "whole weights",
+    ".lora_A": "a LoRA in another layout",
+    ".lora_B": "a LoRA in another layout",
+    ".lora.": "a LoRA in another layout",
+    "_lora.": "a LoRA in another layout",
+    "bundle_emb": "an embedding",
+    "emb_params": "an embedding",
+    "string_to_param": "an embedding",
+    "clip_g": "an embedding",
+    "clip_l": "an embedding",
+}
+UNKNOWN = "another kind"
+_STRANGE = "a LoRA of numbers that are not supported:"
+# dtype's word in the file -> the bits of its exponent, and numpy's word of a number as wide.
+_EXPONENTS: Mapping[str, tuple[int, str]] = {
+    "F64": (0x7FF << 52, "<u8"),
+    "F32": (0x7F800000, "<u4"),
+    "F16": (0x7C00, "<u2"),
+    "BF16": (0x7F80, "<u2"),
+}
+# What `ss_base_model_version` begins with, and what a person calls it.
+# Source: kohya-ss/sd-scripts (commit 48d368fa): train_util.py, sdxl_model_util.py, flux_utils.py.
+_VERSIONS: Mapping[str, str] = {
+    "sd_v1": "Stable Diffusion 1.x",
+    "sd_v2": "Stable Diffusion 2.x",
+    "sdxl_": "Stable Diffusion XL",
+    "flux": "FLUX",
+}
+
+
+@dataclass(frozen=True)
+class Sorted:
+    """The tensors of a file by what becomes of them.
+
+    Attributes:
+        modules: Name of each module that has a whole pair of a LoRA, sorted.
+        torn: Those that have a part of one.
+        unread: What a tensor is -> the names of those that are not applied, sorted.
+    """
+
+    modules: tuple[str, ...]
+    torn: tuple[str, ...]
+    unread: Mapping[str, tuple[str, ...]]
+
+    def lines(self) -> list[str]:
+        """Return a line for each kind of tensor that is not applied."""
+        return [
+            f"{len(names)} tensors are not applied, {kind}: the first is `{names[0]}`"
+            if len(names) > 1
+            else f"1 tensor is not applied, {kind}: `{names[0]}`"
+            for kind, names in sorted(self.unread.items())
+        ]
+
+
+def sort(places: Mapping[str, safetensors_file.TensorSpan]) -> Sorted:
+    """Sort the tensors of a file by their names, dtypes and shapes; nothing of torch is loaded."""
+    begun = {name.removesuffix(DOWN) for name in places if name.endswith(DOWN)}
+    whole = {word for word in begun if _is_pair(word, places)}
+    unread: dict[str, list[str]] = {}
+    others = {name.partition(".")[0]: kind for name in places if (kind := _special(name))}
+    for name, at in sorted(places.items()):
+        word = _module(name)
+        if word in whole and (not name.endswith(ALPHA) or prod(at.shape) == 1):
+            continue
+        torn = _fault(word, places) if word is not None else UNKNOWN
+        kind = _special(name) or others.get(word or "", torn)
+        unread.setdefault(kind, []).append(name)
+    return Sorted(
+        tuple(sorted(whole)),
+        tuple(sorted(begun - whole)),
+        {kind: tuple(names) for kind, names in unread.items()},
+    )
+
+
+def check(path: Path) -> Sorted:
+    """Return what a file of adapters holds; only its header is read.
+
+    Raises:
+        ModelFileError: It is missing, damaged, or holds no LoRA in kohya's layout.
+    """
+    if not path.is_file():
+        raise ModelFileError(f"there is no file `{path}`", "name a LoRA: a `.safetensors` file")
+    places = safetensors_file.header(path).tensors if path.suffix.lower() == ".safetensors" else {}
+    found = sort(places)
+    if not found.modules:
+        strange = [kind for kind in found.unread if kind.startswith(_STRANGE)]
+        if len(strange) == len(found.unread) == 1:
+            hint = "get the version with 16 or 32 bits a number"
+            raise ModelFileError(f"`{path}` is {strange[0]}", hint)
+        what = ", ".join(f"{len(names)} of {kind}" for kind, names in sorted(found.unread.items()))
+        inside = f": its tensors are {what}" if what else ""
+        raise ModelFileError(f"`{path}` is not a LoRA in kohya's layout{inside}", "name a LoRA")
+    return found
+
+
+def check_kind(path: Path, family: Family) -> None:
+    """Raise ModelFileError where a LoRA says that it is for a known kind of model, and another one.
+
+    Words of other programs say nothing: its modules will tell.
+    """
+    said = safetensors_file.header(path).metadata.get("ss_base_model_version", "")
+    kind = next((word for word in _VERSIONS if said.startswith(word)), None)
+    if kind and not family.base_version.startswith(kind):
+        raise ModelFileError(
+            f"`{path}` is a LoRA for {_VERSIONS[kind]} (`{said}`), "
+            "and the base model is another kind",
+            f"name a LoRA for a model of the kind `{family.name}`",
+        )
+
+
+def check_finite(path: Path) -> None:
+    """Read every number of a file.
+
+    Raises:
+        ModelFileError: Some are not finite, or they are of a kind that no weights are made of.
+    """
+    wrong = not_finite(path)
+    if wrong:
+        raise ModelFileError(
+            f"`{path}` holds numbers that are not finite (NaN or infinite) in {len(wrong)} of its "
+            f"tensors, the first is `{wrong[0]}`",
+            "take an earlier export of the run, or fetch the file again",
+        )
+
+
+def not_finite(path: Path) -> list[str]:
+    """Return the names of a file's tensors that hold NaN or infinite numbers, sorted."""
+    import numpy as np
+
+    data = np.memmap(path, dtype=np.uint8, mode="r")
+    found: list[str] = []
+    for name, at in safetensors_file.header(path).tensors.items():
+        if at.dtype not in _EXPONENTS or at.start == at.end:
+            continue
+        ones, kind = _EXPONENTS[at.dtype]
+        numbers: Any = np.frombuffer(data[at.start : at.end].tobytes(), dtype=kind)
+        if bool(((numbers & ones) == ones).any()):
+            found.append(name)
+    return found
+
+
+def pairs(path: Path, modules: Iterable[str]) -> "dict[str, tuple[Tensor, Tensor, float]]":
+    """Return the LoRA of some modules: down and up as they lie in the file, and alpha.
+
+    Alpha is the rank where the file has none, as every reader of such files takes it.
+    """
+    from safetensors import safe_open
+
+    found: dict[str, tuple[Tensor, Tensor, float]] = {}
+    with safe_open(path, framework="pt") as file:
+        names = set(file.keys())
+        for word in modules:
+            down, up = file.get_tensor(word + DOWN), file.get_tensor(word + UP)
+            alpha = float(down.shape[0])
+            if word + ALPHA in names:
+                given = file.get_tensor(word + ALPHA)
+                alpha = given.item() if given.numel() == 1 else alpha
+            found[word] = (down, up, alpha)
+    return found
+
+
+def fitted(down: "Tensor", up: "Tensor", shape: tuple[int, ...]) -> "tuple[Tensor, Tensor] | None":
+    """Return a pair in the shape that a weight of `shape` asks for; None where it does not fit.
+
+    A matrix and a kernel of one pixel are the same numbers: files have the one or the other.
+    """
+    rank = down.shape[0]
+    outer, *inner = shape
+    wanted = (rank, *inner), (outer, rank, *(1 for _ in inner[1:]))
+    for tensor, size in zip((down, up), wanted, strict=True):
+        if _plain(tuple(tensor.shape)) != _plain(size):
+            return None
+    return down.reshape(wanted[0]), up.reshape(wanted[1])
+
+
+def _plain(shape: tuple[int, ...]) -> tuple[int, ...]:
+    """Return a shape without the axes of a kernel of one pixel."""
+    return shape[:2] if shape[2:] == (1, 1) else shape
+
+
+def _is_pair(word: str, places: Mapping[str, safetensors_file.TensorSpan]) -> bool:
+    """Return whether a module has a down and an up of one rank, and nothing that changes them."""
+    down, up = places.get(word + DOWN), places.get(word + UP)
+    if down is None or up is None or not (_good(down) and _good(up)):
+        return False
+    return f"{word}.lora_mid.weight" not in places and down.shape[0] == up.shape[1]
+
+
+def _fault(word: str, places: Mapping[str, safetensors_file.TensorSpan]) -> str:
+    """Return why a module's pair of a LoRA is not applied."""
+    down, up = places.get(word + DOWN), places.get(word + UP)
+    strange = {at.dtype for at in (down, up) if at is not None} - _EXPONENTS.keys()
+    if down is None or up is None or not strange:
+        return "a pair of a LoRA that is not whole"
+    shown = " and ".join(f"`{dtype}`" for dtype in sorted(strange))
+    return f"{_STRANGE} {shown}"
+
+
+def _good(at: safetensors_file.TensorSpan) -> bool:
+    return at.dtype in _EXPONENTS and len(at.shape) in (2, 4) and 0 not in at.shape
+
+
+def _module(name: str) -> str | None:
+    """Return the module that a tensor of a LoRA in kohya's layout belongs to."""
+    for ending in (DOWN, UP, ALPHA):
+        if name.endswith(ending):
+            return name.removesuffix(ending)
+    return None
+
+
+def _special(name: str) -> str | None:
+    """Return the kind of adapter that a tensor belongs to; None for kohya's LoRA and unknown."""
+    if name.endswith((DOWN, UP, ALPHA)):
+        return None
+    return next((kind for mark, kind in _KINDS.items() if mark in name), None)

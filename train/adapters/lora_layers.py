@@ -1,0 +1,121 @@
+"""The low-rank adapter: peft's layers, our first weights, and its tensors by name."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from prep.runtime.seeds import seed_for
+from train.families.family import Base
+
+if TYPE_CHECKING:
+    from peft import LoraConfig
+    from torch import Tensor, nn
+
+ADAPTER = "lora"
+
+
+@dataclass(frozen=True)
+class Pair:
+    """The two weights of one adapted module; up @ down * alpha / rank is added to its own.
+
+    Attributes:
+        down: (rank, in) or, for a convolution, (rank, in, height, width) of its kernel.
+        up: (out, rank) or (out, rank, 1, 1).
+    """
+
+    down: "Tensor"
+    up: "Tensor"
+
+
+def add(network: Any, targets: tuple[str, ...], rank: int, alpha: float) -> None:
+    """Give every module whose name ends in one of `targets` an adapter that changes nothing yet."""
+    from peft import LoraConfig
+
+    # peft's type says int; it only ever divides by rank.
+    config = LoraConfig(r=rank, lora_alpha=alpha, target_modules=list(targets))  # type: ignore[arg-type]
+    _inject(network, config)
+    for pair in pairs(network).values():  # half precision would round small steps away
+        for weight in (pair.down, pair.up):
+            weight.data = weight.data.float()
+
+
+def add_ranks(network: Any, ranks: Mapping[str, int]) -> None:
+    """Give modules an adapter, each of its own rank: name -> rank."""
+    from peft import LoraConfig
+
+    first = next(iter(ranks.values()))
+    own = {f"^{name}$": rank for name, rank in ranks.items() if rank != first}
+    config = LoraConfig(r=first, lora_alpha=first, target_modules=list(ranks), rank_pattern=own)
+    _inject(network, config)
+
+
+def _inject(network: Any, config: "LoraConfig") -> None:
+    """Put peft's layers into a network of diffusers or transformers.
+
+    Their own `add_adapter` does the same behind a check of peft's version, and one of their
+    releases asked for a peft that was not published yet.
+    """
+    from peft import inject_adapter_in_model
+
+    inject_adapter_in_model(config, network, adapter_name=ADAPTER)
+
+
+def layers(base: Base) -> list[tuple[str, Any]]:
+    """Return peft's layers by the names that `of_base` uses."""
+    each = [("", base.network), *((f"{part}.", one) for part, one in base.encoders.items())]
+    return [
+        (before + name, layer)
+        for before, module in each
+        for name, layer in module.named_modules()
+        if ADAPTER in getattr(layer, "scaling", {})
+    ]
+
+
+def seed_weights(network: "nn.Module", seed: int, part: str = "") -> None:
+    """Set first weights that depend on the seed and the module's name alone.
+
+    Args:
+        part: Folder of the text encoder, where `network` is one.
+
+    Source:
+        Down: Kaiming uniform with a = sqrt(5); up: zeros, as kohya-ss/sd-scripts networks/lora.py.
+    """
+    import torch
+
+    for name, pair in pairs(network, part).items():
+        generator = torch.Generator("cpu").manual_seed(seed_for(seed, "lora", name))
+        first = torch.empty(pair.down.shape, dtype=torch.float32)
+        torch.nn.init.kaiming_uniform_(first, a=math.sqrt(5), generator=generator)
+        with torch.no_grad():
+            pair.down.copy_(first)
+            pair.up.zero_()
+
+
+def of_base(base: Base) -> dict[str, Pair]:
+    """Return the pairs of the network and of the text encoders; see `pairs`."""
+    found = pairs(base.network)
+    for part, encoder in base.encoders.items():
+        found |= pairs(encoder, part)
+    return found
+
+
+def pairs(network: "nn.Module", part: str = "") -> dict[str, Pair]:
+    """Return the adapter's weights by the adapted module's name, sorted; not copies.
+
+    Args:
+        part: Folder of the text encoder, where `network` is one: names begin with it and a dot.
+    """
+    found: Mapping[str, Any] = dict(network.named_modules())
+    before = f"{part}." if part else ""
+    ending = f".lora_A.{ADAPTER}"
+    names = sorted(name.removesuffix(ending) for name in found if name.endswith(ending))
+    return {
+        before + name: Pair(found[name + ending].weight, found[f"{name}.lora_B.{ADAPTER}"].weight)
+        for name in names
+    }
+
+
+def trainable(network: "nn.Module") -> "list[Tensor]":
+    """Return the network's adapter's weights in a fixed order."""
+    return [weight for pair in pairs(network).values() for weight in (pair.down, pair.up)]

@@ -1,0 +1,1 @@
+"""The `train` command line: reads what a person typed, makes one call, prints one report."""

@@ -1,0 +1,182 @@
+"""The `train` command: words of a person in, one call, one sentence out."""
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from prep.models.locate import Models, user_home
+from prep.runtime.console import Console
+from prep.runtime.program import run_app
+from prep.runtime.seeds import MOST_SEED
+from train.cli.account_lines import tell_words
+from train.cli.config_options import JSON, QUIET, VERBOSE, check_command, method_command
+from train.cli.option_hints import hint
+from train.config import Config
+from train.methods import all_methods
+
+_AHEAD = Annotated[
+    bool, typer.Option("--ahead", help="META is made later: look at settings and base model alone")
+]
+_AT_HAND = Annotated[
+    bool, typer.Option("--at-hand", hidden=True, help="Fetch no model and load no library")
+]
+_WORDS_TOLD = Annotated[
+    bool, typer.Option("--words-told", hidden=True, help="prep has told which words train")
+]
+app = typer.Typer(
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    add_completion=False,
+)
+
+
+@app.callback()
+def train() -> None:
+    """Train on datasets that `prep` has made."""
+
+
+def train_on(
+    meta: list[Path], config: Config, console: Console, *, words_told: bool = False
+) -> int:
+    """Train on the samples of META; the same settings again are found done."""
+    from train.data.dataset import account_of
+    from train.data.prepare import prepared
+    from train.run import probe
+    from train.run.readiness import check_settings
+    from train.run.start import start
+
+    # As torchrun counts and numbers the processes it starts.
+    alone = os.environ.get("WORLD_SIZE", "1") == "1"
+    first = os.environ.get("RANK", "0") == "0"
+    quiet = console if first else Console(level=0)
+    words_told = words_told or all(path.is_dir() for path in meta)  # prep tells them, then
+    if any(path.is_dir() for path in meta):  # before prep works for hours
+        check_settings(config, _models(), probe.outside)
+    found = prepared(meta, config, quiet, alone)
+
+    def tell() -> None:
+        if first and not words_told:
+            tell_words(account_of(found.paths), found.paths, console)
+
+    missing: list[Path] = []
+    start(found.paths, config, _models(), quiet, first, before=tell, lacks=missing.extend)
+    # A launcher takes any other code of one of several processes for its failure.
+    return 3 if alone and (missing or account_of(found.paths).look()) else found.code
+
+
+def check(
+    meta: list[Path],
+    config: Config,
+    console: Console,
+    *,
+    ahead: bool = False,
+    at_hand: bool = False,
+) -> int:
+    """Tell what a training on META would do, and all that stands in its way; load no weight.
+
+    That of `train lora`; with `--method finetune` that of `train finetune`, and so on.
+    """
+    from train.data.dataset import account_of
+    from train.data.prepare import foreseen
+    from train.run import probe
+    from train.run.check import check as told
+    from train.run.readiness import check_settings
+
+    if ahead or any(path.is_dir() for path in meta):
+        ask = None if at_hand else probe.outside
+        check_settings(config, _models(), ask, remember=ahead)  # else nothing changes
+    if ahead:
+        console.say("nothing stands in the way of these settings; META was not looked at")
+        return 0
+    folders = [path for path in meta if path.is_dir()]
+    found = foreseen(meta, config, console)
+    coming = [file for path, file in zip(meta, found, strict=True) if path in folders]
+    absent = [file for file in coming if not file.exists()]
+    told(found, config, _models(), console, absent)
+    there = [file for file in found if file not in absent]
+    words = account_of(there)
+    tell_words(words, there, console)
+    return 3 if words.look() else 0
+
+
+def _models() -> Models:
+    offline = os.environ.get("HF_HUB_OFFLINE", "") not in ("", "0")
+    return Models(user_home(os.environ), offline)
+
+
+for one in all_methods().values():
+    app.command(one.name)(method_command(train_on, one, {"words_told": _WORDS_TOLD}))
+app.command("check")(check_command(check, {"ahead": _AHEAD, "at_hand": _AT_HAND}))
+
+
+@app.command()
+def explain(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="A LoRA")],
+    verbose: VERBOSE = False,
+    json: JSON = False,
+) -> None:
+    """Tell what a LoRA was made of: base model, settings, every picture."""
+    from train.export.explain import explain as told
+
+    told(file, Console(level=2 if verbose else 1, json=json))
+
+
+@app.command()
+def sample(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="A LoRA")],
+    *,
+    prompt: Annotated[list[str] | None, typer.Option(help="What to draw; a row each")] = None,
+    prompts: Annotated[Path | None, typer.Option(help="File of prompts, one a line")] = None,
+    negative: Annotated[str, typer.Option(help="What not to draw")] = "",
+    strength: Annotated[
+        list[float] | None,
+        typer.Option(help="A column each; default: 1", min=-100, max=100),
+    ] = None,
+    seed: Annotated[
+        list[int] | None, typer.Option(help="A row each; default: 0", min=0, max=MOST_SEED)
+    ] = None,
+    steps: Annotated[int, typer.Option(help="Steps of a drawing", min=1, max=1000)] = 20,
+    guidance: Annotated[
+        float,
+        typer.Option(help="How strongly the text decides", min=0, max=100),
+    ] = 7.5,
+    base: Annotated[
+        str | None, typer.Option(help="Base model; default: the one the run folder names")
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="The sheet; default: FILE with `-sheet.png`")
+    ] = None,
+    each: Annotated[
+        Path | None, typer.Option(metavar="FOLDER", help="Write every picture alone, too")
+    ] = None,
+    clip_skip: Annotated[
+        int | None,
+        typer.Option(
+            help="Layer of the text encoder, from the end; default: as it was trained",
+            min=1,
+            max=12,
+        ),
+    ] = None,
+    device: Annotated[str, typer.Option(help="auto, cpu or cuda")] = "auto",
+    quiet: QUIET = False,
+    json: JSON = False,
+) -> int:
+    """Draw a labelled sheet: the base model beside the LoRA, from the same noise."""
+    from train.samples.sheet import Wish, asked
+    from train.samples.sheet import sample as drawn
+
+    usual = {"negative": negative, "steps": steps, "guidance": guidance}
+    rows = asked(file, prompt or [], prompts, usual)
+    wish = Wish(rows, strength or [1.0], seed or [], base, device, each, clip_skip)
+    target = out or file.with_name(f"{file.stem}-sheet.png")
+    console = Console(level=0 if quiet else 1, json=json)
+    return drawn(file, wish, target, _models(), console).code
+
+
+def main(args: Sequence[str] | None = None) -> None:
+    """Run the `train` program and leave with its exit code."""
+    run_app(app, args, "train", hint)

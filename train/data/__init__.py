@@ -1,0 +1,1 @@
+"""What is trained on: dataset files, captions, the order of samples, batches."""

@@ -1,0 +1,115 @@
+"""What a step is shown. Knows no family and no network.
+
+Letters: B batch, C channels, H and W height and width of latents.
+"""
+
+import hashlib
+from collections import OrderedDict
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+from prep.models import vae
+from prep.runtime import files
+from train.config import Config
+from train.data.captions import text_of
+from train.data.dataset import Data, TrainingSample
+from train.data.order import normal, nth_of
+from train.families.noise_process import Process
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+_CACHE_BYTES = 1 << 30
+
+
+class Batch(NamedTuple):
+    """The input of some samples of a step, on the CPU.
+
+    Attributes:
+        x0_BCHW: Clean latents, scaled and shifted, float32.
+        noise_BCHW: Standard normal, float32.
+        texts: One a sample.
+        weight_B: Of each sample's loss.
+        digests: SHA-256 over key, text, timestep, latents and noise of each sample.
+    """
+
+    x0_BCHW: "Tensor"
+    noise_BCHW: "Tensor"
+    time_B: "Tensor"
+    texts: tuple[str, ...]
+    weight_B: "Tensor"
+    digests: tuple[bytes, ...]
+
+
+class Batches:
+    """Makes batches; keeps latents that fit into memory."""
+
+    def __init__(self, data: Data, config: Config, scale: float, shift: float) -> None:
+        """Take latents of `data` less `shift`, times `scale`."""
+        self.data, self.config = data, config
+        self._scale, self._shift = scale, shift
+        self._kept: OrderedDict[Path, vae.Latents] = OrderedDict()
+        self._bytes = 0
+
+    def batch(
+        self, keys: Sequence[str], step: int, epoch: int, places: range, process: Process
+    ) -> Batch:
+        """Return the input of some places of one step: the same whatever came before it.
+
+        Args:
+            keys: Of the whole step; showings, where a sample is shown several times an epoch.
+            places: Indices in `keys`: those of this pass and process.
+            process: Of the base model.
+        """
+        import torch
+
+        seed = self.config.seed
+        samples = [self.data.samples[keys[place]] for place in places]
+        texts = tuple(
+            text_of(self.data.samples[keys[n]], str(keys[n]), epoch, self.config, nth_of(keys[n]))
+            for n in places
+        )
+        clean = [self._drawn(one, step, n) for n, one in zip(places, samples, strict=True)]
+        noise = [normal(seed, "noise", step, n, tuple(clean[0].shape)) for n in places]
+        times = [process.time(seed, step, n) for n in places]
+        digests = tuple(
+            _digest([keys[n], *said], x0, eps)
+            for n, *said, x0, eps in zip(places, texts, times, clean, noise, strict=True)
+        )
+        prior = self.config.prior_loss_weight
+        weights = torch.tensor(
+            [one.weight * (prior if one.regularisation else 1.0) for one in samples]
+        )
+        return Batch(
+            torch.stack(clean), torch.stack(noise), process.times(times), texts, weights, digests
+        )
+
+    def _drawn(self, one: TrainingSample, step: int, place: int) -> "Tensor":
+        mean, logvar = self._latents(one)
+        noise = normal(self.config.seed, "posterior", step, place, tuple(mean.shape))
+        return (mean + (0.5 * logvar).exp() * noise - self._shift) * self._scale
+
+    def _latents(self, one: TrainingSample) -> vae.Latents:
+        path = one.latents
+        if path in self._kept:
+            self._kept.move_to_end(path)
+            return self._kept[path]
+        found = self._kept[path] = vae.load(path, one.latents_digest)
+        self._bytes += 2 * found.mean.nbytes
+        while self._bytes > _CACHE_BYTES and len(self._kept) > 1:
+            _, old = self._kept.popitem(last=False)
+            self._bytes -= 2 * old.mean.nbytes
+        return found
+
+
+def inputs_digest(digests: Sequence[bytes]) -> str:
+    """Return what stands in the log for the input of a step: 16 hexadecimal digits."""
+    return files.digest_bytes(b"".join(digests))[:16]
+
+
+def _digest(said: Sequence[object], x0_CHW: "Tensor", noise_CHW: "Tensor") -> bytes:
+    state = hashlib.sha256(files.canonical(list(said)).encode())
+    for tensor in (x0_CHW, noise_CHW):
+        state.update(tensor.contiguous().numpy().data)
+    return state.digest()

@@ -1,0 +1,240 @@
+"""Published datasets -> the samples to train on, checked before anything heavy is loaded."""
+
+import os
+import shlex
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from prep.dataset import dataset_file
+from prep.dataset.account import Account, account, joined
+from prep.dataset.dataset_file import Concept, Dataset, Sample
+from prep.dataset.wording import begins
+from prep.models import single_file
+from prep.models.vae_files import Vae
+from prep.runtime import files
+from prep.runtime.errors import ConfigError, DatasetError, nearest
+from train.data.latents_files import check_latents, check_text_of_any, check_whole
+from train.data.order import Bucket
+
+
+@dataclass(frozen=True)
+class TrainingSample:
+    """A sample as training sees it.
+
+    Attributes:
+        words: The tags, then the caption as one, that its text is made of.
+        num_tags: How many of the words are tags.
+        lead: How many of the tags are the trigger.
+        latents: File of mean and log-variance.
+        latents_digest: SHA-256 of that file.
+        repeats: How often it is seen in an epoch.
+        weight: Multiplies its loss.
+        regularisation: Whether it shows the class, not the subject. It is seen as often as its
+            repeats say: unlike in kohya's scripts, no count of other pictures decides.
+    """
+
+    digest: str
+    text: str
+    words: tuple[str, ...]
+    num_tags: int
+    concept: str
+    bucket: Bucket
+    latents: Path
+    latents_digest: str
+    repeats: int
+    weight: float
+    regularisation: bool = False
+    lead: int = 0
+
+
+@dataclass(frozen=True)
+class Data:
+    """All that is trained on.
+
+    Attributes:
+        name: What a LoRA of it is called unless told otherwise: the name of the pictures' folder.
+        samples: Key -> sample. Keys of a second dataset file begin with `2/`, and so on.
+        held_out: How many samples are kept for validation.
+        vaes: Name of the dataset file -> the VAE that made its latents.
+        base: The base model that the datasets name.
+        triggers: Triggers that texts begin with, each once, in the order of the concepts' names.
+    """
+
+    name: str
+    samples: Mapping[str, TrainingSample]
+    held_out: int
+    vaes: Mapping[str, Vae]
+    base: str | None
+    triggers: tuple[str, ...] = ()
+
+    def repeats(self) -> dict[Bucket, dict[str, int]]:
+        """Return how often each sample is seen in an epoch, by bucket; buckets and keys sorted."""
+        found: dict[Bucket, dict[str, int]] = {}
+        for key, sample in sorted(self.samples.items(), key=lambda pair: (pair[1].bucket, pair[0])):
+            found.setdefault(sample.bucket, {})[key] = sample.repeats
+        return found
+
+    def content(self) -> dict[str, list[object]]:
+        """Return everything of each sample that decides the export's bytes; no path is in it."""
+        return {
+            key: [
+                one.digest,
+                one.text,
+                list(one.words),
+                one.num_tags,
+                one.concept,
+                list(one.bucket),
+                one.latents_digest,
+                one.repeats,
+                one.weight,
+                one.regularisation,
+                *([one.lead] if one.lead > 1 else []),  # it stays whole when tags are shuffled
+            ]
+            for key, one in self.samples.items()
+        }
+
+
+def load(paths: Sequence[Path]) -> Data:
+    """Read dataset files and look at every latents file.
+
+    Raises:
+        DatasetError: A file is no dataset, has no latents or no texts, its latents are missing or
+            not those of its buckets, or there is nothing to train on.
+        ConfigError: One file is named twice.
+    """
+    each = _opened(paths)
+    samples: dict[str, TrainingSample] = {}
+    for number, (path, found) in enumerate(each, 1):
+        before = "" if number == 1 else f"{number}/"
+        samples |= {before + key: one for key, one in _training_samples(path, found).items()}
+    root = (paths[0].parent / each[0][1].root).resolve()
+    return Data(
+        name=root.name,
+        samples=samples,
+        held_out=sum(one.split == "validation" for _, d in each for one in d.samples.values()),
+        vaes={path.name: found.vae for path, found in each if found.vae},
+        base=next((found.base for _, found in each if found.base), None),
+        triggers=tuple(dict.fromkeys(word for _, found in each for word in _triggers(found))),
+    )
+
+
+def _triggers(found: Dataset) -> list[str]:
+    """Return the triggers that a text begins with, of the samples to train on."""
+    used = {
+        sample.concept
+        for sample in found.samples.values()
+        if sample.split == "train" and begins(sample.training_text(of := found.trigger(sample)), of)
+    }
+    return [one.trigger for name, one in sorted(found.concepts.items()) if name in used]
+
+
+def account_of(paths: Sequence[Path]) -> Account:
+    """Return what becomes of the words of all pictures, by the keys of `load`.
+
+    Raises:
+        UserError: As of `load`, before it looks at latents and texts.
+    """
+    return joined(
+        ("" if number == 1 else f"{number}/", account(found))
+        for number, (_, found) in enumerate(_opened(paths), 1)
+    )
+
+
+def _opened(paths: Sequence[Path]) -> list[tuple[Path, Dataset]]:
+    if len({path.resolve() for path in paths}) < len(paths):
+        raise ConfigError("one dataset file is named twice", "name each file once")
+    for path in paths:
+        _check_kind(path)
+    return [(path, dataset_file.load(path)) for path in paths]
+
+
+def check_texts(path: Path) -> None:
+    """Look at a dataset file that may have no latents yet.
+
+    Raises:
+        DatasetError: There is nothing to train on, or no sample has a text.
+    """
+    found = dataset_file.load(path)
+    check_text_of_any(path, found, _chosen(path, found))
+
+
+def _chosen(path: Path, found: Dataset) -> dict[str, Sample]:
+    """Return the samples to train on, keys sorted; raise where there is none."""
+    chosen = {
+        key: sample
+        for key, sample in sorted(found.samples.items())
+        if sample.split == "train" and _concept(path, found, key, sample).repeats > 0
+    }
+    if not chosen:
+        raise _nothing(path, found)
+    return chosen
+
+
+def _nothing(path: Path, found: Dataset) -> DatasetError:
+    """Return the error for a dataset file without samples to train on: why there is none."""
+    told = f"`{path.name}` has no samples to train on"
+    if found.samples:
+        hint = "every sample is kept for validation, or its concept has no repeats"
+        return DatasetError(told, hint)
+    if not (count := len(found.left_out)):
+        return DatasetError(told, "run the stages before it: `prep run`")
+    first, why = min(found.left_out.items())
+    what = "its only picture was" if count == 1 else f"all {count} pictures were"
+    folder = os.path.normpath(path.parent / found.root)
+    one = "" if count == 1 else "the first is "
+    return DatasetError(
+        f"{told}: {what} left out; {one}`{first}`: {why}",
+        f"mend that, or look at each: `prep why {shlex.quote(first)} --in {shlex.quote(folder)}`",
+    )
+
+
+def _training_samples(path: Path, found: Dataset) -> dict[str, TrainingSample]:
+    chosen = _chosen(path, found)
+    check_whole(path, found, chosen)
+    state = path.parent / (found.state or found.root)
+    places = {key: files.inside(state, str(sample.latents)) for key, sample in chosen.items()}
+    digests = check_latents(path, chosen, places, found.vae.channels if found.vae else 0)
+    return {key: _training_sample(path, found, key, (places[key], digests[key])) for key in chosen}
+
+
+def _training_sample(
+    path: Path, found: Dataset, key: str, latents: tuple[Path, str]
+) -> TrainingSample:
+    sample = found.samples[key]
+    concept = _concept(path, found, key, sample)
+    said = sample.wording(concept.trigger)
+    return TrainingSample(
+        digest=sample.digest,
+        text=said.text(),
+        words=said.words,
+        num_tags=said.num_tags,
+        concept=sample.concept,
+        bucket=sample.bucket or (0, 0),
+        latents=latents[0],
+        latents_digest=latents[1],
+        repeats=concept.repeats,
+        weight=sample.weight,
+        regularisation=concept.regularisation,
+        lead=said.lead,
+    )
+
+
+def _check_kind(path: Path) -> None:
+    """Raise for the files that are given in place of a dataset most often."""
+    if path.suffix.lower() in single_file.SUFFIXES:
+        raise DatasetError(
+            f"`{path}` is a file of weights, not a dataset",
+            "name the file that `prep latents` wrote, `meta_lat.json`; "
+            "a base model goes after `--base`",
+        )
+
+
+def _concept(path: Path, found: Dataset, key: str, sample: Sample) -> Concept:
+    if sample.concept not in found.concepts:
+        what = f"the concept `{sample.concept}`" if sample.concept else "the concept without a name"
+        raise DatasetError(
+            f"`{path.name}`: {what} of `{key}` is not described",
+            nearest(sample.concept, [name for name in found.concepts if name]),
+        )
+    return found.concepts[sample.concept]

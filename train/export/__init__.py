@@ -1,0 +1,1 @@
+"""What a training leaves for others: LoRA files, models, what they say of themselves."""

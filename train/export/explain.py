@@ -1,0 +1,97 @@
+"""What a LoRA file says of itself, in a person's words. Reads the header and checks the bytes."""
+
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from prep.models import safetensors_file, single_file
+from prep.runtime.console import Console
+from prep.runtime.counts import counted
+from prep.runtime.errors import ModelFileError
+from train.adapters import adapter_file
+from train.export.metadata import CERTIFICATE
+
+_SHOWN = 20
+
+
+def explain(path: Path, console: Console) -> None:
+    """Print a LoRA's certificate; all pictures with `-v`, everything as one object with `--json`.
+
+    Raises:
+        ModelFileError: The file is missing, damaged or no LoRA, or holds NaN.
+    """
+    if not path.is_file():
+        raise ModelFileError(f"there is no file `{path}`", "name a LoRA: a `.safetensors` file")
+    if path.suffix.lower() != ".safetensors":
+        raise ModelFileError(f"`{path}` is not a `.safetensors` file", "name a LoRA")
+    head = safetensors_file.header(path)
+    what = single_file.what(head.tensors)
+    kinds = set(adapter_file.sort(head.tensors).unread) - {adapter_file.UNKNOWN}
+    if what == "a file of weights of another kind" and kinds:
+        what = f"a file of {', '.join(sorted(kinds))}"
+    if what != "a LoRA":
+        raise ModelFileError(f"`{path}` is {what}, not a LoRA", "name a LoRA")
+    said = head.metadata
+    born = certificate(said)
+    adapter_file.check_finite(path)
+    unread = adapter_file.sort(head.tensors).lines()
+    lines = [
+        *_file(path, head),
+        *unread,
+        *_training(said),
+        *(_birth(born, console.level) if born else ()),
+    ]
+    if not born:
+        lines.append("no certificate: another program made it")
+    console.say(*lines, metadata=dict(said), certificate=born)
+
+
+def certificate(said: Mapping[str, str]) -> dict[str, Any] | None:
+    """Return the certificate among a file's metadata; None where another program wrote them."""
+    try:
+        found = json.loads(said.get(CERTIFICATE, "null"))
+    except ValueError:
+        return None
+    return found if isinstance(found, dict) and "samples" in found else None
+
+
+def _file(path: Path, head: safetensors_file.Header) -> Iterator[str]:
+    said = head.metadata
+    modules = sum(name.endswith(".lora_down.weight") for name in head.tensors)
+    text = sum(n.startswith("lora_te") and n.endswith("down.weight") for n in head.tensors)
+    inside = f", {text} of them in the text encoder" if text else ""
+    rank, alpha = said.get("ss_network_dim", "?"), said.get("ss_network_alpha", "?")
+    whole = f"{counted(modules, 'module')}{inside}"
+    yield f"{path.name}: a LoRA of rank {rank} and alpha {alpha}, {whole}"
+    written = said.get("sshs_model_hash")
+    if written:
+        same = safetensors_file.data_digest(path) == written
+        yield "tensors: " + ("as they were written" if same else "NOT those that were written")
+    if words := said.get("modelspec.trigger_phrase"):
+        yield f"words that call it: {words}"
+
+
+def _training(said: Mapping[str, str]) -> Iterator[str]:
+    if base := said.get("ss_sd_model_name"):
+        kind = said.get("modelspec.architecture", said.get("ss_base_model_version", "?"))
+        yield f"base model: {base} ({kind.removesuffix('/lora')})"
+    if steps := said.get("ss_steps"):
+        yield (
+            f"trained: {steps} {'step' if steps == '1' else 'steps'} of "
+            f"{said.get('ss_total_batch_size', '?')}, learning rate "
+            f"{said.get('ss_learning_rate', '?')} ({said.get('ss_lr_scheduler', '?')}), "
+            f"seed {said.get('ss_seed', '?')}"
+        )
+
+
+def _birth(born: Mapping[str, Any], level: int) -> Iterator[str]:
+    yield f"base model's digest: {born['base_digest']}"
+    yield f"made by: {born['program']}, recipe {born['recipe']}"
+    samples = born["samples"]
+    yield f"pictures: {len(samples)}, kept for validation: {born['held_out']}"
+    shown = len(samples) if level > 1 else _SHOWN
+    for key, row in list(samples.items())[:shown]:
+        yield f"  {key}  sha256 {row['sha256'][:12]}  seen {row['seen']}  {row.get('text', '')}"
+    if len(samples) > shown:
+        yield f"  and {len(samples) - shown} more; `-v` shows all"

@@ -1,0 +1,111 @@
+"""A LoRA file is applied, by what it says alone, and compared with the model that was trained."""
+
+import math
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from train.adapters import lora_layers
+from train.export.lora_file import ProofError
+from train.families.family import Base, Family
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+_WORDS = ("lora_down.weight", "lora_up.weight", "alpha")
+# Answers differ by rounding alone where they differ by less than this share of the largest.
+_TOLERANCE = 1e-3
+
+
+def check_applied(path: Path, base: Base, family: Family) -> None:
+    """Raise unless a file, applied by what it says alone, is the model that was trained.
+
+    Names, tensors and scales are compared one by one. Then the base model answers with the file's
+    adapter, whose names, shapes and alphas decide where and how strongly its numbers act, as in
+    any other program; the trained weights are put back afterwards.
+
+    Raises:
+        ProofError: A name, a number, a scale or the answer differs.
+    """
+    from safetensors.torch import load_file
+
+    saved = load_file(path)
+    _check_numbers(saved, base, family)
+    wanted = _answers(base, family)
+    kept = {
+        name: (pair.down.data, pair.up.data) for name, pair in lora_layers.of_base(base).items()
+    }
+    scales = [(layer, layer.scaling[lora_layers.ADAPTER]) for _, layer in lora_layers.layers(base)]
+    try:
+        _apply(saved, base, family)
+        found = _answers(base, family)
+    finally:
+        for name, pair in lora_layers.of_base(base).items():
+            pair.down.data, pair.up.data = kept[name]
+        for layer, scale in scales:
+            layer.scaling[lora_layers.ADAPTER] = scale
+    if not all(_close(one, two) for one, two in zip(wanted, found, strict=True)):
+        raise ProofError(_OTHERWISE)
+
+
+_OTHERWISE = "the export does not do what the trained model does"
+
+
+def _check_numbers(saved: "Mapping[str, Tensor]", base: Base, family: Family) -> None:
+    """Raise ProofError unless a file has the trained tensors and scales, and no others."""
+    layers, names = dict(lora_layers.layers(base)), set()
+    for name, pair in lora_layers.of_base(base).items():
+        word = family.export_name(name)
+        down, up, alpha = (saved.get(f"{word}.{one}") for one in _WORDS)
+        if down is None or up is None or alpha is None:
+            raise ProofError(_OTHERWISE)
+        names |= {f"{word}.{one}" for one in _WORDS}
+        same = bool((down == pair.down.cpu()).all()) and bool((up == pair.up.cpu()).all())
+        scale = alpha.item() / down.shape[0]
+        if not (
+            same and math.isclose(scale, layers[name].scaling[lora_layers.ADAPTER], rel_tol=1e-6)
+        ):
+            raise ProofError(_OTHERWISE)
+    if names != set(saved):
+        raise ProofError(_OTHERWISE)
+
+
+def _close(one: "Tensor", two: "Tensor") -> bool:
+    return bool(((one - two).abs() <= _TOLERANCE * one.abs().max()).all())
+
+
+def apply(path: Path, base: Base, family: Family) -> None:
+    """Give the adapter of a base model the numbers of an export: all of its names are in it."""
+    from safetensors.torch import load_file
+
+    _apply(load_file(path), base, family)
+
+
+def _apply(saved: "Mapping[str, Tensor]", base: Base, family: Family) -> None:
+    layers = dict(lora_layers.layers(base))
+    for name, pair in lora_layers.of_base(base).items():
+        word = family.export_name(name)
+        # Copies: where a file's numbers lie in memory would decide the last bits of a product.
+        pair.down.data = saved[f"{word}.lora_down.weight"].to(base.device, copy=True)
+        pair.up.data = saved[f"{word}.lora_up.weight"].to(base.device, copy=True)
+        rank = pair.down.shape[0]
+        layers[name].scaling[lora_layers.ADAPTER] = saved[f"{word}.alpha"].item() / rank
+
+
+def _answers(base: Base, family: Family) -> "list[Tensor]":
+    """Return the states of a text and the network's prediction for fixed latents."""
+    import torch
+
+    generator = torch.Generator("cpu").manual_seed(0)
+    shape = (1, family.latent_channels, 16, 16)
+    noise_BCHW = torch.randn(shape, generator=generator)
+    weight = next(base.network.parameters())
+    when_B = torch.tensor([500], device=base.device)
+    halved = weight.dtype if weight.dtype != torch.float32 else torch.bfloat16
+    kind = base.device.split(":")[0]
+    with torch.no_grad(), torch.autocast(kind, halved, enabled=weight.dtype != torch.float32):
+        (state,) = family.encode(base, ["a picture"])
+        given = {name: value[None].to(base.device) for name, value in state.items()}
+        answer_BCHW = family.denoise(base.network, noise_BCHW.to(base.device), when_B, given)
+    return [*given.values(), answer_BCHW]

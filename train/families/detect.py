@@ -1,0 +1,99 @@
+"""The base model that a training or drawing starts from: found, recognised, looked through."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from prep.models import single_file
+from prep.models.locate import Ask, FoundModel, Models
+from prep.runtime import files
+from prep.runtime.counts import counted, first_few
+from prep.runtime.errors import ConfigError, ModelFileError, nearest
+from train.families import all_families
+from train.families.family import Family
+
+
+def opened_base(base: str, models: Models) -> tuple[FoundModel, Family]:
+    """Return the files of a base model and its family; nothing of torch is loaded.
+
+    Raises:
+        ModelFileError: It is missing, damaged, or of a family that is not known.
+    """
+    found = models.find(_ask(base))
+    return found, _family(found, all_families())
+
+
+def base_at_hand(base: str, models: Models) -> tuple[FoundModel, Family] | None:
+    """Return the same without a download; None where there would have to be one."""
+    found = models.at_hand(_ask(base))
+    return None if found is None else (found, _family(found, all_families()))
+
+
+def _ask(base: str) -> Ask:
+    patterns = {pattern for one in all_families().values() for pattern in one.patterns}
+    return Ask("base", base, tuple(sorted(patterns)), ckpt=True)
+
+
+def check_clip_skip(clip_skip: int, layers: int, base: str) -> None:
+    """Raise ConfigError where a text encoder has not so many layers.
+
+    Args:
+        layers: Of the text encoder; 0 where its files do not tell.
+        base: The base model as it was named.
+    """
+    if layers and clip_skip > layers:
+        raise ConfigError(
+            f"`--clip-skip` is {clip_skip}, and the text encoder of `{base}` has "
+            f"{counted(layers, 'layer')}",
+            f"give a number from 1 to {layers}" if layers > 1 else "give 1",
+        )
+
+
+def hashes(found: FoundModel, models: Models) -> dict[str, str]:
+    """Return the hashes of a single file, by kohya's names; a folder has none."""
+    if found.path.is_dir():
+        return {}
+    with found.path.open("rb") as file:
+        file.seek(1 << 20)
+        legacy = files.digest_bytes(file.read(64 << 10))[:8]
+    return {
+        "ss_sd_model_hash": legacy,
+        "ss_new_sd_model_hash": models.file_digest(found.path),
+    }
+
+
+def unread_note(base: str, unread: Sequence[str]) -> str | None:
+    """Return which tensors of a base model's files nothing reads."""
+    if not unread:
+        return None
+    names = [f"`{name}`" for name in unread]
+    told = f"{counted(len(names), 'tensor')} in the files of `{base}`"
+    return f"{told} {'is' if len(names) == 1 else 'are'} not read: {first_few(names)}"
+
+
+def _family(found: FoundModel, families: Mapping[str, Family]) -> Family:
+    name = found.ask.name
+    for family in families.values():
+        if family.fits(found.path):
+            if found.path.is_dir():
+                _check_parts(found, family)
+            return family
+    if found.path.is_file():
+        what = single_file.what(single_file.names(found.path))
+        raise ModelFileError(
+            f"`{name}` is {what}, not a base model of a known family", nearest("", families)
+        )
+    raise ModelFileError(f"`{name}` is not a base model of a known family", nearest("", families))
+
+
+def _check_parts(found: FoundModel, family: Family) -> None:
+    """Raise where a part that the family names is not among the files."""
+    for pattern in family.patterns:
+        if not any(_at(file, found.path).match(pattern) for file, _, _ in found.files):
+            raise ModelFileError(
+                f"`{found.ask.name}` has no `{pattern}`",
+                "fetch it again, with every part of a diffusers folder as safetensors",
+            )
+
+
+def _at(file: Path, folder: Path) -> Path:
+    return file.relative_to(folder)

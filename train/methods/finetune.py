@@ -1,0 +1,77 @@
+"""Fine-tune: the whole network learns, and the text encoders where they are asked for."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from math import prod
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+from train.config import Config
+from train.export import model_files
+from train.families.family import Base, Family
+from train.methods.method import Export, Method, Shapes, Sizes
+from train.option_fields import option
+
+# Once the recipe of every method held the options of a LoRA: they stay, and runs of then go on.
+_ALWAYS = MappingProxyType({"rank": 16, "alpha": 16.0, "targets": "transformer"})
+
+
+@dataclass(frozen=True)
+class FinetuneOptions:
+    """What a person may choose of a fine-tune."""
+
+    save_as: str = option(
+        "folder", "Form of the model: folder (diffusers) or file (for WebUIs)",
+        decides=False, words=tuple(model_files.FORMS),
+    )  # fmt: skip
+
+    def deciding(self) -> Mapping[str, Any]:
+        """Return what recipes of fine-tunes hold: none of these."""
+        return _ALWAYS
+
+
+def attach(base: Base, family: Family, config: Config) -> None:
+    """Let the network itself learn, and the text encoders where they are asked for."""
+    base.network.requires_grad_(True)
+    if config.text_encoder:
+        for encoder in base.encoders.values():
+            encoder.requires_grad_(True)
+
+
+def sizes(config: Config, family: Family, shapes: Shapes) -> Sizes:
+    """Return how many numbers learn; every one of the base model is written."""
+    each = {part: sum(map(prod, found.values())) for part, found in shapes.items()}
+    learn = each["unet"] + config.text_encoder * each["text_encoder"]
+    return Sizes(learn, sum(each.values()))
+
+
+def publish(export: Export) -> None:
+    """Write the whole model; see `Publish`."""
+    write = model_files.FORMS[export.config.own_as(FinetuneOptions).save_as]
+    write(export.path, export.base, export.source, export.metadata)
+
+
+def apply(path: Path, base: Base, family: Family) -> None:
+    """Give the base model an export's numbers."""
+    model_files.apply(path, base)
+
+
+METHOD = Method(
+    name="finetune",
+    about="Train the whole U-Net on the samples of META, and the text encoder where asked.",
+    made="a fine-tune of",
+    known_as=("fine_tune", "fine-tune"),
+    options=FinetuneOptions,
+    usual_rate=1e-5,
+    precision=lambda config: "float32",  # small steps would be rounded away in half precision
+    attach=attach,
+    sizes=sizes,
+    ending=lambda config: (
+        "" if config.own_as(FinetuneOptions).save_as == "folder" else ".safetensors"
+    ),
+    publish=publish,
+    apply=apply,
+    metadata=lambda config: {},
+    needs_vae=lambda config: config.own_as(FinetuneOptions).save_as == "file",
+)

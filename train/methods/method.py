@@ -1,0 +1,99 @@
+"""The contract of a method: what learns beside or in a base model, and what becomes of it.
+
+The loop, the checks and the metadata ask this record, and know no method by name.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple, Protocol
+
+from train.config import Config
+from train.families.family import Base, Family
+from train.option_fields import Options
+
+Shapes = Mapping[str, Mapping[str, tuple[int, ...]]]
+
+
+class Sizes(NamedTuple):
+    """How many numbers a method handles.
+
+    Attributes:
+        learn: That learn, and that a checkpoint holds.
+        written: That an export holds.
+    """
+
+    learn: int
+    written: int
+
+
+@dataclass(frozen=True)
+class Export:
+    """An export that is to be written.
+
+    Attributes:
+        path: Where.
+        base: The base model with what was trained in it.
+        source: The base model's folder or file.
+        metadata: What the export says of itself.
+    """
+
+    path: Path
+    base: Base
+    family: Family
+    config: Config
+    source: Path
+    metadata: Mapping[str, str]
+
+
+class Publish(Protocol):
+    """(export) -> None."""
+
+    def __call__(self, export: Export) -> None:
+        """Write an export, and prove it before it gets its name.
+
+        Raises:
+            ProofError: It reads back as something else than what was trained.
+            MachineError: The disk is full.
+        """
+
+
+@dataclass(frozen=True)
+class Method:
+    """One way of training.
+
+    Attributes:
+        name: As it is typed after `train`.
+        about: What its command does: the first line of its help.
+        made: What it makes, as in `a LoRA on` a base model.
+        known_as: What kohya's scripts call it.
+        options: The record of its own options: all have defaults.
+        usual_rate: The learning rate where neither a person nor the optimizer names one.
+        architecture: What follows the base model's word in `modelspec.architecture`.
+        precision: Settings -> torch's name of the numbers that the base model is opened in.
+        attach: (base, family, config) -> None: let it learn; see `Base.learning`.
+        sizes: (config, family, shapes of the weights by part and name) -> how many numbers.
+        ending: Settings -> the suffix of its export; empty for a folder.
+        publish: Writes an export.
+        apply: (path, base, family) -> None: give a base model that has learned an export's numbers.
+        metadata: Settings -> the `ss_*` fields that are its own.
+        needs_vae: Whether the VAE has to be read for the export.
+        share: (name of a weight, settings) -> its learning rate over that of its part.
+    """
+
+    name: str
+    about: str
+    made: str
+    options: Callable[..., Options]
+    precision: Callable[[Config], str]
+    attach: Callable[[Base, Family, Config], None]
+    sizes: Callable[[Config, Family, Shapes], Sizes]
+    ending: Callable[[Config], str]
+    publish: Publish
+    apply: Callable[[Path, Base, Family], None]
+    metadata: Callable[[Config], Mapping[str, str]]
+    known_as: tuple[str, ...] = ()
+    usual_rate: float = 1e-4
+    architecture: str = ""
+    needs_vae: Callable[[Config], bool] = lambda config: False
+    share: Callable[[str, Config], float] = lambda name, config: 1.0

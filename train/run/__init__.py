@@ -1,0 +1,1 @@
+"""One run: decided, looked through, carried out, kept on the disk, continued."""

@@ -1,0 +1,100 @@
+"""What happens between two steps: the log, saves, and a stop that was asked for."""
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from prep.runtime.console import Progress
+from prep.runtime.stopping import Stop
+from train.config import Config
+from train.run import checkpoint
+from train.run.checkpoint import Checkpoint
+from train.run.metrics import Metrics
+from train.run.outputs import is_due
+from train.step.distributed import Processes
+from train.step.loop import Step
+from train.step.trainer import Trainer
+
+# A run that is killed loses at most so much work, whatever the person asked for.
+_SAVE_EVERY_S = 600.0
+
+
+@dataclass
+class AfterStep:
+    """Called after each step, in every process; only the first one writes.
+
+    Attributes:
+        folder: Of the checkpoints.
+        steps: Of the whole run.
+        per_epoch: Steps of an epoch.
+        machine: See `Checkpoint.machine`.
+        publish: Called with a step that is saved, to make what is missing of its export and
+            pictures.
+    """
+
+    config: Config
+    folder: Path
+    recipe: str
+    steps: int
+    per_epoch: int
+    machine: Mapping[str, Any]
+    trainer: Trainer
+    processes: Processes
+    metrics: Metrics | None
+    progress: Progress
+    stop: Stop
+    publish: Callable[[int], None]
+    saved_at: float = field(default_factory=time.monotonic)
+
+    def after(self, step: Step) -> None:
+        """Write down what a step did, save where it is time, then make what is due.
+
+        Raises:
+            KeyboardInterrupt: A stop was asked for, here or in another process; so is SystemExit.
+            MachineError: The disk is full.
+        """
+        stopped = self.processes.total(self.stop.asked is not None) > 0
+        if self.metrics:
+            line = {"step": step.number, "loss": step.loss, "learning_rate": step.rate}
+            self.metrics.add(line | {"inputs": step.inputs})
+        self.progress.advance()
+        late = time.monotonic() - self.saved_at > _SAVE_EVERY_S
+        last = step.number == self.steps
+        if self.processes.first and (self._is_due(step.number) or late or stopped or last):
+            self._checkpoint(step.number)
+        if stopped:
+            self.processes.wait()  # a launcher ends the others where one has left
+            self.stop.leave()
+        self.finish(step.number)
+
+    def finish(self, step: int) -> None:
+        """Make export and pictures of a step that is saved, where they are due and not there.
+
+        Nothing of the training is lost to a stop here, so it waits for nothing: what is missing
+        then is made when the run goes on.
+
+        Raises:
+            KeyboardInterrupt: A stop was asked for, here or in another process; so is SystemExit.
+            MachineError: The disk is full.
+        """
+        if not self._is_due(step):
+            return
+        try:
+            if self.processes.first:
+                with self.stop.impatience(), self.trainer.at_rest():
+                    self.publish(step)
+        finally:
+            if self.processes.total(self.stop.asked is not None):
+                self.stop.leave()
+
+    def _is_due(self, step: int) -> bool:
+        return 0 < step < self.steps and is_due(step, self.config, self.per_epoch)
+
+    def _checkpoint(self, step: int) -> None:
+        trainer = self.trainer
+        weights, tensors, numbers = trainer.weights, trainer.tensors(), trainer.numbers()
+        made = Checkpoint(step, self.recipe, weights, tensors, numbers, self.machine)
+        checkpoint.write(self.folder, made, self.config.keep)
+        self.saved_at = time.monotonic()

@@ -1,0 +1,214 @@
+"""A run from dataset files to an export: checks, recipe, folder, loop, file."""
+
+import importlib.metadata
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from prep.models import vae_files
+from prep.models.locate import FoundModel, Models
+from prep.runtime import files
+from prep.runtime.counts import counted
+from prep.runtime.errors import ConfigError, DatasetError, MachineError
+from train.config import Config, safe_name
+from train.data import dataset as datasets
+from train.data.dataset import Data
+from train.data.order import parts_of_epoch, steps_per_epoch
+from train.export import lora_file
+from train.families.detect import hashes, opened_base
+from train.families.family import Family
+from train.methods import method_named
+from train.methods.method import Method
+from train.run import run_folder
+
+# Raised by hand whenever the same recipe gives other bytes.
+VERSION = 2
+# The same, of the recipes alone that `_is_newer` names.
+_NEWER = 3
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run that is decided and not yet carried out.
+
+    Attributes:
+        config: The settings with their number of steps.
+        per_epoch: Steps of an epoch.
+        found: The base model's files.
+        base: The base model as it was named.
+        base_digest: SHA-256 over the base model's files.
+        base_hashes: What WebUIs know a base model's single file by; see `metadata.Facts`.
+        recipe: SHA-256 of everything that decides the weights after each step.
+        folder: Of its config, metrics, checkpoints and exports.
+        export: The LoRA.
+    """
+
+    data: Data
+    config: Config
+    per_epoch: int
+    family: Family
+    found: FoundModel
+    base: str
+    base_digest: str
+    recipe: str
+    name: str
+    folder: Path
+    export: Path
+    base_hashes: Mapping[str, str]
+
+    @property
+    def method(self) -> Method:
+        """The method of training."""
+        return method_named(self.config.method)
+
+    @property
+    def steps(self) -> int:
+        """Steps of the whole run."""
+        return self.config.steps or 0
+
+    @property
+    def checkpoints(self) -> Path:
+        """Folder of the checkpoints."""
+        return self.folder / run_folder.CHECKPOINTS
+
+
+def decide(paths: Sequence[Path], config: Config, models: Models) -> Run:
+    """Return the run that dataset files and settings ask for. Nothing is written, no torch loaded.
+
+    Raises:
+        DatasetError: A dataset cannot be trained on.
+        ModelFileError: The base model is missing, damaged, or of a family that is not known.
+        ConfigError: The settings do not fit the data, or `resume` names another run.
+    """
+    data = datasets.load(paths)
+    per_epoch = steps_per_epoch(data.repeats(), config.batch)
+    config = config.counted(per_epoch)
+    base = config.base or data.base
+    if base is None:
+        raise DatasetError(
+            f"`{paths[0].name}` names no base model",
+            "name one: `--base FOLDER`, a hub id or `tiny`",
+        )
+    found, family = opened_base(base, models)
+    base_digest = models.digest(found)
+    parts = parts_of_epoch(data.repeats())
+    recipe = files.digest_bytes(
+        files.canonical(
+            {
+                "version": version_of(config, data),
+                "family": family.name,
+                "base": base_digest,
+                "config": config.deciding(),
+                "data": data.content(),
+                "held_out": data.held_out,
+                "triggers": list(data.triggers),
+            }
+            | ({"parts of an epoch": parts} if parts > 1 else {})
+        ).encode()
+    )
+    name = config.name or safe_name(data.name)
+    folder = config.out / f"{name}-{recipe[:8]}"
+    run = Run(
+        data, config, per_epoch, family, found, base, base_digest, recipe, name, folder,
+        folder / f"{name}{method_named(config.method).ending(config)}", hashes(found, models),
+    )  # fmt: skip
+    return run if config.resume is None else _resumed(run, config.resume)
+
+
+def version_of(config: Config, data: Data) -> int:
+    """Return the version of what a run computes: newer where an older program did it otherwise."""
+    return _NEWER if _is_newer(config, data) else VERSION
+
+
+def _is_newer(config: Config, data: Data) -> bool:
+    """Return whether texts are drawn at each showing, or weights stay that no step uses.
+
+    Once they were drawn once an epoch, and the layers that clip skip leaves out decayed.
+    """
+    drawn = config.shuffle_tags or config.caption_dropout > 0
+    repeated = any(one.repeats > 1 for one in data.samples.values())
+    return (drawn and repeated) or (config.text_encoder and config.clip_skip > 1)
+
+
+def _resumed(run: Run, folder: Path) -> Run:
+    """Return a run in the folder that `--resume` names."""
+    name = str(run_folder.asked(folder, facts(run), list(run.config.deciding()))["name"])
+    return replace(
+        run, name=name, folder=folder, export=folder / f"{name}{run.method.ending(run.config)}"
+    )
+
+
+def check_vae(run: Run) -> list[str]:
+    """Return what a person should know of the VAEs that made the latents: one line each at most.
+
+    Raises:
+        DatasetError: Channels, scale or shift are not those of the base model.
+    """
+    own = vae_files.numbers(run.found.path, run.base)
+    notes: list[str] = []
+    for file, made in run.data.vaes.items():
+        for word, ours, theirs in (
+            ("channels", own.channels, made.channels),
+            ("scaling factor", own.scaling_factor, made.scaling_factor),
+            ("shift factor", own.shift_factor, made.shift_factor),
+        ):
+            if ours != theirs:
+                raise DatasetError(
+                    f"the latents of `{file}` were made with the {word} {theirs}, "
+                    f"`{run.base}` has {ours}",
+                    f"make them with its own VAE: `prep latents --model {run.base}`",
+                )
+        if made.digest != own.digest:
+            notes.append(f"the latents of `{file}` were made with another VAE: `{made.name}`")
+    return notes
+
+
+def is_done(run: Run) -> bool:
+    """Return whether the export of this very recipe is there; another file there is a person's.
+
+    Raises:
+        MachineError: A file of another recipe is in its place.
+        ConfigError: It has more steps than are asked for.
+    """
+    if not run.export.exists():
+        return False
+    if lora_file.recipe_of(run.export) != run.recipe:
+        raise MachineError(
+            f"`{run.export}` is not the export of this run",
+            "move it away, or choose another `--name`",
+        )
+    done = lora_file.steps_of(run.export)
+    check_length(run, done)
+    return done == run.steps
+
+
+def check_length(run: Run, done: int) -> None:
+    """Raise ConfigError where a run has done more steps than it is asked for."""
+    if done > run.steps:
+        raise ConfigError(
+            f"`{run.folder}` has done {counted(done, 'step')} already, and "
+            f"{run.steps} {'is' if run.steps == 1 else 'are'} asked for",
+            "ask for more steps, or begin another run with `--name`",
+        )
+
+
+def facts(run: Run) -> dict[str, Any]:
+    """Return what decides a run, as it stands in `config.json`."""
+    return {
+        "recipe": run.recipe,
+        "version": version_of(run.config, run.data),
+        "program": program_version(),
+        "family": run.family.name,
+        "base": run.base,
+        "base_digest": run.base_digest,
+        "data_digest": files.digest_bytes(files.canonical(run.data.content()).encode()),
+        "samples": len(run.data.samples),
+        "held_out": run.data.held_out,
+        "steps_per_epoch": run.per_epoch,
+    } | run.config.deciding()
+
+
+def program_version() -> str:
+    """Return the version of the installed program."""
+    return importlib.metadata.version("prep-and-train")

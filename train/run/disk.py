@@ -1,0 +1,88 @@
+"""What a run takes of the disk, and whether it is there. Headers only, no weight is read."""
+
+import tempfile
+from pathlib import Path
+
+from prep.models import ldm_names, safetensors_file
+from prep.runtime.errors import MachineError
+from prep.runtime.files import blocked, free_bytes, nearest_there
+from train.run.decide import Run
+
+MB = 1_000_000
+
+
+def disk(run: Run) -> dict[str, int]:
+    """Return the bytes of an export, of a checkpoint, and of all that a run keeps at once.
+
+    Nothing where the shapes of the base model's weights cannot be read without opening it.
+    """
+    shapes = _shapes(run.found.path)
+    if not shapes:
+        return {}
+    learn, written = run.method.sizes(run.config, run.family, shapes)
+    every = run.config.save_every_steps or (run.config.save_every_epochs or 0) * run.per_epoch
+    exports = 1 + (run.steps // every if every else 0)
+    kept = run.config.keep + 1  # an old one goes only when the new one is whole
+    export_bytes, whole = 4 * written, round(4 * learn * (1 + run.config.row().kept))
+    most = exports * export_bytes + kept * whole
+    return {"export": export_bytes, "checkpoint": whole, "most": most}
+
+
+def _shapes(place: Path) -> dict[str, dict[str, tuple[int, ...]]]:
+    """Return the shapes of U-Net, text encoder and VAE by diffusers' names; headers only."""
+    if place.is_file():
+        if place.suffix.lower() != ".safetensors":
+            return {}
+        names = safetensors_file.header(place).tensors
+        return {
+            part: {
+                ldm_names.from_ldm(part, name): at.shape
+                for name, at in names.items()
+                if name.startswith(ldm_names.PARTS[part])
+            }
+            for part in ("unet", "text_encoder", "vae")
+        }
+    found: dict[str, dict[str, tuple[int, ...]]] = {}
+    for part in ("unet", "text_encoder", "vae"):
+        name = "model" if part == "text_encoder" else "diffusion_pytorch_model"
+        tensors = safetensors_file.header(place / part / f"{name}.safetensors").tensors
+        found[part] = {name: at.shape for name, at in tensors.items()}
+    return found
+
+
+def check_room(run: Run) -> None:
+    """Raise MachineError where a run would fill the disk before it ends."""
+    sizes = disk(run)
+    need = sizes.get("most", 0) - _kept(run.folder)
+    left = free_bytes(run.folder)
+    if need > left:
+        raise MachineError(
+            f"the run needs {need / MB:.1f} MB on the disk of `{run.folder}`, and "
+            f"{left / MB:.1f} MB are free",
+            "free some space, keep fewer exports and checkpoints, or name another disk: "
+            "`--out FOLDER`",
+        )
+
+
+def check_writable(folder: Path) -> None:
+    """Raise MachineError where a run folder, there or not yet, could not be written.
+
+    A file without a name is made and gone again: permissions alone do not tell it for every user
+    and every file system.
+    """
+    if (found := blocked(folder, "folder: `--out FOLDER`")) is not None:
+        raise found
+    there = nearest_there(folder)
+    try:
+        with tempfile.TemporaryFile(dir=there):
+            pass
+    except OSError as error:
+        raise MachineError(
+            f"`{there}` cannot be written: {error.strerror or error}",
+            "make it writable, or name another folder: `--out FOLDER`",
+        ) from None
+
+
+def _kept(folder: Path) -> int:
+    """Return the bytes that a run folder has already."""
+    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())

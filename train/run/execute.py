@@ -1,0 +1,206 @@
+"""Carrying a run out: load, go on where it stopped, train, export."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from functools import partial
+from typing import Any
+
+from prep.models import vae_files
+from prep.runtime.console import Console
+from prep.runtime.stopping import patience
+from prep.runtime.yaml_nodes import as_yaml
+from train.data.batches import Batches
+from train.data.captions import TextCache
+from train.export import lora_file
+from train.families.family import Base
+from train.run import checkpoint
+from train.run.after_step import AfterStep
+from train.run.decide import Run, check_length
+from train.run.machine_check import check_device
+from train.run.memory_errors import memory_errors
+from train.run.metrics import Metrics
+from train.run.outputs import RunOutput, lacking, output, pictures_of, prompts, renamed
+from train.run.publish_outputs import draw, keep, publish
+from train.samples.prompts import Prompt
+from train.step import distributed
+from train.step.distributed import Processes
+from train.step.loop import Training, train
+from train.step.schedule import peak_of
+from train.step.trainer import Trainer
+
+
+def carry_out(run: Run, console: Console) -> None:
+    """Train up to the run's last step and publish its export.
+
+    Raises:
+        UserError: Something that a person can mend.
+        KeyboardInterrupt: Stopped by Ctrl-C; everything is saved.
+        SystemExit: Stopped by SIGTERM, likewise.
+    """
+    shown = prompts(run)
+    with memory_errors(), distributed.joined(run.config.device) as found:
+        check_device(run.config.precision, run.config.attention, found.device)
+        training = opened(run, found)
+        trainer = _trainer(run, training.base)
+        done = _restored(run, trainer, machine(run, found), console)
+        _train(run, training, trainer, done, console, shown=shown)
+        if found.first:
+            _keep_shorter(run)
+            with trainer.at_rest():
+                draw(run, training, output(run, run.steps, shown), console)
+                publish(run, training.base, run.export, run.steps)  # last: with it the run is done
+        found.wait()
+
+
+def try_again(run: Run, console: Console) -> None:
+    """Make what the folder of a run that is done still lacks, where the weights for it are left.
+
+    An export needs the checkpoint of its step; pictures need their export.
+
+    Raises:
+        UserError: Something that a person can mend.
+    """
+    from prep.models.devices import torch_device
+
+    alone = Processes(torch_device(run.config.device))
+    _sweep(run)
+    with memory_errors():
+        check_device(run.config.precision, run.config.attention, alone.device)
+        training = opened(run, alone)
+        for one in lacking(run):
+            if _has_weights(run, training, one):
+                keep(run, training, one, console)
+            else:
+                console.wrong(
+                    f"`{one.export.name}` cannot be made any more: its checkpoint is gone; to have "
+                    f"done with it, delete `{lora_file.unproven(one.export)}`"
+                )
+
+
+def _has_weights(run: Run, training: Training, wish: RunOutput) -> bool:
+    """Give the base model the weights of a step; return False where they are not left."""
+    if wish.export.exists():
+        run.method.apply(wish.export, training.base, run.family)
+        return True
+    made = checkpoint.of_step(run.checkpoints, wish.step, run.recipe)
+    if made is not None:
+        trainer = _trainer(run, training.base)
+        trainer.restore(made.weights, made.optimizer, made.numbers)
+        trainer.rest()
+    return made is not None
+
+
+def _trainer(run: Run, base: Base) -> Trainer:
+    """Return the weights that learn, each at its rate."""
+    rate_of = partial(peak_of, encoders=base.encoders, config=run.config, share=run.method.share)
+    return Trainer(base.learning(), run.config, base.device.split(":")[0], rate_of)
+
+
+def opened(run: Run, found: Processes) -> Training:
+    """Return the base model with what learns in it, and what it will be shown."""
+    config = run.config
+    base = run.family.load(run.found.path, found.device, run.method.precision(config))
+    run.method.attach(base, run.family, config)
+    network: Any = base.network
+    if config.gradient_checkpointing:
+        network.enable_gradient_checkpointing()
+    if config.attention == "xformers":
+        network.enable_xformers_memory_efficient_attention()
+    numbers = vae_files.settings(run.found.path)
+    batches = Batches(run.data, config, numbers["scaling_factor"], numbers["shift_factor"])
+    states = TextCache(
+        lambda texts: run.family.encode(base, texts, config.clip_skip), base.text_learns()
+    )
+    return Training(base, run.family, batches, states, found)
+
+
+def machine(run: Run, found: Processes) -> dict[str, Any]:
+    """Return what is no part of the recipe and may change the last bits."""
+    import torch
+
+    return {
+        "torch": torch.__version__,
+        "device": found.device.split(":")[0],
+        "processes": found.count,
+        "threads": torch.get_num_threads(),
+        "accumulate": run.config.accumulate,
+        "attention": run.config.attention,
+    }
+
+
+def _restored(run: Run, trainer: Trainer, here: Mapping[str, Any], console: Console) -> int:
+    """Put the learner where the newest whole checkpoint left it; return the steps done."""
+    made, torn = checkpoint.newest(run.checkpoints, run.recipe)
+    for name in torn:
+        console.note(f"the checkpoint `{name}` is torn; the one before it is used")
+    if made is None:
+        return 0
+    check_length(run, made.step)
+    trainer.restore(made.weights, made.optimizer, made.numbers)
+    console.note(f"continues after step {made.step} of {run.steps}")
+    for word, now in here.items():
+        if made.machine.get(word) != now:
+            console.note(
+                f"{word}: {as_yaml(made.machine.get(word))} before, {as_yaml(now)} now; "
+                "the last bits may differ"
+            )
+    return made.step
+
+
+def _train(
+    run: Run,
+    training: Training,
+    trainer: Trainer,
+    done: int,
+    console: Console,
+    *,
+    shown: Sequence[Prompt],
+) -> None:
+    """Train to the end, from step `done` on, with what was due after it and is not there."""
+    found = training.processes
+    with (
+        _log(run, done, found) as metrics,
+        console.progress("training", run.steps - done) as progress,
+        patience(lambda _: console.note("finishing the step and saving it")) as stop,
+    ):
+        watch = AfterStep(
+            config=run.config,
+            folder=run.checkpoints,
+            recipe=run.recipe,
+            steps=run.steps,
+            per_epoch=run.per_epoch,
+            machine=machine(run, found),
+            trainer=trainer,
+            processes=found,
+            metrics=metrics,
+            progress=progress,
+            stop=stop,
+            publish=lambda step: keep(run, training, output(run, step, shown), console),
+        )
+        watch.finish(done)
+        train(training, trainer, done, run.steps, watch.after)
+
+
+def _sweep(run: Run) -> None:
+    for folder in (run.folder, run.checkpoints, run.folder / "samples"):
+        checkpoint.sweep(folder)
+
+
+@contextmanager
+def _log(run: Run, done: int, found: Processes) -> Iterator[Metrics | None]:
+    """Open the log in the process that writes, and clear away what a killed one left."""
+    if not found.first:
+        yield None
+        return
+    _sweep(run)
+    with Metrics.opened(run.folder / "metrics.jsonl", done) as metrics:
+        yield metrics
+
+
+def _keep_shorter(run: Run) -> None:
+    """Give pictures and export of a run that was made longer the name of its step."""
+    if run.export.exists():
+        name = f"{run.name}-step{lora_file.steps_of(run.export):08d}"
+        for path in pictures_of(run.export):
+            path.replace(path.with_name(name + path.name.removeprefix(run.name)))
+        run.export.replace(renamed(run, name))

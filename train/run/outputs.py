@@ -1,0 +1,121 @@
+"""What a run is asked to leave behind: exports and their pictures, and which of them are missing.
+
+The folder alone tells it; no list is kept beside it that could say otherwise.
+"""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from prep.runtime.counts import first_few
+from prep.runtime.errors import UserError
+from train.config import Config
+from train.export.lora_file import unproven
+from train.export.metadata import usual_size
+from train.run.decide import Run
+from train.samples.prompts import Prompt, read
+
+
+@dataclass(frozen=True)
+class RunOutput:
+    """An export and the pictures that are drawn with it.
+
+    Attributes:
+        step: Steps that were done before it.
+        export: Its file or folder.
+        pictures: The file of each picture -> what it shows.
+    """
+
+    step: int
+    export: Path
+    pictures: Mapping[Path, Prompt]
+
+    def missing(self) -> list[Path]:
+        """Return which of its files are not there."""
+        return [path for path in (self.export, *self.pictures) if not path.exists()]
+
+
+def prompts(run: Run) -> list[Prompt]:
+    """Return the prompts that a run draws, of the size that most of its samples have.
+
+    Raises:
+        ConfigError: Their file is missing or has mistakes.
+    """
+    if run.config.prompts is None:
+        return []
+    width, height = usual_size(run.data)
+    return read(run.config.prompts, Prompt("", width=width, height=height))
+
+
+def output(run: Run, step: int, shown: Sequence[Prompt]) -> RunOutput:
+    """Return the export of a step, and its pictures `samples/<export>-<number>-<seed>.png`."""
+    export = run.export if step == run.steps else _between(run, step)
+    folder, name = run.folder / "samples", _stem(export)
+    pictures = {
+        folder / f"{name}-{number:02d}-{prompt.seed}.png": prompt
+        for number, prompt in enumerate(shown)
+    }
+    return RunOutput(step, export, pictures)
+
+
+def pictures_of(export: Path) -> list[Path]:
+    """Return the pictures of an export that are there, whatever they show."""
+    known = re.compile(re.escape(_stem(export)) + r"-\d\d+-\d+\.png")
+    found = (export.parent / "samples").glob("*.png")
+    return [path for path in found if known.fullmatch(path.name)]
+
+
+def renamed(run: Run, name: str) -> Path:
+    """Return the place of an export by another name; that of a model's folder may hold dots."""
+    return run.folder / f"{name}{run.export.name.removeprefix(run.name)}"
+
+
+def _stem(export: Path) -> str:
+    return export.name.removesuffix(".safetensors")
+
+
+def lacking(run: Run) -> list[RunOutput]:
+    """Return the exports of a run that is done that lack something.
+
+    An export on the way that was deleted is not among them; one that did not pass its proof is.
+    """
+    try:
+        shown = prompts(run)
+    except UserError:  # what is done needs no file of prompts any more
+        shown = []
+    due = (step for step in range(1, run.steps) if is_due(step, run.config, run.per_epoch))
+    found = [output(run, step, shown) for step in (*due, run.steps)]
+    tried = [one for one in found if one.export.exists() or unproven(one.export).exists()]
+    return [one for one in tried if one.missing()]
+
+
+def missing(run: Run) -> list[Path]:
+    """Return the files that a run that is done lacks; see `lacking`."""
+    return [path for one in lacking(run) for path in one.missing()]
+
+
+def missing_line(run: Run, paths: Sequence[Path]) -> str:
+    """Return what a person should know of files that are missing."""
+    names = [f"`{path.relative_to(run.folder)}`" for path in paths]
+    if len(names) == 1:
+        return f"{names[0]} is missing; the same command tries it again"
+    return (
+        f"{len(names)} exports and pictures are missing: {first_few(names)}; "
+        "the same command tries them again"
+    )
+
+
+def is_due(step: int, config: Config, per_epoch: int) -> bool:
+    """Return whether the person asked for exports and samples after this many steps."""
+    steps = config.save_every_steps
+    epochs = config.save_every_epochs and config.save_every_epochs * per_epoch
+    return any(every and step % every == 0 for every in (steps, epochs))
+
+
+def _between(run: Run, step: int) -> Path:
+    """Return the place of an export before the last one, named as kohya's scripts name theirs."""
+    every = run.config.save_every_epochs
+    epoch, rest = divmod(step, run.per_epoch)
+    word = f"{epoch:06d}" if every and not rest and not epoch % every else f"step{step:08d}"
+    return renamed(run, f"{run.name}-{word}")

@@ -1,0 +1,132 @@
+"""What only torch and the model's own code can tell before a training.
+
+`train check` asks it in a process of its own, so that it loads none of them itself; a training,
+which needs them anyway, asks in its own process. Both get the same answers.
+"""
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from prep.runtime import errors
+from prep.runtime.errors import UserError
+from train.families import all_families
+
+
+@dataclass(frozen=True)
+class Question:
+    """What is asked.
+
+    Attributes:
+        place: The base model's folder or file; empty to leave it out.
+        family: Its name.
+        device: As the person wished: auto, cpu or cuda.
+        precision: See `Config`; so is `attention`.
+        vae: Whether the VAE will be needed too.
+        texts: Whose tokens are counted.
+    """
+
+    place: str
+    family: str
+    device: str
+    precision: str
+    attention: str
+    vae: bool = False
+    texts: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What is known now.
+
+    Attributes:
+        wrong: What stands in the way: the error's class, message and hint.
+        tokens: Of each text; empty where the base model cannot be opened.
+        most_tokens: How many of them train.
+        unread: See `Outline`.
+    """
+
+    wrong: tuple[tuple[str, str, str | None], ...] = ()
+    tokens: tuple[int, ...] = ()
+    most_tokens: int = 0
+    unread: tuple[str, ...] = ()
+
+    def errors(self) -> list[UserError]:
+        """Return what stands in the way as errors."""
+        kinds = {name: kind for name, kind in vars(errors).items() if isinstance(kind, type)}
+        return [kinds[kind](message, hint) for kind, message, hint in self.wrong]
+
+
+Ask = Callable[[Question], Answer]
+
+
+def here(question: Question) -> Answer:
+    """Answer in this process; torch is loaded."""
+    wrong: list[UserError] = []
+    tokens: Sequence[int] = ()
+    most = 0
+    unread: tuple[str, ...] = ()
+    try:
+        _check_device(question)
+    except UserError as error:
+        wrong.append(error)
+    if question.place:
+        place = Path(question.place)
+        try:
+            outline = all_families()[question.family].outline(place)
+            tokens, most = outline.tokens(list(question.texts)), outline.most_tokens
+            unread = outline.unread
+            if question.vae:
+                from prep.models.vae import open_vae
+
+                open_vae(place, "cpu")
+        except UserError as error:
+            wrong.append(error)
+    told = tuple((type(error).__name__, str(error), error.hint) for error in wrong)
+    return Answer(told, tuple(tokens), most, unread)
+
+
+def outside(question: Question) -> Answer:
+    """Answer in a process of its own; in this one where torch is loaded already.
+
+    Raises:
+        SystemExit: That process ended otherwise than well; it has said why.
+    """
+    if "torch" in sys.modules:
+        return here(question)
+    done = subprocess.run(
+        [sys.executable, "-P", "-m", "train.run.probe"],
+        input=json.dumps(asdict(question)).encode(),
+        stdout=subprocess.PIPE,
+        check=False,
+    )
+    if done.returncode:
+        raise SystemExit(done.returncode)
+    found = json.loads(done.stdout)
+    return Answer(
+        tuple((kind, message, hint) for kind, message, hint in found["wrong"]),
+        tuple(found["tokens"]),
+        found["most_tokens"],
+        tuple(found["unread"]),
+    )
+
+
+def _check_device(question: Question) -> None:
+    from prep.models.devices import torch_device
+    from train.run.machine_check import check_device
+
+    check_device(question.precision, question.attention, torch_device(question.device))
+
+
+def main() -> None:
+    """Answer the question on standard input, on standard output."""
+    given = json.loads(sys.stdin.buffer.read())
+    found = here(Question(**given | {"texts": tuple(given["texts"])}))
+    sys.stdout.buffer.write(json.dumps(asdict(found)).encode())
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,63 @@
+"""What a run is to leave is written: exports, and the pictures drawn with each."""
+
+from dataclasses import replace
+from pathlib import Path
+
+from prep.runtime import files
+from prep.runtime.console import Console
+from train.export.lora_file import ProofError
+from train.export.metadata import Facts, metadata
+from train.families.family import Base
+from train.methods.method import Export
+from train.run.decide import Run, program_version
+from train.run.memory_errors import MemoryShortError, memory_errors
+from train.run.outputs import RunOutput
+from train.step.loop import Training
+
+
+def publish(run: Run, base: Base, path: Path, step: int) -> None:
+    """Write the export of a step."""
+    config = replace(run.config, steps=step)
+    facts = Facts(
+        name=run.name,
+        recipe=run.recipe,
+        base=run.base.rstrip("/\\").replace("\\", "/").rpartition("/")[2],
+        base_digest=run.base_digest,
+        base_hashes=run.base_hashes,
+        version=program_version(),
+        prediction=base.process.prediction,
+        of_method=run.method.metadata(config),
+        architecture=run.method.architecture,
+    )
+    about = metadata(run.data, config, run.family, facts)
+    run.method.publish(Export(path, base, run.family, config, run.found.path, about))
+
+
+def keep(run: Run, training: Training, wish: RunOutput, console: Console) -> None:
+    """Write what is missing of an export and its pictures; what goes wrong is told, and no more."""
+    if not wish.export.exists():
+        try:
+            publish(run, training.base, wish.export, wish.step)
+        except ProofError as error:
+            console.wrong(str(error))
+    draw(run, training, wish, console)
+
+
+def draw(run: Run, training: Training, wish: RunOutput, console: Console) -> None:
+    """Draw the pictures of an export that are missing, with fixed noise; see `Drawer`."""
+    asked = {path: prompt for path, prompt in wish.pictures.items() if not path.exists()}
+    from train.samples.drawer import Drawer, png
+    from train.samples.sampler import NotFiniteError, opened_vae
+
+    drawer: Drawer | None = None
+    for path, prompt in asked.items():
+        try:
+            with memory_errors("a picture of its size beside the training"):
+                if drawer is None:
+                    coder = opened_vae(run.found.path, training.base.device)
+                    drawer = Drawer(training.base, run.family, coder, run.config.clip_skip)
+                picture = drawer.picture(prompt)
+        except (NotFiniteError, MemoryShortError) as error:
+            console.wrong(f"not drawn: {path.name}: {error}")
+        else:
+            files.write(path, png(picture))

@@ -1,0 +1,271 @@
+"""What stands in the way of a training, and what a person should know of it: one list.
+
+`train check` tells it, and every training begins with it, before anything is loaded or written: so
+the two cannot say different things.
+"""
+
+import json
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
+from dataclasses import asdict, dataclass
+from functools import partial
+from importlib.metadata import version
+from importlib.util import find_spec
+from pathlib import Path
+from typing import NoReturn
+
+from prep.models.locate import FoundModel, Models
+from prep.runtime import files, lock
+from prep.runtime.errors import UserError
+from train.config import Config
+from train.data import dataset as datasets
+from train.data.captions import all_texts
+from train.families.detect import base_at_hand, check_clip_skip, opened_base
+from train.families.family import Family
+from train.methods import method_named
+from train.run import checkpoint, disk, probe, run_folder
+from train.run.decide import Run, check_length, check_vae, decide, facts, is_done
+from train.run.machine_check import check_packages
+from train.run.notes import notes
+from train.samples import prompts
+from train.samples.prompts import Prompt
+
+_LIBRARIES = ("torch", "diffusers", "transformers", "tokenizers")
+_MOST_MARKS = 100
+
+
+@dataclass(frozen=True)
+class Ready:
+    """A run that nothing stands in the way of.
+
+    Attributes:
+        done: Whether its export is there already.
+        notes: What a person should know before it begins, a line each.
+    """
+
+    run: Run
+    done: bool
+    notes: tuple[str, ...] = ()
+
+
+def ready(
+    paths: Sequence[Path], config: Config, models: Models, ask: probe.Ask, first: bool = True
+) -> Ready:
+    """Look at everything that a training needs; nothing is written, no weight is read.
+
+    Args:
+        paths: Dataset files.
+        ask: How to learn what only torch can tell: `probe.here` or `probe.outside`.
+        first: Whether this process is the one that writes.
+
+    Raises:
+        UserError: Something stands in the way; all that can be found is told at once.
+    """
+    wrong = [*_of_files(paths, config, models)]
+    run: Run | None = None
+    if not wrong:
+        try:
+            run = decide(paths, config, models)
+            if is_done(run):
+                return Ready(run, True)
+        except UserError as error:
+            wrong.append(error)
+    wrong += _raised(*_settings(config))
+    if run is None:
+        _refuse(wrong)
+    wrong += _raised(*_of_run(run, first))
+    if wrong:
+        _refuse(wrong)
+    answer = ask(_question(run))
+    if answer.wrong:
+        _refuse(answer.errors())
+    return Ready(run, False, tuple(notes(run, answer, first)))
+
+
+def _base_of(
+    config: Config, models: Models, fetch: bool
+) -> tuple[FoundModel | None, Family | None]:
+    """Look at settings and files; return the base model, if one is named and here or fetched.
+
+    Raises:
+        UserError: Something stands in the way; all that can be found is told at once.
+    """
+    wrong = [*_raised(*_settings(config), partial(disk.check_writable, config.out))]
+    if config.resume is not None:
+        wrong += _raised(partial(run_folder.run_folder, config.resume))
+    there: tuple[FoundModel, Family] | None = None
+    try:
+        if config.base:
+            there = opened_base(config.base, models) if fetch else base_at_hand(config.base, models)
+        if there is not None:
+            found, kind = there
+            check_clip_skip(config.clip_skip, kind.layers(found.path), config.base or "")
+    except UserError as error:
+        wrong.append(error)
+    if wrong:
+        _refuse(wrong)
+    return there or (None, None)
+
+
+def check_settings(
+    config: Config, models: Models, ask: probe.Ask | None, remember: bool = True
+) -> None:
+    """Look at all that can be known before there is a dataset.
+
+    Args:
+        ask: None to learn only what needs no library, of a base model that is on this machine.
+        remember: Whether a model that could be opened is noted among the user's data, and not
+            opened again by the same libraries.
+
+    Raises:
+        UserError: Something stands in the way; all that can be found is told at once.
+    """
+    found, kind = _base_of(config, models, fetch=ask is not None)
+    if ask is None:
+        return
+    vae = _needs_vae(config)
+    question = probe.Question(
+        str(found.path) if found else "",
+        kind.name if kind else "",
+        config.device,
+        config.precision,
+        config.attention,
+        vae,
+    )
+    # A GPU that was there may be gone.
+    lasting = config.device != "cuda" and config.precision != "fp16" and config.attention == "sdpa"
+    if remember and lasting:
+        base = models.digest(found) if found else ""
+        answer = _looked_through(question, base, models.home / "looked-through.json", ask)
+    else:
+        answer = ask(question)
+    if answer.wrong:
+        _refuse(answer.errors())
+
+
+def _looked_through(
+    question: probe.Question, base: str, known: Path, ask: probe.Ask
+) -> probe.Answer:
+    """Ask what only torch can tell, unless these libraries have opened this very model before.
+
+    Args:
+        base: Digest of the base model.
+        known: Where that is noted.
+    """
+    libraries = [(one, version(one)) for one in _LIBRARIES]
+    mark = files.digest_bytes(files.canonical([base, asdict(question), libraries]).encode())
+    marks = _marks(known)
+    if mark in marks:
+        return probe.Answer()
+    answer = ask(question)
+    if not answer.wrong:
+        with suppress(UserError):  # a convenience: without it the same is asked again
+            files.write(known, files.canonical([*marks[-_MOST_MARKS:], mark]).encode())
+    return answer
+
+
+def _marks(path: Path) -> list[str]:
+    """Return what was looked through before; damage means to begin anew."""
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return []
+    return found if isinstance(found, list) else []
+
+
+def check_files(paths: Sequence[Path], config: Config, models: Models) -> None:
+    """Look at dataset files and the base model alone.
+
+    Raises:
+        UserError: Something is wrong with them; all that can be found is told at once.
+    """
+    wrong = [*_of_files(paths, config, models)]
+    if wrong:
+        _refuse(wrong)
+
+
+def _of_files(paths: Sequence[Path], config: Config, models: Models) -> Iterator[UserError]:
+    """Yield what is wrong with each dataset file, and with the base model."""
+    named = config.base
+    for path in paths:
+        try:
+            found = datasets.load([path])
+            named = named or found.base
+        except UserError as error:
+            yield error
+    if named:
+        yield from _raised(partial(opened_base, named, models))
+
+
+def _settings(config: Config) -> Iterator[Callable[[], object]]:
+    """Yield what can be asked of the settings alone."""
+    yield partial(check_packages, config, lambda package: find_spec(package) is not None)
+    if config.prompts is not None:
+        yield partial(prompts.read, config.prompts, Prompt(""))
+
+
+def _of_run(run: Run, first: bool) -> Iterator[Callable[[], object]]:
+    """Yield what can be asked of a run and its folder, for the process that writes it."""
+    yield partial(check_vae, run)
+    yield partial(
+        check_clip_skip, run.config.clip_skip, run.family.layers(run.found.path), run.base
+    )
+    if first:
+        yield partial(disk.check_writable, run.folder)
+        yield partial(disk.check_room, run)
+        yield partial(_check_saved, run)
+        yield partial(_check_holder, run)
+        yield partial(
+            run_folder.check_version,
+            run.config.out,
+            run.name,
+            facts(run),
+            list(run.config.deciding()),
+        )
+
+
+def _check_saved(run: Run) -> None:
+    """Raise where the run folder's checkpoints cannot be gone on with."""
+    found, _ = checkpoint.newest_place(run.checkpoints, run.recipe)
+    if found is not None:
+        check_length(run, checkpoint.step_of(found))
+
+
+def _check_holder(run: Run) -> None:
+    error = lock.holder(run.checkpoints, run.folder)
+    if error is not None:
+        raise error
+
+
+def _question(run: Run) -> probe.Question:
+    config = run.config
+    return probe.Question(
+        str(run.found.path),
+        run.family.name,
+        config.device,
+        config.precision,
+        config.attention,
+        vae=_needs_vae(config),
+        texts=tuple(all_texts(list(run.data.samples.values()))),
+    )
+
+
+def _needs_vae(config: Config) -> bool:
+    """Return whether the base model's VAE has to be read: for pictures, or for the export."""
+    return config.prompts is not None or method_named(config.method).needs_vae(config)
+
+
+def _raised(*rows: Callable[[], object]) -> Iterator[UserError]:
+    """Yield the errors of those that raise one."""
+    for row in rows:
+        try:
+            row()
+        except UserError as error:
+            yield error
+
+
+def _refuse(wrong: Sequence[UserError]) -> NoReturn:
+    """Raise the first of several errors, with all others among its own."""
+    first, *others = wrong
+    more = [pair for one in others for pair in ((str(one), one.hint), *one.others)]
+    raise type(first)(str(first), first.hint, (*first.others, *more))

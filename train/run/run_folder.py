@@ -1,0 +1,115 @@
+"""Earlier runs of a name: what they were, and how another one differs."""
+
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from prep.runtime.errors import ConfigError
+from prep.runtime.yaml_nodes import as_yaml
+from train.run import checkpoint
+
+# Facts of `config.json` that are no settings, and what a person calls them.
+_FACTS = {
+    "method": "the kind of training",
+    "version": "the program",
+    "family": "the kind of base model",
+    "base_digest": "the base model",
+    "data_digest": "the dataset",
+}
+CHECKPOINTS = "checkpoints"
+
+
+def settings(folder: Path) -> dict[str, Any] | None:
+    """Return what stands in a run folder's `config.json`; None where it is no run folder."""
+    try:
+        found = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    return found if isinstance(found, dict) and "recipe" in found else None
+
+
+def differences(there: Mapping[str, Any], here: Mapping[str, Any], words: list[str]) -> list[str]:
+    """Return in what two runs differ, in a person's words.
+
+    Args:
+        words: The settings that decide.
+    """
+    found = [f"{told} differs" for word, told in _FACTS.items() if there.get(word) != here[word]]
+    return found + [
+        f"`--{word.replace('_', '-')}` is {as_yaml(there.get(word))} there and "
+        f"{as_yaml(here[word])} here"
+        for word in words
+        if there.get(word) != here[word]
+    ]
+
+
+def run_folder(folder: Path) -> dict[str, Any]:
+    """Return the settings of a run folder that a person names; ConfigError where it is none."""
+    found = settings(folder)
+    if found is None:
+        hint = "name a folder that holds `config.json`"
+        raise ConfigError(f"`{folder}` is not a run folder", hint)
+    return found
+
+
+def asked(folder: Path, here: Mapping[str, Any], words: list[str]) -> dict[str, Any]:
+    """Return the settings of the run folder that `--resume` names.
+
+    Raises:
+        ConfigError: It is no run folder, or that of another run.
+    """
+    there = run_folder(folder)
+    if there["recipe"] != here["recipe"]:
+        why = differences(there, here, words) or ["it was made by another version"]
+        raise ConfigError(
+            f"`{folder}` is another run: {'; '.join(why)}",
+            "give the settings and data of that run, or leave out `--resume` to begin a new one",
+        )
+    return there
+
+
+def check_version(out: Path, name: str, here: Mapping[str, Any], words: list[str]) -> None:
+    """Look for a stopped run that only the program's version keeps from being this one.
+
+    Raises:
+        ConfigError: There is one: begun again in silence, its work would be lost.
+    """
+    for folder, there, step in _stopped(out, name, here):
+        if there.get("version") != here["version"] and not differences(
+            there | {"version": here["version"]}, here, words
+        ):
+            raise ConfigError(
+                f"`{folder}`, stopped after step {step}, was begun by another version of this "
+                "program, which showed other texts or trained other weights",
+                "finish it with that version, or begin a new run: give another `--name`, or move "
+                "that folder away",
+            )
+
+
+def unfinished(out: Path, name: str, here: Mapping[str, Any], words: list[str]) -> list[str]:
+    """Return a line for each stopped run of this name that the same command will not go on with."""
+    told: list[str] = []
+    for folder, there, step in _stopped(out, name, here):
+        why = "; ".join(differences(there, here, words)) or "it was made by another version"
+        told.append(f"a new run begins; `{folder}`, stopped at step {step}, is another: {why}")
+    return told
+
+
+def _stopped(
+    out: Path, name: str, here: Mapping[str, Any]
+) -> Iterator[tuple[Path, dict[str, Any], int]]:
+    """Yield folder, settings and last step of each stopped run of a name that is another one."""
+    for folder in sorted(out.glob(f"{_plain(name)}-????????")):
+        there = settings(folder)
+        saved = checkpoint.steps(folder / CHECKPOINTS)
+        if there is None or not saved or there["recipe"] == here["recipe"]:
+            continue
+        if any((folder / f"{name}{ending}").exists() for ending in ("", ".safetensors")):
+            continue
+        yield folder, there, saved[0][0]
+
+
+def _plain(name: str) -> str:
+    """Return a glob pattern that only `name` matches."""
+    return "".join(f"[{char}]" if char in "*?[" else char for char in name)

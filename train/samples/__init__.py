@@ -1,0 +1,1 @@
+"""Pictures that a model draws: the sheet of a LoRA, prompts, samplers."""

@@ -1,0 +1,128 @@
+"""The processes that train together, one of which may be all there is.
+
+Places of a step are split among them; gradients are summed. What a step sees depends neither on
+their number nor on which of them sees it. Started by `torchrun` or `accelerate launch`.
+"""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+# Gradients are summed in pieces of about so many numbers.
+_PIECE = 1 << 24
+
+
+@dataclass(frozen=True)
+class Processes:
+    """This process among those that train together.
+
+    Attributes:
+        device: Where this process computes: cpu, cuda or cuda:1.
+        rank: Its number; 0 writes all files.
+        count: How many there are.
+    """
+
+    device: str = "cpu"
+    rank: int = 0
+    count: int = 1
+
+    @property
+    def first(self) -> bool:
+        """Whether this process writes."""
+        return self.rank == 0
+
+    def passes(self, size: int, batch: int, accumulate: int) -> Iterator[range]:
+        """Yield the places of a step that this process computes, a range for each pass.
+
+        Args:
+            size: Samples of the step: `batch`, or fewer at the end of a bucket.
+            accumulate: Passes in which a process takes its part of a whole batch.
+        """
+        start, stop = (rank * size // self.count for rank in (self.rank, self.rank + 1))
+        width = -(-batch // (self.count * accumulate))
+        for first in range(start, stop, width):
+            yield range(first, min(first + width, stop))
+
+    def sum(self, tensors: "Sequence[Tensor]") -> None:
+        """Replace float tensors by their sums over all processes."""
+        if self.count == 1:
+            return
+        import torch
+        from accelerate.utils import reduce  # type: ignore[import-untyped]
+
+        for piece in _pieces(tensors):
+            flat = torch.cat([tensor.detach().reshape(-1) for tensor in piece])
+            total: Tensor = reduce(flat, reduction="sum")
+            sizes = [tensor.numel() for tensor in piece]
+            for tensor, part in zip(piece, torch.split(total, sizes), strict=True):
+                tensor.copy_(part.view_as(tensor))
+
+    def total(self, number: int) -> int:
+        """Return the sum of a small number over all processes."""
+        if self.count == 1:
+            return number
+        import torch
+
+        found = torch.tensor([float(number)], device=self.device)
+        self.sum([found])
+        return int(found.item())
+
+    def shared(self, digests: "dict[int, bytes]", size: int) -> list[bytes]:
+        """Return the digests of all places of a step, from those that each process has."""
+        if self.count == 1:
+            return [digests[place] for place in range(size)]
+        import torch
+
+        table = torch.zeros((size, 32), device=self.device)
+        for place, digest in digests.items():
+            table[place] = torch.tensor(list(digest), dtype=torch.float32)
+        self.sum([table])
+        return [bytes(int(byte) for byte in row) for row in table.tolist()]
+
+    def wait(self) -> None:
+        """Return when every process has come here."""
+        if self.count > 1:
+            from accelerate import PartialState  # type: ignore[import-untyped]
+
+            PartialState().wait_for_everyone()
+
+
+@contextmanager
+def joined(wish: str) -> Iterator[Processes]:
+    """Join the other processes, until the end of the block.
+
+    Args:
+        wish: auto, cpu or cuda.
+
+    Raises:
+        MachineError: `cuda` was asked for and is not there.
+    """
+    from accelerate import PartialState
+
+    from prep.models.devices import torch_device
+
+    kind = torch_device(wish)
+    state = PartialState(cpu=kind == "cpu")
+    device = kind if state.num_processes == 1 else str(state.device)
+    try:
+        yield Processes(device, state.process_index, state.num_processes)
+    finally:
+        if state.num_processes > 1:
+            state.destroy_process_group()
+
+
+def _pieces(tensors: "Sequence[Tensor]") -> "Iterator[list[Tensor]]":
+    piece: list[Tensor] = []
+    size = 0
+    for tensor in tensors:
+        piece.append(tensor)
+        size += tensor.numel()
+        if size >= _PIECE:
+            yield piece
+            piece, size = [], 0
+    if piece:
+        yield piece

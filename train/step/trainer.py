@@ -1,0 +1,241 @@
+"""The weights that learn, their optimizer, and all that both must remember."""
+
+import importlib
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from train.config import Config
+from train.optimizers import Optimizer, Rate
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+_GROUP = "group "  # begins the name of a tensor that belongs to a whole group of weights
+
+
+class Trainer:
+    """Weights that learn, in groups of one learning rate each, and what their optimizer knows."""
+
+    def __init__(
+        self,
+        weights: "Mapping[str, nn.Parameter]",
+        config: Config,
+        device: str,
+        rate_of: Callable[[str], float | None] | None = None,
+    ) -> None:
+        """Begin to train `weights`, float32, by name; the order of names decides nothing.
+
+        Args:
+            rate_of: Name of a weight -> its learning rate at its height, None where the optimizer
+                decides it alone; by default that of the settings.
+        """
+        import torch
+
+        self.weights = dict(sorted(weights.items()))
+        self._row = config.row()
+        self._longest = config.max_gradient_norm or float("inf")
+        groups: dict[float | None, list[str]] = {}
+        for name in self.weights:
+            groups.setdefault(rate_of(name) if rate_of else config.learning_rate, []).append(name)
+        self._peaks = list(groups)
+        self._optimizer = _opened(
+            self._row,
+            [[self.weights[name] for name in names] for names in groups.values()],
+            self._peaks,
+            config.weight_decay,
+        )
+        self._order = [name for names in groups.values() for name in names]
+        self._scaler = torch.amp.GradScaler(device, enabled=config.precision == "fp16")
+
+    def scaled(self, loss: "Tensor") -> "Tensor":
+        """Return a loss so large that its gradients survive half precision."""
+        return self._scaler.scale(loss)
+
+    def gradients(self) -> "list[Tensor]":
+        """Return the gradient of every weight; those that had none get zeros."""
+        import torch
+
+        for weight in self.weights.values():
+            if weight.grad is None:
+                weight.grad = torch.zeros_like(weight)
+        return [weight.grad for weight in self.weights.values() if weight.grad is not None]
+
+    def used(self) -> "Tensor":
+        """Return 1 for each weight that has a gradient and 0 for each that has none, float32."""
+        import torch
+
+        each = [float(weight.grad is not None) for weight in self.weights.values()]
+        device = next(iter(self.weights.values())).device
+        return torch.tensor(each, device=device)
+
+    def leave_alone(self, used: "Tensor") -> None:
+        """Take the gradients away from weights that no process used; the step changes none of them.
+
+        With gradients of zeros weight decay would still shrink them.
+
+        Args:
+            used: As `used` returned it before `gradients` was asked, summed over the processes.
+        """
+        for weight, count in zip(self.weights.values(), used.tolist(), strict=True):
+            if not count:
+                weight.grad = None
+
+    def update(self, rate_at: Callable[[float], float]) -> bool:
+        """Take one step and forget the gradients.
+
+        Args:
+            rate_at: A learning rate at its height -> that of this step.
+
+        Returns:
+            False where gradients are not finite numbers; then nothing has changed. In half
+            precision that is ordinary and True: the step is left out.
+        """
+        import torch
+
+        self._scaler.unscale_(self._optimizer)
+        norm = torch.nn.utils.clip_grad_norm_(self.weights.values(), self._longest)
+        good = self._scaler.is_enabled() or bool(norm.isfinite())
+        if good:
+            for group, peak in zip(self._optimizer.param_groups, self._peaks, strict=True):
+                if peak is not None:
+                    group["lr"] = rate_at(peak)
+            self._scaler.step(self._optimizer)
+            self._scaler.update()
+        self._optimizer.zero_grad(set_to_none=True)
+        return good
+
+    def rate(self) -> float | None:
+        """Return the learning rate of the last step of the first group.
+
+        What an optimizer finds for itself is in it; None where it tells nothing.
+        """
+        group = self._optimizer.param_groups[0]
+        if self._row.rate is Rate.ITS_OWN:
+            return None
+        return float(group["lr"]) * float(group.get("d", 1.0))
+
+    def rest(self) -> None:
+        """Put the weights that are to be used in the place of those to train with, for good."""
+        if self._row.modes:
+            self._optimizer.eval()
+
+    @contextmanager
+    def at_rest(self) -> Iterator[None]:
+        """Return a block in which the weights are those to be used, not those to train with.
+
+        They are the same for most optimizers; the block leaves no trace in the training.
+        """
+        import torch
+
+        if not self._row.modes:
+            yield
+            return
+        kept = {name: weight.detach().clone() for name, weight in self.weights.items()}
+        self.rest()
+        try:
+            yield
+        finally:
+            self._optimizer.train()
+            with torch.no_grad():
+                for name, weight in self.weights.items():
+                    weight.copy_(kept[name])  # there and back again is not the same to the bit
+
+    def tensors(self) -> "dict[str, Tensor]":
+        """Return what the optimizer remembers in tensors: `name/word` of every weight."""
+        found = {
+            f"{name}/{word}": value
+            for name, state in self._states().items()
+            for word, value in state.items()
+            if hasattr(value, "dtype")
+        }
+        for number, facts in enumerate(self._groups()):
+            tensors = {word: value for word, value in facts.items() if hasattr(value, "dtype")}
+            found |= {f"{_GROUP}{number}/{word}": value for word, value in tensors.items()}
+        return found
+
+    def numbers(self) -> dict[str, Any]:
+        """Return what the optimizer and the scaler remember in plain numbers, fit for JSON."""
+        plain = {
+            name: {word: value for word, value in state.items() if not hasattr(value, "dtype")}
+            for name, state in self._states().items()
+        }
+        return {
+            "optimizer": {name: state for name, state in plain.items() if state},
+            "groups": [
+                {word: value for word, value in facts.items() if not hasattr(value, "dtype")}
+                for facts in self._groups()
+            ],
+            "scaler": self._scaler.state_dict(),
+        }
+
+    def restore(
+        self,
+        weights: "Mapping[str, Tensor]",
+        tensors: "Mapping[str, Tensor]",
+        numbers: Mapping[str, Any],
+    ) -> None:
+        """Go back to where another trainer of the same weights was.
+
+        Args:
+            weights: A value for each weight.
+            tensors: What `tensors` gave.
+            numbers: What `numbers` gave; without `groups` where an older program gave it, which
+                had one optimizer, whose groups remember nothing.
+
+        Raises:
+            KeyError: A weight is not among them.
+        """
+        import torch
+
+        states: dict[str, dict[str, Any]] = {name: {} for name in self.weights}
+        groups = self._optimizer.state_dict()["param_groups"]
+        for facts, saved in zip(groups, numbers.get("groups", [{}] * len(groups)), strict=True):
+            facts |= {word: _as(facts.get(word), value) for word, value in saved.items()}
+        for name, state in numbers["optimizer"].items():
+            states[name] |= state
+        for place, tensor in tensors.items():
+            name, _, word = place.rpartition("/")
+            if name.startswith(_GROUP):
+                groups[int(name.removeprefix(_GROUP))][word] = tensor.clone()
+            else:
+                states[name][word] = tensor.clone()  # the file may go
+        with torch.no_grad():
+            for name, weight in self.weights.items():
+                weight.copy_(weights[name])
+        known = {n: states[name] for n, name in enumerate(self._order) if states[name]}
+        self._optimizer.load_state_dict({"state": known, "param_groups": groups})
+        if self._scaler.is_enabled():
+            self._scaler.load_state_dict(numbers["scaler"])
+
+    def _states(self) -> dict[str, dict[str, Any]]:
+        # Not its state_dict(): the 8-bit optimizers pack theirs into dicts of their own.
+        known = self._optimizer.state
+        return {name: dict(known.get(weight, {})) for name, weight in self.weights.items()}
+
+    def _groups(self) -> list[dict[str, Any]]:
+        """Return what the optimizer knows of each group, but for its weights."""
+        groups = self._optimizer.param_groups
+        return [{word: one for word, one in facts.items() if word != "params"} for facts in groups]
+
+
+def _as(before: Any, saved: Any) -> Any:
+    """Return a value that JSON gave back in the type that it had: it knows lists alone."""
+    return tuple(saved) if isinstance(before, tuple) else saved
+
+
+def _opened(
+    row: Optimizer,
+    weights: "list[list[nn.Parameter]]",
+    rates: list[float | None],
+    decay: float,
+) -> Any:
+    """Return an optimizer over groups of weights; betas and epsilon are its package's own."""
+    module, _, name = row.path.rpartition(".")
+    groups = [
+        {"params": each, **({} if rate is None else {"lr": rate})}
+        for each, rate in zip(weights, rates, strict=True)
+    ]
+    kind = getattr(importlib.import_module(module), name)
+    first = {} if rates[0] is None else {"lr": rates[0]}
+    return kind(groups, weight_decay=decay, **first, **row.arguments)
