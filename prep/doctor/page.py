@@ -7,7 +7,7 @@ from pathlib import Path
 from prep.doctor import folders, installation
 from prep.doctor.diagnosis import Diagnosis, masked, user_name
 from prep.models.locate import Models
-from prep.pipeline import command_line, jobs
+from prep.pipeline import command_line, locations
 from prep.runtime.console import Console
 from prep.runtime.errors import UserError
 
@@ -49,22 +49,19 @@ def findings(subjects: Subjects, models: Models) -> Iterator[Diagnosis]:
     yield from installation.findings()
     yield from folders.of_user(models)
     try:
-        named = command_line.pipelines_if_any(subjects.pipelines)
-        found = (
-            command_line.pipeline_of(subjects.folder, subjects.pipelines)
-            if (subjects.folder)
-            else None
-        )
+        named, found = command_line.pipelines_if_any(subjects.pipelines), None
+        if subjects.folder:
+            found = command_line.pipeline_of(subjects.folder, subjects.pipelines)
     except UserError as error:
         for message, hint in ((str(error), error.hint), *error.others):
             yield Diagnosis("pipelines", message, hint or "mend the file")
         named, found = {}, None
     if subjects.folder is not None:
-        places = [jobs.location_of(subjects.folder, subjects.state, found)]
+        places = [locations.location_of(subjects.folder, subjects.state, found)]
     else:
         each = ((pipeline, one) for pipeline in named.values() for one in pipeline.folders())
         places = [  # what a fan-out writes need not be there yet
-            jobs.location_of(one, None, pipeline)
+            locations.location_of(one, None, pipeline)
             for pipeline, one in each
             if one.is_dir() or one == pipeline.images
         ]
