@@ -163,8 +163,8 @@ def doctor(
     from prep.doctor import page
 
     context = command_line.context(command_line.console(False, False, json))
-    subjects = page.Subjects(folder, state, pipelines)
-    return page.show(subjects, context.models, context.console, fix)
+    found = page.findings(folder, state, pipelines, context.models)
+    return page.show(found, context.console, fix)
 
 
 def review_import(
@@ -175,7 +175,7 @@ def review_import(
     *,
     ours: Annotated[
         bool, typer.Option("--ours", help="in a conflict keep the values of the folder")
-    ] = (False),
+    ] = False,
     theirs: Annotated[
         bool, typer.Option("--theirs", help="in a conflict take the values of the sheet")
     ] = False,

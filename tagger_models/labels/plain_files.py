@@ -24,7 +24,9 @@ def line_labels(text: str, name: str) -> tuple[Label, ...]:
         ModelFileError: An unprintable name, one that is there twice, or none at all.
     """
     lines = ((n, line.strip()) for n, line in enumerate(text.split("\n"), 1))
-    return _checked(((f"line {n}", line, _plain(line)) for n, line in lines if line), name)
+    kinds = {True: "rating", False: "general"}
+    rows = ((f"line {n}", one, kinds[one.startswith(_RATING)]) for n, one in lines if one)
+    return _checked(rows, name)
 
 
 def index_labels(text: str, name: str) -> tuple[Label, ...]:
@@ -74,10 +76,6 @@ def series_of(text: str, where: str) -> tuple[str, ...]:
     if not isinstance(found, list) or not all(isinstance(one, str) for one in found):
         raise ModelFileError(f"{where}: `ips` is not a list of names", AGAIN)
     return tuple(found)
-
-
-def _plain(line: str) -> str:
-    return "rating" if line.startswith(_RATING) else "general"
 
 
 def _json(text: str, name: str) -> Any:
