@@ -74,8 +74,9 @@ def vae_figures(place: Path, count: int = 128) -> list[Figure]:
         scores = []
         for seed in range(FRESH, FRESH + count):
             picture = draw(random_scene(seed, unseen), seed)
-            latents = vae.encode(coder, [picture])[0].mean
-            again = sampler.decoded(coder, latents[None] * coder.config.scaling_factor)
+            latents = vae.encode(coder, [picture])[0]
+            assert latents is not None
+            again = sampler.decoded(coder, latents.mean[None] * coder.config.scaling_factor)
             off = np.asarray(picture, np.float64) - np.asarray(again, np.float64)
             scores.append(10 * math.log10(255**2 / (off**2).mean()))
         error = float(np.std(scores) / math.sqrt(count))

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from benchmarks.tiny_painting import FRESH, Figure, Judge, share
+from prep.images.fitting import fitted
 from prep.models.locate import Models
 from tagger_models.captioners import local
 from tagger_models.captioners.captioner import Decoding, Reply
@@ -67,13 +68,18 @@ def open_tagger(name: str) -> tuple[tagger.OnnxTagger, Mapping[str, float]]:
     return tagger.open_tagger(found, row, "cpu"), row.thresholds
 
 
+def scored(tagger: tagger.OnnxTagger, images: "Sequence[Image.Image]") -> "np.ndarray":
+    """Return a tagger's scores of whole pictures."""
+    return tagger.score([fitted(image, tagger.fit) for image in images])
+
+
 def tagger_judge(name: str) -> Judge:
     """Return what reads the five attributes by a tagger: of each, the likeliest tag."""
     tagger, _ = open_tagger(name)
     place = {label.name: number for number, label in enumerate(tagger.labels)}
 
     def judged(images: "Sequence[Image.Image]") -> list[dict[str, str]]:
-        scores = tagger.score(images)
+        scores = scored(tagger, images)
         return [_likeliest(row, place) for row in scores]
 
     return judged
@@ -91,7 +97,7 @@ def tagger_figures(name: str, count: int, *kinds: str) -> list[Figure]:
     found = []
     for words in kinds or KINDS:
         shown = scenes(count, KINDS[words])
-        scores = tagger.score(pictures(shown))
+        scores = scored(tagger, pictures(shown))
         counts = [
             counted(
                 _kept(row, tagger.labels, least),

@@ -130,6 +130,11 @@ class PersonsField:
 
 
 @dataclass(frozen=True)
+class NoParams:
+    """The params of a stage that leaves nothing to choose."""
+
+
+@dataclass(frozen=True)
 class Stage:
     """A declared step from some artifacts of a sample to another one.
 
@@ -173,13 +178,13 @@ class Stage:
 
     name: str
     version: int
-    shape: Shape
     reads: tuple[str, ...]
     writes: str
-    params: type
     run: Run
     help: str
     commands: tuple[str, ...]
+    params: type = NoParams
+    shape: Shape = Shape.MAP
     done: str = "made"
     shown: Callable[[Any], Any] | None = lambda result: result
     load: Callable[[Any, tuple[Any, ...]], Any] | None = None
@@ -233,24 +238,13 @@ class RequestedStage:
     command: str
 
 
-def stage(
-    *,
-    version: int,
-    reads: tuple[str, ...],
-    writes: str,
-    params: type,
-    shape: Shape = Shape.MAP,
-    commands: tuple[str, ...] = (),
-    **more: Any,
-) -> Callable[[Run], Stage]:
-    """Declare the decorated function as the stage of its module; `more` are fields of Stage."""
+def stage(commands: tuple[str, ...] = (), **declared: Any) -> Callable[[Run], Stage]:
+    """Declare the decorated function as the stage of its module; `declared` are fields of Stage."""
 
     def declare(run: Run) -> Stage:
         name = run.__module__.rpartition(".")[2]
         first = (run.__doc__ or "").strip().partition("\n")[0]
-        return Stage(
-            name, version, shape, reads, writes, params, run, first, commands or (name,), **more
-        )
+        return Stage(name=name, run=run, help=first, commands=commands or (name,), **declared)
 
     return declare
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import numpy as np
 
-    from prep.tags.tag_text import VocabularyEntry
+    from tagger_models.labels.label import Label
 
 # Least probability that is kept; ratings are kept always. A lower threshold cannot be asked for.
 FLOOR = 0.01
@@ -19,7 +19,7 @@ def packed(scores: Sequence[tuple[int, float]]) -> bytes:
     return struct.pack(f"<{len(ids)}I{len(values)}e", *ids, *values)
 
 
-def kept(labels: "Sequence[VocabularyEntry]", scores: "np.ndarray") -> list[bytes]:
+def kept(labels: "Sequence[Label]", scores: "np.ndarray") -> list[bytes]:
     """Return each picture's scores as they are kept: those from the floor on, and all ratings.
 
     Args:

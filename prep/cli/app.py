@@ -1,23 +1,20 @@
 """The `prep` command: reads what a person typed, makes one call, prints one report. No logic."""
 
-import inspect
-from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import Annotated, Any, Literal
 
 import typer
 
 from prep.cli import edit_options, options
 from prep.cli.options import In, Inner, Jobs, Json, Missing, Name, Pipelines, Quiet, State, Verbose
+from prep.cli.stage_commands import body_of
 from prep.pipeline import command_line
-from prep.pipeline.subcommands import Command, all_commands
+from prep.pipeline.subcommands import all_commands
 from prep.runtime.errors import UsageError
 from prep.runtime.program import run_app
 from prep.stages import all_stages
 
 # What a subcommand needs is imported when it runs: `prep --help` is there at once.
-if TYPE_CHECKING:
-    from prep.engine.session import Job
 
 
 def prep() -> None:
@@ -62,7 +59,7 @@ def plan(
 
 
 def why(
-    key: Annotated[str, typer.Argument(metavar="KEY", help="a picture's path in its folder")],
+    key: options.Key,
     folder: In = None,
     state: State = None,
     pipelines: Pipelines = None,
@@ -71,10 +68,9 @@ def why(
     """Show all that is known of one picture: what is to be done and why, whose words count."""
     from prep.commands.why import tell_why
 
-    found = command_line.dataset(folder, pipelines)
-    location = command_line.location(found, state)
+    location, pipeline = command_line.dataset(folder, state, pipelines)
     context = command_line.context(command_line.console(False, verbose))
-    return tell_why(found[0], key, location, context, found[1])
+    return tell_why(key, location, context, pipeline)
 
 
 def status(
@@ -88,13 +84,12 @@ def status(
     """Count pictures, results, edits and what is wrong; change nothing."""
     from prep.commands.status import tell_status
 
-    found = command_line.dataset(folder, pipelines)
-    console = command_line.console(False, verbose, json)
-    return tell_status(found[0], command_line.location(found, state), command_line.context(console))
+    location, _ = command_line.dataset(folder, state, pipelines)
+    return tell_status(location, command_line.context(command_line.console(False, verbose, json)))
 
 
 def reset(
-    key: Annotated[str, typer.Argument(metavar="KEY", help="a picture's path in its folder")],
+    key: options.Key,
     folder: In = None,
     state: State = None,
     pipelines: Pipelines = None,
@@ -102,16 +97,16 @@ def reset(
     """Give a picture's edited fields back to the machine, and forget what failed for it."""
     from prep.commands.reset import give_back
 
-    found = command_line.dataset(folder, pipelines)
-    return give_back(found[0], key, command_line.location(found, state), command_line.context())
+    location, _ = command_line.dataset(folder, state, pipelines)
+    return give_back(key, location, command_line.context())
 
 
 def undo(folder: In = None, state: State = None, pipelines: Pipelines = None) -> int:
     """Take the last edit of `prep edit` back, then the one before it; files are restored."""
     from prep.commands.bulk_edit import undo_edit
 
-    found = command_line.dataset(folder, pipelines)
-    return undo_edit(command_line.location(found, state), command_line.context())
+    location, _ = command_line.dataset(folder, state, pipelines)
+    return undo_edit(location, command_line.context())
 
 
 def init(
@@ -168,8 +163,8 @@ def doctor(
     from prep.doctor import page
 
     context = command_line.context(command_line.console(False, False, json))
-    subjects = page.Subjects(folder, state, pipelines)
-    return page.show(subjects, context.models, context.console, fix)
+    found = page.findings(folder, state, pipelines, context.models)
+    return page.show(found, context.console, fix)
 
 
 def review_import(
@@ -180,7 +175,7 @@ def review_import(
     *,
     ours: Annotated[
         bool, typer.Option("--ours", help="in a conflict keep the values of the folder")
-    ] = (False),
+    ] = False,
     theirs: Annotated[
         bool, typer.Option("--theirs", help="in a conflict take the values of the sheet")
     ] = False,
@@ -194,15 +189,12 @@ def review_import(
     A value that changed on both sides since the export is a conflict: its row is left alone.
     """
     from prep.commands.review_import import take_over
-    from prep.pipeline import jobs
+    from prep.pipeline import locations
 
     if ours and theirs:
         raise UsageError("`--ours` and `--theirs` contradict each other", "choose one")
-
-    found = command_line.dataset(
-        folder or (sheet and jobs.folder_of_sheet(sheet, state)), pipelines
-    )
-    location = command_line.location(found, state)
+    of = folder or (sheet and locations.folder_of_sheet(sheet, state))
+    location, _ = command_line.dataset(of, state, pipelines)
     file = location.sheet("tags.csv") if sheet is None or sheet.is_dir() else sheet
     context = command_line.context(command_line.console(False, False, json))
     side: Literal["", "ours", "theirs"] = "ours" if ours else "theirs" if theirs else ""
@@ -223,52 +215,11 @@ def build_app() -> typer.Typer:
         about = command.help()
         cls = edit_options.EditCommand if command.writes_meta() else None
         first = options.short_help(about)
-        target.command(name, cls=cls, help=about, short_help=first)(_body(command))
+        target.command(name, cls=cls, help=about, short_help=first)(body_of(command))
     first = options.short_help(review_import.__doc__ or "")
     review.command("import", short_help=first)(review_import)
     app.add_typer(review, name="review")
     return app
-
-
-def _body(command: Command) -> Callable[..., int]:
-    def body(**given: Any) -> int:
-        console = command_line.console(given.pop("quiet"), given.pop("verbose"), given.pop("json"))
-        context = command_line.context(console, given.pop("jobs"), given.pop("accept_missing"))
-        dry, file = given.pop("dry_run"), given.pop("pipelines")
-        if command.writes_meta() and (asked := edit_options.take_values(given)):
-            from prep.commands.bulk_edit import edit
-
-            request = edit_options.request(given, asked, dry, file)
-            return edit(request, context, command_line.pipeline_of(request.target, file))
-        job = _job(command, given, file)
-        if dry:
-            from prep.commands.plan import plan_one
-
-            return plan_one(job, context)
-        from prep.commands.run import run_one
-
-        return run_one(job, context)
-
-    shown = options.parameters(command) + edit_options.parameters() * command.writes_meta()
-    body.__signature__ = inspect.Signature(shown)  # type: ignore[attr-defined]
-    return body
-
-
-def _job(command: Command, given: dict[str, Any], file: Path | None) -> "Job":
-    from prep.pipeline import jobs
-
-    places = [
-        given.pop(name) for name in ("source", "out_folder", "folder", "meta") if name in given
-    ]
-    state, out = given.pop("state"), given.pop("out", None)
-    values = {name: value for name, value in given.items() if value is not None}
-    typed = jobs.Given(values, state, out)
-    pipeline = command_line.pipeline_of(places[0], file)
-    if command.fans_out():
-        return jobs.of_fan_out(command, (places[0], places[1]), typed, pipeline)
-    if command.reads_meta():
-        return jobs.of_meta(command, places[0], typed, pipeline)
-    return jobs.of_folder(command, places[0], typed, pipeline)
 
 
 def main(args: list[str] | None = None) -> None:

@@ -9,6 +9,9 @@ from typing import TYPE_CHECKING, Annotated, Any, Optional
 import typer
 from typer.core import TyperCommand
 
+from prep.cli.options import parameter
+from prep.pipeline.subcommands import flag
+
 if TYPE_CHECKING:
     from prep.commands.bulk_edit import Request
     from prep.edits.filters import Filter
@@ -50,17 +53,17 @@ class EditCommand(TyperCommand):
         once = [name for name, (kind, _, _) in _OPTIONS.items() if kind is not _Many]
         found = [param.name for param in order]
         if twice := next((name for name in once if found.count(name) > 1), None):
-            raise UsageError(f"`{_flag(twice)}` is given twice", _AGAIN.get(twice, _AGAIN_LATER))
+            raise UsageError(f"`{flag(twice)}` is given twice", _AGAIN.get(twice, _AGAIN_LATER))
         return left
 
 
 def parameters() -> list[inspect.Parameter]:
     """Return the parameters that a command takes beside its own, as Typer reads them."""
     found = [
-        _parameter(name, Annotated[kind, typer.Option(_flag(name), metavar=shown, help=text)], None)
+        parameter(name, Annotated[kind, typer.Option(flag(name), metavar=shown, help=text)], None)
         for name, (kind, shown, text) in _OPTIONS.items()
     ]
-    return [*found, _parameter("save", Annotated[bool, typer.Option("--save", help=_SAVE)], False)]
+    return [*found, parameter("save", Annotated[bool, typer.Option("--save", help=_SAVE)], False)]
 
 
 def take_values(given: dict[str, Any]) -> dict[str, Any]:
@@ -92,7 +95,7 @@ def request(
     other = [name for name, value in given.items() if value is not None and name not in _SHARED]
     if other:
         raise UsageError(
-            f"`{_flag(other[0])}` does not go with `{_flag(next(iter(asked)))}`",
+            f"`{flag(other[0])}` does not go with `{flag(next(iter(asked)))}`",
             "one edits words now, the other says how rules make a dataset file: type two commands",
         )
     save = bool(asked.get("save"))
@@ -138,7 +141,7 @@ def _operation(op: "Op", value: Any) -> "Rule":
     from prep.runtime.errors import UsageError
     from prep.tags import tag_text
 
-    flag, texts = _flag(op.value), [value] if isinstance(value, str) else list(value)
+    shown, texts = flag(op.value), [value] if isinstance(value, str) else list(value)
     _check(op, texts)
     if op in (Op.REPLACE, Op.REPLACE_CAPTION):
         return Rule(op, (texts[0],), (texts[1],))
@@ -148,12 +151,12 @@ def _operation(op: "Op", value: Any) -> "Rule":
     if op in PAIRED:
         if any(len(side) != 1 for side in each):
             raise UsageError(
-                f"`{flag}` needs one tag and one new one", f"write `{flag} grin smile`"
+                f"`{shown}` needs one tag and one new one", f"write `{shown} grin smile`"
             )
         return Rule(op, each[0], each[1])
     found = tuple(dict.fromkeys(tag for side in each for tag in side))
     if not found:
-        raise UsageError(f"`{flag}` names no tag", f"write `{flag} blurry`")
+        raise UsageError(f"`{shown}` names no tag", f"write `{shown} blurry`")
     return Rule(op, found)
 
 
@@ -169,29 +172,19 @@ def _check(op: "Op", texts: list[str]) -> None:
         if op in (Op.REPLACE, Op.REPLACE_CAPTION):
             bounded_regex.check(*texts)
     except bounded_regex.PatternError as error:
-        raise UsageError(f"`{_flag(op.value)}`: {error.args[0]}", error.args[1]) from None
+        raise UsageError(f"`{flag(op.value)}`: {error.args[0]}", error.args[1]) from None
     except text_files.TextError as error:
-        raise UsageError(f"`{_flag(op.value)}`: {error}", "type it without") from None
+        raise UsageError(f"`{flag(op.value)}`: {error}", "type it without") from None
 
 
 def _command_line(target: Path, asked: Mapping[str, Any]) -> str:
     words = ["prep", "edit", str(target)]
     for name, value in asked.items():
-        flag = _flag(name)
         if value is True:
-            words.append(flag)
+            words.append(flag(name))
         elif isinstance(value, tuple):
-            words += [flag, *value]
+            words += [flag(name), *value]
         else:
             each: Iterable[str] = value if isinstance(value, list) else [value]
-            words += [word for one in each for word in (flag, one)]
+            words += [word for one in each for word in (flag(name), one)]
     return shlex.join(words)
-
-
-def _flag(name: str) -> str:
-    return f"--{name.replace('_', '-')}"
-
-
-def _parameter(name: str, annotation: Any, default: Any) -> inspect.Parameter:
-    kind = inspect.Parameter.KEYWORD_ONLY
-    return inspect.Parameter(name, kind, annotation=annotation, default=default)

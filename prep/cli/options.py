@@ -7,7 +7,7 @@ from typing import Annotated, Any, Optional
 
 import typer
 
-from prep.pipeline.subcommands import Command
+from prep.pipeline.subcommands import Command, flag
 
 Pipelines = Annotated[
     Path | None, typer.Option("--pipelines", metavar="FILE", help="default: ./pipelines.yaml")
@@ -38,6 +38,7 @@ Missing = Annotated[
 ]
 Name = Annotated[str | None, typer.Argument(metavar="NAME", help="pipeline, if there are several")]
 
+Key = Annotated[str, typer.Argument(metavar="KEY", help="a picture's path in its folder")]
 Source = Annotated[
     Path,
     typer.Argument(metavar="META|FOLDER", help="dataset file (after the rules) or folder (before)"),
@@ -65,24 +66,23 @@ def parameters(command: Command) -> list[inspect.Parameter]:
         also = "; with an option that edits words, also a dataset file" * command.writes_meta()
         named = [("folder", "FOLDER", f"folder of pictures{also}")]
     found = [
-        _parameter(name, Annotated[Path, typer.Argument(metavar=metavar, help=text)], ...)
+        parameter(name, Annotated[Path, typer.Argument(metavar=metavar, help=text)], ...)
         for name, metavar, text in named
     ]
     for name, item in command.params().items():
         shown = item.metadata["help"] + _default_text(item.default)
-        flag = f"--{name.replace('_', '-')}"
-        words = [f"{flag}/--no-{flag[2:]}"] if item.type is bool else [flag]
+        words = [f"{flag(name)}/--no-{flag(name)[2:]}"] if item.type is bool else [flag(name)]
         kind: Any = Optional[item.type]  # noqa: UP045 - the type is a value here
-        found.append(_parameter(name, Annotated[kind, typer.Option(*words, help=shown)], None))
+        found.append(parameter(name, Annotated[kind, typer.Option(*words, help=shown)], None))
     if command.writes_meta():
         out = typer.Option("--out", metavar="FILE", help="dataset file to write [meta.json]")
-        found.append(_parameter("out", Annotated[Path | None, out], None))
+        found.append(parameter("out", Annotated[Path | None, out], None))
     common = [
         ("state", State, None), ("pipelines", Pipelines, None), ("jobs", Jobs, 2),
         ("accept_missing", Missing, False), ("dry_run", Dry, False), ("quiet", Quiet, False),
         ("verbose", Verbose, False), ("json", Json, False),
     ]  # fmt: skip
-    return found + [_parameter(*each) for each in common]
+    return found + [parameter(*each) for each in common]
 
 
 def _default_text(default: Any) -> str:
@@ -93,14 +93,11 @@ def _default_text(default: Any) -> str:
     return f" [{text}]" if text else ""
 
 
-def _parameter(name: str, annotation: Any, default: Any) -> inspect.Parameter:
-    empty = inspect.Parameter.empty
-    return inspect.Parameter(
-        name,
-        inspect.Parameter.KEYWORD_ONLY,
-        annotation=annotation,
-        default=empty if default is ... else default,
-    )
+def parameter(name: str, annotation: Any, default: Any) -> inspect.Parameter:
+    """Return one parameter; a default of `...` is none: it has to be given."""
+    shown = inspect.Parameter.empty if default is ... else default
+    kind = inspect.Parameter.KEYWORD_ONLY
+    return inspect.Parameter(name, kind, annotation=annotation, default=shown)
 
 
 def short_help(told: str) -> str:

@@ -7,17 +7,18 @@ they are no edit of anyone's words: the rules file changes words on their way in
 
 import os
 import shlex
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from prep.commands.edit_targets import FolderTarget, Target, meta_target
+from prep.commands import edit_report
+from prep.commands.edit_report import Pictures
+from prep.commands.edit_targets import FolderTarget, MetaTarget, Target, conflicts
+from prep.dataset import dataset_file
 from prep.edits import rules_file
-from prep.edits.diff import Change, between, unmet
-from prep.edits.filters import Filter
-from prep.edits.record import PictureRecord
+from prep.edits.diff import between, unmet
+from prep.edits.filters import Filter, holds, needs
 from prep.edits.rules import Rule, changed, reads
 from prep.engine import bulk_edits
 from prep.engine.inventory.location import Location
@@ -25,14 +26,12 @@ from prep.engine.opening import locked_session, read_only_session
 from prep.engine.runner import remember
 from prep.engine.session import Context, Job, Session
 from prep.engine.state.edit_batch import Operation, TextFile
-from prep.pipeline import jobs
-from prep.pipeline.config import Pipeline
+from prep.pipeline import jobs, locations
+from prep.pipeline.pipeline import Pipeline
 from prep.runtime import text_files
 from prep.runtime.counts import counted
 from prep.runtime.errors import DatasetError, UsageError
 from prep.runtime.files import content
-
-_SHOWN = 20
 
 
 @dataclass(frozen=True)
@@ -71,25 +70,25 @@ def edit(request: Request, context: Context, pipeline: Pipeline | None) -> int:
     target = _target(request, pipeline)
     back = _way_back(request, target.job.location, pipeline)
     wet = request.rule is not None and not request.dry
-    with _session(target.job, context, wet) as session:
+    with (locked_session if wet else read_only_session)(target.job, context) as session:
         if wet:
+            remember(session)
             stopped, left = bulk_edits.unfinished(session), _mend(session)
             if stopped and stopped.said == request.said and not stopped.back:
                 return 4 if left else 0
         pictures = target.pictures(session, _needs(request, pipeline), wet)
-        where = request.where
-        meant = {key: one for key, one in pictures.items() if where is None or where.holds(one)}
+        meant = {key: one for key, one in pictures.items() if holds(request.where, one)}
         if request.save:
             _save_rule(request, target, session, pictures, _rules_path(request, pipeline))
             code = 0
         elif request.rule is None:
-            _list(target, session, meant, pictures)
+            edit_report.say_matches(target, session, meant, pictures)
             code = 0
         else:
-            code = _change(request, target, session, meant, _total(target, session, pictures))
+            code = _change(request, target, session, meant, pictures)
         if wet and bulk_edits.unfinished(session) and not context.console.json:
             context.console.say(f"  `{back}` takes it back")
-        faulty = _unusable(target, session)
+        faulty = edit_report.say_unusable(target, session)
         if wet:
             bulk_edits.close(session)  # everything was printed
         return 3 if faulty else code
@@ -110,43 +109,32 @@ def _mend(session: Session) -> list[str]:
 def _way_back(request: Request, location: Location, pipeline: Pipeline | None) -> str:
     """Return the command that takes an edit back, to be typed where the edit was."""
     words = ["prep", "undo", "--in", os.path.relpath(location.root)]
-    if location.state != jobs.location_of(location.root, None, pipeline).state:
+    if location.state != locations.location_of(location.root, None, pipeline).state:
         words += ["--state", os.path.relpath(location.state)]
     if request.pipelines is not None:
         words += ["--pipelines", os.path.relpath(request.pipelines)]
     return shlex.join(words)
 
 
-def _total(target: Target, session: Session, pictures: Mapping[str, PictureRecord]) -> int:
-    """Return how many pictures there are; in a folder, those that cannot be used count too."""
-    return session.inventory.num_pictures() if isinstance(target, FolderTarget) else len(pictures)
-
-
-def _unusable(target: Target, session: Session) -> bool:
-    """Name the pictures of a folder that cannot be edited; return whether there are any."""
-    faulty = session.inventory.faulty if isinstance(target, FolderTarget) else {}
-    for key, why in sorted(faulty.items()):
-        session.context.console.say(f"  failed: {key}: {why}", failed=key)
-    return bool(faulty)
-
-
 def _change(
     request: Request,
     target: Target,
     session: Session,
-    meant: Mapping[str, PictureRecord],
-    total: int,
+    meant: Pictures,
+    pictures: Pictures,
 ) -> int:
     """Change the words of the pictures that match, and say so; return the exit code."""
     rules = (request.rule,) if request.rule else ()
     after = {key: changed(one, rules) for key, one in meant.items()}
     found = between(meant, after)
-    waits = [change.key for change in found if target.conflicts(session, change)]
+    waits = [change.key for change in found if conflicts(target, session, change)]
     changes = [change for change in found if change.key not in waits]
     kept: list[str] = []
     if changes and not request.dry:
         kept = bulk_edits.carry_out(session, target.operation(session, changes, request.said))
-    _say_changes(request, target, (len(meant), total), changes, session.context)
+    count = len(meant) if request.where else None
+    before = f"`{target.shown}`: {edit_report.matched(target, session, pictures, count)}"
+    edit_report.say_changes(session, before, changes, request.dry)
     say = session.context.console.say
     for rule in rules if meant else ():
         for line in unmet(rule, (*meant.values(), *after.values())):
@@ -158,7 +146,7 @@ def _change(
     return 4 if waits or kept else 0
 
 
-def undo_edit(location: Any, context: Context) -> int:
+def undo_edit(location: Location, context: Context) -> int:
     """Take the last edit of a folder back; return 4 where some of it was changed since."""
     say = context.console.say
     with locked_session(Job(location, ()), context) as session:
@@ -171,87 +159,44 @@ def undo_edit(location: Any, context: Context) -> int:
             )
         operation, kept = done
         count = len({word.key for word in operation.words}) or len(operation.texts)
-        say(f"took back `{operation.said}`: {_count(count, operation)}", kept=kept, count=count)
+        what = counted(count, "file" if operation.texts and not operation.words else "picture")
+        say(f"took back `{operation.said}`: {what}", kept=kept, count=count)
         for name in kept:
             say(f"  kept {name}: it was changed since")
         bulk_edits.close(session)
     return 4 if kept else 0
 
 
-def _count(count: int, operation: Operation) -> str:
-    return counted(count, "file" if operation.texts and not operation.words else "picture")
-
-
 def _target(request: Request, pipeline: Pipeline | None) -> Target:
-    step = next((s for s in pipeline.steps if s.command.name == "tag"), None) if pipeline else None
+    step = pipeline.step("tag") if pipeline else None
     values: Mapping[str, Any] = step.values if step else {}
     tagger = request.tagger or str(values.get("model", ""))
     escape = bool(values.get("escape"))
     if request.target.is_dir() or not request.target.suffix.startswith(".json"):
-        location = jobs.known_location(request.target, request.state, pipeline)
+        location = locations.known_location(request.target, request.state, pipeline)
         text = "tags" if request.save or pipeline is None else jobs.text_of(pipeline)
         return FolderTarget(location, tagger, escape, text)
-    target = meta_target(request.target, request.state, pipeline, tagger)
-    return FolderTarget(target.location, tagger, escape) if request.save else target
-
-
-@contextmanager
-def _session(job: Job, context: Context, wet: bool) -> Iterator[Session]:
-    """Open the dataset, to change it or only to look at it."""
-    with (locked_session if wet else read_only_session)(job, context) as session:
-        if wet:
-            remember(session)
-        yield session
+    found = dataset_file.load(request.target)
+    location = locations.location_of_meta(request.target, found, request.state, pipeline)
+    if request.save:
+        return FolderTarget(location, tagger, escape)
+    return MetaTarget(request.target, location, tagger)
 
 
 def _needs(request: Request, pipeline: Pipeline | None) -> frozenset[str]:
     """Return what has to be known of pictures: for the filter, and for rules that come first."""
-    found = request.where.needs() if request.where else frozenset[str]()
+    found = needs(request.where)
     if request.save:
         path = _rules_path(request, pipeline)
         found |= reads(rules_file.parse(text_files.decode(content(path)), path.name))
     return found
 
 
-def _list(
-    target: Target,
-    session: Session,
-    meant: Mapping[str, PictureRecord],
-    all_: Mapping[str, PictureRecord],
-) -> None:
-    say, total = session.context.console.say, counted(_total(target, session, all_), "picture")
-    say(f"`{target.shown}`: {len(meant)} of {total} match", keys=sorted(meant))
-    if not session.context.console.json:
-        say(*(f"  {key}" for key in sorted(meant)))
-
-
-def _say_changes(
-    request: Request,
-    target: Target,
-    counts: tuple[int, int],
-    changes: list[Change],
-    context: Context,
-) -> None:
-    say, many = context.console.say, len(changes)
-    would = "would change" if request.dry else "changed"
-    facts = [change.facts() for change in changes]
-    total = counted(counts[1], "picture")
-    matched = f"{counts[0]} of {total} match" if request.where else total
-    say(f"`{target.shown}`: {matched}, {many} {would}", changes=facts)
-    if context.console.json:
-        return
-    most = many if request.dry or context.console.level > 1 else _SHOWN
-    for change in changes[:most]:
-        say(*(f"  {change.key}: {line}" for line in change.lines()))
-    if many > most:
-        say(f"  ... and {many - most} more; `-v` shows all")
-
-
 def _save_rule(
     request: Request,
     target: Target,
     session: Session,
-    pictures: Mapping[str, PictureRecord],
+    pictures: Pictures,
     path: Path,
 ) -> None:
     """Append the rule to the rules file, and say what it changes after the rules before it."""
@@ -265,9 +210,9 @@ def _save_rule(
     if not request.dry:
         file = TextFile(session.inventory.location.name(path), data, text)
         bulk_edits.carry_out(session, Operation(request.said, texts=(file,)))
-    meant = sum(request.where.holds(one) for one in ruled.values()) if request.where else len(ruled)
-    counts = meant, _total(target, session, pictures)
-    _say_changes(replace(request, dry=True), target, counts, changes, session.context)
+    count = sum(holds(request.where, one) for one in ruled.values()) if request.where else None
+    told = f"`{target.shown}`: {edit_report.matched(target, session, pictures, count)}"
+    edit_report.say_changes(session, told, changes, conditional=True)
     word = "would be added" if request.dry else "added"
     lines = (f"    {line}" for line in rules_file.dump(rules).splitlines())
     session.context.console.say(f"  {word} to `{shown}`:", *lines)
@@ -276,8 +221,8 @@ def _save_rule(
 
 
 def _rules_path(request: Request, pipeline: Pipeline | None) -> Path:
-    steps = [s for s in pipeline.steps if s.command.name == "edit"] if pipeline else []
-    path = steps[0].files.get("rules") if steps else None
+    step = pipeline.step("edit") if pipeline else None
+    path = step.files.get("rules") if step else None
     if path is None:
         raise UsageError(
             f"`--save`: no rules file is named for `{os.path.relpath(request.target)}`",

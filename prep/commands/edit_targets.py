@@ -4,7 +4,7 @@ import os
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from prep.dataset import dataset_file
 from prep.dataset.chain import LINKS, head_of, link_of
@@ -19,38 +19,13 @@ from prep.engine.runner import take_step
 from prep.engine.session import Job, Session
 from prep.engine.state.edit_batch import Operation, TextFile, Word
 from prep.engine.state.ledger_queries import Edit
-from prep.pipeline import jobs
-from prep.pipeline.config import Pipeline
 from prep.runtime import text_files
 from prep.runtime.errors import DatasetError
 from prep.runtime.files import MOST_TABLE, content, digest_bytes
-from prep.stage import RequestedStage
+from prep.stage import IN_DATASET, RequestedStage
 from prep.tags import tag_text
 
 _NOT_BESIDE = "prep edit"  # where words come from that no file beside the picture holds
-
-
-class Target(Protocol):
-    """What an edit is for."""
-
-    @property
-    def job(self) -> Job:
-        """Return what to open."""
-
-    @property
-    def shown(self) -> str:
-        """Return its path as a person knows it."""
-
-    def pictures(
-        self, session: Session, needs: Collection[str], wet: bool
-    ) -> dict[str, PictureRecord]:
-        """Return key -> picture with all that a filter needs of it; `wet`: results are kept."""
-
-    def conflicts(self, session: Session, change: Change) -> bool:
-        """Return whether two edits by people wait for a decision where this one would write."""
-
-    def operation(self, session: Session, changes: Iterable[Change], said: str) -> Operation:
-        """Return changes as an operation."""
 
 
 @dataclass(frozen=True)
@@ -81,7 +56,12 @@ class FolderTarget:
     def pictures(
         self, session: Session, needs: Collection[str], wet: bool
     ) -> dict[str, PictureRecord]:
-        """Return key -> picture with its words as they are before any rule."""
+        """Return key -> picture with its words as they are before any rule.
+
+        Args:
+            needs: What a filter has to know of a picture.
+            wet: What is measured for that is kept.
+        """
         sizes = _sizes(session, wet) if "size" in needs else {}
         scores = _scores(session, needs, self.tagger)
         count = lookups.token_counter(needs)
@@ -97,10 +77,6 @@ class FolderTarget:
             )
             for key in sorted(session.inventory.digests)
         }
-
-    def conflicts(self, session: Session, change: Change) -> bool:
-        """Return whether a sheet and a text file wait for a decision."""
-        return any((change.key, field) in session.inventory.conflicts for field in change.fields())
 
     def operation(self, session: Session, changes: Iterable[Change], said: str) -> Operation:
         """Return changes as words of a person, in the text files that there are or will be."""
@@ -165,20 +141,15 @@ class MetaTarget:
         """Return key -> picture with its words as they train."""
         scores = _scores(session, needs, self.tagger)
         count = lookups.token_counter(needs)
-        found = {}
         whole = dataset_file.load(self.path)
+        edits = session.inventory.edits if self._ours(session) else {}
+        found = {}
         for key, sample in whole.samples.items():
-            edits = {
-                name: session.inventory.edits.get((key, f"meta.{name}"))
-                for name in ("tags", "caption")
-            }
-            values: dict[str, Any] = {name: edit.value for name, edit in edits.items() if edit}
+            tags, caption = (edits.get((key, IN_DATASET + name)) for name in ("tags", "caption"))
             found[key] = PictureRecord(
                 key=key,
-                tags=tuple(values.get("tags", sample.tags)) if self._ours(session) else sample.tags,
-                caption=values.get("caption", sample.caption)
-                if self._ours(session)
-                else sample.caption,
+                tags=tuple(tags.value) if tags else sample.tags,
+                caption=caption.value if caption else sample.caption,
                 size=(sample.original_size[0], sample.original_size[1]),
                 scores=scores.get(key),
                 text=sample.text,
@@ -186,13 +157,6 @@ class MetaTarget:
                 count=count,
             )
         return found
-
-    def conflicts(self, session: Session, change: Change) -> bool:
-        """Return whether two files of the chain wait for a decision."""
-        return any(
-            (change.key, f"meta.{field}") in session.inventory.conflicts
-            for field in change.fields()
-        )
 
     def operation(self, session: Session, changes: Iterable[Change], said: str) -> Operation:
         """Return changes as words of a person, in every file of the chain."""
@@ -204,13 +168,10 @@ class MetaTarget:
         words = []
         for change in changes:
             for field in change.fields():
-                at = (change.key, f"meta.{field}")
-                was, now = (
-                    _plain(getattr(words_, field)) for words_ in (change.before, change.after)
-                )
-                words.append(
-                    Word(*at, session.inventory.edits.get(at), Edit(now, self.path.name), was)
-                )
+                at = (change.key, IN_DATASET + field)
+                was, now = (_plain(getattr(one, field)) for one in (change.before, change.after))
+                known = session.inventory.edits.get(at)
+                words.append(Word(*at, known, Edit(now, self.path.name), was))
         head = head_of(self.path)
         paths = [link_of(head, link) for link in LINKS]
         metas = [meta_file(session, path, words) for path in paths if path.exists()]
@@ -221,12 +182,14 @@ class MetaTarget:
         return session.inventory.location.name(self.path) in session.inventory.outputs
 
 
-def meta_target(
-    path: Path, state: Path | None, pipeline: Pipeline | None, tagger: str
-) -> MetaTarget:
-    """Return a dataset file as a target; its folder of pictures has to be there."""
-    location = jobs.location_of_meta(path, dataset_file.load(path), state, pipeline)
-    return MetaTarget(path, location, tagger)
+Target = FolderTarget | MetaTarget
+
+
+def conflicts(target: Target, session: Session, change: Change) -> bool:
+    """Return whether two edits by people wait for a decision where this one would write."""
+    before = IN_DATASET if isinstance(target, MetaTarget) else ""
+    fields = [before + field for field in change.fields()]
+    return any((change.key, field) in session.inventory.conflicts for field in fields)
 
 
 def _bytes_of(path: Path) -> bytes:

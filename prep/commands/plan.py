@@ -8,7 +8,7 @@ from prep.engine.opening import read_only_session
 from prep.engine.preview import StagePreview, Upcoming, idle, previews, upcoming_of
 from prep.engine.session import Context, Job
 from prep.pipeline import jobs, training
-from prep.pipeline.config import Pipeline
+from prep.pipeline.pipeline import Pipeline
 from prep.runtime.console import Console
 from prep.stage import Shape
 

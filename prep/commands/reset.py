@@ -1,11 +1,10 @@
 """`prep reset`: what a person wrote for a sample is the machine's again."""
 
 import os
-from pathlib import Path
-from typing import Any
 
 from prep.engine.explain_sample import commands_of
 from prep.engine.inventory.inventory import INHERITED
+from prep.engine.inventory.location import Location
 from prep.engine.opening import locked_session
 from prep.engine.runner import remember
 from prep.engine.session import Context, Job, Session
@@ -13,7 +12,7 @@ from prep.runtime.errors import ConfigError, nearest
 from prep.stage import Shape, Stage
 
 
-def give_back(folder: Path, key: str, location: Any, context: Context) -> int:
+def give_back(key: str, location: Location, context: Context) -> int:
     """Give what a person wrote for a sample back to the machine, and forget what failed."""
     with locked_session(Job(location, ()), context) as session:
         own = [at for at, edit in session.inventory.edits.items() if edit.source != INHERITED]

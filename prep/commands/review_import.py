@@ -2,10 +2,10 @@
 
 import os
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
 from prep.engine import published_files, recover_sheet
 from prep.engine.inventory.location import Location
@@ -19,10 +19,9 @@ from prep.runtime.counts import counted
 from prep.runtime.errors import DatasetError
 from prep.runtime.files import MOST_TABLE, digest_of, readable
 from prep.sheets import reading
-from prep.sheets.changes import EXAMPLES, Changes, Now, Side, changes_of
-from prep.sheets.columns import Columns
+from prep.sheets.changes import EXAMPLES, Changes, Side
+from prep.sheets.comparison import Now, changes_of
 from prep.sheets.row import Row, exported_row
-from prep.sheets.table import Mistakes
 from prep.stage import RequestedStage, Shape
 
 _IMPORTED = "a sheet imported before"
@@ -54,7 +53,7 @@ def take_over(file: Path, location: Location, context: Context, side: Side = "")
             digest = digest_of(data)
         if changes.foreign:
             raise _foreign_error(file, changes.rows, location.root)
-        Mistakes(changes.mistakes, changes.more_mistakes).stop()
+        changes.mistakes.stop()
         changes.settle(side)
         remember(session)
         source = session.inventory.declared.sheet_source(file.name)
@@ -98,30 +97,18 @@ def _now(session: Session) -> Now:
     declared = session.inventory.declared
     view = declared.main_sheet
     found = published_files.rows_of(session, PlannedStage(view, view.params(), 0, (), ""))
+
+    def row(key: str) -> Row | None:
+        return exported_row(key, found.rows[key], found.columns) if key in found.rows else None
+
     return Now(
-        rows=_RowsNow(found.rows, found.columns),
+        row=row,
         pictures=session.inventory.digests,
         persons={
             at: _IMPORTED if declared.is_from_sheet(edit) else edit.source
             for at, edit in session.inventory.edits.items()
         },
     )
-
-
-class _RowsNow(Mapping[str, Row]):
-    """Rows as they would be exported, each made when it is asked for, never all at once."""
-
-    def __init__(self, samples: Mapping[str, Mapping[str, Any]], columns: Columns) -> None:
-        self._samples, self._columns = samples, columns
-
-    def __getitem__(self, key: str) -> Row:
-        return exported_row(key, self._samples[key], self._columns)
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._samples)
-
-    def __len__(self) -> int:
-        return len(self._samples)
 
 
 def _published_name(file: Path, session: Session) -> str | None:

@@ -7,7 +7,7 @@ from prep.engine.report import Report
 from prep.engine.runner import carry_out
 from prep.engine.session import Context, Job
 from prep.pipeline import jobs, training
-from prep.pipeline.config import Pipeline
+from prep.pipeline.pipeline import Pipeline
 from prep.runtime.console import Console
 from prep.runtime.program import run_child
 

@@ -3,13 +3,13 @@
 import os
 from collections import Counter
 from collections.abc import Collection
-from pathlib import Path
 from typing import Any
 
 from prep.engine import accounting
 from prep.engine.explain_sample import commands_of
 from prep.engine.inventory import other_files
 from prep.engine.inventory.inventory import INHERITED
+from prep.engine.inventory.location import Location
 from prep.engine.opening import read_only_session
 from prep.engine.session import Context, Job, Session
 from prep.runtime.keys import shown
@@ -18,7 +18,7 @@ from prep.stage import Shape
 _SHOWN = 20
 
 
-def tell_status(folder: Path, location: Any, context: Context) -> int:
+def tell_status(location: Location, context: Context) -> int:
     """Print counts from the ledger and the disk."""
     with read_only_session(Job(location, ()), context) as session:
         inventory, console = session.inventory, context.console
@@ -34,7 +34,7 @@ def tell_status(folder: Path, location: Any, context: Context) -> int:
             lost and not edit.proven for _, edit in own
         )
         counts["conflicts"] = len(inventory.conflicts)
-        console.say(os.path.relpath(folder), **counts)
+        console.say(os.path.relpath(location.root), **counts)
         for name, count in counts.items():
             if count or name == "pictures":
                 console.say(f"  {name}: {count}")

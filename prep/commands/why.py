@@ -1,22 +1,19 @@
 """`prep why`: all that is known of one picture, or what another file is."""
 
 from collections.abc import Iterator, Sequence
-from pathlib import Path
-from typing import Any
 
 from prep.commands.plan import has_entries
 from prep.engine import explain_files, explain_sample
+from prep.engine.inventory.location import Location
 from prep.engine.opening import read_only_session
 from prep.engine.preview import StagePreview, Upcoming, previews, upcoming_of
 from prep.engine.session import Context, Job, Session
 from prep.pipeline import jobs
-from prep.pipeline.config import Pipeline
+from prep.pipeline.pipeline import Pipeline
 from prep.runtime.errors import ConfigError, nearest
 
 
-def tell_why(
-    folder: Path, key: str, location: Any, context: Context, pipeline: Pipeline | None = None
-) -> int:
+def tell_why(key: str, location: Location, context: Context, pipeline: Pipeline | None) -> int:
     """Print all that is known of one picture, in every folder of the pipeline that has it.
 
     Of any other file there, it is what the file is and what is done with it.
@@ -41,7 +38,7 @@ def tell_why(
                 files |= dict.fromkeys(explain_files.of_file(session, key))
             upcoming = upcoming_of(session, rows) if job.source else Upcoming()
     if key not in known and not files:
-        raise ConfigError(f"`{folder}` has no picture `{key}`", nearest(key, known))
+        raise ConfigError(f"`{location.root}` has no picture `{key}`", nearest(key, known))
     context.console.say(key, *(f"  {line}" for line in (lines if key in known else files)))
     return 0
 

@@ -5,13 +5,15 @@ a sample's key is relative to `root`, its `latents` to `state`. Sizes are (width
 """
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from io import BytesIO
 from pathlib import Path
 from typing import Any
 
+from prep.dataset import dataset_text
 from prep.dataset.concepts import MOST_REPEATS
+from prep.dataset.dataset_text import FORMAT
 from prep.dataset.wording import Wording, wording
 from prep.models.vae_files import Vae
 from prep.runtime import files, keys, schema
@@ -19,7 +21,6 @@ from prep.runtime.errors import DatasetError
 from prep.runtime.misfit import Misfit
 from prep.runtime.schema import limits
 
-FORMAT = "prep-dataset"
 VERSION = 1
 TEXTS = ("tags", "caption", "both")
 SPLITS = ("train", "validation")
@@ -158,23 +159,10 @@ def dump(dataset: Dataset, name: str = "meta.json") -> bytes:
         for name, value in asdict(replace(dataset, samples={})).items()
         if name != "samples" and value is not None
     }
+    samples = ((key, _compact(dataset.samples[key])) for key in sorted(dataset.samples))
     file = BytesIO()  # a million samples are written one by one: their text is not held twice
-    file.writelines(piece.encode() for piece in _pieces(head, dataset.samples, name))
+    file.writelines(piece.encode() for piece in dataset_text.pieces(head, samples, name))
     return file.getvalue()
-
-
-def _pieces(head: Mapping[str, Any], samples: Mapping[str, Sample], name: str) -> Iterator[str]:
-    each = ((key, _compact(samples[key])) for key in sorted(samples))
-    if name.endswith(".jsonl"):
-        yield _text(head) + "\n"
-        for key, sample in each:
-            yield _text({"key": key} | sample) + "\n"
-        return
-    top = "".join(f" {_text(name)}: {_text(value)},\n" for name, value in sorted(head.items()))
-    yield "{\n" + top + ' "samples": {\n'
-    for number, (key, sample) in enumerate(each):
-        yield (",\n" if number else "") + f"  {_text(key)}: {_text(sample)}"
-    yield "\n }\n}\n"
 
 
 def load(path: Path) -> Dataset:
@@ -212,7 +200,7 @@ def parse(text: str, name: str) -> Dataset:
         DatasetError: It is no dataset; or, with the key and the field, anything in it is not as
             the classes above declare it, or would be lost.
     """
-    head = _lines(text, name) if name.endswith(".jsonl") else _whole(text, name)
+    head = dataset_text.read(text, name)
     if not isinstance(head, dict) or head.get("format") != FORMAT:
         raise _not_ours(head, name)
     version = head.get("version")
@@ -225,29 +213,6 @@ def parse(text: str, name: str) -> Dataset:
             "update with `pip install -U prep-and-train`",
         )
     return _dataset({word: head[word] for word in head if word not in ("format", "version")}, name)
-
-
-def _whole(text: str, name: str) -> Any:
-    """Return JSON; what does not even begin as ours is another kind of file, not a torn one."""
-    return files.strict_json(text, name) if text.lstrip().startswith("{") else None
-
-
-def _lines(text: str, name: str) -> Any:
-    """Return JSON lines as one object: the header, with the samples by key."""
-    rows = [files.strict_json(row, name) for row in text.split("\n") if row.strip()]
-    head = rows[0] if rows and isinstance(rows[0], dict) else {}
-    if head.get("format") != FORMAT:
-        return head
-    samples: dict[str, Any] = {}
-    for number, row in enumerate(rows[1:], 2):
-        key = row.pop("key", None) if isinstance(row, dict) else None
-        if not isinstance(key, str) or key in samples or "samples" in head:
-            raise DatasetError(
-                f"`{name}`: line {number} is not one sample with a `key` of its own",
-                "write it as prep wrote it",
-            )
-        samples[key] = row
-    return head | {"samples": samples}
 
 
 def _dataset(head: dict[str, Any], name: str) -> Dataset:
@@ -277,7 +242,3 @@ def _compact(sample: Sample) -> dict[str, Any]:
         if not found[name]:
             del found[name]
     return found
-
-
-def _text(value: Any) -> str:
-    return json.dumps(value, ensure_ascii=False, sort_keys=True, allow_nan=False)

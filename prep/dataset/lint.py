@@ -117,7 +117,8 @@ def together(pictures: Sequence[Collection[str]]) -> Iterator[Finding]:
             groups.setdefault(tuple(found), []).append(tag)
     for found_in, tags in sorted(groups.items(), key=lambda item: (-len(item[0]), item[1])):
         if len(tags) > 1:
-            text = f"{_listed(tags)} are always together, in {counted(len(found_in), 'picture')}"
+            named = ", ".join(f"`{tag}`" for tag in tags)
+            text = f"{named} are always together, in {counted(len(found_in), 'picture')}"
             yield Finding("together", text, tuple(tags), "", len(found_in))
 
 
@@ -154,7 +155,3 @@ def overlong(texts: Mapping[str, str], counts: Sequence[int]) -> Iterator[Findin
         over = [chunk for chunk in CHUNKS if count > chunk]
         if over:
             yield Finding("long", f"`{key}` has {count} tokens, over {over[-1]}", (), key, count)
-
-
-def _listed(tags: Sequence[str]) -> str:
-    return ", ".join(f"`{tag}`" for tag in tags)

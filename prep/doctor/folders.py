@@ -14,7 +14,7 @@ from prep.engine.state import publish
 from prep.engine.state.database import damage, open_ledger, set_aside
 from prep.engine.state.dataset_lock import held
 from prep.models.locate import Models
-from prep.pipeline.config import Pipeline
+from prep.pipeline.pipeline import Pipeline
 from prep.runtime.counts import counted
 from prep.runtime.errors import HeldError, UserError
 from prep.runtime.files import SCRATCH, free_bytes, nearest_there

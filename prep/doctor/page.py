@@ -1,38 +1,22 @@
 """The doctor's page: every finding a line, what to do about it below, private paths masked."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from prep.doctor import folders, installation
 from prep.doctor.diagnosis import Diagnosis, masked, user_name
 from prep.models.locate import Models
-from prep.pipeline import command_line, jobs
+from prep.pipeline import command_line, locations
 from prep.runtime.console import Console
 from prep.runtime.errors import UserError
 
 UNWELL = 1  # the exit code where something is left to mend
 
 
-@dataclass(frozen=True)
-class Subjects:
-    """What is looked at besides the installation.
-
-    Attributes:
-        folder: A dataset's folder; None for those of the pipelines.
-        state: prep's folder for it, where it is not inside.
-        pipelines: The file of pipelines; None for `./pipelines.yaml`, where there is one.
-    """
-
-    folder: Path | None = None
-    state: Path | None = None
-    pipelines: Path | None = None
-
-
-def show(subjects: Subjects, models: Models, console: Console, fix: bool) -> int:
+def show(found: Iterable[Diagnosis], console: Console, fix: bool) -> int:
     """Print the page; with `fix`, mend what can be mended and say so. Return the exit code."""
     left = 0
-    for finding in findings(subjects, models):
+    for finding in found:
         done = finding.mend() if fix and finding.mend else ""
         left += bool(finding.hint and not done)
         lines = [_masked(line) for line in _lines(finding, done)]
@@ -44,27 +28,32 @@ def show(subjects: Subjects, models: Models, console: Console, fix: bool) -> int
     return UNWELL if left else 0
 
 
-def findings(subjects: Subjects, models: Models) -> Iterator[Diagnosis]:
-    """Yield all that is found, from the installation to the folders; nothing is changed."""
+def findings(
+    folder: Path | None, state: Path | None, pipelines: Path | None, models: Models
+) -> Iterator[Diagnosis]:
+    """Yield all that is found, from the installation to the folders; nothing is changed.
+
+    Args:
+        folder: A dataset's folder; None for those of the pipelines.
+        state: prep's folder for it, where it is not inside.
+        pipelines: The file of pipelines; None for `./pipelines.yaml`, where there is one.
+    """
     yield from installation.findings()
     yield from folders.of_user(models)
     try:
-        named = command_line.pipelines_if_any(subjects.pipelines)
-        found = (
-            command_line.pipeline_of(subjects.folder, subjects.pipelines)
-            if (subjects.folder)
-            else None
-        )
+        named, found = command_line.pipelines_if_any(pipelines), None
+        if folder is not None:
+            found = command_line.pipeline_of(folder, pipelines)
     except UserError as error:
         for message, hint in ((str(error), error.hint), *error.others):
             yield Diagnosis("pipelines", message, hint or "mend the file")
         named, found = {}, None
-    if subjects.folder is not None:
-        places = [jobs.location_of(subjects.folder, subjects.state, found)]
+    if folder is not None:
+        places = [locations.location_of(folder, state, found)]
     else:
         each = ((pipeline, one) for pipeline in named.values() for one in pipeline.folders())
         places = [  # what a fan-out writes need not be there yet
-            jobs.location_of(one, None, pipeline)
+            locations.location_of(one, None, pipeline)
             for pipeline, one in each
             if one.is_dir() or one == pipeline.images
         ]

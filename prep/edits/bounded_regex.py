@@ -89,12 +89,8 @@ def _groups_only(pattern: "re.Pattern[str]") -> "re.Pattern[str]":
 
 def _repeats(pattern: str) -> int:
     """Return what the numbers of counted repeats multiply to: `regex` unrolls them in memory."""
-    return prod(max(int(least or 1), int(most or 1), 1) for least, most in _counted(pattern))
-
-
-def _counted(pattern: str) -> list[tuple[str, str]]:
-    found: list[tuple[str, str]] = _COUNTED.findall(pattern)
-    return found
+    each = ((int(least or 1), int(most or 1)) for least, most in _COUNTED.findall(pattern))
+    return prod(max(*pair, 1) for pair in each)
 
 
 def _why(error: Exception) -> str:

@@ -29,9 +29,9 @@ class Change:
 
     def lines(self) -> Iterator[str]:
         """Yield one line for each field that differs, without the key."""
+        was, now = (one.caption or "(none)" for one in (self.before, self.after))
         for field in self.fields():
-            told = self._tags() if field == "tags" else self._caption()
-            yield f"{field}: {told}"
+            yield f"tags: {self._tags()}" if field == "tags" else f"caption: {was} -> {now}"
 
     def facts(self) -> Mapping[str, object]:
         """Return the same for `--json`."""
@@ -50,9 +50,6 @@ class Change:
         told = [f"-{tag}" for tag in old if tag not in new]
         told += [f"+{tag}" for tag in new if tag not in old]
         return ", ".join(told + ([f"in the order {', '.join(new)}"] if moved else []))
-
-    def _caption(self) -> str:
-        return f"{self.before.caption or '(none)'} -> {self.after.caption or '(none)'}"
 
 
 def between(

@@ -1,10 +1,11 @@
 """What `--where` and a rule's `where:` ask of a picture, and whether it answers. Pure.
 
-A filter is a value; `filter_text` reads it from the text that `written` gives.
+A filter is a value; `filter_parser` reads it from the text that `written` gives.
 """
 
+import operator
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -21,6 +22,15 @@ class Sign(StrEnum):
     IS = "="
     IS_NOT = "!="
 
+
+_COMPARED: Mapping[Sign, Callable[[float, float], bool]] = {
+    Sign.LESS: operator.lt,
+    Sign.AT_MOST: operator.le,
+    Sign.MORE: operator.gt,
+    Sign.AT_LEAST: operator.ge,
+    Sign.IS: operator.eq,
+    Sign.IS_NOT: operator.ne,
+}
 
 # What can be asked -> what has to be known of a picture to answer: parts of Picture.
 TEXTS: Mapping[str, str] = {"tag": "tags", "caption": "caption", "name": "key", "path": "key"}
@@ -49,18 +59,6 @@ class Text:
     field: str
     pattern: str
 
-    def holds(self, picture: PictureRecord) -> bool:
-        """Return whether a picture answers."""
-        return any(like(found, self) for found in picture.texts(self.field))
-
-    def needs(self) -> frozenset[str]:
-        """Return what has to be known of a picture: `tags`, `caption`, `key`, `size`, ..."""
-        return frozenset([TEXTS[self.field]])
-
-    def written(self) -> str:
-        """Return the text that reads as the same filter."""
-        return f"{self.field}:{_quoted(self.pattern, _BARE)}"
-
 
 @dataclass(frozen=True)
 class Number:
@@ -69,19 +67,6 @@ class Number:
     field: str
     sign: Sign
     value: float
-
-    def holds(self, picture: PictureRecord) -> bool:
-        """Return whether a picture answers."""
-        number = picture.number(self.field)
-        return number is not None and compared(number, self.sign, self.value)
-
-    def needs(self) -> frozenset[str]:
-        """Return what has to be known of a picture."""
-        return frozenset([NUMBERS[self.field]])
-
-    def written(self) -> str:
-        """Return the text that reads as the same filter."""
-        return f"{self.field}{self.sign}{_digits(self.value)}"
 
 
 @dataclass(frozen=True)
@@ -95,22 +80,6 @@ class Score:
     sign: Sign
     value: float
 
-    def holds(self, picture: PictureRecord) -> bool:
-        """Return whether a picture answers."""
-        if picture.scores is None:
-            return False
-        wanted = plain(self.tag)
-        found = [score for name, score in picture.scores.items() if plain(name) == wanted]
-        return compared(max(found, default=0.0), self.sign, self.value)
-
-    def needs(self) -> frozenset[str]:
-        """Return what has to be known of a picture."""
-        return frozenset(["scores"])
-
-    def written(self) -> str:
-        """Return the text that reads as the same filter."""
-        return f"score:{_quoted(self.tag, _BARE_SCORED)}{self.sign}{_digits(self.value)}"
-
 
 @dataclass(frozen=True)
 class Size:
@@ -119,37 +88,12 @@ class Size:
     width: int
     height: int
 
-    def holds(self, picture: PictureRecord) -> bool:
-        """Return whether a picture answers."""
-        return picture.size == (self.width, self.height)
-
-    def needs(self) -> frozenset[str]:
-        """Return what has to be known of a picture."""
-        return frozenset(["size"])
-
-    def written(self) -> str:
-        """Return the text that reads as the same filter."""
-        return f"size:{self.width}x{self.height}"
-
 
 @dataclass(frozen=True)
 class Has:
     """Whether there is any of it: see HAS."""
 
     what: str
-
-    def holds(self, picture: PictureRecord) -> bool:
-        """Return whether a picture answers."""
-        found = getattr(picture, self.what)
-        return found is not None if self.what == "scores" else bool(found)
-
-    def needs(self) -> frozenset[str]:
-        """Return what has to be known of a picture."""
-        return frozenset([HAS[self.what]])
-
-    def written(self) -> str:
-        """Return the text that reads as the same filter."""
-        return f"has:{self.what}"
 
 
 @dataclass(frozen=True)
@@ -158,36 +102,12 @@ class Not:
 
     of: "Filter"
 
-    def holds(self, picture: PictureRecord) -> bool:
-        """Return whether a picture answers."""
-        return not self.of.holds(picture)
-
-    def needs(self) -> frozenset[str]:
-        """Return what has to be known of a picture."""
-        return self.of.needs()
-
-    def written(self) -> str:
-        """Return the text that reads as the same filter."""
-        return f"not {_inner(self.of, And, Or)}"
-
 
 @dataclass(frozen=True)
 class And:
     """The pictures that answer all of two or more."""
 
     of: "tuple[Filter, ...]"
-
-    def holds(self, picture: PictureRecord) -> bool:
-        """Return whether a picture answers."""
-        return all(part.holds(picture) for part in self.of)
-
-    def needs(self) -> frozenset[str]:
-        """Return what has to be known of a picture."""
-        return frozenset().union(*(part.needs() for part in self.of))
-
-    def written(self) -> str:
-        """Return the text that reads as the same filter."""
-        return " and ".join(_inner(part, And, Or) for part in self.of)
 
 
 @dataclass(frozen=True)
@@ -196,20 +116,83 @@ class Or:
 
     of: "tuple[Filter, ...]"
 
-    def holds(self, picture: PictureRecord) -> bool:
-        """Return whether a picture answers."""
-        return any(part.holds(picture) for part in self.of)
 
-    def needs(self) -> frozenset[str]:
-        """Return what has to be known of a picture."""
-        return frozenset().union(*(part.needs() for part in self.of))
-
-    def written(self) -> str:
-        """Return the text that reads as the same filter."""
-        return " or ".join(_inner(part, Or) for part in self.of)
+Condition = Text | Number | Score | Size | Has
+Filter = Condition | Not | And | Or
 
 
-Filter = Text | Number | Score | Size | Has | Not | And | Or
+def holds(asked: Filter | None, picture: PictureRecord) -> bool:
+    """Return whether a picture answers a filter; all of them answer none."""
+    match asked:
+        case None:
+            return True
+        case Not():
+            return not holds(asked.of, picture)
+        case And():
+            return all(holds(part, picture) for part in asked.of)
+        case Or():
+            return any(holds(part, picture) for part in asked.of)
+        case _:
+            return _answers(asked, picture)
+
+
+def _answers(asked: Condition, picture: PictureRecord) -> bool:
+    match asked:
+        case Text():
+            return any(like(found, asked) for found in picture.texts(asked.field))
+        case Number():
+            number = picture.number(asked.field)
+            return number is not None and _COMPARED[asked.sign](number, asked.value)
+        case Score():
+            each = picture.scores or {}
+            found = [score for name, score in each.items() if plain(name) == plain(asked.tag)]
+            kept = max(found, default=0.0)
+            return picture.scores is not None and _COMPARED[asked.sign](kept, asked.value)
+        case Size():
+            return picture.size == (asked.width, asked.height)
+        case Has():
+            there = getattr(picture, asked.what)
+            return there is not None if asked.what == "scores" else bool(there)
+
+
+def needs(asked: Filter | None) -> frozenset[str]:
+    """Return what a filter has to know of a picture: `tags`, `caption`, `key`, `size`, ..."""
+    match asked:
+        case None:
+            return frozenset()
+        case Not():
+            return needs(asked.of)
+        case And() | Or():
+            return frozenset[str]().union(*map(needs, asked.of))
+        case Text():
+            return frozenset([TEXTS[asked.field]])
+        case Number():
+            return frozenset([NUMBERS[asked.field]])
+        case Has():
+            return frozenset([HAS[asked.what]])
+        case _:
+            return frozenset(["size" if isinstance(asked, Size) else "scores"])
+
+
+def written(asked: Filter) -> str:
+    """Return the text that reads as the same filter."""
+    match asked:
+        case Text():
+            return f"{asked.field}:{_quoted(asked.pattern, _BARE)}"
+        case Number():
+            return f"{asked.field}{asked.sign}{_digits(asked.value)}"
+        case Score():
+            return f"score:{_quoted(asked.tag, _BARE_SCORED)}{asked.sign}{_digits(asked.value)}"
+        case Size():
+            return f"size:{asked.width}x{asked.height}"
+        case Has():
+            return f"has:{asked.what}"
+        case Not():
+            return f"not {_inner(asked.of, And, Or)}"
+        case And():
+            return " and ".join(_inner(part, And, Or) for part in asked.of)
+        case _:
+            return " or ".join(_inner(part, Or) for part in asked.of)
 
 
 def like(found: str, asked: Text) -> bool:
@@ -218,21 +201,8 @@ def like(found: str, asked: Text) -> bool:
     return glob(f"*{pattern}*" if asked.field == "caption" else pattern, plain(found, asked.field))
 
 
-def compared(number: float, sign: Sign, value: float) -> bool:
-    """Return whether `number sign value` holds."""
-    less, same = number < value, number == value
-    return {
-        Sign.LESS: less,
-        Sign.AT_MOST: less or same,
-        Sign.MORE: not (less or same),
-        Sign.AT_LEAST: not less,
-        Sign.IS: same,
-        Sign.IS_NOT: not same,
-    }[sign]
-
-
 def _inner(asked: Filter, *bracketed: type[And] | type[Or]) -> str:
-    text = asked.written()
+    text = written(asked)
     return f"({text})" if isinstance(asked, bracketed) else text
 
 

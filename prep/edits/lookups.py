@@ -1,7 +1,6 @@
 """What a filter may have to know beside a picture's words: scores by tag, numbers of tokens."""
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from typing import Any
 
 from prep.models.locate import Ask, FoundModel
 from prep.runtime.errors import ConfigError
@@ -57,11 +56,7 @@ def token_counter(needs: Collection[str]) -> Callable[[str], int] | None:
     """Return a function from a text to its number of CLIP tokens, where filters need one."""
     if "tokens" not in needs:
         return None
-    from prep.models.tokenizer import shipped_tokenizer
+    from prep.models.tokenizer import counter_of, shipped_tokenizer
 
-    tokenizer: Any = shipped_tokenizer()
-
-    def count(text: str) -> int:
-        return len(tokenizer(text, verbose=False, add_special_tokens=False).input_ids)
-
-    return count
+    count = counter_of(shipped_tokenizer())
+    return lambda text: count([text])[0]

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from prep.edits.bounded_regex import replaced
-from prep.edits.filters import Filter
+from prep.edits.filters import Filter, holds, needs
 from prep.edits.record import PictureRecord, glob
 from prep.tags import tag_text as text_of_tags
 
@@ -49,19 +49,8 @@ class Rule:
     then: "tuple[Rule, ...]" = ()
 
 
-def applied(tags: Iterable[str], rules: Sequence[Rule], trigger: str = "") -> tuple[str, ...]:
-    """Return a picture's tags after all rules, each tag once, as `changed` does it.
-
-    Args:
-        tags: Canonical tags.
-        rules: Done one after the other.
-        trigger: Kept first whatever the rules say, and added where absent; empty for none.
-    """
-    return led(changed(PictureRecord(tags=tuple(tags)), rules).tags, trigger)
-
-
 def led(tags: Iterable[str], trigger: str) -> tuple[str, ...]:
-    """Return tags with the trigger first, each tag once."""
+    """Return tags with the trigger first, each tag once; an empty one changes nothing."""
     return tuple(dict.fromkeys((*text_of_tags.parsed(trigger), *tags)))
 
 
@@ -97,7 +86,7 @@ def ruled(picture: PictureRecord, rules: Sequence[Rule]) -> Ruled:
     taken: list[str] = []
     caption = ""
     for rule in rules:
-        if rule.where is None or rule.where.holds(now):
+        if holds(rule.where, now):
             for one in (rule, *rule.then):
                 before, now = now, _done(now, one)
                 taken += _taken(before, now, one)
@@ -119,7 +108,7 @@ def reads(rules: Iterable[Rule]) -> frozenset[str]:
     """Return what has to be known of a picture, beside its tags: see `prep.edits.filters`."""
     found: set[str] = set()
     for rule in rules:
-        found |= rule.where.needs() if rule.where else set()
+        found |= needs(rule.where)
         found |= {"caption"} if any(one.op in OF_CAPTION for one in (rule, *rule.then)) else set()
     return frozenset(found - {"tags"})
 

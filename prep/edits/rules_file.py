@@ -17,7 +17,7 @@ import json
 from collections.abc import Iterable, Sequence
 
 from prep.edits import bounded_regex, filter_parser
-from prep.edits.filters import Filter
+from prep.edits.filters import Filter, written
 from prep.edits.rules import OF_CAPTION, Op, Rule
 from prep.runtime import text_files
 from prep.runtime.errors import ConfigError, nearest
@@ -153,7 +153,7 @@ def _tags(node: Node, op: Op) -> tuple[str, ...]:
 
 
 def _dumped(rule: Rule) -> str:
-    lines = [f"{_WHERE}: {_json(rule.where.written())}"] if rule.where else []
+    lines = [f"{_WHERE}: {_json(written(rule.where))}"] if rule.where else []
     lines += [f"{one.op}: {_written(one)}" for one in (rule, *rule.then)]
     return "- " + "\n  ".join(lines) + "\n"
 

@@ -20,22 +20,6 @@ Size = tuple[int, int]
 
 
 @dataclass(frozen=True)
-class Limits:
-    """Which pictures may enter a bucket.
-
-    Attributes:
-        max_crop: The largest part of the resized picture that may be cut away, 0 to 1. A half:
-            with more, what is left is rarely what the caption speaks of.
-        least_side: px; a picture with a shorter side is too small. None: the table's least side.
-        upscale: Whether a picture may be enlarged to fill its bucket.
-    """
-
-    max_crop: float = 0.5
-    least_side: int | None = None
-    upscale: bool = True
-
-
-@dataclass(frozen=True)
 class BucketFit:
     """How a picture fills its bucket.
 
@@ -109,26 +93,26 @@ def cover(size: Size, bucket: Size) -> BucketFit:
     return _centred(resized, bucket)
 
 
-def fitted(size: Size, buckets: Sequence[Size], limits: Limits | None = None) -> BucketFit | str:
+def fitted(
+    size: Size, buckets: Sequence[Size], max_crop: float = 0.5, upscale: bool = True
+) -> BucketFit | str:
     """Return how a picture of `size` fills its bucket, or the reason why it has none.
 
     Args:
         size: Upright size of the picture.
         buckets: What `table` returned.
-        limits: Which pictures may enter; None for the defaults.
+        max_crop: The largest part of the resized picture that may be cut away, 0 to 1. A half:
+            with more, what is left is rarely what the caption speaks of.
+        upscale: Whether a picture may be enlarged to fill its bucket.
     """
-    limits = limits or Limits()
     least = min(min(bucket) for bucket in buckets)
-    allowed = least if limits.least_side is None else limits.least_side
-    if min(size) < max(1, allowed):
-        return f"too small: {_text(size)} px has a side under {allowed} px"
+    if min(size) < least:
+        return f"too small: {_text(size)} px has a side under {least} px"
     fit = cover(size, nearest(size, buckets))
-    if not limits.upscale and (fit.size[0] > size[0] or fit.size[1] > size[1]):
+    if not upscale and (fit.size[0] > size[0] or fit.size[1] > size[1]):
         fit = _own_size(size, buckets)
-        if min(fit.bucket) < least:
-            return f"too small: {_text(size)} px fills no bucket unless it is enlarged"
     cut = 1 - fit.bucket[0] * fit.bucket[1] / (fit.size[0] * fit.size[1])
-    if cut > limits.max_crop:
+    if cut > max_crop:
         return (
             f"no bucket: the nearest to {_text(size)} px is {_text(fit.bucket)}, "
             f"which would cut away {cut:.0%} of the picture"

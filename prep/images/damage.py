@@ -12,7 +12,7 @@ from contextlib import suppress
 from io import BytesIO
 from typing import Any
 
-from prep.images import boxes, frames, jpeg_scans, png_chunks
+from prep.images import boxes, frames, jpeg_scans, jpeg_segments, png_chunks
 
 HOLE = jpeg_scans.HOLE
 # Whole pictures use their last bytes; a decoder that can do without so many was led astray.
@@ -91,7 +91,7 @@ def _wrong_zeros(coding: int, strip: bytes, tables: bytes) -> bool:
     if coding in _DEFLATE:
         return not png_chunks.inflates(strip)
     if coding == _JPEG:
-        return not all(scan.flat for scan in jpeg_scans.scans(tables[:-2] + strip[2:]))
+        return not all(scan.flat for scan in jpeg_segments.scans(tables[:-2] + strip[2:]))
     return coding in (_LZW, _PACKBITS, _ZSTD)
 
 

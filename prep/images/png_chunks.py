@@ -78,7 +78,10 @@ def is_broken(data: bytes) -> bool:
     """
     places = [(begin, end) for name, begin, end in chunks(data) if name == b"IDAT"]
     view = memoryview(data)
-    if all(zlib.crc32(view[begin - 4 : end]) == _word(data, end) for begin, end in places):
+    if all(
+        zlib.crc32(view[begin - 4 : end]).to_bytes(4, "big") == data[end : end + 4]
+        for begin, end in places
+    ):
         return False
     return not inflates(b"".join(view[begin:end] for begin, end in places))
 
@@ -94,7 +97,3 @@ def inflates(coded: bytes) -> bool:
     except zlib.error:
         return False
     return stream.eof
-
-
-def _word(data: bytes, at: int) -> int:
-    return int.from_bytes(data[at : at + 4], "big")

@@ -3,9 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from prep.images import (
-    unsupported,
-)
+from prep.images import unsupported
 
 MAX_PIXELS = 112_000_000  # two copies of it fit into the memory of one decoder
 # Kind and reason of a picture for which memory ran out.

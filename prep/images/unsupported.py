@@ -4,11 +4,11 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from io import BytesIO
 
-from prep.images import bitmaps, jpeg_scans, png_chunks
+from prep.images import bitmaps, jpeg_segments, png_chunks
 
 _FRAMES = {
     0xC3: "lossless JPEG", 0xC5: "hierarchical JPEG", 0xC6: "hierarchical JPEG",
-    0xC7: "lossless JPEG", 0xF7: "JPEG-LS", **dict.fromkeys(jpeg_scans.ARITHMETIC, "JPEG with "
+    0xC7: "lossless JPEG", 0xF7: "JPEG-LS", **dict.fromkeys(jpeg_segments.ARITHMETIC, "JPEG with "
     "arithmetic coding"), 0xDE: "hierarchical JPEG",
 }  # fmt: skip
 _PHOTOMETRIC = {
@@ -35,7 +35,7 @@ def feature(kind: str, data: bytes) -> str:
 
 
 def _of_jpeg(data: bytes) -> str:
-    for segment in jpeg_scans.segments(data):
+    for segment in jpeg_segments.segments(data):
         frame = segment.marker
         if frame in (0xC0, 0xC1, 0xC2, *_FRAMES):
             bits, height, layers = segment.body[0], segment.body[1:3], segment.body[5]

@@ -8,21 +8,18 @@ Knows no kind of model: what files one needs is said by who asks.
 """
 
 import importlib.resources
-import json
 import os
-import time
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from fnmatch import fnmatch
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 from prep.models.safety import check
+from prep.models.user_memory import FileDigests, Pins
 from prep.runtime import files
 from prep.runtime.errors import ModelFileError
-
-_RACY_NS = 2_000_000_000  # the coarsest clock of a file system in use (FAT)
 
 
 class AbsentModelError(ModelFileError):
@@ -95,7 +92,11 @@ class Models:
     offline: bool = False
     hub_cache: Path | None = None
     key: str = field(default="", repr=False)
-    _digests: dict[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        """Remember what was read before."""
+        self._pins = Pins(self.home)
+        self._digests = FileDigests(self.home)
 
     def find(self, ask: Ask) -> FoundModel:
         """Return the model that `ask` names, downloading it once where that is possible.
@@ -106,21 +107,16 @@ class Models:
         if ask.remote:
             return FoundModel(ask, Path(), (), self.key)
         path = self._place(ask)
-        if path.is_file():
-            chosen = [path]
-        else:
-            chosen = sorted(
-                file
-                for file in path.rglob("*")
-                if file.is_file() and _wanted(file.relative_to(path).as_posix(), ask.patterns)
-            )
+        names = _names(path)
+        wanted = [name for name in names if _is_any(name, ask.patterns) and name[0] != "."]
+        chosen = [path] if path.is_file() else sorted(path / name for name in wanted)
         if not chosen:
             raise ModelFileError(
                 f"`{ask.name}` is not a {ask.kind}: it has none of "
                 f"{', '.join(ask.needs or ask.patterns)}",
                 f"name a {ask.kind}'s folder, a hub id, or `tiny`",
             )
-        if lacking := _lacking(path, ask):
+        if path.is_dir() and (lacking := _lacking(names, ask)):
             raise ModelFileError(
                 f"the {ask.kind} `{ask.name}` is not complete: it lacks {', '.join(lacking)}",
                 f"put the missing files into `{path}`",
@@ -148,16 +144,19 @@ class Models:
         each = {
             path.relative_to(top).as_posix(): self.file_digest(path) for path, _, _ in found.files
         }
-        self._check_pins(found, each)
-        whole = each | ({"": found.ask.facts} if found.ask.facts else {})
+        ask = found.ask
+        if ask.name != "tiny" and not Path(ask.name).expanduser().exists():
+            self._pins.check(_pin(ask), ask.name, found.path.name, each)
+        whole = each | ({"": ask.facts} if ask.facts else {})
         return files.digest_bytes(files.canonical(whole).encode())
 
     def known(self, found: FoundModel) -> bool:
         """Return whether `digest` would read no large file."""
-        return all(
-            size < 64 << 20 or self._cache_key(path) in self._cached()
-            for path, size, _ in found.files
-        )
+        return all(size < 64 << 20 or self._digests.known(path) for path, size, _ in found.files)
+
+    def file_digest(self, path: Path) -> str:
+        """Return the SHA-256 of one file, from memory where the file is unchanged."""
+        return self._digests.of(path)
 
     def _place(self, ask: Ask) -> Path:
         if ask.name == "tiny":
@@ -180,7 +179,7 @@ class Models:
         fetch = partial(
             snapshot_download,
             ask.name,
-            revision=ask.revision or self._pins().get(_pin(ask), {}).get("revision"),
+            revision=ask.revision or self._pins.revision(_pin(ask)),
             allow_patterns=list(ask.patterns),
             cache_dir=self.hub_cache,
         )
@@ -188,7 +187,7 @@ class Models:
         # misspelt. All end in the same advice.
         with suppress(Exception):
             cached = Path(fetch(local_files_only=True))
-            if not _lacking(cached, ask):
+            if not _lacking(_names(cached), ask):
                 return cached
         if self.offline:
             raise _absent(ask)
@@ -197,64 +196,19 @@ class Models:
         except Exception as error:
             raise _absent(ask) from error
 
-    def _check_pins(self, found: FoundModel, each: dict[str, str]) -> None:
-        ask = found.ask
-        if ask.name == "tiny" or Path(ask.name).expanduser().exists():
-            return
-        pins = self._pins()
-        pinned = pins.setdefault(_pin(ask), {"revision": found.path.name, "files": {}})
-        for name, digest in each.items():
-            expected = pinned["files"].get(name, digest)
-            if expected != digest:
-                raise ModelFileError(
-                    f"`{name}` of {ask.name} is not the file that was pinned: expected "
-                    f"{expected[:12]}, found {digest[:12]}",
-                    f"delete it and fetch it again, or remove {ask.name} from "
-                    f"`{self.home / 'pins.json'}` to accept the new one",
-                )
-        if not each.keys() <= pinned["files"].keys():
-            pinned["files"].update(each)
-            text = json.dumps(pins, indent=1, sort_keys=True)
-            files.write(self.home / "pins.json", text.encode())
 
-    def _pins(self) -> dict[str, Any]:
-        return _read_json(self.home / "pins.json")
-
-    def _cached(self) -> dict[str, str]:
-        if not self._digests:
-            self._digests.update(_read_json(self.home / "digests.json"))
-        return self._digests
-
-    def _cache_key(self, path: Path) -> str:
-        stat = path.stat()
-        return (
-            f"{path.resolve()}|{stat.st_size}|{stat.st_mtime_ns}|{stat.st_ctime_ns}|{stat.st_ino}"
-        )
-
-    def file_digest(self, path: Path) -> str:
-        """Return the SHA-256 of one file, from memory where the file is unchanged."""
-        key = self._cache_key(path)
-        known = self._cached()
-        if key in known:
-            return known[key]
-        began = time.time_ns()
-        found = files.digest(path)
-        stat = path.stat()
-        # A file written this very moment could change again without a trace in its times.
-        settled = max(stat.st_mtime_ns, stat.st_ctime_ns) < began - _RACY_NS
-        if settled and key == self._cache_key(path):
-            known[key] = found
-            text = json.dumps(known, indent=0, sort_keys=True)
-            files.write(self.home / "digests.json", text.encode())
-        return found
+def _names(path: Path) -> list[str]:
+    """Return the files of a model's folder, relative to it; none for a single file."""
+    return [file.relative_to(path).as_posix() for file in path.rglob("*") if file.is_file()]
 
 
-def _lacking(path: Path, ask: Ask) -> list[str]:
+def _lacking(names: Sequence[str], ask: Ask) -> list[str]:
     """Return the patterns of `ask.needs` that no file of a model's folder answers to."""
-    if path.is_file():
-        return []
-    names = [file.relative_to(path).as_posix() for file in path.rglob("*") if file.is_file()]
     return [need for need in ask.needs if not any(fnmatch(name, need) for name in names)]
+
+
+def _is_any(name: str, patterns: Sequence[str]) -> bool:
+    return any(fnmatch(name, pattern) for pattern in patterns)
 
 
 def _absent(ask: Ask) -> AbsentModelError:
@@ -272,25 +226,12 @@ def _pin(ask: Ask) -> str:
     return f"{ask.name}@{ask.revision}" if ask.revision else ask.name
 
 
-def _wanted(name: str, patterns: tuple[str, ...]) -> bool:
-    return any(fnmatch(name, pattern) for pattern in patterns) and not name.startswith(".")
-
-
 def _stamp(path: Path) -> tuple[int, int]:
     try:
         stat = path.stat()
     except OSError:
         return (-1, -1)
     return (stat.st_size, stat.st_mtime_ns)
-
-
-def _read_json(path: Path) -> dict[str, Any]:
-    """Return a JSON object that is only a convenience: damage means to begin anew."""
-    try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {}
-    return found if isinstance(found, dict) else {}
 
 
 def user_home(environment: "os._Environ[str]") -> Path:

@@ -63,7 +63,7 @@ def tensors(path: Path, mmap: bool = False) -> "dict[str, Tensor]":
         raise error if isinstance(error, ModelFileError) else _too_large(path) from None
     except Exception as error:  # torch has no common class for a pickle it will not open
         raise not_plain(path) from error
-    if any(_bytes(one) > one.untyped_storage().nbytes() for one in named.values()):
+    if any(one.nbytes > one.untyped_storage().nbytes() for one in named.values()):
         raise _too_large(path)
     return named
 
@@ -73,10 +73,6 @@ def not_plain(path: Path) -> ModelFileError:
     return ModelFileError(
         f"`{path}` is not a plain file of weights", "use the `.safetensors` of the model"
     )
-
-
-def _bytes(tensor: "Tensor") -> int:
-    return tensor.numel() * tensor.element_size()
 
 
 def _check_parts(path: Path, parts: Iterable[zipfile.ZipInfo]) -> None:

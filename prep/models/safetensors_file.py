@@ -22,6 +22,9 @@ _CHUNK = 1 << 20
 # The format's words for numbers that are weights as they stand. Others are packed, or rounded to
 # steps that another tensor gives: read as they stand, they are nonsense.
 _WEIGHTS = {"F64", "F32", "F16", "BF16", "F8_E4M3", "F8_E5M2"}
+# torch's names of the numbers that we write -> the format's words; models are made of the first.
+_MODELS = {"float32": "F32", "bfloat16": "BF16", "float16": "F16"}
+_WORDS = _MODELS | {"uint8": "U8", "int64": "I64", "int32": "I32"}
 
 
 @dataclass(frozen=True)
@@ -37,6 +40,10 @@ class Packed:
     dtype: str
     shape: tuple[int, ...]
     data: bytes | memoryview
+
+
+# A tensor's name, dtype and shape, and its bytes piece by piece.
+Pieces = tuple[str, str, tuple[int, ...], Iterator[bytes | memoryview]]
 
 
 @dataclass(frozen=True)
@@ -60,6 +67,15 @@ class Header:
 
     tensors: Mapping[str, TensorSpan]
     metadata: Mapping[str, str]
+
+
+def packed(tensor: "Tensor") -> Packed:
+    """Return one of torch's tensors as it lies in a file; one on the CPU is not copied."""
+    import torch
+
+    plain = tensor.detach().cpu().contiguous()
+    data = plain.view(-1).view(torch.uint8).numpy().data
+    return Packed(_WORDS[str(plain.dtype).removeprefix("torch.")], tuple(plain.shape), data)
 
 
 def dump(
@@ -145,12 +161,9 @@ def data_digest(path: Path) -> str:
     """Return the SHA-256 of all bytes behind a file's header: what WebUIs know a LoRA by."""
     import hashlib
 
-    state = hashlib.sha256()
     with path.open("rb") as file:
         file.seek(8 + struct.unpack("<Q", file.read(8))[0])
-        while piece := file.read(_CHUNK):
-            state.update(piece)
-    return state.hexdigest()
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def digest(tensors: Mapping[str, tuple[TensorSpan, Path]]) -> str:
@@ -164,8 +177,8 @@ def digest(tensors: Mapping[str, tuple[TensorSpan, Path]]) -> str:
     )
 
 
-def digest_of(tensors: Iterator[tuple[str, str, tuple[int, ...], Iterator[bytes]]]) -> str:
-    """Return the same digest over (name, dtype, shape, pieces of bytes), which come sorted."""
+def digest_of(tensors: Iterator[Pieces]) -> str:
+    """Return the same digest over tensors that come sorted."""
     import hashlib
 
     state = hashlib.sha256()
@@ -179,22 +192,18 @@ def digest_of(tensors: Iterator[tuple[str, str, tuple[int, ...], Iterator[bytes]
 
 def of_torch(
     tensors: "Mapping[str, Tensor]",
-) -> Iterator[tuple[str, str, tuple[int, ...], Iterator[bytes]]]:
+) -> Iterator[Pieces]:
     """Return torch's tensors, sorted, in the form that `digest_of` takes.
 
     Raises:
         KeyError: A tensor has a dtype that models are not made of.
     """
-    import torch
-
-    words = {torch.float32: "F32", torch.float16: "F16", torch.bfloat16: "BF16"}
-    kinds = {name: words[tensor.dtype] for name, tensor in sorted(tensors.items())}
-
-    def whole(tensor: "Tensor") -> Iterator[bytes]:
-        yield tensor.detach().cpu().contiguous().view(-1).view(torch.uint8).numpy().tobytes()
-
+    kinds = {
+        name: _MODELS[str(tensor.dtype).removeprefix("torch.")]
+        for name, tensor in sorted(tensors.items())
+    }
     return (
-        (name, kind, tuple(tensors[name].shape), whole(tensors[name]))
+        (name, kind, tuple(tensors[name].shape), iter([packed(tensors[name]).data]))
         for name, kind in kinds.items()
     )
 

@@ -32,7 +32,11 @@ def counter(models: Models, name: str = "") -> Counter:
     Raises:
         ModelFileError: The model or its tokenizer is not there, or is damaged.
     """
-    tokenizer = _opened(models, name)
+    return counter_of(_opened(models, name))
+
+
+def counter_of(tokenizer: "CLIPTokenizer") -> Counter:
+    """Return a function from texts to their numbers of tokens by a tokenizer."""
 
     def count(texts: Sequence[str]) -> list[int]:
         if not texts:

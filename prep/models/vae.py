@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 FACTOR = 8
 _NAMED = re.compile(r"[0-9a-f]{32}")
-DTYPES = {"float32": "F32", "bfloat16": "BF16"}
+_DTYPES = {"F32", "BF16"}
 
 
 class Latents(NamedTuple):
@@ -71,17 +71,7 @@ def open_vae(path: Path, device: str) -> "AutoencoderKL":
     return opened
 
 
-def encode(vae: "AutoencoderKL", images: "Sequence[Image.Image]") -> list[Latents]:
-    """Return what `encode_each` does; ModelFileError where numbers are not finite."""
-    found = [latents for latents in encode_each(vae, images) if latents is not None]
-    if len(found) < len(images):
-        raise ModelFileError(
-            "the VAE answered with numbers that are not finite", "use another VAE, or a fixed copy"
-        )
-    return found
-
-
-def encode_each(vae: "AutoencoderKL", images: "Sequence[Image.Image]") -> list[Latents | None]:
+def encode(vae: "AutoencoderKL", images: "Sequence[Image.Image]") -> list[Latents | None]:
     """Return the latents of some pictures, in their order; None where they are not finite.
 
     Args:
@@ -116,12 +106,8 @@ def dump(latents: Latents, dtype: str = "float32") -> bytes:
     """
     import torch
 
-    def packed(tensor: "Tensor") -> safetensors_file.Packed:
-        kept = tensor.detach().to("cpu", getattr(torch, dtype)).contiguous()
-        data = kept.view(torch.uint8).numpy().tobytes()
-        return safetensors_file.Packed(DTYPES[dtype], tuple(kept.shape), data)
-
-    return safetensors_file.dump({"mean": packed(latents.mean), "logvar": packed(latents.logvar)})
+    kept = {name: one.to(getattr(torch, dtype)) for name, one in latents._asdict().items()}
+    return safetensors_file.dump({name: safetensors_file.packed(one) for name, one in kept.items()})
 
 
 def load(path: Path, sha256: str | None = None) -> Latents:
@@ -174,12 +160,7 @@ def shape(path: Path) -> tuple[int, int, int]:
     shapes = {place.shape for place in found.values()}
     kinds = {place.dtype for place in found.values()}
     (only, *others) = shapes or {()}
-    if (
-        set(found) != {"mean", "logvar"}
-        or others
-        or len(only) != 3
-        or not (kinds <= set(DTYPES.values()))
-    ):
+    if set(found) != {"mean", "logvar"} or others or len(only) != 3 or not kinds <= _DTYPES:
         raise _bad_latents(path, "it holds something else")
     return (only[0], only[1], only[2])
 

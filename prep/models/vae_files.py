@@ -1,7 +1,7 @@
 """A VAE on the disk: what to look for, its digest, and the numbers that a dataset records of it."""
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -45,25 +45,20 @@ def numbers(path: Path, name: str) -> Vae:
         ModelFileError: The folder holds no VAE, or one that is damaged.
     """
     facts = settings(path)
-    if path.is_file():
-        return _numbers(name, single_file.vae_digest(path), facts)
-    weights = vae_folder(path)[1]
-    if weights.suffix == ".safetensors":
-        found = safetensors_file.header(weights).tensors
-        digest = safetensors_file.digest({_today(key): (at, weights) for key, at in found.items()})
-    else:
-        digest = safetensors_file.digest_of(_pickled(weights))
-    return _numbers(name, digest, facts)
-
-
-def _numbers(name: str, digest: str, facts: Mapping[str, float]) -> Vae:
     return Vae(
         name=name,
-        digest=digest,
+        digest=single_file.vae_digest(path) if path.is_file() else _digest(vae_folder(path)[1]),
         scaling_factor=facts["scaling_factor"],
         shift_factor=facts["shift_factor"],
         channels=int(facts["latent_channels"]),
     )
+
+
+def _digest(weights: Path) -> str:
+    if weights.suffix != ".safetensors":
+        return safetensors_file.digest_of(_pickled(weights))
+    found = safetensors_file.header(weights).tensors
+    return safetensors_file.digest({_today(key): (at, weights) for key, at in found.items()})
 
 
 def settings(path: Path) -> dict[str, float]:
@@ -128,12 +123,10 @@ def _today(name: str) -> str:
     return name
 
 
-def _pickled(path: Path) -> "Iterator[tuple[str, str, tuple[int, ...], Iterator[bytes]]]":
+def _pickled(path: Path) -> Iterator[safetensors_file.Pieces]:
     """Yield the tensors of a `.bin` in the order and form of a safetensors file."""
     found = pickle_file.tensors(path)
     try:
-        return safetensors_file.of_torch(
-            {_today(key): one.contiguous() for key, one in found.items()}
-        )
+        return safetensors_file.of_torch({_today(key): one for key, one in found.items()})
     except KeyError:
         raise pickle_file.not_plain(path) from None

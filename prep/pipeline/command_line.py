@@ -12,7 +12,7 @@ from prep.stages import all_stages
 if TYPE_CHECKING:
     from prep.engine.inventory.location import Location
     from prep.engine.session import Context
-    from prep.pipeline.config import Pipeline
+    from prep.pipeline.pipeline import Pipeline
 
 FILE = Path("pipelines.yaml")
 
@@ -56,7 +56,7 @@ def pipelines_if_any(file: Path | None) -> "dict[str, Pipeline]":
 
 def pipeline(name: str | None, file: Path | None) -> "Pipeline":
     """Return the pipeline of that name, or the only one."""
-    from prep.pipeline.config import choose
+    from prep.pipeline.pipeline import choose
 
     return choose(pipelines(file), name)
 
@@ -76,16 +76,20 @@ def pipeline_of(path: Path, file: Path | None) -> "Pipeline | None":
     return None
 
 
-def dataset(folder: Path | None, file: Path | None) -> "tuple[Path, Pipeline | None]":
-    """Return the folder that the last stages read: `--in`, else that of the only pipeline."""
+def dataset(
+    folder: Path | None, state: Path | None, file: Path | None
+) -> "tuple[Location, Pipeline | None]":
+    """Return where the dataset lies that the last stages read, and the pipeline that names it.
+
+    Args:
+        folder: `--in`; None for that of the only pipeline.
+        state: `--state`.
+        file: `--pipelines`.
+    """
+    from prep.pipeline.locations import known_location
+
     if folder is not None:
-        return folder, pipeline_of(folder, file)
+        named = pipeline_of(folder, file)
+        return known_location(folder, state, named), named
     found = pipeline(None, file)
-    return found.folders()[-1], found
-
-
-def location(found: "tuple[Path, Pipeline | None]", state: Path | None) -> "Location":
-    """Return where a dataset lies whose folder has to be there."""
-    from prep.pipeline import jobs
-
-    return jobs.known_location(found[0], state, found[1])
+    return known_location(found.folders()[-1], state, found), found

@@ -1,22 +1,17 @@
 """What a person asked for -> what the engine is to do: one job per folder."""
 
 import os
-import shlex
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from prep.dataset import dataset_file
 from prep.dataset.chain import fault_of_head, head_of
-from prep.dataset.dataset_file import Dataset
-from prep.engine.inventory.location import Location
 from prep.engine.session import Job
-from prep.engine.state.database import snapshot
-from prep.images.formats import suffixes
-from prep.pipeline.config import Pipeline, usual_sidecars
+from prep.pipeline.locations import check_folder, location_of, location_of_meta
 from prep.pipeline.named_files import file_text, resolve
+from prep.pipeline.pipeline import Pipeline
 from prep.pipeline.subcommands import Command, check
 from prep.runtime.errors import DatasetError, UsageError
 from prep.runtime.files import blocked
@@ -40,7 +35,7 @@ class Given:
 
 def of_folder(command: Command, folder: Path, given: Given, pipeline: Pipeline | None) -> Job:
     """Return the job of a command on a folder of pictures."""
-    _check_folder(folder)
+    check_folder(folder)
     _check_out(given.out)
     asked = command.requests(_values(command, given, pipeline))
     location = location_of(folder, given.state, pipeline)
@@ -55,7 +50,7 @@ def of_fan_out(
 ) -> Job:
     """Return the job of a command that reads the first folder and writes the second."""
     source, out = folders
-    _check_folder(source)
+    check_folder(source)
     if out.exists() and not out.is_dir():
         raise DatasetError(f"`{out}` is not a folder", "name a folder for the result")
     _check_apart(source, out, "name another folder for the result")
@@ -74,7 +69,7 @@ def of_meta(command: Command, meta: Path, given: Given, pipeline: Pipeline | Non
 
 def of_pipeline(pipeline: Pipeline) -> list[Job]:
     """Return the jobs of a whole pipeline: a new one for every folder that is written."""
-    _check_folder(pipeline.images)
+    check_folder(pipeline.images)
     found: list[Job] = []
     location = location_of(pipeline.images, None, pipeline)
     asked: list[RequestedStage] = []
@@ -108,34 +103,6 @@ def _views_late(asked: Sequence[RequestedStage]) -> tuple[RequestedStage, ...]:
     return tuple(moved)
 
 
-def folder_of_sheet(sheet: Path, state: Path | None) -> Path | None:
-    """Return the folder of pictures that a sheet lies in; None for one that lies elsewhere.
-
-    Where `--state` says that prep's folder is elsewhere, the pictures beside the sheet decide.
-    """
-    folder = sheet if sheet.is_dir() else sheet.absolute().parent
-    if (folder / ".prep").is_dir():
-        return folder
-    around = folder.rglob("*") if state is not None else ()
-    known = suffixes()
-    return folder if any(path.suffix.lower() in known for path in around) else None
-
-
-def known_location(folder: Path, state: Path | None, pipeline: Pipeline | None) -> Location:
-    """Return where a dataset lies whose folder has to be there."""
-    _check_folder(folder)
-    return location_of(folder, state, pipeline)
-
-
-def location_of(folder: Path, state: Path | None, pipeline: Pipeline | None) -> Location:
-    """Return where a dataset lies; the state of a pipeline's first folder may be elsewhere."""
-    if state is None and pipeline and pipeline.state and _same(folder, pipeline.images):
-        state = pipeline.state
-    where = state or folder / ".prep"
-    _check_state(where, state is None)
-    return Location(folder, where, pipeline.sidecars if pipeline else usual_sidecars())
-
-
 def usual_values(pipeline: Pipeline, command: Command) -> dict[str, Any]:
     """Return the params that follow from the whole pipeline where a person gives none.
 
@@ -155,71 +122,6 @@ def text_of(pipeline: Pipeline) -> str:
     return "tags"
 
 
-def location_of_meta(
-    meta: Path, found: Dataset, state: Path | None, pipeline: Pipeline | None
-) -> Location:
-    """Return where the dataset of a dataset file lies.
-
-    Raises:
-        DatasetError: There is no such folder; or only the file says that prep's folder is
-            elsewhere, and that folder has no record of the file: it came with data.
-    """
-    root = Path(os.path.normpath(meta.parent / found.root))
-    _check_folder(root)
-    usual = location_of(root, state, pipeline)
-    if state is not None or found.state is None:
-        return usual
-    said = Path(os.path.normpath(meta.parent / found.state))
-    location = location_of(root, said, pipeline)
-    if _same(said, usual.state) or _knows(location, meta):
-        return location
-    shown = os.path.relpath(said)
-    raise DatasetError(
-        f"`{meta}` says that prep keeps its state in `{shown}`, which has no record of this file",
-        f"if that is right, say so: `--state {shlex.quote(shown)}`",
-    )
-
-
-def _knows(location: Location, meta: Path) -> bool:
-    """Return whether the ledger of a place says that prep wrote a dataset file."""
-    ledger = snapshot(location.state)
-    try:
-        return location.name(meta) in ledger.outputs()
-    finally:
-        ledger.close()
-
-
-def _entries(folder: Path) -> list["os.DirEntry[str]"]:
-    """Return what lies in a folder; nothing where it is not there or cannot be read."""
-    with suppress(OSError), os.scandir(folder) as entries:
-        return list(entries)
-    return []
-
-
-def _check_state(state: Path, usual: bool) -> None:
-    """Refuse a state folder in which something would be written elsewhere, through a link or pipe.
-
-    Args:
-        state: The folder, there or not.
-        usual: No person named it, so that it may have come with the pictures.
-    """
-    shown = os.path.relpath(state)
-    if usual and state.is_symlink():
-        to = os.path.relpath(state.parent / state.readlink())
-        raise DatasetError(
-            f"`{shown}` is a link, and prep would write where it leads",
-            f"remove it, or name the folder: `--state {shlex.quote(to)}`",
-        )
-    for entry in _entries(state):
-        plain = entry.is_file(follow_symlinks=False) or entry.is_dir(follow_symlinks=False)
-        if not plain:
-            what = "a link" if entry.is_symlink() else "a pipe, socket or device"
-            raise DatasetError(
-                f"`{shown}{os.sep}{entry.name}` is {what}, and prep would write to it",
-                "remove it, then run the same command again",
-            )
-
-
 def _values(command: Command, given: Given, pipeline: Pipeline | None) -> dict[str, Any]:
     """Return the params that hold: option over pipelines.yaml over default."""
     here = Path.cwd()
@@ -233,17 +135,10 @@ def _values(command: Command, given: Given, pipeline: Pipeline | None) -> dict[s
         else:
             values[name] = value
     check(command, values)
-    steps = [s for s in pipeline.steps if s.command.name == command.name] if pipeline else []
-    found = dict(steps[0].values if steps else {}) | values
-    return usual_values(pipeline, command) | found if pipeline else found
-
-
-def _check_folder(folder: Path) -> None:
-    if not folder.is_dir():
-        what = "is not a folder" if folder.exists() else "is not there"
-        raise DatasetError(
-            f"the folder `{folder}` {what}", "name the folder that holds the pictures"
-        )
+    if pipeline is None:
+        return values
+    step = pipeline.step(command.name)
+    return usual_values(pipeline, command) | dict(step.values if step else {}) | values
 
 
 def _check_out(out: Path | None) -> None:
@@ -265,7 +160,3 @@ def _check_apart(source: Path, out: Path, hint: str) -> None:
         raise DatasetError(f"`{other}` lies inside `{shown}`, which is read", hint)
     if read.is_relative_to(written):
         raise DatasetError(f"`{shown}` lies inside `{other}`, which is written", hint)
-
-
-def _same(one: Path, other: Path) -> bool:
-    return one.resolve() == other.resolve()

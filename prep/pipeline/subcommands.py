@@ -114,10 +114,15 @@ def check(command: Command, values: Mapping[str, Any]) -> None:
         raise ConfigError(*option[0], others=option[1:])
 
 
+def flag(name: str) -> str:
+    """Return how an option is typed: `--batch-size` of `batch_size`."""
+    return f"--{name.replace('_', '-')}"
+
+
 def _as_option(message: str) -> str:
     """Return a message that begins with a param's name with the option's name in its place."""
     name = message.split("`")[1]
-    return message.replace(name, f"--{name.replace('_', '-')}", 1)
+    return message.replace(name, flag(name), 1)
 
 
 def unknown_param(command: Command, name: str) -> tuple[str, str]:

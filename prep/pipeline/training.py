@@ -8,12 +8,13 @@ import re
 import shlex
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from prep.dataset.chain import LINKS, link_of
-from prep.pipeline.config import Pipeline
+from prep.pipeline.pipeline import Pipeline
+from prep.pipeline.subcommands import flag
 from prep.runtime.errors import ConfigError, UsageError
 
 _OPTION = re.compile(r"`--([a-z][a-z-]*)(?: ([^`]*))?`")
@@ -59,7 +60,7 @@ def check(pipeline: Pipeline, *, at_hand: bool = False) -> None:
         SystemExit: The check itself failed; it has printed why.
     """
     found = [
-        (pipeline.lines.get(key, 0), message, hint)
+        (pipeline.option(key).line, message, hint)
         for key, pairs in _mistakes(pipeline, ["--at-hand"] if at_hand else []).items()
         for message, hint in pairs
     ]
@@ -81,30 +82,21 @@ def _mistakes(pipeline: Pipeline, how: list[str]) -> _Mistakes:
         again: set[str] = set()
         for message, hint in told:
             key = _key(message, left)
-            if key and isinstance(left[key], bool) and (no := _ABSENT.match(message)) and no[1]:
-                left[key] = pipeline.typed.get(
-                    key, ""
-                )  # not a switch: ask about the key as one with a value
-                again.add(key)
-                continue
             again.add(key)
-            found.setdefault(key, []).append(_plain(message, hint, key, pipeline))
+            if key and isinstance(left[key], bool) and (no := _ABSENT.match(message)) and no[1]:
+                # Not a switch: ask about the key as one with a value.
+                left[key] = pipeline.option(key).raw
+            else:
+                found.setdefault(key, []).append(_plain(message, hint, key, pipeline))
         if code != UsageError.exit_code or not again - {""}:
             break
         left = {key: value for key, value in left.items() if key not in found}
-    return found | {key: [_quote_mistake(key, pipeline)] for key in _texts(pipeline, left)}
-
-
-def _texts(pipeline: Pipeline, left: Mapping[str, Any]) -> Iterator[str]:
-    """Yield the keys of texts for which a person wrote a word that YAML takes for a switch."""
     for key, value in (pipeline.train or {}).items():
         if isinstance(value, bool) and not isinstance(left.get(key, value), bool):
-            yield key
-
-
-def _quote_mistake(key: str, pipeline: Pipeline) -> _Pair:
-    text = pipeline.typed.get(key, "")
-    return f"`{key}` is `{text}`", f'put it in quotes: "{text}"'
+            # It is a text, and YAML takes the word that a person wrote for a switch.
+            text = pipeline.option(key).raw
+            found[key] = [(f"`{key}` is `{text}`", f'put it in quotes: "{text}"')]
+    return found
 
 
 def _ask(pipeline: Pipeline, section: Mapping[str, Any], how: list[str]) -> tuple[int, list[_Pair]]:
@@ -126,8 +118,8 @@ def _ask(pipeline: Pipeline, section: Mapping[str, Any], how: list[str]) -> tupl
 
 def _key(message: str, section: Mapping[str, Any]) -> str:
     """Return the key of a section that a message speaks of: by its name, or by its value."""
-    flags = {_flag(key): key for key in section}
-    flags |= {f"--no-{_flag(key)[2:]}": key for key in section if f"no_{key}" not in section}
+    flags = {flag(key): key for key in section}
+    flags |= {f"--no-{flag(key)[2:]}": key for key in section if f"no_{key}" not in section}
     for option in re.finditer(r"`(--[^` ]+)", message):
         if (key := flags.get(option[1])) is not None:
             return key
@@ -149,9 +141,9 @@ def _plain(message: str, hint: str | None, key: str, pipeline: Pipeline) -> _Pai
     if key and _ABSENT.match(message):
         message = f"`train` has no key `{key}`"
     elif key and message.endswith(_NO_VALUE):
-        message, hint = f"`{key}` is `{pipeline.typed.get(key, '')}`", "write true or false"
+        message, hint = f"`{key}` is `{pipeline.option(key).raw}`", "write true or false"
     for word in _NO_SETTINGS if hint else ():
-        hint = _HELP if hint == f"did you mean `{_flag(word)}`?" else hint
+        hint = _HELP if hint == f"did you mean `{flag(word)}`?" else hint
     for value in (pipeline.train or {}).values():
         if isinstance(value, str) and Path(value).is_absolute():
             message = message.replace(f"`{value}`", f"`{_near(value)}`")
@@ -177,11 +169,11 @@ def _near(word: str) -> str:
 def _flags(section: Mapping[str, Any]) -> list[str]:
     words: list[str] = []
     for name, value in section.items():
-        flag = _flag(name)
+        option = flag(name)
         if isinstance(value, bool):
-            words.append(flag if value else f"--no-{flag[2:]}")
+            words.append(option if value else f"--no-{option[2:]}")
         else:
-            words += [flag, str(value)]
+            words += [option, str(value)]
     return words
 
 
@@ -192,13 +184,9 @@ def _checked_flags(section: Mapping[str, Any]) -> list[str]:
     """
     words: list[str] = []
     for name, value in section.items():
-        flag = _flag(name)
+        option = flag(name)
         if isinstance(value, bool):
-            words += [f"--no-{flag[2:]}", *([flag] if value else [])]
+            words += [f"--no-{option[2:]}", *([option] if value else [])]
         else:
-            words.append(f"{flag}={value}")
+            words.append(f"{option}={value}")
     return words
-
-
-def _flag(key: str) -> str:
-    return f"--{key.replace('_', '-')}"

@@ -5,14 +5,9 @@ from collections.abc import Sequence
 _SHOWN = 3
 
 
-def counted(count: int, one: str, several: str = "") -> str:
-    """Return a number with its word, as `1 picture` or `3 pictures`.
-
-    Args:
-        one: The word for one of them.
-        several: The word for any other number; empty for `one` with an `s`.
-    """
-    return f"{count} {one if count == 1 else several or one + 's'}"
+def counted(count: int, one: str) -> str:
+    """Return a number with its word, which gets an `s` where it is not 1 of them."""
+    return f"{count} {one if count == 1 else one + 's'}"
 
 
 def first_few(names: Sequence[str]) -> str:

@@ -18,7 +18,6 @@ from prep.runtime.errors import DatasetError, MachineError
 SCRATCH = ".tmp-"
 MOST_TEXT = 64 << 20  # bytes of a file that people write by hand
 MOST_TABLE = 4 << 30  # bytes of a sheet or dataset file: a few million rows
-_CHUNK = 1 << 20
 _BINARY = getattr(os, "O_BINARY", 0)
 
 
@@ -30,11 +29,9 @@ def digest(path: Path) -> str:
 
 def digest_of(file: BinaryIO) -> str:
     """Return the SHA-256 of an open file's bytes, from its beginning, in hexadecimal."""
-    state = hashlib.sha256()
     file.seek(0)
-    while chunk := file.read(_CHUNK):
-        state.update(chunk)
-    return state.hexdigest()
+    # Every file that is open can be read into a buffer; its type does not say so.
+    return hashlib.file_digest(file, "sha256").hexdigest()  # type: ignore[arg-type]
 
 
 def digest_bytes(data: bytes) -> str:
@@ -85,40 +82,6 @@ _CANONICAL = json.JSONEncoder(
 def canonical(value: Any) -> str:
     """Return JSON that is the same on every machine: sorted keys, no spaces, no NaN."""
     return _CANONICAL.encode(value)
-
-
-def strict_json(text: str, name: str) -> Any:
-    """Parse JSON; duplicate keys, NaN and damage are errors with line and column.
-
-    Raises:
-        DatasetError: `text` is not JSON that every reader would understand alike.
-    """
-
-    def pairs(items: list[tuple[str, Any]]) -> dict[str, Any]:
-        found = dict(items)
-        if len(found) < len(items):
-            names = [key for key, _ in items]
-            twice = next(key for key in names if names.count(key) > 1)
-            raise DatasetError(f"`{name}` has `{twice}` twice", "keep one of the two")
-        return found
-
-    def refuse(word: str) -> None:
-        raise DatasetError(f"`{name}` holds `{word}`, which is not JSON", "write a number")
-
-    try:
-        return json.loads(text, object_pairs_hook=pairs, parse_constant=refuse)
-    except json.JSONDecodeError as error:
-        where = f"line {error.lineno}, column {error.colno}"
-        raise DatasetError(
-            f"`{name}` is not JSON at {where}: {error.msg}",
-            "mend it by hand, or delete it and run the command that wrote it again",
-        ) from None
-    except (RecursionError, ValueError) as error:
-        deep = isinstance(error, RecursionError)
-        why = "it is nested too deep" if deep else "it holds a number of too many digits"
-        raise DatasetError(
-            f"`{name}` cannot be read: {why}", "is it really a dataset file?"
-        ) from None
 
 
 def inside(folder: Path, relative: str) -> Path:

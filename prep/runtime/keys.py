@@ -105,7 +105,8 @@ def fault_of_path(path: str) -> str:
     parts = path.split("/")
     if {"", ".", ".."}.intersection(parts):
         return "has a part that is empty, `.` or `..`"
-    return "is longer than a disk allows" if _exceeds(path, parts) else ""
+    long = too_long_in_all(path) or any(map(too_long, parts))
+    return "is longer than a disk allows" if long else ""
 
 
 def fault_of_key(key: str) -> str:
@@ -143,7 +144,3 @@ def mend_name(name: str) -> str:
     while num_bytes(text) > LONGEST_NEW:
         text = text[:-1].rstrip(" .")
     return f"_{text}" if _WINDOWS.fullmatch(text) else text
-
-
-def _exceeds(path: str, parts: list[str]) -> bool:
-    return too_long_in_all(path) or any(map(too_long, parts))

@@ -1,9 +1,15 @@
 """A value that does not fit where it stands, and the way to it, in a person's words."""
 
+import json
+import reprlib
 from collections.abc import Mapping
-from typing import Literal
+from typing import Any, Literal
 
 from prep.runtime import keys
+
+_SHOWN = 40
+_SHORT = reprlib.Repr()
+_SHORT.maxlevel, _SHORT.maxlist = 2, 6
 
 Subject = Literal["field", "owner", "none"]
 
@@ -52,3 +58,16 @@ def at(name: str, misfit: Misfit) -> Misfit:
     """Return a misfit as one of what `name` leads to."""
     misfit.path = (name, *misfit.path)
     return misfit
+
+
+def excerpt(value: Any) -> str:
+    """Return a value as an error shows it, in backticks and short."""
+    words: dict[Any, str] = {type(None): "null", bool: json.dumps(value is True), dict: "{...}"}
+    said = words.get(type(value)) or _SHORT.repr(value)
+    return f"`{short(json.dumps(value) if isinstance(value, str) else said)}`"
+
+
+def short(said: str) -> str:
+    """Return a text as an error shows it: of a long one, its beginning."""
+    plainly = keys.shown(said)
+    return plainly if len(plainly) <= _SHOWN else f"{plainly[:_SHOWN]}..."

@@ -152,7 +152,9 @@ def _show_refusal(error: "TyperException", prog: str, hint: _Near) -> int:
         sys.stderr.write(error.format_message() + "\n")
         return UsageError.exit_code
     place = f"see `{context.command_path if context else prog} --help`"
-    message = getattr(error, "message", "") if _is_name(error) else error.format_message()
+    message = (
+        getattr(error, "message", "") if hasattr(error, "possibilities") else error.format_message()
+    )
     near = _near(error, context, hint)
     console.show_error(UsageError(_plain(message), near or place), sys.stderr)
     return error.exit_code
@@ -168,13 +170,9 @@ def _too_long(path: str) -> UserError:
     )
 
 
-def _is_name(error: "TyperException") -> bool:
-    return hasattr(error, "possibilities")
-
-
 def _near(error: "TyperException", context: Any, hint: _Near) -> str | None:
     """Return the nearest name that Typer or the group knows, as a hint."""
-    if _is_name(error):
+    if hasattr(error, "possibilities"):
         return hint(
             str(getattr(error, "option_name", "")), getattr(error, "possibilities", None) or ()
         )

@@ -4,10 +4,8 @@ A class says what its fields hold by their types, and by what `limits` adds. Val
 they are or refused, never mended: a list becomes a tuple and `1` the float 1.0, no more.
 """
 
-import json
 import math
 import re
-import reprlib
 from collections.abc import Callable, Mapping
 from dataclasses import MISSING, fields, is_dataclass
 from functools import cache
@@ -15,10 +13,9 @@ from types import UnionType
 from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 
 from prep.runtime import keys
-from prep.runtime.misfit import Misfit, at
+from prep.runtime.misfit import Misfit, at, excerpt, short
 
 _DEPTH = 20  # no file of ours nests deeper
-_SHOWN = 40
 _HEX = re.compile(r"[0-9a-f]{1,128}")
 _Check = Callable[[Any], Any]
 _Made = TypeVar("_Made")
@@ -53,14 +50,14 @@ def read(kind: type[_Made], row: Any) -> _Made:
         Misfit: The first field that cannot be what it is, in the order of `row`; then what lacks.
     """
     if not isinstance(row, dict):
-        raise Misfit(f"is {_excerpt(row)}", "write fields with values: {...}")
+        raise Misfit(f"is {excerpt(row)}", "write fields with values: {...}")
     plain_kind: type = kind  # for mypy, a type of a type variable may have no hash
     checks, needed = _checks(plain_kind)
     made: dict[str, Any] = {}
     for name, value in row.items():
         check = checks.get(name)
         if check is None:
-            raise at(name, Misfit(f"has an unknown field `{_short(name)}`", "remove it", "owner"))
+            raise at(name, Misfit(f"has an unknown field `{short(name)}`", "remove it", "owner"))
         try:
             made[name] = check(value)
         except Misfit as misfit:
@@ -74,7 +71,7 @@ def read(kind: type[_Made], row: Any) -> _Made:
 def _text(value: Any) -> str:
     """Return a text that a UTF-8 file can hold."""
     if not isinstance(value, str):
-        raise Misfit(f"is {_excerpt(value)}", "write text")
+        raise Misfit(f"is {excerpt(value)}", "write text")
     if not keys.is_text(value):
         raise Misfit("holds half a character", "write whole characters")
     return value
@@ -132,7 +129,7 @@ def _mapping(hint: Any, told: Mapping[str, Any]) -> _Check:
 
     def check(value: Any) -> dict[str, Any]:
         if not isinstance(value, dict):
-            raise Misfit(f"is {_excerpt(value)}", "write names with values: {...}")
+            raise Misfit(f"is {excerpt(value)}", "write names with values: {...}")
         made = {}
         for name, one in value.items():
             try:
@@ -156,13 +153,13 @@ def _text_of(told: Mapping[str, Any]) -> _Check:
 def _choice(value: Any, name: str, choices: tuple[str, ...]) -> str:
     if isinstance(value, str) and value in choices:
         return value
-    said = f"`{_short(value)}`" if isinstance(value, str) else _excerpt(value)
+    said = f"`{short(value)}`" if isinstance(value, str) else excerpt(value)
     raise Misfit(f"has {name} {said}", f"known: {', '.join(choices)}", "owner")
 
 
 def _hex(value: Any) -> str:
     if not isinstance(value, str) or not _HEX.fullmatch(value):
-        raise Misfit(f"is {_excerpt(value)}", "a digest is written in hexadecimal: 0 to 9, a to f")
+        raise Misfit(f"is {excerpt(value)}", "a digest is written in hexadecimal: 0 to 9, a to f")
     return value
 
 
@@ -180,20 +177,20 @@ def _inside(path: str, fault_of: Callable[[str], str]) -> str:
         fault = "leads out of the dataset"
         hint = "paths of samples stay inside the folder they are relative to"
     if fault:
-        raise Misfit(f"the path `{_short(path)}` {fault}", hint, "none")
+        raise Misfit(f"the path `{short(path)}` {fault}", hint, "none")
     return path
 
 
 def _folder(value: Any) -> str:
     found = _text(value)
     if not found or "\0" in found:
-        raise Misfit(f"is {_excerpt(found)}", "write the path of a folder")
+        raise Misfit(f"is {excerpt(found)}", "write the path of a folder")
     return found
 
 
 def _truth(value: Any) -> bool:
     if not isinstance(value, bool):
-        raise Misfit(f"is {_excerpt(value)}", "write true or false")
+        raise Misfit(f"is {excerpt(value)}", "write true or false")
     return value
 
 
@@ -208,12 +205,12 @@ def _number(kind: type[int] | type[float], told: Mapping[str, Any]) -> _Check:
         right = isinstance(value, kinds) and not isinstance(value, bool)
         right = right and (isinstance(value, int) or math.isfinite(value))
         if right and most is not None and value > most:
-            raise Misfit(f"is {_excerpt(value)}", f"write {word}, {most:.10g} or less")
+            raise Misfit(f"is {excerpt(value)}", f"write {word}, {most:.10g} or less")
         below = right and (
             (least is not None and value < least) or (above is not None and value <= above)
         )
         if not right or below:
-            raise Misfit(f"is {_excerpt(value)}", f"write {word}{low}")
+            raise Misfit(f"is {excerpt(value)}", f"write {word}{low}")
         return kind(value)
 
     return check
@@ -238,22 +235,6 @@ def _numbers(count: int, told: Mapping[str, Any]) -> _Check:
             found = tuple(map(each, value))
             if told["form"] != "box" or (found[0] < found[2] and found[1] < found[3]):
                 return found
-        raise Misfit(f"is {_excerpt(value)}", f"write {words.get(count, f'{count} numbers')}")
+        raise Misfit(f"is {excerpt(value)}", f"write {words.get(count, f'{count} numbers')}")
 
     return check
-
-
-def _excerpt(value: Any) -> str:
-    """Return a value as an error shows it, in backticks and short."""
-    words: dict[Any, str] = {type(None): "null", bool: json.dumps(value is True), dict: "{...}"}
-    said = words.get(type(value)) or _SHORT.repr(value)
-    return f"`{_short(json.dumps(value) if isinstance(value, str) else said)}`"
-
-
-def _short(said: str) -> str:
-    plainly = keys.shown(said)
-    return plainly if len(plainly) <= _SHOWN else f"{plainly[:_SHOWN]}..."
-
-
-_SHORT = reprlib.Repr()
-_SHORT.maxlevel, _SHORT.maxlist = 2, 6

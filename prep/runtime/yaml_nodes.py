@@ -107,18 +107,6 @@ def plain(node: Node) -> Any:
     return node.value
 
 
-def lines(node: Node) -> dict[str, int]:
-    """Return the line of each key of a mapping, and under "" that of the mapping itself."""
-    keys: dict[str, Node] = node.value if isinstance(node.value, dict) else {}
-    return {"": node.line} | {key: child.line for key, child in keys.items()}
-
-
-def typed_texts(node: Node) -> dict[str, str]:
-    """Return the text of each key's value of a mapping, as it was typed."""
-    keys: dict[str, Node] = node.value if isinstance(node.value, dict) else {}
-    return {key: child.raw for key, child in keys.items()}
-
-
 @dataclass
 class _Events:
     """The parser's events, with the name of the file for messages."""

@@ -139,6 +139,9 @@ WORDS: Columns = {
     )
 }
 
+# What a sheet reads of each sample, beside what stages declare columns for.
+EXPORTED = ("digest", *(f"{name}?" for name in WORDS), "duplicate_of?")
+
 
 def columns_of(stages: Iterable[Stage]) -> Columns:
     """Return name -> column: what every sheet has, then what the stages declare."""

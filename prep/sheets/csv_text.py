@@ -11,6 +11,7 @@ from typing import BinaryIO
 from prep.runtime.errors import DatasetError
 from prep.sheets.cells import guarded
 from prep.sheets.columns import Columns, Kind
+from prep.sheets.mangled import UNICODE
 from prep.sheets.row import Row
 from prep.sheets.table import LONG_COLUMNS, TELLING, Record, ReturnedSheet, Table, sheet_of
 
@@ -18,7 +19,6 @@ _EAST_ASIAN = ("cp932", "gbk", "cp949", "big5")
 _LONGEST = 1_000_000  # characters of a cell; what is longer misses a quote
 _LONGEST_ROW = 4_000_000  # characters of a row, with all that stands between its cells
 _CHUNK = 1 << 20  # bytes that are read at a time
-_UNICODE = 'save it as "CSV UTF-8"'
 _NAMES = {"utf-8-sig": "UTF-8", "utf-16": "UTF-16", "cp1252": "cp1252"}
 _WORDS = {",": "commas", ";": "semicolons", "\t": "tabs"}
 
@@ -94,7 +94,7 @@ def _encoding(file: BinaryIO, name: str) -> tuple[str, bool]:
         return unicode, bare and all(chunk.isascii() for chunk in _chunks(file))
     if not wide and _fitting(file, ("cp1252", *_EAST_ASIAN)) == {"cp1252"} and not _strange(file):
         return "cp1252", False
-    raise DatasetError(f"`{name}` is not UTF-8, and its code page is not certain", _UNICODE)
+    raise DatasetError(f"`{name}` is not UTF-8, and its code page is not certain", UNICODE)
 
 
 def _fitting(file: BinaryIO, encodings: Iterable[str]) -> set[str]:

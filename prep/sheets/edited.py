@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from prep.sheets import mangled
 from prep.sheets.categories import together
 from prep.sheets.cells import unguarded
+from prep.sheets.mistakes import Mistake
 from prep.sheets.row import Revision, Row, digest_of_set
-from prep.sheets.table import TAGS, TELLING, Mistake, ReturnedRow
+from prep.sheets.table import TAGS, TELLING, ReturnedRow
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from prep.runtime import text_files
 from prep.sheets.cells import CELL_LIMIT, FAULT, meant_as, units
 from prep.sheets.columns import Kind
+from prep.sheets.mistakes import Mistake
 
 UNICODE = 'save it as "CSV UTF-8"'
 
@@ -24,8 +25,6 @@ _STRAIGHT = {
 }  # fmt: skip
 
 _LOST = r"(?:[^\x00-\x7f]|\?)"  # what a question mark may have been
-
-Mistake = tuple[str, str]
 
 
 def mistakes(kind: Kind, cell: str, was: str | None = None, lossy: bool = False) -> list[Mistake]:

@@ -7,7 +7,8 @@ from prep.runtime.counts import counted
 from prep.sheets.cells import unguarded
 from prep.sheets.columns import Column, short
 from prep.sheets.edited import Edited
-from prep.sheets.table import TAGS, Mistake
+from prep.sheets.mistakes import Mistake
+from prep.sheets.table import TAGS
 from prep.tags import tag_text
 
 _LEAST_MOVED = 2

@@ -9,6 +9,7 @@ from difflib import get_close_matches
 from prep.runtime.errors import DatasetError
 from prep.sheets.cells import unguarded
 from prep.sheets.columns import WORDS, Columns, Kind
+from prep.sheets.mistakes import Mistake, Mistakes, shortened
 from prep.sheets.row import Row, revision
 
 # Columns beside those of a row: the tags of one category, and what is shown and never read.
@@ -20,12 +21,8 @@ LONG_COLUMNS = ("key", "position", "tag", "category", "score", "kept")
 
 # One that was edited is never overwritten: it has to go first.
 AGAIN = "undo that, or move the sheet away and run `prep review export`"
-_SHOWN = 20
-_LONGEST_TOLD = 2_000  # characters of a message
 _MOST_KEYS, _MOST_TWICE = 1_000_000, 1_000
 _BESIDE = "delete what stands beside the columns, or put quotes around a cell with commas"
-
-Mistake = tuple[str, str]
 
 
 @dataclass(frozen=True)
@@ -91,37 +88,6 @@ class ReturnedSheet:
     def rows(self) -> tuple[Row, ...]:
         """Return the rows alone."""
         return tuple(found.row for found in self.found)
-
-
-@dataclass
-class Mistakes:
-    """The first mistakes, and how many more there are.
-
-    Attributes:
-        first: Message and hint of each.
-    """
-
-    first: list[Mistake] = field(default_factory=list)
-    more: int = 0
-
-    def add(self, mistakes: Iterable[Mistake]) -> None:
-        """Take more of them."""
-        for message, hint in mistakes:
-            if len(self.first) < _SHOWN:
-                self.first.append((shortened(message), shortened(hint)))
-            else:
-                self.more += 1
-
-    def stop(self) -> None:
-        """Raise DatasetError where there are any."""
-        if self.first:
-            rest = [(f"... and {self.more} more like these", "mend these first")]
-            raise DatasetError(*self.first[0], others=[*self.first[1:], *rest[: self.more]])
-
-
-def shortened(text: str) -> str:
-    """Return a text for a message; of a very long one, its beginning."""
-    return text if len(text) <= _LONGEST_TOLD else f"{text[:_LONGEST_TOLD]}..."
 
 
 def sheet_of(

@@ -39,9 +39,8 @@ def load(params: Params, found: tuple[Any, ...]) -> Any:
 )
 def bucket(looks: Mapping[str, Any], params: Params, table: Any) -> dict[str, Any] | Rejected:
     """Assign each picture to an aspect-ratio bucket, and write meta_bucket.json."""
-    limits = buckets.Limits(max_crop=params.max_crop, upscale=params.upscale)
     width, height = looks["size"]
-    fit = buckets.fitted((width, height), table, limits)
+    fit = buckets.fitted((width, height), table, params.max_crop, params.upscale)
     if isinstance(fit, str):
         return Rejected(fit)
     return {"bucket": list(fit.bucket), "size": list(fit.size), "crop": list(fit.crop)}

@@ -27,9 +27,9 @@ class Params:
 def caption_text(answer: Mapping[str, Any], params: Params) -> str | Failed:
     """Clean the captioner's answer up; a refusal or an empty one is told, never written."""
     from prep.runtime.text_files import without_controls
-    from tagger_models.captioners.captioner import End, Reply
-    from tagger_models.captioners.cleanup import Unusable, cleaned, forbidden
+    from tagger_models.captioners.captioner import End, Reply, Trouble
+    from tagger_models.captioners.cleanup import cleaned, forbidden
 
     said = Reply(without_controls(answer["text"]), End(answer["end"]))
     found = cleaned(said, without_controls(params.start), forbidden(params.forbid))
-    return Failed(found.why, found.hint) if isinstance(found, Unusable) else found
+    return Failed(found.why, found.hint) if isinstance(found, Trouble) else found

@@ -3,8 +3,9 @@
 from dataclasses import dataclass
 from typing import Any
 
-from prep.models.locate import Ask, FoundModel
+from prep.models.locate import FoundModel
 from prep.stage import param, stage
+from prep.tagging.scoring import labels_of
 
 
 @dataclass(frozen=True)
@@ -19,13 +20,6 @@ class Params:
         choices=("union", "intersection", "mean"),
     )
     share: float = param(0.5, "weight of the first tagger in a mean", ge=0, le=1)
-
-
-def models(params: Params) -> tuple[Ask, ...]:
-    """Return where the labels of both taggers are."""
-    from tagger_models.vocabulary import asks
-
-    return asks(params.model, params.second)
 
 
 def load(params: Params, found: tuple[FoundModel, ...]) -> Any:
@@ -44,7 +38,7 @@ def load(params: Params, found: tuple[FoundModel, ...]) -> Any:
     params=Params,
     done="",
     commands=("tag",),
-    models=models,
+    models=labels_of,
     load=load,
     enabled=lambda params: bool(params.second),
     packed=True,

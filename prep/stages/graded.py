@@ -7,9 +7,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from prep.models.locate import Ask, FoundModel
+from prep.models.locate import FoundModel
 from prep.stage import param, stage
-from prep.tagging.scoring import scores_for
+from prep.tagging.rendering import as_tag
+from prep.tagging.scoring import labels_of, scores_for
 from prep.tags import tag_text as text_of_tags
 from tagger_models.scores import unpacked
 
@@ -27,27 +28,13 @@ class Params:
     emoticons: str = param("", "further labels that keep their underscores, as `^_^` does")
 
 
-def models(params: Params) -> tuple[Ask, ...]:
-    """Return where the tagger's labels are: all that this reads of a model."""
-    from tagger_models.vocabulary import asks
-
-    return asks(params.model, params.second)
-
-
 def load(params: Params, found: tuple[FoundModel, ...]) -> Any:
     """Return category and tag of each of the tagger's labels, in their order."""
     from tagger_models.vocabulary import vocabulary
 
     faces = text_of_tags.KAOMOJI.union(text_of_tags.parsed(params.emoticons))
-    return [
-        (
-            label.category,
-            text_of_tags.canonical(label.name)
-            if params.underscores
-            else text_of_tags.spaced(label.name, faces),
-        )
-        for label in vocabulary(params.model, params.second, found)[0]
-    ]
+    labels = vocabulary(params.model, params.second, found)[0]
+    return [(label.category, as_tag(label, params.underscores, faces)) for label in labels]
 
 
 @stage(
@@ -58,7 +45,7 @@ def load(params: Params, found: tuple[FoundModel, ...]) -> Any:
     done="",
     shown=None,
     commands=("tag",),
-    models=models,
+    models=labels_of,
     load=load,
     inputs_for=scores_for,
 )

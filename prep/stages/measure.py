@@ -1,21 +1,15 @@
 """The size and the perceptual hash of each picture: what later stages know of its pixels."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from prep.stage import stage
+from prep.stage import NoParams, stage
 
 if TYPE_CHECKING:
     from PIL import Image
 
 
-@dataclass(frozen=True)
-class Params:
-    """Nothing to choose."""
-
-
-def fit(params: Params, loaded: None, others: Mapping[str, Any]) -> tuple[Any, ...]:
+def fit(params: NoParams, loaded: None, others: Mapping[str, Any]) -> tuple[Any, ...]:
     """Return the steps to what the hash is made of, so that no whole picture is held for it."""
     from prep.images.fitting import GREY, SIDES, Resize
     from prep.images.picture_hash import SIDES as COMPARED
@@ -27,13 +21,12 @@ def fit(params: Params, loaded: None, others: Mapping[str, Any]) -> tuple[Any, .
     version=1,
     reads=("image", "size"),
     writes="looks",
-    params=Params,
     done="",
     shown=None,
     commands=("edit", "duplicates", "bucket"),
     fit=fit,
 )
-def measure(image: "Image.Image", size: Sequence[int], params: Params) -> dict[str, Any]:
+def measure(image: "Image.Image", size: Sequence[int], params: NoParams) -> dict[str, Any]:
     """Measure each picture.
 
     Returns:

@@ -1,29 +1,23 @@
 """The dataset file with a bucket for every sample."""
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 from prep.dataset.chain import continued, page
 from prep.dataset.dataset_file import PERSONS, Sample
 from prep.runtime.counts import counted
-from prep.stage import IN_DATASET, Page, Rows, Shape, stage
-
-
-@dataclass(frozen=True)
-class Params:
-    """Nothing to choose."""
+from prep.stage import IN_DATASET, NoParams, Page, Rows, Shape, stage
 
 
 @stage(
     version=2,
     reads=("digest", "bucket", *(f"{IN_DATASET}{name}?" for name in PERSONS)),
     writes="meta_bucket",
-    params=Params,
     shape=Shape.VIEW,
     commands=("bucket",),
     link="_bucket",
 )
-def meta_bucket(rows: Rows, params: Params) -> Page:
+def meta_bucket(rows: Rows, params: NoParams) -> Page:
     """Publish meta_bucket.json."""
     made = continued(rows.facts, rows.rows, rows.left_out, _bucketed)
     buckets = {sample.bucket for sample in made.samples.values()}

@@ -5,7 +5,7 @@ from typing import Any
 
 from prep.dataset.chain import continued, page
 from prep.dataset.dataset_file import PERSONS, Sample
-from prep.models.locate import Ask, FoundModel
+from prep.models.vae_files import ask_vae, numbers
 from prep.stage import IN_DATASET, Page, Rows, Shape, param, stage
 
 
@@ -20,20 +20,6 @@ class Params:
     )
 
 
-def models(params: Params) -> tuple[Ask, ...]:
-    """Return what the VAE consists of."""
-    from prep.models.vae_files import ask_vae
-
-    return (ask_vae(params.model),)
-
-
-def load(params: Params, found: tuple[FoundModel, ...]) -> Any:
-    """Return the VAE's numbers."""
-    from prep.models.vae_files import numbers
-
-    return numbers(found[0].path, params.model)
-
-
 @stage(
     version=2,
     reads=("digest", "latents", *(f"{IN_DATASET}{name}?" for name in PERSONS)),
@@ -42,8 +28,8 @@ def load(params: Params, found: tuple[FoundModel, ...]) -> Any:
     shape=Shape.VIEW,
     commands=("latents",),
     link="_lat",
-    models=models,
-    load=load,
+    models=lambda params: (ask_vae(params.model),),
+    load=lambda params, found: numbers(found[0].path, params.model),
 )
 def meta_lat(rows: Rows, params: Params, vae: Any) -> Page:
     """Publish meta_lat.json."""

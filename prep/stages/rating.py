@@ -4,10 +4,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from prep.models.locate import Ask, FoundModel
+from prep.models.locate import FoundModel
 from prep.stage import param, stage
-from prep.tagging.scoring import scores_for
-from prep.tags import tag_text as text_of_tags
+from prep.tagging.rendering import rated
+from prep.tagging.scoring import labels_of, scores_for
 from tagger_models.scores import unpacked
 
 
@@ -17,13 +17,6 @@ class Params:
 
     model: str = param("wd-vit-tagger-v3", "a tagger: name, hub id, folder or `tiny`", model=True)
     second: str = param("", "a second tagger, to combine with the first", path=True)
-
-
-def models(params: Params) -> tuple[Ask, ...]:
-    """Return where the tagger's labels are: all that this reads of a model."""
-    from tagger_models.vocabulary import asks
-
-    return asks(params.model, params.second)
 
 
 def load(params: Params, found: tuple[FoundModel, ...]) -> Any:
@@ -41,11 +34,11 @@ def load(params: Params, found: tuple[FoundModel, ...]) -> Any:
     done="",
     shown=lambda found: f"rating {found}",
     commands=("tag",),
-    models=models,
+    models=labels_of,
     load=load,
     inputs_for=scores_for,
 )
 def rating(row: Mapping[str, bytes], params: Params, labels: Any) -> str:
     """Name the most probable rating, for tags.csv; equal scores keep label order."""
     (scores,) = row.values()
-    return text_of_tags.rated(labels, unpacked(scores))
+    return rated(labels, unpacked(scores))

@@ -4,11 +4,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from prep.models.locate import Ask, FoundModel
+from prep.models.locate import FoundModel
 from prep.stage import param, stage
 from prep.tagging.cuts import CUTS
 from prep.tagging.rendering import SERIES, Style, checked_order, renderer
-from prep.tagging.scoring import scores_for
+from prep.tagging.scoring import labels_of, scores_for
 from prep.tagging.thresholds import chosen
 from prep.tags import tag_text as text_of_tags
 
@@ -49,13 +49,6 @@ class Params:
     emoticons: str = param("", "further labels that keep their underscores, as `^_^` does")
 
 
-def models(params: Params) -> tuple[Ask, ...]:
-    """Return where the tagger's labels are: all that rendering reads of a model."""
-    from tagger_models.vocabulary import asks
-
-    return asks(params.model, params.second)
-
-
 def load(params: Params, found: tuple[FoundModel, ...]) -> Any:
     """Return a function from scores to tags, made for the tagger's labels."""
     from tagger_models.vocabulary import vocabulary
@@ -85,7 +78,7 @@ def load(params: Params, found: tuple[FoundModel, ...]) -> Any:
     params=Params,
     done="",
     commands=("tag",),
-    models=models,
+    models=labels_of,
     load=load,
     inputs_for=scores_for,
 )

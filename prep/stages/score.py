@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from prep.models.locate import Ask, FoundModel
 from prep.stage import Failed, param, stage
 from prep.tagging import scoring
 
@@ -22,16 +21,6 @@ class Params:
     threads: int = scoring.threads()
 
 
-def models(params: Params) -> tuple[Ask, ...]:
-    """Return what the tagger consists of."""
-    return scoring.asked(params.model)
-
-
-def load(params: Params, found: tuple[FoundModel, ...]) -> Any:
-    """Open the tagger."""
-    return scoring.opened(params.model, found, params)
-
-
 @stage(
     version=1,
     reads=("image",),
@@ -39,8 +28,8 @@ def load(params: Params, found: tuple[FoundModel, ...]) -> Any:
     params=Params,
     done="scored",
     commands=("tag",),
-    models=models,
-    load=load,
+    models=lambda params: scoring.asked(params.model),
+    load=lambda params, found: scoring.opened(params.model, found, params),
     batch="batch",
     fit=lambda params, tagger, others: tagger.fit,
     packed=True,

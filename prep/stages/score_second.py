@@ -8,7 +8,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from prep.models.locate import Ask, FoundModel
 from prep.stage import Failed, param, stage
 from prep.tagging import scoring
 
@@ -26,16 +25,6 @@ class Params:
     threads: int = scoring.threads()
 
 
-def models(params: Params) -> tuple[Ask, ...]:
-    """Return what the tagger consists of."""
-    return scoring.asked(params.second)
-
-
-def load(params: Params, found: tuple[FoundModel, ...]) -> Any:
-    """Open the tagger."""
-    return scoring.opened(params.second, found, params)
-
-
 @stage(
     version=1,
     reads=("image",),
@@ -43,8 +32,8 @@ def load(params: Params, found: tuple[FoundModel, ...]) -> Any:
     params=Params,
     done="scored by the second tagger",
     commands=("tag",),
-    models=models,
-    load=load,
+    models=lambda params: scoring.asked(params.second),
+    load=lambda params, found: scoring.opened(params.second, found, params),
     batch="batch",
     fit=lambda params, tagger, others: tagger.fit,
     enabled=lambda params: bool(params.second),

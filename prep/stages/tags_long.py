@@ -1,30 +1,20 @@
 """All tags as a table for pivot tables."""
 
-from dataclasses import dataclass
-
-from prep.stage import Rows, Shape, stage
-
-
-@dataclass(frozen=True)
-class Params:
-    """Nothing to choose."""
+from prep.sheets.columns import EXPORTED
+from prep.stage import NoParams, Rows, Shape, stage
 
 
 @stage(
     version=1,
-    reads=(
-        "digest", "keep?", "rating?", "tags?", "caption?", "concept?", "weight?", "notes?",
-        "duplicate_of?", "graded?",
-    ),
+    reads=(*EXPORTED, "graded?"),
     writes="tags_long.csv",
-    params=Params,
     shape=Shape.VIEW,
     commands=("review export",),
     about={
         "tags_long.csv": "a sheet to look at: it is written anew, what you edit in it is not read"
     },
-)  # fmt: skip
-def tags_long(rows: Rows, params: Params) -> bytes:
+)
+def tags_long(rows: Rows, params: NoParams) -> bytes:
     """Publish tags_long.csv, one line a picture and tag, for pivot tables."""
     from prep.sheets import long_form, workbook
 

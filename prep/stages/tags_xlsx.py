@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from prep.sheets.columns import EXPORTED
 from prep.stage import Rows, Shape, param, stage
 
 
@@ -14,15 +15,12 @@ class Params:
 
 @stage(
     version=2,
-    reads=(
-        "digest", "keep?", "rating?", "tags?", "caption?", "concept?", "weight?", "notes?",
-        "duplicate_of?", "graded?", "thumbnail?",
-    ),
+    reads=(*EXPORTED, "graded?", "thumbnail?"),
     writes="tags.xlsx",
     params=Params,
     shape=Shape.VIEW,
     commands=("review export",),
-)  # fmt: skip
+)
 def tags_xlsx(rows: Rows, params: Params) -> bytes:
     """Publish tags.xlsx, the same sheet with pictures, a column per category, and scores."""
     from prep.sheets import workbook

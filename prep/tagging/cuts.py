@@ -8,7 +8,7 @@ is kept.
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from prep.tags.tag_text import VocabularyEntry
+from tagger_models.labels.label import Label
 from tagger_models.scores import FLOOR
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ _MCUT_LEAST: Mapping[str, float] = {"character": 0.15}
 
 
 def by_threshold(
-    labels: Sequence[VocabularyEntry],
+    labels: Sequence[Label],
     thresholds: Mapping[str, float],
     of_labels: Mapping[str, float],
 ) -> Cut:
@@ -47,7 +47,7 @@ def by_threshold(
 
 
 def by_mcut(
-    labels: Sequence[VocabularyEntry],
+    labels: Sequence[Label],
     thresholds: Mapping[str, float],
     of_labels: Mapping[str, float],
 ) -> Cut:
@@ -101,7 +101,7 @@ def _widest(falling: "np.ndarray", size: int) -> float:
 
 
 def _least(
-    labels: Sequence[VocabularyEntry],
+    labels: Sequence[Label],
     thresholds: Mapping[str, float],
     of_labels: Mapping[str, float],
 ) -> "np.ndarray":

@@ -7,13 +7,14 @@ tens of microseconds.
 import math
 import re
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from prep.runtime.errors import no_such
 from prep.tagging.cuts import by_mcut, by_threshold
-from prep.tags.tag_text import BLOCKS, KAOMOJI, VocabularyEntry, block, canonical, parsed, spaced
+from prep.tags.tag_text import BLOCKS, KAOMOJI, block, canonical, parsed, spaced
+from tagger_models.labels.label import Label
 from tagger_models.scores import columns
 
 if TYPE_CHECKING:
@@ -62,7 +63,7 @@ class Style:
     series: str = "no"
 
 
-def renderer(labels: Sequence[VocabularyEntry], style: Style) -> Callable[[bytes], list[str]]:
+def renderer(labels: Sequence[Label], style: Style) -> Callable[[bytes], list[str]]:
     """Return a function from a picture's packed scores to its tags.
 
     Tags come block by block, the most probable first; equal probabilities keep label order. Each
@@ -73,7 +74,7 @@ def renderer(labels: Sequence[VocabularyEntry], style: Style) -> Callable[[bytes
     rating = _rating(labels, style)
     places = {name: place for place, name in enumerate(style.order)}
     last = len(places)
-    names = [as_tag(label, style) for label in labels]
+    names = [as_tag(label, style.underscores, style.faces) for label in labels]
     at = [places.get(block(spaced(label.name), label.category), last) for label in labels]
     series = series_of(labels, style)
     beside = places.get("copyright", last)
@@ -112,12 +113,12 @@ def checked_order(text: str) -> tuple[str, ...]:
     return names
 
 
-def as_tag(label: VocabularyEntry, style: Style) -> str:
-    """Return a label's name as a tag is written in this style."""
-    return canonical(label.name) if style.underscores else spaced(label.name, style.faces)
+def as_tag(label: Label, underscores: bool, faces: frozenset[str]) -> str:
+    """Return a label's name as a tag is written, see `Style`."""
+    return canonical(label.name) if underscores else spaced(label.name, faces)
 
 
-def series_of(labels: Sequence[VocabularyEntry], style: Style) -> dict[int, tuple[str, ...]]:
+def series_of(labels: Sequence[Label], style: Style) -> dict[int, tuple[str, ...]]:
     """Return index of a character's label -> the series to be added with it, as tags.
 
     By name, the last brackets count that at least two characters have, known costumes and the
@@ -143,8 +144,14 @@ def series_of(labels: Sequence[VocabularyEntry], style: Style) -> dict[int, tupl
     }
 
 
+def rated(labels: Sequence[Label], scores: Iterable[tuple[int, float]]) -> str:
+    """Return the most probable rating as a tag; ties go to the first label; empty without any."""
+    ratings = [(-score, index) for index, score in scores if labels[index].category == "rating"]
+    return spaced(labels[min(ratings)[1]].name) if ratings else ""
+
+
 def _rating(
-    labels: Sequence[VocabularyEntry], style: Style
+    labels: Sequence[Label], style: Style
 ) -> Callable[["np.ndarray", "np.ndarray"], int | None] | None:
     """Return a function from scores to the label of the rating to add, if there is one to add."""
     import numpy as np

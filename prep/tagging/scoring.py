@@ -1,7 +1,7 @@
 """What the stages that score pictures share: how fast they go, their model, and its answers."""
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from prep.models.locate import Ask, FoundModel
 from prep.stage import Failed, param
@@ -14,18 +14,6 @@ _NO_NUMBERS = Failed(
     "the tagger answers it with no numbers",
     "use another tagger, or drop the picture: `keep` = no in tags.csv",
 )
-
-
-class Speed(Protocol):
-    """Params that decide how fast a tagger is."""
-
-    @property
-    def device(self) -> str:
-        """Where it runs."""
-
-    @property
-    def threads(self) -> int:
-        """CPU threads of a call."""
 
 
 def batch() -> Any:
@@ -57,17 +45,28 @@ def asked(model: str) -> tuple[Ask, ...]:
     return (ask(model),)
 
 
+def labels_of(params: Any) -> tuple[Ask, ...]:
+    """Return where the labels of the taggers are that params name: `model`, and `second` if any."""
+    from tagger_models.vocabulary import asks
+
+    return asks(params.model, params.second)
+
+
 def scores_for(values: Mapping[str, Any]) -> tuple[str, ...]:
     """Return the scores that tags are made of: with a second tagger, those of both together."""
     return ("combined_scores",) if values.get("second") else ("scores",)
 
 
-def opened(model: str, found: Sequence[FoundModel], speed: Speed) -> Any:
-    """Return the tagger of this name, opened; its heavy imports happen here."""
+def opened(model: str, found: Sequence[FoundModel], params: Any) -> Any:
+    """Return the tagger of this name, opened; its heavy imports happen here.
+
+    Args:
+        params: They have the `device` and `threads` that are declared here.
+    """
     from tagger_models.onnx.tagger import open_tagger
     from tagger_models.profiles.registry import profile
 
-    return open_tagger(found[0], profile(model), speed.device, speed.threads)
+    return open_tagger(found[0], profile(model), params.device, params.threads)
 
 
 def scored(images: Sequence["Image.Image"], tagger: Any) -> list[bytes | Failed]:
@@ -79,7 +78,7 @@ def scored(images: Sequence["Image.Image"], tagger: Any) -> list[bytes | Failed]
     """
     import numpy as np
 
-    scores = tagger.score_fitted(images)
+    scores = tagger.score(images)
     lacking = np.isnan(scores).any(axis=1)
     each = zip(kept(tagger.labels, scores), lacking, strict=True)
     return [_NO_NUMBERS if none else found for found, none in each]

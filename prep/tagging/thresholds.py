@@ -2,19 +2,11 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
 
 from prep.runtime.errors import ConfigError, nearest
 from prep.tags import tag_text as text_of_tags
+from tagger_models.labels.label import Label
 from tagger_models.scores import FLOOR
-
-
-class EntryWithThreshold(text_of_tags.VocabularyEntry, Protocol):
-    """An entry of a vocabulary that may have a threshold of its own."""
-
-    @property
-    def threshold(self) -> float | None:
-        """Least probability that the label file gives; None where it gives none."""
 
 
 @dataclass(frozen=True)
@@ -31,7 +23,7 @@ class Thresholds:
 
 
 def chosen(
-    labels: Sequence[EntryWithThreshold],
+    labels: Sequence[Label],
     default: Mapping[str, float],
     asked: Mapping[str, float],
     named: str = "",
@@ -67,7 +59,7 @@ def chosen(
 
 
 def _read(
-    text: str, labels: Sequence[EntryWithThreshold]
+    text: str, labels: Sequence[Label]
 ) -> tuple[dict[str, float], dict[str, float], list[tuple[str, str]]]:
     """Return thresholds by category and by label name, and what is wrong with the text."""
     categories = {label.category for label in labels} - {"rating"}

@@ -7,8 +7,7 @@ that character an ordinary one. A backslash before anything else is itself, so `
 
 import re
 import unicodedata
-from collections.abc import Collection, Iterable, Sequence
-from typing import Protocol
+from collections.abc import Collection, Iterable
 
 # Emoticons keep their underscore. Nineteen are common to SmilingWolf's Space and its ports; the
 # last two were found missing there among Danbooru's tags (reference/tagging.md 1.5).
@@ -37,22 +36,6 @@ _PIECE = re.compile(r"(?:\\[\\(),]|[^,\r\n])+")
 _ESCAPED = re.compile(r"\\([\\(),])")
 _ALL_SPECIAL = re.compile(r"[\\(),]")
 _AMBIGUOUS = re.compile(r"\\(?=[\\(),]|\Z)|,")
-
-
-class VocabularyEntry(Protocol):
-    """What is asked of an entry of a tagger's vocabulary."""
-
-    @property
-    def name(self) -> str:
-        """The label as the tagger's file has it, with underscores."""
-
-    @property
-    def category(self) -> str:
-        """`rating`, `general`, `character` or another one, see BLOCKS."""
-
-    @property
-    def series(self) -> tuple[str, ...]:
-        """The works a character belongs to, as labels spell them; empty where it is not known."""
 
 
 def canonical(tag: str) -> str:
@@ -94,12 +77,6 @@ def spaced(label: str, faces: Collection[str] = KAOMOJI) -> str:
 def block(tag: str, category: str) -> str:
     """Return which block of a list a tag belongs to: its category, or `count` (1girl, solo)."""
     return "count" if category == "general" and _COUNT.fullmatch(tag) else category
-
-
-def rated(labels: Sequence[VocabularyEntry], scores: Iterable[tuple[int, float]]) -> str:
-    """Return the most probable rating as a tag; ties go to the first label; empty without any."""
-    ratings = [(-score, index) for index, score in scores if labels[index].category == "rating"]
-    return spaced(labels[min(ratings)[1]].name) if ratings else ""
 
 
 def unsplit(tag: str) -> bool:

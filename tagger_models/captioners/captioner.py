@@ -1,14 +1,7 @@
 """What a captioner is asked and what it answers. Knows no model and no library that runs one."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING, Protocol
-
-from prep.images.fitting import Resize
-
-if TYPE_CHECKING:
-    from PIL import Image
 
 DEFAULT = "Salesforce/blip-image-captioning-large"
 
@@ -31,7 +24,7 @@ class Reply:
 
 @dataclass(frozen=True)
 class Trouble:
-    """Why a picture got no answer this time, and what a person can do about it."""
+    """Why a picture got no answer, or one that is no caption, and what a person can do."""
 
     why: str
     hint: str
@@ -55,28 +48,3 @@ class Decoding:
     temperature: float = 0.0
     forbid: tuple[str, ...] = ()
     alone: bool = False
-
-
-class Captioner(Protocol):
-    """Says in words what a picture shows."""
-
-    @property
-    def fit(self) -> tuple[Resize, ...]:
-        """The steps after which a picture shows it the same: they may be done before."""
-
-    def caption(
-        self,
-        images: Sequence["Image.Image"],
-        prompts: Sequence[str],
-        seeds: Sequence[int],
-        decoding: Decoding,
-    ) -> list[Reply | Trouble]:
-        """Return one answer per upright RGB image; the same call gives the same words.
-
-        Args:
-            images: In the order of the answers.
-            prompts: Per picture, what is asked, or how its caption begins; empty for what the
-                captioner is asked usually.
-            seeds: Per picture, 63 bits; used only where tokens are drawn.
-            decoding: The same for all.
-        """

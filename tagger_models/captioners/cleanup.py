@@ -6,10 +6,9 @@ Which patterns there are is data, in `cleanup_patterns`.
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 from itertools import pairwise
 
-from tagger_models.captioners.captioner import End, Reply
+from tagger_models.captioners.captioner import End, Reply, Trouble
 from tagger_models.captioners.cleanup_patterns import (
     CONNECTORS,
     ENDS,
@@ -28,15 +27,7 @@ _ASK_OTHERWISE = "ask otherwise (`--prompt`), the same again (`prep reset`), or 
 _GIVE_ROOM = "give it room: a larger `--max-new-tokens`"
 
 
-@dataclass(frozen=True)
-class Unusable:
-    """Why an answer is no caption, and what a person can do about it."""
-
-    why: str
-    hint: str
-
-
-def cleaned(answer: Reply, start: str = "", forbid: Sequence[str] = ()) -> str | Unusable:
+def cleaned(answer: Reply, start: str = "", forbid: Sequence[str] = ()) -> str | Trouble:
     """Return the caption that an answer holds, on one line, or why it holds none.
 
     Args:
@@ -46,19 +37,19 @@ def cleaned(answer: Reply, start: str = "", forbid: Sequence[str] = ()) -> str |
     """
     text = one_line(unfenced(without_thoughts(answer.text)))
     if answer.end is End.REFUSED or refuses(text):
-        return Unusable(f"the captioner refused: `{_shown(text)}`", _ASK_OTHERWISE)
+        return Trouble(f"the captioner refused: `{_shown(text)}`", _ASK_OTHERWISE)
     if not text and answer.text.strip():
-        return Unusable("the answer has thoughts but no caption", _GIVE_ROOM)
+        return Trouble("the answer has thoughts but no caption", _GIVE_ROOM)
     text = unlooped(bare(text))
     if answer.end is End.CUT:
         text = without_half_sentence(text)
     kept = without_forbidden(text, forbid)
     if text and not kept:
-        return Unusable(f"it has a forbidden word: `{_shown(text)}`", _ASK_OTHERWISE)
+        return Trouble(f"it has a forbidden word: `{_shown(text)}`", _ASK_OTHERWISE)
     if not kept and answer.end is End.CUT:  # servers keep a model's thoughts to themselves
-        return Unusable("the answer was cut before a caption began", _GIVE_ROOM)
+        return Trouble("the answer was cut before a caption began", _GIVE_ROOM)
     if not kept:
-        return Unusable("the captioner answered nothing", _ASK_OTHERWISE)
+        return Trouble("the captioner answered nothing", _ASK_OTHERWISE)
     return started(kept, start)
 
 

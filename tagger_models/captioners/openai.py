@@ -15,8 +15,9 @@ from prep.models.locate import Ask
 from prep.runtime.errors import ConfigError, MachineError
 from tagger_models.captioners.address import checked_key, checked_url
 from tagger_models.captioners.captioner import DEFAULT, Decoding, End, Reply, Trouble
-from tagger_models.captioners.openai_client import Server, UnansweredError, chat
+from tagger_models.captioners.openai_client import chat
 from tagger_models.captioners.prompt_templates import PRESETS
+from tagger_models.captioners.server_request import Server, UnansweredError
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -52,7 +53,7 @@ class EndpointCaptioner:
         seeds: Sequence[int],
         decoding: Decoding,
     ) -> list[Reply | Trouble]:
-        """Return one answer per upright RGB image: see `captions.Captioner`. Beams are not asked.
+        """Return one answer per upright RGB image, as `LocalCaptioner` does. Beams are not asked.
 
         Raises:
             UserError: No server is there, it knows neither key nor model, or five pictures in a

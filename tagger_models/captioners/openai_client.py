@@ -9,67 +9,25 @@ import time
 import zlib
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
 from email.utils import parsedate_to_datetime
 from typing import Any
-from urllib.parse import urlsplit
 
 from prep.runtime.errors import ConfigError, MachineError, UserError
 from tagger_models.captioners.address import KEY_VARIABLE
+from tagger_models.captioners.server_request import (
+    NEXT_RUN,
+    LostError,
+    NoServerError,
+    Server,
+    ServerReply,
+    UnansweredError,
+    redacted,
+    request,
+)
 
 _TRIES = 4
 _LONGEST_WAIT_S = 120.0  # a server that asks for more is asked again by the next run
-_CONNECT_S = 10.0
-_LARGEST_ANSWER = 4 << 20  # bytes; a caption has some hundred
-_SHOWN = 120
 _AGAIN = (408, 409, 425, 429, 500, 502, 503, 504, 529)
-_NEXT_RUN = "the next run asks again"
-
-
-@dataclass(frozen=True)
-class Server:
-    """Where questions go.
-
-    Attributes:
-        url: Base address, checked: `address.checked_url`.
-        model: As the server names it.
-        key: Sent to this server alone, shown and written nowhere; empty for none.
-        timeout_s: How long one answer may take.
-        first_wait_s: Before a question is asked again; doubled each time.
-    """
-
-    url: str
-    model: str
-    key: str = field(default="", repr=False)
-    timeout_s: float = 300.0
-    first_wait_s: float = 1.0
-
-
-class UnansweredError(Exception):
-    """One question got no answer that is of use; the next run may get one.
-
-    Attributes:
-        hint: What a person can do about it.
-    """
-
-    def __init__(self, why: str, hint: str) -> None:
-        super().__init__(why)
-        self.hint = hint
-
-
-class _LostError(Exception):
-    """A request that came to nothing: no connection, or one that broke, is slow or endless."""
-
-
-class _NoServerError(_LostError):
-    """No connection was made."""
-
-
-@dataclass(frozen=True)
-class _Reply:
-    status: int
-    headers: Mapping[str, str]
-    body: bytes
 
 
 def chat(
@@ -88,18 +46,18 @@ def chat(
     """
     body = json.dumps(payload).encode()
     spread = 0.5 + zlib.crc32(body) % 1000 / 1000  # so that requests do not come back together
-    last: Exception = UnansweredError("it was not asked", _NEXT_RUN)
+    last: Exception = UnansweredError("it was not asked", NEXT_RUN)
     for attempt in range(_TRIES):
         pause = server.first_wait_s * 2**attempt * spread
         try:
-            reply = _request(server, "POST", "/chat/completions", body)
-        except _NoServerError as error:
+            reply = request(server, "POST", "/chat/completions", body)
+        except NoServerError as error:
             last = MachineError(
                 f"no server answers at `{server.url}`: {redacted(str(error), server)}",
                 "start it, or give its address with `--url`",
             )
-        except _LostError as error:
-            last = UnansweredError(str(error), _NEXT_RUN)
+        except LostError as error:
+            last = UnansweredError(str(error), NEXT_RUN)
         else:
             found = _read(server, reply)
             if isinstance(found, dict):
@@ -113,66 +71,7 @@ def chat(
     raise last
 
 
-def redacted(text: str, server: Server) -> str:
-    """Return what a server said on one line, cut short, with the key left out."""
-    plain = " ".join(text.split())
-    plain = plain.replace(server.key, "[key]") if server.key else plain
-    return plain if len(plain) <= _SHOWN else f"{plain[: _SHOWN - 3]}..."
-
-
-def _request(server: Server, method: str, path: str, body: bytes = b"") -> _Reply:
-    import httpx2
-
-    headers = {"Content-Type": "application/json", "Accept-Encoding": "identity"}
-    if server.key:
-        headers["Authorization"] = f"Bearer {server.key}"
-    patience = httpx2.Timeout(server.timeout_s, connect=min(_CONNECT_S, server.timeout_s))
-    deadline = time.monotonic() + server.timeout_s
-    # A proxy is for servers elsewhere: none stands between a program and its own machine.
-    near = urlsplit(server.url).hostname in ("localhost", "127.0.0.1", "::1")
-    try:
-        with (
-            httpx2.Client(timeout=patience, trust_env=not near, follow_redirects=False) as client,
-            client.stream(method, server.url + path, content=body, headers=headers) as response,
-        ):
-            whole = bytearray()
-            for chunk in response.iter_bytes():
-                whole += chunk
-                if time.monotonic() > deadline:
-                    raise _slow(server)
-                if len(whole) > _LARGEST_ANSWER:
-                    raise _endless()
-            return _Reply(response.status_code, response.headers, bytes(whole))
-    except (
-        httpx2.ConnectError,
-        httpx2.ConnectTimeout,
-        httpx2.UnsupportedProtocol,
-        httpx2.InvalidURL,
-        UnicodeError,  # a name that cannot be looked up
-    ) as error:
-        raise _NoServerError(_plain(error)) from None
-    except httpx2.TimeoutException:
-        raise _slow(server) from None
-    except httpx2.RequestError:
-        raise _LostError("the connection broke before the answer was whole") from None
-
-
-def _slow(server: Server) -> UnansweredError:
-    # Not asked again in this run: what takes that long once takes that long twice.
-    return UnansweredError(
-        f"no answer within {server.timeout_s:g} s",
-        f"give it longer: a larger `--timeout-s`; {_NEXT_RUN}",
-    )
-
-
-def _endless() -> UnansweredError:
-    return UnansweredError(
-        f"the answer does not end: {_LARGEST_ANSWER >> 20} MiB came",
-        f"look at the server; {_NEXT_RUN}",
-    )
-
-
-def _read(server: Server, reply: _Reply) -> dict[str, Any] | Exception:
+def _read(server: Server, reply: ServerReply) -> dict[str, Any] | Exception:
     """Return the answer in a reply, or what it means that there is none."""
     said = redacted(_words(reply.body), server)
     if reply.status == 200:
@@ -188,19 +87,19 @@ def _read(server: Server, reply: _Reply) -> dict[str, Any] | Exception:
         return fatal
     if reply.status == 429:
         return UnansweredError(
-            f"the server wants fewer requests: {said}", f"a smaller `--at-once`; {_NEXT_RUN}"
+            f"the server wants fewer requests: {said}", f"a smaller `--at-once`; {NEXT_RUN}"
         )
     if reply.status >= 500 or reply.status in _AGAIN:
         return UnansweredError(
-            f"the server answers {reply.status}: {said}", f"look at the server; {_NEXT_RUN}"
+            f"the server answers {reply.status}: {said}", f"look at the server; {NEXT_RUN}"
         )
     return UnansweredError(
         f"the server answers {reply.status}: {said}",
-        f"does the model take pictures? a smaller `--image-size` may do; {_NEXT_RUN}",
+        f"does the model take pictures? a smaller `--image-size` may do; {NEXT_RUN}",
     )
 
 
-def _fatal(server: Server, reply: _Reply, said: str) -> UserError | None:
+def _fatal(server: Server, reply: ServerReply, said: str) -> UserError | None:
     """Return what ends the run: every picture would meet it."""
     if reply.status in (401, 403):
         what = "does not take the key" if server.key else "wants a key"
@@ -225,8 +124,8 @@ def _models(server: Server) -> str:
     """Return a hint with the names of the models that the server says it has."""
     otherwise = "look at `--model`, and at `--url`: it ends in `/v1` mostly"
     try:
-        found = _json(_request(server, "GET", "/models").body)
-    except (_LostError, UnansweredError):
+        found = _json(request(server, "GET", "/models").body)
+    except (LostError, UnansweredError):
         return otherwise
     rows = found.get("data") if isinstance(found, dict) else None
     names = [row["id"] for row in rows or [] if isinstance(row, dict) and "id" in row]
@@ -235,7 +134,7 @@ def _models(server: Server) -> str:
     return redacted(f"it has: {', '.join(map(str, names))}", server)
 
 
-def _retry_after(reply: _Reply) -> float:
+def _retry_after(reply: ServerReply) -> float:
     """Return how many seconds the server asks to wait; 0 where it does not say.
 
     A date counts from the reply's own date, so that no clock need be right (RFC 9110, 10.2.3).
@@ -262,7 +161,3 @@ def _json(body: bytes) -> Any:
         return json.loads(body)
     except (ValueError, RecursionError):
         return None
-
-
-def _plain(error: Exception) -> str:
-    return str(error) or type(error).__name__

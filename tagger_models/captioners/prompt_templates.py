@@ -2,43 +2,38 @@
 
 import re
 from collections.abc import Mapping
-from types import MappingProxyType
 from typing import Any
 
 from prep.runtime.errors import ConfigError, no_such
 
-VARIABLES: Mapping[str, str] = MappingProxyType(
-    {
-        "tags": "its tags, with commas between them",
-        "name": "its file's name, without the ending",
-        "folder": "its sub-folder; empty for none",
-        "notes": "your notes of tags.csv; empty for none",
-        "caption": "the caption that you wrote; empty for none",
-    }
-)
+VARIABLES: Mapping[str, str] = {
+    "tags": "its tags, with commas between them",
+    "name": "its file's name, without the ending",
+    "folder": "its sub-folder; empty for none",
+    "notes": "your notes of tags.csv; empty for none",
+    "caption": "the caption that you wrote; empty for none",
+}
 _SAY_ONLY = "Answer with the description only."
-PRESETS: Mapping[str, str] = MappingProxyType(
-    {
-        "sentence": f"Describe this image in one sentence. {_SAY_ONLY}",
-        "detailed": (
-            "Describe this image in one paragraph of at most five sentences: the subject, its "
-            f"clothing and pose, the setting, the light and the style. {_SAY_ONLY}"
-        ),
-        "character": (
-            "Describe this image in one sentence: clothing, pose, expression, setting and view. "
-            "Say nothing of hair, eyes and body, which are always the same, and give no name. "
-            f"{_SAY_ONLY}"
-        ),
-        "style": (
-            "Describe in one sentence what this image shows: subject, pose and setting. Say "
-            f"nothing of its style, its medium or its artist. {_SAY_ONLY}"
-        ),
-        "tags": (
-            "A tagger found these in the image, and some may be wrong: {tags}. Describe the image "
-            f"in one or two sentences and use what is right of them. {_SAY_ONLY}"
-        ),
-    }
-)
+PRESETS: Mapping[str, str] = {
+    "sentence": f"Describe this image in one sentence. {_SAY_ONLY}",
+    "detailed": (
+        "Describe this image in one paragraph of at most five sentences: the subject, its "
+        f"clothing and pose, the setting, the light and the style. {_SAY_ONLY}"
+    ),
+    "character": (
+        "Describe this image in one sentence: clothing, pose, expression, setting and view. "
+        "Say nothing of hair, eyes and body, which are always the same, and give no name. "
+        f"{_SAY_ONLY}"
+    ),
+    "style": (
+        "Describe in one sentence what this image shows: subject, pose and setting. Say "
+        f"nothing of its style, its medium or its artist. {_SAY_ONLY}"
+    ),
+    "tags": (
+        "A tagger found these in the image, and some may be wrong: {tags}. Describe the image "
+        f"in one or two sentences and use what is right of them. {_SAY_ONLY}"
+    ),
+}
 _PART = re.compile(r"\{\{|\}\}|\{([^{}]*)\}|[{}]")
 
 

@@ -48,11 +48,17 @@ class LocalCaptioner:
         seeds: Sequence[int],
         decoding: Decoding,
     ) -> list[Reply | Trouble]:
-        """Return one answer per upright RGB image: see `captions.Captioner`.
+        """Return one answer per upright RGB image; the same call gives the same words.
 
         Pictures are computed together where that decides nothing: all have one prompt, which
         `decoding.alone` denies, and take equally many tokens, as in all families with a row.
         Without special tokens and without space at its ends, an answer can be empty.
+
+        Args:
+            images: In the order of the answers.
+            prompts: Per picture, what is asked, or how its caption begins; empty for the usual.
+            seeds: Per picture, 63 bits; used only where tokens are drawn.
+            decoding: The same for all.
 
         Raises:
             ModelFileError: Its chat template takes no picture.

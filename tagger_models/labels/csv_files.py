@@ -8,7 +8,6 @@ import csv
 import io
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
-from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from prep.runtime.counts import counted
@@ -17,9 +16,11 @@ from prep.runtime.files import MOST_TABLE, content
 from tagger_models.labels.label import Label
 from tagger_models.labels.plain_files import (
     AGAIN,
+    distinct,
     index_labels,
     line_labels,
     mapping_labels,
+    printable,
     series_of,
 )
 
@@ -30,31 +31,27 @@ _HEADER = ("tag_id", "name", "category", "count")
 
 # 9 and the codes of Danbooru (0, 1, 3, 4, 5): the WD files; 10: Camie's `tagging/camie.py` in
 # deepghs/imgutils.
-CATEGORIES: Mapping[str, str] = MappingProxyType(
-    {
-        "0": "general",
-        "1": "artist",
-        "3": "copyright",
-        "4": "character",
-        "5": "meta",
-        "9": "rating",
-        "10": "year",
-    }
-)
+CATEGORIES: Mapping[str, str] = {
+    "0": "general",
+    "1": "artist",
+    "3": "copyright",
+    "4": "character",
+    "5": "meta",
+    "9": "rating",
+    "10": "year",
+}
 # Source: e621.net, wiki page 11262.
-E621: Mapping[str, str] = MappingProxyType(
-    {
-        "0": "general",
-        "1": "artist",
-        "3": "copyright",
-        "4": "character",
-        "5": "species",
-        "6": "invalid",
-        "7": "meta",
-        "8": "lore",
-        "9": "rating",
-    }
-)
+E621: Mapping[str, str] = {
+    "0": "general",
+    "1": "artist",
+    "3": "copyright",
+    "4": "character",
+    "5": "species",
+    "6": "invalid",
+    "7": "meta",
+    "8": "lore",
+    "9": "rating",
+}
 NAMES = frozenset((*CATEGORIES.values(), *E621.values(), "quality", "model"))
 
 
@@ -76,33 +73,22 @@ def csv_labels(
         ModelFileError: Another header, a torn row, an empty or unprintable name, an unknown
             category or threshold, a label given twice, or no label at all.
     """
-    found: dict[tuple[str, str], tuple[int, Label]] = {}
-    for line, row in _rows(text, name, header):
-        label = _label(row, f"`{name}` line {line}", codes)
-        at = (label.name, label.category)
-        if at in found:
-            raise ModelFileError(
-                f"`{name}` line {line}: `{label.name}` is already on line {found[at][0]}", AGAIN
-            )
-        found[at] = (line, label)
-    if not found:
-        raise ModelFileError(f"`{name}` holds no labels", AGAIN)
-    return tuple(label for _, label in found.values())
+    rows = _rows(text, name, header)
+    each = ((f"line {at}", _label(row, f"`{name}` line {at}", codes)) for at, row in rows)
+    return distinct(each, name)
 
 
 wd_labels = partial(csv_labels, header=_HEADER)
 
 # Label format of a profile -> its reader.
-READERS: Mapping[str, Callable[[str, str], tuple[Label, ...]]] = MappingProxyType(
-    {
-        "wd-csv": wd_labels,
-        "csv": csv_labels,
-        "e621-csv": partial(csv_labels, codes=E621),
-        "lines": line_labels,
-        "index-json": index_labels,
-        "mapping-json": mapping_labels,
-    }
-)
+READERS: Mapping[str, Callable[[str, str], tuple[Label, ...]]] = {
+    "wd-csv": wd_labels,
+    "csv": csv_labels,
+    "e621-csv": partial(csv_labels, codes=E621),
+    "lines": line_labels,
+    "index-json": index_labels,
+    "mapping-json": mapping_labels,
+}
 
 
 def _rows(text: str, name: str, wanted: Sequence[str]) -> Iterator[tuple[int, dict[str, str]]]:
@@ -128,9 +114,7 @@ def _rows(text: str, name: str, wanted: Sequence[str]) -> Iterator[tuple[int, di
 
 
 def _label(row: Mapping[str, str], where: str, codes: Mapping[str, str]) -> Label:
-    name, category = row["name"], row["category"]
-    if not name.strip() or not name.isprintable():
-        raise ModelFileError(f"{where}: the label's name is empty or unprintable", AGAIN)
+    name, category = printable(row["name"], where), row["category"]
     if category not in codes:
         known = ", ".join(f"{code} {word}" for code, word in codes.items())
         raise ModelFileError(f"{where}: category `{category}` is not known", f"known: {known}")

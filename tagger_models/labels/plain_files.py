@@ -24,7 +24,9 @@ def line_labels(text: str, name: str) -> tuple[Label, ...]:
         ModelFileError: An unprintable name, one that is there twice, or none at all.
     """
     lines = ((n, line.strip()) for n, line in enumerate(text.split("\n"), 1))
-    return _checked(((f"line {n}", line, _plain(line)) for n, line in lines if line), name)
+    kinds = {True: "rating", False: "general"}
+    rows = ((f"line {n}", one, kinds[one.startswith(_RATING)]) for n, one in lines if one)
+    return _checked(rows, name)
 
 
 def index_labels(text: str, name: str) -> tuple[Label, ...]:
@@ -76,10 +78,6 @@ def series_of(text: str, where: str) -> tuple[str, ...]:
     return tuple(found)
 
 
-def _plain(line: str) -> str:
-    return "rating" if line.startswith(_RATING) else "general"
-
-
 def _json(text: str, name: str) -> Any:
     try:
         return json.loads(text)
@@ -101,20 +99,36 @@ def _in_order(found: Any, name: str) -> list[Any]:
 
 
 def _checked(rows: Iterable[tuple[str, Any, str]], name: str) -> tuple[Label, ...]:
-    """Return labels from (place, name, category); every name printable, each once a category."""
-    found: dict[tuple[str, str], str] = {}
-    for where, tag, category in rows:
-        if not isinstance(tag, str) or not tag.strip() or not tag.isprintable():
-            raise ModelFileError(
-                f"`{name}` {where}: the label's name is empty or unprintable", AGAIN
-            )
-        if category not in _WORDS:
-            known = f"known: {', '.join(sorted(_WORDS))}"
-            raise ModelFileError(f"`{name}` {where}: category `{category}` is not known", known)
-        if (tag, category) in found:
-            first = found[tag, category]
-            raise ModelFileError(f"`{name}` {where}: `{tag}` is already on {first}", AGAIN)
-        found[tag, category] = where
+    """Return labels from (place, name, category)."""
+    return distinct(((where, _label(f"`{name}` {where}", *told)) for where, *told in rows), name)
+
+
+def _label(where: str, tag: Any, category: str) -> Label:
+    shown = printable(tag, where)
+    if category not in _WORDS:
+        known = f"known: {', '.join(sorted(_WORDS))}"
+        raise ModelFileError(f"{where}: category `{category}` is not known", known)
+    return Label(shown, category)
+
+
+def printable(name: Any, where: str) -> str:
+    """Return a label's name; raise ModelFileError where it is none that can be shown."""
+    if not isinstance(name, str) or not name.strip() or not name.isprintable():
+        raise ModelFileError(f"{where}: the label's name is empty or unprintable", AGAIN)
+    return name
+
+
+def distinct(labels: Iterable[tuple[str, Label]], name: str) -> tuple[Label, ...]:
+    """Return labels, which come with their places in a file, in their order.
+
+    Raises:
+        ModelFileError: One comes twice in its category, or there is none at all.
+    """
+    found: dict[tuple[str, str], tuple[str, Label]] = {}
+    for where, label in labels:
+        first, _ = found.setdefault((label.name, label.category), (where, label))
+        if first != where:
+            raise ModelFileError(f"`{name}` {where}: `{label.name}` is already on {first}", AGAIN)
     if not found:
         raise ModelFileError(f"`{name}` holds no labels", AGAIN)
-    return tuple(Label(tag, category) for tag, category in found)
+    return tuple(label for _, label in found.values())

@@ -7,8 +7,6 @@ range. What a tagger wants is in its row; the steps to its square are done by `p
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from prep.images.fitting import fitted, sized
-
 if TYPE_CHECKING:
     import numpy as np
     from PIL import Image
@@ -19,28 +17,16 @@ _AXES = {"NHWC": (0, 1, 2, 3), "NCHW": (0, 3, 1, 2)}
 _CHANNELS = {"RGB": slice(None), "BGR": slice(None, None, -1)}
 
 
-def prepared(images: Sequence["Image.Image"], size: int, row: "Profile") -> "np.ndarray":
-    """Return the input for whole pictures; see `stacked`.
-
-    Args:
-        images: Upright, RGB, transparency already composited; any size.
-        size: Side of the tagger's input, px.
-        row: Steps to the square, colour order, range and layout.
-
-    Raises:
-        ValueError: An image is not RGB; turning it into RGB is the caller's choice to make.
-    """
-    if wrong := [image.mode for image in images if image.mode != "RGB"]:
-        msg = f"a tagger wants RGB images, not {wrong[0]}"
-        raise ValueError(msg)
-    return stacked([fitted(image, sized(row.fit, size)) for image in images], size, row)
-
-
 def stacked(squares: Sequence["Image.Image"], size: int, row: "Profile") -> "np.ndarray":
-    """Return the input for pictures that were fitted, float32, C-contiguous.
+    """Return a tagger's input, float32, C-contiguous.
 
     The shape is (N, size, size, 3) for the layout NHWC, (N, 3, size, size) for NCHW. The values
     are those of the row: low to high, then less mean, divided by std.
+
+    Args:
+        squares: Pictures that went through the row's steps.
+        size: Side of the tagger's input, px.
+        row: Colour order, range and layout.
 
     Raises:
         ValueError: A picture is not RGB, or not size x size px.

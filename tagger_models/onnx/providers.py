@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from types import MappingProxyType
 
 from prep.runtime.errors import MachineError
 
@@ -26,37 +25,32 @@ class DeviceKind:
 
 # Fastest first: the order of `auto`. OpenVINO is the last, since without its own card it is
 # another way to use the CPU. Source of names: onnxruntime's list of execution providers.
-KINDS: Mapping[str, DeviceKind] = MappingProxyType(
-    {
-        "cuda": DeviceKind(
-            "CUDA",
-            ("CUDAExecutionProvider",),
-            "install the extra `cuda` in place of `cpu`, or use `--device auto`",
-        ),
-        "rocm": DeviceKind(
-            "ROCm",
-            ("MIGraphXExecutionProvider", "ROCMExecutionProvider"),
-            "install AMD's `onnxruntime-migraphx` in place of `onnxruntime`, or use "
-            "`--device auto`",
-        ),
-        "directml": DeviceKind(
-            "DirectML",
-            ("DmlExecutionProvider",),
-            "install `onnxruntime-directml` in place of `onnxruntime`, or use `--device auto`",
-        ),
-        "openvino": DeviceKind(
-            "OpenVINO",
-            ("OpenVINOExecutionProvider",),
-            "install `onnxruntime-openvino` in place of `onnxruntime`, or use `--device auto`",
-        ),
-    }
-)
+KINDS: Mapping[str, DeviceKind] = {
+    "cuda": DeviceKind(
+        "CUDA",
+        ("CUDAExecutionProvider",),
+        "install the extra `cuda` in place of `cpu`, or use `--device auto`",
+    ),
+    "rocm": DeviceKind(
+        "ROCm",
+        ("MIGraphXExecutionProvider", "ROCMExecutionProvider"),
+        "install AMD's `onnxruntime-migraphx` in place of `onnxruntime`, or use `--device auto`",
+    ),
+    "directml": DeviceKind(
+        "DirectML",
+        ("DmlExecutionProvider",),
+        "install `onnxruntime-directml` in place of `onnxruntime`, or use `--device auto`",
+    ),
+    "openvino": DeviceKind(
+        "OpenVINO",
+        ("OpenVINOExecutionProvider",),
+        "install `onnxruntime-openvino` in place of `onnxruntime`, or use `--device auto`",
+    ),
+}
 DEVICES = ("auto", "cpu", *KINDS)
 
 # Source: sd-scripts' tagger runs OpenVINO with float32, as "fp16 causes nonsense outputs".
-_OPTIONS: Mapping[str, Mapping[str, str]] = MappingProxyType(
-    {"OpenVINOExecutionProvider": MappingProxyType({"precision": "FP32"})}
-)
+_OPTIONS: Mapping[str, Mapping[str, str]] = {"OpenVINOExecutionProvider": {"precision": "FP32"}}
 
 
 def chosen(asked: str, available: Iterable[str]) -> list[str]:

@@ -1,17 +1,24 @@
 """A tagger over onnxruntime. Knows no tagger by name: its row and its graph say all there is."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from prep.images.fitting import PAD, WITHIN, Resize, sized
+from prep.images.fitting import Resize, sized
 from prep.models.devices import usual_batch
 from prep.models.locate import FoundModel
-from prep.runtime.counts import counted
 from prep.runtime.errors import ModelFileError
 from tagger_models.labels.label import Label
 from tagger_models.onnx.external_data import check_external
+from tagger_models.onnx.graph_shape import (
+    OTHER,
+    GraphShape,
+    check_fit,
+    check_labels,
+    other_labels,
+    shape_of,
+)
 from tagger_models.onnx.inference import answer, open_session
 from tagger_models.onnx.providers import CPU
 from tagger_models.profiles.own_files import as_the_model_says
@@ -23,27 +30,6 @@ if TYPE_CHECKING:
     from PIL import Image
 
 _SLACK = 1e-3  # how far a float16 graph's probabilities may leave [0, 1]
-_TYPES = {"tensor(float)": "float32", "tensor(float16)": "float16"}
-_OTHER = "is it really a tagger of this kind? name the tagger it was made from"
-
-
-@dataclass(frozen=True)
-class GraphShape:
-    """What a graph says of its input, and which of its answers is read.
-
-    Attributes:
-        tensor: The input's name.
-        batch: Fixed number of pictures, or None where it is free.
-        size: Side of the square picture, px.
-        output: The output's name.
-        dtype: float32 or float16: the type of the input's numbers.
-    """
-
-    tensor: str
-    batch: int | None
-    size: int
-    output: str
-    dtype: str = "float32"
 
 
 @dataclass(frozen=True)
@@ -77,46 +63,36 @@ class OnnxTagger:
 
     @property
     def fit(self) -> tuple[Resize, ...]:
-        """The steps that bring a picture to the square that `score_fitted` takes."""
+        """The steps that bring a picture to the square that `score` takes."""
         return sized(self._row.fit, self.shape.size)
 
-    def score(self, images: Sequence["Image.Image"]) -> "np.ndarray":
-        """Return the probabilities of upright RGB images, shape (N, labels), float32 in [0, 1].
+    def score(self, squares: Sequence["Image.Image"]) -> "np.ndarray":
+        """Return the probabilities of fitted pictures, shape (N, labels), float32 in [0, 1].
 
-        Where the graph has a fixed batch size, the images go in pieces of it, the last one filled
-        up with its last image. A picture that the graph answers with infinities or no numbers at
-        all, though it answers others, has NaN for every label.
+        Where the graph has a fixed batch size, the pictures go in pieces of it, the last one
+        filled up with its last picture. A picture that the graph answers with infinities or no
+        numbers at all, though it answers others, has NaN for every label.
+
+        Args:
+            squares: Upright RGB pictures that went through the steps of `fit`.
 
         Raises:
             ModelFileError: The graph answers with another number of labels, with no
                 probabilities, or not at all, whatever the picture.
-            RuntimeError: It fails at one of these images.
+            RuntimeError: It fails at one of these pictures.
             MemoryError: The memory of the device does not hold them.
-        """
-        from tagger_models.onnx.preprocess import prepared
-
-        return self._scores(images, prepared)
-
-    def score_fitted(self, squares: Sequence["Image.Image"]) -> "np.ndarray":
-        """Return what `score` does, of pictures that have been fitted by `fit` already.
-
-        Raises:
-            ModelFileError, RuntimeError, MemoryError: As `score`.
             ValueError: A picture was not fitted.
         """
-        from tagger_models.onnx.preprocess import stacked
-
-        return self._scores(squares, stacked)
-
-    def _scores(self, images: Sequence["Image.Image"], feed: Callable[..., Any]) -> "np.ndarray":
         import numpy as np
 
-        piece = self.batch or max(len(images), 1)
+        from tagger_models.onnx.preprocess import stacked
+
+        piece = self.batch or max(len(squares), 1)
         answers = [np.zeros((0, len(self.labels)), np.float32)]
-        for start in range(0, len(images), piece):
-            some = images[start : start + piece]
+        for start in range(0, len(squares), piece):
+            some = squares[start : start + piece]
             whole = [*some, *[some[-1]] * (piece - len(some))]
-            pixels = feed(whole, self.shape.size, self._row)
+            pixels = stacked(whole, self.shape.size, self._row)
             try:
                 answers.append(self._answers(pixels)[: len(some)])
             except RuntimeError as error:
@@ -156,7 +132,7 @@ class OnnxTagger:
 
     def _no_probabilities(self) -> ModelFileError:
         return ModelFileError(
-            f"`{self._model}` does not answer with probabilities in 0 to 1", _OTHER
+            f"`{self._model}` does not answer with probabilities in 0 to 1", OTHER
         )
 
     def _answers(self, pixels: "np.ndarray") -> "np.ndarray":
@@ -166,7 +142,7 @@ class OnnxTagger:
         given = {self.shape.tensor: pixels.astype(self.shape.dtype, copy=False)}
         found: np.ndarray = answer(self._session, self.shape.output, given).astype(np.float32)
         if found.shape != (len(pixels), len(self.labels)):
-            raise _other_labels(self._model, len(self.labels), found.shape[-1])
+            raise other_labels(self._model, len(self.labels), found.shape[-1])
         if self._row.activation == "sigmoid":
             with np.errstate(over="ignore"):  # of a logit under -88: its probability is 0
                 found = np.float32(1) / (np.float32(1) + np.exp(-found))
@@ -195,8 +171,8 @@ def open_tagger(
     check_external(model, [path for path, _, _ in found.files])
     session, provider, note = open_session(model, device, threads)
     shape = shape_of(session.get_inputs(), session.get_outputs(), row, model)
-    _check_labels(session.get_outputs(), shape, len(labels), model)
-    _check_fit(row, shape, model)
+    check_labels(session.get_outputs(), shape, len(labels), model)
+    check_fit(row, shape, model)
     return OnnxTagger(
         labels=labels,
         shape=shape,
@@ -208,61 +184,6 @@ def open_tagger(
     )
 
 
-def shape_of(
-    inputs: Sequence[Any], outputs: Sequence[Any], row: Profile, model: Path
-) -> GraphShape:
-    """Return what the graph's inputs and outputs (name, type, shape) say, checked by the row.
-
-    Raises:
-        ModelFileError: Not one picture of floats, square, with three channels, in the row's layout;
-            or no such output as the row names.
-    """
-    first = inputs[0] if len(inputs) == 1 else None
-    if first and first.type in _TYPES and len(first.shape) == 4:
-        batch, *rest = first.shape
-        height, width, channels = rest if row.layout == "NHWC" else (*rest[1:], rest[0])
-        if channels in (3, None) or isinstance(channels, str):
-            sides = {side for side in (height, width) if isinstance(side, int)} or {row.size}
-            if len(sides) == 1:
-                fixed = batch if isinstance(batch, int) else None
-                output, dtype = _output(outputs, row, model), _TYPES[first.type]
-                return GraphShape(first.name, fixed, sides.pop(), output, dtype)
-    told = "; ".join(f"{one.name} {one.type} {one.shape}" for one in inputs)
-    raise ModelFileError(f"`{model}` does not take one square {row.layout} picture: {told}", _OTHER)
-
-
-def _output(outputs: Sequence[Any], row: Profile, model: Path) -> str:
-    """Return the name of the output that the row means."""
-    names: list[str] = [one.name for one in outputs]
-    if isinstance(row.output, int) and -len(names) <= row.output < len(names):
-        return names[row.output]
-    if row.output in names:
-        return str(row.output)
-    raise ModelFileError(f"`{model}` has no output `{row.output}`, but {', '.join(names)}", _OTHER)
-
-
-def _check_labels(outputs: Sequence[Any], shape: GraphShape, labels: int, model: Path) -> None:
-    answers = next(one.shape for one in outputs if one.name == shape.output)
-    if not answers or (isinstance(answers[-1], int) and answers[-1] != labels):
-        raise _other_labels(model, labels, answers[-1] if answers else 1)
-
-
-def _check_fit(row: Profile, shape: GraphShape, model: Path) -> None:
-    """Refuse steps that do not end in the graph's own square."""
-    ends = sized(row.fit, shape.size)
-    sizes = [step.size for step in ends if step.kind != PAD]
-    if not sizes or ends[-1].kind == WITHIN:
-        raise ModelFileError(
-            f"`{model}` takes {shape.size} px, but its pictures are not made a square of that size",
-            "let `fit` in its `tagger.yaml` end as [{pad: white}, {square: bicubic}] does",
-        )
-    if sizes[-1] != shape.size:
-        raise ModelFileError(
-            f"`{model}` takes {shape.size} px, but its pictures are prepared as {sizes[-1]}",
-            "fetch all files again, from the same revision of the same model",
-        )
-
-
 def _graph(found: FoundModel) -> Path:
     """Return the only ONNX file of the model."""
     matching = [path for path, _, _ in found.files if path.suffix == ".onnx"]
@@ -271,12 +192,4 @@ def _graph(found: FoundModel) -> Path:
     raise ModelFileError(
         f"`{found.path}` has {len(matching)} `.onnx` files in place of one",
         "name the one to use as the model",
-    )
-
-
-def _other_labels(model: Path, labels: int, answers: int) -> ModelFileError:
-    return ModelFileError(
-        f"`{model}` answers with {counted(answers, 'number')}, but its label file has "
-        f"{counted(labels, 'label')}",
-        "fetch both files again, from the same revision of the same model",
     )

@@ -219,21 +219,19 @@ def _colour(node: Node) -> tuple[int, int, int] | None:
     raise _Wrong("`pad` takes white, black, edge, or three levels: [255, 255, 255]")
 
 
-_KEYS: Mapping[str, Callable[[Node], Any]] = MappingProxyType(
-    {
-        "model": _file,
-        "labels": _file,
-        "label_format": _one_of(tuple(READERS)),
-        "layout": _one_of(LAYOUTS),
-        "order": _one_of(ORDERS),
-        "low": _number,
-        "high": _number,
-        "mean": _three(None),
-        "std": _three(0.0),
-        "fit": _fit,
-        "size": _size,
-        "output": _output,
-        "activation": _one_of(ACTIVATIONS),
-        "thresholds": _thresholds,
-    }
-)
+_KEYS: Mapping[str, Callable[[Node], Any]] = {
+    "model": _file,
+    "labels": _file,
+    "label_format": _one_of(tuple(READERS)),
+    "layout": _one_of(LAYOUTS),
+    "order": _one_of(ORDERS),
+    "low": _number,
+    "high": _number,
+    "mean": _three(None),
+    "std": _three(0.0),
+    "fit": _fit,
+    "size": _size,
+    "output": _output,
+    "activation": _one_of(ACTIVATIONS),
+    "thresholds": _thresholds,
+}

@@ -20,7 +20,8 @@ from prep.commands.run import run_pipeline
 from prep.engine.session import Context
 from prep.engine.state.database import snapshot
 from prep.models.locate import Models
-from prep.pipeline.config import choose, read_pipelines
+from prep.pipeline.config import read_pipelines
+from prep.pipeline.pipeline import choose
 from prep.pipeline.subcommands import all_commands
 from prep.runtime.console import Console
 from prep.stage import Stage

@@ -12,8 +12,9 @@ from typing import Any
 from prep.commands import plan, run, why
 from prep.engine.session import Context
 from prep.models.locate import Models
-from prep.pipeline import jobs
-from prep.pipeline.config import Pipeline, choose, read_pipelines
+from prep.pipeline import locations
+from prep.pipeline.config import read_pipelines
+from prep.pipeline.pipeline import Pipeline, choose
 from prep.pipeline.subcommands import all_commands
 from prep.runtime.console import Console
 from prep.stage import Shape, Stage
@@ -146,9 +147,8 @@ class Project:
         console = Console(level=2 if inner else 1, out=out, err=out)
         context = Context(all_stages(), Models(self.home), console)
         pipeline = self._pipeline(all_stages())
-        folder = pipeline.folders()[-1]
-        place = jobs.location_of(folder, None, pipeline)
-        why.tell_why(folder, key, place, context, pipeline)
+        place = locations.location_of(pipeline.folders()[-1], None, pipeline)
+        why.tell_why(key, place, context, pipeline)
         return out.getvalue()
 
     def _pipeline(self, stages: Mapping[str, Stage]) -> Pipeline:

@@ -15,11 +15,19 @@ import numpy as np
 from onnx import TensorProto, helper, numpy_helper
 from PIL import Image
 
+from prep.images.fitting import fitted
+from tagger_models.onnx.tagger import OnnxTagger
+
 HEADER = "tag_id,name,category,count\n"
 CLIP = ([0.48145466, 0.4578275, 0.40821073], [0.26862954, 0.26130258, 0.27577711])
 IMAGENET = ([0.485, 0.456, 0.406], [0.229, 0.224, 0.225])
 BILINEAR, BICUBIC = Image.Resampling.BILINEAR, Image.Resampling.BICUBIC
 Recipe = Callable[[Image.Image], np.ndarray]
+
+
+def scores_of(tagger: OnnxTagger, images: Sequence[Image.Image]) -> np.ndarray:
+    """Return a tagger's scores of whole pictures, which are fitted first."""
+    return tagger.score([fitted(image, tagger.fit) for image in images])
 
 
 @dataclass(frozen=True)

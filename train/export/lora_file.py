@@ -56,10 +56,7 @@ def write(
         ProofError: It is not what was trained; see `proven`.
         MachineError: The disk is full.
     """
-    packed = {
-        name: safetensors_file.Packed("F32", tuple(tensor.shape), tensor.numpy().tobytes())
-        for name, tensor in tensors.items()
-    }
+    packed = {name: safetensors_file.packed(tensor) for name, tensor in tensors.items()}
 
     def check(made: Path) -> None:
         check_same(made, tensors)

@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING, Any
 from prep.models import ldm_names, safetensors_file, single_file, vae
 from prep.runtime import files
 from train.export.lora_file import BORN, Check, ProofError, proven
-from train.export.tensor_bytes import packed
 from train.families.family import Base
 
 if TYPE_CHECKING:
@@ -43,7 +42,7 @@ def write_file(path: Path, base: Base, source: Path, metadata: Mapping[str, str]
             found[ldm_names.to_ldm(part, name)] = kernel
     # Older readers ask for them.
     found[ldm_names.PARTS["text_encoder"] + "embeddings.position_ids"] = torch.arange(77)[None]
-    each = {name: packed(tensor) for name, tensor in found.items()}
+    each = {name: safetensors_file.packed(tensor) for name, tensor in found.items()}
 
     def publish(place: Path, check: Check) -> None:
         with files.replacing(place, check) as scratch:

@@ -16,7 +16,7 @@ from prep.models import safetensors_file
 from prep.runtime import files
 from prep.runtime.counts import counted
 from prep.runtime.errors import MachineError, UserError
-from train.export.tensor_bytes import packed
+from prep.runtime.strict_json import strict_json
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -148,7 +148,7 @@ def _check_format(path: Path) -> None:
 def whole(path: Path) -> bool:
     """Return whether every file of a checkpoint is the one that was written."""
     try:
-        said = files.strict_json((path / _MANIFEST).read_text(encoding="utf-8"), _MANIFEST)
+        said = strict_json((path / _MANIFEST).read_text(encoding="utf-8"), _MANIFEST)
         return said["format"] == FORMAT and all(
             files.digest(files.inside(path, name)) == digest
             for name, digest in said["files"].items()
@@ -169,7 +169,7 @@ def sweep(folder: Path) -> None:
 def _fill(scratch: Path, made: Checkpoint) -> None:
     digests: dict[str, str] = {}
     for name, tensors in (("weights", made.weights), ("optimizer", made.optimizer)):
-        each = {word: packed(tensor) for word, tensor in tensors.items()}
+        each = {word: safetensors_file.packed(tensor) for word, tensor in tensors.items()}
         file = f"{name}.safetensors"
         digests[file] = files.write_pieces(scratch / file, safetensors_file.pieces(each))
     state = {
@@ -201,7 +201,7 @@ def _read(path: Path) -> Checkpoint:
 
 
 def _state(path: Path) -> Any:
-    return files.strict_json((path / "state.json").read_text(encoding="utf-8"), "state.json")
+    return strict_json((path / "state.json").read_text(encoding="utf-8"), "state.json")
 
 
 def _remove(path: Path) -> None:

@@ -13,8 +13,9 @@ import pytest
 
 from prep.engine.session import Context
 from prep.models.locate import Models
-from prep.pipeline import jobs
-from prep.pipeline.config import choose, read_pipelines
+from prep.pipeline import locations
+from prep.pipeline.config import read_pipelines
+from prep.pipeline.pipeline import choose
 from prep.pipeline.subcommands import all_commands
 from prep.runtime.console import Console
 from prep.stage import Stage
@@ -90,7 +91,7 @@ def main(stage: str, sheet: Path) -> None:
 
     stages = all_stages() | {stage: dying(all_stages()[stage])}
     found = read_pipelines(Path("pipelines.yaml"), all_commands(stages.values()))
-    place = jobs.known_location(sheet.parent, None, choose(found, None))
+    place = locations.known_location(sheet.parent, None, choose(found, None))
     context = Context(stages, Models(Path("../home"), offline=True), Console())
     take_over(sheet, place, context)
 

@@ -1,4 +1,5 @@
 import re
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 import pytest
@@ -7,7 +8,7 @@ from hypothesis import strategies as st
 
 from prep.edits.filter_parser import parsed
 from prep.edits.record import PictureRecord
-from prep.edits.rules import Op, Rule, applied, changed, reads
+from prep.edits.rules import Op, Rule, changed, led, reads
 from prep.edits.rules_file import dump, parse
 from prep.runtime.errors import ConfigError
 from prep.tags.tag_text import canonical
@@ -18,6 +19,11 @@ RULES = """\
 - add: "1girl, best quality"
 - first: [solo, 1girl]
 """
+
+
+def applied(tags: Iterable[str], rules: Sequence[Rule], trigger: str = "") -> tuple[str, ...]:
+    """Return a picture's tags as they train after all rules."""
+    return led(changed(PictureRecord(tags=tuple(tags)), rules).tags, trigger)
 
 
 def test_rules_are_done_in_their_order() -> None:

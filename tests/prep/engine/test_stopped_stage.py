@@ -11,7 +11,8 @@ import pytest
 from prep.commands import run
 from prep.engine.session import Context
 from prep.models.locate import Models
-from prep.pipeline.config import choose, read_pipelines
+from prep.pipeline.config import read_pipelines
+from prep.pipeline.pipeline import choose
 from prep.pipeline.subcommands import all_commands
 from prep.runtime.console import Console
 from prep.runtime.errors import MachineError

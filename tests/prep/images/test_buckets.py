@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from prep.images.buckets import BucketFit, Limits, cover, fitted, nearest, table
+from prep.images.buckets import BucketFit, cover, fitted, nearest, table
 from prep.runtime.errors import ConfigError
 
 
@@ -162,26 +162,13 @@ def test_a_small_picture_is_named_with_the_limit(size: tuple[int, int]) -> None:
     assert fitted(size, table(512)) == f"too small: {size[0]}x{size[1]} px has a side under 256 px"
 
 
-def test_the_least_side_of_a_picture_can_be_chosen() -> None:
-    """Row 16: who wants small pictures enlarged says so with the least side."""
-    fit = fitted((64, 64), table(512), Limits(least_side=64))
-
-    assert fit == BucketFit((512, 512), (512, 512), (0, 0, 512, 512))
-    assert fitted((63, 64), table(512), Limits(least_side=64)) == (
-        "too small: 63x64 px has a side under 64 px"
-    )
-    assert fitted((0, 64), table(512), Limits(least_side=0)) == (
-        "too small: 0x64 px has a side under 0 px"
-    )
-
-
 def test_an_extreme_shape_names_the_nearest_bucket() -> None:
     """Row 17: a picture that would lose more than half is left out with the nearest bucket."""
     assert fitted((4000, 300), table(512)) == (
         "no bucket: the nearest to 4000x300 px is 1024x256, which would cut away 70% of the picture"
     )
     assert isinstance(fitted((4000, 500), table(512)), BucketFit)  # exactly a half is kept
-    assert isinstance(fitted((4000, 300), table(512), Limits(max_crop=0.75)), BucketFit)
+    assert isinstance(fitted((4000, 300), table(512), max_crop=0.75), BucketFit)
 
 
 @pytest.mark.parametrize(
@@ -198,16 +185,7 @@ def test_without_upscaling_a_small_picture_keeps_its_size(
     size: tuple[int, int], fit: BucketFit
 ) -> None:
     """A picture that would be enlarged is only cropped to the grid; a large one is as ever."""
-    assert fitted(size, table(512), Limits(upscale=False)) == fit
-
-
-def test_without_upscaling_a_picture_can_be_too_small() -> None:
-    """Row 16: a picture whose own size holds no bucket says that enlarging would help."""
-    limits = Limits(least_side=64, upscale=False)
-
-    assert fitted((200, 200), table(512), limits) == (
-        "too small: 200x200 px fills no bucket unless it is enlarged"
-    )
+    assert fitted(size, table(512), upscale=False) == fit
 
 
 @given(sides, sides, st.sampled_from([table(512), table(1024, 512, 2048, 32), table(768)]))
@@ -215,7 +193,7 @@ def test_without_upscaling_nothing_is_enlarged(
     width: int, height: int, buckets: tuple[tuple[int, int], ...]
 ) -> None:
     """The resized picture is never larger than the picture; sides and area stay in the table's."""
-    fit = fitted((width, height), buckets, Limits(upscale=False, max_crop=1.0))
+    fit = fitted((width, height), buckets, upscale=False, max_crop=1.0)
 
     if isinstance(fit, BucketFit):
         sides_of_table = {side for bucket in buckets for side in bucket}

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw
 
-from prep.images import jpeg_scans
+from prep.images import jpeg_segments
 from prep.images.picture_file import opened
 from prep.images.unreadable import Unreadable
 from tests.prep.picture_files import bmp, jpeg_with_frame, png, tiff
@@ -134,7 +134,7 @@ def test_what_is_said_of_damage() -> None:
 def test_every_scan_of_a_jpeg_has_to_be_whole(mode: str, options: dict[str, object]) -> None:
     """Case G7: a JPEG cut within any scan, 20 bytes before its end or earlier, is refused."""
     data = saved(painted(200, 150).convert(mode), "JPEG", **options)
-    for scan in jpeg_scans.scans(data):
+    for scan in jpeg_segments.scans(data):
         for length in range(scan.begin, scan.end - 20, max(1, (scan.end - scan.begin) // 25)):
             assert verdict(data[:length] + b"\xff\xd9") == MISSING, length
     assert verdict(data) is None

@@ -52,7 +52,7 @@ def test_latents_are_those_of_diffusers_alone(folder: Path) -> None:
     with torch.no_grad():
         wanted = plain.encode(VaeImageProcessor().preprocess(_pictures())).latent_dist
 
-    found = vae.encode(vae.open_vae(folder, "cpu"), _pictures())
+    found = [one for one in vae.encode(vae.open_vae(folder, "cpu"), _pictures()) if one]
 
     assert [one.mean.shape for one in found] == [(4, 4, 6)] * 2
     assert torch.equal(torch.stack([one.mean for one in found]), wanted.mean)
@@ -60,16 +60,13 @@ def test_latents_are_those_of_diffusers_alone(folder: Path) -> None:
 
 
 def test_numbers_that_are_not_finite_are_refused(folder: Path) -> None:
-    """A VAE that answers NaN is an error, never a latents file."""
+    """A VAE that answers NaN has no latents, so that none are written."""
     import torch
 
     broken = vae.open_vae(folder, "cpu")
     broken.quant_conv.bias.fill_(torch.nan)
 
-    with pytest.raises(
-        ModelFileError, match=r"^the VAE answered with numbers that are not finite$"
-    ):
-        vae.encode(broken, _pictures())
+    assert vae.encode(broken, _pictures()) == [None, None]
 
 
 def test_the_numbers_are_read_from_the_config(folder: Path, tmp_path: Path) -> None:
@@ -151,6 +148,8 @@ def test_a_bin_opens_as_the_safetensors_does(folder: Path, tmp_path: Path) -> No
     one = vae.encode(vae.open_vae(folder, "cpu"), _pictures())[0]
     two = vae.encode(vae.open_vae(other, "cpu"), _pictures())[0]
 
+    assert one is not None
+    assert two is not None
     assert torch.equal(one.mean, two.mean)
 
 

@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
-from prep.pipeline.config import Pipeline, choose, read_pipelines
+from prep.pipeline.config import read_pipelines
 from prep.pipeline.named_files import file_text, resolve
+from prep.pipeline.pipeline import Pipeline, choose
 from prep.pipeline.subcommands import all_commands
 from prep.runtime.errors import ConfigError
 from prep.stages import all_stages

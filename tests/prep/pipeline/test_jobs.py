@@ -7,16 +7,9 @@ from typing import Any
 import pytest
 
 from prep.engine.inventory.location import Location
-from prep.pipeline.config import Pipeline, PipelineStep
-from prep.pipeline.jobs import (
-    Given,
-    known_location,
-    location_of,
-    of_fan_out,
-    of_folder,
-    of_meta,
-    of_pipeline,
-)
+from prep.pipeline.jobs import Given, of_fan_out, of_folder, of_meta, of_pipeline
+from prep.pipeline.locations import known_location, location_of
+from prep.pipeline.pipeline import Pipeline, PipelineStep
 from prep.pipeline.subcommands import all_commands
 from prep.runtime.errors import DatasetError
 from prep.stages import all_stages

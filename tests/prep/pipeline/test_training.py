@@ -12,7 +12,8 @@ import pytest
 
 import tinyworld
 from prep.pipeline import training
-from prep.pipeline.config import Pipeline, read_pipelines
+from prep.pipeline.config import read_pipelines
+from prep.pipeline.pipeline import Pipeline
 from prep.pipeline.subcommands import all_commands
 from prep.runtime.errors import ConfigError
 from prep.stages import all_stages

@@ -19,9 +19,9 @@ from prep.runtime.files import (
     disk_errors,
     inside,
     replacing,
-    strict_json,
     write,
 )
+from prep.runtime.strict_json import strict_json
 
 
 def test_a_digest_is_sha256(tmp_path: Path) -> None:

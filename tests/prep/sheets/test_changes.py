@@ -13,10 +13,11 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from prep.runtime.errors import DatasetError
-from prep.sheets import changes as rules_of_changes
+from prep.sheets import comparison as rules_of_changes
 from prep.sheets import csv_text, long_form, reading, workbook
-from prep.sheets.changes import Changes, Conflict, Now, changes_of
+from prep.sheets.changes import Changes, Conflict
 from prep.sheets.columns import WORDS
+from prep.sheets.comparison import Now, changes_of
 from prep.sheets.row import Row, exported, revised
 from prep.sheets.table import ReturnedRow, ReturnedSheet
 from prep.tags import tag_text as text_of_tags
@@ -40,7 +41,7 @@ def now(
     rows: Mapping[str, Row] = ROWS, persons: Mapping[tuple[str, str], str] | None = None
 ) -> Now:
     """Return what holds."""
-    return Now(rows, PICTURES, persons or {})
+    return Now(rows.get, PICTURES, persons or {})
 
 
 @pytest.mark.parametrize(("theirs", "ours", "person"), [*product("xyz", "xyz", (False, True))])
@@ -60,7 +61,7 @@ def test_every_way_that_three_versions_can_differ(theirs: str, ours: str, person
     assert bool(changes.conflicts) is (both and person)
     assert changes.same == (edited and theirs == ours)
     assert changes.elsewhere == (moved and not edited)
-    assert changes.mistakes == []
+    assert changes.mistakes.first == []
 
 
 def test_a_conflict_holds_its_whole_row() -> None:
@@ -100,7 +101,7 @@ def test_a_row_belongs_to_its_picture_whatever_its_key() -> None:
 
     assert changes.taken == {("b.png", "notes"): "x"}
     assert changes.notes == ["`1E+10` is `b.png` now: it is the same picture"]
-    assert changes.mistakes == []
+    assert changes.mistakes.first == []
 
 
 def test_keys_that_cannot_be_told_are_refused() -> None:
@@ -108,13 +109,13 @@ def test_keys_that_cannot_be_told_are_refused() -> None:
     lost = changed(ROWS["b.png"], revision="0")
     twice = changed(ROWS["b.png"], key="copy.png")
 
-    assert changes_of(sheet(ROWS["a.png"], lost), now()).mistakes == [
+    assert changes_of(sheet(ROWS["a.png"], lost), now()).mistakes.first == [
         (
             "`s.csv` row 3 has no whole `revision`",
             "undo that, or move the sheet away and run `prep review export`",
         )
     ]
-    assert changes_of(sheet(ROWS["b.png"], twice), now()).mistakes == [
+    assert changes_of(sheet(ROWS["b.png"], twice), now()).mistakes.first == [
         (
             "`s.csv` row 3 and `s.csv` row 2 are both of `b.png`",
             "keep one of them",
@@ -126,13 +127,13 @@ def test_twins_are_told_apart_by_their_keys() -> None:
     """Two pictures with the same content keep a row each; a third name for it is not guessed."""
     twins = {"c.png": PICTURES["a.png"], "a.png": PICTURES["a.png"]}
     holds = {key: revised(row_of(key), PICTURES["a.png"]) for key in twins}
-    found = Now(holds, twins, {})
+    found = Now(holds.get, twins, {})
 
     changes = changes_of(sheet(changed(holds["c.png"], notes="c"), holds["a.png"]), found)
     assert changes.taken == {("c.png", "notes"): "c"}
 
     strange = changed(holds["c.png"], key="d.png", notes="d")
-    assert changes_of(sheet(strange), found).mistakes == [
+    assert changes_of(sheet(strange), found).mistakes.first == [
         ("`s.csv` row 2: there is no picture `d.png`", "did you mean `c.png`?")
     ]
 
@@ -143,7 +144,7 @@ def test_revisions_sorted_alone_are_refused() -> None:
         changed(ROWS["a.png"], revision=ROWS["b.png"].revision),
         changed(ROWS["b.png"], revision=ROWS["a.png"].revision),
     )
-    assert changes_of(sheet(*turned), now()).mistakes == [
+    assert changes_of(sheet(*turned), now()).mistakes.first == [
         (
             f"`s.csv` row {at}: the revision is that of `{of}`, not of `{key}`",
             f"sort whole rows; if the picture was renamed, write `{of}` as its key",
@@ -158,7 +159,7 @@ def test_a_picture_that_was_replaced_or_is_gone() -> None:
     holds = {key: revised(ROWS[key], others[key]) for key in others}
     edited = [changed(ROWS[key], notes=f"for {key}") for key in ("a.png", "c.png")]
 
-    changes = changes_of(sheet(*edited, ROWS["b.png"]), Now(holds, others, {}))
+    changes = changes_of(sheet(*edited, ROWS["b.png"]), Now(holds.get, others, {}))
 
     assert {at: (one.why, one.lost) for at, one in changes.conflicts.items()} == {
         ("a.png", "notes"): (
@@ -175,7 +176,7 @@ def test_a_picture_that_was_replaced_or_is_gone() -> None:
     assert list(changes.conflicts) == [("c.png", "notes")]
 
     holds["a.png"] = changed(holds["a.png"], notes="for a.png ")
-    again = changes_of(sheet(*edited, ROWS["b.png"]), Now(holds, others, {}))
+    again = changes_of(sheet(*edited, ROWS["b.png"]), Now(holds.get, others, {}))
     assert list(again.conflicts) == [("c.png", "notes")]
     assert again.same == 1
 
@@ -186,7 +187,7 @@ def test_a_formula_is_refused_wherever_it_would_be_read() -> None:
         changed(ROWS["a.png"], tags="=_="), "`s.csv` row 2", formulas=frozenset({"tags"})
     )
 
-    assert changes_of(ReturnedSheet((formula,), "XLSX"), now()).mistakes == [
+    assert changes_of(ReturnedSheet((formula,), "XLSX"), now()).mistakes.first == [
         (
             "`s.csv` row 2, column `tags`: a formula stands where text was",
             "type it again with a `'` in front",
@@ -207,14 +208,14 @@ def test_tags_of_categories_go_into_the_tags() -> None:
     assert taken(row, general="").taken == {("a.png", "tags"): "a"}
     both = changed(row, tags="x")
     assert taken(both).taken == {("a.png", "tags"): "x"}
-    assert taken(both, character="y").mistakes == [
+    assert taken(both, character="y").mistakes.first == [
         (
             "`s.csv` row 2: `tags` and the tags of a category were both edited",
             "undo one of the two",
         )
     ]
     made = "`02-Jan` may be a date that the spreadsheet made"
-    assert taken(row, character="02-Jan").mistakes == [
+    assert taken(row, character="02-Jan").mistakes.first == [
         (
             f"`s.csv` row 2, column `character tags`: {made}",
             "if not, type `''02-Jan`",
@@ -287,18 +288,18 @@ def test_hostile_sheets_come_back(samples: list[Any], as_text: bool, data: st.Da
 
     came = reading.parse(io.BytesIO(written), "s", WORDS)
     came = replace(came, found=tuple(came.found))
-    untouched = changes_of(came, Now(holds, pictures, {}))
-    assert (untouched.taken, untouched.conflicts, untouched.mistakes) == ({}, {}, [])
+    untouched = changes_of(came, Now(holds.get, pictures, {}))
+    assert (untouched.taken, untouched.conflicts, untouched.mistakes.first) == ({}, {}, [])
 
     at, column = data.draw(st.sampled_from(range(len(rows)))), data.draw(st.sampled_from([*WORDS]))
     cell = {"keep": "no", "weight": "7"}.get(column, "a person's words")
     found = [*came.found]
     before = found[at].row
     found[at] = replace(found[at], row=changed(before, **{column: cell}))
-    changes = changes_of(ReturnedSheet(tuple(found), ""), Now(holds, pictures, {}))
+    changes = changes_of(ReturnedSheet(tuple(found), ""), Now(holds.get, pictures, {}))
     same = WORDS[column].said(cell) == before.said(column)
     assert changes.taken == ({} if same else {(before.key, column): cell})
-    assert (changes.conflicts, changes.mistakes) == ({}, [])
+    assert (changes.conflicts, changes.mistakes.first) == ({}, [])
 
 
 def test_rows_stand_in_the_order_of_keys() -> None:
@@ -378,7 +379,7 @@ def test_what_a_message_says_of_a_long_cell() -> None:
 
     changes = changes_of(sheet(long, gone), now())
 
-    (told,) = changes.mistakes
+    (told,) = changes.mistakes.first
     assert len(told[0]) < 3000
     assert told[0].endswith("xxx...")
     assert len(changes.conflicts["z.png", "notes"].why) < 3000

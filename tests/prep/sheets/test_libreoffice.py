@@ -14,8 +14,8 @@ import pytest
 
 from prep.sheets import csv_text, reading, workbook
 from prep.sheets.cells import guarded
-from prep.sheets.changes import Now, changes_of
 from prep.sheets.columns import WORDS
+from prep.sheets.comparison import Now, changes_of
 from prep.sheets.row import exported, revised
 from tests.prep.sheet_rows import row_of
 from tests.prep.sheets.test_cells import DATA, names
@@ -151,10 +151,10 @@ def test_the_vocabularies_survive(tmp_path: Path, calc: Calc, source: str, saved
     calc(file, tmp_path / f"saved.{saved}", "tags")
     sheet = reading.parse(io.BytesIO((tmp_path / f"saved.{saved}").read_bytes()), "saved", WORDS)
     pictures = {key: sample["digest"] for key, sample in samples.items()}
-    changes = changes_of(sheet, Now({row.key: row for row in rows}, pictures, {}))
+    changes = changes_of(sheet, Now({row.key: row for row in rows}.get, pictures, {}))
 
     assert changes.rows == len(found) > 500
-    assert (changes.taken, changes.conflicts, changes.mistakes) == ({}, {}, [])
+    assert (changes.taken, changes.conflicts, changes.mistakes.first) == ({}, {}, [])
 
 
 def test_a_formula_typed_there_is_refused(

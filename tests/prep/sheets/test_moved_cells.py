@@ -4,10 +4,12 @@ from collections.abc import Callable, Sequence
 
 import pytest
 
-from prep.sheets.changes import Changes, Now, changes_of
+from prep.sheets.changes import Changes
+from prep.sheets.comparison import Now, changes_of
+from prep.sheets.mistakes import Mistake
 from prep.sheets.moved_cells import moved
 from prep.sheets.row import Row, revised
-from prep.sheets.table import Mistake, ReturnedRow, ReturnedSheet
+from prep.sheets.table import ReturnedRow, ReturnedSheet
 from tests.prep.sheet_rows import changed, row_of
 
 KEYS = tuple("abcdef")
@@ -31,7 +33,9 @@ def told(rows: Sequence[Row], general: Sequence[str] | None = None) -> list[Mist
         for at, one in enumerate(rows)
     ]
     holds = {one.key: one for one in ROWS}
-    return changes_of(ReturnedSheet(tuple(found), "CSV"), Now(holds, PICTURES, {})).mistakes
+    return changes_of(
+        ReturnedSheet(tuple(found), "CSV"), Now(holds.get, PICTURES, {})
+    ).mistakes.first
 
 
 ORDERS: dict[str, tuple[Order, str]] = {
@@ -79,10 +83,10 @@ def test_a_character_that_many_have_may_be_typed_anywhere() -> None:
     ]
 
     changes = changes_of(
-        ReturnedSheet(tuple(found), "XLSX"), Now({one.key: one for one in rows}, PICTURES, {})
+        ReturnedSheet(tuple(found), "XLSX"), Now({one.key: one for one in rows}.get, PICTURES, {})
     )
 
-    assert changes.mistakes == []
+    assert changes.mistakes.first == []
     assert changes.taken == {("a", "tags"): "bea, a", ("f", "tags"): "ann, f"}
 
 
@@ -108,13 +112,13 @@ def test_a_deleted_column_of_a_category_takes_no_tags_away() -> None:
     def changes(*left: str, **cells: str) -> Changes:
         categories = {name: split[name] for name in left}
         found = ReturnedRow(changed(exported, **cells), "row", categories)
-        return changes_of(ReturnedSheet((found,), "XLSX"), Now(holds, PICTURES, {}))
+        return changes_of(ReturnedSheet((found,), "XLSX"), Now(holds.get, PICTURES, {}))
 
     gone = (
         "a column with the tags of a category is gone",
         "put it back, or delete all of them: then `tags` alone is read",
     )
-    assert changes("character").mistakes == [gone]
-    assert changes("general", caption="typed").mistakes == [gone]
+    assert changes("character").mistakes.first == [gone]
+    assert changes("general", caption="typed").mistakes.first == [gone]
     assert changes(caption="typed") == Changes(taken={("a", "caption"): "typed"})
     assert changes("general", "character") == Changes()

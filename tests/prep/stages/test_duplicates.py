@@ -12,8 +12,8 @@ from PIL import Image
 
 from prep.cli.app import main
 from prep.images.picture_file import opened
+from prep.stage import NoParams
 from prep.stages.duplicates import Params, duplicates
-from prep.stages.measure import Params as MeasureParams
 from prep.stages.measure import measure
 
 SPRITES = Path(__file__).resolve().parents[4] / "shared" / "data" / "renpy-sprites"
@@ -74,7 +74,7 @@ def test_a_real_copy_is_found() -> None:
     stream = io.BytesIO()
     image.resize((200, 150)).save(stream, "JPEG", quality=85)
     measured = {
-        key: measure.run(each, list(each.size), MeasureParams())
+        key: measure.run(each, list(each.size), NoParams())
         for key, each in {"a": image, "b": opened(stream).image}.items()
     }
 

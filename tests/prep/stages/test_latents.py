@@ -7,8 +7,9 @@ import pytest
 from PIL import Image
 
 from prep.models.locate import Models
+from prep.models.vae_files import ask_vae
 from prep.stage import Failed
-from prep.stages.latents import Params, latents, load, models
+from prep.stages.latents import Params, latents, load
 
 PLACE = {"bucket": [64, 96], "size": [64, 100], "crop": [0, 2, 64, 98]}
 
@@ -18,7 +19,7 @@ def vae(tmp_path_factory: pytest.TempPathFactory) -> Any:
     """The stand-in VAE, opened as the stage opens it."""
     found = Models(tmp_path_factory.mktemp("home"), offline=True)
     params = Params(model="tiny", device="cpu")
-    return load(params, tuple(found.find(ask) for ask in models(params)))
+    return load(params, (found.find(ask_vae(params.model)),))
 
 
 def tensors(data: bytes, path: Path) -> dict[str, Any]:

@@ -7,6 +7,7 @@ import pytest
 from prep.models.locate import Models
 from prep.runtime.errors import ConfigError
 from prep.stages import render
+from prep.tagging.scoring import labels_of
 from tagger_models.scores import packed
 from tests.prep.projects import NAMES, Project
 
@@ -24,7 +25,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Models:
 def loaded(models: Models, **given: Any) -> Any:
     """Return what the stage is given beside scores."""
     params = render.Params(model="tiny", **given)
-    return render.load(params, tuple(models.find(ask) for ask in render.models(params)))
+    return render.load(params, tuple(models.find(ask) for ask in labels_of(params)))
 
 
 def test_another_rendering_costs_no_inference(small: Project) -> None:
@@ -70,7 +71,7 @@ def test_the_options_mean_what_they_say(home: Models) -> None:
     from tagger_models.vocabulary import vocabulary
 
     params = render.Params(model="tiny")
-    found = tuple(home.find(ask) for ask in render.models(params))
+    found = tuple(home.find(ask) for ask in labels_of(params))
     labels = vocabulary("tiny", "", found)[0]
     general = [i for i, label in enumerate(labels) if label.category == "general"][:3]
     wide = next(i for i in general if "_" in labels[i].name or i == general[-1])

@@ -11,6 +11,7 @@ from prep.runtime.errors import ConfigError
 from prep.stages import rating, render, score, tags_sidecar
 from tagger_models.scores import FLOOR, packed, unpacked
 from tests.prep.stage_bench import pictures
+from tests.tagger_models.families import scores_of
 
 
 @pytest.fixture(scope="module")
@@ -22,14 +23,15 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Models:
 def opened(module: Any, models: Models, **given: Any) -> tuple[Any, Any]:
     """Return a stage's params and what it loads."""
     params = module.Params(model="tiny", **given)
-    return params, module.load(params, tuple(models.find(ask) for ask in module.models(params)))
+    stage = getattr(module, module.__name__.rpartition(".")[2])
+    return params, stage.load(params, tuple(models.find(ask) for ask in stage.models(params)))
 
 
 def test_scores_above_the_floor_and_all_ratings_are_kept(home: Models) -> None:
     """Probabilities from 0.01 on are kept as float16, in label order; ratings always."""
     params, tagger = opened(score, home, device="cpu")
     images = list(pictures().values())
-    answers = tagger.score(images)
+    answers = scores_of(tagger, images)
 
     squares = [fitted(image, tagger.fit) for image in images]
     for data, answer in zip(score.score.run(squares, params, tagger), answers, strict=True):

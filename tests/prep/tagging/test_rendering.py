@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from prep.runtime.errors import ConfigError
 from prep.runtime.text_files import decode, encode
-from prep.tagging.rendering import Style, checked_order, renderer, series_of
-from prep.tags.tag_text import BLOCKS, KAOMOJI, block, joined, parsed, rated, spaced
+from prep.tagging.rendering import Style, checked_order, rated, renderer, series_of
+from prep.tags.tag_text import BLOCKS, KAOMOJI, block, joined, parsed, spaced
 from tagger_models.labels.label import Label
 from tagger_models.scores import packed
 

@@ -4,9 +4,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tagger_models.captioners.captioner import End, Reply
+from tagger_models.captioners.captioner import End, Reply, Trouble
 from tagger_models.captioners.cleanup import (
-    Unusable,
     bare,
     cleaned,
     forbidden,
@@ -267,7 +266,7 @@ ASK = "ask otherwise (`--prompt`), the same again (`prep reset`), or write it yo
 )
 def test_what_is_no_caption(answer: Reply, why: str, hint: str) -> None:
     """An empty answer, a refusal and forbidden words are told with what to do, never written."""
-    assert cleaned(answer, "start", ("blur",)) == Unusable(why, hint)
+    assert cleaned(answer, "start", ("blur",)) == Trouble(why, hint)
 
 
 WORDS = st.lists(
@@ -284,7 +283,7 @@ WORDS = st.lists(
 def test_any_answer_is_a_line_or_a_reason(text: str, end: End, start: str) -> None:
     """Whatever comes, the result is one line with words, or a reason on one line."""
     found = cleaned(Reply(text, end), start, ("dog",))
-    told = found.why if isinstance(found, Unusable) else found
+    told = found.why if isinstance(found, Trouble) else found
 
     assert told
     assert told == one_line(told)

@@ -19,7 +19,7 @@ from tagger_models.onnx.tagger import OnnxTagger, open_tagger
 from tagger_models.profiles.own_files import default_thresholds
 from tagger_models.profiles.profile import Profile
 from tagger_models.profiles.registry import PROFILES
-from tests.tagger_models.families import FAMILIES, Family
+from tests.tagger_models.families import FAMILIES, Family, scores_of
 
 FEW = 400  # labels are probes: so many see every part of a picture
 each_family = pytest.mark.parametrize("family", FAMILIES, ids=lambda family: family.row)
@@ -64,7 +64,7 @@ def test_a_family_is_fed_as_its_authors_do(family: Family, tmp_path: Path) -> No
     """On a graph of its shape, the row leads to what the family's own recipe leads to."""
     tagger = opened(saved(family, tmp_path), PROFILES[family.row])
 
-    scores = tagger.score([WIDE, TALL])
+    scores = scores_of(tagger, [WIDE, TALL])
 
     assert scores.shape == (2, family.labels)
     assert tagger.shape.size == (512 if 512 in family.shape else 448)
@@ -113,11 +113,11 @@ def test_each_fact_of_a_row_matters(family: Family, tmp_path: Path) -> None:
     folder = saved(family, tmp_path, FEW)
     row = replace(PROFILES[family.row], input_file="")  # the row's own facts, not the file's
     expected = family.expected(WIDE, FEW)
-    assert np.abs(opened(folder, row).score([WIDE])[0] - expected).max() < 1e-6
+    assert np.abs(scores_of(opened(folder, row), [WIDE])[0] - expected).max() < 1e-6
 
     for change in changed_facts(row):
         with suppress(ModelFileError):
-            found = opened(folder, replace(row, **change)).score([WIDE])[0]
+            found = scores_of(opened(folder, replace(row, **change)), [WIDE])[0]
             assert np.abs(found - expected).max() > 1e-5, change
 
 
@@ -131,7 +131,7 @@ def test_which_output_is_read_matters(family: Family, tmp_path: Path) -> None:
 
     for name in [name for name in family.outputs if name != meant]:
         with suppress(ModelFileError):
-            found = opened(folder, replace(row, output=name)).score([TALL])[0]
+            found = scores_of(opened(folder, replace(row, output=name)), [TALL])[0]
             assert np.abs(found - expected).max() > 1e-3, name
 
 
@@ -155,7 +155,7 @@ def test_the_models_own_steps_come_first(family: Family, tmp_path: Path) -> None
     row = PROFILES[family.row]
     other = replace(row, fit=(Resize(SQUARE, "NEAREST"),), mean=(0.3,) * 3, std=(2.0,) * 3)
 
-    found = opened(folder, other).score([WIDE])[0]
+    found = scores_of(opened(folder, other), [WIDE])[0]
 
     assert np.abs(found - family.expected(WIDE, FEW)).max() < 1e-6
     (folder / row.input_file).unlink()

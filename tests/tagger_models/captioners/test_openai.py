@@ -16,8 +16,8 @@ from tagger_models.captioners.openai import (
     request,
     small_jpeg,
 )
-from tagger_models.captioners.openai_client import Server, UnansweredError
 from tagger_models.captioners.prompt_templates import PRESETS
+from tagger_models.captioners.server_request import Server, UnansweredError
 from tests.tagger_models.model_server import Act, says, serving
 
 RED = Image.new("RGB", (300, 200), (200, 30, 40))

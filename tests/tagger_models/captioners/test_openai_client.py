@@ -11,7 +11,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from prep.runtime.errors import MachineError, UserError
-from tagger_models.captioners.openai_client import Server, UnansweredError, chat
+from tagger_models.captioners.openai_client import chat
+from tagger_models.captioners.server_request import Server, UnansweredError
 from tests.tagger_models.model_server import Act, says, serving
 
 PAYLOAD = {"model": "cat-vl", "messages": []}

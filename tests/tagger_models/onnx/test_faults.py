@@ -16,6 +16,7 @@ from tagger_models.onnx.inference import OutOfMemoryError
 from tagger_models.onnx.tagger import OnnxTagger, open_tagger
 from tagger_models.profiles.registry import ask
 from tagger_models.profiles.wd import WD
+from tests.tagger_models.families import scores_of
 
 MakeTagger = Callable[..., Path]
 
@@ -57,7 +58,7 @@ def test_labels_that_do_not_fit_an_open_graph(echo: MakeTagger) -> None:
     tagger = opened(folder)
 
     with pytest.raises(ModelFileError) as raised:
-        tagger.score([Image.new("RGB", (4, 4))])
+        scores_of(tagger, [Image.new("RGB", (4, 4))])
 
     assert str(raised.value) == (
         f"`{folder / 'model.onnx'}` answers with 48 numbers, but its label file has 47 labels"
@@ -121,10 +122,10 @@ def test_external_weights_are_used_and_checked(echo: MakeTagger, tmp_path: Path)
     image = Image.new("RGB", (4, 4), (255, 255, 255))
     models = Models(tmp_path / "home")
 
-    assert opened(folder).score([image]).tolist() == [[0.5] * 48]
+    assert scores_of(opened(folder), [image]).tolist() == [[0.5] * 48]
     before = models.digest(models.find(ask(str(folder))))
     (folder / "model.onnx_data").write_bytes(np.float32(255).tobytes())
-    assert opened(folder).score([image]).tolist() == [[1.0] * 48]
+    assert scores_of(opened(folder), [image]).tolist() == [[1.0] * 48]
     assert models.digest(models.find(ask(str(folder)))) != before
 
     scale.external_data[0].value = "../secret"
@@ -140,7 +141,7 @@ def test_answers_that_are_no_probabilities(echo: MakeTagger) -> None:
     for divisor in (1.0, 0.0):
         folder = echo(divisor=divisor, name=f"by_{divisor}")
         with pytest.raises(ModelFileError) as raised:
-            opened(folder).score([Image.new("RGB", (4, 4), (255, 255, 255))])
+            scores_of(opened(folder), [Image.new("RGB", (4, 4), (255, 255, 255))])
         assert str(raised.value) == (
             f"`{folder / 'model.onnx'}` does not answer with probabilities in 0 to 1"
         )
@@ -158,7 +159,7 @@ def test_one_picture_without_numbers_costs_no_other(echo: MakeTagger) -> None:
     (folder / "model.onnx").write_bytes(model.SerializeToString())
     black, grey, white = (Image.new("RGB", (4, 4), (level,) * 3) for level in (0, 9, 255))
 
-    scores = opened(folder).score([grey, black, white])
+    scores = scores_of(opened(folder), [grey, black, white])
 
     assert np.isnan(scores[1]).all()
     assert scores[[0, 2]].tolist() == [[1.0] * 48] * 2
@@ -190,9 +191,9 @@ def test_a_graph_that_fails_at_one_picture(echo: MakeTagger) -> None:
     black, grey = (Image.new("RGB", (4, 4), (level,) * 3) for level in (0, 9))
 
     with pytest.raises(RuntimeError, match=r"^indices element out of data bounds, idx=1"):
-        tagger.score([grey, black])
+        scores_of(tagger, [grey, black])
 
-    assert tagger.score([grey]).tolist() == [[0.5] * 48]
+    assert scores_of(tagger, [grey]).tolist() == [[0.5] * 48]
 
 
 def test_a_graph_that_fails_at_every_picture(echo: MakeTagger) -> None:
@@ -201,7 +202,7 @@ def test_a_graph_that_fails_at_every_picture(echo: MakeTagger) -> None:
     _picking(folder, "GreaterOrEqual")
 
     with pytest.raises(ModelFileError) as raised:
-        opened(folder).score([Image.new("RGB", (4, 4))])
+        scores_of(opened(folder), [Image.new("RGB", (4, 4))])
 
     assert str(raised.value).startswith(
         f"`{folder / 'model.onnx'}` cannot be run: indices element out of data bounds, idx=1"
@@ -229,7 +230,7 @@ def test_a_graph_that_needs_too_much_memory(echo: MakeTagger) -> None:
     (folder / "model.onnx").write_bytes(model.SerializeToString())
 
     with pytest.raises(OutOfMemoryError, match="Failed to allocate memory"):
-        opened(folder).score([Image.new("RGB", (4, 4))])
+        scores_of(opened(folder), [Image.new("RGB", (4, 4))])
 
 
 @pytest.mark.parametrize("shape", [("n", 3, 4, 4), ("n", 4, 5, 3), ("n", 4, 4, 4), ("n", 48)])

@@ -6,10 +6,16 @@ import pytest
 from PIL import Image
 
 from prep.images.fitting import PAD, SQUARE, Resize, fitted, sized
-from tagger_models.onnx.preprocess import prepared
+from tagger_models.onnx.preprocess import stacked
+from tagger_models.profiles.profile import Profile
 from tagger_models.profiles.wd import WD
 
 BLACK = (Resize(PAD, colour=(0, 0, 0)), Resize(SQUARE, "BICUBIC"))
+
+
+def prepared(images: list[Image.Image], size: int, row: Profile) -> np.ndarray:
+    """Return the input for whole pictures, which are fitted first."""
+    return stacked([fitted(image, sized(row.fit, size)) for image in images], size, row)
 
 
 def space_recipe(image: Image.Image, size: int) -> np.ndarray:
@@ -102,5 +108,5 @@ def test_no_pictures_are_an_empty_batch() -> None:
 
 def test_transparency_is_not_guessed() -> None:
     """A picture that is not RGB is the caller's bug, never converted behind its back."""
-    with pytest.raises(ValueError, match="a tagger wants RGB images, not RGBA"):
-        prepared([Image.new("RGBA", (2, 2))], 2, WD)
+    with pytest.raises(ValueError, match="a fitted picture is RGB, 2x2 px, not RGBA"):
+        stacked([Image.new("RGBA", (2, 2))], 2, WD)

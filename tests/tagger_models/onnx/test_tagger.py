@@ -16,6 +16,7 @@ from tagger_models.profiles.profile import Profile
 from tagger_models.profiles.registry import ask
 from tagger_models.profiles.wd import WD
 from tests.tagger_models.conftest import label_file
+from tests.tagger_models.families import scores_of
 
 MakeTagger = Callable[..., Path]
 SHARED = Path(__file__).parents[3] / ".." / "shared" / "data" / "wd-selected-tags-synthetic"
@@ -42,7 +43,7 @@ def test_scores_are_the_graphs_answers(echo: MakeTagger, pictures: list[Image.Im
     """Each number that enters the graph is the reference's: layout, order, range and padding."""
     tagger = opened(echo())
 
-    scores = tagger.score(pictures)
+    scores = scores_of(tagger, pictures)
 
     assert scores.dtype == np.float32
     assert scores.tolist() == [wanted(image, 4).tolist() for image in pictures]
@@ -60,8 +61,8 @@ def test_a_fixed_batch_is_filled_up(
     tagger = opened(echo(batch=batch))
 
     assert tagger.batch == batch
-    assert tagger.score(pictures).tolist() == [wanted(image, 4).tolist() for image in pictures]
-    assert tagger.score([]).shape == (0, 48)
+    assert scores_of(tagger, pictures).tolist() == [wanted(image, 4).tolist() for image in pictures]
+    assert scores_of(tagger, []).shape == (0, 48)
 
 
 def test_a_graph_in_half_precision(tmp_path: Path, pictures: list[Image.Image]) -> None:
@@ -82,7 +83,7 @@ def test_a_graph_in_half_precision(tmp_path: Path, pictures: list[Image.Image]) 
     (tmp_path / "half" / "model.onnx").write_bytes(model.SerializeToString())
     (tmp_path / "half" / "selected_tags.csv").write_text(label_file(48), encoding="utf-8")
 
-    scores = opened(tmp_path / "half").score(pictures)
+    scores = scores_of(opened(tmp_path / "half"), pictures)
 
     assert scores.dtype == np.float32
     expected = [wanted(image, 4).astype(np.float16).tolist() for image in pictures]
@@ -95,12 +96,12 @@ def test_logits_as_far_out_as_can_be(echo: MakeTagger) -> None:
     row = replace(WD, activation="sigmoid", low=-1e4, high=1e4)
     levels = [Image.new("RGB", (4, 4), (level,) * 3) for level in (0, 255)]
 
-    assert opened(echo(divisor=1.0), row).score(levels).tolist() == [[0.0] * 48, [1.0] * 48]
+    assert scores_of(opened(echo(divisor=1.0), row), levels).tolist() == [[0.0] * 48, [1.0] * 48]
 
 
 def test_no_pictures_need_no_graph(echo: MakeTagger) -> None:
     """An empty batch has no scores and a column for each label."""
-    assert opened(echo()).score([]).shape == (0, 48)
+    assert scores_of(opened(echo()), []).shape == (0, 48)
 
 
 def test_a_row_of_another_kind(echo: MakeTagger, pictures: list[Image.Image]) -> None:
@@ -111,22 +112,23 @@ def test_a_row_of_another_kind(echo: MakeTagger, pictures: list[Image.Image]) ->
 
     planes = np.asarray(image, dtype=np.float64).transpose(2, 0, 1).reshape(-1) / 127.5 - 1
 
-    assert np.abs(tagger.score([image])[0] - 1 / (1 + np.exp(-2 * planes))).max() < 1e-6
+    assert np.abs(scores_of(tagger, [image])[0] - 1 / (1 + np.exp(-2 * planes))).max() < 1e-6
 
 
 def test_a_graph_of_any_size_uses_the_rows(echo: MakeTagger) -> None:
     """Where the graph leaves the picture's size open, the row's size is used."""
     folder = echo(shape=("n", "h", "w", 3))
 
-    assert opened(folder, replace(WD, size=4)).score([Image.new("RGB", (9, 9))]).shape == (1, 48)
+    tagger = opened(folder, replace(WD, size=4))
+    assert scores_of(tagger, [Image.new("RGB", (9, 9))]).shape == (1, 48)
 
 
 def test_two_openings_and_two_batches_agree(echo: MakeTagger, pictures: list[Image.Image]) -> None:
     """Opened twice, with the pictures in another order, the scores are the same bits."""
     folder = echo(batch=4)
 
-    first = opened(folder).score(pictures)
-    second = opened(folder).score(pictures[::-1])
+    first = scores_of(opened(folder), pictures)
+    second = scores_of(opened(folder), pictures[::-1])
 
     assert first.tobytes() == second[::-1].copy().tobytes()
 
@@ -165,7 +167,7 @@ def test_a_tagger_of_the_real_shape(tmp_path: Path) -> None:
     shutil.copy(SHARED / "selected_tags.csv", tmp_path)
     image = Image.fromarray(random.integers(0, 256, (300, 517, 3), dtype=np.uint8))
 
-    scores = opened(tmp_path).score([image])
+    scores = scores_of(opened(tmp_path), [image])
 
     bare = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
     pixels = (wanted(image, 448) * np.float32(255)).reshape(1, 448, 448, 3).round()
