@@ -7,7 +7,7 @@ that character an ordinary one. A backslash before anything else is itself, so `
 
 import re
 import unicodedata
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable
 from typing import Protocol
 
 # Emoticons keep their underscore. Nineteen are common to SmilingWolf's Space and its ports; the
@@ -94,12 +94,6 @@ def spaced(label: str, faces: Collection[str] = KAOMOJI) -> str:
 def block(tag: str, category: str) -> str:
     """Return which block of a list a tag belongs to: its category, or `count` (1girl, solo)."""
     return "count" if category == "general" and _COUNT.fullmatch(tag) else category
-
-
-def rated(labels: Sequence[VocabularyEntry], scores: Iterable[tuple[int, float]]) -> str:
-    """Return the most probable rating as a tag; ties go to the first label; empty without any."""
-    ratings = [(-score, index) for index, score in scores if labels[index].category == "rating"]
-    return spaced(labels[min(ratings)[1]].name) if ratings else ""
 
 
 def unsplit(tag: str) -> bool:
