@@ -55,7 +55,7 @@ class Concept:
     regularisation: bool = False
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Sample:
     """One picture of the dataset.
 
@@ -213,6 +213,7 @@ def parse(text: str, name: str) -> Dataset:
             the classes above declare it, or would be lost.
     """
     head = _lines(text, name) if name.endswith(".jsonl") else _whole(text, name)
+    del text
     if not isinstance(head, dict) or head.get("format") != FORMAT:
         raise _not_ours(head, name)
     version = head.get("version")
@@ -272,7 +273,8 @@ def _not_ours(head: Any, name: str) -> DatasetError:
 
 
 def _compact(sample: Sample) -> dict[str, Any]:
-    found = {key: value for key, value in vars(sample).items() if value is not None}
+    each = ((name, getattr(sample, name)) for name in sample.__slots__)
+    found = {name: value for name, value in each if value is not None}
     for name in _ACCOUNT:
         if not found[name]:
             del found[name]
