@@ -20,7 +20,7 @@ def packed(scores: Sequence[tuple[int, float]]) -> bytes:
 
 
 def kept(labels: "Sequence[Label]", scores: "np.ndarray") -> list[bytes]:
-    """Return each picture's scores as they are kept: those from the floor on, and all ratings.
+    """Return each picture's scores as `packed` has them: those from the floor on, and all ratings.
 
     Args:
         labels: The vocabulary.
@@ -31,7 +31,7 @@ def kept(labels: "Sequence[Label]", scores: "np.ndarray") -> list[bytes]:
     always = np.array([label.category == "rating" for label in labels], bool)
     which = [np.flatnonzero((row >= FLOOR) | always) for row in scores]
     return [
-        packed(list(zip(ids.tolist(), row[ids].tolist(), strict=True)))
+        ids.astype("<u4").tobytes() + row[ids].astype("<f2").tobytes()
         for row, ids in zip(scores, which, strict=True)
     ]
 

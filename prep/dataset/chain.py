@@ -106,15 +106,19 @@ def continued(
         change: A sample and its row -> the sample as it is from now on.
     """
     before = parse(facts["previous"].decode("utf-8-sig"), facts["file"])
-    samples = {
-        key: change(owned(edited(sample, row), edited_fields(row)), row)
-        for key, sample in before.samples.items()
-        if (row := rows.get(key)) is not None
-    }
+    samples, missing = dict(before.samples), dict[str, str]()
+    before = replace(before, samples={})  # what each becomes takes its place, one by one
+    for key in list(samples):
+        row = rows.get(key)
+        if row is None:
+            missing[key] = left_out.get(key, "it is gone")
+            del samples[key]
+        else:
+            own = owned(edited(samples[key], row), edited_fields(row))
+            samples[key] = change(own, row)
     # A concept that a person named in a later file of the chain trains as pictures without one.
     usual = before.concepts.get("", Concept())
     concepts = {sample.concept: usual for sample in samples.values()} | dict(before.concepts)
-    missing = {key: left_out.get(key, "it is gone") for key in before.samples if key not in rows}
     return replace(
         before,
         root=facts["root"],

@@ -56,7 +56,7 @@ class Concept:
     regularisation: bool = False
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Sample:
     """One picture of the dataset.
 
@@ -201,6 +201,7 @@ def parse(text: str, name: str) -> Dataset:
             the classes above declare it, or would be lost.
     """
     head = dataset_text.read(text, name)
+    del text
     if not isinstance(head, dict) or head.get("format") != FORMAT:
         raise _not_ours(head, name)
     version = head.get("version")
@@ -237,7 +238,8 @@ def _not_ours(head: Any, name: str) -> DatasetError:
 
 
 def _compact(sample: Sample) -> dict[str, Any]:
-    found = {key: value for key, value in vars(sample).items() if value is not None}
+    each = ((name, getattr(sample, name)) for name in sample.__slots__)
+    found = {name: value for name, value in each if value is not None}
     for name in _ACCOUNT:
         if not found[name]:
             del found[name]

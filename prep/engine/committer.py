@@ -7,8 +7,8 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from prep.engine.compute import Outcome
 from prep.engine.session import Session
+from prep.engine.stage_call import Outcome
 from prep.engine.state import publish
 from prep.engine.state.recipe import Made
 from prep.stage import Stage

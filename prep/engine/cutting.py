@@ -11,11 +11,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from prep.engine.compute import Caller, Outcome, called, unread
+from prep.engine.compute import unread
 from prep.engine.decoding import outline
 from prep.engine.decoding.outcome import DecodedPicture, Part
 from prep.engine.decoding.pool import Decoders
 from prep.engine.plan import StagePlan
+from prep.engine.stage_call import Caller, Outcome, called
 from prep.engine.state.file_stat import path_in
 from prep.engine.values import Values
 from prep.runtime.keys import too_long

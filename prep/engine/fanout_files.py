@@ -9,11 +9,11 @@ from typing import Any
 
 from prep.engine import cutting
 from prep.engine.committer import CommitBatch, Row
-from prep.engine.compute import Outcome
 from prep.engine.decoding.outcome import Part, UnwrittenError
 from prep.engine.plan import PlannedStage, StagePlan
 from prep.engine.report import Report
 from prep.engine.session import Session
+from prep.engine.stage_call import Outcome
 from prep.engine.state import artifacts, publish
 from prep.engine.state.recipe import Made
 from prep.runtime import files

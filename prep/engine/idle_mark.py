@@ -1,8 +1,7 @@
 """What a run with nothing to do leaves behind, so that the next one knows it without any row.
 
 The mark names the seal of the ledger: a change of whatever row, by whatever version of prep, makes
-it void. All else that decides a plan is in its digest. Of results that are files, each would have
-to be looked at, so that a job with such a stage leaves none.
+it void. All else that decides a plan is in its digest, with the digests of results that are files.
 """
 
 import hashlib
@@ -10,6 +9,7 @@ import json
 import os
 from contextlib import suppress
 from dataclasses import fields
+from pathlib import Path
 from typing import Any
 
 from prep import __version__
@@ -18,11 +18,12 @@ from prep.engine.inventory.inventory import Inventory, published_copy
 from prep.engine.report import Report
 from prep.engine.session import Session
 from prep.engine.state import artifacts, seal
+from prep.engine.state.file_stat import stat_of
 from prep.engine.state.ledger import Ledger
 from prep.engine.state.recipe import param_value
 from prep.runtime.errors import UserError
 from prep.runtime.files import canonical
-from prep.stage import RequestedStage, Shape
+from prep.stage import RequestedStage, Shape, Stage
 
 _FILE = "ledger.idle"
 
@@ -77,7 +78,6 @@ def _can_be(session: Session) -> bool:
         and not session.values.lost
         and not session.inventory.held
         and seal.standing(session.ledger.state).ledger is seal.Left.AS_SEALED
-        and all(one.stage.suffix is None for one in asked)
     )
 
 
@@ -92,9 +92,19 @@ def _mark(session: Session) -> str:
         sorted(map(list, inventory.conflicts)),
     ]
     state = hashlib.sha256(canonical(facts).encode())
-    state.update("\n".join(inventory.on_disk).encode("utf-8", "surrogateescape"))
-    state.update("\n".join(inventory.on_disk.values()).encode())
+    stages = [asked.stage for asked in session.job.asked]
+    for files in (inventory.on_disk, *(_large_files(session, one) for one in stages if one.suffix)):
+        state.update("\n".join(files).encode("utf-8", "surrogateescape"))
+        state.update("\n".join(files.values()).encode())
     return state.hexdigest()
+
+
+def _large_files(session: Session, stage: Stage) -> dict[str, str]:
+    """Return path -> SHA-256 of all that lies where a stage's results are files."""
+    top = os.path.abspath(session.job.location.state / stage.writes)
+    paths = (os.path.join(at, name) for at, _, names in os.walk(top) for name in names)
+    stats = {path: stat for path in sorted(paths) if (stat := stat_of(path)) is not None}
+    return session.digests.of_all(Path(top), {path[len(top) + 1 :]: s for path, s in stats.items()})
 
 
 def _asked(session: Session, asked: RequestedStage) -> list[Any]:

@@ -4,9 +4,9 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 from prep.engine.committer import CommitBatch, Row
-from prep.engine.compute import Outcome
 from prep.engine.plan import PlannedStage, StagePlan
 from prep.engine.session import Session, large_file
+from prep.engine.stage_call import Outcome
 from prep.engine.state import artifacts, publish
 from prep.engine.state.recipe import Made
 from prep.runtime.files import digest_bytes
@@ -74,8 +74,10 @@ def divided(
 def made_before(session: Session, plan: StagePlan) -> dict[str, Made]:
     """Return key -> result for what the same recipe made before, perhaps of another sample."""
     stage = plan.step.stage
-    present = session.present(stage)
     found: dict[str, Made] = {}
+    if not session.ledger.has_past(stage.name):
+        return found
+    present = session.present(stage)
     for key in sorted(plan.run):
         past = session.ledger.past(stage.name, plan.run[key][0], plan.step.base)
         if past is not None and (past.state != "made" or present(past)):

@@ -1,7 +1,7 @@
 """Carry a plan out: compute what is stale, publish it, account for every picture."""
 
 from collections import Counter
-from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from functools import partial
 from pathlib import Path
@@ -17,8 +17,8 @@ from prep.engine import (
     sidecars,
 )
 from prep.engine.accounting import account_for, unowned_texts_of_source
-from prep.engine.committer import CommitBatch, Committer
-from prep.engine.compute import Outcome, outcomes
+from prep.engine.committer import CommitBatch, Committer, Row
+from prep.engine.compute import outcomes
 from prep.engine.edited_sheets import not_imported
 from prep.engine.inventory.inventory import INHERITED, Baseline
 from prep.engine.opening import locked_session
@@ -27,6 +27,7 @@ from prep.engine.plan import PlannedStage, StagePlan
 from prep.engine.recover import recover
 from prep.engine.report import Report
 from prep.engine.session import Context, Job, Session
+from prep.engine.stage_call import Outcome
 from prep.engine.state import artifacts, publish
 from prep.engine.state.recipe import Made
 from prep.runtime.files import digest_bytes
@@ -171,12 +172,15 @@ def _decide(session: Session, plan: StagePlan) -> None:
     names = [name for name, _ in stage.needs()]
     samples = {key: tuple(values.value(name, key) for name in names) for key in sorted(plan.run)}
     answers = stage.run(samples, plan.step.params)
-    rows = []
-    for key, (inputs, _) in plan.run.items():
-        body = artifacts.dumped(answers[key])
-        rows.append((key, Made(plan.step.base, inputs, digest_bytes(body)), body))
+    del samples
+
+    def rows() -> Iterator[Row]:
+        for key, (inputs, _) in plan.run.items():
+            body = artifacts.dumped(answers[key])
+            yield key, Made(plan.step.base, inputs, digest_bytes(body)), body
+
     with session.ledger.batch():
-        session.ledger.record(stage.name, rows, again=False)
+        session.ledger.record(stage.name, rows(), again=False)
     values.forget(stage.name)
 
 

@@ -90,8 +90,8 @@ def _after(before: "Future[R] | None", work: Callable[[T], R], item: T) -> R:
 
 
 def _done(future: "Future[R]") -> R:
-    while not wait([future], _LOOK_EVERY_S).done:
-        pass
+    while not future.done():
+        wait([future], _LOOK_EVERY_S)
     return future.result()
 
 

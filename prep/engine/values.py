@@ -32,6 +32,7 @@ class Values:
     lost: bool = False
     sparing: bool = False
     _made: dict[str, dict[str, Made]] = field(default_factory=dict)
+    _any: dict[str, bool] = field(default_factory=dict)
     _persons: dict[str, dict[str, str]] = field(default_factory=dict)
 
     def made(self, stage: str) -> dict[str, Made]:
@@ -46,6 +47,10 @@ class Values:
         """Return one result; where others are not held, they are not read for it."""
         if stage in self._made:
             return self._made[stage].get(key)
+        if stage not in self._any:
+            self._any[stage] = self.ledger.has_results(stage)
+        if not self._any[stage]:
+            return None
         found, before = self.ledger.result(stage, key), self._names_before.get(key)
         return self.ledger.result(stage, before) if found is None and before else found
 
@@ -71,6 +76,7 @@ class Values:
     def forget(self, stage: str) -> None:
         """Read a stage's results anew next time: they changed."""
         self._made.pop(stage, None)
+        self._any.pop(stage, None)
 
     def persons(self, name: str) -> dict[str, str]:
         """Return key -> digest of what a person wrote for an artifact."""

@@ -15,7 +15,7 @@ _OF_MODE = {"1": 1.1, "L": 1.1, "P": 1.1, "I;16": 2.1, "I;16B": 2.1, "LA": _RGB}
 _WEBP, _AVIF = 17.0, 14.0
 # Two copies, as where a picture is turned, cut out or brought to sRGB.
 _TWICE = 8.2
-_FIXED = 8 << 20  # bands, and what libraries take for any picture
+FIXED = 8 << 20  # bands, and what libraries take for any picture
 
 
 def cost(image: "Image.Image") -> int:
@@ -25,7 +25,7 @@ def cost(image: "Image.Image") -> int:
         image: Opened, no pixel read.
     """
     width, height = image.size
-    return _FIXED + int(width * height * max(_decoding(image), _TWICE))
+    return FIXED + int(width * height * max(_decoding(image), _TWICE))
 
 
 def _decoding(image: "Image.Image") -> float:

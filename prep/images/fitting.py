@@ -68,6 +68,16 @@ def fitted(image: "Image.Image", steps: Sequence[Sequence[object]]) -> "Image.Im
     return image if image.mode == "RGB" else image.convert("RGB")
 
 
+def pixels_after(size: tuple[int, int], steps: Sequence[Sequence[object]]) -> int:
+    """Return how many pixels, at most, a picture of a size has when all steps are done."""
+    for step in (Resize(*each) for each in steps):  # type: ignore[arg-type]
+        if step.kind == PAD:
+            size = (max(size), max(size))
+        elif step.kind not in (GREY, THUMBNAIL):
+            size = _wanted(step, *size)
+    return size[0] * size[1]
+
+
 def _wanted(step: Resize, width: int, height: int) -> tuple[int, int]:
     """Return the size that a picture of some size becomes."""
     most, _ = sides = _sides(step)

@@ -8,6 +8,7 @@ if TYPE_CHECKING:
     from PIL import Image
 
 SIDES = (9, 8)  # px, of what is compared
+_COMPARED = [y * 9 + x for y in range(8) for x in range(8)]  # each with its right neighbour
 
 
 def perceptual_hash(image: "Image.Image") -> int:
@@ -16,6 +17,5 @@ def perceptual_hash(image: "Image.Image") -> int:
     Grey by Pillow's `L`, resized to 9x8 with Lanczos; a bit says that a pixel is darker than its
     right neighbour, row by row, the top left one in the highest bit. As `imagehash.dhash`.
     """
-    row = list(picture_file.resized(image.convert("L"), SIDES).tobytes())
-    bits = (row[y * 9 + x] < row[y * 9 + x + 1] for y in range(8) for x in range(8))
-    return sum(bit << (63 - place) for place, bit in enumerate(bits))
+    row = picture_file.resized(image.convert("L"), SIDES).tobytes()
+    return int("".join(["01"[row[at] < row[at + 1]] for at in _COMPARED]), 2)

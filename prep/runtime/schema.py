@@ -9,6 +9,7 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import MISSING, fields, is_dataclass
 from functools import cache
+from sys import intern
 from types import UnionType
 from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 
@@ -131,10 +132,10 @@ def _mapping(hint: Any, told: Mapping[str, Any]) -> _Check:
         if not isinstance(value, dict):
             raise Misfit(f"is {excerpt(value)}", "write names with values: {...}")
         made = {}
-        for name, one in value.items():
+        for name in list(value):
             try:
                 word = name_of(name)
-                made[word] = inner(one)
+                made[word] = inner(value.pop(name))  # of many samples, both would be much memory
             except Misfit as misfit:
                 raise at(name, misfit) from None
         return made
@@ -220,7 +221,7 @@ def _list_of(inner: _Check) -> _Check:
     def check(value: Any) -> tuple[Any, ...]:
         if not isinstance(value, list) or not all(isinstance(one, str) for one in value):
             raise Misfit("is not a list", 'write ["one", "two"]')
-        return tuple(map(inner, value))
+        return tuple(intern(inner(one)) for one in value)  # many samples have the same words
 
     return check
 

@@ -12,7 +12,7 @@ from prep.stage import param, stage
 from prep.tagging.rendering import as_tag
 from prep.tagging.scoring import labels_of, scores_for
 from prep.tags import tag_text as text_of_tags
-from tagger_models.scores import unpacked
+from tagger_models.scores import columns
 
 # Least probability that is shown, but for ratings, which all are.
 _LEAST = 0.1
@@ -58,10 +58,10 @@ def graded(row: Mapping[str, bytes], params: Params, labels: Any) -> dict[str, l
     """
     (scores,) = row.values()
     found: dict[str, list[list[Any]]] = {}
+    ids, values = columns(scores)
+    each = zip(ids.tolist(), values.tolist(), strict=True)
     shown = [
-        (-value, index)
-        for index, value in unpacked(scores)
-        if value >= _LEAST or labels[index][0] == "rating"
+        (-value, index) for index, value in each if value >= _LEAST or labels[index][0] == "rating"
     ]
     for value, index in sorted(shown):
         category, tag = labels[index]

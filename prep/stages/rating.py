@@ -6,9 +6,9 @@ from typing import Any
 
 from prep.models.locate import FoundModel
 from prep.stage import param, stage
-from prep.tagging.rendering import rated
 from prep.tagging.scoring import labels_of, scores_for
-from tagger_models.scores import unpacked
+from prep.tags import tag_text as text_of_tags
+from tagger_models.scores import columns
 
 
 @dataclass(frozen=True)
@@ -20,10 +20,12 @@ class Params:
 
 
 def load(params: Params, found: tuple[FoundModel, ...]) -> Any:
-    """Return the tagger's labels."""
+    """Return index -> tag of the ratings among the tagger's labels."""
     from tagger_models.vocabulary import vocabulary
 
-    return vocabulary(params.model, params.second, found)[0]
+    labels = vocabulary(params.model, params.second, found)[0]
+    each = ((index, label) for index, label in enumerate(labels) if label.category == "rating")
+    return {index: text_of_tags.spaced(label.name) for index, label in each}
 
 
 @stage(
@@ -38,7 +40,10 @@ def load(params: Params, found: tuple[FoundModel, ...]) -> Any:
     load=load,
     inputs_for=scores_for,
 )
-def rating(row: Mapping[str, bytes], params: Params, labels: Any) -> str:
+def rating(row: Mapping[str, bytes], params: Params, ratings: Mapping[int, str]) -> str:
     """Name the most probable rating, for tags.csv; equal scores keep label order."""
     (scores,) = row.values()
-    return rated(labels, unpacked(scores))
+    ids, values = columns(scores)
+    each = zip(ids.tolist(), values.tolist(), strict=True)
+    found = [(-value, index) for index, value in each if index in ratings]
+    return ratings[min(found)[1]] if found else ""

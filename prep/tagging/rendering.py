@@ -7,7 +7,7 @@ tens of microseconds.
 import math
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -142,12 +142,6 @@ def series_of(labels: Sequence[Label], style: Style) -> dict[int, tuple[str, ...
         i: tuple(name if style.underscores else spaced(name, style.faces) for name in names)
         for i, names in found.items()
     }
-
-
-def rated(labels: Sequence[Label], scores: Iterable[tuple[int, float]]) -> str:
-    """Return the most probable rating as a tag; ties go to the first label; empty without any."""
-    ratings = [(-score, index) for index, score in scores if labels[index].category == "rating"]
-    return spaced(labels[min(ratings)[1]].name) if ratings else ""
 
 
 def _rating(

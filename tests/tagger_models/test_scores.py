@@ -5,7 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from benchmarks import render
-from tagger_models.scores import columns, packed, unpacked
+from tagger_models.labels.label import Label
+from tagger_models.scores import FLOOR, columns, kept, packed, unpacked
 
 scores = st.lists(
     st.tuples(st.integers(0, (1 << 32) - 1), st.floats(0, 1, width=16)),
@@ -22,6 +23,15 @@ def test_scores_are_read_as_they_were_kept(kept: list[tuple[int, float]]) -> Non
     assert unpacked(data) == kept == list(zip(ids.tolist(), values.tolist(), strict=True))
     assert (ids.dtype, values.dtype) == (np.uint32, np.float16)
     assert len(data) == 6 * len(kept)
+
+
+@given(st.lists(st.floats(0, 1, width=32), min_size=1, max_size=40))
+def test_what_a_model_answers_is_kept_as_it_is_packed(answers: list[float]) -> None:
+    """Scores from the floor on, and ratings however small, are rounded as each alone would be."""
+    labels = [Label("rating", "rating"), *[Label(f"tag {n}", "general") for n in answers[1:]]]
+    pairs = [(n, value) for n, value in enumerate(answers) if not n or value >= np.float32(FLOOR)]
+
+    assert kept(labels, np.array([answers], np.float32)) == [packed(pairs)]
 
 
 def test_a_vocabulary_may_be_larger_than_16_bits() -> None:

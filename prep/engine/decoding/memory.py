@@ -12,6 +12,7 @@ TREE_BYTES = 1024 * _MIB  # of the whole process tree, without a model
 PARENT_BYTES = 100 * _MIB
 WORKER_BYTES = 32 * _MIB  # a decoding process without a picture
 SMALL_BYTES = 16 * _MIB  # a picture that takes no more needs no leave
+RESULT_BYTES = 7  # a pixel of a result that waits: as it came, and in the image made of it
 KEPT_BYTES = 64 * _MIB  # freed pixels that stay with a process, for its next picture
 # What one picture may take, alone with one decoding process.
 MOST_BYTES = TREE_BYTES - PARENT_BYTES - WORKER_BYTES - SMALL_BYTES
@@ -54,7 +55,7 @@ class Memory:
     def wait_for_turn(self, number: int) -> None:
         """Return when each picture before this one has its leave, or wants none any more."""
         with self._change:
-            while self._turn != number:
+            while self._turn < number:
                 self._wait()
 
     def pass_turn(self, number: int) -> None:

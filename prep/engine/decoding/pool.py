@@ -18,10 +18,12 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from functools import cache, partial
+from itertools import chain, starmap
 from pathlib import Path
 from typing import Any, TypeVar
 
-from prep.engine.decoding.memory import MOST_WORKERS, SMALL_BYTES, ClosedError, Memory
+from prep.engine.decoding.groups import AskedPicture, grouped
+from prep.engine.decoding.memory import MOST_WORKERS, RESULT_BYTES, SMALL_BYTES, ClosedError, Memory
 from prep.engine.decoding.outcome import DecodedPicture, Failure, Part
 from prep.engine.decoding.process import Worker
 from prep.runtime.errors import MachineError
@@ -44,7 +46,7 @@ class Decoders:
 
     Args:
         jobs: Most processes at once, up to as many as there is memory for; at most twice as many
-            pictures are in memory or under way.
+            pictures, or groups of small ones, are in memory or under way.
         timeout_s: A decoder that takes longer over one picture is killed.
         fit: Steps of `prep.images.fitting` that each picture goes through, or what returns them
             for a picture's key; () leaves it whole.
@@ -69,7 +71,7 @@ class Decoders:
         self._memory = Memory()
         self._idle: list[Worker] = []
         self._alive: set[Worker] = set()
-        self._tasks: set[Future[Result]] = set()
+        self._tasks: set[Future[None]] = set()
         self._lock, self._closed = threading.Lock(), False
 
     def __enter__(self) -> "Decoders":
@@ -99,69 +101,88 @@ class Decoders:
             MachineError: No decoder can be started on this machine.
             UnwrittenError: The disk did not take a part of a picture.
         """
-        waiting: deque[tuple[Key, int, Future[Result]]] = deque()
+        waiting: deque[deque[AskedPicture]] = deque()
         try:
-            for key, path in pictures:
-                number = self._memory.number()
-                task = partial(self._decode, number, key, path, self._fit(key))
-                future = self._threads.submit(task)
-                self._tasks.add(future)
-                waiting.append((key, number, future))
+            for group in grouped(starmap(self._asked, pictures)):
+                for one in group:
+                    one.number = self._memory.number()
+                waiting.append(deque(group))
+                task = self._threads.submit(self._decode, group)
+                self._tasks.add(task)
+                task.add_done_callback(self._tasks.discard)
                 if len(waiting) == self._ahead:
-                    yield from self._first(waiting)
+                    yield from self._results(waiting[0])
+                    waiting.popleft()
             while waiting:
-                yield from self._first(waiting)
+                yield from self._results(waiting[0])
+                waiting.popleft()
         finally:
-            for _, number, future in waiting:
-                if future.cancel():
-                    self._memory.pass_turn(number)
-                future.add_done_callback(partial(self._dropped, number))
+            for one in chain.from_iterable(waiting):
+                if not one.result.cancel():
+                    self._memory.give_back(one.number)
 
-    def _first(
-        self, waiting: "deque[tuple[Key, int, Future[Result]]]"
-    ) -> Iterator[tuple[Key, Result]]:
-        key, number, future = waiting[0]
-        while not wait([future], _LOOK_EVERY_S).done:
-            pass
-        waiting.popleft()
-        self._tasks.discard(future)
+    def _asked(self, key: Any, path: Path) -> AskedPicture:
+        parts = cache(partial(self._parts, key)) if self._parts else None
+        return AskedPicture(key, path, self._fit(key), parts)
+
+    def _results(self, group: deque[AskedPicture]) -> Iterator[tuple[Any, Result]]:
+        while group:
+            one = group[0]
+            while not one.result.done():
+                wait([one.result], _LOOK_EVERY_S)
+            group.popleft()
+            try:
+                yield one.key, one.result.result()
+            finally:
+                self._memory.give_back(one.number)
+
+    def _decode(self, group: list[AskedPicture]) -> None:
+        """Decode a group in a thread; a picture whose decoder dies gets a second, fresh one."""
         try:
-            yield key, future.result()
+            while group and not group[0].result.cancelled():
+                self._start_one()
+                self._memory.wait_for_turn(group[0].number)
+                self._decode_some(group)
+        except BaseException as error:
+            for one in group:
+                if one.result.set_running_or_notify_cancel():
+                    one.result.set_exception(error)
         finally:
-            self._memory.give_back(number)
+            for one in group:
+                self._memory.pass_turn(one.number)
+                self._memory.give_back(one.number)
 
-    def _dropped(self, number: int, _: object) -> None:
-        self._memory.give_back(number)
+    def _decode_some(self, group: list[AskedPicture]) -> None:
+        """Decode the first pictures of a group, and take them from it."""
+        worker = self._taken()
+        pictures = [(one.path, one.fit) for one in group]
+        leave = partial(self._leave, group)
+        for answer in worker.decode(pictures, self._timeout_s, leave, group[0].parts):
+            self._answer(group.pop(0), answer)
+        if not (worker.died or worker.late):
+            self._put_back(worker)
+            return
+        code = self._ended(worker)
+        if group and not worker.late:
+            group[0].deaths += 1
+            if group[0].deaths == 2:
+                self._answer(group.pop(0), _death(code))
 
-    def _decode(self, number: int, key: Any, path: Path, fit: Sequence[Any]) -> Result:
-        """Decode one picture in a thread; one whose decoder dies gets a second, fresh one."""
-        code, left = 0, 0
-        once = cache(partial(self._parts, key)) if self._parts else None
-        try:
-            self._start_one()
-            self._memory.wait_for_turn(number)
-            for _ in range(2):
-                worker = self._taken()
-                leave = partial(self._leave, number)
-                answer = worker.decode(path, self._timeout_s, fit, leave, once)
-                if answer is None or worker.late:
-                    code = self._ended(worker)
-                else:
-                    self._put_back(worker)
-                if answer is not None:
-                    # As bytes from the pipe, and as the image that is made of them.
-                    left = 7 * len(answer.rgb) // 3 if isinstance(answer, DecodedPicture) else 0
-                    return answer
-            return _death(code)
-        finally:
-            self._memory.pass_turn(number)
-            self._memory.give_back(number, left)
+    def _answer(self, one: AskedPicture, result: Result) -> None:
+        self._memory.pass_turn(one.number)
+        left = len(result.rgb) // 3 * RESULT_BYTES if isinstance(result, DecodedPicture) else 0
+        self._memory.give_back(one.number, left)
+        if one.result.set_running_or_notify_cancel():
+            one.result.set_result(result)
+        else:
+            self._memory.give_back(one.number)
 
-    def _leave(self, number: int, size: int) -> None:
-        """Return when a picture may take so many bytes, which lets the next one ask."""
+    def _leave(self, group: Sequence[AskedPicture], size: int, count: int) -> None:
+        """Return when the first pictures may take so many bytes; then the next ones may ask."""
         if size > SMALL_BYTES:
-            self._memory.take(number, size, self._end_idle)
-        self._memory.pass_turn(number)
+            self._memory.take(group[0].number, size, self._end_idle)
+        for one in group[:count]:
+            self._memory.pass_turn(one.number)
 
     def _start_one(self) -> None:
         """Start a worker where none is idle: several threads do so at a time."""

@@ -4,10 +4,8 @@ import os
 import subprocess
 import sys
 import tempfile
-import threading
-import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import IO, Any, cast
@@ -15,30 +13,35 @@ from typing import IO, Any, cast
 from prep.engine.decoding import worker
 from prep.engine.decoding.memory import KEPT_BYTES, SMALL_BYTES, WORKER_BYTES
 from prep.engine.decoding.outcome import DecodedPicture, Failure, Part, UnwrittenError
+from prep.engine.decoding.time_limit import TimeLimit
 from prep.runtime.errors import MachineError
 
 _START_S = 60.0
-_NEVER = float("inf")
 # What any machine does, also one that is busy: of large pictures, and of pixels written as PNG.
 _BYTES_PER_S, _PIXELS_PER_S = 4 << 20, 100_000
 
 
 class Worker:
-    """One process and its pipes; used by one thread at a time."""
+    """One process and its pipes; used by one thread at a time.
+
+    Attributes:
+        died: It ended over a picture, or was killed for it.
+    """
 
     def __init__(self, arguments: tuple[str, ...]) -> None:
+        self.died = False
         self._kept = 0
         self._process, self._words = _started([sys.executable, *arguments])
         self.pipe_in = cast("IO[bytes]", self._process.stdin)
         self.pipe_out = cast("IO[bytes]", self._process.stdout)
-        self._watch = _Watch(self.kill)
-        self.within = self._watch.limit
+        self._time = TimeLimit(self.kill)
+        self.within = self._time.limit
         _widen(self.pipe_out)
 
     @property
     def late(self) -> bool:
         """Whether it was killed for taking too long."""
-        return self._watch.late
+        return self._time.late
 
     def ready(self) -> bool:
         """Wait for its first message; False where it died instead."""
@@ -52,36 +55,42 @@ class Worker:
 
     def decode(
         self,
-        path: Path,
+        pictures: Sequence[tuple[Path, Sequence[Any]]],
         timeout_s: float,
-        fit: Sequence[Any] = (),
-        leave: Callable[[int], None] = lambda size: None,
+        leave: Callable[[int, int], None],
         parts: Callable[[DecodedPicture], Sequence[Part]] | None = None,
-    ) -> DecodedPicture | Failure | None:
-        """Return what becomes of a picture, or None where the process died of it.
+    ) -> Iterator[DecodedPicture | Failure]:
+        """Yield what becomes of the first pictures, one at least; fewer where the process died.
 
         Args:
-            path: The picture.
-            timeout_s: How long it may take, the waiting for leave apart.
-            fit: Steps of `prep.images.fitting`, or nothing for the whole picture.
-            leave: Called with the bytes that it will take; returns when it may.
-            parts: From what is known of the picture, which parts are to be written as files. It
-                is called once, and no pixel crosses the pipe.
+            pictures: Path, and the steps of `prep.images.fitting`, or nothing for all of it.
+            timeout_s: How long each may take, the waiting for leave apart.
+            leave: Called with the bytes that it will take, and how many pictures are decoded now;
+                returns when it may.
+            parts: From what is known of the only picture, which parts are to be written as files.
+                It is called once, and no pixel crosses the pipe.
 
         Raises:
             UnwrittenError: The disk did not take a part.
         """
         talk = _Talk(self, timeout_s, leave, parts)
         answer = None
-        with suppress(EOFError, OSError):
-            talk.say({"path": str(path), "fit": fit, "parts": parts is not None})
-            while answer is None:
+        try:
+            asked = [(str(path), fit) for path, fit in pictures]
+            talk.say({"pictures": asked, "parts": parts is not None})
+            while talk.count != 0:
                 answer = talk.answer()
+                if answer is not None and talk.count:
+                    yield answer
             talk.end()
+        except (EOFError, OSError):
+            self.died = True
+            if talk.count != 0:
+                why = f"not decoded within {talk.limit_s():.0f} s"
+                answer = Failure("timeout", why) if self.late else None
         self._kept = talk.leave if talk.leave <= KEPT_BYTES else 0
-        if answer is None and self.late:
-            return Failure("timeout", f"not decoded within {talk.limit_s():.0f} s")
-        return answer
+        if answer is not None:
+            yield answer
 
     def own_bytes(self) -> int:
         """Return how much memory it takes without a picture."""
@@ -99,7 +108,7 @@ class Worker:
 
     def end(self) -> int:
         """Wait for its end, kill it after a second; return its exit code, negative for a signal."""
-        self._watch.end()
+        self._time.end()
         with suppress(OSError):
             self.pipe_in.close()
         try:
@@ -113,17 +122,18 @@ class Worker:
 
 
 class _Talk:
-    """What is said with a worker about one picture.
+    """What is said with a worker about some pictures.
 
     Attributes:
-        leave: The bytes that the picture may take.
+        leave: The bytes that they may take.
+        count: How many it has yet to answer; None until it says so.
     """
 
     def __init__(
         self,
         worker: Worker,
         timeout_s: float,
-        leave: Callable[[int], None],
+        leave: Callable[[int, int], None],
         parts: Callable[[DecodedPicture], Sequence[Part]] | None,
     ) -> None:
         self._worker, self._timeout_s = worker, timeout_s
@@ -131,29 +141,35 @@ class _Talk:
         self._picture: DecodedPicture | None = None
         self._asked: Sequence[Part] = ()
         self.leave = 0
+        self.count: int | None = None
 
     def say(self, message: dict[str, Any]) -> None:
         worker.send(self._worker.pipe_in, message)
 
     def answer(self) -> DecodedPicture | Failure | None:
-        """Hear one message and say what it asks for; return the picture, or None before it."""
+        """Hear one message and say what it asks for; return a picture, or None before it."""
         with self._worker.within(self.limit_s()):
             header = worker.receive(self._worker.pipe_out)
             rgb = self._worker.pipe_out.read(header.get("bytes", 0))
         if len(rgb) < header.get("bytes", 0):
             raise EOFError
         if "takes" in header:
-            self._take(header["takes"])
-        elif "kind" in header:
+            self._take(header["takes"], header["count"])
+            return None
+        answer = self._heard(header, rgb)
+        if answer is not None and self.count:
+            self.count -= 1
+        return answer
+
+    def _heard(self, header: dict[str, Any], rgb: bytes) -> DecodedPicture | Failure | None:
+        if "kind" in header:
             return Failure(header["kind"], header["why"])
-        elif "errno" in header:
+        if "errno" in header:
             why = header["why"] or os.strerror(header["errno"])
             raise UnwrittenError(OSError(header["errno"], why), self._asked)
-        elif self._picture is not None and "files" in header:
+        if self._picture is not None and "files" in header:
             return replace(self._picture, files=tuple(one["sha256"] for one in header["files"]))
-        else:
-            return self._shown(header, rgb)
-        return None
+        return self._shown(header, rgb)
 
     def limit_s(self) -> float:
         """Return how long the process may take now."""
@@ -171,9 +187,11 @@ class _Talk:
         boxes = [part.box for part in self._asked if part.box is not None]
         return sum((right - left) * (bottom - top) for left, top, right, bottom in boxes)
 
-    def _take(self, size: int) -> None:
-        self._ask(size)
+    def _take(self, size: int, count: int) -> None:
+        self._ask(size, count)
         self.leave = size
+        if self.count is None:  # else one of them takes more than was thought
+            self.count = count
         if size > SMALL_BYTES:
             self.say({})
 
@@ -188,50 +206,6 @@ class _Talk:
         each = [{"to": str(part.to), "box": part.box, "flip": part.flip} for part in self._asked]
         self.say({"parts": each})
         return None
-
-
-class _Watch:
-    """Kills a worker that is not done in time, from one thread for all that it is asked.
-
-    Attributes:
-        late: It did.
-    """
-
-    def __init__(self, kill: Callable[[], None]) -> None:
-        self.late = self._ended = False
-        self._kill, self._change = kill, threading.Condition()
-        self._until = self._wakes = _NEVER
-        threading.Thread(target=self._look, daemon=True).start()
-
-    @contextmanager
-    def limit(self, seconds: float) -> Iterator[None]:
-        """Give the worker so long for the block; once it is left, nothing is killed."""
-        with self._change:
-            self._until = time.monotonic() + seconds
-            if self._until < self._wakes:  # rarely: it looks again when it wakes
-                self._change.notify()
-        try:
-            yield
-        finally:
-            with self._change:
-                self._until = _NEVER
-
-    def end(self) -> None:
-        """Watch no longer."""
-        with self._change:
-            self._ended = True
-            self._change.notify()
-
-    def _look(self) -> None:
-        with self._change:
-            while not self._ended:
-                self._wakes = self._until
-                left = self._wakes - time.monotonic()
-                if left <= 0:
-                    self.late = self._ended = True
-                    self._kill()
-                    return
-                self._change.wait(min(left, threading.TIMEOUT_MAX))
 
 
 def _started(command: list[str]) -> tuple[subprocess.Popen[bytes], IO[bytes]]:

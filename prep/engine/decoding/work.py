@@ -16,6 +16,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, BinaryIO, NamedTuple, cast
 
+from prep.engine.decoding.memory import RESULT_BYTES
 from prep.images import decoding_cost, fitting, picture_file, unreadable
 
 if TYPE_CHECKING:
@@ -43,14 +44,19 @@ class UprightPicture(NamedTuple):
     told: Mapping[str, Any]
 
 
-def cost(path: str) -> int:
-    """Return how many bytes of memory a picture takes; 0 where there is no picture to decode."""
+def cost(path: str, fit: Fits = ()) -> tuple[int, int]:
+    """Return how many bytes of memory it takes to decode a picture, and how many the result takes.
+
+    Both are 0 where there is no picture to decode.
+    """
     try:
         with _open(path) as file, warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            return decoding_cost.cost(picture_file.header(file)) + os.fstat(file.fileno()).st_size
+            image = picture_file.header(file)
+            taken = decoding_cost.cost(image) + os.fstat(file.fileno()).st_size
+            return taken, RESULT_BYTES * fitting.pixels_after(image.size, fit)
     except Exception:  # hostile files raise nearly every class; whoever decodes it says why
-        return 0
+        return 0, 0
 
 
 @contextmanager

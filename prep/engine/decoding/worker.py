@@ -5,10 +5,11 @@ length of a JSON header (4 bytes, little endian), the header, and for a picture 
 row by row from the top left. Imports Pillow, `prep.images.picture_file` and `prep.images.fitting`,
 no other room.
 
-To each request, with the path of a picture, it answers first how much memory it takes, and waits
-for leave where that is more than the request allows. Then comes the picture; or, where parts are
-wanted, what is known of it: the next message says where PNG files of which parts are to lie. What
-had leave is told once more, when its memory is free again.
+To each request, with the paths of some pictures, it answers first how many of them it decodes now
+and how much memory they take, and waits for leave where that is more than a request allows. Then
+come the pictures; or, where parts are wanted, what is known of the only one: the next message says
+where PNG files of which parts are to lie. What had leave is told once more, when its memory is free
+again.
 
 Ends itself when stdin closes, also in the middle of a picture: it never outlives its parent.
 """
@@ -18,7 +19,7 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from io import BytesIO
 from queue import SimpleQueue
@@ -27,7 +28,7 @@ from typing import IO, TYPE_CHECKING, Any
 from prep.engine.decoding import work
 from prep.engine.decoding.memory import KEPT_BYTES, MOST_BYTES, SMALL_BYTES
 from prep.engine.decoding.work import Fits
-from prep.images import picture_file, unreadable
+from prep.images import decoding_cost, picture_file, unreadable
 from prep.runtime.memory_limit import memory_limit
 
 if TYPE_CHECKING:
@@ -91,7 +92,7 @@ class _Talk:
     """What is said to the parent, and what it says.
 
     Attributes:
-        leave: How many bytes the last picture was allowed to take; 0 where it was not decoded.
+        leave: How many bytes the last pictures were allowed to take; 0 where none was decoded.
     """
 
     def __init__(self, requests: "SimpleQueue[dict[str, Any]]", answers: IO[bytes]) -> None:
@@ -99,30 +100,44 @@ class _Talk:
         self.leave = 0
 
     def answer(self, request: Mapping[str, Any], decode: "Callable[[str, Fits], Answer]") -> None:
-        """Send the picture that is asked for, or write its parts."""
-        self.leave = 0
-        wanted = max(work.cost(request["path"]), SMALL_BYTES)
-        why = unreadable.Unreadable(*unreadable.NO_MEMORY)
+        """Send the first of the pictures that are asked for, or write the parts of the only one."""
+        count, wanted = _in_one_go(request["pictures"])
         if wanted > MOST_BYTES:
+            self._ask(0)
             sizes = f"{wanted >> 20} MiB of memory to decode, at most {MOST_BYTES >> 20}"
             why = unreadable.Unreadable("resource-limit", f"it takes {sizes} are given")
-        # What takes more than its header promises has a second try, with all there is.
-        for size in dict.fromkeys((wanted, MOST_BYTES)) if wanted <= MOST_BYTES else ():
-            self._ask(size)
-            with suppress(MemoryError), memory_limit(size):
-                if request["parts"]:
-                    self._write_parts(request["path"])
-                else:
-                    self._send(*decode(request["path"], request["fit"]))
-                return
-        self._send(*_no_picture(why))
+            self._send(*_no_picture(why))
+            return
+        self._ask(max(wanted, SMALL_BYTES), count)
+        left = request["pictures"][:count]
+        while left:
+            try:
+                with memory_limit(self.leave):
+                    while left:
+                        path, fit = left[0]
+                        self._answer_one(path, fit, decode, in_parts=request["parts"])
+                        left.pop(0)
+            except MemoryError:  # what takes more than its header promises has a second try
+                if self.leave < MOST_BYTES:
+                    self._ask(MOST_BYTES)
+                    continue
+                self._send(*_no_picture(unreadable.Unreadable(*unreadable.NO_MEMORY)))
+                left.pop(0)
 
-    def _ask(self, size: int) -> None:
-        """Say how much memory a picture takes; wait for leave where it is more than usual."""
+    def _ask(self, size: int, count: int = 1) -> None:
+        """Say how much memory some pictures take; wait for leave where it is more than usual."""
         self.leave = size
-        send(self._answers, {"takes": size})
+        send(self._answers, {"takes": size, "count": count})
         if size > SMALL_BYTES:
             self._requests.get()
+
+    def _answer_one(
+        self, path: str, fit: Fits, decode: "Callable[[str, Fits], Answer]", *, in_parts: bool
+    ) -> None:
+        if in_parts:
+            self._write_parts(path)
+        else:
+            self._send(*decode(path, fit))
 
     def _write_parts(self, path: str) -> None:
         """Tell of a picture, and write the parts that are wanted then."""
@@ -147,6 +162,22 @@ class _Talk:
             band = image if rows >= height else image.crop((0, top, width, min(height, top + rows)))
             self._answers.write(band.tobytes())
         self._answers.flush()
+
+
+def _in_one_go(pictures: Sequence[tuple[str, Fits]]) -> tuple[int, int]:
+    """Return how many of the first pictures are decoded at a go, and how many bytes they take.
+
+    That is one; or as many as take no more, with their results, than a single small one may.
+    """
+    costs = (work.cost(path, fit) for path, fit in pictures)
+    count, (wanted, result) = 1, next(costs)
+    together = wanted + result
+    for taken, result in costs:
+        together += max(0, taken - decoding_cost.FIXED) + result
+        if together > SMALL_BYTES:
+            break
+        count, wanted = count + 1, max(wanted, taken)
+    return count, wanted
 
 
 def _no_picture(error: unreadable.Unreadable) -> Answer:

@@ -9,6 +9,7 @@ import sqlite3
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from enum import StrEnum, auto
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from prep.runtime.errors import MachineError
 from prep.runtime.files import canonical
 
 JOURNAL = "journal"  # the fact that says how many bytes of the journal are in the ledger
+_RECORDED = 256  # rows of a stage at a time: no list of them all is held
 
 
 class Line(StrEnum):
@@ -142,15 +144,21 @@ class Ledger(Queries):
             rows: Key, result, and its bytes where they are kept here.
             again: The same recipe gives the same result for any sample: remember it for good.
         """
-        for key, made, body in rows:
-            self._sql.execute(
-                "REPLACE INTO results VALUES(?, ?, ?, ?, ?, ?, ?)", (stage, key, *made)
+        each = iter(rows)
+        while some := list(islice(each, _RECORDED)):
+            self._sql.executemany(
+                "REPLACE INTO results VALUES(?, ?, ?, ?, ?, ?, ?)",
+                ((stage, key, *made) for key, made, _ in some),
             )
             if again:
-                row = (stage, made.inputs, made.base, made.digest, made.state, made.why)
-                self._sql.execute("REPLACE INTO past VALUES(?, ?, ?, ?, ?, ?)", row)
-            if body is not None:
-                self._sql.execute("INSERT OR IGNORE INTO bodies VALUES(?, ?)", (made.digest, body))
+                self._sql.executemany(
+                    "REPLACE INTO past VALUES(?, ?, ?, ?, ?, ?)",
+                    ((stage, m.inputs, m.base, m.digest, m.state, m.why) for _, m, _ in some),
+                )
+            self._sql.executemany(
+                "INSERT OR IGNORE INTO bodies VALUES(?, ?)",
+                ((made.digest, body) for _, made, body in some if body is not None),
+            )
 
     def edit(self, key: str, field: str, edit: Edit | None) -> None:
         """Remember what a person wrote for a field; None takes it back."""

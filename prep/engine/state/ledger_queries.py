@@ -98,6 +98,11 @@ class Queries:
         row = self._sql.execute(query, (stage, key)).fetchone()
         return None if row is None else Made(*row)
 
+    def has_results(self, stage: str) -> bool:
+        """Return whether there is a result of a stage."""
+        query = "SELECT 1 FROM results WHERE stage = ? LIMIT 1"
+        return self._sql.execute(query, (stage,)).fetchone() is not None
+
     def unmade(self, stage: str) -> dict[str, Made]:
         """Return key -> result of the samples that one stage rejected or failed of."""
         query = (
@@ -118,6 +123,11 @@ class Queries:
         )
         row = self._sql.execute(query, (stage, inputs, base)).fetchone()
         return None if row is None else Made(*row)
+
+    def has_past(self, stage: str) -> bool:
+        """Return whether a stage ever made anything."""
+        query = "SELECT 1 FROM past WHERE stage = ? LIMIT 1"
+        return self._sql.execute(query, (stage,)).fetchone() is not None
 
     def stages(self) -> list[str]:
         """Return the names of all stages that have results, sorted."""

@@ -8,14 +8,14 @@ its digest.
 import os
 import re
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
-from prep.engine.state import file_stat
+from prep.engine.state.file_stat import Stat, stat_of
 from prep.engine.state.ledger import Ledger
 from prep.runtime import files
 from prep.runtime.errors import DatasetError
@@ -85,19 +85,28 @@ def publish(
     with ledger.batch():
         for output, digest in zip(outputs, digests, strict=True):
             ledger.wrote(output.name, digest)
-            path = os.fspath(output.path.absolute())
-            stat = file_stat.stat_of(path)
-            if stat is not None:
-                ledger.know_files([(path, stat, digest, True)])
+        ledger.know_files(_as_they_are(outputs, digests))
         done()
+
+
+def _as_they_are(
+    outputs: Sequence[Output], digests: Sequence[str]
+) -> Iterator[tuple[str, Stat, str, bool]]:
+    """Yield path, stat and digest of files just written; whoever reads them next looks again."""
+    for output, digest in zip(outputs, digests, strict=True):
+        path = os.fspath(output.path.absolute())
+        stat = stat_of(path)
+        if stat is not None:
+            yield path, stat, digest, True
 
 
 def _write(outputs: Sequence[Output], scratches: Sequence[Path], state: Path) -> None:
     """Write and flush files to where they wait; of a few, one after the other."""
 
-    def write(output: Output, scratch: Path) -> None:
-        with files.disk_errors(output.path, state):
-            output.write(scratch)
+    def write(some: Sequence[tuple[Output, Path]]) -> None:
+        for output, scratch in some:
+            with files.disk_errors(output.path, state):
+                output.write(scratch)
 
     first: dict[Path, Path] = {}
     for output in outputs:
@@ -105,13 +114,14 @@ def _write(outputs: Sequence[Output], scratches: Sequence[Path], state: Path) ->
     for folder, path in first.items():
         with files.disk_errors(path, state):
             folder.mkdir(parents=True, exist_ok=True)
-    if len(outputs) < _FLUSHES:
-        for output, scratch in zip(outputs, scratches, strict=True):
-            write(output, scratch)
+    each = list(zip(outputs, scratches, strict=True))
+    if len(each) < _FLUSHES:
+        write(each)
         return
+    share = -(-len(each) // _FLUSHES)
     with ThreadPoolExecutor(_FLUSHES, thread_name_prefix="flush") as pool:
         # The first error, in the order of the files, is raised when no thread writes any more.
-        list(pool.map(write, outputs, scratches))
+        list(pool.map(write, (each[at : at + share] for at in range(0, len(each), share))))
 
 
 def _check_ways(outputs: Sequence[Output]) -> None:
@@ -159,14 +169,20 @@ def sweep_scratch(folder: Path, state: Path) -> None:
 
 def scratch_for(path: Path, state: Path) -> Path:
     """Return where the bytes of a file wait: beside it, those of prep's own files in its folder."""
+    return Path(f"{_scratch_in(path.parent.absolute(), state.absolute())}{uuid.uuid4().hex}")
+
+
+@lru_cache(16)  # a batch asks for that of the same folder again and again
+def _scratch_in(folder: Path, state: Path) -> str:
+    """Return how the paths of scratch files begin for files of a folder."""
     # One folder to sweep, however many folders the large results fill.
-    own = path.absolute().is_relative_to(state.absolute())
-    folder = state if own else path.parent
-    return folder / f"{files.SCRATCH}{_mark(folder, state)}-{uuid.uuid4().hex}"
+    place = state if folder.is_relative_to(state) else folder
+    return os.path.join(place, f"{files.SCRATCH}{_mark(place, state)}-")
 
 
 def _ours(folder: Path, state: Path) -> re.Pattern[str]:
-    return re.compile(rf"{re.escape(files.SCRATCH)}{_mark(folder, state)}-[0-9a-f]{{32}}")
+    mark = _mark(folder.absolute(), state.absolute())
+    return re.compile(rf"{re.escape(files.SCRATCH)}{mark}-[0-9a-f]{{32}}")
 
 
 def _mark(folder: Path, state: Path) -> str:
@@ -174,10 +190,5 @@ def _mark(folder: Path, state: Path) -> str:
 
     It stays the same when all of them move together.
     """
-    return _mark_of(folder.absolute(), state.absolute())
-
-
-@lru_cache(16)  # a batch asks for that of the same folder again and again
-def _mark_of(folder: Path, state: Path) -> str:
     way = os.path.relpath(state, folder) if state.anchor == folder.anchor else os.fspath(state)
     return files.digest_bytes(Path(way).as_posix().encode("utf-8", "surrogateescape"))[:8]

@@ -7,8 +7,8 @@ import pytest
 from PIL import Image
 
 from prep.engine import compute
-from prep.engine.compute import Caller, Outcome, called
 from prep.engine.plan import PlannedStage
+from prep.engine.stage_call import Caller, Outcome, called
 from prep.images.fitting import PAD, SQUARE, Resize
 from prep.runtime.errors import MachineError
 from prep.stage import Shape, Stage, param

@@ -145,3 +145,31 @@ def test_a_changed_row_makes_the_mark_void(idle: Project) -> None:
     with closing(sqlite3.connect(ledger)) as database:
         count = "SELECT count(*) FROM results WHERE stage = 'bucket'"
         assert database.execute(count).fetchone() == (5,)
+
+
+def delete_latents(path: Path) -> None:
+    path.unlink()
+
+
+def damage_latents(path: Path) -> None:
+    path.write_bytes(b"damaged")
+
+
+@pytest.mark.parametrize("change", [delete_latents, damage_latents])
+def test_results_that_are_files_are_looked_at(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, change: Callable[[Path], None]
+) -> None:
+    """An idle run with latents reads no row either, and makes those anew that are lost."""
+    monkeypatch.setattr(file_stat, "_RACY_NS", 0)
+    monkeypatch.setattr(seal, "_RACY_NS", 0)
+    project = new_project(tmp_path / "project", f"{LIGHT}      - latents: {{model: tiny}}\n")
+    for _ in range(4):
+        project.run()
+    assert _rows_read(monkeypatch, project.run) == 0
+    path = min((project.images / ".prep" / "latents").rglob("*.safetensors"))
+    before = path.read_bytes()
+
+    change(path)
+
+    assert project.run().samples["latents"] == 1
+    assert path.read_bytes() == before

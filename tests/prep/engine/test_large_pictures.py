@@ -214,7 +214,7 @@ from pathlib import Path
 from prep.engine.decoding import work
 from prep.images import picture_file
 def taken(): return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss << 10
-wanted = work.cost(sys.argv[1])
+wanted, _ = work.cost(sys.argv[1])
 before = taken()
 picture_file.opened(Path(sys.argv[1])).image.copy()
 print(wanted, taken() - before)

@@ -13,6 +13,8 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from prep.engine.decoding import worker
+from prep.engine.decoding.groups import AskedPicture, grouped
 from prep.engine.decoding.outcome import DecodedPicture, Failure
 from prep.engine.decoding.pool import Decoders
 from prep.images import picture_file
@@ -65,6 +67,13 @@ def tries(path: Path) -> int:
 
 def picture(path: Path, shade: int = 0, size: tuple[int, int] = (20, 10)) -> Path:
     Image.new("RGB", size, (shade, 2, 3)).save(path, "PNG")
+    return path
+
+
+def large(path: Path) -> Path:
+    """Return a picture whose file is so large that a decoder is asked for it alone."""
+    with picture(path).open("ab") as file:
+        file.write(bytes(128 << 10))
     return path
 
 
@@ -195,7 +204,7 @@ def test_a_decoder_killed_by_accident_costs_no_picture(
 @linux
 def test_no_decoder_outlives_a_killed_parent(tmp_path: Path, odd: tuple[str, ...]) -> None:
     """Row 77: a second after SIGKILL of the parent no decoder is left, idle or in a picture."""
-    paths = [picture(tmp_path / "a.png"), *(picture(tmp_path / f"hang{n}.png") for n in range(2))]
+    paths = [picture(tmp_path / "a.png"), *(large(tmp_path / f"hang{n}.png") for n in range(2))]
     program = (
         "import pathlib\nfrom prep.engine.decoding.pool import Decoders\n"
         f"with Decoders(3, worker={odd!r}) as pool:\n"
@@ -218,7 +227,7 @@ def test_no_decoder_outlives_a_killed_parent(tmp_path: Path, odd: tuple[str, ...
 @linux
 def test_leaving_the_pool_ends_every_decoder_at_once(tmp_path: Path, odd: tuple[str, ...]) -> None:
     """A run that stops waits for no picture, and leaves no process."""
-    paths = [picture(tmp_path / "a.png"), *(picture(tmp_path / f"hang{n}.png") for n in range(4))]
+    paths = [picture(tmp_path / "a.png"), *(large(tmp_path / f"hang{n}.png") for n in range(4))]
     with Decoders(2, worker=odd) as pool:
         results = pool.decoded((path, path) for path in paths)
         next(results)
@@ -319,7 +328,8 @@ except MachineError as error:
 @pytest.mark.parametrize("jobs", [1, 2, 3])
 def test_no_more_pictures_than_twice_the_jobs(tmp_path: Path, jobs: int) -> None:
     """With a slow reader, never more than 2 x jobs pictures are taken and not given back."""
-    path = picture(tmp_path / "a.png")
+    path = tmp_path / "a.png"
+    Image.effect_noise((500, 400), 80).convert("RGB").save(path)  # no small file
     taken, most = 0, 0
 
     def asked() -> Iterator[tuple[int, Path]]:
@@ -337,6 +347,35 @@ def test_no_more_pictures_than_twice_the_jobs(tmp_path: Path, jobs: int) -> None
             returned += 1
 
     assert (taken, most) == (20, max(2, 2 * jobs - 1))
+
+
+def test_small_files_are_asked_for_together(tmp_path: Path) -> None:
+    """Files of 128 KiB in all go to a decoder at once; larger ones, and any to be cut, alone."""
+    sizes = [60 << 10, 60 << 10, 60 << 10, 1 << 20, 1, 128 << 10, 5, 6]
+    asked = []
+    for number, size in enumerate(sizes):
+        path = tmp_path / str(number)
+        path.write_bytes(bytes(size))
+        asked.append(AskedPicture(number, path, ()))
+
+    assert [[one.key for one in some] for some in grouped(asked)] == [
+        [0, 1], [2], [3], [4], [5], [6, 7],
+    ]  # fmt: skip
+    for one in asked:
+        one.parts = lambda picture: []
+    assert [len(some) for some in grouped(asked)] == [1] * len(sizes)
+
+
+def test_small_files_of_large_pictures_wait_for_each_other(tmp_path: Path) -> None:
+    """However small the files, no more results wait together than a small picture has pixels."""
+    flat, tiny = picture(tmp_path / "a.png", size=(900, 900)), picture(tmp_path / "b.png")
+    ways: dict[str, list[list[object]]] = {"": [], "large": [["sides", "BOX", None, [900, 900]]]}
+    counts = {}
+    for name, fit in ways.items():
+        for path in (flat, tiny):
+            counts[path.stem + name], _ = worker._in_one_go([(str(path), fit)] * 40)
+
+    assert counts == {"a": 1, "alarge": 1, "b": 40, "blarge": 1}
 
 
 def test_nothing_to_do_starts_nothing(tmp_path: Path, odd: tuple[str, ...]) -> None:

@@ -4,7 +4,20 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from prep.images.fitting import AT_MOST, PAD, SHORTER, SQUARE, WITHIN, Resize, fitted, sized
+from prep.images.fitting import (
+    AT_MOST,
+    GREY,
+    PAD,
+    SHORTER,
+    SIDES,
+    SQUARE,
+    THUMBNAIL,
+    WITHIN,
+    Resize,
+    fitted,
+    pixels_after,
+    sized,
+)  # fmt: skip
 
 
 def noise(width: int, height: int) -> Image.Image:
@@ -122,3 +135,18 @@ def test_an_open_size_is_the_models() -> None:
     assert [step.size for step in whole] == [9, 4, 4]
     again = json.loads(json.dumps(whole))
     assert fitted(noise(7, 3), again).tobytes() == fitted(noise(7, 3), whole).tobytes()
+
+
+@pytest.mark.parametrize("size", [(60, 40), (40, 60), (7, 300), (1, 1)])
+def test_how_large_a_result_is_is_known_before(size: tuple[int, int]) -> None:
+    """No step leaves more pixels than are counted for it before a pixel is read."""
+    every: list[Resize] = [
+        Resize(PAD, colour=(1, 2, 3)), Resize(SQUARE, "BOX", size=9), Resize(GREY),
+        Resize(WITHIN, "BOX", size=50), Resize(SHORTER, "BOX", size=5),
+        Resize(AT_MOST, "BOX", size=30), Resize(THUMBNAIL, size=20),
+        Resize(SIDES, "BOX", size=(30, 90)),
+    ]  # fmt: skip
+    for steps in [[], *([one] for one in every), every[:1] + every[3:4], every[6:]]:
+        width, height = fitted(Image.new("RGB", size), steps).size
+        counted = pixels_after(size, steps)
+        assert width * height <= counted <= max(width * height, size[0] * size[1])

@@ -42,7 +42,8 @@ def test_scores_above_the_floor_and_all_ratings_are_kept(home: Models) -> None:
 
 def test_a_threshold_is_the_least_that_is_kept(home: Models) -> None:
     """A lower threshold keeps more tags, the most probable first; none is a rating."""
-    params, labels = opened(rating, home)
+    params, ratings = opened(rating, home)
+    labels = opened(score, home, device="cpu")[1].labels
     names = [label.name for label in labels]
     general = [i for i, label in enumerate(labels) if label.category == "general"][:3]
     data = packed([(0, 0.9), (general[0], 0.25), (general[1], 0.75), (general[2], 0.5)])
@@ -55,7 +56,20 @@ def test_a_threshold_is_the_least_that_is_kept(home: Models) -> None:
     assert set(rendered(0.5)) == {names[general[1]], names[general[2]]}
     assert set(rendered(0.01)) == {names[i] for i in general}
     assert rendered(0.9) == []
-    assert rating.rating.run({"scores": data}, params, labels) == names[0]
+    assert rating.rating.run({"scores": data}, params, ratings) == names[0]
+
+
+def test_the_rating_is_the_most_probable_one() -> None:
+    """A tie goes to the first label; where no rating was scored, there is none."""
+    named = {0: "general", 1: "sensitive"}
+
+    def rated(*pairs: tuple[int, float]) -> str:
+        found: str = rating.rating.run({"scores": packed(pairs)}, None, named)
+        return found
+
+    assert rated((0, 0.1), (1, 0.2), (2, 0.9)) == "sensitive"
+    assert rated((0, 0.5), (1, 0.5)) == "general"
+    assert rated((2, 0.9)) == ""
 
 
 def test_a_threshold_under_the_floor_is_refused(home: Models) -> None:

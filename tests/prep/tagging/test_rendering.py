@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from prep.runtime.errors import ConfigError
 from prep.runtime.text_files import decode, encode
-from prep.tagging.rendering import Style, checked_order, rated, renderer, series_of
+from prep.tagging.rendering import Style, checked_order, renderer, series_of
 from prep.tags.tag_text import BLOCKS, KAOMOJI, block, joined, parsed, spaced
 from tagger_models.labels.label import Label
 from tagger_models.scores import packed
@@ -109,8 +109,6 @@ def test_a_rating_is_the_most_probable_one_and_only_when_asked() -> None:
     assert rendered(scores, rating=True) == ["general", "long hair"]
     assert rendered(scores, rating=True, order=("general",)) == ["long hair", "general"]
     assert rendered([(2, 0.9)], rating=True) == ["long hair"]
-    assert rated(LABELS, [(1, 0.2), (0, 0.1)]) == "sensitive"
-    assert rated(LABELS, [(2, 0.9)]) == ""
 
 
 def test_a_rating_can_be_added_only_where_it_is_sure() -> None:
