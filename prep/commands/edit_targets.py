@@ -118,15 +118,15 @@ class FolderTarget:
 
     def _file(self, session: Session, change: Change, field: str, suffix: str) -> TextFile:
         name, before = session.inventory.sidecar(change.key, suffix), None
-        if name in session.inventory.folder.sidecars:
-            before = _bytes_of(Path(session.inventory.sidecar_read(change.key, suffix)))
-            if digest_bytes(before) != session.inventory.on_disk.get(name):
+        if name in session.written.on_disk:
+            before = _bytes_of(Path(session.sidecar_read(change.key, suffix)))
+            if digest_bytes(before) != session.written.on_disk[name]:
                 raise DatasetError(f"`{name}` was edited just now", "run the same command again")
         after = text_files.encode(self._text(change, field, before))
         return TextFile(name, before, after, change.key, field)
 
     def _word(self, session: Session, change: Change, field: str, file: TextFile | None) -> Word:
-        known = session.inventory.edits.get((change.key, field))
+        known = session.written.edits.get((change.key, field))
         if file is None:
             now = Edit(self._text(change, field, None), _NOT_BESIDE)
         else:
@@ -169,7 +169,7 @@ class MetaTarget:
         whole = dataset_file.load(self.path)
         for key, sample in whole.samples.items():
             edits = {
-                name: session.inventory.edits.get((key, f"meta.{name}"))
+                name: session.written.edits.get((key, f"meta.{name}"))
                 for name in ("tags", "caption")
             }
             values: dict[str, Any] = {name: edit.value for name, edit in edits.items() if edit}
@@ -209,7 +209,7 @@ class MetaTarget:
                     _plain(getattr(words_, field)) for words_ in (change.before, change.after)
                 )
                 words.append(
-                    Word(*at, session.inventory.edits.get(at), Edit(now, self.path.name), was)
+                    Word(*at, session.written.edits.get(at), Edit(now, self.path.name), was)
                 )
         head = head_of(self.path)
         paths = [link_of(head, link) for link in LINKS]
@@ -218,7 +218,7 @@ class MetaTarget:
         return Operation(said, tuple(words), (), changed, self._ours(session))
 
     def _ours(self, session: Session) -> bool:
-        return session.inventory.location.name(self.path) in session.inventory.outputs
+        return session.inventory.location.name(self.path) in session.written.outputs
 
 
 def meta_target(

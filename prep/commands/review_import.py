@@ -2,26 +2,26 @@
 
 import os
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
-from prep.engine import published_files, recover_sheet
+from prep.engine import recover_sheet, view_rows
 from prep.engine.inventory.location import Location
 from prep.engine.opening import locked_session
 from prep.engine.plan import PlannedStage
 from prep.engine.runner import carry_out, remember
 from prep.engine.session import Context, Job, Session
 from prep.engine.state.ledger_queries import Edit
+from prep.engine.view_rows import ReadRows
 from prep.pipeline.subcommands import build_params
 from prep.runtime.counts import counted
 from prep.runtime.errors import DatasetError
 from prep.runtime.files import MOST_TABLE, digest_of, readable
 from prep.sheets import reading
 from prep.sheets.changes import EXAMPLES, Changes, Now, Side, changes_of
-from prep.sheets.columns import Columns
-from prep.sheets.row import Row, exported_row
+from prep.sheets.row import exported_row
 from prep.sheets.table import Mistakes
 from prep.stage import RequestedStage, Shape
 
@@ -97,37 +97,21 @@ def _now(session: Session) -> Now:
     """Return what the sheet would say if it were exported now."""
     declared = session.inventory.declared
     view = declared.main_sheet
-    found = published_files.rows_of(session, PlannedStage(view, view.params(), 0, (), ""))
+    found = view_rows.rows_of(session, PlannedStage(view, view.params(), 0, (), ""))
     return Now(
-        rows=_RowsNow(found.rows, found.columns),
+        rows=ReadRows(found.rows, lambda key: exported_row(key, found.rows[key], found.columns)),
         pictures=session.inventory.digests,
         persons={
             at: _IMPORTED if declared.is_from_sheet(edit) else edit.source
-            for at, edit in session.inventory.edits.items()
+            for at, edit in session.written.edits.items()
         },
     )
-
-
-class _RowsNow(Mapping[str, Row]):
-    """Rows as they would be exported, each made when it is asked for, never all at once."""
-
-    def __init__(self, samples: Mapping[str, Mapping[str, Any]], columns: Columns) -> None:
-        self._samples, self._columns = samples, columns
-
-    def __getitem__(self, key: str) -> Row:
-        return exported_row(key, self._samples[key], self._columns)
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._samples)
-
-    def __len__(self) -> int:
-        return len(self._samples)
 
 
 def _published_name(file: Path, session: Session) -> str | None:
     """Return the name by which the ledger knows a sheet in its own place; None for any other."""
     for stage in session.inventory.declared.sheets:
-        path = published_files.view_file(session, stage)
+        path = view_rows.view_file(session, stage)
         if path.exists() and file.samefile(path):
             return session.inventory.location.name(path)
     return None
