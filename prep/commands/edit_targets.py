@@ -94,15 +94,15 @@ class FolderTarget:
 
     def _file(self, session: Session, change: Change, field: str, suffix: str) -> TextFile:
         name, before = session.inventory.sidecar(change.key, suffix), None
-        if name in session.inventory.folder.sidecars:
-            before = _bytes_of(Path(session.inventory.sidecar_read(change.key, suffix)))
-            if digest_bytes(before) != session.inventory.on_disk.get(name):
+        if name in session.written.on_disk:
+            before = _bytes_of(Path(session.sidecar_read(change.key, suffix)))
+            if digest_bytes(before) != session.written.on_disk[name]:
                 raise DatasetError(f"`{name}` was edited just now", "run the same command again")
         after = text_files.encode(self._text(change, field, before))
         return TextFile(name, before, after, change.key, field)
 
     def _word(self, session: Session, change: Change, field: str, file: TextFile | None) -> Word:
-        known = session.inventory.edits.get((change.key, field))
+        known = session.written.edits.get((change.key, field))
         if file is None:
             now = Edit(self._text(change, field, None), _NOT_BESIDE)
         else:
@@ -142,7 +142,7 @@ class MetaTarget:
         scores = _scores(session, needs, self.tagger)
         count = lookups.token_counter(needs)
         whole = dataset_file.load(self.path)
-        edits = session.inventory.edits if self._ours(session) else {}
+        edits = session.written.edits if self._ours(session) else {}
         found = {}
         for key, sample in whole.samples.items():
             tags, caption = (edits.get((key, IN_DATASET + name)) for name in ("tags", "caption"))
@@ -170,7 +170,7 @@ class MetaTarget:
             for field in change.fields():
                 at = (change.key, IN_DATASET + field)
                 was, now = (_plain(getattr(one, field)) for one in (change.before, change.after))
-                known = session.inventory.edits.get(at)
+                known = session.written.edits.get(at)
                 words.append(Word(*at, known, Edit(now, self.path.name), was))
         head = head_of(self.path)
         paths = [link_of(head, link) for link in LINKS]
@@ -179,7 +179,7 @@ class MetaTarget:
         return Operation(said, tuple(words), (), changed, self._ours(session))
 
     def _ours(self, session: Session) -> bool:
-        return session.inventory.location.name(self.path) in session.inventory.outputs
+        return session.inventory.location.name(self.path) in session.written.outputs
 
 
 Target = FolderTarget | MetaTarget

@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from prep.engine.opening import read_only_session
-from prep.engine.preview import StagePreview, Upcoming, idle, previews, upcoming_of
+from prep.engine.preview import StagePreview, Upcoming, expecting, idle, previews, upcoming_of
 from prep.engine.session import Context, Job
 from prep.pipeline import jobs, training
 from prep.pipeline.pipeline import Pipeline
@@ -56,7 +56,8 @@ def _print_plan(job: Job, context: Context, upcoming: Upcoming) -> tuple[Upcomin
     console = context.console
     console.say(f"{os.path.relpath(job.location.root)}:")
     with read_only_session(job, context) as session:
-        rows = (idle(session) if upcoming == Upcoming() else None) or previews(session, upcoming)
+        rows = idle(session) if upcoming == Upcoming() else None
+        rows = rows or previews(expecting(session, upcoming), upcoming)
         if console.details():
             for row in rows:
                 console.say(f"  {_stage_line(row)}", **row.facts())

@@ -15,7 +15,7 @@ from prep.stage import Shape, Stage
 def give_back(key: str, location: Location, context: Context) -> int:
     """Give what a person wrote for a sample back to the machine, and forget what failed."""
     with locked_session(Job(location, ()), context) as session:
-        own = [at for at, edit in session.inventory.edits.items() if edit.source != INHERITED]
+        own = [at for at, edit in session.written.edits.items() if edit.source != INHERITED]
         fields = [field for at, field in own if at == key]
         stages = _failed(session, key)
         if not fields and not stages:
@@ -23,7 +23,7 @@ def give_back(key: str, location: Location, context: Context) -> int:
         remember(session)
         with session.ledger.batch():
             for field in fields:
-                session.ledger.edit(key, field, None)
+                session.edit((key, field), None)
             for name in stages:
                 session.ledger.forget(name, [key])
     if fields:
@@ -35,7 +35,7 @@ def give_back(key: str, location: Location, context: Context) -> int:
 
 
 def _nothing_to_reset(session: Session, key: str, known: set[str]) -> ConfigError:
-    if any(at == key for at, _ in session.inventory.edits):
+    if any(at == key for at, _ in session.written.edits):
         told = session.inventory.lineage[key]
         folder = os.path.relpath(session.inventory.location.root / told["root"])
         return ConfigError(

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
-from prep.engine import published_files, recover_sheet
+from prep.engine import recover_sheet, view_rows
 from prep.engine.inventory.location import Location
 from prep.engine.opening import locked_session
 from prep.engine.plan import PlannedStage
@@ -96,7 +96,7 @@ def _now(session: Session) -> Now:
     """Return what the sheet would say if it were exported now."""
     declared = session.inventory.declared
     view = declared.main_sheet
-    found = published_files.rows_of(session, PlannedStage(view, view.params(), 0, (), ""))
+    found = view_rows.rows_of(session, PlannedStage(view, view.params(), 0, (), ""))
 
     def row(key: str) -> Row | None:
         return exported_row(key, found.rows[key], found.columns) if key in found.rows else None
@@ -106,7 +106,7 @@ def _now(session: Session) -> Now:
         pictures=session.inventory.digests,
         persons={
             at: _IMPORTED if declared.is_from_sheet(edit) else edit.source
-            for at, edit in session.inventory.edits.items()
+            for at, edit in session.written.edits.items()
         },
     )
 
@@ -114,7 +114,7 @@ def _now(session: Session) -> Now:
 def _published_name(file: Path, session: Session) -> str | None:
     """Return the name by which the ledger knows a sheet in its own place; None for any other."""
     for stage in session.inventory.declared.sheets:
-        path = published_files.view_file(session, stage)
+        path = view_rows.view_file(session, stage)
         if path.exists() and file.samefile(path):
             return session.inventory.location.name(path)
     return None

@@ -25,9 +25,10 @@ def tell_status(location: Location, context: Context) -> int:
         counts: dict[str, Any] = {"pictures": inventory.num_pictures()}
         counts["cannot be used"] = len(inventory.faulty)
         counts["without a sidecar of their own"] = len(inventory.clashing)
-        counts["dropped by you"] = len(inventory.dropped)
+        counts["dropped by you"] = len(session.dropped())
         counts["gone since the last run"] = len(inventory.gone)
-        own = [(k, edit) for (k, _), edit in inventory.edits.items() if edit.source != INHERITED]
+        edits = session.written.edits.items()
+        own = [(k, edit) for (k, _), edit in edits if edit.source != INHERITED]
         lost = session.values.lost  # then a text may be the machine's
         counts["edited by you"] = len({key for key, edit in own if edit.proven or not lost})
         counts["texts to be compared with the machine's"] = sum(
@@ -76,7 +77,7 @@ def _counted(states: Collection[str]) -> str:
 def _say_others(session: Session) -> None:
     """Print what else lies in a folder, file by file, and what was passed over by name."""
     say, folder = session.context.console.say, session.inventory.folder
-    there = session.inventory.unknown_files()
+    there = accounting.unknown_files(session)
     if there:
         say(f"  {other_files.line(there.values())}", others=there)
         if not session.context.console.json:

@@ -68,10 +68,10 @@ def of_folder(location: Location, context: Context, text: str = "both") -> TagSu
     `text`: what of them will train: tags, caption or both.
     """
     with read_only_session(Job(location, ()), context) as session:
-        keys = sorted(session.inventory.digests.keys() - session.inventory.dropped.keys())
+        keys = sorted(session.inventory.digests.keys() - session.dropped().keys())
         values = {name: {k: session.values.value(name, k) for k in keys} for name in _FIELDS}
         own = {
-            k: tuple(n for n in ("tags", "caption") if (k, n) in session.inventory.edits)
+            k: tuple(n for n in ("tags", "caption") if (k, n) in session.written.edits)
             for k in keys
         }
         strays, total = unowned_texts(session), session.inventory.num_pictures()

@@ -6,7 +6,7 @@ from prep.commands.plan import has_entries
 from prep.engine import explain_files, explain_sample
 from prep.engine.inventory.location import Location
 from prep.engine.opening import read_only_session
-from prep.engine.preview import StagePreview, Upcoming, previews, upcoming_of
+from prep.engine.preview import StagePreview, Upcoming, expecting, previews, upcoming_of
 from prep.engine.session import Context, Job, Session
 from prep.pipeline import jobs
 from prep.pipeline.pipeline import Pipeline
@@ -31,9 +31,10 @@ def tell_why(key: str, location: Location, context: Context, pipeline: Pipeline 
         with read_only_session(job, context) as session:
             keys = explain_sample.known_keys(session)
             known |= keys
-            rows = previews(session, upcoming)
+            later = expecting(session, upcoming)
+            rows = previews(later, upcoming)
             if key in keys:
-                lines += _of_picture(session, rows, key, upcoming)
+                lines += _of_picture(session, later, rows, key, upcoming)
             else:
                 files |= dict.fromkeys(explain_files.of_file(session, key))
             upcoming = upcoming_of(session, rows) if job.source else Upcoming()
@@ -44,13 +45,13 @@ def tell_why(key: str, location: Location, context: Context, pipeline: Pipeline 
 
 
 def _of_picture(
-    session: Session, rows: Sequence[StagePreview], key: str, upcoming: Upcoming
+    session: Session, later: Session, rows: Sequence[StagePreview], key: str, upcoming: Upcoming
 ) -> Iterator[str]:
     inner = session.context.console.details()
     yield from explain_sample.of_person(session, key)
     yield from explain_sample.of_decoding(session, key)
-    if rows:
-        yield from explain_sample.of_rows(session, rows, key, upcoming, inner=inner)
-    else:
+    if not rows:
         yield from explain_sample.of_results(session, key, inner=inner)
+    elif key not in session.dropped():
+        yield from explain_sample.of_rows(later, rows, key, upcoming, inner=inner)
     yield from explain_sample.of_training(session, key)

@@ -76,6 +76,24 @@ def owned(sample: Sample, words: Iterable[str]) -> Sample:
     return replace(sample, yours=yours, unused=unused)
 
 
+def patched(data: bytes, name: str, values: Mapping[str, Mapping[str, Any]]) -> bytes:
+    """Return a dataset file's bytes with some fields of some samples replaced.
+
+    Args:
+        data: The file's bytes; returned as they are where nothing changes.
+        name: Its name, for messages; the suffix decides the format.
+        values: Key -> field -> value. Samples that the file does not have are passed over.
+    """
+    before = parse(data.decode("utf-8-sig"), name)
+    samples = {
+        key: owned(replace(sample, **values[key]), values[key]) if key in values else sample
+        for key, sample in before.samples.items()
+    }
+    if samples == before.samples:
+        return data
+    return dump(replace(before, samples=samples), name)
+
+
 def edited_fields(row: Mapping[str, Any]) -> list[str]:
     """Return which fields of a sample a person wrote in a dataset file."""
     return [name for name in PERSONS if row[IN_DATASET + name] is not None]

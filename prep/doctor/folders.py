@@ -2,7 +2,7 @@
 
 import os
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Sequence, Set
 from contextlib import closing, suppress
 from functools import partial
 from pathlib import Path
@@ -76,7 +76,7 @@ def of_places(places: Sequence[Location]) -> Iterator[Diagnosis]:
         yield from _state(location, folder.scratch)
 
 
-def _state(location: Location, scratch: set[str]) -> Iterator[Diagnosis]:
+def _state(location: Location, scratch: Set[str]) -> Iterator[Diagnosis]:
     state = location.state
     if not state.is_dir():
         yield Diagnosis("prep's folder", f"{state}: not there yet")

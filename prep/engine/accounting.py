@@ -7,7 +7,7 @@ from typing import Any
 from prep.dataset.account import Account
 from prep.dataset.chain import LINKS, SUFFIXES, head_of, link_of
 from prep.engine import published_files
-from prep.engine.inventory import scan
+from prep.engine.inventory import other_files, scan
 from prep.engine.inventory.location import Location
 from prep.engine.report import Report
 from prep.engine.session import Session
@@ -24,7 +24,7 @@ def account_for(session: Session, report: Report) -> None:
         f"{key}: {name.removeprefix(IN_DATASET)}": why
         for (key, name), why in inventory.conflicts.items()
     }
-    report.rejected |= inventory.dropped
+    report.rejected |= session.dropped()
     report.unowned |= unowned_texts(session)
     pages = pages_of(session)
     for page in pages:
@@ -39,7 +39,7 @@ def account_for(session: Session, report: Report) -> None:
 
 def accounts(session: Session) -> dict[str, Account]:
     """Return dataset file -> its account; of each chain the file that goes furthest."""
-    names = (name for name in session.inventory.outputs if name.endswith(SUFFIXES))
+    names = (name for name in session.written.outputs if name.endswith(SUFFIXES))
     files = {session.inventory.location.file(name): name for name in names}
     found: dict[str, Account] = {}
     for head in sorted({head_of(file) for file in files}):
@@ -70,20 +70,24 @@ def listing(session: Session) -> Iterator[tuple[str, dict[str, Any]]]:
 
 def _account_for_stages(session: Session, report: Report) -> None:
     """Name what stages rejected or failed for; failures of this run are named already."""
-    inventory, told = session.inventory, set(report.failed)
+    there, dropped, told = session.inventory.digests, session.dropped(), set(report.failed)
     for stage in _needed_maps(session):
         for key, made in session.values.unmade(stage.name).items():
-            used = stage.superseded_by and (key, stage.superseded_by) in inventory.edits
-            if key not in inventory.digests or key in inventory.dropped or used:
-                continue
-            if key not in told:
+            used = (key, stage.superseded_by) in session.written.edits
+            if key in there and key not in dropped and not used and key not in told:
                 (report.failed if made.state == "failed" else report.rejected)[key] = made.why
 
 
 def unowned_texts(session: Session) -> dict[str, str]:
     """Return the text files that no picture owns and that are not ours, as `Folder.unowned`."""
     found = session.inventory.folder.unowned
-    return {name: what for name, what in found.items() if name not in session.inventory.outputs}
+    return {name: what for name, what in found.items() if name not in session.written.outputs}
+
+
+def unknown_files(session: Session) -> dict[str, str]:
+    """Return path -> kind of what is neither a picture, nor a text, nor a file of ours."""
+    others, declared = session.inventory.folder.others, session.inventory.declared
+    return other_files.unknown(others, session.written.outputs, declared)
 
 
 def unowned_texts_of_source(source: Location, texts: tuple[str, ...]) -> dict[str, str]:

@@ -5,13 +5,12 @@ then are files touched. What a crash leaves is finished by the next run, edit or
 """
 
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from prep.dataset import dataset_file
-from prep.dataset.chain import owned
+from prep.dataset.chain import patched
 from prep.engine import published_files, sidecars
 from prep.engine.committer import CommitBatch
 from prep.engine.inventory import renames
@@ -65,9 +64,8 @@ def take_back(session: Session) -> tuple[Operation, list[str]] | None:
     if not found["kept"]:
         return None
     number = found["kept"][-1]
-    operation = renames.followed(
-        session.inventory, loaded(session.ledger.fact(f"operation:{number}"))
-    )
+    operation = loaded(session.ledger.fact(f"operation:{number}"))
+    operation = renames.followed(session.inventory, session.written, operation)
     stays = [word for word in operation.words if operation.ours and not _untouched(session, word)]
     left = {(word.key, word.field) for word in stays}
     going = replace(
@@ -136,26 +134,8 @@ def meta_file(session: Session, path: Path, words: Iterable[Word]) -> MetaFile |
     return MetaFile(name, None if same else data, files.digest_bytes(after))
 
 
-def patched(data: bytes, name: str, values: Mapping[str, Mapping[str, Any]]) -> bytes:
-    """Return a dataset file's bytes with some fields of some samples replaced.
-
-    Args:
-        data: The file's bytes; returned as they are where nothing changes.
-        name: Its name, for messages; the suffix decides the format.
-        values: Key -> field -> value. Samples that the file does not have are passed over.
-    """
-    before = dataset_file.parse(data.decode("utf-8-sig"), name)
-    samples = {
-        key: owned(replace(sample, **values[key]), values[key]) if key in values else sample
-        for key, sample in before.samples.items()
-    }
-    if samples == before.samples:
-        return data
-    return dataset_file.dump(replace(before, samples=samples), name)
-
-
 def _untouched(session: Session, word: Word) -> bool:
-    known = session.inventory.edits.get((word.key, word.field))
+    known = session.written.edits.get((word.key, word.field))
     return known is not None and known.value == word.now.value
 
 
@@ -173,19 +153,16 @@ def _set_words(session: Session, operation: Operation) -> None:
     for word in operation.words if operation.ours else ():
         at = (word.key, word.field)
         old, new = (word.now, word.edit) if operation.back else (word.edit, word.now)
-        known = session.inventory.edits.get(at)
+        known = session.written.edits.get(at)
         if known == new or (known and known.value) != (old and old.value):
             continue
-        session.ledger.edit(*at, new)
-        session.inventory.edits.pop(at, None)
-        if new is not None:
-            session.inventory.edits[at] = new
+        session.edit(at, new)
 
 
 def _replace_texts(session: Session, operation: Operation, texts: Iterable[TextFile]) -> list[str]:
     kept: list[str] = []
     outputs: list[publish.Output] = []
-    gone: list[tuple[Path, str]] = []
+    gone: dict[str, Path] = {}
     for text in texts:
         sides = (text.before, text.after)
         old, new = reversed(sides) if operation.back else sides
@@ -196,21 +173,12 @@ def _replace_texts(session: Session, operation: Operation, texts: Iterable[TextF
         if there != old:
             kept.append(text.name if text.key else os.path.relpath(path))
         elif new is None:
-            gone.append((path, text.name))
+            gone[text.name] = path
         elif text.key:
             outputs.append(publish.Output(_written(session, text, path), text.name, new))
         else:  # a file that is no view of the ledger: nothing is known of it there
             files.write(path, new)
-    sidecars.write(session, CommitBatch(outputs))
-    beside = session.inventory.folder.sidecars
-    for output in outputs:  # an edit that follows meets the files as they are now
-        session.inventory.outputs[output.name] = output.digest()
-        beside[output.name] = session.inventory.spelled(output.path)
-    for path, name in gone:
-        publish.remove(session.ledger, path, name)
-        beside.pop(name, None)
-        session.inventory.on_disk.pop(name, None)
-        session.inventory.outputs.pop(name, None)
+    sidecars.write(session, CommitBatch(outputs, gone=gone))
     return kept
 
 
@@ -223,12 +191,10 @@ def _replace_metas(session: Session, operation: Operation) -> None:
         data = files.content(path, files.MOST_TABLE)
         exact = operation.back and files.digest_bytes(data) == meta.after
         new = meta.exact if exact and meta.exact else patched(data, path.name, values)
-        if new == data:
-            continue
-        if not operation.ours:
+        if new != data and operation.ours:
+            published_files.write(session, path.absolute(), new)
+        elif new != data:
             files.write(path, new)
-            continue
-        published_files.write(session, path.absolute(), new)
     published_files.drop_copies(session)
 
 
@@ -246,22 +212,20 @@ def _values(words: Iterable[Word], back: bool) -> dict[str, dict[str, Any]]:
 
 def _path(session: Session, text: TextFile) -> Path:
     """Return where a text file lies, as the disk spells it."""
-    folder = session.inventory.folder
-    if text.name in folder.sidecars:
+    folder, suffix = session.inventory.folder, os.path.splitext(text.name)[1]
+    if text.key in folder.pictures and text.name == session.inventory.sidecar(text.key, suffix):
+        return Path(session.sidecar_read(text.key, suffix))
+    if text.name in folder.sidecars:  # one that did not go along with its picture
         return Path(path_in(folder.root, folder.sidecars[text.name]))
-    if text.key in folder.pictures:
-        return Path(session.inventory.sidecar_file(text.key, os.path.splitext(text.name)[1]))
     return session.inventory.location.file(text.name)
 
 
 def _written(session: Session, text: TextFile, path: Path) -> Path:
     """Return where a text file is written: of read-only pictures, not beside them."""
-    if (
-        session.inventory.location.views is None
-        or text.key not in session.inventory.folder.pictures
-    ):
+    inventory = session.inventory
+    if inventory.location.views is None or text.key not in inventory.folder.pictures:
         return path
-    return Path(session.inventory.sidecar_file(text.key, os.path.splitext(text.name)[1]))
+    return Path(inventory.sidecar_file(text.key, os.path.splitext(text.name)[1]))
 
 
 def _known(session: Session) -> dict[str, Any]:

@@ -1,11 +1,12 @@
 """What was computed, on its way to the disk: files and rows that become durable together.
 
-Every file of a dataset that prep writes passes through `commit`.
+Every file of a dataset that prep writes or removes passes through `commit`.
 """
 
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
 
 from prep.engine.session import Session
 from prep.engine.stage_call import Outcome
@@ -29,6 +30,8 @@ class CommitBatch:
         rows: Results that the same recipe gives any sample.
         own: Results of these samples alone, and failures that are tried again.
         tell: Makes further changes to the ledger.
+        ours: Name -> digest of files that hold it already, and are ours from now on.
+        gone: Name -> file of ours that nobody edited; removed once all else was told.
     """
 
     files: Sequence[publish.Output] = ()
@@ -36,17 +39,26 @@ class CommitBatch:
     rows: Sequence[Row] = ()
     own: Sequence[Row] = ()
     tell: Callable[[], None] = lambda: None
+    ours: Mapping[str, str] = field(default_factory=dict)
+    gone: Mapping[str, Path] = field(default_factory=dict)
 
 
 def commit(session: Session, batch: CommitBatch) -> None:
-    """Make a batch durable; see `publish`."""
+    """Make a batch durable, and let the session know; see `publish`."""
 
     def done() -> None:
         session.ledger.record(batch.stage, batch.rows)
         session.ledger.record(batch.stage, batch.own, again=False)
+        for name, digest in batch.ours.items():
+            session.ledger.wrote(name, digest)
         batch.tell()
 
-    publish.publish(session.ledger, batch.files, done)
+    known = {**publish.publish(session.ledger, batch.files, done), **batch.ours}
+    for name, digest in known.items():
+        session.written.wrote(name, digest)
+    for name, file in batch.gone.items():
+        publish.remove(session.ledger, file, name)
+        session.written.removed(name)
 
 
 class Committer:

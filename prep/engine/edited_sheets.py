@@ -22,7 +22,7 @@ def is_persons(session: Session, stage: Stage, found: str | None) -> bool:
     """
     if stage.link is not None or found is None:
         return False
-    return found != session.inventory.outputs.get(
+    return found != session.written.outputs.get(
         session.inventory.location.name(_file(session, stage))
     )
 
@@ -33,7 +33,7 @@ def not_imported(session: Session) -> Iterator[str]:
     for stage in session.inventory.declared.sheets:
         if stage.name not in asked:
             file = _file(session, stage)
-            ours = session.inventory.location.name(file) in session.inventory.outputs
+            ours = session.inventory.location.name(file) in session.written.outputs
             if ours and is_persons(session, stage, of_file(file, session.digests)):
                 yield kept(file, ours, session.inventory.declared.columns)
 

@@ -82,7 +82,7 @@ def _use(session: Session, key: str, field: str) -> str:
         return "pictures that are made of this one inherit it"
     if key in session.inventory.clashing or key in session.inventory.faulty:
         return "it is not used; `prep why` of the picture says why"
-    edit = session.inventory.edits.get((key, field))
+    edit = session.written.edits.get((key, field))
     if edit is not None and edit.source != INHERITED:
         return f"yours, used as its {field}; `prep why` of the picture shows what trains"
     return f"prep writes it, and you may edit it: then it is used as its {field}"
@@ -95,9 +95,9 @@ def _of_ours(session: Session, name: str, file: Path) -> str:
     inventory = session.inventory
     if base in inventory.declared.files:
         return inventory.declared.files[base].format(path=shown)
-    if name in inventory.outputs and file.suffix in SUFFIXES:
+    if name in session.written.outputs and file.suffix in SUFFIXES:
         return "a dataset file that prep wrote of this folder: the next run reads your edits in it"
-    if name in inventory.outputs:
+    if name in session.written.outputs:
         return "prep wrote it"
     if inventory.declared.is_ours(name):
         return (

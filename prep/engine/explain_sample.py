@@ -34,10 +34,10 @@ def of_person(session: Session, key: str) -> Iterator[str]:
     """Yield where a picture comes from, what is wrong with it and what a person wrote for it."""
     inventory = session.inventory
     yield from _history(session, key)
-    for listed in (inventory.faulty, inventory.clashing, inventory.dropped):
+    for listed in (inventory.faulty, inventory.clashing, session.dropped()):
         if key in listed:
             yield listed[key]
-    for (at, field), edit in sorted(inventory.edits.items()):
+    for (at, field), edit in sorted(session.written.edits.items()):
         if at == key and field != DROP:
             yours = f"yours, from {edit.source}"
             open_ = f"in {edit.source}; yours unless the machine says the same"
@@ -105,7 +105,7 @@ def of_rows(
     states = []
     for row in rows:
         stage = row.step.stage
-        if stage.shape is Shape.VIEW or key in session.inventory.dropped:
+        if stage.shape is Shape.VIEW:
             continue
         made = session.values.made(stage.name).get(key)
         if key in row.waits:
@@ -169,7 +169,7 @@ def _would(session: Session, row: StagePreview, key: str, made: Made | None) -> 
         return f"cannot run: {session.values.why_absent(row.lacking[key], key)}"
     if (
         row.step.stage.superseded_by
-        and (key, row.step.stage.superseded_by) in session.inventory.edits
+        and (key, row.step.stage.superseded_by) in session.written.edits
     ):
         return "not needed: yours is used"
     if made is None:
@@ -188,7 +188,7 @@ def _waited_for(session: Session, stage: Stage, key: str, names: Mapping[str, st
     return names.get(producer.name, producer.name) if producer else ""
 
 
-def _origin(lineage: dict[str, object]) -> str:
+def _origin(lineage: Mapping[str, object]) -> str:
     flip = ", mirrored" if lineage.get("flip") else ""
     return f"made from {lineage[KEY]} of `{lineage['root']}` by {lineage['kind']}{flip}"
 

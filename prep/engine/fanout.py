@@ -6,14 +6,17 @@ source is gone is removed, unless somebody edited it.
 
 import os
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 from prep.engine import fanout_files
+from prep.engine.committer import CommitBatch, commit
 from prep.engine.inventory import other_files
 from prep.engine.inventory.declarations import Declarations
 from prep.engine.inventory.inventory import Inventory
-from prep.engine.inventory.read import adopt_intended, check_gone, read_digests
+from prep.engine.inventory.read import check_gone, intended, read_digests
 from prep.engine.inventory.scan import no_pictures, scan, unreachable
+from prep.engine.inventory.written import Written
 from prep.engine.report import Report
 from prep.engine.session import Context, Job, Session
 from prep.engine.state import artifacts, publish
@@ -35,15 +38,16 @@ def open_source(job: Job, context: Context, ledger: Ledger) -> Session:
     if not folder.pictures and not folder.faulty:
         raise no_pictures(folder, declared)
     digests = Digests(ledger, clock(job.location.state))
-    faulty, outputs = dict(folder.faulty), ledger.outputs()
-    inventory = Inventory(source, folder, declared, faulty=faulty, outputs=outputs)
-    read_digests(inventory, digests)
+    there, faulty, _ = read_digests(folder, digests)
     for asked in job.asked:
-        inventory.faulty |= unreachable(folder, ledger.made(asked.stage.name))
+        faulty |= unreachable(folder, ledger.made(asked.stage.name))
+    inventory = Inventory(source, folder, declared, there, faulty)
     if not context.accept_missing:
         _check_gone(job, ledger, inventory)
-    adopt_intended(job.location, inventory.outputs, ledger.intents(), digests)
-    return Session(job, context, ledger, inventory, Values(inventory, ledger, {}), digests)
+    outputs = ledger.outputs()
+    outputs |= intended(job.location, outputs, ledger.intents(), digests)
+    values = Values(inventory, {}, ledger, {})
+    return Session(job, context, ledger, inventory, Written({}, outputs, {}), values, digests)
 
 
 def _check_gone(job: Job, ledger: Ledger, inventory: Inventory) -> None:
@@ -69,7 +73,7 @@ def remember(session: Session) -> Report:
         publish.sweep_scratch(Path(folder), location.state)
     with ledger.batch():
         known = ledger.outputs()
-        for name, digest in inventory.outputs.items():
+        for name, digest in session.written.outputs.items():
             if known.get(name) != digest:
                 ledger.wrote(name, digest)
         ledger.settle()
@@ -102,10 +106,9 @@ def _remove_derived(session: Session, stage: str, report: Report) -> None:
             continue
         # Said first: a run that dies in between must not take it for vanished.
         digest, lineage = samples[key]
-        told = artifacts.loaded((lineage or "{}").encode()) | {"removed": True}
-        with session.ledger.batch():
-            session.ledger.set_lineage(key, digest, artifacts.dumped(told).decode())
-        publish.remove(session.ledger, session.job.location.root / key, key)
+        told = artifacts.dumped(artifacts.loaded((lineage or "{}").encode()) | {"removed": True})
+        tell = partial(session.ledger.set_lineage, key, digest, told.decode())
+        commit(session, CommitBatch(tell=tell, gone={key: session.job.location.root / key}))
         report.removed.append(key)
     gone = [
         key
@@ -150,7 +153,7 @@ def unwanted(session: Session, stage: str) -> Iterator[tuple[str, bool]]:
         path = session.job.location.root / key
         if path.exists():
             found = session.digests.of(os.fspath(path.absolute()))
-            yield key, found != session.inventory.outputs.get(key)
+            yield key, found != session.written.outputs.get(key)
 
 
 def children(session: Session, stage: str, key: str) -> list[str]:

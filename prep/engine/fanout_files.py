@@ -77,15 +77,12 @@ def batch(
         for output, lineage in ours:
             told = artifacts.dumped(lineage).decode()
             session.ledger.set_lineage(output.name, output.digest(), told)
-            session.ledger.wrote(output.name, output.digest())
-            session.inventory.outputs[output.name] = output.digest()
 
     outputs = [output for output, _ in ours]
-    there = [output for output in outputs if _is_there(session, output)]
-    _remove_scratch(there)
-    return CommitBatch(
-        [one for one in outputs if one not in there], step.stage.name, (), rows, tell
-    )
+    there = {one.name: one.digest() for one in outputs if _is_there(session, one)}
+    _remove_scratch(one for one in outputs if one.name in there)
+    new = [one for one in outputs if one.name not in there]
+    return CommitBatch(new, step.stage.name, (), rows, tell, there)
 
 
 def _children(
@@ -110,7 +107,7 @@ def _children(
     return told, ours
 
 
-def _remove_scratch(outputs: list[publish.Output]) -> None:
+def _remove_scratch(outputs: Iterable[publish.Output]) -> None:
     for output in outputs:
         if output.written:
             output.written.unlink(missing_ok=True)
@@ -124,7 +121,7 @@ def name_of(key: str, part: str) -> str:
 def _edited(session: Session, output: publish.Output, report: Report) -> bool:
     """Return whether a person's file stands where ours would go; it is kept and named."""
     found = session.digests.of(os.fspath(output.path.absolute())) if output.path.exists() else None
-    if found is None or found in (session.inventory.outputs.get(output.name), output.digest()):
+    if found is None or found in (session.written.outputs.get(output.name), output.digest()):
         return False
     report.edited.append(output.name)
     return True
@@ -132,7 +129,7 @@ def _edited(session: Session, output: publish.Output, report: Report) -> bool:
 
 def _is_there(session: Session, output: publish.Output) -> bool:
     """Return whether what would be written is there, though nothing is known of it."""
-    lost = output.name not in session.inventory.outputs and output.path.exists()
+    lost = output.name not in session.written.outputs and output.path.exists()
     return lost and session.digests.of(os.fspath(output.path.absolute())) == output.digest()
 
 

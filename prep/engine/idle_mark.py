@@ -13,13 +13,12 @@ from pathlib import Path
 from typing import Any
 
 from prep import __version__
-from prep.engine import fanout, published_files
-from prep.engine.inventory.inventory import Inventory, published_copy
+from prep.engine import fanout, view_rows
+from prep.engine.inventory.inventory import Baseline, published_copy
 from prep.engine.report import Report
 from prep.engine.session import Session
 from prep.engine.state import artifacts, seal
 from prep.engine.state.file_stat import stat_of
-from prep.engine.state.ledger import Ledger
 from prep.engine.state.recipe import param_value
 from prep.runtime.errors import UserError
 from prep.runtime.files import canonical
@@ -53,19 +52,20 @@ def leave(session: Session, report: Report) -> None:
         (session.ledger.state / _FILE).write_text(mark, encoding="utf-8")
 
 
-def as_known(inventory: Inventory, ledger: Ledger) -> bool:
+def as_known(session: Session, known: Baseline) -> bool:
     """Return whether the disk says what the ledger knew: there is nothing to remember."""
-    known, lineage = inventory.known, inventory.lineage
+    inventory, written = session.inventory, session.written
+    lineage = inventory.lineage
 
     def row(key: str) -> tuple[str, str | None]:
         told = artifacts.dumped(lineage[key]).decode() if key in lineage else None
         return inventory.digests[key], told
 
     return (
-        known.edits == inventory.edits
-        and known.outputs == inventory.outputs
+        known.edits == written.edits
+        and known.outputs == written.outputs
         and len(known.samples) == len(inventory.digests)
-        and not (inventory.renamed or inventory.overruled or ledger.intents())
+        and not (inventory.renamed or inventory.overruled or session.ledger.intents())
         and all(known.samples.get(key) == row(key) for key in inventory.digests)
     )
 
@@ -93,7 +93,8 @@ def _mark(session: Session) -> str:
     ]
     state = hashlib.sha256(canonical(facts).encode())
     stages = [asked.stage for asked in session.job.asked]
-    for files in (inventory.on_disk, *(_large_files(session, one) for one in stages if one.suffix)):
+    large = (_large_files(session, one) for one in stages if one.suffix)
+    for files in (session.written.on_disk, *large):
         state.update("\n".join(files).encode("utf-8", "surrogateescape"))
         state.update("\n".join(files.values()).encode())
     return state.hexdigest()
@@ -114,11 +115,11 @@ def _asked(session: Session, asked: RequestedStage) -> list[Any]:
     told = [stage.name, session.recipes[step.base], values]
     if stage.shape is not Shape.VIEW:
         return told
-    file = published_files.view_file(session, stage)
+    file = view_rows.view_file(session, stage)
     found = session.digests.of(os.path.abspath(file))
     copy = session.inventory.location.file(published_copy(found or ""))
     previous = None
     with suppress(UserError):
-        previous = published_files.previous_file(session, stage)
+        previous = view_rows.previous_file(session, stage)
     before = session.digests.of(os.path.abspath(previous)) if previous else None
     return [*told, str(file), found, session.digests.of(os.path.abspath(copy)), before]

@@ -29,7 +29,7 @@ def made_by(session: Session, view: Stage) -> dict[str, Any]:
 
 def _bases(session: Session, producer: Stage) -> set[int]:
     """Return the recipes behind what a stage's artifact says now of the samples that are shown."""
-    rows, dropped = session.values.made(producer.name), session.inventory.dropped
+    rows, dropped = session.values.made(producer.name), session.dropped()
     persons = session.values.persons(producer.superseded_by) if producer.superseded_by else {}
     return {
         rows[key].base

@@ -5,7 +5,6 @@ from contextlib import contextmanager
 from dataclasses import replace
 
 from prep.engine import fanout, idle_mark
-from prep.engine.inventory.inventory import Baseline
 from prep.engine.session import Context, Job, Session, open_session
 from prep.engine.state.database import looked_at, opened
 from prep.engine.state.dataset_lock import held
@@ -33,14 +32,14 @@ def locked_session(job: Job, context: Context) -> Iterator[Session]:
 def read_only_session(job: Job, context: Context) -> Iterator[Session]:
     """Yield the same from a snapshot of the ledger: nothing is locked, downloaded or changed."""
     with looked_at(job.location.state) as ledger:
-        session = _open(job, replace(context, looking=True), ledger)
-        session.inventory.known = Baseline({}, {}, {})  # only a run compares with it
-        yield session
+        yield _open(job, replace(context, looking=True), ledger)
 
 
 def _open(job: Job, context: Context, ledger: Ledger) -> Session:
     if job.source is not None:
         return fanout.open_source(job, context, ledger)
-    session = open_session(job, context, ledger)
-    session.unchanged = idle_mark.as_known(session.inventory, ledger)
+    session, baseline = open_session(job, context, ledger)
+    session.unchanged = idle_mark.as_known(session, baseline)
+    if not (session.unchanged or context.looking):
+        session.baseline = baseline
     return session

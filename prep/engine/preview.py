@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from prep.dataset.chain import link_before
-from prep.engine import fanout, idle_mark, map_results, published_files, sidecars
+from prep.engine import fanout, idle_mark, map_results, published_files, sidecars, view_rows
 from prep.engine.plan import PlannedStage
 from prep.engine.session import Session
 from prep.engine.state.recipe import WAITS, Why, changed_params
@@ -87,11 +87,19 @@ def idle(session: Session) -> list[StagePreview] | None:
     ]
 
 
+def expecting(session: Session, upcoming: Upcoming) -> Session:
+    """Return a session with the pictures that there will be; no run may use it."""
+    if upcoming == Upcoming():
+        return session
+    digests = session.inventory.digests.items()
+    there = {key: digest for key, digest in digests if key not in upcoming.gone}
+    inventory = replace(session.inventory, digests=there | dict.fromkeys(upcoming.made, WAITS))
+    values = replace(session.values, inventory=inventory)
+    return replace(session, inventory=inventory, values=values)
+
+
 def previews(session: Session, upcoming: Upcoming) -> list[StagePreview]:
-    """Return what each stage of a session's job would do; no run may use the session then."""
-    for key in upcoming.gone:
-        session.inventory.digests.pop(key, None)
-    session.inventory.digests |= dict.fromkeys(upcoming.made, WAITS)
+    """Return what each stage would do, in a session that expects what is upcoming."""
     rows: list[StagePreview] = []
     for asked in session.job.asked:
         step = session.step(asked)
@@ -179,7 +187,7 @@ def _sidecars(session: Session, step: PlannedStage) -> StagePreview:
 
 
 def _view(session: Session, step: PlannedStage, before: Iterable[StagePreview]) -> StagePreview:
-    path = published_files.view_file(session, step.stage)
+    path = view_rows.view_file(session, step.stage)
     file = os.path.relpath(path)
     link = link_before(step.stage.link)
     if link is not None and any(row.busy() and row.step.stage.link == link for row in before):

@@ -13,15 +13,14 @@ from typing import Any
 from prep.dataset import dataset_file
 from prep.dataset.chain import link_before
 from prep.dataset.dataset_file import PERSONS, Dataset
-from prep.engine import published_files, recover_sheet, sidecars, traces
-from prep.engine.committer import CommitBatch
+from prep.engine import published_files, recover_sheet, sidecars, traces, view_rows
 from prep.engine.inventory.declarations import Declarations
 from prep.engine.inventory.inventory import DROP
 from prep.engine.plan import PlannedStage
 from prep.engine.report import Report
 from prep.engine.session import Session
 from prep.engine.state.ledger_queries import Edit
-from prep.runtime.files import MOST_TABLE, content, digest_bytes
+from prep.runtime.files import MOST_TABLE, content
 from prep.stage import IN_DATASET, RequestedStage, Shape
 
 _SAID = (
@@ -44,8 +43,8 @@ def recover(
     if not session.values.lost:
         return
     head = session.job.meta or session.job.told_by
-    found = traces.metas(head, session.inventory) if head else {}
-    if found or any(not edit.proven for edit in session.inventory.edits.values()):
+    found = traces.metas(head, session.inventory, session.written.outputs) if head else {}
+    if found or any(not edit.proven for edit in session.written.edits.values()):
         report.notes.append(_SAID)
     _steps(session, take_step, report, found)
     for stage in session.context.stages.values():  # sheets that were exported on demand
@@ -81,10 +80,10 @@ def _steps(
 def _said(session: Session, step: PlannedStage) -> Dataset | None:
     """Return what the machine says, and people in texts and sheets, of a dataset file's fields."""
     if link_before(step.stage.link) is not None:
-        previous = published_files.previous_file(session, step.stage)
+        previous = view_rows.previous_file(session, step.stage)
         return dataset_file.load(previous) if previous is not None else None
     data = published_files.made(session, step).data
-    return dataset_file.parse(data.decode(), published_files.view_file(session, step.stage).name)
+    return dataset_file.parse(data.decode(), view_rows.view_file(session, step.stage).name)
 
 
 def _take_metas(session: Session, base: Dataset, found: Mapping[Path, Dataset]) -> None:
@@ -95,18 +94,18 @@ def _take_metas(session: Session, base: Dataset, found: Mapping[Path, Dataset]) 
         fresh = {at: edit for at, edit in changed if not _older(session, at, path)} | fresh
         fresh = {**_dropped(theirs, path.suffix, session.inventory.declared), **fresh}
         base = theirs  # what stands in both was typed into neither, or is known from the first
-    session.learn(fresh)
-    for path in found:
-        _know(session, path)
+    recover_sheet.learn(session, fresh)
+    for path in found:  # the base of what a person edits next
+        published_files.write(session, path, content(path, MOST_TABLE), there=True)
 
 
 def _older(session: Session, at: tuple[str, str], path: Path) -> bool:
     """Return whether a person wrote the words anew, beside the picture, after the dataset file."""
     key, field = at[0], at[1].removeprefix(IN_DATASET)
     suffixes = {name: suffix for suffix, name in session.inventory.location.sidecars.items()}
-    if (key, field) not in session.inventory.edits or field not in suffixes:
+    if (key, field) not in session.written.edits or field not in suffixes:
         return False
-    text = Path(session.inventory.sidecar_read(key, suffixes[field]))
+    text = Path(session.sidecar_read(key, suffixes[field]))
     return text.exists() and text.stat().st_mtime_ns > path.stat().st_mtime_ns
 
 
@@ -131,15 +130,6 @@ def _dropped(theirs: Dataset, suffix: str, declared: Declarations) -> dict[tuple
             field, value = (DROP, True) if source.endswith(suffix) else in_sheet
             found[key, field] = Edit(value, source)
     return found
-
-
-def _know(session: Session, path: Path) -> None:
-    """Take a dataset file for what we last wrote there: the base of what a person edits next."""
-    data, name = content(path, MOST_TABLE), session.inventory.location.name(path)
-    digest = digest_bytes(data)
-    batch = CommitBatch(tell=lambda: session.ledger.wrote(name, digest))
-    published_files.write(session, path, data, batch, there=True)
-    session.inventory.on_disk[name] = digest
 
 
 def _as_it_was(session: Session, asked: RequestedStage, found: list[Dataset]) -> RequestedStage:

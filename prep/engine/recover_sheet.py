@@ -1,8 +1,10 @@
 """A sheet that the ledger does not know: ours, with what people decided in it, or a person's."""
 
 from collections import Counter
+from collections.abc import Mapping
 
-from prep.engine import published_files, traces
+from prep.engine import published_files, traces, view_rows
+from prep.engine.committer import CommitBatch, commit
 from prep.engine.plan import PlannedStage
 from prep.engine.session import Session
 from prep.engine.state.ledger_queries import Edit
@@ -21,24 +23,23 @@ def take_over(session: Session, step: PlannedStage, *, sure: bool = False) -> No
     """
     if step.stage.link is not None:
         return
-    path = session.inventory.location.sheet(step.stage.writes)
-    name = session.inventory.location.name(path)
-    source = session.inventory.declared.sheet_source(path.name)
-    beside = session.inventory.location.root / step.stage.writes
-    if session.values.lost and beside != path:  # beside pictures that are read-only now
+    location, ours = session.inventory.location, session.written.outputs
+    path, beside = location.sheet(step.stage.writes), location.root / step.stage.writes
+    name, source = location.name(path), session.inventory.declared.sheet_source(path.name)
+    if session.values.lost and beside != path and location.name(beside) not in ours:
+        # It lies beside pictures that are read-only now.
         _take_decisions(session, traces.sheet_rows(beside, session.inventory), source, sure)
-    if name in session.inventory.outputs or not path.exists():
+    if name in ours or not path.exists():
         return
     rows = traces.sheet_rows(path, session.inventory)
     with readable(path, MOST_TABLE) as file:
         found = digest_of(file)
-    ours = bool(rows) and _take_decisions(session, rows, source, sure)
-    if not ours and not rows:
-        ours = digest_bytes(published_files.made(session, step).data) == found
-    if ours:
-        with session.ledger.batch():
-            session.ledger.wrote(name, found)
-        session.inventory.outputs[name] = found
+    if rows:
+        as_exported = _take_decisions(session, rows, source, sure)
+    else:
+        as_exported = digest_bytes(published_files.made(session, step).data) == found
+    if as_exported:
+        commit(session, CommitBatch(ours={name: found}))
 
 
 def _take_decisions(
@@ -58,12 +59,12 @@ def _take_decisions(
     for key, found, revision in rows:
         changed = edited(found, revision).cells
         as_exported = as_exported and not changed
-        now = published_files.sheet_row(session, key)
+        now = view_rows.sheet_row(session, key)
         for name in found.row.cells:
             cell = found.row.said(name)
             beside = (
                 name in fields
-                and session.inventory.sidecar(key, suffixes[name]) in session.inventory.on_disk
+                and session.inventory.sidecar(key, suffixes[name]) in session.written.on_disk
             )
             decided = bool(cell) and found.row.columns[name].decides(cell)
             if name in changed or beside or not decided:
@@ -74,5 +75,13 @@ def _take_decisions(
     # Where most of a column that the machine fills differs, it was asked otherwise.
     made = [] if sure else [n for n in counts if n in session.values.producers]
     other = {name for name in made if 2 * counts[name] > len(rows)}
-    session.learn({at: edit for at, edit in fresh.items() if at[1] not in other})
+    learn(session, {at: edit for at, edit in fresh.items() if at[1] not in other})
     return as_exported
+
+
+def learn(session: Session, edits: Mapping[tuple[str, str], Edit]) -> None:
+    """Take what people wrote of the samples that there are, where nothing was known of it."""
+    with session.ledger.batch():
+        for at, edit in edits.items():
+            if at not in session.written.edits and at[0] in session.inventory.digests:
+                session.edit(at, edit)

@@ -16,7 +16,7 @@ from prep.engine import (
     recover_sheet,
     sidecars,
 )
-from prep.engine.accounting import account_for, unowned_texts_of_source
+from prep.engine.accounting import account_for, unknown_files, unowned_texts_of_source
 from prep.engine.committer import CommitBatch, Committer, Row
 from prep.engine.compute import outcomes
 from prep.engine.edited_sheets import not_imported
@@ -48,7 +48,7 @@ def carry_out(job: Job, context: Context) -> Report:
             report.unowned |= unowned_texts_of_source(job.source, session.inventory.declared.texts)
             return report
         edited = remember(session) + bulk_edits.mend(session)
-        there = session.inventory.unknown_files()
+        there = unknown_files(session)
         report = Report(edited=edited, total=session.inventory.num_pictures(), others=there)
         idle = idle_mark.counts(session)
         if idle is None:
@@ -88,22 +88,22 @@ def remember(session: Session) -> list[str]:
     for file in inventory.overruled:  # before it is forgotten that they are ours
         Path(file).unlink(missing_ok=True)
     with ledger.batch():
-        edited = [] if session.unchanged else _remember_changes(session)
+        edited = _remember_changes(session, session.baseline) if session.baseline else []
         session.digests.record()
-    inventory.known = Baseline({}, {}, {})  # of a million samples, it is much of the memory
+    session.baseline = None  # of a million samples, it is much of the memory
     return edited
 
 
-def _remember_changes(session: Session) -> list[str]:
+def _remember_changes(session: Session, baseline: Baseline) -> list[str]:
     inventory, ledger = session.inventory, session.ledger
-    edited = _remember_edits(session)
-    known = inventory.known.outputs
-    if known != inventory.outputs:
-        for name in sorted(known.keys() | inventory.outputs.keys()):
-            if known.get(name) != inventory.outputs.get(name):
-                ledger.wrote(name, inventory.outputs.get(name))
+    edited = _remember_edits(session, baseline)
+    known, outputs = baseline.outputs, session.written.outputs
+    if known != outputs:
+        for name in sorted(known.keys() | outputs.keys()):
+            if known.get(name) != outputs.get(name):
+                ledger.wrote(name, outputs.get(name))
     ledger.settle()
-    before = inventory.known.samples
+    before = baseline.samples
     lineage = {key: artifacts.dumped(value).decode() for key, value in inventory.lineage.items()}
     now = {key: (digest, lineage.get(key)) for key, digest in inventory.digests.items()}
     # A picture that cannot be read today keeps its place, so that nothing is taken for gone.
@@ -120,11 +120,11 @@ def sweep(job: Job, folders: Iterable[str]) -> None:
         publish.sweep_scratch(folder, job.location.state)
 
 
-def _remember_edits(session: Session) -> list[str]:
+def _remember_edits(session: Session, baseline: Baseline) -> list[str]:
     for old, new in session.inventory.renamed:
         session.ledger.rename(old, new)
-    now = session.inventory.edits
-    known = session.ledger.edits() if session.inventory.renamed else session.inventory.known.edits
+    now = session.written.edits
+    known = session.ledger.edits() if session.inventory.renamed else baseline.edits
     fresh: set[str] = set()
     if known == now:
         return []

@@ -9,15 +9,17 @@ from typing import Any
 from prep.engine import traces
 from prep.engine.inventory import dataset_edits
 from prep.engine.inventory.declarations import Declarations
-from prep.engine.inventory.inventory import Inventory
+from prep.engine.inventory.inventory import DROP, Baseline, Inventory
 from prep.engine.inventory.lineage import inherit
 from prep.engine.inventory.location import Location
-from prep.engine.inventory.read import read_back
+from prep.engine.inventory.read import read_pictures
+from prep.engine.inventory.read_texts import read_texts
 from prep.engine.inventory.scan import scan
+from prep.engine.inventory.written import Written
 from prep.engine.plan import PlannedStage, StagePlan, plan_map, plan_set
 from prep.engine.state import artifacts
 from prep.engine.state.digest_cache import Digests
-from prep.engine.state.file_stat import clock
+from prep.engine.state.file_stat import clock, path_in
 from prep.engine.state.ledger import Ledger
 from prep.engine.state.ledger_queries import Edit
 from prep.engine.state.recipe import Made, base_text
@@ -76,6 +78,7 @@ class Session:
     """A job with the dataset that it meets.
 
     Attributes:
+        baseline: What the ledger knew, where it is to be told that the disk says something else.
         unchanged: The disk says what the ledger knew.
         counts: Stage -> how many results are kept and how many a person's.
     """
@@ -84,8 +87,10 @@ class Session:
     context: Context
     ledger: Ledger
     inventory: Inventory
+    written: Written
     values: Values
     digests: Digests
+    baseline: Baseline | None = None
     recipes: dict[int, Mapping[str, Any]] = field(default_factory=dict)
     notes: dict[str, None] = field(default_factory=dict)
     unchanged: bool = False
@@ -137,8 +142,8 @@ class Session:
     def plan(self, step: PlannedStage) -> StagePlan:
         """Return what a map, decision or sidecar step has to do now."""
         stage = step.stage
-        whole = self.inventory.declared.shows_dropped(stage)
-        keys = [key for key in self.inventory.digests if whole or key not in self.inventory.dropped]
+        dropped = {} if self.inventory.declared.shows_dropped(stage) else self.dropped()
+        keys = [key for key in self.inventory.digests if key not in dropped]
         if stage.shape is Shape.DECISION:
             return plan_set(step, self.values, keys, self.recipes)
         return plan_map(step, self.values, keys, self.recipes, self.present(stage))
@@ -169,18 +174,27 @@ class Session:
 
         return all_there
 
-    def learn(self, edits: Mapping[tuple[str, str], Edit]) -> None:
-        """Take what a person wrote, and was not known of, into the inventory and the ledger."""
-        fresh = {
-            at: edit
-            for at, edit in edits.items()
-            if at not in self.inventory.edits and at[0] in self.inventory.digests
+    def dropped(self) -> dict[str, str]:
+        """Return key -> how a person took it out: in a field, or of a dataset file."""
+        takes_out = self.inventory.declared.takes_out
+        return {
+            key: f"dropped in {edit.source}"
+            for (key, name), edit in self.written.edits.items()
+            if (name == DROP or (name in takes_out and edit.value == takes_out[name]))
+            and key in self.inventory.digests
         }
-        with self.ledger.batch():
-            for at, edit in fresh.items():
-                self.ledger.edit(*at, edit)
-        self.inventory.edits |= fresh
-        self.inventory.drop()
+
+    def sidecar_read(self, key: str, suffix: str) -> str:
+        """Return the absolute path of a sample's sidecar to read, also beside a picture."""
+        name, folder = self.inventory.sidecar(key, suffix), self.inventory.folder
+        if name in self.written.beside:
+            return path_in(folder.root, folder.sidecars[name])
+        return self.inventory.sidecar_file(key, suffix)
+
+    def edit(self, at: tuple[str, str], edit: Edit | None) -> None:
+        """Let the ledger, inside a batch, and all else know what a person wrote; None: nothing."""
+        self.ledger.edit(*at, edit)
+        self.written.edit(at, edit)
         self.values.forget_persons()
 
     def know_recipes(self) -> None:
@@ -199,28 +213,30 @@ class Session:
         return self._ids[text]
 
 
-def open_session(job: Job, context: Context, ledger: Ledger) -> Session:
-    """Return a job with the dataset as it is now. Writes nothing."""
+def open_session(job: Job, context: Context, ledger: Ledger) -> tuple[Session, Baseline]:
+    """Return a job with the dataset as it is now, and what the ledger knew. Writes nothing."""
     for note in ledger.notes:
         context.console.note(note)
     # Files of state live beside the pictures: both share one clock.
     digests = Digests(ledger, clock(job.location.state))
     declared, missing = Declarations(context.stages), context.accept_missing
-    inventory = read_back(job.location, ledger, digests, declared, accept_missing=missing)
-    traces.check_ledger(job.meta, inventory)
-    inherit(inventory, digests)
+    inventory, written, baseline = read_pictures(
+        job.location, ledger, digests, declared, accept_missing=missing
+    )
+    traces.check_ledger(job.meta, inventory, baseline.samples)
+    inventory = read_texts(inventory, written, baseline, ledger.intents(), digests)
+    inherit(inventory, written, digests)
     if job.meta is not None:
-        dataset_edits.read_back(job.meta, inventory, digests)
-        inventory.drop()
+        inventory = dataset_edits.read_back(job.meta, inventory, written, digests)
     producers = {
         stage.writes: stage
         for stage in context.stages.values()
         if stage.shape in (Shape.MAP, Shape.DECISION)
     }
-    values = Values(inventory, ledger, producers)
-    values.sparing = not inventory.known.samples
-    values.lost = traces.any_of(job.meta, inventory)
-    return Session(job, context, ledger, inventory, values, digests)
+    values = Values(inventory, written.edits, ledger, producers)
+    values.sparing = not baseline.samples
+    values.lost = traces.any_of(job.meta, inventory, written.outputs)
+    return Session(job, context, ledger, inventory, written, values, digests), baseline
 
 
 def large_file(stage: Stage, digest: str) -> str:

@@ -27,7 +27,7 @@ _BATCH = 256
 
 def stale_sidecars(session: Session, step: PlannedStage) -> Iterator[tuple[str, str]]:
     """Yield key and text of each sidecar that does not say what it should, in the order of keys."""
-    stage, inventory = step.stage, session.inventory
+    stage, inventory, written = step.stage, session.inventory, session.written
     suffix = _suffix(session, stage)
     if not suffix:
         return
@@ -38,9 +38,9 @@ def stale_sidecars(session: Session, step: PlannedStage) -> Iterator[tuple[str, 
             continue
         if as_written(session, stage, key):
             continue
-        edit = inventory.edits.get((key, stage.writes))
+        edit = written.edits.get((key, stage.writes))
         verbatim = edit is not None and not inventory.declared.is_from_sheet(edit)
-        there = inventory.on_disk.get(inventory.sidecar(key, suffix))
+        there = written.on_disk.get(inventory.sidecar(key, suffix))
         row = made.get(key)
         if row and there == row.digest and row.base == step.base and row.inputs == of(key):
             continue
@@ -52,10 +52,10 @@ def stale_sidecars(session: Session, step: PlannedStage) -> Iterator[tuple[str, 
 
 def as_written(session: Session, stage: Stage, key: str) -> bool:
     """Return whether a sidecar is as a person left it: then there is nothing to write."""
-    edit = session.inventory.edits.get((key, stage.writes))
+    edit = session.written.edits.get((key, stage.writes))
     if edit is None or not edit.file or session.inventory.declared.is_from_sheet(edit):
         return False
-    return edit.file == session.inventory.on_disk.get(
+    return edit.file == session.written.on_disk.get(
         session.inventory.sidecar(key, _suffix(session, stage))
     )
 
@@ -75,52 +75,42 @@ def publish_sidecars(session: Session, step: PlannedStage, report: Report) -> in
     suffix = _suffix(session, step.stage)
     of = session.values.digest(step.stage.writes)
     stale = stale_sidecars(session, step)
-    written = 0
+    changed = 0
     while some := list(islice(stale, _BATCH)):
         outputs, rows = [], []
-        covers: list[tuple[str, str]] = []
+        covered: dict[str, str] = {}
         for key, text in some:
             data = text_files.encode(text)
             digest = digest_bytes(data)
             file = Path(session.inventory.sidecar_file(key, suffix))
             name = session.inventory.sidecar(key, suffix)
-            read = Path(session.inventory.sidecar_read(key, suffix))
+            read = Path(session.sidecar_read(key, suffix))
             there = session.digests.of(os.fspath(read)) if read.exists() else None
-            if there != session.inventory.on_disk.get(name):
+            if there != session.written.on_disk.get(name):
                 report.edited.append(name)
                 continue
             rows.append((key, Made(step.base, of(key), digest), None))
             if there != digest:
                 outputs.append(publish.Output(file, name, data))
-                covers += filter(None, [overlay.covered_now(session.inventory, name)])
-        tell = partial(_tell, session, step.stage, rows, covers)
-        write(session, CommitBatch(outputs, step.stage.name, own=rows, tell=tell))
-        written += len(outputs)
+                covered |= overlay.covered_by(session.written, name)
+        tell = partial(_tell, session, step.stage, rows)
+        write(session, CommitBatch(outputs, step.stage.name, (), rows, tell, covered))
+        changed += len(outputs)
     session.values.forget(step.stage.name)
-    return written
+    return changed
 
 
 def write(session: Session, batch: CommitBatch) -> None:
-    """Make texts beside pictures durable: no other place writes one."""
+    """Make texts beside pictures durable: no other place writes or removes one."""
     commit(session, batch)
-    for output in batch.files:
-        session.inventory.on_disk[output.name] = output.digest()
 
 
-def _tell(
-    session: Session,
-    stage: Stage,
-    rows: Sequence[tuple[str, Made, None]],
-    covers: Sequence[tuple[str, str]],
-) -> None:
+def _tell(session: Session, stage: Stage, rows: Sequence[tuple[str, Made, None]]) -> None:
     """Note of each edit that it now stands in a file: the base of the next one."""
-    for name, digest in covers:
-        session.ledger.wrote(name, digest)
     for key, made, _ in rows:
-        edit = session.inventory.edits.get((key, stage.writes))
+        edit = session.written.edits.get((key, stage.writes))
         if edit is not None and edit.source != INHERITED and edit.file != made.digest:
-            session.inventory.edits[key, stage.writes] = replace(edit, file=made.digest)
-            session.ledger.edit(key, stage.writes, session.inventory.edits[key, stage.writes])
+            session.edit((key, stage.writes), replace(edit, file=made.digest))
 
 
 def settle_texts(
@@ -136,45 +126,39 @@ def settle_texts(
         report: A text that is the machine's is not named as edited.
         final: Any other one is a person's from now on; else it may still be compared again.
     """
-    stage, inventory = step.stage, session.inventory
+    stage, inventory, written = step.stage, session.inventory, session.written
     suffix = _suffix(session, stage)
     settled: dict[str, Edit | None] = {}
-    for (key, field), edit in inventory.edits.items():
+    for (key, field), edit in written.edits.items():
         if field != stage.writes or edit.proven:
             continue
         said = session.values.machines(field, key)
         if said is None:
             continue
         data = text_files.encode(stage.run(said, step.params))
-        if digest_bytes(data) == edit.file == inventory.on_disk.get(inventory.sidecar(key, suffix)):
+        if digest_bytes(data) == edit.file == written.on_disk.get(inventory.sidecar(key, suffix)):
             settled[key] = None
         elif final:
             settled[key] = replace(edit, proven=True)
     with session.ledger.batch():
         for key, known in settled.items():
-            session.ledger.edit(key, stage.writes, known)
-            if known is not None:
-                inventory.edits[key, stage.writes] = known
-                continue
-            del inventory.edits[key, stage.writes]
-            report.edited = [n for n in report.edited if n != inventory.sidecar(key, suffix)]
-    session.values.forget_persons()
+            session.edit((key, stage.writes), known)
+            if known is None:
+                report.edited = [n for n in report.edited if n != inventory.sidecar(key, suffix)]
 
 
 def remove_orphans(session: Session, report: Report) -> None:
     """Remove our sidecars of pictures that are gone; those a person edited stay and are named."""
     stems = {stem(key) for key in session.inventory.folder.pictures}
-    persons = {edit.file for edit in session.inventory.edits.values()}
+    persons = {edit.file for edit in session.written.edits.values()}
     for name, spelled in session.inventory.folder.sidecars.items():
-        wrote = session.inventory.outputs.get(name)
+        wrote = session.written.outputs.get(name)
         if stem(name) in stems or wrote is None:
             continue
         file = path_in(session.inventory.folder.root, spelled)
-        beside_read_only = session.inventory.location.views is not None and not os.path.isabs(
-            spelled
-        )
-        if not beside_read_only and session.digests.of(file) == wrote and wrote not in persons:
-            publish.remove(session.ledger, Path(file), name)
+        ours = name not in session.written.beside and session.digests.of(file) == wrote
+        if ours and wrote not in persons:
+            write(session, CommitBatch(gone={name: Path(file)}))
             report.removed.append(name)
             continue
         report.edited.append(name)  # named once: from now on it is no concern of ours

@@ -4,7 +4,7 @@ A dataset file is known by its root, a sheet by the pictures in its revisions.
 """
 
 import os
-from dataclasses import replace
+from collections.abc import Container, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,14 +22,16 @@ if TYPE_CHECKING:
     SheetRow = tuple[str, ReturnedRow, Revision]
 
 
-def any_of(head: Path | None, inventory: Inventory) -> bool:
+def any_of(head: Path | None, inventory: Inventory, outputs: Container[str]) -> bool:
     """Return whether there is a dataset file or sheet of this folder that the ledger has lost."""
-    if head is not None and metas(head, inventory):
+    if head is not None and metas(head, inventory, outputs):
         return True
-    return _any_sheet(inventory)
+    return _any_sheet(inventory, outputs)
 
 
-def check_ledger(head: Path | None, inventory: Inventory) -> None:
+def check_ledger(
+    head: Path | None, inventory: Inventory, samples: Mapping[str, tuple[str, str | None]]
+) -> None:
     """Refuse a ledger of other pictures: prep's folder was copied here from another one.
 
     It knows none of the pictures that are here, and a file of ours that it did not write does.
@@ -38,12 +40,12 @@ def check_ledger(head: Path | None, inventory: Inventory) -> None:
         DatasetError: With what to do about it.
     """
     here = set(inventory.digests.values())
-    known = {digest for digest, _ in inventory.known.samples.values() if digest}
+    known = {digest for digest, _ in samples.values() if digest}
     if not known or known & here:
         return
-    bare = replace(inventory, outputs={})
-    found = metas(head, bare).values() if head is not None else ()
-    if any(s.digest in here for one in found for s in one.samples.values()) or _any_sheet(bare):
+    found = metas(head, inventory, ()).values() if head is not None else ()
+    ours = (sample.digest in here for one in found for sample in one.samples.values())
+    if any(ours) or _any_sheet(inventory, ()):
         shown = os.path.relpath(inventory.location.state)
         raise DatasetError(
             f"`{shown}` is prep's memory of other pictures: it knows none of those in"
@@ -52,16 +54,17 @@ def check_ledger(head: Path | None, inventory: Inventory) -> None:
         )
 
 
-def _any_sheet(inventory: Inventory) -> bool:
-    sheets = (inventory.location.sheet(stage.writes) for stage in inventory.declared.sheets)
-    return any(sheet_rows(sheet, inventory) for sheet in sheets)
+def _any_sheet(inventory: Inventory, outputs: Container[str]) -> bool:
+    location = inventory.location
+    sheets = (location.sheet(stage.writes) for stage in inventory.declared.sheets)
+    return any(location.name(at) not in outputs and sheet_rows(at, inventory) for at in sheets)
 
 
-def metas(head: Path, inventory: Inventory) -> dict[Path, Dataset]:
-    """Return the files of a chain that are of this folder and that the ledger does not know."""
+def metas(head: Path, inventory: Inventory, outputs: Container[str]) -> dict[Path, Dataset]:
+    """Return the files of a chain that are of this folder and not among those of the ledger."""
     found = {}
     for path in (link_of(head, link) for link in LINKS):
-        if inventory.location.name(path) in inventory.outputs or not path.exists():
+        if inventory.location.name(path) in outputs or not path.exists():
             continue
         try:
             one = dataset_file.load(path)
@@ -73,13 +76,13 @@ def metas(head: Path, inventory: Inventory) -> dict[Path, Dataset]:
 
 
 def sheet_rows(path: Path, inventory: Inventory) -> "list[SheetRow]":
-    """Return the rows of a sheet that the ledger does not know; none where it is not prep's.
+    """Return the rows of a sheet; none where it is not prep's.
 
     Those of pictures that are not in this folder are left out.
     """
     from prep.sheets import reading, row
 
-    if inventory.location.name(path) in inventory.outputs or not path.exists():
+    if not path.exists():
         return []
     marks = {
         row.mark(digest): key for key, digest in sorted(inventory.digests.items(), reverse=True)

@@ -9,6 +9,7 @@ from typing import Any
 from prep.engine.inventory.inventory import Inventory
 from prep.engine.state import artifacts
 from prep.engine.state.ledger import Ledger
+from prep.engine.state.ledger_queries import Edit
 from prep.engine.state.recipe import ABSENT, WAITS, Made
 from prep.stage import DIGEST, IMAGE, KEY, LINEAGE, YOURS, Stage
 
@@ -18,6 +19,7 @@ class Values:
     """The digests of every artifact of every sample, as far as they are known.
 
     Attributes:
+        edits: (key, field) -> what a person wrote.
         producers: Artifact -> the stage that writes it.
         pending: Stage name -> keys whose result is to be made first.
         lost: There are files of ours that the ledger does not know: texts may be ours, too.
@@ -26,6 +28,7 @@ class Values:
     """
 
     inventory: Inventory
+    edits: Mapping[tuple[str, str], Edit]
     ledger: Ledger
     producers: Mapping[str, Stage]
     pending: dict[str, frozenset[str]] = field(default_factory=dict)
@@ -81,14 +84,14 @@ class Values:
     def persons(self, name: str) -> dict[str, str]:
         """Return key -> digest of what a person wrote for an artifact."""
         if not self._persons:
-            for (key, at), edit in self.inventory.edits.items():
+            for (key, at), edit in self.edits.items():
                 digest = artifacts.digest_of(self.inventory.declared.value(at, edit.value))
                 self._persons.setdefault(at, {})[key] = intern(digest)
         return self._persons.get(name, {})
 
     def decided(self, name: str) -> Mapping[str, str]:
         """Return the same without texts that may be the machine's: it has to be asked again."""
-        found, edits = self.persons(name), self.inventory.edits
+        found, edits = self.persons(name), self.edits
         return {k: d for k, d in found.items() if edits[k, name].proven} if self.lost else found
 
     def machines(self, name: str, key: str) -> Any:
@@ -139,7 +142,7 @@ class Values:
         if name == KEY:
             return key
         own = name.removeprefix(YOURS)
-        edit = self.inventory.edits.get((key, own))
+        edit = self.edits.get((key, own))
         if edit is not None:
             return self.inventory.declared.value(own, edit.value)
         return self.machines(name, key)

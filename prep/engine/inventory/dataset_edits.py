@@ -1,7 +1,7 @@
 """What a person edited in the dataset files of a chain."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, fields
+from dataclasses import asdict, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -9,17 +9,21 @@ from prep.dataset import dataset_file
 from prep.dataset.chain import LINKS, link_of
 from prep.dataset.dataset_file import PERSONS, Dataset, Sample
 from prep.engine.inventory.inventory import DROP, Inventory, published_copy
+from prep.engine.inventory.written import Written
 from prep.engine.state.digest_cache import Digests, of_file
 from prep.engine.state.ledger_queries import Edit
 from prep.runtime.errors import DatasetError
 from prep.stage import IN_DATASET
 
 
-def read_back(head: Path, inventory: Inventory, digests: Digests) -> None:
-    """Take what a person edited in any file of the chain into the inventory's edits.
+def read_back(head: Path, inventory: Inventory, written: Written, digests: Digests) -> Inventory:
+    """Take what a person edited in any file of the chain into what is known as written.
 
     Where two files were edited differently, nothing of that field is taken, and no file of the
     chain is written until they agree.
+
+    Returns:
+        The inventory, with these conflicts.
 
     Raises:
         DatasetError: A file is damaged, or a field was changed that is not a person's.
@@ -28,25 +32,28 @@ def read_back(head: Path, inventory: Inventory, digests: Digests) -> None:
     clashing: dict[tuple[str, str], str] = {}
     paths = [link_of(head, link) for link in LINKS]
     for path in paths:
-        for at, edit in _edits(path, inventory, digests).items():
+        for at, edit in _edits(path, inventory, written, digests).items():
             other = fresh.setdefault(at, edit)
             if other.value != edit.value:
                 clashing[at] = (
                     f"{other.source} and {edit.source} were both edited: let them say the same"
                 )
-    inventory.edits |= {at: edit for at, edit in fresh.items() if at not in clashing}
-    if clashing:
-        inventory.conflicts |= clashing
-        inventory.held |= {inventory.location.name(path) for path in paths}
+    written.edits.update({at: edit for at, edit in fresh.items() if at not in clashing})
+    if not clashing:
+        return inventory
+    held = frozenset(inventory.location.name(path) for path in paths)
+    return replace(inventory, conflicts={**inventory.conflicts, **clashing}, held=held)
 
 
-def _edits(path: Path, inventory: Inventory, digests: Digests) -> dict[tuple[str, str], Edit]:
+def _edits(
+    path: Path, inventory: Inventory, written: Written, digests: Digests
+) -> dict[tuple[str, str], Edit]:
     """Return what a person changed in one file since we wrote it, under the names of today."""
     name = inventory.location.name(path)
-    wrote = inventory.outputs.get(name)
+    wrote = written.outputs.get(name)
     found = of_file(path, digests)
     if found is not None:
-        inventory.on_disk[name] = found
+        written.on_disk[name] = found
     if found is None or wrote is None or found == wrote:
         return {}
     base = inventory.location.file(published_copy(wrote))
@@ -57,7 +64,7 @@ def _edits(path: Path, inventory: Inventory, digests: Digests) -> dict[tuple[str
         )
     before = dataset_file.parse(base.read_text(encoding="utf-8"), path.name)
     after = dataset_file.load(path)
-    _check_added(before, after, path.name, inventory)
+    _check_added(before, after, path.name, written)
     edits = _changes(before, after, path.name)
     today = dict(inventory.renamed)
     known = inventory.digests.keys() | inventory.faulty.keys()
@@ -65,9 +72,9 @@ def _edits(path: Path, inventory: Inventory, digests: Digests) -> dict[tuple[str
     return {at: edit for at, edit in named.items() if at[0] in known}
 
 
-def _check_added(before: Dataset, after: Dataset, name: str, inventory: Inventory) -> None:
+def _check_added(before: Dataset, after: Dataset, name: str, written: Written) -> None:
     for key in sorted(after.samples.keys() - before.samples.keys()):
-        if (key, DROP) in inventory.edits:
+        if (key, DROP) in written.edits:
             raise DatasetError(
                 f"`{name}`: `{key}` is back, and was dropped before",
                 f"take it out again, then `prep reset {key}` brings it back",

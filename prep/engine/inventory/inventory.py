@@ -1,12 +1,11 @@
-"""What a dataset is now: its pictures, its texts, and what people changed since the last run."""
+"""What a dataset was when it was read: its pictures, and what cannot be used of them."""
 
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
-from prep.engine.inventory import other_files, scan
+from prep.engine.inventory import scan
 from prep.engine.inventory.declarations import Declarations
 from prep.engine.inventory.location import STATE, Location
 from prep.engine.state import file_stat
@@ -34,45 +33,35 @@ class Baseline:
     outputs: Mapping[str, str]
 
 
-@dataclass
+@dataclass(frozen=True)
 class Inventory:
-    """A dataset as it is now, and what the ledger has yet to learn of it.
+    """A dataset as it was read. What was written of it, and is written since, is in `Written`.
 
     Attributes:
         declared: What the stages declare of it.
         digests: Key -> SHA-256 of the picture's file.
         lineage: Key -> where a derived picture comes from.
-        edits: (key, field) -> what a person wrote, disk included.
-        outputs: Path -> digest of what we last wrote there or took over.
-        on_disk: Path of a sidecar -> digest of what it holds now.
         faulty: Key -> why it cannot be a sample.
-        dropped: Key -> why a person took it out.
         clashing: Key -> why neither it nor its twin gets a sidecar.
         conflicts: (key, field) -> the two edits by people that differ.
         held: Files that wait for a person's decision and are not written until then.
         gone: Samples of the last run that are no more.
         renamed: (old key, new key).
-        known: What the ledger knew before.
         overruled: Files of ours for which texts beside read-only pictures count now.
     """
 
     location: Location
     folder: scan.Folder
     declared: Declarations
-    digests: dict[str, str] = field(default_factory=dict)
-    lineage: dict[str, dict[str, Any]] = field(default_factory=dict)
-    edits: dict[tuple[str, str], Edit] = field(default_factory=dict)
-    outputs: dict[str, str] = field(default_factory=dict)
-    on_disk: dict[str, str] = field(default_factory=dict)
-    faulty: dict[str, str] = field(default_factory=dict)
-    dropped: dict[str, str] = field(default_factory=dict)
-    clashing: dict[str, str] = field(default_factory=dict)
-    conflicts: dict[tuple[str, str], str] = field(default_factory=dict)
-    held: set[str] = field(default_factory=set)
-    gone: list[str] = field(default_factory=list)
-    renamed: list[tuple[str, str]] = field(default_factory=list)
-    known: Baseline = field(default_factory=lambda: Baseline({}, {}, {}))
-    overruled: list[str] = field(default_factory=list)
+    digests: Mapping[str, str]
+    faulty: Mapping[str, str]
+    lineage: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    clashing: Mapping[str, str] = field(default_factory=dict)
+    conflicts: Mapping[tuple[str, str], str] = field(default_factory=dict)
+    held: frozenset[str] = frozenset()
+    gone: tuple[str, ...] = ()
+    renamed: tuple[tuple[str, str], ...] = ()
+    overruled: tuple[str, ...] = ()
 
     def num_pictures(self) -> int:
         """Return how many pictures there are; those that cannot be used count as well.
@@ -80,20 +69,6 @@ class Inventory:
         A folder that cannot be read counts as one: what lies in it is not known.
         """
         return len(self.digests) + len(self.faulty)
-
-    def unknown_files(self) -> dict[str, str]:
-        """Return path -> kind of what is neither a picture, nor a text, nor a file of ours."""
-        return other_files.unknown(self.folder.others, self.outputs, self.declared)
-
-    def drop(self) -> None:
-        """Note which samples a person took out: in a field, or a dataset file lost the entry."""
-        takes_out = self.declared.takes_out
-        self.dropped = {
-            key: f"dropped in {edit.source}"
-            for (key, name), edit in self.edits.items()
-            if key in self.digests
-            and (name == DROP or (name in takes_out and edit.value == takes_out[name]))
-        }
 
     def sidecar(self, key: str, suffix: str) -> str:
         """Return the path, relative to the root, of a sample's sidecar."""
@@ -108,17 +83,6 @@ class Inventory:
         return file_stat.path_in(
             self.folder.root, found or scan.stem(self.folder.pictures[key]) + suffix
         )
-
-    def spelled(self, file: Path) -> str:
-        """Return how the scan spells a sidecar that was written: absolute in prep's folder."""
-        if self.location.views is not None:
-            return os.fspath(file.absolute())
-        return os.path.relpath(file, self.folder.root)
-
-    def sidecar_read(self, key: str, suffix: str) -> str:
-        """Return the absolute path of a sample's sidecar to read, also beside a picture."""
-        found = self.folder.sidecars.get(self.sidecar(key, suffix))
-        return file_stat.path_in(self.folder.root, found or self.sidecar_file(key, suffix))
 
 
 def published_copy(digest: str) -> str:

@@ -12,6 +12,7 @@ from typing import Any
 from prep.engine.inventory import overlay, scan
 from prep.engine.inventory.inventory import INHERITED, Inventory
 from prep.engine.inventory.location import Location
+from prep.engine.inventory.written import Written
 from prep.engine.state import artifacts, file_stat
 from prep.engine.state.database import snapshot
 from prep.engine.state.digest_cache import Digests
@@ -36,7 +37,7 @@ class _Source:
     samples: Mapping[str, tuple[str, str | None]]
 
 
-def inherit(inventory: Inventory, digests: Digests) -> None:
+def inherit(inventory: Inventory, written: Written, digests: Digests) -> None:
     """Give each derived picture the text a person wrote for its source, unless it has its own.
 
     Where the source picture is gone, what was inherited from it before stays.
@@ -45,16 +46,16 @@ def inherit(inventory: Inventory, digests: Digests) -> None:
     sources = _Sources(inventory.declared.texts, digests)
     for key, lineage in inventory.lineage.items():
         for suffix, name in inventory.location.sidecars.items():
-            own = inventory.edits.get((key, name))
+            own = written.edits.get((key, name))
             if own is not None and own.source != INHERITED and own.proven:
                 continue
             there, text = sources.text(root, lineage, suffix, name)
             if own is not None and own.source != INHERITED and not _same(own, text):
                 continue
             if text is not None:
-                inventory.edits[key, name] = Edit(text, INHERITED)
+                written.edit((key, name), Edit(text, INHERITED))
             elif there:
-                inventory.edits.pop((key, name), None)
+                written.edit((key, name), None)
 
 
 def _same(own: Edit, text: str | None) -> bool:
@@ -98,8 +99,8 @@ class _Sources:
 
     def _read(self, top: Path, state: Path) -> _Source | None:
         try:
-            folder = scan.scan(top, self._texts)
-            overlay.lay(folder, Location(top, state, {}).views, self._texts)
+            views = Location(top, state, {}).views
+            folder = overlay.lay(scan.scan(top, self._texts), views, self._texts)
         except DatasetError:
             return None
         ledger = snapshot(state)

@@ -4,10 +4,12 @@ Both have one name in the ledger. What is written is written in prep's folder al
 """
 
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from prep.engine.inventory import scan
+from prep.engine.inventory.written import Written
 from prep.engine.state import file_stat
 
 if TYPE_CHECKING:
@@ -17,69 +19,75 @@ if TYPE_CHECKING:
 _BESIDE = "beside:"  # begins the ledger's name of a text beside a picture that ours was put over
 
 
-def lay(folder: scan.Folder, views: Path | None, suffixes: tuple[str, ...]) -> None:
-    """Put the texts of `views` over those beside the pictures; the disk's names are absolute."""
+def lay(folder: scan.Folder, views: Path | None, suffixes: tuple[str, ...]) -> scan.Folder:
+    """Return a folder with the texts of `views` over those beside the pictures.
+
+    The disk's names of these are absolute.
+    """
     if views is None or not views.is_dir():
-        return
-    _pass_over(folder, views)
+        return folder
     over = scan.scan(views, suffixes)
-    folder.scratch |= over.scratch
-    folder.linked |= over.linked
-    for name, spelled in over.sidecars.items():
-        file = file_stat.path_in(views, spelled)
-        if name in folder.sidecars:
-            folder.covered[name] = folder.sidecars[name]
-        folder.sidecars[name] = file
-        folder.stats[file] = over.stats[spelled]
+    folder = _without(folder, views)
+    files = {name: file_stat.path_in(views, spelled) for name, spelled in over.sidecars.items()}
+    stats = {files[name]: over.stats[spelled] for name, spelled in over.sidecars.items()}
+    return replace(
+        folder,
+        sidecars={**folder.sidecars, **files},
+        stats={**folder.stats, **stats},
+        scratch=folder.scratch | over.scratch,
+        covered={name: folder.sidecars[name] for name in files if name in folder.sidecars},
+        linked={**folder.linked, **over.linked},
+    )
 
 
-def _pass_over(folder: scan.Folder, views: Path) -> None:
-    """Forget what was scanned of `views` where they lie in the folder of pictures itself."""
+def _without(folder: scan.Folder, views: Path) -> scan.Folder:
+    """Return a folder without what was scanned of `views`, where they lie in it."""
     root = folder.root.absolute()
     if not views.absolute().is_relative_to(root):
-        return
+        return folder
     top = views.absolute().relative_to(root).as_posix() + "/"
-    for name in [name for name in folder.sidecars if name.startswith(top)]:
-        folder.stats.pop(folder.sidecars.pop(name), None)
-        folder.unowned.pop(name, None)
+    inside = {name: at for name, at in folder.sidecars.items() if name.startswith(top)}
+    spelled = set(inside.values())
+    return replace(
+        folder,
+        sidecars={name: at for name, at in folder.sidecars.items() if name not in inside},
+        stats={at: stat for at, stat in folder.stats.items() if at not in spelled},
+        unowned={name: what for name, what in folder.unowned.items() if name not in inside},
+    )
 
 
-def uncover(inventory: "Inventory", digests: "Digests") -> None:
+def uncover(inventory: "Inventory", written: Written, digests: "Digests") -> "Inventory":
     """Let a text beside a picture count that came after ours, which nobody edited since.
 
     A run then removes ours.
     """
     folder = inventory.folder
-    persons = {edit.file for edit in inventory.edits.values()} if folder.covered else set()
+    persons = {edit.file for edit in written.edits.values()} if folder.covered else set()
+    uncovered: dict[str, str] = {}
     for name, spelled in folder.covered.items():
-        ours = inventory.outputs.get(name)
-        edited = ours in persons
+        ours = written.outputs.get(name)
+        known = written.outputs.get(_BESIDE + name)
         beside = digests.of(file_stat.path_in(folder.root, spelled))
-        if (
-            inventory.on_disk.get(name) != ours
-            or edited
-            or beside in (None, known(inventory, name))
-        ):
+        if written.on_disk.get(name) != ours or ours in persons or beside in (None, known):
             continue
-        inventory.overruled.append(folder.sidecars[name])
-        folder.sidecars[name] = spelled
-        inventory.on_disk[name] = str(beside)
+        uncovered[name] = spelled
+        written.on_disk[name] = str(beside)
+    if not uncovered:
+        return inventory
+    overruled = tuple(folder.sidecars[name] for name in uncovered)
+    folder = replace(folder, sidecars={**folder.sidecars, **uncovered})
+    return replace(inventory, folder=folder, overruled=overruled)
 
 
-def known(inventory: "Inventory", name: str) -> str | None:
-    """Return the digest of the text beside a picture that ours was put over."""
-    return inventory.outputs.get(_BESIDE + name)
+def beside(inventory: "Inventory") -> set[str]:
+    """Return the texts beside read-only pictures that none of ours lies over."""
+    if inventory.location.views is None:
+        return set()
+    sidecars = inventory.folder.sidecars.items()
+    return {name for name, spelled in sidecars if not os.path.isabs(spelled)}
 
 
-def covered_now(inventory: "Inventory", name: str) -> tuple[str, str] | None:
-    """Return name and digest for the ledger of a text beside a picture that ours is put over."""
-    spelled = inventory.folder.sidecars.get(name)
-    there = inventory.on_disk.get(name)
-    if (
-        inventory.location.views is None
-        or spelled is None
-        or there is None
-        or os.path.isabs(spelled)
-    ):
-        return None
-    return _BESIDE + name, there
+def covered_by(written: Written, name: str) -> dict[str, str]:
+    """Return what the ledger is told of a text that ours is put over, by its name there."""
+    there = written.on_disk.get(name) if name in written.beside else None
+    return {} if there is None else {_BESIDE + name: there}

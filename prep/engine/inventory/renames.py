@@ -9,41 +9,41 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from prep.engine.inventory.scan import stem
+from prep.engine.inventory.written import Written
 from prep.engine.state.edit_batch import Operation, TextFile
 
 if TYPE_CHECKING:
-    from prep.engine.inventory.inventory import Inventory
+    from prep.engine.inventory.inventory import Baseline, Inventory
 
 
-def machine_texts(inventory: "Inventory") -> frozenset[str]:
+def machine_texts(inventory: "Inventory", written: Written, baseline: "Baseline") -> frozenset[str]:
     """Return the digests of sidecars that prep wrote and that no longer lie where they were put.
 
     Only those of pictures that are gone or have other bytes: a text that was copied, or moved
     away from a picture that stayed, is a person's doing.
     """
-    known = inventory.known
     stirred = {
         stem(key)
-        for key, (digest, _) in known.samples.items()
+        for key, (digest, _) in baseline.samples.items()
         if digest and inventory.digests.get(key) != digest
     }
-    persons = {edit.file for edit in known.edits.values()}
+    persons = {edit.file for edit in baseline.edits.values()}
     return frozenset(
         digest
-        for path, digest in known.outputs.items()
+        for path, digest in baseline.outputs.items()
         if os.path.splitext(path)[1] in inventory.location.sidecars
         and stem(path) in stirred
         and digest not in persons
-        and inventory.on_disk.get(path) != digest
+        and written.on_disk.get(path) != digest
     )
 
 
-def is_new(inventory: "Inventory", key: str) -> bool:
+def is_new(inventory: "Inventory", baseline: "Baseline", key: str) -> bool:
     """Return whether a picture is new under its name, or has other bytes than it had."""
-    return inventory.known.samples.get(key, ("", None))[0] != inventory.digests.get(key)
+    return baseline.samples.get(key, ("", None))[0] != inventory.digests.get(key)
 
 
-def followed(inventory: "Inventory", operation: Operation) -> Operation:
+def followed(inventory: "Inventory", written: Written, operation: Operation) -> Operation:
     """Return an edit under the names that its pictures have now.
 
     A text that did not go along is changed where it lies; one that is gone is no part of it.
@@ -56,7 +56,7 @@ def followed(inventory: "Inventory", operation: Operation) -> Operation:
         if key not in inventory.digests and there.get(digest):
             today[key] = there[digest].pop(0)
     texts = (
-        _under(inventory, text, today[text.key]) if text.key in today else text
+        _under(written, text, today[text.key]) if text.key in today else text
         for text in operation.texts
     )
     return replace(
@@ -66,8 +66,8 @@ def followed(inventory: "Inventory", operation: Operation) -> Operation:
     )
 
 
-def _under(inventory: "Inventory", text: TextFile, key: str) -> TextFile | None:
+def _under(written: Written, text: TextFile, key: str) -> TextFile | None:
     """Return a text of a picture that is now named `key`; None where there is no such file."""
     names = (stem(key) + os.path.splitext(text.name)[1], text.name)
-    found = next((name for name in names if name in inventory.folder.sidecars), None)
+    found = next((name for name in names if name in written.on_disk), None)
     return None if found is None else replace(text, key=key, name=found)

@@ -1,7 +1,7 @@
 """What is in a folder: pictures, the text files beside them, all other files, and digests."""
 
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Set
 from dataclasses import dataclass, field
 from pathlib import Path
 from sys import intern
@@ -27,7 +27,7 @@ _IN_THE_WAY = {
 }
 
 
-@dataclass
+@dataclass(frozen=True)
 class Folder:
     """The pictures and sidecars of a folder, by key.
 
@@ -36,6 +36,7 @@ class Folder:
             POSIX, NFC, with their extension.
         sidecars: Relative path, NFC, with a lower-case suffix -> the same as the disk spells it.
         stats: Path as the disk spells it, relative -> what identifies the file's content cheaply.
+            They are let go when the digests are known.
         faulty: Key -> why the picture cannot be a sample. A key that ends in a slash is a folder
             that cannot be read.
         scratch: Folders where a run that died may have left something behind.
@@ -49,16 +50,28 @@ class Folder:
     """
 
     root: Path
+    pictures: Mapping[str, str] = field(default_factory=dict)
+    sidecars: Mapping[str, str] = field(default_factory=dict)
+    stats: dict[str, Stat] = field(default_factory=dict)
+    faulty: Mapping[str, str] = field(default_factory=dict)
+    scratch: Set[str] = frozenset()
+    covered: Mapping[str, str] = field(default_factory=dict)
+    unowned: Mapping[str, str] = field(default_factory=dict)
+    linked: Mapping[str, str] = field(default_factory=dict)
+    others: Mapping[str, str] = field(default_factory=dict)
+    passed: Mapping[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class _Scanned(Folder):
+    """A folder while it is scanned."""
+
     pictures: dict[str, str] = field(default_factory=dict)
     sidecars: dict[str, str] = field(default_factory=dict)
-    stats: dict[str, Stat] = field(default_factory=dict)
     faulty: dict[str, str] = field(default_factory=dict)
-    scratch: set[str] = field(default_factory=set)
-    covered: dict[str, str] = field(default_factory=dict)
     unowned: dict[str, str] = field(default_factory=dict)
     linked: dict[str, str] = field(default_factory=dict)
     others: dict[str, str] = field(default_factory=dict)
-    passed: dict[str, int] = field(default_factory=dict)
 
 
 def scan(
@@ -82,7 +95,8 @@ def scan(
     Raises:
         DatasetError: `root` is not a folder that can be read.
     """
-    found, aside = Folder(root), Aside()
+    aside = Aside()
+    found = _Scanned(root, scratch=aside.scratch, passed=aside.passed)
     pictures: list[str] = []
     known = suffixes()
     own = os.path.abspath(state) if state is not None else ""
@@ -97,15 +111,14 @@ def scan(
             elif kind is not FileKind.FILE or suffix not in texts or not is_text(name):
                 _take_other(name, kind, found)
             else:
-                found.unowned |= _unread(name, text_suffixes)
+                found.unowned.update(_unread(name, text_suffixes))
     except OSError as error:
         raise DatasetError(
             f"`{root}` cannot be read: {error.strerror}", "name the folder that holds the pictures"
         ) from error
     _keyed(pictures, found)
     text_owners.settle(found.sidecars, found.unowned, found.pictures, found.faulty)
-    found.scratch, found.passed = aside.scratch, aside.passed
-    found.passed.pop(".prep", None)  # ours
+    aside.passed.pop(".prep", None)  # ours
     for folder, why in aside.unread.items():
         found.faulty[shown(folder)] = f"this folder cannot be read: {why}"
     return found
@@ -151,7 +164,7 @@ def clashes(pictures: Mapping[str, str], longest: str) -> dict[str, str]:
     }
 
 
-def _usable(entry: "os.DirEntry[str]", name: str, kind: FileKind, found: Folder) -> bool:
+def _usable(entry: "os.DirEntry[str]", name: str, kind: FileKind, found: _Scanned) -> bool:
     if kind is not FileKind.FILE:
         why = f"it is {_WHAT[kind]}: copy the picture itself into the folder"
         found.faulty[shown(name)] = why
@@ -169,7 +182,7 @@ def _usable(entry: "os.DirEntry[str]", name: str, kind: FileKind, found: Folder)
     return True
 
 
-def _take_text(entry: "os.DirEntry[str]", name: str, kind: FileKind, found: Folder) -> None:
+def _take_text(entry: "os.DirEntry[str]", name: str, kind: FileKind, found: _Scanned) -> None:
     bare, suffix = os.path.splitext(name)
     told = nfc(bare) + suffix.lower()
     if kind is not FileKind.FILE:
@@ -197,13 +210,13 @@ def _unread(name: str, text_suffixes: tuple[str, ...]) -> dict[str, str]:
     return {name: f"texts are read from {read} alone"} if read else {}
 
 
-def _take_other(name: str, kind: FileKind, found: Folder) -> None:
+def _take_other(name: str, kind: FileKind, found: _Scanned) -> None:
     if kind is not FileKind.FOLDER:
         suffix = os.path.splitext(name)[1].lower()
         found.others[name] = other_files.BY_KIND.get(kind) or other_files.kind_of_suffix(suffix)
 
 
-def _keyed(pictures: list[str], found: Folder) -> None:
+def _keyed(pictures: list[str], found: _Scanned) -> None:
     folded: dict[str, str] = {}
     # Of twins in Unicode form, the one whose name is its key comes first.
     for name in sorted(pictures, key=lambda each: (nfc(each), nfc(each) != each)):

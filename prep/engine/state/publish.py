@@ -51,13 +51,16 @@ class Output:
 
 def publish(
     ledger: Ledger, outputs: Sequence[Output], done: Callable[[], None] = lambda: None
-) -> None:
+) -> dict[str, str]:
     """Put files in place, all of them or, after a crash, some: each is whole and known.
 
     Args:
         ledger: Told before and after.
         outputs: Files of at most a few hundred samples.
         done: Makes the changes to the ledger that belong to these files.
+
+    Returns:
+        Name -> digest of each file.
 
     Raises:
         MachineError: The disk is full or a folder cannot be written; earlier batches stay.
@@ -87,6 +90,7 @@ def publish(
             ledger.wrote(output.name, digest)
         ledger.know_files(_as_they_are(outputs, digests))
         done()
+    return {output.name: digest for output, digest in zip(outputs, digests, strict=True)}
 
 
 def _as_they_are(

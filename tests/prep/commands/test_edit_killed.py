@@ -168,3 +168,23 @@ def test_an_edit_typed_after_a_killed_undo_of_it_is_done(base: Path) -> None:
     assert told.stdout.startswith("took back `prep edit images ")
     assert "`images`: 2 pictures, 2 changed\n" in told.stdout
     assert words_of(base) == wanted
+
+
+@needs_strace
+def test_a_run_that_finishes_a_killed_edit_writes_the_dataset_file(base: Path) -> None:
+    """Words that prep itself puts into a dataset file are no edit by a person: one run will do."""
+    (base / "images/b.txt").write_text("hat")
+    rules = ("edit", "images", "--text", "both")
+    assert prep(base, rules).returncode == 0
+    killed(base, ("edit", "meta.json", "--add", "scarf"))
+    assert "scarf" not in (base / "meta.json").read_text()
+
+    told = prep(base, (*rules, "--trigger", "mascot"))
+
+    assert "  wrote meta.json\n" in told.stdout
+    assert "just now" not in told.stdout
+    text = (base / "meta.json").read_text()
+    assert text.count('"scarf"') == 2
+    assert '"trigger": "mascot"' in text
+    again = prep(base, (*rules, "--trigger", "mascot"))
+    assert again.stdout.startswith("`images` is up to date: nothing to do\n")

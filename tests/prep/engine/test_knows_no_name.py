@@ -10,6 +10,7 @@ import pytest
 
 import prep.engine
 from prep.dataset.dataset_file import PERSONS
+from prep.engine.accounting import unknown_files
 from prep.engine.explain_files import of_file
 from prep.engine.inventory.declarations import Declarations
 from prep.engine.inventory.location import Location
@@ -123,7 +124,7 @@ def test_what_a_stage_declares_is_all_that_is_known(
     with read_only_session(job, Context(stages, models, Console())) as session:
         assert texts == {".txt": "tags", ".grey": "greyness", ".caption": "caption"}
         assert session.values.value("greyness", "a.png") == "40\n"
-        assert session.inventory.unknown_files() == {}
+        assert unknown_files(session) == {}
         assert of_file(session, "grey.map") == ["a map: raw/grey.map"]
         (line,) = of_file(session, "a.grey")
         assert line.startswith("a text of `a.png`: yours, used as its greyness;")

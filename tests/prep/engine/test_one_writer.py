@@ -28,24 +28,32 @@ def _calls(tree: ast.AST, function: str) -> Iterator[tuple[str, str]]:
 
 
 def test_one_committer() -> None:
-    """Files get their names, and the ledger is told of them, in one place."""
-    assert _sites("publish.publish") == ["engine/committer: commit"]
+    """Files get their names or go, and ledger and session are told of them, in one place."""
+    for called in ("publish.publish", "publish.remove"):
+        assert _sites(called) == ["engine/committer: commit"]
+    for told in ("session.written.wrote", "session.written.removed"):
+        assert _sites(told) == ["engine/committer: commit"]
 
 
 def test_one_writer_for_each_kind_of_file() -> None:
     """Results and derived pictures, whole-file views with our copies, and texts: one writer each.
 
-    Whoever has such a file to write, a bulk edit or a lost memory as well, asks its writer.
+    What removes derived pictures and our copies is one place each, too, and what takes a sheet for
+    ours as it is. Whoever has such a file to write, a bulk edit or a lost memory as well, asks its
+    writer.
     """
     assert _sites("commit") == [
         "engine/committer: Committer.commit",
+        "engine/fanout: _remove_derived",
+        "engine/published_files: drop_copies",
         "engine/published_files: write",
+        "engine/recover_sheet: take_over",
         "engine/sidecars: write",
     ]
     assert _sites("sidecars.write") == ["engine/bulk_edits: _replace_texts"]
     assert _sites("published_files.write") == [
         "engine/bulk_edits: _replace_metas",
-        "engine/recover: _know",
+        "engine/recover: _take_metas",
     ]
 
 
