@@ -1,5 +1,6 @@
 """Carrying a run out: load, go on where it stopped, train, export."""
 
+import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
@@ -203,4 +204,8 @@ def _keep_shorter(run: Run) -> None:
         name = f"{run.name}-step{lora_file.steps_of(run.export):08d}"
         for path in pictures_of(run.export):
             path.replace(path.with_name(name + path.name.removeprefix(run.name)))
-        run.export.replace(renamed(run, name))
+        target = renamed(run, name)
+        if target.is_dir():  # made on the way, of the same weights; a folder cannot be replaced
+            shutil.rmtree(run.export)
+        else:
+            run.export.replace(target)
