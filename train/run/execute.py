@@ -11,8 +11,9 @@ from prep.runtime.console import Console
 from prep.runtime.stopping import patience
 from prep.runtime.yaml_nodes import as_yaml
 from train.data.batches import Batches
-from train.data.captions import TextCache
+from train.data.captions import TextCache, all_texts
 from train.export import lora_file
+from train.families.clip_text import CHUNK_TOKENS
 from train.families.family import Base
 from train.run import checkpoint
 from train.run.after_step import AfterStep
@@ -108,9 +109,14 @@ def opened(run: Run, found: Processes) -> Training:
     if config.attention == "xformers":
         network.enable_xformers_memory_efficient_attention()
     numbers = vae_files.settings(run.found.path)
-    batches = Batches(run.data, config, numbers["scaling_factor"], numbers["shift_factor"])
+    batches = Batches(
+        run.data, config, numbers["scaling_factor"], numbers["shift_factor"], run.family.sizes
+    )
+    texts = all_texts(list(run.data.samples.values()))
+    chunks = min(run.family.chunks(base, texts), config.max_tokens // CHUNK_TOKENS)
     states = TextCache(
-        lambda texts: run.family.encode(base, texts, config.clip_skip), base.text_learns()
+        partial(run.family.encode, base, clip_skip=config.clip_skip, chunks=chunks),
+        base.text_learns(),
     )
     return Training(base, run.family, batches, states, found)
 
