@@ -82,6 +82,10 @@ class Config:
     clip_skip: int = option(
         1, "Layer of the text encoder that is used, from the end; 1: the last", least=1, most=12
     )
+    max_tokens: int = option(
+        225, "Tokens of a text that train: 75, 150 or 225; a longer text is cut", later=True,
+        words=(75, 150, 225),
+    )  # fmt: skip
     shuffle_tags: bool = option(False, "Show the tags of a sample in another order each time")
     keep_tags: int = option(
         1, "First tags that stay in their places when shuffled", least=0, most=1000

@@ -87,7 +87,9 @@ def flag(name: str) -> str:
 def advice(value: Any, limits: Mapping[str, Any]) -> str | None:
     """Return what to give instead of a value that is out of its limits; None for a good one."""
     if "words" in limits:
-        return None if value in limits["words"] else f"known: {', '.join(limits['words'])}"
+        return (
+            None if value in limits["words"] else f"known: {', '.join(map(str, limits['words']))}"
+        )
     if "least" not in limits or limits["least"] <= value <= limits["most"]:  # NaN is neither
         return None
     kind = "a whole number" if isinstance(value, int) else "a number"

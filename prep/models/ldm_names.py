@@ -1,4 +1,4 @@
-"""Tensor names of Stable Diffusion 1.x: those of single files (LDM) and those of diffusers.
+"""Tensor names of Stable Diffusion: those of single files (LDM) and those of diffusers.
 
 Names and shapes only, no weights. Source: the key tables of diffusers'
 scripts/convert_diffusers_to_original_stable_diffusion.py (0.42.1).
@@ -10,6 +10,9 @@ PARTS = {
     "vae": "first_stage_model.",
     "text_encoder": "cond_stage_model.transformer.text_model.",
 }
+# Which levels of a U-Net's way up have attentions. A file of XL has three levels.
+SD_UPS = (False, True, True, True)
+XL_UPS = (True, True, False)
 _LEVELS = range(4)
 _UNET_RESNET = {
     "norm1": "in_layers.0",
@@ -29,14 +32,15 @@ _VAE_ATTENTION = {
 }
 
 
-def to_ldm(part: str, name: str) -> str:
+def to_ldm(part: str, name: str, ups: tuple[bool, ...] = SD_UPS) -> str:
     """Return the name in a single file of a part's tensor that diffusers calls `name`.
 
     Args:
         part: `unet`, `vae` or `text_encoder`: the folder's name in diffusers.
+        ups: Of the U-Net: `SD_UPS` or `XL_UPS`.
     """
     module, _, word = name.rpartition(".")
-    for ours, theirs in _blocks(part).items():
+    for ours, theirs in _blocks(part, ups).items():
         if module == ours or module.startswith(ours + "."):
             rest = module.removeprefix(ours).removeprefix(".")
             inner = _inner(part, ours).get(rest, rest)
@@ -44,10 +48,10 @@ def to_ldm(part: str, name: str) -> str:
     return PARTS[part] + name
 
 
-def from_ldm(part: str, name: str) -> str:
+def from_ldm(part: str, name: str, ups: tuple[bool, ...] = SD_UPS) -> str:
     """Return what diffusers calls a tensor of a single file; the inverse of `to_ldm`."""
     module, _, word = name.removeprefix(PARTS[part]).rpartition(".")
-    for ours, theirs in _blocks(part).items():
+    for ours, theirs in _blocks(part, ups).items():
         if module == theirs or module.startswith(theirs + "."):
             rest = module.removeprefix(theirs).removeprefix(".")
             back = {found: own for own, found in _inner(part, ours).items()}
@@ -71,15 +75,17 @@ def _inner(part: str, block: str) -> dict[str, str]:
     return _VAE_ATTENTION if part == "vae" and ".attentions." in block else {}
 
 
-def _blocks(part: str) -> dict[str, str]:
+def _blocks(part: str, ups: tuple[bool, ...]) -> dict[str, str]:
     """Return the modules with other names: diffusers' -> the single file's, without the part."""
     if part == "unet":
-        return _unet_blocks()
+        return _unet_blocks(ups)
     return _vae_blocks() if part == "vae" else {}
 
 
-def _unet_blocks() -> dict[str, str]:
+def _unet_blocks(ups: tuple[bool, ...]) -> dict[str, str]:
     found = {
+        "add_embedding.linear_1": "label_emb.0.0",
+        "add_embedding.linear_2": "label_emb.0.2",
         "time_embedding.linear_1": "time_embed.0",
         "time_embedding.linear_2": "time_embed.2",
         "conv_in": "input_blocks.0.0",
@@ -89,7 +95,7 @@ def _unet_blocks() -> dict[str, str]:
         "mid_block.attentions.0": "middle_block.1",
         "mid_block.resnets.1": "middle_block.2",
     }
-    for level in _LEVELS:
+    for level, attends in enumerate(ups):
         for n in range(2):
             down = f"input_blocks.{3 * level + n + 1}"
             found[f"down_blocks.{level}.resnets.{n}"] = f"{down}.0"
@@ -97,11 +103,11 @@ def _unet_blocks() -> dict[str, str]:
         for n in range(3):
             up = f"output_blocks.{3 * level + n}"
             found[f"up_blocks.{level}.resnets.{n}"] = f"{up}.0"
-            if level:  # the first has none; its second module is the upsampler
+            if attends:  # else its second module is the upsampler
                 found[f"up_blocks.{level}.attentions.{n}"] = f"{up}.1"
         smaller = f"input_blocks.{3 * level + 3}.0.op"
         found[f"down_blocks.{level}.downsamplers.0.conv"] = smaller
-        larger = f"output_blocks.{3 * level + 2}.{2 if level else 1}"
+        larger = f"output_blocks.{3 * level + 2}.{2 if attends else 1}"
         found[f"up_blocks.{level}.upsamplers.0"] = larger
     return found
 

@@ -1,6 +1,5 @@
 """A tiny Stable Diffusion 1.x folder with random weights, and a small dataset with its latents."""
 
-import json
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -12,79 +11,14 @@ from prep.dataset.dataset_file import Concept, Dataset, Sample
 from prep.models import vae, vae_files
 from prep.models.locate import Models
 from prep.runtime import files
-from tinyworld.training.base_files import INDEX
+from train.families.sd15 import FAMILY
 
 BUCKETS = ((64, 64), (32, 64), (64, 32))
 
 
-def build_tokenizer(folder: Path) -> None:
-    """Write vocab.json and merges.txt of CLIP's byte alphabet, as hub folders have them."""
-    from transformers import CLIPTokenizer
-    from transformers.convert_slow_tokenizer import bytes_to_unicode
-
-    letters = list(bytes_to_unicode().values())
-    words = [*letters, *(letter + "</w>" for letter in letters)]
-    words += ["<|startoftext|>", "<|endoftext|>"]
-    vocab = {word: index for index, word in enumerate(words)}
-    tokenizer = CLIPTokenizer(vocab=vocab, merges=[], model_max_length=77)
-    tokenizer.save_pretrained(str(folder))
-
-
 def build_base(folder: Path, prediction: str = "epsilon", seed: int = 0) -> Path:
     """Write a diffusers folder of Stable Diffusion 1.x: real classes, a few channels."""
-    import torch
-    from diffusers import AutoencoderKL, PNDMScheduler, UNet2DConditionModel
-    from transformers import CLIPTextConfig, CLIPTextModel
-
-    torch.manual_seed(seed)
-    unet = UNet2DConditionModel(
-        sample_size=8,
-        layers_per_block=1,
-        block_out_channels=(32, 64),
-        down_block_types=("CrossAttnDownBlock2D", "DownBlock2D"),
-        up_block_types=("UpBlock2D", "CrossAttnUpBlock2D"),
-        cross_attention_dim=32,
-        attention_head_dim=8,
-    )
-    coder = AutoencoderKL(
-        block_out_channels=(32, 32, 32, 32),
-        down_block_types=("DownEncoderBlock2D",) * 4,
-        up_block_types=("UpDecoderBlock2D",) * 4,
-        latent_channels=4,
-        scaling_factor=0.18215,
-    )
-    text = CLIPTextConfig(
-        vocab_size=514,
-        hidden_size=32,
-        intermediate_size=37,
-        num_hidden_layers=2,
-        num_attention_heads=4,
-        max_position_embeddings=77,
-        bos_token_id=512,
-        eos_token_id=513,
-        pad_token_id=513,
-    )
-    scheduler = PNDMScheduler(
-        beta_start=0.00085,
-        beta_end=0.012,
-        beta_schedule="scaled_linear",
-        prediction_type=prediction,
-        skip_prk_steps=True,
-        steps_offset=1,
-    )
-    for part, name in ((unet, "unet"), (coder, "vae"), (CLIPTextModel(text), "text_encoder")):
-        part.save_pretrained(str(folder / name))
-    scheduler.save_pretrained(str(folder / "scheduler"))
-    build_tokenizer(folder / "tokenizer")
-    index = INDEX | {
-        "_diffusers_version": "0.42.1",
-        "feature_extractor": [None, None],
-        "image_encoder": [None, None],
-        "requires_safety_checker": False,
-        "safety_checker": [None, None],
-    }
-    (folder / "model_index.json").write_text(json.dumps(index, indent=2, sort_keys=True))
-    return folder
+    return FAMILY.tiny.write(folder, prediction, seed)
 
 
 def build_dataset(

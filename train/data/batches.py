@@ -5,7 +5,7 @@ Letters: B batch, C channels, H and W height and width of latents.
 
 import hashlib
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -15,6 +15,7 @@ from train.config import Config
 from train.data.captions import text_of
 from train.data.dataset import Data, TrainingSample
 from train.data.order import normal, nth_of
+from train.families.family import PictureSizes
 from train.families.noise_process import Process
 
 if TYPE_CHECKING:
@@ -31,6 +32,7 @@ class Batch(NamedTuple):
         noise_BCHW: Standard normal, float32.
         texts: One a sample.
         weight_B: Of each sample's loss.
+        sizes: What the network is told of the pictures' sizes, by names, shape (B, N) each.
         digests: SHA-256 over key, text, timestep, latents and noise of each sample.
     """
 
@@ -40,14 +42,26 @@ class Batch(NamedTuple):
     texts: tuple[str, ...]
     weight_B: "Tensor"
     digests: tuple[bytes, ...]
+    sizes: "Mapping[str, Tensor]"
 
 
 class Batches:
     """Makes batches; keeps latents that fit into memory."""
 
-    def __init__(self, data: Data, config: Config, scale: float, shift: float) -> None:
-        """Take latents of `data` less `shift`, times `scale`."""
-        self.data, self.config = data, config
+    def __init__(
+        self,
+        data: Data,
+        config: Config,
+        scale: float,
+        shift: float,
+        sizes: Callable[[PictureSizes], Mapping[str, tuple[float, ...]]] = lambda sizes: {},
+    ) -> None:
+        """Take latents of `data` less `shift`, times `scale`.
+
+        Args:
+            sizes: See `Family.sizes`.
+        """
+        self.data, self.config, self._sizes = data, config, sizes
         self._scale, self._shift = scale, shift
         self._kept: OrderedDict[Path, vae.Latents] = OrderedDict()
         self._bytes = 0
@@ -82,8 +96,22 @@ class Batches:
             [one.weight * (prior if one.regularisation else 1.0) for one in samples]
         )
         return Batch(
-            torch.stack(clean), torch.stack(noise), process.times(times), texts, weights, digests
+            torch.stack(clean),
+            torch.stack(noise),
+            process.times(times),
+            texts,
+            weights,
+            digests,
+            self._told([one.sizes for one in samples]),
         )
+
+    def _told(self, pictures: Sequence[PictureSizes]) -> "dict[str, Tensor]":
+        """Return what the network is told of pictures' sizes, float32."""
+        import torch
+
+        each = [self._sizes(picture) for picture in pictures]
+        kind = torch.float32
+        return {name: torch.tensor([one[name] for one in each], dtype=kind) for name in each[0]}
 
     def _drawn(self, one: TrainingSample, step: int, place: int) -> "Tensor":
         mean, logvar = self._latents(one)

@@ -16,6 +16,9 @@ from prep.runtime import files
 from prep.runtime.errors import ConfigError, DatasetError, nearest
 from train.data.latents_files import check_latents, check_text_of_any, check_whole
 from train.data.order import Bucket
+from train.families.family import PictureSizes
+
+_NONE = PictureSizes((0, 0), (0, 0), (0, 0))
 
 
 @dataclass(frozen=True)
@@ -26,6 +29,7 @@ class TrainingSample:
         words: The tags, then the caption as one, that its text is made of.
         num_tags: How many of the words are tags.
         lead: How many of the tags are the trigger.
+        sizes: Of the picture as it trains.
         latents: File of mean and log-variance.
         latents_digest: SHA-256 of that file.
         repeats: How often it is seen in an epoch.
@@ -46,6 +50,7 @@ class TrainingSample:
     weight: float
     regularisation: bool = False
     lead: int = 0
+    sizes: PictureSizes = _NONE
 
 
 @dataclass(frozen=True)
@@ -217,6 +222,9 @@ def _training_sample(
         weight=sample.weight,
         regularisation=concept.regularisation,
         lead=said.lead,
+        sizes=PictureSizes(
+            sample.original_size, (sample.crop or (0, 0))[:2], sample.bucket or (0, 0)
+        ),
     )
 
 

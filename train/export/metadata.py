@@ -156,10 +156,9 @@ def _of_run(data: Data, config: Config, facts: Facts) -> dict[str, str]:
 
 
 def _of_network(config: Config, family: Family, facts: Facts) -> dict[str, str]:
-    velocity = facts.prediction is Prediction.V_PREDICTION
     return {
         **facts.of_method,
-        "ss_base_model_version": family.base_version + ("_v" if velocity else ""),
+        "ss_base_model_version": family.names_of(facts.prediction)[0],
         "ss_clip_skip": str(config.clip_skip) if config.clip_skip > 1 else "None",
         "ss_sd_model_name": facts.base,
         **facts.base_hashes,
@@ -211,7 +210,7 @@ def _spec(data: Data, config: Config, family: Family, facts: Facts) -> dict[str,
     velocity = facts.prediction is Prediction.V_PREDICTION
     found = {
         "sai_model_spec": "1.0.1",
-        "architecture": family.architecture + facts.architecture,
+        "architecture": family.names_of(facts.prediction)[1] + facts.architecture,
         "implementation": "diffusers",
         "implementation_version": f"prep-and-train/{facts.version}",
         "title": facts.name,

@@ -119,7 +119,7 @@ def _vae(source: Path) -> "dict[str, Tensor]":
 def _rest(scratch: Path, source: Path, base: Base) -> None:
     """Give a folder everything that is not trained: VAE, tokenizer, schedule, index."""
     if source.is_dir():
-        for name in ("vae", "tokenizer", "scheduler"):
+        for name in ("vae", *base.tokenizers, "scheduler"):
             _copy(source / name, scratch / name)
         shutil.copyfile(source / "model_index.json", scratch / "model_index.json")
         return
@@ -127,7 +127,7 @@ def _rest(scratch: Path, source: Path, base: Base) -> None:
     (scratch / "scheduler").mkdir()
     for name in ("model_index.json", "scheduler/scheduler_config.json"):
         (scratch / name).write_bytes((shipped / name).read_bytes())
-    base.text["tokenizer"].save_pretrained(str(scratch / "tokenizer"))
+    base.tokenizers["tokenizer"].save_pretrained(str(scratch / "tokenizer"))
     coder: Any = vae.open_vae(source, "cpu")
     coder.save_pretrained(str(scratch / "vae"))
 

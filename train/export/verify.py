@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from train.adapters import lora_layers
 from train.export.lora_file import ProofError
-from train.families.family import Base, Family
+from train.families.family import Base, Family, PictureSizes
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -98,14 +98,16 @@ def _answers(base: Base, family: Family) -> "list[Tensor]":
     import torch
 
     generator = torch.Generator("cpu").manual_seed(0)
-    shape = (1, family.latent_channels, 16, 16)
+    shape, side = (1, family.latent_channels, 16, 16), (128, 128)
     noise_BCHW = torch.randn(shape, generator=generator)
     weight = next(base.network.parameters())
-    when_B = torch.tensor([500], device=base.device)
+    when_B = base.process.times([base.process.middle()]).to(base.device)
     halved = weight.dtype if weight.dtype != torch.float32 else torch.bfloat16
     kind = base.device.split(":")[0]
     with torch.no_grad(), torch.autocast(kind, halved, enabled=weight.dtype != torch.float32):
         (state,) = family.encode(base, ["a picture"])
-        given = {name: value[None].to(base.device) for name, value in state.items()}
+        told = family.sizes(PictureSizes(side, (0, 0), side))
+        sizes = {name: torch.tensor(one, dtype=torch.float32) for name, one in told.items()}
+        given = {name: one[None].to(base.device) for name, one in {**state, **sizes}.items()}
         answer_BCHW = family.denoise(base.network, noise_BCHW.to(base.device), when_B, given)
     return [*given.values(), answer_BCHW]

@@ -8,13 +8,14 @@ with a mark at either end of each, and the states are joined without the marks i
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from torch import Tensor
 
 MOST_CHUNKS = 3
+CHUNK_TOKENS = 75
 _MARKS = 2  # the tokens at the beginning and the end of every chunk
 
 
@@ -35,6 +36,10 @@ class TextReading:
     layer: int = 1
     normed: bool = True
     pooled: bool = False
+
+    def earlier(self, clip_skip: int) -> "TextReading":
+        """Return the same of an earlier layer: 1 is this one, 2 the one before it, and so on."""
+        return replace(self, layer=self.layer + clip_skip - 1)
 
 
 def chunks_of(tokenizer: Any, texts: Sequence[str], length: int) -> int:

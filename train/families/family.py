@@ -3,14 +3,29 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from train.families.noise_process import Prediction, Process
+from train.families.tiny import TinyModel
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
     Conditioning = Mapping[str, Tensor]
+
+
+class PictureSizes(NamedTuple):
+    """The sizes of a picture as it trains, (width, height) px each.
+
+    Attributes:
+        original: Before it was resized.
+        cut: What was cut off at the left and at the top of the resized picture.
+        target: What the latents depict.
+    """
+
+    original: tuple[int, int]
+    cut: tuple[int, int]
+    target: tuple[int, int]
 
 
 @dataclass(frozen=True)
@@ -19,14 +34,14 @@ class Base:
 
     Attributes:
         network: What is trained on: frozen, float32, in training mode without dropout.
-        text: Tokenizers and text encoders, as the family's `encode` wants them.
-        encoders: The text encoders among them, by the name of their folder.
+        tokenizers: By the names of their folders.
+        encoders: The text encoders, by the names of their folders.
         process: How latents become noise for this very model.
         device: Where network and text encoders are.
     """
 
     network: "nn.Module"
-    text: Mapping[str, Any]
+    tokenizers: Mapping[str, Any]
     process: Process
     device: str
     encoders: "Mapping[str, nn.Module]" = field(default_factory=dict)
@@ -67,16 +82,19 @@ class Outline:
 
 
 class Encode(Protocol):
-    """(base, texts, clip_skip) -> conditioning per text."""
+    """(base, texts, clip_skip, chunks) -> conditioning per text."""
 
-    def __call__(self, base: Base, texts: list[str], clip_skip: int = 1) -> "list[Conditioning]":
+    def __call__(
+        self, base: Base, texts: list[str], clip_skip: int = 1, chunks: int = 1
+    ) -> "list[Conditioning]":
         """Return conditioning per text, without a batch axis, float32.
 
         A text gives the same bits whatever stands beside it. On the CPU and without gradients,
         unless a text encoder is trained: then on the device and with them.
 
         Args:
-            clip_skip: 1 takes the last layer, 2 the one before it, and so on.
+            clip_skip: 1 takes the family's own layer, 2 the one before it, and so on.
+            chunks: Of 75 tokens each; what is longer is cut off.
         """
 
 
@@ -99,8 +117,12 @@ class Family:
         prediction: What its base models output unless their scheduler's config says otherwise.
         latent_channels: Channels of its latents.
         patterns: The files that make up a base model of it, relative to the folder.
+        encoders: Folders of its text encoders in a diffusers model.
         base_version: `ss_base_model_version` of its LoRAs.
         architecture: `modelspec.architecture` of the base model.
+        of_velocity: Both of a base model that predicts v, where they are others.
+        tiny: A small model of its exact structure, for tests.
+        single_file: Whether a whole model of it can be written as one file.
         lora_targets: Endings of the names of the network's modules that usually get an adapter.
         attention_targets: Those of them that are attention.
         convolution_targets: Endings of its other convolutions, and what belongs to them.
@@ -110,7 +132,9 @@ class Family:
         layers: How many layers its text encoder has, by configs and headers only; 0: unknown.
         load: Open one.
         encode: Texts -> conditioning.
-        overlong: (base, texts) -> those with more tokens than `encode` keeps.
+        chunks: (base, texts) -> into how many chunks of 75 tokens the longest text has to be cut,
+            at most 3: with so many `encode` keeps all that it can keep.
+        sizes: A picture's sizes -> what the network is told of them, by names; empty for nothing.
         denoise: (network, noisy_BCHW, timestep_B, conditioning with a batch axis) -> BCHW.
         export_name: A module's name in the network -> its name in a kohya file. Modules of a text
             encoder begin with the encoder's folder and a dot.
@@ -131,9 +155,20 @@ class Family:
     layers: Callable[[Path], int]
     load: Load
     encode: Encode
-    overlong: Callable[[Base, list[str]], list[str]]
+    chunks: Callable[[Base, list[str]], int]
     denoise: "Callable[[nn.Module, Tensor, Tensor, Conditioning], Tensor]"
     export_name: Callable[[str], str]
+    tiny: TinyModel
+    sizes: Callable[[PictureSizes], Mapping[str, tuple[float, ...]]] = lambda sizes: {}
+    encoders: tuple[str, ...] = ("text_encoder",)
+    of_velocity: tuple[str, str] | None = None
+    single_file: bool = False
+
+    def names_of(self, prediction: Prediction) -> tuple[str, str]:
+        """Return `ss_base_model_version` and `modelspec.architecture` of a base model of it."""
+        usual = (self.base_version, self.architecture)
+        velocity = prediction is Prediction.V_PREDICTION
+        return self.of_velocity if velocity and self.of_velocity else usual
 
     def targets(self, wish: str) -> tuple[str, ...]:
         """Return endings for `attention`, `transformer` (the usual ones) or `convolutions`."""

@@ -42,7 +42,7 @@ def attach(base: Base, family: Family, config: Config) -> None:
 def sizes(config: Config, family: Family, shapes: Shapes) -> Sizes:
     """Return how many numbers learn; every one of the base model is written."""
     each = {part: sum(map(prod, found.values())) for part, found in shapes.items()}
-    learn = each["unet"] + config.text_encoder * each["text_encoder"]
+    learn = each["unet"] + config.text_encoder * sum(each[part] for part in family.encoders)
     return Sizes(learn, sum(each.values()))
 
 
@@ -73,5 +73,5 @@ METHOD = Method(
     publish=publish,
     apply=apply,
     metadata=lambda config: {},
-    needs_vae=lambda config: config.own_as(FinetuneOptions).save_as == "file",
+    one_file=lambda config: config.own_as(FinetuneOptions).save_as == "file",
 )

@@ -73,7 +73,7 @@ def sizes(config: Config, family: Family, shapes: Shapes) -> Sizes:
     own = config.own_as(LoraOptions)
     targets = {"unet": family.targets(own.targets)}
     if config.text_encoder:
-        targets["text_encoder"] = family.text_targets
+        targets |= dict.fromkeys(family.encoders, family.text_targets)
     count = sum(adapter_size(shapes[part], ends, own.rank) for part, ends in targets.items())
     return Sizes(count, count)
 

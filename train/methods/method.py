@@ -77,7 +77,7 @@ class Method:
         publish: Writes an export.
         apply: (path, base, family) -> None: give a base model that has learned an export's numbers.
         metadata: Settings -> the `ss_*` fields that are its own.
-        needs_vae: Whether the VAE has to be read for the export.
+        one_file: Whether the export is a whole model in one file, with its VAE.
         share: (name of a weight, settings) -> its learning rate over that of its part.
     """
 
@@ -95,5 +95,5 @@ class Method:
     known_as: tuple[str, ...] = ()
     usual_rate: float = 1e-4
     architecture: str = ""
-    needs_vae: Callable[[Config], bool] = lambda config: False
+    one_file: Callable[[Config], bool] = lambda config: False
     share: Callable[[str, Config], float] = lambda name, config: 1.0

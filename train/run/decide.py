@@ -16,6 +16,7 @@ from train.data import dataset as datasets
 from train.data.dataset import Data
 from train.data.order import parts_of_epoch, steps_per_epoch
 from train.export import lora_file
+from train.families.clip_text import CHUNK_TOKENS
 from train.families.detect import hashes, opened_base
 from train.families.family import Family
 from train.methods import method_named
@@ -26,6 +27,8 @@ from train.run import run_folder
 VERSION = 2
 # The same, of the recipes alone that `_is_newer` names.
 _NEWER = 3
+# Of those that `_has_long_texts` names.
+_LONG = 4
 
 
 @dataclass(frozen=True)
@@ -92,21 +95,7 @@ def decide(paths: Sequence[Path], config: Config, models: Models) -> Run:
         )
     found, family = opened_base(base, models)
     base_digest = models.digest(found)
-    parts = parts_of_epoch(data.repeats())
-    recipe = files.digest_bytes(
-        files.canonical(
-            {
-                "version": version_of(config, data),
-                "family": family.name,
-                "base": base_digest,
-                "config": config.deciding(),
-                "data": data.content(),
-                "held_out": data.held_out,
-                "triggers": list(data.triggers),
-            }
-            | ({"parts of an epoch": parts} if parts > 1 else {})
-        ).encode()
-    )
+    recipe = _recipe(config, data, family, base_digest)
     name = config.name or safe_name(data.name)
     folder = config.out / f"{name}-{recipe[:8]}"
     run = Run(
@@ -116,9 +105,38 @@ def decide(paths: Sequence[Path], config: Config, models: Models) -> Run:
     return run if config.resume is None else _resumed(run, config.resume)
 
 
+def _recipe(config: Config, data: Data, family: Family, base_digest: str) -> str:
+    """Return the digest of everything that decides the weights after each step."""
+    parts = parts_of_epoch(data.repeats())
+    told = {key: dict(family.sizes(one.sizes)) for key, one in data.samples.items()}
+    found = {
+        "version": version_of(config, data),
+        "family": family.name,
+        "base": base_digest,
+        "config": config.deciding(),
+        "data": data.content(),
+        "held_out": data.held_out,
+        "triggers": list(data.triggers),
+    }
+    found |= {"parts of an epoch": parts} if parts > 1 else {}
+    found |= {"sizes": told} if any(told.values()) else {}
+    return files.digest_bytes(files.canonical(found).encode())
+
+
 def version_of(config: Config, data: Data) -> int:
     """Return the version of what a run computes: newer where an older program did it otherwise."""
+    if _has_long_texts(config, data):
+        return _LONG
     return _NEWER if _is_newer(config, data) else VERSION
+
+
+def _has_long_texts(config: Config, data: Data) -> bool:
+    """Return whether a text may have more tokens than once were read, and more are read now.
+
+    A token is a byte at least: what is shorter has no more of them.
+    """
+    longest = max(len(one.text.encode()) for one in data.samples.values())
+    return config.max_tokens > CHUNK_TOKENS and longest > CHUNK_TOKENS
 
 
 def _is_newer(config: Config, data: Data) -> bool:

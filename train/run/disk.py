@@ -6,6 +6,7 @@ from pathlib import Path
 from prep.models import ldm_names, safetensors_file
 from prep.runtime.errors import MachineError
 from prep.runtime.files import blocked, free_bytes, nearest_there
+from train.families.clip_unet import weights_of
 from train.run.decide import Run
 
 MB = 1_000_000
@@ -16,7 +17,7 @@ def disk(run: Run) -> dict[str, int]:
 
     Nothing where the shapes of the base model's weights cannot be read without opening it.
     """
-    shapes = _shapes(run.found.path)
+    shapes = _shapes(run.found.path, run.family.encoders)
     if not shapes:
         return {}
     learn, written = run.method.sizes(run.config, run.family, shapes)
@@ -28,8 +29,8 @@ def disk(run: Run) -> dict[str, int]:
     return {"export": export_bytes, "checkpoint": whole, "most": most}
 
 
-def _shapes(place: Path) -> dict[str, dict[str, tuple[int, ...]]]:
-    """Return the shapes of U-Net, text encoder and VAE by diffusers' names; headers only."""
+def _shapes(place: Path, encoders: tuple[str, ...]) -> dict[str, dict[str, tuple[int, ...]]]:
+    """Return the shapes of U-Net, text encoders and VAE by diffusers' names; headers only."""
     if place.is_file():
         if place.suffix.lower() != ".safetensors":
             return {}
@@ -43,9 +44,8 @@ def _shapes(place: Path) -> dict[str, dict[str, tuple[int, ...]]]:
             for part in ("unet", "text_encoder", "vae")
         }
     found: dict[str, dict[str, tuple[int, ...]]] = {}
-    for part in ("unet", "text_encoder", "vae"):
-        name = "model" if part == "text_encoder" else "diffusion_pytorch_model"
-        tensors = safetensors_file.header(place / part / f"{name}.safetensors").tensors
+    for part in ("unet", *encoders, "vae"):
+        tensors = safetensors_file.header(place / part / weights_of(part)).tensors
         found[part] = {name: at.shape for name, at in tensors.items()}
     return found
 

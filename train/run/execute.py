@@ -1,5 +1,6 @@
 """Carrying a run out: load, go on where it stopped, train, export."""
 
+import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
@@ -10,8 +11,9 @@ from prep.runtime.console import Console
 from prep.runtime.stopping import patience
 from prep.runtime.yaml_nodes import as_yaml
 from train.data.batches import Batches
-from train.data.captions import TextCache
+from train.data.captions import TextCache, all_texts
 from train.export import lora_file
+from train.families.clip_text import CHUNK_TOKENS
 from train.families.family import Base
 from train.run import checkpoint
 from train.run.after_step import AfterStep
@@ -107,9 +109,14 @@ def opened(run: Run, found: Processes) -> Training:
     if config.attention == "xformers":
         network.enable_xformers_memory_efficient_attention()
     numbers = vae_files.settings(run.found.path)
-    batches = Batches(run.data, config, numbers["scaling_factor"], numbers["shift_factor"])
+    batches = Batches(
+        run.data, config, numbers["scaling_factor"], numbers["shift_factor"], run.family.sizes
+    )
+    texts = all_texts(list(run.data.samples.values()))
+    chunks = min(run.family.chunks(base, texts), config.max_tokens // CHUNK_TOKENS)
     states = TextCache(
-        lambda texts: run.family.encode(base, texts, config.clip_skip), base.text_learns()
+        partial(run.family.encode, base, clip_skip=config.clip_skip, chunks=chunks),
+        base.text_learns(),
     )
     return Training(base, run.family, batches, states, found)
 
@@ -203,4 +210,8 @@ def _keep_shorter(run: Run) -> None:
         name = f"{run.name}-step{lora_file.steps_of(run.export):08d}"
         for path in pictures_of(run.export):
             path.replace(path.with_name(name + path.name.removeprefix(run.name)))
-        run.export.replace(renamed(run, name))
+        target = renamed(run, name)
+        if target.is_dir():  # made on the way, of the same weights; a folder cannot be replaced
+            shutil.rmtree(run.export)
+        else:
+            run.export.replace(target)

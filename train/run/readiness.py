@@ -16,7 +16,7 @@ from typing import NoReturn
 
 from prep.models.locate import FoundModel, Models
 from prep.runtime import files, lock
-from prep.runtime.errors import UserError
+from prep.runtime.errors import ConfigError, UserError
 from train.config import Config
 from train.data import dataset as datasets
 from train.data.captions import all_texts
@@ -207,6 +207,7 @@ def _settings(config: Config) -> Iterator[Callable[[], object]]:
 def _of_run(run: Run, first: bool) -> Iterator[Callable[[], object]]:
     """Yield what can be asked of a run and its folder, for the process that writes it."""
     yield partial(check_vae, run)
+    yield partial(_check_form, run)
     yield partial(
         check_clip_skip, run.config.clip_skip, run.family.layers(run.found.path), run.base
     )
@@ -221,6 +222,15 @@ def _of_run(run: Run, first: bool) -> Iterator[Callable[[], object]]:
             run.name,
             facts(run),
             list(run.config.deciding()),
+        )
+
+
+def _check_form(run: Run) -> None:
+    """Raise where the export is to be a file of a kind that cannot be written of this family."""
+    if run.method.one_file(run.config) and not run.family.single_file:
+        raise ConfigError(
+            f"a model of the kind `{run.family.name}` cannot be written as one file yet",
+            "write a folder: leave out `--save-as`",
         )
 
 
@@ -252,7 +262,7 @@ def _question(run: Run) -> probe.Question:
 
 def _needs_vae(config: Config) -> bool:
     """Return whether the base model's VAE has to be read: for pictures, or for the export."""
-    return config.prompts is not None or method_named(config.method).needs_vae(config)
+    return config.prompts is not None or method_named(config.method).one_file(config)
 
 
 def _raised(*rows: Callable[[], object]) -> Iterator[UserError]:

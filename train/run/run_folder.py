@@ -82,8 +82,8 @@ def check_version(out: Path, name: str, here: Mapping[str, Any], words: list[str
             raise ConfigError(
                 f"`{folder}`, stopped after step {step}, was begun by another version of this "
                 "program, which showed other texts or trained other weights",
-                "finish it with that version, or begin a new run: give another `--name`, or move "
-                "that folder away",
+                f"finish it with version {there.get('program', 'of then')}, or begin a new run: "
+                "give another `--name`, or move that folder away",
             )
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from prep.models import vae as coder
 from prep.runtime.errors import MachineError
-from train.families.family import Base, Family
+from train.families.family import Base, Family, PictureSizes
 from train.samples import schedulers
 from train.samples.prompts import Prompt
 
@@ -40,8 +40,12 @@ def draw(base: Base, family: Family, vae: Any, prompt: Prompt, clip_skip: int = 
     generator = torch.Generator("cpu").manual_seed(prompt.seed)
     noise_BCHW = torch.randn(shape, generator=generator).to(base.device)
     with torch.no_grad():
-        asked, other = family.encode(base, [prompt.text, prompt.negative], clip_skip)
+        texts = [prompt.text, prompt.negative]
+        asked, other = family.encode(base, texts, clip_skip, family.chunks(base, texts))
         states = {k: torch.stack([other[k], asked[k]]).to(base.device) for k in asked}
+        side = (prompt.width, prompt.height)
+        for name, told in family.sizes(PictureSizes(side, (0, 0), side)).items():
+            states[name] = torch.tensor([told, told], dtype=torch.float32, device=base.device)
 
         def answer(latents_BCHW: "Tensor", now: Any) -> "Tensor":
             return _guided(base, family, latents_BCHW, now, (states, prompt.guidance))

@@ -116,14 +116,17 @@ def _errors(training: Training, batch: Batch) -> "Tensor":
             base.network,
             noisy_BCHW.to(base.device),
             batch.time_B.to(base.device),
-            stacked(training.states.of(batch.texts), base.device),
+            stacked(training.states.of(batch.texts), base.device, batch.sizes),
         )
     return errors(answer_BCHW.float(), target_BCHW.to(base.device))
 
 
-def stacked(states: "Sequence[Conditioning]", device: str) -> "Conditioning":
-    """Return the conditioning of several texts with a batch axis."""
+def stacked(
+    states: "Sequence[Conditioning]", device: str, sizes: "Mapping[str, Tensor] | None" = None
+) -> "Conditioning":
+    """Return the conditioning of several texts with a batch axis, and what is told of sizes."""
     import torch
 
     first: Mapping[str, Tensor] = states[0]
-    return {name: torch.stack([state[name] for state in states]).to(device) for name in first}
+    joined = {name: torch.stack([state[name] for state in states]) for name in first}
+    return {name: one.to(device) for name, one in (joined | dict(sizes or {})).items()}

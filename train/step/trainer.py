@@ -214,9 +214,21 @@ class Trainer:
         return {name: dict(known.get(weight, {})) for name, weight in self.weights.items()}
 
     def _groups(self) -> list[dict[str, Any]]:
-        """Return what the optimizer knows of each group, but for its weights."""
-        groups = self._optimizer.param_groups
-        return [{word: one for word, one in facts.items() if word != "params"} for facts in groups]
+        """Return what the optimizer knows of each group: what is not as it began."""
+        usual = self._optimizer.defaults
+        return [
+            {
+                word: one
+                for word, one in facts.items()
+                if word != "params" and not (word in usual and _is(one, usual[word]))
+            }
+            for facts in self._optimizer.param_groups
+        ]
+
+
+def _is(one: Any, other: Any) -> bool:
+    """Return whether two facts of a group are the same plain value; tensors never are."""
+    return not hasattr(one, "dtype") and type(one) is type(other) and bool(one == other)
 
 
 def _as(before: Any, saved: Any) -> Any:

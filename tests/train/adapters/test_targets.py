@@ -175,8 +175,8 @@ def test_the_text_encoder_learns(meta: Path, tmp_path: Path, models: Models) -> 
 def test_clip_skip_is_an_earlier_layer_and_the_last_norm(base: Path) -> None:
     """Clip skip 2 is the state before the last layer, normalised as the last one is."""
     opened = FAMILY.load(base, "cpu")
-    encoder = opened.text["encoder"]
-    ids = opened.text["tokenizer"](
+    encoder = opened.encoders["text_encoder"]
+    ids = opened.tokenizers["tokenizer"](
         "mascot", padding="max_length", max_length=77, return_tensors="pt"
     ).input_ids
     short = type(encoder)(encoder.config)

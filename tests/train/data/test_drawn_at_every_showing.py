@@ -22,6 +22,7 @@ from train.data.order import Showing, batch_order, nth_of
 from train.families.noise_process import Diffusion, Prediction
 from train.methods import config_of
 from train.run import decide
+from train.run.decide import program_version
 
 TAGS = ("mascot", "hat", "red", "smile", "tree")
 LESSON = TrainingSample(
@@ -167,8 +168,8 @@ def test_a_run_of_the_version_before_is_refused(
         "which showed other texts or trained other weights"
     )
     assert caught.value.hint == (
-        "finish it with that version, or begin a new run: give another `--name`, or move that "
-        "folder away"
+        f"finish it with version {program_version()}, or begin a new run: give another `--name`, "
+        "or move that folder away"
     )
     with pytest.raises(ConfigError, match=r"is another run: the program differs$"):
         lora(repeated, tmp_path, models, new_console(), **more, steps=2, resume=old.parent)

@@ -51,8 +51,10 @@ def test_a_folder_that_loads_again(meta: Path, tmp_path: Path, models: Models, b
     found = pipeline.unet.state_dict()
     assert all(torch.equal(found[name], new[name]) for name in new)
     assert sum(torch.equal(old[name], new[name]) for name in new) < 0.05 * len(new)
-    text = before.text["encoder"].state_dict()
-    assert all(torch.equal(text[n], w) for n, w in after.text["encoder"].state_dict().items())
+    text = before.encoders["text_encoder"].state_dict()
+    assert all(
+        torch.equal(text[n], w) for n, w in after.encoders["text_encoder"].state_dict().items()
+    )
     assert vae_files.numbers(made, "x") == vae_files.numbers(base, "x")
     born = json.loads((made / "prep_certificate.json").read_text())
     assert len(json.loads(born["prep_certificate"])["samples"]) == 6
@@ -72,7 +74,9 @@ def test_a_text_encoder_of_older_names(
     meta = built_dataset(tmp_path / "data", old)
     made = start.start([meta], _config(tmp_path, steps=1), models, Console(level=0))
 
-    one, two = (FAMILY.load(place, "cpu").text["encoder"].state_dict() for place in (base, made))
+    one, two = (
+        FAMILY.load(place, "cpu").encoders["text_encoder"].state_dict() for place in (base, made)
+    )
     assert all(torch.equal(one[name], two[name]) for name in one)
     assert load_file(made / "text_encoder/model.safetensors").keys() == named.keys()
 
@@ -87,7 +91,9 @@ def test_the_same_command_says_that_it_is_done(meta: Path, tmp_path: Path, model
 
     assert out.getvalue() == f"already done: {made}\n"
     assert other.parent != made.parent
-    one, two = (FAMILY.load(place, "cpu").text["encoder"].state_dict() for place in (made, other))
+    one, two = (
+        FAMILY.load(place, "cpu").encoders["text_encoder"].state_dict() for place in (made, other)
+    )
     assert not any(torch.equal(one[n], two[n]) for n in one if n.endswith("q_proj.weight"))
 
 

@@ -9,7 +9,7 @@ from prep.runtime.errors import ModelFileError
 from train.adapters import lora_layers
 from train.export import lora_file
 from train.families import all_families
-from train.families.family import Base, Family
+from train.families.family import Base, Family, PictureSizes
 from train.families.noise_process import errors
 from train.families.sd15 import FAMILY as SD15
 
@@ -17,9 +17,10 @@ every_family = pytest.mark.parametrize("family", all_families().values(), ids=la
 
 
 @pytest.fixture(scope="session")
-def folders(base: Path) -> dict[str, Path]:
+def folders(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     """A tiny base model of every family."""
-    return {"sd15": base}
+    top = tmp_path_factory.mktemp("families")
+    return {name: one.tiny.write(top / name) for name, one in all_families().items()}
 
 
 @pytest.fixture
@@ -33,7 +34,9 @@ def opened(folders: dict[str, Path], family: Family) -> Base:
 
 def _states(family: Family, base: Base, count: int) -> dict[str, torch.Tensor]:
     (state,) = family.encode(base, ["mascot, pose"])
-    return {name: torch.stack([value] * count) for name, value in state.items()}
+    told = family.sizes(PictureSizes((80, 64), (8, 0), (64, 64)))
+    sizes = {name: torch.tensor(one, dtype=torch.float32) for name, one in told.items()}
+    return {name: torch.stack([value] * count) for name, value in {**state, **sizes}.items()}
 
 
 @every_family
@@ -109,11 +112,17 @@ def test_a_text_is_encoded_alike_in_any_company(family: Family, opened: Base) ->
 
 
 @every_family
-def test_too_long_texts_are_found(family: Family, opened: Base) -> None:
-    """Row 28: a text is called too long exactly when some of it is cut off."""
-    long, fits = "a " * 76, "a " * 75
+def test_chunks_hold_what_they_can(family: Family, opened: Base) -> None:
+    """Row 28: 75 tokens fit a chunk, and no text has more than three."""
+    found = [family.chunks(opened, ["", "a " * count]) for count in (75, 76, 150, 151, 225, 999)]
 
-    assert family.overlong(opened, [long, fits, ""]) == [long]
+    assert found == [1, 2, 2, 3, 3, 3]
+
+
+@every_family
+def test_a_base_model_fits_its_own_family_alone(family: Family, folders: dict[str, Path]) -> None:
+    """Of all small models each family knows its own."""
+    assert [name for name, folder in folders.items() if family.fits(folder)] == [family.name]
 
 
 @every_family

@@ -124,7 +124,9 @@ def test_a_single_file_is_the_folder_it_was_made_of(narrow: Path, single: Path, 
     torch.testing.assert_close(answers[1], answers[0], rtol=0, atol=1e-5)
     for file in files:
         assert _equal(file.network.state_dict(), folder.network.state_dict())
-        assert _equal(file.text["encoder"].state_dict(), folder.text["encoder"].state_dict())
+        assert _equal(
+            file.encoders["text_encoder"].state_dict(), folder.encoders["text_encoder"].state_dict()
+        )
         assert torch.equal(file.process.alpha_bar_T, folder.process.alpha_bar_T)
         assert file.process.prediction == folder.process.prediction
         assert not any(weight.requires_grad for weight in file.network.parameters())

@@ -1,0 +1,175 @@
+"""A method is added as one file, an optimizer as one row: nothing else of the code is touched."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from prep.models import safetensors_file
+
+ROOT = Path(__file__).resolve().parents[2]
+METHOD = '''\
+"""BitFit: the biases of the network learn, and nothing else.
+
+Source: Ben Zaken et al. 2022.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from math import prod
+from pathlib import Path
+from typing import Any
+
+from train.config import Config
+from train.export import lora_file
+from train.families.family import Base, Family
+from train.methods.method import Export, Method, Shapes, Sizes
+from train.option_fields import deciding, option
+
+
+@dataclass(frozen=True)
+class BitfitOptions:
+    """What a person may choose of it."""
+
+    skip: int = option(0, "Blocks that keep their biases", least=0, most=12)
+
+    def deciding(self) -> Mapping[str, Any]:
+        """Return all of them."""
+        return deciding(self)
+
+
+def attach(base: Base, family: Family, config: Config) -> None:
+    """Let the biases of the network learn."""
+    for name, weight in base.network.named_parameters():
+        weight.requires_grad_(name.endswith(".bias"))
+
+
+def sizes(config: Config, family: Family, shapes: Shapes) -> Sizes:
+    """Return how many biases there are."""
+    found = [prod(shape) for name, shape in shapes["unet"].items() if name.endswith(".bias")]
+    return Sizes(sum(found), sum(found))
+
+
+def publish(export: Export) -> None:
+    """Write the biases by their own names."""
+    tensors = {name: weight.detach().cpu() for name, weight in export.base.learning().items()}
+    lora_file.write(export.path, tensors, export.metadata)
+
+
+def apply(path: Path, base: Base, family: Family) -> None:
+    """Give the biases the numbers of an export."""
+    from safetensors.torch import load_file
+
+    base.network.load_state_dict(load_file(path), strict=False)
+
+
+METHOD = Method(
+    name="bitfit",
+    about="Train the biases of the U-Net.",
+    made="biases of",
+    options=BitfitOptions,
+    usual_rate=1e-3,
+    precision=lambda config: "float32",
+    attach=attach,
+    sizes=sizes,
+    ending=lambda config: ".safetensors",
+    publish=publish,
+    apply=apply,
+    metadata=lambda config: {},
+)
+'''
+BEFORE = "_ROWS = (\n"
+ROW = '    Optimizer("adagrad", "torch.optim.Adagrad", kept=1.0),\n'
+
+
+@pytest.fixture(scope="module")
+def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy of the project with one file and one row more."""
+    top = tmp_path_factory.mktemp("checkout")
+    for name in ("prep", "train"):
+        shutil.copytree(ROOT / name, top / name, ignore=shutil.ignore_patterns("__pycache__"))
+    (top / "train" / "methods" / "bitfit.py").write_text(METHOD)
+    rows = top / "train" / "optimizers.py"
+    text = rows.read_text(encoding="utf-8")
+    assert text.count(BEFORE) == 1
+    rows.write_text(text.replace(BEFORE, BEFORE + ROW), encoding="utf-8")
+    return top
+
+
+def train(checkout: Path, *words: str) -> subprocess.CompletedProcess[str]:
+    """Run train in the copy, with its packages in place of the installed ones."""
+    variables = os.environ | {
+        "PYTHONPATH": str(checkout), "COLUMNS": "200", "XDG_DATA_HOME": str(checkout / "user"),
+        "PYTHONDONTWRITEBYTECODE": "1", "HF_HUB_OFFLINE": "1",
+    }  # fmt: skip
+    return subprocess.run(
+        [sys.executable, "-m", "train", *words],
+        cwd=checkout, env=variables, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+
+
+def test_a_method_is_one_file(
+    checkout: Path, built_dataset: Callable[..., Path], base: Path, tmp_path: Path
+) -> None:
+    """It is a command with its own options, foretold, trained, exported, and found done."""
+    meta = str(built_dataset(tmp_path / "data", base))
+    out = ["--steps", "2", "--out", str(tmp_path / "runs"), "--name", "toy"]
+    listed = train(checkout, "--help").stdout
+    shown = " ".join(train(checkout, "bitfit", "--help").stdout.split())
+    foretold = train(checkout, "check", meta, "--method", "bitfit", "--skip", "1", *out)
+    refused = train(checkout, "check", meta, "--method", "bitfit", "--rank", "4", *out)
+    made = train(checkout, "bitfit", meta, "--skip", "1", "--json", *out)
+    again = train(checkout, "bitfit", meta, "--skip", "1", *out)
+
+    assert "bitfit" in listed
+    assert "Train the biases of the U-Net." in listed
+    assert "--skip <int> Blocks that keep their biases" in shown or "--skip" in shown
+    assert "--rank" not in shown
+    assert foretold.stdout.startswith(f"toy: biases of `{base}` (sd15)\n"), foretold.stderr
+    assert "settings: method bitfit, skip 1, learning_rate 0.001, " in foretold.stdout
+    assert refused.stderr.splitlines() == [
+        "error: `train bitfit` has no `--rank`", "hint: leave it out",
+    ]  # fmt: skip
+    assert made.returncode == 0, made.stderr
+    file = Path(json.loads(made.stdout.splitlines()[-1])["export"])
+    head = safetensors_file.header(file)
+    assert head.tensors
+    assert all(name.endswith(".bias") for name in head.tensors)
+    assert "already done" in again.stdout
+
+
+def test_an_optimizer_is_one_row(
+    checkout: Path, built_dataset: Callable[..., Path], base: Path, tmp_path: Path
+) -> None:
+    """It can be chosen with every method, and a stopped run goes on to the same bytes."""
+    meta = str(built_dataset(tmp_path / "data", base))
+    common = ["--optimizer", "adagrad", "--rank", "2", "--name", "toy"]
+    whole = train(checkout, "lora", meta, *common, "--steps", "4", "--out", str(tmp_path / "one"))
+    for steps in ("2", "4"):
+        cut = train(
+            checkout, "lora", meta, *common, "--steps", steps, "--out", str(tmp_path / "two")
+        )
+
+    assert (whole.returncode, cut.returncode) == (0, 0), whole.stderr + cut.stderr
+    (one,) = (tmp_path / "one").glob("*/toy.safetensors")
+    (two,) = (tmp_path / "two").glob("*/toy.safetensors")
+    assert "continues after step 2 of 4" in cut.stderr + cut.stdout
+    assert one.read_bytes() == two.read_bytes()
+
+
+def test_no_other_file_was_touched(checkout: Path) -> None:
+    """The code of the copy is that of the project, byte for byte, but for the file and the row."""
+    found = {path.relative_to(checkout) for path in checkout.rglob("*.py")}
+    changed = {
+        path
+        for path in found
+        if not (ROOT / path).is_file()
+        or (checkout / path).read_bytes() != (ROOT / path).read_bytes()
+    }
+
+    assert changed == {Path("train/methods/bitfit.py"), Path("train/optimizers.py")}

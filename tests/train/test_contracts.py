@@ -1,0 +1,138 @@
+"""Every pair of family, method and optimizer trains, stops, goes on and is applied again."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from prep.models.locate import Models
+from prep.runtime.console import Console
+from tests.train.conftest import build_dataset
+from train.families import all_families
+from train.families.family import PictureSizes
+from train.methods import all_methods, config_of
+from train.optimizers import OPTIMIZERS
+from train.run import start
+
+
+def _rows() -> list[tuple[str, str, str]]:
+    """Return each family with each method, and the usual ones with each optimizer."""
+    pairs = [(family, method, "adamw") for family in all_families() for method in all_methods()]
+    return [*pairs, *(("sd15", "lora", name) for name in OPTIMIZERS if name != "adamw")]
+
+
+@pytest.fixture(scope="module")
+def bases(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, Path]:
+    """A small base model of each family."""
+    top = tmp_path_factory.mktemp("bases")
+    return {name: family.tiny.write(top / name) for name, family in all_families().items()}
+
+
+@pytest.mark.parametrize(("family", "method", "optimizer"), _rows())
+def test_a_stopped_run_ends_in_the_same_bytes(
+    tmp_path: Path,
+    bases: Mapping[str, Path],
+    models: Models,
+    family: str,
+    method: str,
+    optimizer: str,
+) -> None:
+    """Two steps, and two more by the same command, are four in one go, with an export between."""
+    if package := OPTIMIZERS[optimizer].package:
+        pytest.importorskip(package, reason="the optional package is not installed")
+    meta = build_dataset(tmp_path / "data", bases[family], count=2)
+    found = []
+    for name, stops in (("whole", [4]), ("cut", [2, 4])):
+        for steps in stops:
+            config = config_of(
+                method, optimizer=optimizer, steps=steps, text_encoder=True,
+                out=tmp_path / name, name="toy",
+                save_every_steps=1,
+            )  # fmt: skip
+            found.append(start.start([meta], config, models, Console(level=0)))
+
+    whole, *_, cut = found
+    assert _bytes(cut) == _bytes(whole)
+    assert _bytes(whole.with_name(f"toy-step{2:08d}{whole.suffix}")) == _bytes(
+        cut.with_name(f"toy-step{2:08d}{cut.suffix}")
+    )
+
+
+_PIPELINES = {"sd15": "StableDiffusionPipeline", "sd2": "StableDiffusionPipeline",
+              "sdxl": "StableDiffusionXLPipeline"}  # fmt: skip
+
+
+def _pipeline(family: str, place: Path) -> Any:
+    import diffusers
+
+    kind: Any = getattr(diffusers, _PIPELINES[family])
+    found: Any = kind.from_pretrained(str(place), local_files_only=True)
+    found.set_progress_bar_config(disable=True)
+    return found
+
+
+def _answer(network: Any, family: str, base: Path) -> torch.Tensor:
+    """Return what a network says of fixed latents, text and sizes."""
+    one = all_families()[family]
+    opened = one.load(base, "cpu")
+    (state,) = one.encode(opened, ["mascot"])
+    told = one.sizes(PictureSizes((80, 64), (8, 0), (64, 64)))
+    sizes = {name: torch.tensor([each], dtype=torch.float32) for name, each in told.items()}
+    given = {name: value[None] for name, value in state.items()} | sizes
+    noisy = torch.randn(1, 4, 8, 8, generator=torch.Generator().manual_seed(0))
+    with torch.no_grad():
+        return one.denoise(network, noisy, torch.tensor([500]), given)
+
+
+@pytest.mark.parametrize("family", all_families())
+def test_diffusers_loads_the_lora_to_the_bit(
+    tmp_path: Path, bases: Mapping[str, Path], models: Models, family: str
+) -> None:
+    """The U-Net with our file loaded by diffusers is the trained model, also with convolutions."""
+    meta = build_dataset(tmp_path / "data", bases[family], count=2)
+    config = config_of(
+        steps=3, rank=2, alpha=1.0, targets="convolutions", text_encoder=True, learning_rate=0.02,
+        out=tmp_path / "runs", name="toy",
+    )  # fmt: skip
+    made = start.start([meta], config, models, Console(level=0))
+    one = all_families()[family]
+    trained = one.load(bases[family], "cpu")
+    all_methods()["lora"].attach(trained, one, config)
+    all_methods()["lora"].apply(made, trained, one)
+
+    pipeline = _pipeline(family, bases[family])
+    pipeline.load_lora_weights(str(made))
+
+    found = _answer(pipeline.unet, family, bases[family])
+    plain = _answer(_pipeline(family, bases[family]).unet, family, bases[family])
+    assert torch.equal(found, _answer(trained.network, family, bases[family]))
+    assert not torch.equal(found, plain)
+
+
+@pytest.mark.parametrize("family", all_families())
+def test_diffusers_opens_the_folder_of_a_fine_tune(
+    tmp_path: Path, bases: Mapping[str, Path], models: Models, family: str
+) -> None:
+    """Every part that the base model has is there, and the U-Net is the trained one."""
+    meta = build_dataset(tmp_path / "data", bases[family], count=2)
+    config = config_of(
+        "finetune", steps=2, learning_rate=1e-3, text_encoder=True, out=tmp_path / "runs",
+        name="toy",
+    )  # fmt: skip
+    made = start.start([meta], config, models, Console(level=0))
+
+    parts = {path.name for path in bases[family].iterdir()}
+    assert {path.name for path in made.iterdir()} == parts | {"prep_certificate.json"}
+    pipeline = _pipeline(family, made)
+    trained = all_families()[family].load(made, "cpu")
+    found = _answer(pipeline.unet, family, made)
+    assert torch.equal(found, _answer(trained.network, family, made))
+    assert not torch.equal(found, _answer(trained.network, family, bases[family]))
+
+
+def _bytes(export: Path) -> list[bytes]:
+    """Return the bytes of an export, a file or a folder."""
+    paths = sorted(path for path in export.rglob("*") if path.is_file()) or [export]
+    return [path.read_bytes() for path in paths]

@@ -1,0 +1,234 @@
+"""Base models of a U-Net and CLIP text encoders in a diffusers folder: opened, looked through.
+
+What one family has otherwise than another is in its `ClipUnet`. Letters: B batch, C channels, H and
+W height and width of latents, L tokens, D features.
+"""
+
+import importlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+from prep.runtime.errors import ModelFileError
+from prep.runtime.files import content
+from train.families import clip_text, loading
+from train.families.clip_text import TextReading
+from train.families.family import Base, Outline
+from train.families.noise_process import Diffusion, Prediction, diffusion_of
+
+if TYPE_CHECKING:
+    from train.families.family import Conditioning
+
+UNET = "unet"
+
+
+class SingleFile(Protocol):
+    """How a family is read from one file."""
+
+    def part(self, place: Path, part: str, dtype: str | None) -> Any:
+        """Return the U-Net or a text encoder, by the name of its folder.
+
+        Args:
+            dtype: Of the weights; None leaves them in the file, as they are there.
+        """
+
+    def tokenizer(self, folder: str) -> Any:
+        """Return a tokenizer that ships with the package."""
+
+    def process(self, place: Path) -> Diffusion:
+        """Return the process."""
+
+    def unread(self, place: Path) -> list[str]:
+        """Return the tensors that are of no part and no leftover of a training."""
+
+    def layers(self, place: Path) -> int:
+        """Return how many layers the first text encoder has; names only."""
+
+
+@dataclass(frozen=True)
+class ClipUnet:
+    """What one family has otherwise than another.
+
+    Attributes:
+        readings: Its text encoders, in the order in which their states stand side by side.
+        encoders: Folder of an encoder -> its class in `transformers`.
+        prediction: Where the scheduler's config names none.
+        file: How it is read from one file; None where it is not.
+    """
+
+    readings: tuple[TextReading, ...]
+    encoders: Mapping[str, str]
+    prediction: Prediction
+    file: SingleFile | None = None
+
+    def patterns(self) -> tuple[str, ...]:
+        """Return the files that make up a diffusers folder."""
+        parts = (UNET, *self.encoders, "vae")
+        each = [f"{part}/{name}" for part in parts for name in ("config.json", weights_of(part))]
+        tokenizers = [f"{reading.tokenizer}/*" for reading in self.readings]
+        return ("model_index.json", *each, *tokenizers, "scheduler/*")
+
+    def load(self, place: Path, device: str, dtype: str = "float32") -> Base:
+        """Open a diffusers folder or a single file: everything frozen.
+
+        Raises:
+            ModelFileError: A part is missing or damaged, lacks weights, or has some that are NaN.
+        """
+        modules = {part: self._part(place, part, dtype) for part in (UNET, *self.encoders)}
+        for module in modules.values():
+            module.to(device).requires_grad_(False).eval()
+        named = {"unet": "U-Net", "text_encoder": "text encoder"}
+        told = [(named.get(part, part.replace("_", " ")), one) for part, one in modules.items()]
+        loading.check_finite(told, place)
+        network = modules.pop(UNET)
+        # In training mode a U-Net without dropout computes the same; checkpointing asks for it.
+        network.train()
+        tokenizers = {one.tokenizer: self._tokenizer(place, one.tokenizer) for one in self.readings}
+        return Base(network, tokenizers, self._process(place), device, modules)
+
+    def outline(self, place: Path) -> Outline:
+        """Look a base model through: all but its weights is opened, of those names and shapes.
+
+        Raises:
+            ModelFileError: A part is missing or damaged, or lacks weights.
+        """
+        first = self.readings[0]
+        tokenizer = self._tokenizer(place, first.tokenizer)
+        if self.file and place.is_file():
+            parts = {part: self.file.part(place, part, None) for part in (UNET, *self.encoders)}
+            return _outline(tokenizer, _length(parts[first.encoder]), self.file.unread(place))
+        unread = loading.check_outline(_built_unet, place / UNET / weights_of(UNET))
+        for folder, kind in self.encoders.items():
+            unread += loading.check_outline(
+                _built_encoder(kind),
+                place / folder / weights_of(folder),
+                _plain_name(kind),
+            )
+        self._process(place)
+        for reading in self.readings[1:]:
+            self._tokenizer(place, reading.tokenizer)
+        facts = json.loads(content(place / first.encoder / "config.json"))
+        strange = [name for name in unread if not name.endswith("position_ids")]
+        return _outline(tokenizer, facts.get("max_position_embeddings", 77), strange)
+
+    def layers(self, place: Path) -> int:
+        """Return how many layers the first text encoder has; 0 where its files do not tell."""
+        if self.file and place.is_file():
+            return self.file.layers(place)
+        try:
+            path = place / self.readings[0].encoder / "config.json"
+            return int(json.loads(path.read_text(encoding="utf-8"))["num_hidden_layers"])
+        except (OSError, ValueError, LookupError, TypeError):
+            return 0
+
+    def chunks(self, base: Base, texts: list[str]) -> int:
+        """Return into how many chunks of 75 tokens the longest text has to be cut, at most 3."""
+        first = self.readings[0]
+        length = _length(base.encoders[first.encoder])
+        return clip_text.chunks_of(base.tokenizers[first.tokenizer], texts, length)
+
+    def encode(
+        self, base: Base, texts: list[str], clip_skip: int = 1, chunks: int = 1
+    ) -> "list[Conditioning]":
+        """Return {"text": shape (L, D)} of each text, and {"pooled": shape (D,)} where it is used.
+
+        What does not fit the chunks is cut off.
+
+        Args:
+            clip_skip: 1 takes the layer that the family takes, 2 the one before it, and so on.
+
+        Source:
+            Clip skip as kohya-ss/sd-scripts (commit 48d368fa): an earlier layer's state, then the
+            encoder's final normalisation.
+        """
+        import torch
+
+        found: list[Conditioning] = []
+        for text in texts:
+            states, pooled = [], None
+            for reading in self.readings:
+                encoder = base.encoders[reading.encoder]
+                tokenizer = base.tokenizers[reading.tokenizer]
+                rows = clip_text.rows_of(tokenizer, text, _length(encoder), chunks)
+                with torch.set_grad_enabled(base.text_learns()):
+                    state_LD, own = clip_text.states_of(
+                        encoder, rows, reading.earlier(clip_skip), base.device
+                    )
+                states.append(state_LD)
+                pooled = own if own is not None else pooled
+            joined = states[0] if len(states) == 1 else torch.cat(states, dim=-1)
+            state = {"text": joined} | ({} if pooled is None else {"pooled": pooled})
+            kept = base.text_learns()
+            found.append({name: one if kept else one.cpu() for name, one in state.items()})
+        return found
+
+    def _part(self, place: Path, part: str, dtype: str) -> Any:
+        if self.file and place.is_file():
+            return self.file.part(place, part, dtype)
+        import torch
+
+        kind = _class("diffusers.UNet2DConditionModel" if part == UNET else self.encoders[part])
+        wish: dict[str, Any] = {"use_safetensors": True, "dtype": getattr(torch, dtype)}
+        return loading.opened(kind, place / part, wish)
+
+    def _process(self, place: Path) -> Diffusion:
+        if self.file and place.is_file():
+            return self.file.process(place)
+        return diffusion_of(place / "scheduler", self.prediction)
+
+    def _tokenizer(self, place: Path, folder: str) -> Any:
+        if self.file and place.is_file():
+            return self.file.tokenizer(folder)
+        from transformers import CLIPTokenizer
+
+        try:
+            found: Any = CLIPTokenizer.from_pretrained(str(place / folder), local_files_only=True)
+            found("a")
+        except Exception as error:  # its files are checked by many hands, with errors of their own
+            raise ModelFileError(
+                f"the tokenizer in `{place}` cannot be opened", "fetch its files again"
+            ) from error
+        return found
+
+
+def weights_of(part: str) -> str:
+    """Return the name of a part's file of weights in a diffusers folder."""
+    return f"{'diffusion_pytorch_model' if part in (UNET, 'vae') else 'model'}.safetensors"
+
+
+def _outline(tokenizer: Any, length: int, unread: list[str]) -> Outline:
+    def tokens(texts: list[str]) -> list[int]:
+        return [clip_text.count(tokenizer, text) for text in texts]
+
+    return Outline(tokens, clip_text.MOST_CHUNKS * (length - 2), tuple(sorted(unread)))
+
+
+def _length(encoder: Any) -> int:
+    """Return how many tokens an encoder reads at once, marks among them."""
+    return int(encoder.config.max_position_embeddings)
+
+
+def _class(path: str) -> Any:
+    module, _, name = path.rpartition(".")
+    return getattr(importlib.import_module(module), name)
+
+
+def _built_unet(folder: Path) -> Any:
+    kind = _class("diffusers.UNet2DConditionModel")
+    return kind.from_config(kind.load_config(str(folder)))
+
+
+def _built_encoder(path: str) -> Any:
+    def built(folder: Path) -> Any:
+        kind = _class(path)
+        return kind(kind.config_class.from_pretrained(str(folder)))
+
+    return built
+
+
+def _plain_name(path: str) -> Any:
+    """Return what makes a name in a file that of the class: one has dropped `text_model`."""
+    wrapped = path.endswith("WithProjection")
+    return str if wrapped else lambda name: name.removeprefix("text_model.")
