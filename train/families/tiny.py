@@ -38,8 +38,10 @@ class TinyModel:
         import transformers
 
         torch.manual_seed(seed)
-        parts: dict[str, Any] = {"unet": diffusers.UNet2DConditionModel(**self.unet)}
-        parts["vae"] = diffusers.AutoencoderKL(
+        unet: Any = diffusers.UNet2DConditionModel  # their classes are typed only in part
+        coder: Any = diffusers.AutoencoderKL
+        parts: dict[str, Any] = {"unet": unet(**self.unet)}
+        parts["vae"] = coder(
             block_out_channels=(32, 32, 32, 32),
             down_block_types=("DownEncoderBlock2D",) * 4,
             up_block_types=("UpDecoderBlock2D",) * 4,
