@@ -10,6 +10,8 @@ from typing import Any
 from prep.models.locate import Ask, FoundModel
 from prep.runtime.seeds import MOST_SEED, seed_for
 from prep.stage import Failed, param, stage
+from tagger_models.captioners.captioner import DEFAULT, Decoding, Trouble
+from tagger_models.captioners.prompt_templates import PRESETS, chosen, filled_for, variables
 
 # The artifact that holds a variable of a prompt.
 _HOLDS = {
@@ -19,8 +21,6 @@ _HOLDS = {
     "notes": "notes?",
     "caption": "yours.caption?",
 }
-_MODEL = "Salesforce/blip-image-captioning-large"
-_PRESETS = ("", "sentence", "detailed", "character", "style", "tags")
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,7 @@ class Params:
     """What the command line and pipelines.yaml accept."""
 
     model: str = param(
-        _MODEL,
+        DEFAULT,
         "a captioner: hub id, folder or `tiny`; with `url` the server's name",
         model=True,
     )
@@ -39,7 +39,7 @@ class Params:
     preset: str = param(
         "",
         "a ready question: sentence, detailed, character, style or tags",
-        choices=_PRESETS,
+        choices=("", *PRESETS),
     )
     beams: int = param(3, "width of the beam search; not on a server", ge=1, le=64)
     temperature: float = param(
@@ -88,8 +88,6 @@ def inputs_for(values: Mapping[str, Any]) -> tuple[str, ...]:
     Raises:
         ConfigError: The prompt has a mistake, or there are two of them.
     """
-    from tagger_models.captioners.prompt_templates import chosen, variables
-
     template = chosen(values.get("prompt", ""), values.get("preset", ""))
     drawn = ["digest"] if values.get("temperature", 0) > 0 else []
     asked = [_HOLDS[name] for name in variables(template)]
@@ -136,9 +134,7 @@ def _lacks_tags(row: Mapping[str, Any]) -> bool:
 
 def _asked(rows: Sequence[Mapping[str, Any]], params: Params, captioner: Any) -> list[Any]:
     """Return what the captioner says of pictures that have all that their prompts ask for."""
-    from tagger_models.captioners.captioner import Decoding, Trouble
     from tagger_models.captioners.cleanup import forbidden
-    from tagger_models.captioners.prompt_templates import chosen, filled_for
 
     template = chosen(params.prompt, params.preset)
     decoding = Decoding(
