@@ -14,6 +14,8 @@ from train.option_fields import Options, deciding, described, flag, mistakes, op
 
 T = TypeVar("T")
 
+CHUNK_TOKENS = 75  # what CLIP's text encoders read at once, marks left out
+
 DEVICES = ("auto", "cpu", "cuda")
 SCHEDULES = ("constant", "cosine", "cosine-with-restarts")
 PRECISIONS = ("fp32", "bf16", "fp16")
@@ -83,8 +85,8 @@ class Config:
         1, "Layer of the text encoder that is used, from the end; 1: the last", least=1, most=12
     )
     max_tokens: int = option(
-        225, "Tokens of a text that train: 75, 150 or 225; a longer text is cut", later=True,
-        words=(75, 150, 225),
+        225, "Tokens of a text that train, in steps of 75; a longer text is cut", later=True,
+        least=75, most=225,
     )  # fmt: skip
     shuffle_tags: bool = option(False, "Show the tags of a sample in another order each time")
     keep_tags: int = option(
@@ -124,6 +126,10 @@ class Config:
         Path("runs"), "Folder of the run folders", decides=False
     )
     device: str = option("auto", "auto, cpu or cuda", decides=False, words=DEVICES)
+
+    def chunks(self) -> int:
+        """Return how many chunks of 75 tokens a text may have."""
+        return self.max_tokens // CHUNK_TOKENS
 
     def own_as(self, kind: type[T]) -> T:
         """Return the method's own options, of the kind that the method knows them to be.

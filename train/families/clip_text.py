@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 MOST_CHUNKS = 3
-CHUNK_TOKENS = 75
 _MARKS = 2  # the tokens at the beginning and the end of every chunk
 
 

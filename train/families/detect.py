@@ -70,6 +70,10 @@ def unread_note(base: str, unread: Sequence[str]) -> str | None:
     return f"{told} {'is' if len(names) == 1 else 'are'} not read: {first_few(names)}"
 
 
+# What is opened only from a diffusers folder, as `single_file.what` calls it.
+_FOLDERS_ALONE = ("a Stable Diffusion XL model", "a Stable Diffusion 2.x model")
+
+
 def _family(found: FoundModel, families: Mapping[str, Family]) -> Family:
     name = found.ask.name
     for family in families.values():
@@ -79,6 +83,11 @@ def _family(found: FoundModel, families: Mapping[str, Family]) -> Family:
             return family
     if found.path.is_file():
         what = single_file.what(single_file.names(found.path))
+        if what in _FOLDERS_ALONE:
+            raise ModelFileError(
+                f"`{name}` is {what}, which is not read from one file yet",
+                "name a diffusers folder of it, or its hub id",
+            )
         raise ModelFileError(
             f"`{name}` is {what}, not a base model of a known family", nearest("", families)
         )

@@ -11,12 +11,11 @@ from prep.models.locate import FoundModel, Models
 from prep.runtime import files
 from prep.runtime.counts import counted
 from prep.runtime.errors import ConfigError, DatasetError, MachineError
-from train.config import Config, safe_name
+from train.config import CHUNK_TOKENS, Config, safe_name
 from train.data import dataset as datasets
 from train.data.dataset import Data
 from train.data.order import parts_of_epoch, steps_per_epoch
 from train.export import lora_file
-from train.families.clip_text import CHUNK_TOKENS
 from train.families.detect import hashes, opened_base
 from train.families.family import Family
 from train.methods import method_named
@@ -136,7 +135,7 @@ def _has_long_texts(config: Config, data: Data) -> bool:
     A token is a byte at least: what is shorter has no more of them.
     """
     longest = max(len(one.text.encode()) for one in data.samples.values())
-    return config.max_tokens > CHUNK_TOKENS and longest > CHUNK_TOKENS
+    return config.chunks() > 1 and longest > CHUNK_TOKENS
 
 
 def _is_newer(config: Config, data: Data) -> bool:

@@ -13,7 +13,6 @@ from prep.runtime.yaml_nodes import as_yaml
 from train.data.batches import Batches
 from train.data.captions import TextCache, all_texts
 from train.export import lora_file
-from train.families.clip_text import CHUNK_TOKENS
 from train.families.family import Base
 from train.run import checkpoint
 from train.run.after_step import AfterStep
@@ -113,7 +112,7 @@ def opened(run: Run, found: Processes) -> Training:
         run.data, config, numbers["scaling_factor"], numbers["shift_factor"], run.family.sizes
     )
     texts = all_texts(list(run.data.samples.values()))
-    chunks = min(run.family.chunks(base, texts), config.max_tokens // CHUNK_TOKENS)
+    chunks = min(run.family.chunks(base, texts), config.chunks())
     states = TextCache(
         partial(run.family.encode, base, clip_skip=config.clip_skip, chunks=chunks),
         base.text_learns(),

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 
 from prep.runtime.counts import counted, first_few
-from train.config import Config
+from train.config import CHUNK_TOKENS, Config
 from train.data.captions import all_texts
 from train.data.dataset import TrainingSample
 from train.families.detect import unread_note
@@ -29,8 +29,9 @@ def notes(run: Run, answer: Answer, first: bool) -> Iterator[str]:
     if note := passes_note(run.config):
         yield note
     samples = run.data.samples
+    most = run.config.chunks() * CHUNK_TOKENS
     counts = dict(zip(all_texts(list(samples.values())), answer.tokens, strict=True))
-    if note := long_note(samples, counts, answer.most_tokens):
+    if note := long_note(samples, counts, min(answer.most_tokens, most)):
         yield note
 
 

@@ -11,6 +11,7 @@ from prep.models.locate import Models
 from prep.models.tokenizer import shipped_tokenizer
 from prep.runtime.console import Console
 from prep.runtime.errors import ModelFileError, UserError
+from train.families import all_families
 from train.families.sd15 import FAMILY
 from train.methods import config_of
 from train.run import start
@@ -272,8 +273,13 @@ def test_another_file_is_named_for_what_it_is(
 
     with pytest.raises(ModelFileError) as caught:
         start.start([meta], config_of(base=str(file)), models, Console(level=0))
-    assert str(caught.value) == f"`{file}` is {what}, not a base model of a known family"
-    assert caught.value.hint == "known: sd15"
+    folders = "Stable Diffusion" in what
+    why = "which is not read from one file yet" if folders else "not a base model of a known family"
+    known = f"known: {', '.join(all_families())}"
+    assert str(caught.value) == f"`{file}` is {what}, {why}"
+    assert caught.value.hint == (
+        "name a diffusers folder of it, or its hub id" if folders else known
+    )
 
     with pytest.raises(ModelFileError) as caught:
         vae.open_vae(file, "cpu")

@@ -305,7 +305,7 @@ def test_check_and_lora_refuse_in_the_same_words(
 
 
 def _long(place: Place) -> list[str]:
-    place.change("0.png", tags=("a " * 80,))
+    place.change("0.png", tags=("a " * 230,))
     return []
 
 
@@ -321,7 +321,7 @@ def _stopped_before(place: Place) -> list[str]:
     return []
 
 
-_LONG = "1 of 6 samples has a text of more than 75 tokens; its end is not trained: `0.png` (80)"
+_LONG = "1 of 6 samples has a text of more than 225 tokens; its end is not trained: `0.png` (230)"
 _PASSES = (
     "`--accumulate 4` has {effect}: it cuts a batch into passes, and `--batch` is {batch}; "
     "for {samples} samples a step give `--batch {samples} --accumulate 4`"
@@ -437,7 +437,7 @@ def test_the_probe_answers_alike_in_a_process_of_its_own(
     monkeypatch.setenv("PYTHONPATH", str(Path(probe.__file__).parents[2]))
 
     assert [probe.outside(good), probe.outside(bad)] == wanted
-    assert wanted[0] == probe.Answer((), (1, 2), 75)
+    assert wanted[0] == probe.Answer((), (1, 2), 225)
     assert [type(error).__name__ for error in wanted[1].errors()] == [
         "MachineError", "ModelFileError",
     ]  # fmt: skip
