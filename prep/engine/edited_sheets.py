@@ -6,6 +6,7 @@ from pathlib import Path
 
 from prep.engine.session import Session
 from prep.engine.state.digest_cache import of_file
+from prep.engine.view_rows import view_file
 from prep.runtime.errors import UserError
 from prep.runtime.files import MOST_TABLE, readable
 from prep.sheets.columns import Columns
@@ -22,9 +23,8 @@ def is_persons(session: Session, stage: Stage, found: str | None) -> bool:
     """
     if stage.link is not None or found is None:
         return False
-    return found != session.written.outputs.get(
-        session.inventory.location.name(_file(session, stage))
-    )
+    name = session.inventory.location.name(view_file(session, stage))
+    return found != session.written.outputs.get(name)
 
 
 def not_imported(session: Session) -> Iterator[str]:
@@ -32,7 +32,7 @@ def not_imported(session: Session) -> Iterator[str]:
     asked = {one.stage.name for one in session.job.asked}
     for stage in session.inventory.declared.sheets:
         if stage.name not in asked:
-            file = _file(session, stage)
+            file = view_file(session, stage)
             ours = session.inventory.location.name(file) in session.written.outputs
             if ours and is_persons(session, stage, of_file(file, session.digests)):
                 yield kept(file, ours, session.inventory.declared.columns)
@@ -59,7 +59,3 @@ def kept(file: Path, ours: bool, columns: Columns) -> str:
         f"kept `{shown}`: it was edited and not yet imported; "
         f"take it over with `prep review import {shown}`"
     )
-
-
-def _file(session: Session, stage: Stage) -> Path:
-    return session.job.location.sheet(stage.writes)

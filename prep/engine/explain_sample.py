@@ -167,10 +167,7 @@ def _would(session: Session, row: StagePreview, key: str, made: Made | None) -> 
         return f"was made before: {row.reused[key]}"
     if key in row.lacking:
         return f"cannot run: {session.values.why_absent(row.lacking[key], key)}"
-    if (
-        row.step.stage.superseded_by
-        and (key, row.step.stage.superseded_by) in session.written.edits
-    ):
+    if (key, row.step.stage.superseded_by) in session.written.edits:
         return "not needed: yours is used"
     if made is None:
         return ""

@@ -72,10 +72,8 @@ def remember(session: Session) -> Report:
     for folder in {*there, location.state}:
         publish.sweep_scratch(Path(folder), location.state)
     with ledger.batch():
-        known = ledger.outputs()
-        for name, digest in session.written.outputs.items():
-            if known.get(name) != digest:
-                ledger.wrote(name, digest)
+        for name in sorted(ledger.intents().keys() & session.written.outputs.keys()):
+            ledger.wrote(name, session.written.outputs[name])
         ledger.settle()
         session.digests.record()
         ledger.set_fact("source_state", fanout_files.relative(source.state, location.state))

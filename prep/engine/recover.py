@@ -102,10 +102,10 @@ def _take_metas(session: Session, base: Dataset, found: Mapping[Path, Dataset]) 
 def _older(session: Session, at: tuple[str, str], path: Path) -> bool:
     """Return whether a person wrote the words anew, beside the picture, after the dataset file."""
     key, field = at[0], at[1].removeprefix(IN_DATASET)
-    suffixes = {name: suffix for suffix, name in session.inventory.location.sidecars.items()}
-    if (key, field) not in session.written.edits or field not in suffixes:
+    suffix = session.inventory.location.suffix_of(field)
+    if (key, field) not in session.written.edits or not suffix:
         return False
-    text = Path(session.sidecar_read(key, suffixes[field]))
+    text = Path(session.sidecar_read(key, suffix))
     return text.exists() and text.stat().st_mtime_ns > path.stat().st_mtime_ns
 
 

@@ -54,18 +54,14 @@ def _take_decisions(
     fresh: dict[tuple[str, str], Edit] = {}
     counts: Counter[str] = Counter()
     as_exported = True
-    fields = session.inventory.location.sidecars.values()
-    suffixes = {field: suffix for suffix, field in session.inventory.location.sidecars.items()}
+    inventory = session.inventory
     for key, found, revision in rows:
         changed = edited(found, revision).cells
         as_exported = as_exported and not changed
         now = view_rows.sheet_row(session, key)
         for name in found.row.cells:
-            cell = found.row.said(name)
-            beside = (
-                name in fields
-                and session.inventory.sidecar(key, suffixes[name]) in session.written.on_disk
-            )
+            cell, suffix = found.row.said(name), inventory.location.suffix_of(name)
+            beside = suffix and inventory.sidecar(key, suffix) in session.written.on_disk
             decided = bool(cell) and found.row.columns[name].decides(cell)
             if name in changed or beside or not decided:
                 continue

@@ -28,7 +28,7 @@ _BATCH = 256
 def stale_sidecars(session: Session, step: PlannedStage) -> Iterator[tuple[str, str]]:
     """Yield key and text of each sidecar that does not say what it should, in the order of keys."""
     stage, inventory, written = step.stage, session.inventory, session.written
-    suffix = _suffix(session, stage)
+    suffix = inventory.location.suffix_of(stage.writes)
     if not suffix:
         return
     of = session.values.digest(stage.writes)
@@ -55,15 +55,8 @@ def as_written(session: Session, stage: Stage, key: str) -> bool:
     edit = session.written.edits.get((key, stage.writes))
     if edit is None or not edit.file or session.inventory.declared.is_from_sheet(edit):
         return False
-    return edit.file == session.written.on_disk.get(
-        session.inventory.sidecar(key, _suffix(session, stage))
-    )
-
-
-def _suffix(session: Session, stage: Stage) -> str:
-    """Return the ending of the files that hold what a stage publishes; empty where none do."""
-    named = session.inventory.location.sidecars.items()
-    return next((suffix for suffix, name in named if name == stage.writes), "")
+    suffix = session.inventory.location.suffix_of(stage.writes)
+    return edit.file == session.written.on_disk.get(session.inventory.sidecar(key, suffix))
 
 
 def publish_sidecars(session: Session, step: PlannedStage, report: Report) -> int:
@@ -72,7 +65,7 @@ def publish_sidecars(session: Session, step: PlannedStage, report: Report) -> in
     One that a person edited while the run went on stays; the next run reads it.
     """
     settle_texts(session, step, report)
-    suffix = _suffix(session, step.stage)
+    suffix = session.inventory.location.suffix_of(step.stage.writes)
     of = session.values.digest(step.stage.writes)
     stale = stale_sidecars(session, step)
     changed = 0
@@ -127,7 +120,7 @@ def settle_texts(
         final: Any other one is a person's from now on; else it may still be compared again.
     """
     stage, inventory, written = step.stage, session.inventory, session.written
-    suffix = _suffix(session, stage)
+    suffix = inventory.location.suffix_of(stage.writes)
     settled: dict[str, Edit | None] = {}
     for (key, field), edit in written.edits.items():
         if field != stage.writes or edit.proven:

@@ -37,6 +37,10 @@ class Location:
         beside = os.path.abspath(self.root / ".prep") == os.path.abspath(self.state)
         return None if beside else self.state / "views"
 
+    def suffix_of(self, field: str) -> str:
+        """Return the ending of the texts that hold a field; empty where none do."""
+        return next((suffix for suffix, name in self.sidecars.items() if name == field), "")
+
     def sheet(self, name: str) -> Path:
         """Return where a sheet of this name lies."""
         return (self.views or self.root) / name
