@@ -33,6 +33,8 @@ class Config:
         method: Name of the method.
         own: Its own options.
         steps: Optimizer steps; None where epochs count, or for the default.
+        max_tokens: Decides the export's bytes only where a text is longer than 75 tokens: the
+            recipe sees to that.
         batch: Samples of one step, whatever the number of passes and processes; the last batch of
             a bucket in an epoch may hold fewer.
     """
@@ -85,8 +87,8 @@ class Config:
         1, "Layer of the text encoder that is used, from the end; 1: the last", least=1, most=12
     )
     max_tokens: int = option(
-        225, "Tokens of a text that train, in steps of 75; a longer text is cut", later=True,
-        least=75, most=225,
+        225, "Tokens of a text that train, in steps of 75; a longer text is cut",
+        decides=False, least=75, most=225,
     )  # fmt: skip
     shuffle_tags: bool = option(False, "Show the tags of a sample in another order each time")
     keep_tags: int = option(

@@ -119,6 +119,7 @@ def _recipe(config: Config, data: Data, family: Family, base_digest: str) -> str
     }
     found |= {"parts of an epoch": parts} if parts > 1 else {}
     found |= {"sizes": told} if any(told.values()) else {}
+    found |= {"chunks": config.chunks()} if _has_long_texts(config, data) else {}
     return files.digest_bytes(files.canonical(found).encode())
 
 

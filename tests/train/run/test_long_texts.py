@@ -1,0 +1,65 @@
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from prep.models.locate import Models
+from prep.runtime.errors import ConfigError
+from tests.train.runs import lora, new_console, said, steps
+from train.methods import config_of
+from train.run import decide
+from train.run.decide import program_version
+
+LONG = ("mascot", *(f"tag {n}" for n in range(20)))  # 100 tokens and more
+
+
+def test_a_long_text_trains_whole_unless_told_otherwise(
+    meta: Path, tmp_path: Path, models: Models, changed: Callable[..., Path]
+) -> None:
+    """Of 75 tokens allowed another LoRA comes out than of all; 150 and 225 are the same here."""
+    changed(meta, "0.png", tags=LONG)
+    made = {
+        most: lora(meta, tmp_path / most, models, new_console(), steps=3, max_tokens=int(most))
+        for most in ("75", "150", "225")
+    }
+
+    from safetensors.torch import load_file
+
+    one, two, three = (load_file(path) for path in made.values())
+    assert any(not one[name].equal(two[name]) for name in one)
+    assert all(two[name].equal(three[name]) for name in two)
+
+
+def test_a_run_without_long_texts_keeps_its_recipe(meta: Path, models: Models) -> None:
+    """Where no text has more than 75 tokens the option decides nothing; where one has, it does."""
+    short = {decide.decide([meta], config_of(max_tokens=n), models).recipe for n in (75, 225)}
+
+    assert len(short) == 1
+
+
+def test_a_run_of_cut_texts_is_refused_or_goes_on(
+    meta: Path,
+    tmp_path: Path,
+    models: Models,
+    changed: Callable[..., Path],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A run of before, which cut texts at 75 tokens, is refused; told to cut them it goes on."""
+    changed(meta, "0.png", tags=LONG)
+    with monkeypatch.context() as before:
+        before.setattr(decide, "_has_long_texts", lambda config, data: False)
+        old = lora(meta, tmp_path, models, new_console(), steps=1, name="toy", max_tokens=75)
+    old.unlink()
+
+    with pytest.raises(ConfigError) as caught:
+        lora(meta, tmp_path, models, new_console(), steps=2, name="toy")
+    console = new_console()
+    made = lora(meta, tmp_path, models, console, steps=2, name="toy", max_tokens=75)
+
+    assert caught.value.hint == (
+        f"finish it with version {program_version()}, or begin a new run: give another `--name`, "
+        "or move that folder away"
+    )
+    assert made == old
+    assert steps(made) == [1, 2]
+    assert "continues after step 1 of 2" in said(console)[0] + said(console)[1]
