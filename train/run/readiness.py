@@ -4,18 +4,15 @@
 the two cannot say different things.
 """
 
-import json
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import partial
-from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
 from typing import NoReturn
 
 from prep.models.locate import FoundModel, Models
-from prep.runtime import files, lock
+from prep.runtime import lock
 from prep.runtime.errors import ConfigError, UserError
 from train.config import Config
 from train.data import dataset as datasets
@@ -27,11 +24,9 @@ from train.run import checkpoint, disk, probe, run_folder
 from train.run.decide import Run, check_length, check_vae, decide, facts, is_done
 from train.run.machine_check import check_packages
 from train.run.notes import notes
+from train.run.probe_memory import looked_through
 from train.samples import prompts
 from train.samples.prompts import Prompt
-
-_LIBRARIES = ("torch", "diffusers", "transformers", "tokenizers")
-_MOST_MARKS = 100
 
 
 @dataclass(frozen=True)
@@ -100,6 +95,7 @@ def _base_of(
         if there is not None:
             found, kind = there
             check_clip_skip(config.clip_skip, kind.layers(found.path), config.base or "")
+            _check_form(config, kind)
     except UserError as error:
         wrong.append(error)
     if wrong:
@@ -136,41 +132,11 @@ def check_settings(
     lasting = config.device != "cuda" and config.precision != "fp16" and config.attention == "sdpa"
     if remember and lasting:
         base = models.digest(found) if found else ""
-        answer = _looked_through(question, base, models.home / "looked-through.json", ask)
+        answer = looked_through(question, base, models.home / "looked-through.json", ask)
     else:
         answer = ask(question)
     if answer.wrong:
         _refuse(answer.errors())
-
-
-def _looked_through(
-    question: probe.Question, base: str, known: Path, ask: probe.Ask
-) -> probe.Answer:
-    """Ask what only torch can tell, unless these libraries have opened this very model before.
-
-    Args:
-        base: Digest of the base model.
-        known: Where that is noted.
-    """
-    libraries = [(one, version(one)) for one in _LIBRARIES]
-    mark = files.digest_bytes(files.canonical([base, asdict(question), libraries]).encode())
-    marks = _marks(known)
-    if mark in marks:
-        return probe.Answer()
-    answer = ask(question)
-    if not answer.wrong:
-        with suppress(UserError):  # a convenience: without it the same is asked again
-            files.write(known, files.canonical([*marks[-_MOST_MARKS:], mark]).encode())
-    return answer
-
-
-def _marks(path: Path) -> list[str]:
-    """Return what was looked through before; damage means to begin anew."""
-    try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return []
-    return found if isinstance(found, list) else []
 
 
 def check_files(paths: Sequence[Path], config: Config, models: Models) -> None:
@@ -207,7 +173,7 @@ def _settings(config: Config) -> Iterator[Callable[[], object]]:
 def _of_run(run: Run, first: bool) -> Iterator[Callable[[], object]]:
     """Yield what can be asked of a run and its folder, for the process that writes it."""
     yield partial(check_vae, run)
-    yield partial(_check_form, run)
+    yield partial(_check_form, run.config, run.family)
     yield partial(
         check_clip_skip, run.config.clip_skip, run.family.layers(run.found.path), run.base
     )
@@ -225,11 +191,11 @@ def _of_run(run: Run, first: bool) -> Iterator[Callable[[], object]]:
         )
 
 
-def _check_form(run: Run) -> None:
+def _check_form(config: Config, family: Family) -> None:
     """Raise where the export is to be a file of a kind that cannot be written of this family."""
-    if run.method.one_file(run.config) and not run.family.single_file:
+    if method_named(config.method).one_file(config) and not family.single_file:
         raise ConfigError(
-            f"a model of the kind `{run.family.name}` cannot be written as one file yet",
+            f"a model of the kind `{family.name}` cannot be written as one file yet",
             "write a folder: leave out `--save-as`",
         )
 

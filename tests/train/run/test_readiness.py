@@ -14,9 +14,12 @@ import torch
 
 from prep.dataset import dataset_file
 from prep.models import safetensors_file
+from prep.models.locate import Models
+from prep.runtime.errors import ConfigError
 from prep.runtime.lock import hold
 from train.cli.app import main
 from train.data.dataset import TrainingSample
+from train.families import all_families
 from train.methods import config_of
 from train.run import decide, notes, probe, readiness
 
@@ -484,3 +487,19 @@ def test_a_folder_without_permission(place: Place, capsys: pytest.CaptureFixture
 
     assert check == lora
     assert check[1][0].endswith("runs` cannot be written: Permission denied")
+
+
+def test_a_form_that_a_family_lacks_is_refused_before_prep_works(
+    tmp_path: Path, models: Models
+) -> None:
+    """A whole Stable Diffusion XL as one file is refused where only the settings are known."""
+    base = all_families()["sdxl"].tiny.write(tmp_path / "xl")
+    config = config_of("finetune", save_as="file", base=str(base), out=tmp_path / "runs")
+
+    with pytest.raises(ConfigError) as caught:
+        readiness.check_settings(config, models, None)
+
+    assert (str(caught.value), caught.value.hint) == (
+        "a model of the kind `sdxl` cannot be written as one file yet",
+        "write a folder: leave out `--save-as`",
+    )
