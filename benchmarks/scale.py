@@ -59,7 +59,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--out", type=Path)
     chosen = parser.parse_args(arguments)
     folders = {count: chosen.folder / str(count) for count in chosen.counts}
-    first = {count: generate(folder, count) for count, folder in folders.items()}
+    costs = {count: generate(folder, count) for count, folder in folders.items()}
+    first = {count: cost for count, cost in costs.items() if cost is not None}
     found = measured(folders, chosen.turns)
     for count, each in found.items():
         print(table(count, each))
@@ -75,14 +76,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return int(bool(broken))
 
 
-def generate(folder: Path, count: int) -> Cost:
+def generate(folder: Path, count: int) -> Cost | None:
     """Draw `count` tiny pictures with .txt and .caption beside them, and prepare them once.
 
     A folder that is there already is taken as it is.
 
     Returns:
-        What the first run cost.
+        What the first run cost; None where the folder was prepared before.
     """
+    before = (folder / "images" / ".prep").exists()
     if not (folder / "pipelines.yaml").exists():
         for number in range(count):
             _write_sample(folder / "images" / f"{number // 1000:03d}", number)
@@ -91,11 +93,13 @@ def generate(folder: Path, count: int) -> Cost:
     first = timed(["prep", "run", "-q"], folder)
     time.sleep(_RACY_S)
     timed(["prep", "run", "-q"], folder)
-    return first
+    return None if before else first
 
 
 def first_kilobytes(first: Mapping[int, Cost]) -> dict[int, float]:
     """Return size -> KB of memory that each sample more than in the smallest size took."""
+    if not first:
+        return {}
     (least, cost), *more = sorted(first.items())
     return {
         count: (each.megabytes - cost.megabytes) * 1024 / (count - least) for count, each in more

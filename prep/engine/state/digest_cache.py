@@ -11,6 +11,8 @@ from prep.engine.state.ledger import Ledger
 from prep.runtime.errors import DatasetError
 from prep.runtime.files import check_file
 
+_MOST_NEWS = 4096  # that wait for the ledger, of many files that are read
+
 
 class Digests:
     """Digests of files: known ones by their stat, others by reading them.
@@ -45,7 +47,18 @@ class Digests:
             digest = self.of(file_stat.path_in(root, name), found.pop(name))
             if digest is not None:
                 found[name] = intern(digest)
+            if len(self.news) >= _MOST_NEWS:
+                self._let_go()
         return found
+
+    def _let_go(self) -> None:
+        """Hold no more news; a ledger that may be written is told of them."""
+        if not self._ledger.writable:
+            self.news.clear()
+            self._read.clear()
+            return
+        with self._ledger.batch():
+            self.record()
 
     def of(self, path: str, stat: Stat | None = None) -> str | None:
         """Return the SHA-256 of a file, or None where it cannot be read in peace."""

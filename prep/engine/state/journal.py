@@ -41,24 +41,24 @@ def append(path: Path, lines: Sequence[str]) -> int:
             start = _end_of_last_line(file)
             if start < file.seek(0, os.SEEK_END):
                 file.truncate(start)
-            data = packed(lines)
-            file.write(data)
+            due = start + sum(map(file.write, map(_summed, lines)))
             file.flush()
             os.fsync(file.fileno())
             length = os.fstat(file.fileno()).st_size
         if new:
             files.flush(path.parent)
-    if length != start + len(data):
+    if length != due:
         raise MachineError(f"only a part could be written of `{path}`", "check the disk, run again")
     return length
 
 
 def packed(lines: Sequence[str]) -> bytes:
     """Return lines, each a JSON object, as they stand in a journal."""
-    return b"".join(_summed(line.encode()) for line in lines)
+    return b"".join(map(_summed, lines))
 
 
-def _summed(line: bytes) -> bytes:
+def _summed(text: str) -> bytes:
+    line = text.encode()
     return b'%b,"sum":"%08x"}\n' % (line[:-1], zlib.crc32(line))
 
 

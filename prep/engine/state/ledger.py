@@ -58,6 +58,11 @@ class Ledger(Queries):
         self._file = seal.inode(self.state / seal.LEDGER)
         self._sealed = sealed
 
+    @property
+    def writable(self) -> bool:
+        """Whether it was opened to be changed."""
+        return self._file is not None
+
     @contextmanager
     def batch(self) -> Iterator[None]:
         """Make all changes of the block durable at once, journal first; none if it raises."""

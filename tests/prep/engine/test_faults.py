@@ -8,7 +8,7 @@ import json
 import os
 import sys
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -264,11 +264,11 @@ def test_what_may_pass_is_tried_again(prep: Prep, draw: Draw, kind: str) -> None
     """Rows 21, 62, 76: a failure of the moment is told and not remembered."""
     draw("raw/a.png")
 
-    def failing(*_: object) -> Failure:
-        return Failure(kind, "as it goes")
+    def failing(_: Decoders, pictures: Iterable[tuple[str, Path]]) -> Iterator[tuple[str, Failure]]:
+        return ((key, Failure(kind, "as it goes")) for key, _ in pictures)
 
     with pytest.MonkeyPatch.context() as bad_day:  # the decoding process stands outside of ours
-        bad_day.setattr(Decoders, "_decode", failing)
+        bad_day.setattr(Decoders, "decoded", failing)
         code, out, _ = prep("edit", "raw")
     assert code == 3
     assert "  failed: a.png: as it goes\n" in out

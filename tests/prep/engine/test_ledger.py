@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from prep.engine.state import digest_cache
 from prep.engine.state.database import looked_at, open_ledger, opened, snapshot
+from prep.engine.state.file_stat import stat_of
 from prep.engine.state.ledger import Ledger
 from prep.engine.state.ledger_queries import Edit
 from prep.engine.state.recipe import Made
@@ -233,3 +235,22 @@ def test_a_ledger_that_another_program_locks_is_not_called_damaged(
     other.close()
     assert str(told.value) == f"the ledger in `{state}` cannot be written: database is locked"
     assert not (state / "ledger.damaged").exists()
+
+
+def test_what_is_read_of_many_files_does_not_wait_for_the_last(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The ledger is told of digests while files are read: no list of all of them is held."""
+    monkeypatch.setattr(digest_cache, "_MOST_NEWS", 2)
+    stats = {}
+    for name in "abcde":
+        (tmp_path / name).write_text(name)
+        stats[name] = stat_of(str(tmp_path / name))
+    with opened(tmp_path / ".prep") as ledger:
+        digests = digest_cache.Digests(ledger, 0)
+        found = digests.of_all(tmp_path, {name: stat for name, stat in stats.items() if stat})
+
+        assert found == {name: digest_bytes(name.encode()) for name in "abcde"}
+        told = [ledger.file(str(tmp_path / name)) for name in "abcde"]
+        assert [row and row[1] for row in told] == [*[found[name] for name in "abcd"], None]
+        assert [path for path, *_ in digests.news] == [str(tmp_path / "e")]
