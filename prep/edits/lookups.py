@@ -56,7 +56,7 @@ def token_counter(needs: Collection[str]) -> Callable[[str], int] | None:
     """Return a function from a text to its number of CLIP tokens, where filters need one."""
     if "tokens" not in needs:
         return None
-    from prep.models.tokenizer import counter_of, shipped_tokenizer
+    from prep.models import clip_tokens
 
-    count = counter_of(shipped_tokenizer())
+    count = clip_tokens.token_counter(None)
     return lambda text: count([text])[0]

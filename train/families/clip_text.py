@@ -11,6 +11,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from train.config import CHUNK_TOKENS
+
 if TYPE_CHECKING:
     from torch import Tensor
 
@@ -47,9 +49,12 @@ def chunks_of(tokenizer: Any, texts: Sequence[str], length: int) -> int:
     Args:
         length: Of a chunk, with its marks.
     """
-    inner = length - _MARKS
-    most = max((count(tokenizer, text) for text in texts), default=0)
-    return max(1, min(MOST_CHUNKS, -(-most // inner)))
+    return chunks_for(max((count(tokenizer, text) for text in texts), default=0), length - _MARKS)
+
+
+def chunks_for(tokens: int, inner: int = CHUNK_TOKENS) -> int:
+    """Return into how many chunks so many tokens are cut, 1 to 3; `inner` of them fit one."""
+    return max(1, min(MOST_CHUNKS, -(-tokens // inner)))
 
 
 def count(tokenizer: Any, text: str) -> int:

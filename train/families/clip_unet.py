@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
+from prep.models.clip_tokens import token_counter
 from prep.runtime.errors import ModelFileError
 from prep.runtime.files import content
 from train.families import clip_text, loading
@@ -122,6 +123,15 @@ class ClipUnet:
             return int(json.loads(path.read_text(encoding="utf-8"))["num_hidden_layers"])
         except (OSError, ValueError, LookupError, TypeError):
             return 0
+
+    def chunks_at(self, place: Path, texts: list[str]) -> int:
+        """Return the same as `chunks`, by the files of the tokenizer alone.
+
+        Raises:
+            ModelFileError: The tokenizer is damaged.
+        """
+        folder = None if place.is_file() else place / self.readings[0].tokenizer
+        return clip_text.chunks_for(max(token_counter(folder)(texts), default=0))
 
     def chunks(self, base: Base, texts: list[str]) -> int:
         """Return into how many chunks of 75 tokens the longest text has to be cut, at most 3."""

@@ -132,6 +132,7 @@ class Family:
         layers: How many layers its text encoder has, by configs and headers only; 0: unknown.
         load: Open one.
         encode: Texts -> conditioning.
+        chunks_at: (place, texts) -> the same by the files of the tokenizer alone.
         chunks: (base, texts) -> into how many chunks of 75 tokens the longest text has to be cut,
             at most 3: with so many `encode` keeps all that it can keep.
         sizes: A picture's sizes -> what the network is told of them, by names; empty for nothing.
@@ -155,6 +156,7 @@ class Family:
     layers: Callable[[Path], int]
     load: Load
     encode: Encode
+    chunks_at: Callable[[Path, list[str]], int]
     chunks: Callable[[Base, list[str]], int]
     denoise: "Callable[[nn.Module, Tensor, Tensor, Conditioning], Tensor]"
     export_name: Callable[[str], str]

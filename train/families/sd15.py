@@ -152,6 +152,7 @@ FAMILY = Family(
     outline=KIND.outline,
     layers=KIND.layers,
     load=KIND.load,
+    chunks_at=KIND.chunks_at,
     chunks=KIND.chunks,
     encode=KIND.encode,
     denoise=denoise,

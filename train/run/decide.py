@@ -13,6 +13,7 @@ from prep.runtime.counts import counted
 from prep.runtime.errors import ConfigError, DatasetError, MachineError
 from train.config import CHUNK_TOKENS, Config, safe_name
 from train.data import dataset as datasets
+from train.data.captions import all_texts
 from train.data.dataset import Data
 from train.data.order import parts_of_epoch, steps_per_epoch
 from train.export import lora_file
@@ -26,7 +27,7 @@ from train.run import run_folder
 VERSION = 2
 # The same, of the recipes alone that `_is_newer` names.
 _NEWER = 3
-# Of those that `_has_long_texts` names.
+# Of those whose texts are read in several chunks.
 _LONG = 4
 
 
@@ -44,6 +45,7 @@ class Run:
         recipe: SHA-256 of everything that decides the weights after each step.
         folder: Of its config, metrics, checkpoints and exports.
         export: The LoRA.
+        chunks: Into how many chunks of 75 tokens texts are cut.
     """
 
     data: Data
@@ -58,6 +60,7 @@ class Run:
     folder: Path
     export: Path
     base_hashes: Mapping[str, str]
+    chunks: int
 
     @property
     def method(self) -> Method:
@@ -94,22 +97,35 @@ def decide(paths: Sequence[Path], config: Config, models: Models) -> Run:
         )
     found, family = opened_base(base, models)
     base_digest = models.digest(found)
-    recipe = _recipe(config, data, family, base_digest)
+    chunks = _chunks(config, data, family, found.path)
+    recipe = _recipe(config, data, family, base_digest, chunks)
     name = config.name or safe_name(data.name)
     folder = config.out / f"{name}-{recipe[:8]}"
     run = Run(
         data, config, per_epoch, family, found, base, base_digest, recipe, name, folder,
         folder / f"{name}{method_named(config.method).ending(config)}", hashes(found, models),
+        chunks,
     )  # fmt: skip
     return run if config.resume is None else _resumed(run, config.resume)
 
 
-def _recipe(config: Config, data: Data, family: Family, base_digest: str) -> str:
+def _chunks(config: Config, data: Data, family: Family, place: Path) -> int:
+    """Return into how many chunks of 75 tokens texts are cut.
+
+    Where no text has more bytes than that, none has more tokens, and nothing is opened.
+    """
+    texts = all_texts(list(data.samples.values()))
+    if config.chunks() == 1 or all(len(text.encode()) <= CHUNK_TOKENS for text in texts):
+        return 1
+    return min(config.chunks(), family.chunks_at(place, texts))
+
+
+def _recipe(config: Config, data: Data, family: Family, base_digest: str, chunks: int) -> str:
     """Return the digest of everything that decides the weights after each step."""
     parts = parts_of_epoch(data.repeats())
     told = {key: dict(family.sizes(one.sizes)) for key, one in data.samples.items()}
     found = {
-        "version": version_of(config, data),
+        "version": version_of(config, data, chunks),
         "family": family.name,
         "base": base_digest,
         "config": config.deciding(),
@@ -119,24 +135,15 @@ def _recipe(config: Config, data: Data, family: Family, base_digest: str) -> str
     }
     found |= {"parts of an epoch": parts} if parts > 1 else {}
     found |= {"sizes": told} if any(told.values()) else {}
-    found |= {"chunks": config.chunks()} if _has_long_texts(config, data) else {}
+    found |= {"chunks": chunks} if chunks > 1 else {}
     return files.digest_bytes(files.canonical(found).encode())
 
 
-def version_of(config: Config, data: Data) -> int:
+def version_of(config: Config, data: Data, chunks: int) -> int:
     """Return the version of what a run computes: newer where an older program did it otherwise."""
-    if _has_long_texts(config, data):
+    if chunks > 1:
         return _LONG
     return _NEWER if _is_newer(config, data) else VERSION
-
-
-def _has_long_texts(config: Config, data: Data) -> bool:
-    """Return whether a text may have more tokens than once were read, and more are read now.
-
-    A token is a byte at least: what is shorter has no more of them.
-    """
-    longest = max(len(one.text.encode()) for one in data.samples.values())
-    return config.chunks() > 1 and longest > CHUNK_TOKENS
 
 
 def _is_newer(config: Config, data: Data) -> bool:
@@ -215,7 +222,7 @@ def facts(run: Run) -> dict[str, Any]:
     """Return what decides a run, as it stands in `config.json`."""
     return {
         "recipe": run.recipe,
-        "version": version_of(run.config, run.data),
+        "version": version_of(run.config, run.data, run.chunks),
         "program": program_version(),
         "family": run.family.name,
         "base": run.base,

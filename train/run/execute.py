@@ -11,7 +11,7 @@ from prep.runtime.console import Console
 from prep.runtime.stopping import patience
 from prep.runtime.yaml_nodes import as_yaml
 from train.data.batches import Batches
-from train.data.captions import TextCache, all_texts
+from train.data.captions import TextCache
 from train.export import lora_file
 from train.families.family import Base
 from train.run import checkpoint
@@ -111,10 +111,8 @@ def opened(run: Run, found: Processes) -> Training:
     batches = Batches(
         run.data, config, numbers["scaling_factor"], numbers["shift_factor"], run.family.sizes
     )
-    texts = all_texts(list(run.data.samples.values()))
-    chunks = min(run.family.chunks(base, texts), config.chunks())
     states = TextCache(
-        partial(run.family.encode, base, clip_skip=config.clip_skip, chunks=chunks),
+        partial(run.family.encode, base, clip_skip=config.clip_skip, chunks=run.chunks),
         base.text_learns(),
     )
     return Training(base, run.family, batches, states, found)

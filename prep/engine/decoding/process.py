@@ -77,7 +77,7 @@ class Worker:
         answer = None
         try:
             asked = [(str(path), fit) for path, fit in pictures]
-            talk.say({"pictures": asked, "parts": parts is not None})
+            talk.say({"asked": asked, "parts": parts is not None})
             while talk.count != 0:
                 answer = talk.answer()
                 if answer is not None and talk.count:

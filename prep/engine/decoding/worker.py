@@ -101,7 +101,7 @@ class _Talk:
 
     def answer(self, request: Mapping[str, Any], decode: "Callable[[str, Fits], Answer]") -> None:
         """Send the first of the pictures that are asked for, or write the parts of the only one."""
-        count, wanted = _in_one_go(request["pictures"])
+        count, wanted = _in_one_go(request["asked"])
         if wanted > MOST_BYTES:
             self._ask(0)
             sizes = f"{wanted >> 20} MiB of memory to decode, at most {MOST_BYTES >> 20}"
@@ -109,7 +109,7 @@ class _Talk:
             self._send(*_no_picture(why))
             return
         self._ask(max(wanted, SMALL_BYTES), count)
-        left = request["pictures"][:count]
+        left = request["asked"][:count]
         while left:
             try:
                 with memory_limit(self.leave):

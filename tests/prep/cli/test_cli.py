@@ -24,7 +24,7 @@ COMMANDS = (
 )  # fmt: skip
 
 # DESIGN.md, promise 10.
-PROGRAMS = {"prep": "prep.cli.app", "train": "train.cli"}
+PROGRAMS = {"prep": "prep.cli.app", "train": "train.cli.app"}
 HEAVY = ("torch", "transformers", "diffusers", "onnxruntime", "pandas", "numpy", "PIL")
 
 

@@ -142,7 +142,7 @@ def test_only_what_changed_is_another_run(
     found = dataset.load([meta])
     samples = {key: replace(one, repeats=repeats) for key, one in found.samples.items()}
 
-    version = decide.version_of(config_of(**given), replace(found, samples=samples))  # type: ignore[arg-type]
+    version = decide.version_of(config_of(**given), replace(found, samples=samples), 1)  # type: ignore[arg-type]
 
     assert version == (3 if newer else 2)
 

@@ -42,13 +42,10 @@ def test_a_run_of_cut_texts_is_refused_or_goes_on(
     tmp_path: Path,
     models: Models,
     changed: Callable[..., Path],
-    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """A run of before, which cut texts at 75 tokens, is refused; told to cut them it goes on."""
     changed(meta, "0.png", tags=LONG)
-    with monkeypatch.context() as before:
-        before.setattr(decide, "_has_long_texts", lambda config, data: False)
-        old = lora(meta, tmp_path, models, new_console(), steps=1, name="toy", max_tokens=75)
+    old = lora(meta, tmp_path, models, new_console(), steps=1, name="toy", max_tokens=75)
     old.unlink()
 
     with pytest.raises(ConfigError) as caught:
