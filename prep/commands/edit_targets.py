@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from prep.dataset import dataset_file
-from prep.dataset.chain import LINKS, head_of, link_of
+from prep.dataset.file_names import LINKS, head_of, link_of
 from prep.edits import lookups
 from prep.edits.diff import Change
 from prep.edits.record import PictureRecord

@@ -22,7 +22,7 @@ from prep.sheets import reading
 from prep.sheets.changes import EXAMPLES, Changes, Side
 from prep.sheets.comparison import Now, changes_of
 from prep.sheets.row import Row, exported_row
-from prep.stage import RequestedStage, Shape
+from prep.stage import RequestedStage, Shape, Stage
 
 _IMPORTED = "a sheet imported before"
 
@@ -129,13 +129,20 @@ def _views(session: Session) -> tuple[RequestedStage, ...]:
     asked = []
     for stage in session.context.stages.values():
         made = session.values.made(stage.name)
-        exported = made and stage in session.inventory.declared.sheets
-        if stage.shape is Shape.SIDECAR or stage.main or exported:
+        if stage.shape is Shape.SIDECAR or stage.main or _is_exported(session, stage):
             bases = Counter(one.base for one in made.values())
             last = max(bases, key=lambda base: bases[base], default=0)
             params = build_params(stage, session.recipes.get(last, {}).get("params", {}))
             asked.append(RequestedStage(stage, params, "review import"))
     return tuple(asked)
+
+
+def _is_exported(session: Session, stage: Stage) -> bool:
+    """Return whether a sheet was written before; its result may be forgotten after a kill."""
+    if stage not in session.inventory.declared.sheets:
+        return False
+    name = session.inventory.location.name(view_rows.view_file(session, stage))
+    return name in session.written.outputs
 
 
 def _foreign_error(file: Path, num: int, root: Path) -> DatasetError:

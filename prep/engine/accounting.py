@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from prep.dataset.account import Account
-from prep.dataset.chain import LINKS, SUFFIXES, head_of, link_of
+from prep.dataset.file_names import LINKS, SUFFIXES, head_of, link_of
 from prep.engine import published_files
 from prep.engine.inventory import other_files, scan
 from prep.engine.inventory.location import Location

@@ -4,7 +4,7 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-from prep.dataset.chain import SUFFIXES
+from prep.dataset.file_names import SUFFIXES
 from prep.engine.inventory import other_files, scan, walk
 from prep.engine.inventory.inventory import INHERITED
 from prep.engine.session import Session

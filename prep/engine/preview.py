@@ -8,7 +8,7 @@ import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from prep.dataset.chain import link_before
+from prep.dataset.file_names import link_before
 from prep.engine import fanout, idle_mark, map_results, published_files, sidecars, view_rows
 from prep.engine.plan import PlannedStage
 from prep.engine.session import Session

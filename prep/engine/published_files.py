@@ -6,7 +6,7 @@ from functools import partial
 from pathlib import Path
 
 from prep.dataset.account import Account
-from prep.dataset.chain import link_before
+from prep.dataset.file_names import link_before
 from prep.engine import traces, view_rows
 from prep.engine.committer import CommitBatch, commit
 from prep.engine.edited_sheets import is_persons, kept

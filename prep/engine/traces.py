@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from prep.dataset import dataset_file
-from prep.dataset.chain import LINKS, link_of
 from prep.dataset.dataset_file import Dataset
+from prep.dataset.file_names import LINKS, link_of
 from prep.engine.inventory.inventory import Inventory
 from prep.runtime.errors import DatasetError, UserError
 from prep.runtime.files import MOST_TABLE, readable

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from prep import __version__
-from prep.dataset.chain import HEAD, link_before, link_of
+from prep.dataset.file_names import HEAD, link_before, link_of
 from prep.engine import fanout
 from prep.engine.made_by import made_by
 from prep.engine.plan import PlannedStage

@@ -6,7 +6,7 @@ from dataclasses import Field
 from pathlib import Path
 from typing import Any
 
-from prep.dataset.chain import fault_of_head
+from prep.dataset.file_names import fault_of_head
 from prep.pipeline import subcommands
 from prep.pipeline.named_files import file_text, path_of, resolve, text_of
 from prep.pipeline.pipeline import Pipeline, PipelineStep, usual_sidecars

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from prep.dataset import dataset_file
-from prep.dataset.chain import fault_of_head, head_of
+from prep.dataset.file_names import fault_of_head, head_of
 from prep.engine.session import Job
 from prep.pipeline.locations import check_folder, location_of, location_of_meta
 from prep.pipeline.named_files import file_text, resolve

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import Field, dataclass, fields
 from typing import Any
 
-from prep.dataset.chain import link_before
+from prep.dataset.file_names import link_before
 from prep.runtime.errors import ConfigError, nearest
 from prep.runtime.yaml_nodes import as_yaml
 from prep.stage import RequestedStage, Shape, Stage

@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from prep.dataset.chain import LINKS, link_of
+from prep.dataset.file_names import LINKS, link_of
 from prep.pipeline.pipeline import Pipeline
 from prep.pipeline.subcommands import flag
 from prep.runtime.errors import ConfigError, UsageError

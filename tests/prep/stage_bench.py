@@ -14,7 +14,7 @@ import numpy as np
 import openpyxl
 from PIL import Image
 
-from prep.dataset.chain import link_before
+from prep.dataset.file_names import link_before
 from prep.images.fitting import fitted
 from prep.models.locate import Models
 from prep.sheets.columns import WORDS

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from prep.dataset.chain import is_usual
+from prep.dataset.file_names import is_usual
 from prep.engine.state.ledger_queries import Edit
 from prep.runtime import text_files
 from prep.sheets.columns import Columns, columns_of

@@ -4,6 +4,7 @@ import csv
 import io
 import json
 import shutil
+import signal
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ from typing import Any
 import openpyxl
 import pytest
 
+from prep.commands import review_import
 from prep.dataset import dataset_file
 from prep.sheets import csv_text
 from prep.sheets.columns import WORDS
@@ -547,4 +549,28 @@ def test_a_workbook_that_was_edited_is_named_by_every_run(
 
     assert "1 cell changed" in imported.out
     assert "tags.xlsx" not in after
+    assert rows_of()[0]["notes"] == "mine"
+
+
+def test_a_killed_import_writes_every_sheet_that_was_exported(
+    project: Path, prep: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Killed after the cells were taken, and the ledger not sealed: all sheets are written anew."""
+    prep("review", "export", "images")
+    first = Path("images/tags.xlsx").read_bytes()
+    book = openpyxl.load_workbook("images/tags.xlsx")
+    page = book.active
+    columns = {cell.value: cell.column for cell in page[1]}
+    page.cell(2, columns["notes"]).value = "mine"
+    book.save("images/tags.xlsx")
+    theirs = Path("images/tags.xlsx").read_bytes()
+    with monkeypatch.context() as patch:
+        patch.setattr(review_import, "carry_out", lambda *_: signal.raise_signal(signal.SIGINT))
+        prep("review", "import", "images/tags.xlsx")
+    Path("images/.prep/ledger.seal").unlink()
+
+    again = prep("review", "import", "images/tags.xlsx")
+
+    assert "0 cells changed" in again.out
+    assert Path("images/tags.xlsx").read_bytes() not in (first, theirs)
     assert rows_of()[0]["notes"] == "mine"

@@ -13,7 +13,7 @@ import pytest
 
 import prep.stages
 from prep.cli.app import main
-from prep.dataset.chain import LINKS
+from prep.dataset.file_names import LINKS
 from prep.engine.state.recipe import base_text
 from prep.models.locate import Models
 from prep.pipeline.config import read_pipelines
