@@ -5,7 +5,8 @@ from dataclasses import replace
 from typing import Any
 
 from prep.dataset.account import account, field_of
-from prep.dataset.dataset_file import PERSONS, Concept, Dataset, Sample, dump, parse
+from prep.dataset.dataset_file import Concept, Dataset, Sample, dump, parse
+from prep.dataset.sample_fields import PERSONS
 from prep.dataset.wording import FIELDS
 from prep.stage import IN_DATASET, Page
 

@@ -14,6 +14,7 @@ from typing import Any
 from prep.dataset import dataset_text
 from prep.dataset.concepts import MOST_REPEATS
 from prep.dataset.dataset_text import FORMAT
+from prep.dataset.sample_fields import MOST_WEIGHT, SPLITS, TEXTS
 from prep.dataset.wording import Wording, wording
 from prep.models.vae_files import Vae
 from prep.runtime import files, keys, schema
@@ -22,9 +23,6 @@ from prep.runtime.misfit import Misfit
 from prep.runtime.schema import limits
 
 VERSION = 1
-TEXTS = ("tags", "caption", "both")
-SPLITS = ("train", "validation")
-MOST_WEIGHT = 1000.0
 _MOST_PICTURES = 1_000_000_000
 _MOST_PX = 1 << 20  # no picture that is read has a longer side
 _SIZE = limits(least=1, most=_MOST_PX)
@@ -34,9 +32,6 @@ _BOX = limits(least=0, most=_MOST_PX, form="box")
 _ENTRIES = {"samples": "", "concepts": "the concept ", "left_out": "the left-out picture "}
 # What is told of a sample's words only where there is something to tell.
 _ACCOUNT = ("yours", "unused")
-
-# What a person may change in a meta file; every other field of a sample is the machine's.
-PERSONS = ("tags", "caption", "text", "weight", "concept", "split")
 
 
 @dataclass(frozen=True)

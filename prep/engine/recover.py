@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from prep.dataset import dataset_file
-from prep.dataset.dataset_file import PERSONS, Dataset
+from prep.dataset.dataset_file import Dataset
 from prep.dataset.file_names import link_before
+from prep.dataset.sample_fields import PERSONS
 from prep.engine import published_files, recover_sheet, sidecars, traces, view_rows
 from prep.engine.inventory.declarations import Declarations
 from prep.engine.inventory.inventory import DROP

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from prep.dataset.dataset_file import MOST_WEIGHT
+from prep.dataset.sample_fields import MOST_WEIGHT
 from prep.runtime import text_files
 from prep.stage import Stage
 from prep.tags import tag_text

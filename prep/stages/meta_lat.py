@@ -1,12 +1,14 @@
 """The dataset file with latents for every sample: what `train` is given."""
 
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from prep.dataset.chain import continued, page
-from prep.dataset.dataset_file import PERSONS, Sample
-from prep.models.vae_files import ask_vae, numbers
+from prep.dataset.sample_fields import PERSONS
+from prep.models.locate import Ask, FoundModel
 from prep.stage import IN_DATASET, Page, Rows, Shape, param, stage
+
+if TYPE_CHECKING:
+    from prep.dataset.dataset_file import Sample
 
 
 @dataclass(frozen=True)
@@ -20,6 +22,20 @@ class Params:
     )
 
 
+def models(params: Params) -> tuple[Ask, ...]:
+    """Return what the VAE consists of."""
+    from prep.models.vae_files import ask_vae
+
+    return (ask_vae(params.model),)
+
+
+def load(params: Params, found: tuple[FoundModel, ...]) -> Any:
+    """Return the numbers of the VAE that a dataset records."""
+    from prep.models.vae_files import numbers
+
+    return numbers(found[0].path, params.model)
+
+
 @stage(
     version=2,
     reads=("digest", "latents", *(f"{IN_DATASET}{name}?" for name in PERSONS)),
@@ -28,14 +44,16 @@ class Params:
     shape=Shape.VIEW,
     commands=("latents",),
     link="_lat",
-    models=lambda params: (ask_vae(params.model),),
-    load=lambda params, found: numbers(found[0].path, params.model),
+    models=models,
+    load=load,
 )
 def meta_lat(rows: Rows, params: Params, vae: Any) -> Page:
     """Publish meta_lat.json."""
+    from prep.dataset.chain import continued, page
+
     made = continued(rows.facts, rows.rows, rows.left_out, _with_latents)
     return page(replace(made, vae=vae, base=params.model), rows.facts["file"])
 
 
-def _with_latents(sample: Sample, row: Any) -> Sample:
+def _with_latents(sample: "Sample", row: Any) -> "Sample":
     return replace(sample, latents=row["latents"])

@@ -6,8 +6,9 @@ from pathlib import Path
 from typing import Any
 
 from prep.dataset import dataset_file
-from prep.dataset.dataset_file import PERSONS, Dataset, Sample
+from prep.dataset.dataset_file import Dataset, Sample
 from prep.dataset.file_names import LINKS, link_of
+from prep.dataset.sample_fields import PERSONS
 from prep.engine.inventory.inventory import DROP, Inventory, published_copy
 from prep.engine.inventory.written import Written
 from prep.engine.state.digest_cache import Digests, of_file

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 import prep.engine
-from prep.dataset.dataset_file import PERSONS
+from prep.dataset.sample_fields import PERSONS
 from prep.engine.accounting import unknown_files
 from prep.engine.explain_files import of_file
 from prep.engine.inventory.declarations import Declarations

@@ -5,7 +5,8 @@ from typing import Any
 import pytest
 
 from prep.dataset import dataset_file
-from prep.dataset.dataset_file import PERSONS, Concept, Dataset
+from prep.dataset.dataset_file import Concept, Dataset
+from prep.dataset.sample_fields import PERSONS
 from prep.stage import Page, Rows
 from prep.stages.meta import Params, meta
 
