@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
+from prep.models.tokenizer import CHUNKS
 from prep.runtime import keys
 from prep.runtime.counts import counted
 from prep.runtime.errors import ConfigError
@@ -14,7 +15,7 @@ from train.option_fields import Options, deciding, described, flag, mistakes, op
 
 T = TypeVar("T")
 
-CHUNK_TOKENS = 75  # what CLIP's text encoders read at once, marks left out
+CHUNK_TOKENS = CHUNKS[0]  # what CLIP's text encoders read at once, marks left out
 
 DEVICES = ("auto", "cpu", "cuda")
 SCHEDULES = ("constant", "cosine", "cosine-with-restarts")
@@ -87,8 +88,8 @@ class Config:
         1, "Layer of the text encoder that is used, from the end; 1: the last", least=1, most=12
     )
     max_tokens: int = option(
-        225, "Tokens of a text that train, in steps of 75; a longer text is cut",
-        decides=False, least=75, most=225,
+        CHUNKS[-1], "Tokens of a text that train, in steps of 75; a longer text is cut",
+        decides=False, least=CHUNK_TOKENS, most=CHUNKS[-1],
     )  # fmt: skip
     shuffle_tags: bool = option(False, "Show the tags of a sample in another order each time")
     keep_tags: int = option(

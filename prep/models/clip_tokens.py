@@ -58,15 +58,20 @@ def _opened(folder: Path | None) -> "Tokenizer":
 
 
 def shipped_words() -> tuple[dict[str, int], list[tuple[str, str]]]:
-    """Return vocabulary and merges of CLIP, of the merges that ship with the package.
+    """Return vocabulary and merges of CLIP, of the merges that ship with the package."""
+    text = (single_file.shipped() / "tokenizer" / "merges.txt").read_text(encoding="utf-8")
+    merges = _merges(text)
+    return vocabulary(merges), merges
+
+
+def vocabulary(merges: Sequence[tuple[str, str]]) -> dict[str, int]:
+    """Return the words of a tokenizer with these merges, and their numbers.
 
     Source: openai/CLIP simple_tokenizer.py: bytes, bytes at a word's end, merges, two marks.
     """
-    text = (single_file.shipped() / "tokenizer" / "merges.txt").read_text(encoding="utf-8")
-    merges = _merges(text)
     letters = _letters()
     words = [*letters, *(letter + "</w>" for letter in letters), *("".join(two) for two in merges)]
-    return {word: index for index, word in enumerate([*words, BEGIN, END])}, merges
+    return {word: index for index, word in enumerate([*words, BEGIN, END])}
 
 
 def _merges(text: str) -> list[tuple[str, str]]:

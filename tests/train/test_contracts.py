@@ -78,9 +78,8 @@ def _answer(network: Any, family: str, base: Path) -> torch.Tensor:
     one = all_families()[family]
     opened = one.load(base, "cpu")
     (state,) = one.encode(opened, ["mascot"])
-    told = one.sizes(PictureSizes((80, 64), (8, 0), (64, 64)))
-    sizes = {name: torch.tensor([each], dtype=torch.float32) for name, each in told.items()}
-    given = {name: value[None] for name, value in state.items()} | sizes
+    told = one.told([PictureSizes((80, 64), (8, 0), (64, 64))])
+    given = {name: value[None] for name, value in state.items()} | told
     noisy = torch.randn(1, 4, 8, 8, generator=torch.Generator().manual_seed(0))
     with torch.no_grad():
         return one.denoise(network, noisy, torch.tensor([500]), given)

@@ -54,14 +54,14 @@ class Batches:
         config: Config,
         scale: float,
         shift: float,
-        sizes: Callable[[PictureSizes], Mapping[str, tuple[float, ...]]] = lambda sizes: {},
+        told: "Callable[[Sequence[PictureSizes]], dict[str, Tensor]]" = lambda pictures: {},
     ) -> None:
         """Take latents of `data` less `shift`, times `scale`.
 
         Args:
-            sizes: See `Family.sizes`.
+            told: See `Family.told`.
         """
-        self.data, self.config, self._sizes = data, config, sizes
+        self.data, self.config, self._told = data, config, told
         self._scale, self._shift = scale, shift
         self._kept: OrderedDict[Path, vae.Latents] = OrderedDict()
         self._bytes = 0
@@ -104,14 +104,6 @@ class Batches:
             digests,
             self._told([one.sizes for one in samples]),
         )
-
-    def _told(self, pictures: Sequence[PictureSizes]) -> "dict[str, Tensor]":
-        """Return what the network is told of pictures' sizes, float32."""
-        import torch
-
-        each = [self._sizes(picture) for picture in pictures]
-        kind = torch.float32
-        return {name: torch.tensor([one[name] for one in each], dtype=kind) for name in each[0]}
 
     def _drawn(self, one: TrainingSample, step: int, place: int) -> "Tensor":
         mean, logvar = self._latents(one)

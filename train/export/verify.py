@@ -106,8 +106,7 @@ def _answers(base: Base, family: Family) -> "list[Tensor]":
     kind = base.device.split(":")[0]
     with torch.no_grad(), torch.autocast(kind, halved, enabled=weight.dtype != torch.float32):
         (state,) = family.encode(base, ["a picture"])
-        told = family.sizes(PictureSizes(side, (0, 0), side))
-        sizes = {name: torch.tensor(one, dtype=torch.float32) for name, one in told.items()}
-        given = {name: one[None].to(base.device) for name, one in {**state, **sizes}.items()}
+        given = {name: one[None].to(base.device) for name, one in state.items()}
+        given |= family.told([PictureSizes(side, (0, 0), side)], base.device)
         answer_BCHW = family.denoise(base.network, noise_BCHW.to(base.device), when_B, given)
     return [*given.values(), answer_BCHW]

@@ -11,12 +11,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from prep.models.tokenizer import CHUNKS
 from train.config import CHUNK_TOKENS
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-MOST_CHUNKS = 3
+MOST_CHUNKS = len(CHUNKS)
 _MARKS = 2  # the tokens at the beginning and the end of every chunk
 
 

@@ -6,7 +6,7 @@ W height and width of latents, L tokens, D features.
 
 import importlib
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -16,17 +16,30 @@ from prep.runtime.errors import ModelFileError
 from prep.runtime.files import content
 from train.families import clip_text, loading
 from train.families.clip_text import TextReading
-from train.families.family import Base, Outline
+from train.families.family import Base, Family, Outline
 from train.families.noise_process import Diffusion, Prediction, diffusion_of
 
 if TYPE_CHECKING:
     from train.families.family import Conditioning
 
 UNET = "unet"
+# Endings of the names of a U-Net's modules.
+_ATTENTION = ("to_q", "to_k", "to_v", "to_out.0")
+_CONVOLUTIONS = (
+    "conv1",
+    "conv2",
+    "conv_shortcut",
+    "time_emb_proj",
+    "downsamplers.0.conv",
+    "upsamplers.0.conv",
+)
 
 
 class SingleFile(Protocol):
     """How a family is read from one file."""
+
+    def fits(self, place: Path) -> bool:
+        """Return whether a file is a model of the family; names only."""
 
     def part(self, place: Path, part: str, dtype: str | None) -> Any:
         """Return the U-Net or a text encoder, by the name of its folder.
@@ -53,16 +66,54 @@ class ClipUnet:
     """What one family has otherwise than another.
 
     Attributes:
+        pipeline: Class of its pipeline in diffusers, as `model_index.json` names it.
+        marks: Whether the config of a U-Net is of this family, and not of another one with the
+            same pipeline.
         readings: Its text encoders, in the order in which their states stand side by side.
         encoders: Folder of an encoder -> its class in `transformers`.
         prediction: Where the scheduler's config names none.
         file: How it is read from one file; None where it is not.
     """
 
+    pipeline: str
+    marks: Callable[[Mapping[str, Any]], bool]
     readings: tuple[TextReading, ...]
     encoders: Mapping[str, str]
     prediction: Prediction
     file: SingleFile | None = None
+
+    def family(self, **own: Any) -> Family:
+        """Return the family, with what its own module says of it."""
+        usual: dict[str, Any] = {
+            "prediction": self.prediction,
+            "latent_channels": 4,
+            "patterns": self.patterns(),
+            "encoders": tuple(self.encoders),
+            "lora_targets": (*_ATTENTION, "ff.net.0.proj", "ff.net.2", "proj_in", "proj_out"),
+            "attention_targets": _ATTENTION,
+            "convolution_targets": _CONVOLUTIONS,
+            "text_targets": ("q_proj", "k_proj", "v_proj", "out_proj", "fc1", "fc2"),
+            "fits": self.fits,
+            "outline": self.outline,
+            "layers": self.layers,
+            "load": self.load,
+            "chunks_at": self.chunks_at,
+            "chunks": self.chunks,
+            "encode": self.encode,
+        }
+        return Family(**usual | own)
+
+    def fits(self, place: Path) -> bool:
+        """Return whether a folder or file holds a base model of the family."""
+        if place.is_file():
+            return self.file is not None and self.file.fits(place)
+        try:
+            index = json.loads(content(place / "model_index.json"))
+            unet = json.loads(content(place / UNET / "config.json"))
+            same = index.get("_class_name") == self.pipeline and unet.get("in_channels", 4) == 4
+            return bool(same and self.marks(unet))
+        except (OSError, ValueError, AttributeError):
+            return False
 
     def patterns(self) -> tuple[str, ...]:
         """Return the files that make up a diffusers folder."""
@@ -97,9 +148,9 @@ class ClipUnet:
         """
         first = self.readings[0]
         tokenizer = self._tokenizer(place, first.tokenizer)
-        if self.file and place.is_file():
-            parts = {part: self.file.part(place, part, None) for part in (UNET, *self.encoders)}
-            return _outline(tokenizer, _length(parts[first.encoder]), self.file.unread(place))
+        if file := self._file(place):
+            parts = {part: file.part(place, part, None) for part in (UNET, *self.encoders)}
+            return _outline(tokenizer, _length(parts[first.encoder]), file.unread(place))
         unread = loading.check_outline(_built_unet, place / UNET / weights_of(UNET))
         for folder, kind in self.encoders.items():
             unread += loading.check_outline(
@@ -116,8 +167,8 @@ class ClipUnet:
 
     def layers(self, place: Path) -> int:
         """Return how many layers the first text encoder has; 0 where its files do not tell."""
-        if self.file and place.is_file():
-            return self.file.layers(place)
+        if file := self._file(place):
+            return file.layers(place)
         try:
             path = place / self.readings[0].encoder / "config.json"
             return int(json.loads(path.read_text(encoding="utf-8"))["num_hidden_layers"])
@@ -174,9 +225,13 @@ class ClipUnet:
             found.append({name: one if kept else one.cpu() for name, one in state.items()})
         return found
 
+    def _file(self, place: Path) -> SingleFile | None:
+        """Return how a file is read; None for a folder."""
+        return self.file if place.is_file() else None
+
     def _part(self, place: Path, part: str, dtype: str) -> Any:
-        if self.file and place.is_file():
-            return self.file.part(place, part, dtype)
+        if file := self._file(place):
+            return file.part(place, part, dtype)
         import torch
 
         kind = _class("diffusers.UNet2DConditionModel" if part == UNET else self.encoders[part])
@@ -184,13 +239,13 @@ class ClipUnet:
         return loading.opened(kind, place / part, wish)
 
     def _process(self, place: Path) -> Diffusion:
-        if self.file and place.is_file():
-            return self.file.process(place)
+        if file := self._file(place):
+            return file.process(place)
         return diffusion_of(place / "scheduler", self.prediction)
 
     def _tokenizer(self, place: Path, folder: str) -> Any:
-        if self.file and place.is_file():
-            return self.file.tokenizer(folder)
+        if file := self._file(place):
+            return file.tokenizer(folder)
         from transformers import CLIPTokenizer
 
         try:

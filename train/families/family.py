@@ -1,6 +1,6 @@
-"""The contract of a model family: numbers and six functions. The loop knows nothing else of it."""
+"""The contract of a model family: numbers and functions. The loop knows nothing else of it."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
@@ -165,6 +165,17 @@ class Family:
     encoders: tuple[str, ...] = ("text_encoder",)
     of_velocity: tuple[str, str] | None = None
     single_file: bool = False
+
+    def told(self, pictures: Sequence[PictureSizes], device: str = "cpu") -> "dict[str, Tensor]":
+        """Return what the network is told of some pictures' sizes, float32, shape (B, N) each."""
+        import torch
+
+        each = [self.sizes(picture) for picture in pictures]
+        kind = torch.float32
+        return {
+            name: torch.tensor([one[name] for one in each], dtype=kind, device=device)
+            for name in each[0]
+        }
 
     def names_of(self, prediction: Prediction) -> tuple[str, str]:
         """Return `ss_base_model_version` and `modelspec.architecture` of a base model of it."""

@@ -3,16 +3,13 @@
 Letters: B batch, C channels, H and W height and width of latents, L tokens, D features.
 """
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from prep.models import single_file
-from prep.runtime.files import content
 from train.families import ldm_file
 from train.families.clip_text import TextReading
 from train.families.clip_unet import ClipUnet
-from train.families.family import Family
 from train.families.noise_process import Diffusion, Prediction
 from train.families.tiny import TinyModel
 
@@ -22,24 +19,12 @@ if TYPE_CHECKING:
     from train.families.family import Conditioning
 
 
-def fits(folder: Path) -> bool:
-    """Return whether a folder or file is Stable Diffusion 1.x; 2.x projects by matrices."""
-    if folder.is_file():
-        return single_file.what(single_file.names(folder)) == "a Stable Diffusion 1.x model"
-    try:
-        index = json.loads(content(folder / "model_index.json"))
-        unet = json.loads(content(folder / "unet" / "config.json"))
-        return bool(
-            index.get("_class_name") == "StableDiffusionPipeline"
-            and not unet.get("use_linear_projection")
-            and unet.get("in_channels", 4) == 4
-        )
-    except (OSError, ValueError, AttributeError):
-        return False
-
-
 class LdmFile:
     """One file in the LDM layout; what it leaves out ships with the package."""
+
+    def fits(self, place: Path) -> bool:
+        """Return whether a file is Stable Diffusion 1.x."""
+        return single_file.what(single_file.names(place)) == "a Stable Diffusion 1.x model"
 
     def part(self, place: Path, part: str, dtype: str | None) -> Any:
         """Return the U-Net or the text encoder."""
@@ -74,6 +59,8 @@ class LdmFile:
 
 
 KIND = ClipUnet(
+    pipeline="StableDiffusionPipeline",
+    marks=lambda unet: not unet.get("use_linear_projection"),  # 2.x projects by matrices
     readings=(TextReading(),),
     encoders={"text_encoder": "transformers.CLIPTextModel"},
     prediction=Prediction.EPSILON,
@@ -119,42 +106,12 @@ _TINY = TinyModel(
     scheduler=("PNDMScheduler", {"skip_prk_steps": True, "steps_offset": 1}),
 )
 
-FAMILY = Family(
+FAMILY = KIND.family(
     name="sd15",
-    prediction=KIND.prediction,
-    latent_channels=4,
-    patterns=KIND.patterns(),
     base_version="sd_v1",
     architecture="stable-diffusion-v1",
     of_velocity=("sd_v1_v", "stable-diffusion-v1"),
     single_file=True,
-    lora_targets=(
-        "to_q",
-        "to_k",
-        "to_v",
-        "to_out.0",
-        "ff.net.0.proj",
-        "ff.net.2",
-        "proj_in",
-        "proj_out",
-    ),
-    attention_targets=("to_q", "to_k", "to_v", "to_out.0"),
-    convolution_targets=(
-        "conv1",
-        "conv2",
-        "conv_shortcut",
-        "time_emb_proj",
-        "downsamplers.0.conv",
-        "upsamplers.0.conv",
-    ),
-    text_targets=("q_proj", "k_proj", "v_proj", "out_proj", "fc1", "fc2"),
-    fits=fits,
-    outline=KIND.outline,
-    layers=KIND.layers,
-    load=KIND.load,
-    chunks_at=KIND.chunks_at,
-    chunks=KIND.chunks,
-    encode=KIND.encode,
     denoise=denoise,
     export_name=export_name,
     tiny=_TINY,

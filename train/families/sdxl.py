@@ -4,17 +4,13 @@ Models with v-prediction and zero terminal SNR (NoobAI's and their like) say so 
 config. Letters: B batch, C channels, H and W height and width of latents, L tokens, D features.
 """
 
-import json
 from collections.abc import Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from prep.models import ldm_names
-from prep.runtime.files import content
-from train.families import sd15
 from train.families.clip_text import TextReading
 from train.families.clip_unet import ClipUnet
-from train.families.family import Family, PictureSizes
+from train.families.family import PictureSizes
 from train.families.noise_process import Prediction
 from train.families.tiny import TinyModel
 
@@ -24,6 +20,8 @@ if TYPE_CHECKING:
     from train.families.family import Conditioning
 
 KIND = ClipUnet(
+    pipeline="StableDiffusionXLPipeline",
+    marks=lambda unet: unet.get("addition_embed_type") == "text_time",
     # Podell et al. 2023: the layer before the last of both, without a final normalisation, and the
     # pooled state of the second one.
     readings=(
@@ -36,20 +34,6 @@ KIND = ClipUnet(
     },
     prediction=Prediction.EPSILON,
 )
-
-
-def fits(place: Path) -> bool:
-    """Return whether a diffusers folder is Stable Diffusion XL."""
-    try:
-        index = json.loads(content(place / "model_index.json"))
-        unet = json.loads(content(place / "unet" / "config.json"))
-        return bool(
-            index.get("_class_name") == "StableDiffusionXLPipeline"
-            and unet.get("addition_embed_type") == "text_time"
-            and unet.get("in_channels", 4) == 4
-        )
-    except (OSError, ValueError, AttributeError):
-        return False
 
 
 def sizes(picture: PictureSizes) -> Mapping[str, tuple[float, ...]]:
@@ -123,27 +107,12 @@ _TINY = TinyModel(
     scheduler=("EulerDiscreteScheduler", {"steps_offset": 1}),
 )
 
-FAMILY = Family(
+FAMILY = KIND.family(
     name="sdxl",
-    prediction=KIND.prediction,
-    latent_channels=4,
-    patterns=KIND.patterns(),
     base_version="sdxl_base_v1-0",
     architecture="stable-diffusion-xl-v1-base",
-    lora_targets=sd15.FAMILY.lora_targets,
-    attention_targets=sd15.FAMILY.attention_targets,
-    convolution_targets=sd15.FAMILY.convolution_targets,
-    text_targets=sd15.FAMILY.text_targets,
-    fits=fits,
-    outline=KIND.outline,
-    layers=KIND.layers,
-    load=KIND.load,
-    chunks_at=KIND.chunks_at,
-    chunks=KIND.chunks,
-    encode=KIND.encode,
     denoise=denoise,
     export_name=export_name,
     tiny=_TINY,
     sizes=sizes,
-    encoders=tuple(KIND.encoders),
 )

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from prep.models.clip_tokens import vocabulary
+
 
 @dataclass(frozen=True)
 class TinyModel:
@@ -96,11 +98,6 @@ _TEXT = {
 def _tokenizer(padding: str | None) -> Any:
     """Return a tokenizer of CLIP's byte alphabet, without merges."""
     from transformers import CLIPTokenizer
-    from transformers.convert_slow_tokenizer import bytes_to_unicode
 
-    letters = list(bytes_to_unicode().values())  # type: ignore[no-untyped-call]
-    words = [*letters, *(letter + "</w>" for letter in letters)]
-    words += ["<|startoftext|>", "<|endoftext|>"]
-    vocab = {word: index for index, word in enumerate(words)}
     more = {} if padding is None else {"pad_token": padding}
-    return CLIPTokenizer(vocab=vocab, merges=[], model_max_length=77, **more)
+    return CLIPTokenizer(vocab=vocabulary([]), merges=[], model_max_length=77, **more)

@@ -109,7 +109,7 @@ def opened(run: Run, found: Processes) -> Training:
         network.enable_xformers_memory_efficient_attention()
     numbers = vae_files.settings(run.found.path)
     batches = Batches(
-        run.data, config, numbers["scaling_factor"], numbers["shift_factor"], run.family.sizes
+        run.data, config, numbers["scaling_factor"], numbers["shift_factor"], run.family.told
     )
     states = TextCache(
         partial(run.family.encode, base, clip_skip=config.clip_skip, chunks=run.chunks),

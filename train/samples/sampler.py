@@ -44,8 +44,7 @@ def draw(base: Base, family: Family, vae: Any, prompt: Prompt, clip_skip: int = 
         asked, other = family.encode(base, texts, clip_skip, family.chunks(base, texts))
         states = {k: torch.stack([other[k], asked[k]]).to(base.device) for k in asked}
         side = (prompt.width, prompt.height)
-        for name, told in family.sizes(PictureSizes(side, (0, 0), side)).items():
-            states[name] = torch.tensor([told, told], dtype=torch.float32, device=base.device)
+        states |= family.told([PictureSizes(side, (0, 0), side)] * 2, base.device)
 
         def answer(latents_BCHW: "Tensor", now: Any) -> "Tensor":
             return _guided(base, family, latents_BCHW, now, (states, prompt.guidance))

@@ -34,9 +34,8 @@ def opened(folders: dict[str, Path], family: Family) -> Base:
 
 def _states(family: Family, base: Base, count: int) -> dict[str, torch.Tensor]:
     (state,) = family.encode(base, ["mascot, pose"])
-    told = family.sizes(PictureSizes((80, 64), (8, 0), (64, 64)))
-    sizes = {name: torch.tensor(one, dtype=torch.float32) for name, one in told.items()}
-    return {name: torch.stack([value] * count) for name, value in {**state, **sizes}.items()}
+    told = family.told([PictureSizes((80, 64), (8, 0), (64, 64))] * count)
+    return {name: torch.stack([value] * count) for name, value in state.items()} | told
 
 
 @every_family
