@@ -128,7 +128,7 @@ def test_a_method_is_one_file(
 
     assert "bitfit" in listed
     assert "Train the biases of the U-Net." in listed
-    assert "--skip <int> Blocks that keep their biases" in shown or "--skip" in shown
+    assert "--skip <int> Blocks that keep their biases [default: 0]" in shown
     assert "--rank" not in shown
     assert foretold.stdout.startswith(f"toy: biases of `{base}` (sd15)\n"), foretold.stderr
     assert "settings: method bitfit, skip 1, learning_rate 0.001, " in foretold.stdout
