@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from prep.models import pickle_file, safetensors_file, single_file
-from prep.models.locate import Ask
+from prep.models.vae_ask import PICKLED, WEIGHTS
 from prep.runtime.errors import ModelFileError
 from prep.runtime.files import content
 from prep.runtime.schema import limits
@@ -80,8 +80,6 @@ def settings(path: Path) -> dict[str, float]:
         ) from None
 
 
-_WEIGHTS = "diffusion_pytorch_model.safetensors"
-_PICKLED = "diffusion_pytorch_model.bin"
 # Attention layers of folders published before diffusers 0.12, and their names since.
 _OLD_NAMES = {
     ".query.": ".to_q.",
@@ -91,27 +89,14 @@ _OLD_NAMES = {
 }
 
 
-def ask_vae(name: str) -> Ask:
-    """Return what to look for: a base model's folder, hub id or file, or that of a VAE alone.
-
-    A `.bin` is asked for only where a folder on this machine has nothing else.
-    """
-    folder = Path(name).expanduser()
-    place = folder / "vae" if (folder / "vae").is_dir() else folder
-    only_pickled = not (place / _WEIGHTS).is_file() and (place / _PICKLED).is_file()
-    weights = _PICKLED if only_pickled else _WEIGHTS
-    each = ("config.json", weights)
-    return Ask("base", name, (*(f"vae/{file}" for file in each), *each), ckpt=True)
-
-
 def vae_folder(path: Path) -> tuple[Path, Path]:
     """Return the VAE's own folder and its weights."""
     folder = path / "vae" if (path / "vae").is_dir() else path
-    for name in (_WEIGHTS, _PICKLED):
+    for name in (WEIGHTS, PICKLED):
         if (folder / name).is_file() and (folder / "config.json").is_file():
             return folder, folder / name
     raise ModelFileError(
-        f"`{path}` holds no VAE: it has no `config.json` with `{_WEIGHTS}`",
+        f"`{path}` holds no VAE: it has no `config.json` with `{WEIGHTS}`",
         "name a diffusers folder, a hub id, or `tiny`",
     )
 

@@ -4,7 +4,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from prep.models.locate import Ask, FoundModel
+from prep.models.locate import FoundModel
+from prep.models.vae_ask import ask_vae
 from prep.stage import Failed, param, stage
 
 if TYPE_CHECKING:
@@ -23,13 +24,6 @@ class Params:
     dtype: str = param("float32", "kept as float32 or bfloat16", choices=("float32", "bfloat16"))
     batch: int = param(1, "pictures per call of the VAE", ge=1, le=1024, speed=True)
     device: str = param("auto", "auto, cpu or cuda", speed=True, choices=("auto", "cpu", "cuda"))
-
-
-def models(params: Params) -> tuple[Ask, ...]:
-    """Return what the VAE consists of."""
-    from prep.models.vae_files import ask_vae
-
-    return (ask_vae(params.model),)
 
 
 def load(params: Params, found: tuple[FoundModel, ...]) -> Any:
@@ -53,7 +47,7 @@ def fit(params: Params, vae: Any, others: Mapping[str, Any]) -> tuple[Any, ...]:
     writes="latents",
     params=Params,
     done="encoded",
-    models=models,
+    models=lambda params: (ask_vae(params.model),),
     load=load,
     batch="batch",
     group_by="bucket",

@@ -4,7 +4,8 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from prep.dataset.sample_fields import PERSONS
-from prep.models.locate import Ask, FoundModel
+from prep.models.locate import FoundModel
+from prep.models.vae_ask import ask_vae
 from prep.stage import IN_DATASET, Page, Rows, Shape, param, stage
 
 if TYPE_CHECKING:
@@ -22,13 +23,6 @@ class Params:
     )
 
 
-def models(params: Params) -> tuple[Ask, ...]:
-    """Return what the VAE consists of."""
-    from prep.models.vae_files import ask_vae
-
-    return (ask_vae(params.model),)
-
-
 def load(params: Params, found: tuple[FoundModel, ...]) -> Any:
     """Return the numbers of the VAE that a dataset records."""
     from prep.models.vae_files import numbers
@@ -44,7 +38,7 @@ def load(params: Params, found: tuple[FoundModel, ...]) -> Any:
     shape=Shape.VIEW,
     commands=("latents",),
     link="_lat",
-    models=models,
+    models=lambda params: (ask_vae(params.model),),
     load=load,
 )
 def meta_lat(rows: Rows, params: Params, vae: Any) -> Page:

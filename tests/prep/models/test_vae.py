@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from prep.models import safetensors_file, vae, vae_files
+from prep.models import safetensors_file, vae, vae_ask, vae_files
 from prep.models.locate import Models
 from prep.runtime.errors import DatasetError, ModelFileError
 
@@ -162,7 +162,7 @@ def test_the_files_of_a_vae_are_found(folder: Path, tmp_path: Path) -> None:
     weights.replace(weights.with_suffix(".bin"))
 
     def names(name: Path) -> list[str]:
-        found = models.find(vae_files.ask_vae(str(name)))
+        found = models.find(vae_ask.ask_vae(str(name)))
         return [path.relative_to(found.path).as_posix() for path, _, _ in found.files]
 
     assert names(folder) == ["vae/config.json", "vae/diffusion_pytorch_model.safetensors"]

@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from prep.models.locate import Models
-from prep.models.vae_files import ask_vae
+from prep.models.vae_ask import ask_vae
 from prep.stage import Failed
 from prep.stages.latents import Params, latents, load
 
