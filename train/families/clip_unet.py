@@ -8,13 +8,15 @@ import importlib
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
+from prep.models import ldm_names
 from prep.models.clip_tokens import token_counter
 from prep.runtime.errors import ModelFileError
 from prep.runtime.files import content
-from train.families import clip_text, loading
+from train.families import clip_text, loading, unet_blocks
 from train.families.clip_text import TextReading
 from train.families.family import Base, Family, Outline
 from train.families.noise_process import Diffusion, Prediction, diffusion_of
@@ -73,6 +75,7 @@ class ClipUnet:
         encoders: Folder of an encoder -> its class in `transformers`.
         prediction: Where the scheduler's config names none.
         file: How it is read from one file; None where it is not.
+        ups: Which levels of the U-Net's way up have attentions.
     """
 
     pipeline: str
@@ -81,6 +84,7 @@ class ClipUnet:
     encoders: Mapping[str, str]
     prediction: Prediction
     file: SingleFile | None = None
+    ups: tuple[bool, ...] = ldm_names.SD_UPS
 
     def family(self, **own: Any) -> Family:
         """Return the family, with what its own module says of it."""
@@ -100,6 +104,8 @@ class ClipUnet:
             "chunks_at": self.chunks_at,
             "chunks": self.chunks,
             "encode": self.encode,
+            "blocks": unet_blocks.names(self.ups),
+            "block_of": partial(unet_blocks.block_of, ups=self.ups),
         }
         return Family(**usual | own)
 
@@ -246,16 +252,7 @@ class ClipUnet:
     def _tokenizer(self, place: Path, folder: str) -> Any:
         if file := self._file(place):
             return file.tokenizer(folder)
-        from transformers import CLIPTokenizer
-
-        try:
-            found: Any = CLIPTokenizer.from_pretrained(str(place / folder), local_files_only=True)
-            found("a")
-        except Exception as error:  # its files are checked by many hands, with errors of their own
-            raise ModelFileError(
-                f"the tokenizer in `{place}` cannot be opened", "fetch its files again"
-            ) from error
-        return found
+        return loading.opened_tokenizer(place / folder)
 
 
 def weights_of(part: str) -> str:

@@ -38,6 +38,24 @@ def opened(kind: Any, folder: Path, wish: dict[str, Any]) -> Any:
     return model
 
 
+def opened_tokenizer(folder: Path) -> Any:
+    """Return CLIP's tokenizer in a folder of its own.
+
+    Raises:
+        ModelFileError: Its files are missing or damaged.
+    """
+    from transformers import CLIPTokenizer
+
+    try:
+        found: Any = CLIPTokenizer.from_pretrained(str(folder), local_files_only=True)
+        found("a")
+    except Exception as error:  # its files are checked by many hands, with errors of their own
+        raise ModelFileError(
+            f"the tokenizer in `{folder.parent}` cannot be opened", "fetch its files again"
+        ) from error
+    return found
+
+
 def check_outline(
     built: Callable[[Path], Any], weights: Path, own: Callable[[str], str] = str
 ) -> list[str]:
