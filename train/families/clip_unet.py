@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from prep.models import ldm_names
 from prep.models.clip_tokens import token_counter
-from prep.runtime.errors import ModelFileError
 from prep.runtime.files import content
 from train.families import clip_text, loading, unet_blocks
 from train.families.clip_text import TextReading
