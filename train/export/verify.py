@@ -98,7 +98,7 @@ def _answers(base: Base, family: Family) -> "list[Tensor]":
     import torch
 
     generator = torch.Generator("cpu").manual_seed(0)
-    shape, side = (1, family.latent_channels, 16, 16), (128, 128)
+    shape, side = (1, family.space.channels, 16, 16), (128, 128)
     noise_BCHW = torch.randn(shape, generator=generator)
     weight = next(base.network.parameters())
     when_B = base.process.times([base.process.middle()]).to(base.device)

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from prep.models.clip_tokens import token_counter
+from prep.models.latent_space import SD1
 from prep.runtime.errors import ModelFileError
 from prep.runtime.files import content
 from train.families import clip_text, loading
@@ -86,7 +87,7 @@ class ClipUnet:
         """Return the family, with what its own module says of it."""
         usual: dict[str, Any] = {
             "prediction": self.prediction,
-            "latent_channels": 4,
+            "space": SD1,
             "patterns": self.patterns(),
             "encoders": tuple(self.encoders),
             "lora_targets": (*_ATTENTION, "ff.net.0.proj", "ff.net.2", "proj_in", "proj_out"),

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
+from prep.models.latent_space import LatentSpace
 from train.families.noise_process import Prediction, Process
 from train.families.tiny import TinyModel
 
@@ -115,7 +116,7 @@ class Family:
 
     Attributes:
         prediction: What its base models output unless their scheduler's config says otherwise.
-        latent_channels: Channels of its latents.
+        space: What its latents are like.
         patterns: The files that make up a base model of it, relative to the folder.
         encoders: Folders of its text encoders in a diffusers model.
         base_version: `ss_base_model_version` of its LoRAs.
@@ -143,7 +144,7 @@ class Family:
 
     name: str
     prediction: Prediction
-    latent_channels: int
+    space: LatentSpace
     patterns: tuple[str, ...]
     base_version: str
     architecture: str

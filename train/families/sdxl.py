@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from prep.models import ldm_names
+from prep.models.latent_space import SDXL
 from train.families.clip_text import TextReading
 from train.families.clip_unet import ClipUnet
 from train.families.family import PictureSizes
@@ -111,6 +112,7 @@ FAMILY = KIND.family(
     name="sdxl",
     base_version="sdxl_base_v1-0",
     architecture="stable-diffusion-xl-v1-base",
+    space=SDXL,
     denoise=denoise,
     export_name=export_name,
     tiny=_TINY,

@@ -36,7 +36,8 @@ def draw(base: Base, family: Family, vae: Any, prompt: Prompt, clip_skip: int = 
     """
     import torch
 
-    shape = (1, family.latent_channels, prompt.height // 8, prompt.width // 8)
+    factor = family.space.factor
+    shape = (1, family.space.channels, prompt.height // factor, prompt.width // factor)
     generator = torch.Generator("cpu").manual_seed(prompt.seed)
     noise_BCHW = torch.randn(shape, generator=generator).to(base.device)
     with torch.no_grad():
