@@ -18,7 +18,7 @@ from prep.runtime.files import content
 from train.families import clip_text, loading
 from train.families.clip_text import TextReading
 from train.families.family import Base, Family, Outline
-from train.families.noise_process import Diffusion, Prediction, diffusion_of
+from train.families.noise_process import DIFFUSION, Diffusion, Prediction, Process, ProcessKind
 
 if TYPE_CHECKING:
     from train.families.family import Conditioning
@@ -27,13 +27,9 @@ UNET = "unet"
 # Endings of the names of a U-Net's modules.
 _ATTENTION = ("to_q", "to_k", "to_v", "to_out.0")
 _CONVOLUTIONS = (
-    "conv1",
-    "conv2",
-    "conv_shortcut",
-    "time_emb_proj",
-    "downsamplers.0.conv",
+    "conv1", "conv2", "conv_shortcut", "time_emb_proj", "downsamplers.0.conv",
     "upsamplers.0.conv",
-)
+)  # fmt: skip
 
 
 class SingleFile(Protocol):
@@ -74,6 +70,7 @@ class ClipUnet:
         encoders: Folder of an encoder -> its class in `transformers`.
         prediction: Where the scheduler's config names none.
         file: How it is read from one file; None where it is not.
+        process: The kind of its process.
     """
 
     pipeline: str
@@ -82,12 +79,14 @@ class ClipUnet:
     encoders: Mapping[str, str]
     prediction: Prediction
     file: SingleFile | None = None
+    process: ProcessKind = DIFFUSION
 
     def family(self, **own: Any) -> Family:
         """Return the family, with what its own module says of it."""
         usual: dict[str, Any] = {
             "prediction": self.prediction,
             "space": SD1,
+            "process": self.process,
             "patterns": self.patterns(),
             "encoders": tuple(self.encoders),
             "lora_targets": (*_ATTENTION, "ff.net.0.proj", "ff.net.2", "proj_in", "proj_out"),
@@ -239,10 +238,10 @@ class ClipUnet:
         wish: dict[str, Any] = {"use_safetensors": True, "dtype": getattr(torch, dtype)}
         return loading.opened(kind, place / part, wish)
 
-    def _process(self, place: Path) -> Diffusion:
+    def _process(self, place: Path) -> Process:
         if file := self._file(place):
             return file.process(place)
-        return diffusion_of(place / "scheduler", self.prediction)
+        return self.process.read(place / "scheduler", self.prediction)
 
     def _tokenizer(self, place: Path, folder: str) -> Any:
         if file := self._file(place):

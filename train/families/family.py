@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from prep.models.latent_space import LatentSpace
-from train.families.noise_process import Prediction, Process
+from train.families.noise_process import DIFFUSION, Prediction, Process, ProcessKind
 from train.families.tiny import TinyModel
 
 if TYPE_CHECKING:
@@ -117,6 +117,8 @@ class Family:
     Attributes:
         prediction: What its base models output unless their scheduler's config says otherwise.
         space: What its latents are like.
+        process: The kind of its process.
+        side_step: Both sides of its pictures are multiples of it, px.
         patterns: The files that make up a base model of it, relative to the folder.
         encoders: Folders of its text encoders in a diffusers model.
         base_version: `ss_base_model_version` of its LoRAs.
@@ -166,6 +168,8 @@ class Family:
     encoders: tuple[str, ...] = ("text_encoder",)
     of_velocity: tuple[str, str] | None = None
     single_file: bool = False
+    process: ProcessKind = DIFFUSION
+    side_step: int = 8
 
     def told(self, pictures: Sequence[PictureSizes], device: str = "cpu") -> "dict[str, Tensor]":
         """Return what the network is told of some pictures' sizes, float32, shape (B, N) each."""

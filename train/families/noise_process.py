@@ -5,6 +5,7 @@ H and W height and width of latents, T timesteps.
 """
 
 import json
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -23,6 +24,7 @@ class Prediction(StrEnum):
 
     EPSILON = "epsilon"
     V_PREDICTION = "v_prediction"
+    FLOW = "flow"
 
 
 class Process(Protocol):
@@ -78,6 +80,20 @@ class Process(Protocol):
 
     def scheduler_facts(self) -> dict[str, Any]:
         """Return what a scheduler of diffusers has to be told of it."""
+
+
+@dataclass(frozen=True)
+class ProcessKind:
+    """A kind of process, as a family names it in its row.
+
+    Attributes:
+        read: (folder of a scheduler, prediction where it names none) -> process.
+        samplers: The ways to draw beside the process's own, by the names of kohya's scripts:
+            diffusers' class, and what it is told beside `Process.scheduler_facts`.
+    """
+
+    read: Callable[[Path, Prediction], Process]
+    samplers: Mapping[str, tuple[str, Mapping[str, Any]]]
 
 
 @dataclass(frozen=True)
@@ -216,3 +232,24 @@ def diffusion_of(folder: Path, otherwise: Prediction) -> Diffusion:
         raise ModelFileError(
             f"`{path}` is not a noise schedule: {error}", "fetch the base model's files again"
         ) from None
+
+
+DIFFUSION = ProcessKind(
+    read=diffusion_of,
+    # Source: kohya-ss/sd-scripts (commit 48d368fa), library/train_util.py, get_my_scheduler.
+    samplers={
+        "ddpm": ("DDPMScheduler", {"clip_sample": False}),
+        "pndm": ("PNDMScheduler", {"skip_prk_steps": True, "steps_offset": 1}),
+        "euler": ("EulerDiscreteScheduler", {}),
+        "euler_a": ("EulerAncestralDiscreteScheduler", {}),
+        "dpmsolver": (
+            "DPMSolverMultistepScheduler",
+            {"algorithm_type": "dpmsolver", "final_sigmas_type": "sigma_min"},
+        ),
+        "dpmsolver++": ("DPMSolverMultistepScheduler", {"algorithm_type": "dpmsolver++"}),
+        "dpmsingle": ("DPMSolverSinglestepScheduler", {}),
+        "heun": ("HeunDiscreteScheduler", {}),
+        "dpm_2": ("KDPM2DiscreteScheduler", {}),
+        "dpm_2_a": ("KDPM2AncestralDiscreteScheduler", {}),
+    },
+)

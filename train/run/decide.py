@@ -191,6 +191,19 @@ def check_vae(run: Run) -> list[str]:
     return notes
 
 
+def check_buckets(run: Run) -> None:
+    """Raise DatasetError where a bucket has a side that models of the family do not take."""
+    step = run.family.side_step
+    for key, one in run.data.samples.items():
+        if any(side % step for side in one.bucket):
+            width, height = one.bucket
+            raise DatasetError(
+                f"the bucket of `{key}` is {width}x{height} px; models of the kind "
+                f"`{run.family.name}` take multiples of {step} px",
+                f"make the buckets again with `--step {step}`, then the latents",
+            )
+
+
 def is_done(run: Run) -> bool:
     """Return whether the export of this very recipe is there; another file there is a person's.
 
