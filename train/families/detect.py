@@ -29,7 +29,8 @@ def base_at_hand(base: str, models: Models) -> tuple[FoundModel, Family] | None:
 
 
 def _ask(base: str) -> Ask:
-    patterns = {pattern for one in all_families().values() for pattern in one.patterns}
+    each = all_families().values()
+    patterns = {pattern for one in each for pattern in (*one.patterns, *one.optional)}
     return Ask("base", base, tuple(sorted(patterns)), ckpt=True)
 
 

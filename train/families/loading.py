@@ -59,7 +59,11 @@ def check_outline(
     folder = weights.parent
     try:
         with _quiet(), torch.device("meta"):
-            wanted = {name: tuple(one.shape) for name, one in built(folder).state_dict().items()}
+            module = built(folder)
+        known = {name: tuple(one.shape) for name, one in module.state_dict().items()}
+        # Two names of one weight, of which files have one.
+        tied = set(getattr(module, "_tied_weights_keys", None) or ())
+        wanted = {name: shape for name, shape in known.items() if name not in tied}
     except Exception as error:  # configs are checked by many hands, each with errors of its own
         why = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise ModelFileError(
@@ -81,7 +85,7 @@ def check_outline(
     safetensors_file.check_weights(
         weights, {n: at for n, at in made_of.items() if "position" not in n}
     )
-    return sorted(found.keys() - wanted.keys())
+    return sorted(found.keys() - known.keys())
 
 
 def check_finite(modules: Iterable[tuple[str, Any]], place: Path) -> None:

@@ -42,7 +42,7 @@ def attach(base: Base, family: Family, config: Config) -> None:
 def sizes(config: Config, family: Family, shapes: Shapes) -> Sizes:
     """Return how many numbers learn; every one of the base model is written."""
     each = {part: sum(map(prod, found.values())) for part, found in shapes.items()}
-    learn = each["unet"] + config.text_encoder * sum(each[part] for part in family.encoders)
+    learn = each[family.network] + config.text_encoder * sum(each[part] for part in family.encoders)
     return Sizes(learn, sum(each.values()))
 
 

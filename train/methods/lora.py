@@ -71,7 +71,7 @@ def attach(base: Base, family: Family, config: Config) -> None:
 def sizes(config: Config, family: Family, shapes: Shapes) -> Sizes:
     """Return how many numbers the adapter has: all learn, and all are written."""
     own = config.own_as(LoraOptions)
-    targets = {"unet": family.targets(own.targets)}
+    targets = {family.network: family.targets(own.targets)}
     if config.text_encoder:
         targets |= dict.fromkeys(family.encoders, family.text_targets)
     count = sum(adapter_size(shapes[part], ends, own.rank) for part, ends in targets.items())
@@ -89,7 +89,7 @@ def publish(export: Export) -> None:
     """Write a LoRA file; see `Publish`."""
     base, family = export.base, export.family
     pairs, scale = lora_layers.of_base(base), export.config.own_as(LoraOptions).scale()
-    tensors = lora_file.named(pairs, scale, family.export_name)
+    tensors = lora_file.named(pairs, scale, family)
 
     def check(made: Path) -> None:
         verify.check_applied(made, base, family)

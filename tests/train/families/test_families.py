@@ -112,10 +112,10 @@ def test_a_text_is_encoded_alike_in_any_company(family: Family, opened: Base) ->
 
 @every_family
 def test_chunks_hold_what_they_can(family: Family, opened: Base) -> None:
-    """Row 28: 75 tokens fit a chunk, and no text has more than three."""
+    """Row 28: 75 tokens fit a chunk, and no text has more than three; some families have one."""
     found = [family.chunks(opened, ["", "a " * count]) for count in (75, 76, 150, 151, 225, 999)]
 
-    assert found == [1, 2, 2, 3, 3, 3]
+    assert found == ([1, 2, 2, 3, 3, 3] if family.chunked else [1] * 6)
 
 
 @every_family
@@ -210,4 +210,4 @@ def test_a_v_prediction_base_is_known(built_base: Callable[..., Path], tmp_path:
     found = SD15.load(built_base(tmp_path / "v", "v_prediction"), "cpu")
 
     assert found.process.prediction == "v_prediction"
-    assert lora_file.named(lora_layers.pairs(found.network), 1.0, SD15.export_name) == {}
+    assert lora_file.named(lora_layers.pairs(found.network), 1.0, SD15) == {}
