@@ -72,7 +72,9 @@ def unread_note(base: str, unread: Sequence[str]) -> str | None:
 
 
 # What is opened only from a diffusers folder, as `single_file.what` calls it.
-_FOLDERS_ALONE = ("a Stable Diffusion XL model", "a Stable Diffusion 2.x model")
+_FOLDERS_ALONE = (
+    "a Stable Diffusion 3 model", "a Stable Diffusion XL model", "a Stable Diffusion 2.x model",
+)  # fmt: skip
 
 
 def _family(found: FoundModel, families: Mapping[str, Family]) -> Family:
