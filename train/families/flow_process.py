@@ -13,8 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from prep.runtime.errors import ModelFileError
 from prep.runtime.files import content
-from prep.runtime.seeds import seed_for
-from train.families.noise_process import Prediction, Process, ProcessKind
+from train.families.noise_process import Prediction, Process, ProcessKind, share
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -34,18 +33,15 @@ class Flow:
     count: int = 1000
     prediction: Prediction = Prediction.FLOW
 
-    def time(self, seed: int, step: int, place: int) -> float:
-        """Return one of T times, logit-normal and then shifted.
+    def time(self, seed: int, step: int, place: int, density: str = "usual") -> float:
+        """Return one of T times, by default logit-normal; then it is shifted.
 
         Source:
-            Esser et al. 2024, eq. 19 with mean 0 and deviation 1, and eq. 23; the choice of
-            diffusers' examples/dreambooth/train_dreambooth_lora_sd3.py, in their order.
+            Esser et al. 2024, eq. 19 and 23; the choice of diffusers'
+            examples/dreambooth/train_dreambooth_lora_sd3.py, in their order.
         """
-        import torch
-
-        generator = torch.Generator("cpu").manual_seed(seed_for(seed, "timestep", step, place))
-        share = torch.randn((), generator=generator).sigmoid()
-        sigma = 1 - min(int(share * self.count), self.count - 1) / self.count
+        drawn = int(share(seed, step, place, normal=density != "uniform") * self.count)
+        sigma = 1 - drawn / self.count
         return self.count * self.shift * sigma / (1 + (self.shift - 1) * sigma)
 
     def times(self, drawn: "list[float]") -> "Tensor":

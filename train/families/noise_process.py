@@ -37,12 +37,13 @@ class Process(Protocol):
     def prediction(self) -> Prediction:
         """What the network says of a mixture."""
 
-    def time(self, seed: int, step: int, place: int) -> float:
+    def time(self, seed: int, step: int, place: int, density: str = "usual") -> float:
         """Return the time of a sample of a step, drawn from all that there are.
 
         Args:
             step: From 0.
             place: Index of the sample in the whole batch of the step.
+            density: uniform, logit-normal, or usual: the one that is usual for the process.
         """
 
     def times(self, drawn: "list[float]") -> "Tensor":
@@ -115,12 +116,15 @@ class Diffusion:
     prediction: Prediction
     trailing: bool = False
 
-    def time(self, seed: int, step: int, place: int) -> float:
-        """Return a timestep, uniform over 0 .. T - 1."""
+    def time(self, seed: int, step: int, place: int, density: str = "usual") -> float:
+        """Return a timestep of 0 .. T - 1, by default uniform over them."""
         import torch
 
+        count = len(self.alpha_bar_T)
+        if density == "logit-normal":
+            return int(share(seed, step, place, normal=True) * count)
         generator = torch.Generator("cpu").manual_seed(seed_for(seed, "timestep", step, place))
-        return int(torch.randint(0, len(self.alpha_bar_T), (), generator=generator))
+        return int(torch.randint(0, count, (), generator=generator))
 
     def times(self, drawn: "list[float]") -> "Tensor":
         """Return whole numbers, int64."""
@@ -198,6 +202,23 @@ class Diffusion:
         alpha_bar_B = self.alpha_bar_T[time_B].to(like.device)
         a_B111 = alpha_bar_B.sqrt().view(-1, 1, 1, 1)
         return a_B111, (1 - alpha_bar_B).sqrt().view(-1, 1, 1, 1)
+
+
+def share(seed: int, step: int, place: int, *, normal: bool) -> float:
+    """Return the share of all times that is drawn for a sample of a step, in [0, 1).
+
+    Args:
+        normal: Whether it is logit-normal, of mean 0 and deviation 1; else uniform.
+
+    Source:
+        Esser et al. 2024, eq. 19; diffusers 0.42.1, `compute_density_for_timestep_sampling`.
+    """
+    import torch
+
+    generator = torch.Generator("cpu").manual_seed(seed_for(seed, "timestep", step, place))
+    if not normal:
+        return float(torch.rand((), generator=generator))
+    return min(float(torch.randn((), generator=generator).sigmoid()), 1 - 2**-24)
 
 
 def errors(predicted_BCHW: "Tensor", target_BCHW: "Tensor") -> "Tensor":

@@ -9,7 +9,7 @@ import torch
 
 from prep.runtime.errors import ModelFileError
 from train.families.flow_process import Flow, flow_of
-from train.families.noise_process import Prediction
+from train.families.noise_process import Diffusion, Prediction, Process
 
 
 def _random(*shape: int, seed: int = 0) -> torch.Tensor:
@@ -36,28 +36,52 @@ def test_mixture_target_and_ends_are_the_paper_s() -> None:
     assert flow.times([0.5]).dtype == torch.float32
 
 
-@pytest.mark.parametrize("shift", [1.0, 3.0])
-def test_times_are_logit_normal_and_shifted(shift: float) -> None:
-    """The shares drawn have the paper's density, eq. 19; each time is one of the scheduler's."""
-    import diffusers
+def _density(share: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    """Return eq. 19 with mean 0 and deviation 1, float64."""
+    logit = np.log(share / (1 - share))
+    found: np.ndarray[Any, Any] = np.exp(-(logit**2) / 2) / np.sqrt(2 * np.pi)
+    return found / share / (1 - share)
 
-    flow = Flow(shift)
-    drawn = np.array([flow.time(7, step, place) for step in range(500) for place in range(4)])
+
+@pytest.mark.parametrize(
+    ("process", "density", "normal"),
+    [
+        (Flow(1.0), "usual", True),
+        (Flow(3.0), "logit-normal", True),
+        (Flow(3.0), "uniform", False),
+        (Diffusion(torch.zeros(1000), Prediction.EPSILON), "logit-normal", True),
+        (Diffusion(torch.zeros(1000), Prediction.EPSILON), "usual", False),
+    ],
+)
+def test_times_have_the_density_that_is_asked_for(
+    process: Process, density: str, normal: bool
+) -> None:
+    """Logit-normal as the paper's eq. 19 or uniform, whatever the shift, for every process."""
+    drawn = np.array([process.time(7, n, m, density) for n in range(500) for m in range(4)])
+    shift = getattr(process, "shift", 1.0)
+    share = drawn / 1000 / (shift - (shift - 1) * drawn / 1000)  # the shift taken back
+    grid = (np.arange(5000) + 0.5) / 5000
+    weights = _density(grid) if normal else np.ones(5000)
+    edges = np.linspace(0, 1, 6)
+
+    found = np.histogram(share, edges)[0] / len(share)
+
+    wanted = [weights[(grid >= a) & (grid < b)].sum() / 5000 for a, b in pairwise(edges)]
+    np.testing.assert_allclose(found, wanted, atol=0.035)
+
+
+@pytest.mark.parametrize("shift", [1.0, 3.0])
+def test_times_are_the_scheduler_s(shift: float) -> None:
+    """Each time that is drawn is one of the thousand of FlowMatchEulerDiscreteScheduler."""
+    import diffusers
 
     kind: Any = diffusers.FlowMatchEulerDiscreteScheduler
     scheduler = kind(num_train_timesteps=1000, shift=shift)
+
+    drawn = np.array([Flow(shift).time(7, step, 0) for step in range(300)])
+
     known = scheduler.timesteps.numpy().astype(np.float64)
     assert abs(drawn[:, None] - known[None]).min(axis=1).max() < 1e-3
-    sigma = drawn / 1000 / (shift - (shift - 1) * drawn / 1000)  # the shift taken back
-    logit = np.log(sigma / (1 - sigma + 1e-9))
-    assert abs(logit.mean()) < 0.1
-    assert abs(logit.std() - 1) < 0.1
-    edges = np.linspace(0, 1, 6)
-    share = np.histogram(sigma, edges)[0] / len(sigma)
-    grid = (np.arange(5000) + 0.5) / 5000
-    density = np.exp(-(np.log(grid / (1 - grid)) ** 2) / 2) / np.sqrt(2 * np.pi) / grid / (1 - grid)
-    wanted = [density[(grid >= a) & (grid < b)].sum() / 5000 for a, b in pairwise(edges)]
-    np.testing.assert_allclose(share, wanted, atol=0.035)
 
 
 def test_a_time_depends_on_seed_step_and_place_alone() -> None:
