@@ -21,6 +21,7 @@ from train.families.folder_parts import (
     SingleFile,
     built,
     class_of,
+    files_of,
     plain_name,
     tokenizer_of,
     weights_of,
@@ -79,9 +80,7 @@ class ClipUnet:
             "patterns": self.patterns(),
             "encoders": tuple(self.encoders),
             "frozen": tuple(self.frozen),
-            "optional": tuple(
-                f"{one}/*" for part in self.frozen for one in (part, tokenizer_of(part))
-            ),
+            "optional": files_of(self.frozen, map(tokenizer_of, self.frozen)),
             "lora_targets": (*_ATTENTION, "ff.net.0.proj", "ff.net.2", "proj_in", "proj_out"),
             "attention_targets": _ATTENTION,
             "convolution_targets": _CONVOLUTIONS,
@@ -112,9 +111,8 @@ class ClipUnet:
     def patterns(self) -> tuple[str, ...]:
         """Return the files that make up a diffusers folder."""
         parts = (self.network[0], *self.encoders, "vae")
-        each = [f"{part}/{name}" for part in parts for name in ("config.json", weights_of(part))]
-        tokenizers = [f"{reading.tokenizer}/*" for reading in self.readings]
-        return ("model_index.json", *each, *tokenizers, "scheduler/*")
+        each = files_of(parts, (reading.tokenizer for reading in self.readings))
+        return ("model_index.json", *each, "scheduler/*")
 
     def load(self, place: Path, device: str, dtype: str = "float32") -> Base:
         """Open a diffusers folder or a single file: everything frozen.

@@ -1,7 +1,7 @@
 """The parts of a base model in a diffusers folder: their files, classes and modules."""
 
 import importlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -38,6 +38,12 @@ def weights_of(part: str) -> str:
     """Return the name of a part's file of weights in a diffusers folder."""
     text = part.startswith("text_encoder")
     return f"{'model' if text else 'diffusion_pytorch_model'}.safetensors"
+
+
+def files_of(parts: Iterable[str], tokenizers: Iterable[str]) -> tuple[str, ...]:
+    """Return the files of some parts and tokenizers, relative to a diffusers folder."""
+    each = [f"{part}/{name}" for part in parts for name in ("config.json", weights_of(part))]
+    return (*each, *(f"{folder}/*" for folder in tokenizers))
 
 
 def tokenizer_of(encoder: str) -> str:
