@@ -10,6 +10,7 @@ from prep.runtime import keys
 from prep.runtime.counts import counted
 from prep.runtime.errors import ConfigError
 from prep.runtime.seeds import MOST_SEED
+from train.block_rates import rate_of, rates_of
 from train.optimizers import KNOWN_AS, OPTIMIZERS, Optimizer, Rate
 from train.option_fields import Options, deciding, described, flag, mistakes, option, spelled
 
@@ -52,6 +53,10 @@ class Config:
     text_encoder_learning_rate: float | None = option(
         None, "Learning rate of the text encoder; default: the same", later=True, least=1e-10,
         most=10,
+    )  # fmt: skip
+    block_rates: str = option(
+        "", "Learning rates of blocks over the usual one, as `IN=0.5,MID=2,OUT03=0,TE2=0.1`; 0: "
+        "a block stays as it is", later=True,
     )  # fmt: skip
     text_encoder: bool = option(False, "Train the text encoder as well")
     epochs: int | None = option(
@@ -151,6 +156,10 @@ class Config:
             raise TypeError(f"settings of `{self.method}`, not of {kind.__name__}")
         return self.own
 
+    def block_rate(self, block: str) -> float:
+        """Return the learning rate of a block over the usual one; 0: it stays as it is."""
+        return rate_of(block, rates_of(self.block_rates))
+
     def row(self) -> Optimizer:
         """Return the optimizer."""
         return OPTIMIZERS[self.optimizer]
@@ -217,13 +226,24 @@ def _together(config: Config) -> Iterator[tuple[str, str]]:
     if config.text_encoder_learning_rate is not None and not config.text_encoder:
         told = "`--text-encoder-learning-rate` is given, and the text encoder does not learn"
         yield told, "let it learn: `--text-encoder`, or leave the rate out"
+    try:
+        rates_of(config.block_rates)
+    except ValueError as piece:
+        told = f"`--block-rates` has `{piece}`"
+        yield told, "give each block once, with a number from 0 to 100: `IN04=0.5,OUT=0`"
     if config.optimizer in OPTIMIZERS and config.row().rate is Rate.ITS_OWN:
         yield from _rates_of_its_own(config)
 
 
 def _rates_of_its_own(config: Config) -> Iterator[tuple[str, str]]:
     """Yield the settings of a learning rate that the optimizer decides alone."""
-    for name in ("learning_rate", "text_encoder_learning_rate", "warmup", "schedule"):
+    for name in (
+        "learning_rate",
+        "text_encoder_learning_rate",
+        "block_rates",
+        "warmup",
+        "schedule",
+    ):
         if getattr(config, name) != getattr(Config, name):
             told = f"`{flag(name)}` is given, and `{config.optimizer}` decides its steps alone"
             yield told, "leave it out, or choose another `--optimizer`"

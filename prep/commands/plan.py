@@ -27,18 +27,26 @@ def plan_pipeline(pipeline: Pipeline, context: Context) -> int:
     """
     if pipeline.train is not None:
         training.check(pipeline, at_hand=True)
-    upcoming, waits, console = Upcoming(), "", context.console
-    for job in jobs.of_pipeline(pipeline):
-        if upcoming.made and not has_entries(job):
-            _say_waiting(job, waits, console)
-            continue
-        upcoming, busy = _print_plan(job, context, upcoming)
-        waits = job.asked[-1].command if busy else waits
+    console = context.console
+    waits = [_print_jobs(one, context) for one in (*pipeline.also, pipeline)]
     if pipeline.train is not None:
-        after = f"waits for {waits}" if waits else "runs next; says at once if it is done"
+        busy = next(filter(None, reversed(waits)), "")
+        after = f"waits for {busy}" if busy else "runs next; says at once if it is done"
         typed = training.typed_command(pipeline)
         console.say(f"{'train':<12}  {pipeline.train['method']}: {after}", f"  {typed}")
     return 0
+
+
+def _print_jobs(pipeline: Pipeline, context: Context) -> str:
+    """Print what the stages of a pipeline would do; return the last command that has work."""
+    upcoming, waits = Upcoming(), ""
+    for job in jobs.of_pipeline(pipeline):
+        if upcoming.made and not has_entries(job):
+            _say_waiting(job, waits, context.console)
+            continue
+        upcoming, busy = _print_plan(job, context, upcoming)
+        waits = job.asked[-1].command if busy else waits
+    return waits
 
 
 def _say_waiting(job: Job, waits: str, console: Console) -> None:

@@ -78,7 +78,7 @@ def of_folder(location: Location, context: Context, text: str = "both") -> TagSu
     texts = {key: ", ".join(values["tags"][key] or ()) for key in keys}
     texts |= {f"{key} (caption)": values["caption"][key] for key in keys if values["caption"][key]}
     found = {key: tuple(values["tags"][key] or ()) for key in keys}
-    concepts = {key: values["concept"][key] or concept_of(key)[1] for key in keys}
+    concepts = {key: values["concept"][key] or concept_of(key).name for key in keys}
     samples = {
         key: Sample("", (0, 0), found[key], values["caption"][key] or "", text, yours=own[key])
         for key in keys

@@ -8,7 +8,14 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
-from prep.dataset.concepts import MOST_REPEATS, concept_of, is_blank, names_nothing, refused_repeats
+from prep.dataset.concepts import (
+    MOST_REPEATS,
+    concept_of,
+    folder_of,
+    is_blank,
+    names_nothing,
+    refused_repeats,
+)
 from prep.dataset.dataset_file import Dataset, Sample
 from prep.dataset.wording import FIELDS
 from prep.runtime.counts import counted
@@ -35,6 +42,7 @@ class Account:
         total: How many pictures there are.
         empty: Those without a text.
         alone: Those that train on the trigger and no other word.
+        folder: Those that train on their folder's words, having none of their own.
         unused: Those with words of a person that do not train; `empty` and `alone` left out.
         unsplit: Those with a tag that holds another program's separator.
         repeats: Folders whose name sets how often their pictures are seen -> that number; 0 where
@@ -44,6 +52,7 @@ class Account:
     total: int = 0
     empty: Why = field(default_factory=dict)
     alone: Why = field(default_factory=dict)
+    folder: Why = field(default_factory=dict)
     unused: Why = field(default_factory=dict)
     unsplit: Why = field(default_factory=dict)
     repeats: dict[str, int] = field(default_factory=dict)
@@ -68,6 +77,9 @@ class Account:
         if self.alone:
             told = f"of {counted(self.total, 'picture')} train on the trigger alone"
             yield _line(self.alone, told, "trains")
+        if self.folder:
+            told = f"of {counted(self.total, 'picture')} train on their folder's words alone"
+            yield _line(self.folder, told, "trains")
         if self.unused:
             told = f"of {counted(self.total, 'picture')} have words of yours that do not train"
             yield _line(self.unused, told, "has")
@@ -110,6 +122,7 @@ class Account:
         return (
             ("no text", self.empty),
             ("only the trigger", self.alone),
+            ("only the folder's words", self.folder),
             ("words of yours do not train", self.unused),
             ("not split", self.unsplit),
         )
@@ -129,6 +142,8 @@ def account(found: Dataset, keys: Iterable[str] | None = None) -> Account:
             kind.setdefault("; ".join(reasons) or _blank(sample), []).append(key)
         elif reasons:
             made.unused.setdefault("; ".join(reasons), []).append(key)
+        elif not sample.yours and words.words == (concept_of(key).words,):
+            made.folder.setdefault(f"`{words.words[0]}`", []).append(key)
         odd = [tag for tag in sample.tags if "tags" in FIELDS[sample.text] and unsplit(tag)]
         if odd:
             made.unsplit.setdefault(f"{_some(odd)}: write commas", []).append(key)
@@ -167,9 +182,9 @@ def repeats_of(keys: Iterable[str]) -> dict[str, int]:
     """Return folder -> repeats that its name sets, or 0 where its name is not taken as it is."""
     found: dict[str, int] = {}
     for key in keys:
-        folder, slash, _ = key.partition("/")
-        if slash and folder not in found:
-            count = concept_of(key)[0]
+        folder = folder_of(key)
+        if folder and folder not in found:
+            count = concept_of(key).repeats
             if count or refused_repeats(folder) or names_nothing(folder) or is_blank(folder):
                 found[folder] = count
     return found

@@ -1,28 +1,62 @@
 """Which concept a picture belongs to, by the folder that it lies in. Pure."""
 
 import re
+from typing import NamedTuple
 from unicodedata import category
 
 MOST_REPEATS = 1000
 _NUMBERED = re.compile(r"([0-9]+)_(.*)", re.DOTALL)
+_CLASS = "reg"  # kohya-ss/sd-scripts: its folder of class pictures has numbered folders, too
 
 
-def concept_of(key: str) -> tuple[int, str]:
-    """Return the repeats and the concept that a key's first sub-folder names; 0 and "" without.
+class FolderConcept(NamedTuple):
+    """What the folder of a picture says of it.
+
+    Attributes:
+        repeats: How often its pictures are seen; 0 where the name has no such number.
+        name: Of the concept; empty for none.
+        words: What the pictures show, where a number stands in front of it: `10_words`.
+        regularisation: Whether they show the class, not the subject.
+    """
+
+    repeats: int = 0
+    name: str = ""
+    words: str = ""
+    regularisation: bool = False
+
+
+def concept_of(key: str) -> FolderConcept:
+    """Return what a key's first sub-folder says.
 
     The pictures of a folder `10_name` are seen ten times as often. A number that is not 1 to
     1,000, such as a date or a year, is no number of repeats but part of the concept's name; so is
-    one with nothing behind it to name a concept, as in `10_`. A blank name is none.
+    one with nothing behind it to name a concept, as in `10_`. A blank name is none. Those of
+    `reg/1_name` are class pictures; any other folder `reg` is a concept like others.
     """
-    first, slash, _ = key.partition("/")
-    if not slash or is_blank(first):
-        return 0, ""
-    numbered = _NUMBERED.fullmatch(first)
-    if numbered is None or refused_repeats(first):
-        return 0, first
-    if names_nothing(first):
-        return 0, f"{numbered[1]}_"
-    return int(numbered[1]), numbered[2]
+    first = folder_of(key)
+    before, slash, last = first.rpartition("/")
+    if not first or is_blank(last):
+        return FolderConcept()
+    numbered = _NUMBERED.fullmatch(last)
+    if numbered is None or refused_repeats(last):
+        return FolderConcept(name=first)
+    if names_nothing(last):
+        return FolderConcept(name=f"{numbered[1]}_")
+    words = numbered[2]
+    return FolderConcept(int(numbered[1]), before + slash + words, words, bool(before))
+
+
+def folder_of(key: str) -> str:
+    """Return the folder that names a key's concept: its first one, or `reg/1_name`; or none."""
+    folders = key.split("/")[:-1]
+    if len(folders) > 1 and folders[0] == _CLASS and _is_numbered(folders[1]):
+        return f"{_CLASS}/{folders[1]}"
+    return folders[0] if folders else ""
+
+
+def _is_numbered(folder: str) -> bool:
+    counted = _NUMBERED.fullmatch(folder) is not None
+    return counted and not refused_repeats(folder) and not names_nothing(folder)
 
 
 def refused_repeats(folder: str) -> bool:

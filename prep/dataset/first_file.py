@@ -1,14 +1,16 @@
 """The first file of a chain: the words of each picture become those of a sample."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Protocol
 
 from prep.dataset import account, dataset_file
 from prep.dataset.chain import edited, edited_fields, owned
-from prep.dataset.concepts import concept_of
+from prep.dataset.concept_table import ConceptWish, check_names, wishes
+from prep.dataset.concepts import FolderConcept, concept_of
 from prep.dataset.dataset_file import Concept, Dataset, Sample
 from prep.dataset.wording import FIELDS
 from prep.stage import IN_DATASET, Page, Rows
+from prep.tags.tag_text import parsed
 
 
 class FirstFileParams(Protocol):
@@ -27,6 +29,10 @@ class FirstFileParams(Protocol):
         """The word that calls the subject."""
 
     @property
+    def concepts(self) -> str:
+        """What a person says of concepts; see `prep.dataset.concept_table`."""
+
+    @property
     def skip_empty(self) -> bool:
         """Whether pictures without a text are left out."""
 
@@ -40,20 +46,27 @@ def first_file(rows: Rows, params: FirstFileParams) -> Page:
     samples: dict[str, Sample] = {}
     failed: dict[str, str] = {}
     empty: dict[str, str] = {}
+    said = wishes(params.concepts)
     for key, row in rows.rows.items():
-        sample = owned(edited(_sample(key, row, params), row), edited_fields(row))
+        sample = owned(edited(_sample(key, row, params, said), row), edited_fields(row))
         why = _unanswered(key, sample, row, rows)
+        trigger = _trigger(sample.concept, _folder(key, sample.concept), params, said)
         if why:
             failed[key] = why
-        elif params.skip_empty and not account.has_words(sample, params.trigger):
-            empty[key] = account.why_skipped(sample, params.trigger)
+        elif params.skip_empty and not account.has_words(sample, trigger):
+            empty[key] = account.why_skipped(sample, trigger)
         else:
             samples[key] = sample
+    check_names(
+        said,
+        {concept_of(key).name for key in (*rows.rows, *rows.left_out)}
+        | {sample.concept for sample in samples.values()},
+    )
     made = Dataset(
         root=rows.facts["root"],
         state=rows.facts["state"],
         samples=samples,
-        concepts=_concepts(rows, samples, params),
+        concepts=_concepts(rows, samples, params, said),
         made_by={"program": rows.facts["program"], "stages": rows.facts["made_by"]},
         left_out=dict(sorted((dict(rows.left_out) | failed | empty).items())),
     )
@@ -69,16 +82,27 @@ def _unanswered(key: str, sample: Sample, row: Mapping[str, Any], rows: Rows) ->
     return ""
 
 
-def _sample(key: str, row: Mapping[str, Any], params: FirstFileParams) -> Sample:
+def _sample(
+    key: str, row: Mapping[str, Any], params: FirstFileParams, said: Mapping[str, ConceptWish]
+) -> Sample:
     yours = tuple(name for name in FIELDS["both"] if row[f"yours.{name}"] is not None)
+    concept = row["concept"] or concept_of(key).name
+    folder = _folder(key, concept)
+    wish = said.get(concept, ConceptWish())
+    trigger = _trigger(concept, folder, params, said)
+    tags, caption = _led(row["training_words"]["tags"], params.trigger, trigger), _caption(row)
+    words = wish.class_prompt or folder.words
+    if words and not (tags or caption or yours or trigger):  # the folder's own, as kohya has it
+        tags, caption = ((), words) if params.text == "caption" else ((words,), "")
+    weights = (row["weight"], wish.weight, 1.0)
     return Sample(
         digest=row["digest"],
         original_size=tuple(row["looks"]["size"]),
-        tags=tuple(row["training_words"]["tags"]),
-        caption=_caption(row),
+        tags=tags,
+        caption=caption,
         text=params.text,
-        concept=row["concept"] or concept_of(key)[1],
-        weight=1.0 if row["weight"] is None else row["weight"],
+        concept=concept,
+        weight=next(weight for weight in weights if weight is not None),
         flip=bool(row["lineage"] and row["lineage"]["flip"]),
         source=row["lineage"],
         yours=yours,
@@ -101,13 +125,54 @@ def _caption(row: Mapping[str, Any]) -> str:
     return (row["caption"] or "") if ruled is None else ruled
 
 
+def _trigger(
+    concept: str, folder: FolderConcept, params: FirstFileParams, said: Mapping[str, ConceptWish]
+) -> str:
+    """Return the word that calls a concept; of class pictures none that calls the subject."""
+    wish = said.get(concept, ConceptWish())
+    if wish.trigger is not None:
+        return wish.trigger
+    return "" if _of_class(wish, folder) else params.trigger
+
+
+def _of_class(wish: ConceptWish, folder: FolderConcept) -> bool:
+    return folder.regularisation if wish.regularisation is None else wish.regularisation
+
+
+def _led(tags: Sequence[str], usual: str, trigger: str) -> tuple[str, ...]:
+    """Return tags with a concept's own trigger in front, in the place of the usual one."""
+    if trigger == usual:
+        return tuple(tags)
+    before = parsed(usual)
+    own = tags[len(before) :] if tuple(tags[: len(before)]) == before else tags
+    return tuple(dict.fromkeys((*parsed(trigger), *own)))
+
+
+def _folder(key: str, concept: str) -> FolderConcept:
+    """Return what a key's folder says of a concept: nothing, where it is another one's."""
+    found = concept_of(key)
+    return found if found.name == concept else FolderConcept()
+
+
 def _concepts(
-    rows: Rows, samples: Mapping[str, Sample], params: FirstFileParams
+    rows: Rows,
+    samples: Mapping[str, Sample],
+    params: FirstFileParams,
+    said: Mapping[str, ConceptWish],
 ) -> dict[str, Concept]:
-    """Return the concepts of all samples; a folder `10_name` repeats its pictures ten times."""
-    repeats = {name: count for key in rows.rows for count, name in [concept_of(key)] if count}
-    names = sorted({sample.concept for sample in samples.values()} | {""})
-    return {
-        name: Concept(repeats=repeats.get(name) or params.repeats, trigger=params.trigger)
-        for name in names
-    }
+    """Return the concepts of all samples; a folder `10_name` repeats its pictures ten times.
+
+    What a person says of a concept counts; then what its folder says, then the options.
+    """
+    folders = {folder.name: folder for folder in map(concept_of, rows.rows)}
+    found = {}
+    for name in sorted({sample.concept for sample in samples.values()} | {""}):
+        wish, folder = said.get(name, ConceptWish()), folders.get(name, FolderConcept())
+        repeats = folder.repeats or params.repeats if wish.repeats is None else wish.repeats
+        found[name] = Concept(
+            repeats=repeats,
+            trigger=_trigger(name, folder, params, said),
+            class_prompt=wish.class_prompt or (folder.words if folder.regularisation else ""),
+            regularisation=_of_class(wish, folder),
+        )
+    return found

@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Mapping
-from dataclasses import Field
+from dataclasses import Field, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +13,10 @@ from prep.pipeline.pipeline import Pipeline, PipelineStep, usual_sidecars
 from prep.pipeline.subcommands import Command
 from prep.runtime import yaml_nodes
 from prep.runtime.errors import ConfigError, UserError, nearest
+from prep.runtime.text_files import FileText
 from prep.runtime.yaml_nodes import Node, as_yaml
 
-_KEYS = ("images", "meta", "state", "sidecars", "stages", "train")
+_KEYS = ("images", "meta", "state", "sidecars", "stages", "also", "train")
 
 
 def read_pipelines(path: Path, known: Mapping[str, Command]) -> dict[str, Pipeline]:
@@ -53,7 +54,24 @@ class _Reader:
         if entries is None or not isinstance(entries.value, dict) or not entries.value:
             self.wrong(top, "it names no pipelines", "begin with `pipelines:`")
             return {}
-        return {name: self.pipeline(name, node) for name, node in entries.value.items()}
+        found = {name: self.pipeline(name, node) for name, node in entries.value.items()}
+        return {
+            name: replace(one, also=self._also(entries.value[name], found, name))
+            for name, one in found.items()
+        }
+
+    def _also(self, node: Node, found: Mapping[str, Pipeline], own: str) -> tuple[Pipeline, ...]:
+        """Return the pipelines that another one names as trained along with it."""
+        child = node.value.get("also") if isinstance(node.value, dict) else None
+        names = child.value if child is not None else []
+        if not isinstance(names, list):
+            self.wrong(node if child is None else child, "`also` is not a list", "write `[name]`")
+            return ()
+        for one in names:
+            if one.value == own or one.value not in found:
+                others = [name for name in found if name != own]
+                self.wrong(one, f"no other pipeline is named `{one.raw}`", nearest(one.raw, others))
+        return tuple(found[one.value] for one in names if one.value in found and one.value != own)
 
     def pipeline(self, name: str, node: Node) -> Pipeline:
         if not isinstance(node.value, dict):
@@ -134,6 +152,8 @@ class _Reader:
 
     def _value(self, item: "Field[Any]", node: Node) -> Any:
         value = node.value
+        if item.metadata["file"] and isinstance(value, dict):
+            return FileText(yaml_nodes.flow(node), item.name)
         if not self._is_one(item.name, node):
             return item.default
         if item.type is str and isinstance(value, int | float) and not isinstance(value, bool):
@@ -147,6 +167,10 @@ class _Reader:
             what = found[0].replace(f"`{as_yaml(value)}`", f"`{node.raw}`")  # as it was typed
             self.wrong(node, what, hint)
             return item.default
+        return self._named(item, node, value)
+
+    def _named(self, item: "Field[Any]", node: Node, value: Any) -> Any:
+        """Return what a value names: a path, the text of a file, or nothing but itself."""
         if item.metadata["path"]:
             return resolve(value, self.folder)
         if item.metadata["file"]:

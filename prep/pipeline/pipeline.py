@@ -44,6 +44,7 @@ class Pipeline:
         state: prep's folder for `images`; None for `.prep` inside.
         sidecars: Suffix of a text file beside a picture -> the field it holds.
         train: Options of the training step; None without one.
+        also: Other pipelines whose pictures train along: they run before it.
         file: The file it stands in.
         section: The training step as it stands there.
     """
@@ -55,6 +56,7 @@ class Pipeline:
     state: Path | None = None
     sidecars: Mapping[str, str] = field(default_factory=usual_sidecars)
     train: Mapping[str, Any] | None = None
+    also: "tuple[Pipeline, ...]" = ()
     file: str = field(default="", compare=False)
     section: Node | None = field(default=None, compare=False)
 
@@ -74,9 +76,11 @@ class Pipeline:
 
 
 def choose(pipelines: Mapping[str, Pipeline], name: str | None) -> Pipeline:
-    """Return the pipeline of that name, or the only one."""
-    if name is None and len(pipelines) == 1:
-        return next(iter(pipelines.values()))
+    """Return the pipeline of that name, or the only one that is not a part of another."""
+    parts = {part.name for one in pipelines.values() for part in one.also}
+    whole = [one for one in pipelines.values() if one.name not in parts]
+    if name is None and len(whole) == 1:
+        return whole[0]
     if name is None:
         raise ConfigError(
             "the file has several pipelines", f"name one: {', '.join(sorted(pipelines))}"

@@ -32,7 +32,7 @@ _Mistakes = dict[str, list[_Pair]]  # key of the section, empty for none -> what
 def command(pipeline: Pipeline) -> list[str]:
     """Return the command line of the training step, after the words that start the program."""
     options = dict(pipeline.train or {})
-    return [str(options.pop("method")), _meta(pipeline), *_flags(options)]
+    return [str(options.pop("method")), *_metas(pipeline), *_flags(options)]
 
 
 def typed_command(pipeline: Pipeline) -> str:
@@ -101,7 +101,7 @@ def _mistakes(pipeline: Pipeline, how: list[str]) -> _Mistakes:
 
 def _ask(pipeline: Pipeline, section: Mapping[str, Any], how: list[str]) -> tuple[int, list[_Pair]]:
     """Return the exit code of `train check` for a section, and the errors that it told."""
-    words = ["check", _meta(pipeline), "--ahead", *how, *_checked_flags(section)]
+    words = ["check", *_metas(pipeline), "--ahead", *how, *_checked_flags(section)]
     done = subprocess.run(
         [*_program(), *words],
         capture_output=True,
@@ -155,8 +155,9 @@ def _program() -> list[str]:
     return [sys.executable, "-P", "-m", "train"]
 
 
-def _meta(pipeline: Pipeline) -> str:
-    return os.fspath(link_of(pipeline.meta, LINKS[-1]))
+def _metas(pipeline: Pipeline) -> list[str]:
+    """Return the dataset files that train: its own, then those of the pipelines beside it."""
+    return [os.fspath(link_of(one.meta, LINKS[-1])) for one in (pipeline, *pipeline.also)]
 
 
 def _near(word: str) -> str:

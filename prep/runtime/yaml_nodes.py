@@ -107,6 +107,16 @@ def plain(node: Node) -> Any:
     return node.value
 
 
+def flow(node: Node) -> str:
+    """Return a node as YAML on one line, its scalars as they were typed."""
+    if isinstance(node.value, dict):
+        pairs = (f"{json.dumps(key)}: {flow(child)}" for key, child in node.value.items())
+        return "{" + ", ".join(pairs) + "}"
+    if isinstance(node.value, list):
+        return "[" + ", ".join(map(flow, node.value)) + "]"
+    return json.dumps(node.value) if isinstance(node.value, str) else node.raw
+
+
 @dataclass
 class _Events:
     """The parser's events, with the name of the file for messages."""

@@ -16,11 +16,23 @@ class Params:
     )
     repeats: int = param(1, "how often each picture is seen in an epoch", ge=1, le=MOST_REPEATS)
     trigger: str = param("", "word that calls the subject; in front of whatever trains")
+    concepts: str = param(
+        "", "YAML file of concepts: trigger, class_prompt, repeats, weight, regularisation",
+        file=True,
+    )  # fmt: skip
     skip_empty: bool = param(False, "leave pictures without a text out, in place of listing them")
 
 
+def models(params: Params) -> tuple[()]:
+    """Return none: it needs no model. Mistakes of the file of concepts are told before any work."""
+    from prep.dataset.concept_table import wishes
+
+    wishes(params.concepts)
+    return ()
+
+
 @stage(
-    version=2,
+    version=3,
     reads=(
         "digest", "looks", "training_words", "tags?", "caption?", "concept?", "weight?",
         "lineage?", "yours.tags?", "yours.caption?",
@@ -31,6 +43,7 @@ class Params:
     shape=Shape.VIEW,
     commands=("edit",),
     link="",
+    models=models,
 )  # fmt: skip
 def meta(rows: Rows, params: Params) -> Page:
     """Publish meta.json; tags, caption, text, weight, concept and split are yours to edit there.

@@ -34,5 +34,7 @@ def traits(samples: Mapping[str, tuple[Any, Any]], params: Params) -> dict[str, 
 
     For each key those of its own tags; `edit` leaves them out before it applies the rules.
     """
-    known = {key: (concept or concept_of(key)[1], tags) for key, (tags, concept) in samples.items()}
+    known = {
+        key: (concept or concept_of(key).name, tags) for key, (tags, concept) in samples.items()
+    }
     return to_prune(known, params.prune, parsed(params.keep))

@@ -12,6 +12,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -26,26 +27,39 @@ ROOT = Path(__file__).resolve().parents[2]
 FLUSHES = 9
 
 
+@dataclass(frozen=True)
 class Killing(Console):
-    """A console that nobody reads, whose progress kills the process."""
+    """A console that nobody reads, whose progress kills the process.
+
+    Attributes:
+        step: After this one; 0 kills nothing.
+        flush: At that flush after the step; 0 at once.
+    """
+
+    level: int = 0
+    step: int = 0
+    flush: int = 0
 
     @contextmanager
     def progress(self, title: str, total: int) -> Iterator[Progress]:
-        """Yield a progress that kills after the step of the command line."""
+        """Yield a progress that kills."""
         yield Fatal(self, title, total)
 
 
 class Fatal(Progress):
-    """Counts steps; at the one of the command line the process, or its next flushes, die."""
+    """Counts steps; at the console's the process, or its next flushes, die."""
+
+    def __init__(self, console: Killing, title: str, total: int) -> None:
+        super().__init__(console, title, total)
+        self._step, self._flush = console.step, console.flush
 
     def advance(self, count: int = 1) -> None:
         """Count a step."""
         super().advance(count)
-        if self.done == int(sys.argv[3]):
-            flush = int(sys.argv[4])
-            if not flush:
+        if self.done == self._step:
+            if not self._flush:
                 os.kill(os.getpid(), signal.SIGKILL)
-            _kill_at_flush(flush)
+            _kill_at_flush(self._flush)
 
 
 def _kill_at_flush(nth: int) -> None:
@@ -78,4 +92,6 @@ def trained(meta: Path, home: Path, settings: dict[str, Any], console: Console) 
 
 
 if __name__ == "__main__":
-    trained(Path(sys.argv[1]), Path(sys.argv[2]), json.loads(sys.argv[5]), Killing(level=0))
+    places, numbers = map(Path, sys.argv[1:3]), map(int, sys.argv[3:5])
+    step, flush = numbers
+    trained(*places, json.loads(sys.argv[5]), Killing(step=step, flush=flush))

@@ -1,7 +1,7 @@
 """The low-rank adapter: peft's layers, our first weights, and its tensors by name."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -28,12 +28,31 @@ class Pair:
     up: "Tensor"
 
 
-def add(network: Any, targets: tuple[str, ...], rank: int, alpha: float) -> None:
-    """Give every module whose name ends in one of `targets` an adapter that changes nothing yet."""
+def add(
+    network: Any,
+    targets: tuple[str, ...],
+    rank: int,
+    alpha: float,
+    learns: Callable[[str], bool] = lambda name: True,
+) -> None:
+    """Give every module whose name ends in one of `targets` an adapter that changes nothing yet.
+
+    Args:
+        learns: Name of such a module -> whether it gets one.
+    """
     from peft import LoraConfig
 
-    # peft's type says int; it only ever divides by rank.
-    config = LoraConfig(r=rank, lora_alpha=alpha, target_modules=list(targets))  # type: ignore[arg-type]
+    dotted = tuple(f".{target}" for target in targets)
+    found = [name for name, _ in network.named_modules() if name.endswith(dotted)]
+    left = [name for name in found if not learns(name)]
+    if len(left) == len(found):
+        return
+    config = LoraConfig(
+        r=rank,
+        lora_alpha=alpha,  # type: ignore[arg-type]  # peft says int, and only divides by rank
+        target_modules=list(targets),
+        exclude_modules=left or None,
+    )
     _inject(network, config)
     for pair in pairs(network).values():  # half precision would round small steps away
         for weight in (pair.down, pair.up):

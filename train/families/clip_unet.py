@@ -7,14 +7,16 @@ W height and width of latents, L tokens, D features.
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from prep.models import ldm_names
 from prep.models.clip_tokens import token_counter
 from prep.models.latent_space import SD1, LatentSpace
 from prep.runtime.errors import ModelFileError
 from prep.runtime.files import content
-from train.families import clip_text, loading
+from train.families import clip_text, loading, unet_blocks
 from train.families.clip_text import TextReading
 from train.families.family import Base, Family, Outline
 from train.families.folder_parts import (
@@ -57,6 +59,7 @@ class ClipUnet:
         network: Folder and class of what is trained.
         frozen: Folder of a text encoder that never learns, and that a model may lack -> its class
             and that of its tokenizer, in `transformers`.
+        ups: Which levels of the U-Net's way up have attentions.
     """
 
     pipeline: str
@@ -69,6 +72,7 @@ class ClipUnet:
     space: LatentSpace = SD1
     network: tuple[str, str] = (UNET, "diffusers.UNet2DConditionModel")
     frozen: Mapping[str, tuple[str, str]] = field(default_factory=dict)
+    ups: tuple[bool, ...] = ldm_names.SD_UPS
 
     def family(self, **own: Any) -> Family:
         """Return the family, with what its own module says of it."""
@@ -92,6 +96,8 @@ class ClipUnet:
             "chunks_at": self.chunks_at,
             "chunks": self.chunks,
             "encode": self.encode,
+            "blocks": unet_blocks.names(self.ups),
+            "block_of": partial(unet_blocks.block_of, ups=self.ups),
         }
         return Family(**usual | own)
 
@@ -272,17 +278,9 @@ class ClipUnet:
         """
         if file := self._file(place):
             return file.tokenizer(folder)
-
         kinds = {tokenizer_of(part): kind for part, (_, kind) in self.frozen.items()}
-        kind = class_of(kinds.get(folder, "transformers.CLIPTokenizer"))
-        try:
-            found: Any = kind.from_pretrained(str(place / folder), local_files_only=True)
-            found("a")
-        except Exception as error:  # its files are checked by many hands, with errors of their own
-            raise ModelFileError(
-                f"the tokenizer in `{place}` cannot be opened", "fetch its files again"
-            ) from error
-        return found
+        kind = kinds.get(folder, "transformers.CLIPTokenizer")
+        return loading.opened_tokenizer(place / folder, kind)
 
 
 def _outline(tokenizer: Any, length: int, unread: list[str]) -> Outline:

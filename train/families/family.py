@@ -152,6 +152,8 @@ class Family:
         export_name: A module's name in the network -> its name in a LoRA file. Modules of a text
             encoder begin with the encoder's folder and a dot.
         lora_layout: How its LoRA files name the weights of a module.
+        blocks: Names of the network's blocks, in the order in which it goes through them.
+        block_of: Name of a module or weight of the network -> that of its block.
     """
 
     name: str
@@ -173,6 +175,8 @@ class Family:
     chunks: Callable[[Base, list[str]], int]
     denoise: "Callable[[nn.Module, Tensor, Tensor, Conditioning], Tensor]"
     export_name: Callable[[str], str]
+    blocks: tuple[str, ...]
+    block_of: Callable[[str], str]
     tiny: TinyModel
     sizes: Callable[[PictureSizes], Mapping[str, tuple[float, ...]]] = lambda sizes: {}
     network: str = "unet"
@@ -196,6 +200,17 @@ class Family:
             name: torch.tensor([one[name] for one in each], dtype=kind, device=device)
             for name in each[0]
         }
+
+    def all_blocks(self) -> tuple[str, ...]:
+        """Return the names of the network's blocks, and of the text encoders: `TE1`, `TE2`."""
+        return (*self.blocks, *(f"TE{number}" for number, _ in enumerate(self.encoders, 1)))
+
+    def block(self, name: str) -> str:
+        """Return the block of a module or weight; those of an encoder begin with its folder."""
+        part = name.partition(".")[0]
+        if part in self.encoders:
+            return f"TE{self.encoders.index(part) + 1}"
+        return self.block_of(name)
 
     def names_of(self, prediction: Prediction) -> tuple[str, str]:
         """Return `ss_base_model_version` and `modelspec.architecture` of a base model of it."""

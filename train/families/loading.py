@@ -8,6 +8,7 @@ from typing import Any
 from prep.models import safetensors_file
 from prep.runtime.counts import counted
 from prep.runtime.errors import ModelFileError
+from train.families.folder_parts import class_of
 
 
 def opened(kind: Any, folder: Path, wish: dict[str, Any]) -> Any:
@@ -36,6 +37,26 @@ def opened(kind: Any, folder: Path, wish: dict[str, Any]) -> Any:
     if missing:
         raise _lacking(folder, missing)
     return model
+
+
+def opened_tokenizer(folder: Path, kind: str = "transformers.CLIPTokenizer") -> Any:
+    """Return a tokenizer in a folder of its own.
+
+    Args:
+        folder: Holds its files.
+        kind: Its class.
+
+    Raises:
+        ModelFileError: Its files are missing or damaged.
+    """
+    try:
+        found: Any = class_of(kind).from_pretrained(str(folder), local_files_only=True)
+        found("a")
+    except Exception as error:  # its files are checked by many hands, with errors of their own
+        raise ModelFileError(
+            f"the tokenizer in `{folder.parent}` cannot be opened", "fetch its files again"
+        ) from error
+    return found
 
 
 def check_outline(

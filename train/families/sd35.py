@@ -122,6 +122,20 @@ def export_name(module: str) -> str:
     return module if module.startswith(tuple(KIND.encoders)) else f"transformer.{module}"
 
 
+_BLOCKS = 24
+_BEFORE = "transformer_blocks."
+
+
+def block_of(module: str) -> str:
+    """Return the block of a module or weight.
+
+    It is `TIME` for what reads latents, timestep and texts, `END` for what makes the prediction.
+    """
+    if module.startswith(_BEFORE):
+        return f"JOINT{int(module.removeprefix(_BEFORE).partition('.')[0]):02}"
+    return "END" if module.startswith(("norm_out.", "proj_out.")) else "TIME"
+
+
 _ATTENTION = (
     "to_q", "to_k", "to_v", "to_out.0",
     "add_q_proj", "add_k_proj", "add_v_proj", "to_add_out",
@@ -177,6 +191,8 @@ FAMILY = KIND.family(
     encode=encode,
     denoise=denoise,
     export_name=export_name,
+    blocks=("TIME", *(f"JOINT{number:02}" for number in range(_BLOCKS)), "END"),
+    block_of=block_of,
     lora_layout=DIFFUSERS,
     side_step=16,  # a token is 2x2 latents
     tiny=_TINY,

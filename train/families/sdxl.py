@@ -35,6 +35,7 @@ KIND = ClipUnet(
     },
     prediction=Prediction.EPSILON,
     space=SDXL,
+    ups=ldm_names.XL_UPS,
 )
 
 
@@ -73,7 +74,7 @@ def export_name(module: str) -> str:
         if inner != module:
             plain = inner.removeprefix("text_model.").replace(".", "_")
             return f"lora_te{number}_text_model_{plain}"
-    named = ldm_names.to_ldm("unet", f"{module}.weight", ldm_names.XL_UPS)
+    named = ldm_names.to_ldm("unet", f"{module}.weight", KIND.ups)
     plain = named.removeprefix(ldm_names.PARTS["unet"]).removesuffix(".weight")
     return "lora_unet_" + plain.replace(".", "_")
 

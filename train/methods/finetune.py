@@ -10,7 +10,7 @@ from typing import Any
 from train.config import Config
 from train.export import model_files
 from train.families.family import Base, Family
-from train.methods.method import Export, Method, Shapes, Sizes
+from train.methods.method import Export, Method, Shapes, Sizes, learning_shapes, learns
 from train.option_fields import option
 
 # Once the recipe of every method held the options of a LoRA: they stay, and runs of then go on.
@@ -33,17 +33,19 @@ class FinetuneOptions:
 
 def attach(base: Base, family: Family, config: Config) -> None:
     """Let the network itself learn, and the text encoders where they are asked for."""
-    base.network.requires_grad_(True)
-    if config.text_encoder:
-        for encoder in base.encoders.values():
-            encoder.requires_grad_(True)
+    parts: dict[str, Any] = {"": base.network, **(base.encoders if config.text_encoder else {})}
+    for part, module in parts.items():
+        for name, weight in module.named_parameters(prefix=part):
+            weight.requires_grad_(learns(name, family, config))
 
 
 def sizes(config: Config, family: Family, shapes: Shapes) -> Sizes:
     """Return how many numbers learn; every one of the base model is written."""
-    each = {part: sum(map(prod, found.values())) for part, found in shapes.items()}
-    learn = each[family.network] + config.text_encoder * sum(each[part] for part in family.encoders)
-    return Sizes(learn, sum(each.values()))
+    learn, every = (
+        sum(prod(shape) for found in each.values() for shape in found.values())
+        for each in (learning_shapes(config, family, shapes), shapes)
+    )
+    return Sizes(learn, every)
 
 
 def publish(export: Export) -> None:

@@ -14,7 +14,7 @@ from train.adapters import lora_layers
 from train.config import Config
 from train.export import lora_file, verify
 from train.families.family import Base, Family
-from train.methods.method import Export, Method, Shapes, Sizes
+from train.methods.method import Export, Method, Shapes, Sizes, learning_shapes, learns
 from train.option_fields import as_float32, deciding, option
 from train.step.precision import HALVES
 
@@ -60,21 +60,29 @@ class LoraOptions:
 def attach(base: Base, family: Family, config: Config) -> None:
     """Give the base model the adapter that the settings ask for, with its first weights."""
     own = config.own_as(LoraOptions)
-    lora_layers.add(base.network, family.targets(own.targets), own.rank, own.scale())
-    lora_layers.seed_weights(base.network, config.seed)
-    if config.text_encoder:
-        for part, encoder in base.encoders.items():
-            lora_layers.add(encoder, family.text_targets, own.rank, own.scale())
-            lora_layers.seed_weights(encoder, config.seed, part)
+    parts: dict[str, Any] = {"": base.network, **(base.encoders if config.text_encoder else {})}
+    for part, module in parts.items():
+
+        def where(name: str, before: str = f"{part}." if part else "") -> bool:
+            return learns(before + name, family, config)
+
+        endings = _endings(part, family, config)
+        lora_layers.add(module, endings, own.rank, own.scale(), where)
+        lora_layers.seed_weights(module, config.seed, part)
+
+
+def _endings(part: str, family: Family, config: Config) -> tuple[str, ...]:
+    """Return the endings of the names of what gets an adapter in a text encoder, or the network."""
+    return family.text_targets if part else family.targets(config.own_as(LoraOptions).targets)
 
 
 def sizes(config: Config, family: Family, shapes: Shapes) -> Sizes:
     """Return how many numbers the adapter has: all learn, and all are written."""
     own = config.own_as(LoraOptions)
-    targets = {family.network: family.targets(own.targets)}
-    if config.text_encoder:
-        targets |= dict.fromkeys(family.encoders, family.text_targets)
-    count = sum(adapter_size(shapes[part], ends, own.rank) for part, ends in targets.items())
+    count = sum(
+        adapter_size(found, _endings(part, family, config), own.rank)
+        for part, found in learning_shapes(config, family, shapes).items()
+    )
     return Sizes(count, count)
 
 
@@ -112,6 +120,8 @@ def metadata(config: Config) -> Mapping[str, str]:
     given = kernels if own.targets == "convolutions" else {}
     if own.lora_plus != 1:
         given = given | {"loraplus_lr_ratio": str(own.lora_plus)}
+    if config.block_rates:
+        given = given | {"block_rates": config.block_rates}
     return {
         "ss_network_module": "networks.lora",
         "ss_network_dim": str(own.rank),

@@ -46,6 +46,25 @@ class Export:
     metadata: Mapping[str, str]
 
 
+def learns(name: str, family: Family, config: Config) -> bool:
+    """Return whether a module or weight is in a block that learns; see `Family.block`."""
+    return not config.block_rates or config.block_rate(family.block(name)) > 0
+
+
+def learning_shapes(config: Config, family: Family, shapes: Shapes) -> Shapes:
+    """Return the shapes of the weights in blocks that learn, of the network under no name."""
+    found = {"": shapes[family.network]}
+    found |= {part: shapes[part] for part in family.encoders if config.text_encoder}
+    return {
+        part: {
+            name: shape
+            for name, shape in each.items()
+            if learns(f"{part}.{name}" if part else name, family, config)
+        }
+        for part, each in found.items()
+    }
+
+
 class Publish(Protocol):
     """(export) -> None."""
 

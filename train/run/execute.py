@@ -93,7 +93,7 @@ def _has_weights(run: Run, training: Training, wish: RunOutput) -> bool:
 
 def _trainer(run: Run, base: Base) -> Trainer:
     """Return the weights that learn, each at its rate."""
-    rate_of = partial(peak_of, encoders=base.encoders, config=run.config, share=run.method.share)
+    rate_of = partial(peak_of, config=run.config, family=run.family, share=run.method.share)
     return Trainer(base.learning(), run.config, base.device.split(":")[0], rate_of)
 
 

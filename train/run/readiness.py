@@ -14,6 +14,7 @@ from typing import NoReturn
 from prep.models.locate import FoundModel, Models
 from prep.runtime import lock
 from prep.runtime.errors import ConfigError, UserError
+from train.block_rates import EVERY, group_of, rates_of, strange
 from train.config import Config
 from train.data import dataset as datasets
 from train.data.captions import all_texts
@@ -104,6 +105,7 @@ def _base_of(
             found, kind = there
             check_clip_skip(config.clip_skip, kind.layers(found.path), config.base or "")
             _check_form(config, kind)
+            _check_blocks(config, kind)
     except UserError as error:
         wrong.append(error)
     if wrong:
@@ -184,6 +186,7 @@ def _of_run(run: Run, first: bool) -> Iterator[Callable[[], object]]:
     yield partial(check_buckets, run)
     yield partial(_check_prompts, run)
     yield partial(_check_form, run.config, run.family)
+    yield partial(_check_blocks, run.config, run.family)
     yield partial(
         check_clip_skip, run.config.clip_skip, run.family.layers(run.found.path), run.base
     )
@@ -218,6 +221,23 @@ def _check_prompts(run: Run) -> None:
         return
     for prompt in shown:
         check_drawable(prompt, run.family)
+
+
+def _check_blocks(config: Config, family: Family) -> None:
+    """Raise where rates are given of blocks that are not there, or no block is left to learn."""
+    if not config.block_rates:
+        return
+    blocks = family.all_blocks()
+    told = f"`--block-rates` is `{config.block_rates}`"
+    if words := strange(rates_of(config.block_rates), blocks):
+        groups = list(dict.fromkeys([EVERY, *map(group_of, blocks)]))
+        raise ConfigError(
+            f"{told}, and a model of the kind `{family.name}` has no block `{words[0]}`",
+            f"its blocks are {', '.join(blocks)}; {', '.join(groups)} stand for several",
+        )
+    learning = blocks if config.text_encoder else family.blocks
+    if not any(config.block_rate(block) for block in learning):
+        raise ConfigError(f"{told}: no block learns", "give a block a rate above 0")
 
 
 def _check_saved(run: Run) -> None:

@@ -1,9 +1,10 @@
 """The learning rate: a function of the step alone, and where in the model a weight is."""
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 
 from train.config import Config
+from train.families.family import Family
 
 
 def learning_rate(step: int, peak: float, config: Config, steps: int) -> float:
@@ -30,16 +31,17 @@ def learning_rate(step: int, peak: float, config: Config, steps: int) -> float:
 
 
 def peak_of(
-    name: str, encoders: Mapping[str, object], config: Config, share: Callable[[str, Config], float]
+    name: str, config: Config, family: Family, share: Callable[[str, Config], float]
 ) -> float | None:
     """Return the learning rate of a weight at its height; None: the optimizer decides it alone.
 
     Args:
         name: Those of a text encoder begin with its folder and a dot.
-        encoders: The text encoders by their folders.
         share: See `Method.share`.
     """
     rate = config.learning_rate
-    if name.partition(".")[0] in encoders and config.text_encoder_learning_rate is not None:
+    if name.partition(".")[0] in family.encoders and config.text_encoder_learning_rate is not None:
         rate = config.text_encoder_learning_rate
+    if config.block_rates and rate is not None:
+        rate *= config.block_rate(family.block(name))
     return None if rate is None else rate * share(name, config)

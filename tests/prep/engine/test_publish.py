@@ -102,11 +102,14 @@ def test_many_files_are_flushed_together_before_any_has_its_name(
 ) -> None:
     """Two at a time and more wait for the disk; then all intents are durable, then come names."""
     flush, rename = os.fsync, os.replace
-    both, events = threading.Barrier(2), list[str]()
+    both, events, waiting = threading.Event(), list[str](), list[int]()
 
     def flushing(descriptor: int) -> None:
         if os.fstat(descriptor).st_size in (1000, 1001):
-            both.wait(timeout=20)
+            waiting.append(descriptor)
+            if len(waiting) == 2:
+                both.set()
+            assert both.wait(timeout=20)  # one after the other, the first would wait for ever
             events.append("flushed")
         flush(descriptor)
 

@@ -6,6 +6,8 @@ from typing import Any
 
 import pytest
 
+from prep.dataset import dataset_file
+from prep.pipeline import training
 from prep.pipeline.config import read_pipelines
 from prep.pipeline.named_files import file_text, resolve
 from prep.pipeline.pipeline import Pipeline, choose
@@ -261,3 +263,64 @@ def test_a_value_is_told_as_it_was_typed(home: Path, params: str, what: str, hin
     text = f"pipelines: {{a: {{images: x, stages: [{params}]}}}}\n"
 
     assert told(home, text) == [(f"`pipelines.yaml` line 1: {what}", hint)]
+
+
+ALSO = """\
+pipelines:
+  girl:
+    images: ./girl
+    meta: ./girl.json
+    also: [class]
+    stages: [edit: {trigger: zzk}]
+    train: {method: lora, base: tiny}
+  class:
+    images: ./class
+    meta: ./class.json
+    stages:
+      - edit:
+          concepts: {"": {regularisation: true, class_prompt: a girl}}
+"""
+
+
+def test_pictures_of_other_pipelines_train_along(
+    prep: Callable[..., Any], draw: Callable[..., Path], home: Path
+) -> None:
+    """The others run first, and the training is given their dataset files; it is the only whole."""
+    draw("girl/a.png")
+    draw("class/b.png")
+    found = read(home, ALSO)
+    plan, why = prep("plan"), prep("why", "b.png")
+    (home / "pipelines.yaml").write_text(
+        ALSO.replace("    train: {method: lora, base: tiny}\n", "")
+    )
+    said = prep("run")
+
+    assert choose(found, None) is found["girl"]
+    assert found["girl"].also == (found["class"],)
+    assert training.command(found["girl"])[:3] == [
+        "lora", str(home / "girl_lat.json"), str(home / "class_lat.json")
+    ]  # fmt: skip
+    assert plan.out.index("class:") < plan.out.index("girl:")
+    assert "train lora girl_lat.json class_lat.json --base tiny --out runs" in plan.out
+    assert (why.code, said.code) == (0, 0)
+    concept = dataset_file.load(home / "class.json").concepts[""]
+    assert (concept.class_prompt, concept.regularisation) == ("a girl", True)
+    assert dataset_file.load(home / "girl.json").concepts[""].trigger == "zzk"
+
+
+@pytest.mark.parametrize(
+    ("also", "message", "hint"),
+    [
+        ("[clas]", "no other pipeline is named `clas`", "did you mean `class`?"),
+        ("[girl]", "no other pipeline is named `girl`", "known: class"),
+        ("class", "`also` is not a list", "write `[name]`"),
+    ],
+)
+def test_a_pipeline_that_is_not_there_cannot_train_along(
+    home: Path, also: str, message: str, hint: str
+) -> None:
+    """A wrong name is told with the nearest, its own is no other's, and one alone is no list."""
+    ((said, advice),) = told(home, ALSO.replace("[class]", also))
+
+    assert said == f"`pipelines.yaml` line 5: {message}"
+    assert advice == hint

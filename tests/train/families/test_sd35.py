@@ -1,5 +1,4 @@
 import json
-import re
 import shutil
 from pathlib import Path
 from typing import Any
@@ -130,32 +129,22 @@ def test_a_picture_is_the_pipeline_s(base: Path, sampler: str) -> None:
     assert one.float().std() > 1
 
 
-# What ComfyUI's table has for each block: comfy/utils.py, MMDIT_MAP_BLOCK and mmdit_to_diffusers.
-_BLOCK = re.compile(
-    r"transformer\.transformer_blocks\.\d+\.(attn\.(to_q|to_k|to_v|to_out\.0|add_q_proj|add_k_proj"
-    r"|add_v_proj|to_add_out)|attn2\.(to_q|to_k|to_v|to_out\.0)|(ff|ff_context)\.net\.(0\.proj|2))"
-)
-
-
-@pytest.mark.parametrize(("wish", "count"), [("attention", 243), ("convolutions", 337)])
-def test_the_targets_have_names_that_others_know(wish: str, count: int) -> None:
-    """On the full-size transformer: 24 blocks, 13 of them with two attentions, the last cut short.
-
-    243 = 24 * 8 - 1 + 13 * 4; with the feed-forward nets of pictures and texts 94 more.
-    """
+def test_blocks_have_names() -> None:
+    """Of the full-size transformer every weight is in a named block, and no name is empty."""
     from diffusers import SD3Transformer2DModel
 
     with torch.device("meta"):
         network: Any = SD3Transformer2DModel(
-            num_layers=24, num_attention_heads=24, caption_projection_dim=1536,
-            pos_embed_max_size=4, dual_attention_layers=tuple(range(13)), qk_norm="rms_norm",
+            num_layers=24, pos_embed_max_size=4, dual_attention_layers=tuple(range(13)),
+            qk_norm="rms_norm",
         )  # fmt: skip
-    lora_layers.add(network, FAMILY.targets(wish), 4, 4.0)
 
-    found = {FAMILY.export_name(name) for name in lora_layers.pairs(network)}
+    found = [FAMILY.block(name) for name, _ in network.named_parameters()]
 
-    assert len(found) == count
-    assert all(_BLOCK.fullmatch(name) for name in found)
+    assert set(found) == {"TIME", *(f"JOINT{number:02}" for number in range(24)), "END"}
+    assert set(found) == set(FAMILY.blocks)
+    assert FAMILY.block("transformer_blocks.7.attn.to_q.lora_A.lora.weight") == "JOINT07"
+    assert FAMILY.block("text_encoder_2.text_model.x") == "TE2"
 
 
 def test_a_lora_says_what_it_is(base: Path, tmp_path: Path, models: Models) -> None:

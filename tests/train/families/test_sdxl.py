@@ -4,9 +4,7 @@ from typing import Any
 import pytest
 import torch
 
-from train.adapters import lora_layers
 from train.families.family import PictureSizes
-from train.families.sd2 import FAMILY as SD2
 from train.families.sdxl import FAMILY
 
 TEXTS = [
@@ -116,73 +114,3 @@ def test_long_texts_are_joined_chunk_by_chunk(base: Path) -> None:
     assert torch.equal(found["text"], torch.cat(wanted, dim=-1))
     assert pooled is not None
     assert torch.equal(found["pooled"], pooled)
-
-
-def _full_unet() -> Any:
-    """Return the U-Net of Stable Diffusion XL at its full size, without weights."""
-    from diffusers import UNet2DConditionModel
-
-    with torch.device("meta"):
-        return UNet2DConditionModel(
-            block_out_channels=(320, 640, 1280),
-            down_block_types=("DownBlock2D", "CrossAttnDownBlock2D", "CrossAttnDownBlock2D"),
-            up_block_types=("CrossAttnUpBlock2D", "CrossAttnUpBlock2D", "UpBlock2D"),
-            transformer_layers_per_block=(1, 2, 10), attention_head_dim=(5, 10, 20),
-            cross_attention_dim=2048, use_linear_projection=True,
-            addition_embed_type="text_time", addition_time_embed_dim=256,
-            projection_class_embeddings_input_dim=2816,
-        )  # fmt: skip
-
-
-def _encoder(kind: str, **facts: int) -> Any:
-    import transformers
-
-    with torch.device("meta"):
-        return getattr(transformers, kind)(transformers.CLIPTextConfig(**facts))
-
-
-@pytest.mark.parametrize(("wish", "count"), [("transformer", 722), ("convolutions", 788)])
-def test_the_targets_are_the_incumbent_s(wish: str, count: int) -> None:
-    """On the full-size U-Net the adapter has kohya's 722 modules, 788 with convolutions."""
-    network = _full_unet()
-    lora_layers.add(network, FAMILY.targets(wish), 4, 4.0)
-
-    found = {FAMILY.export_name(name) for name in lora_layers.pairs(network)}
-
-    assert len(found) == count
-    before = ("input_blocks_", "middle_block_", "output_blocks_")
-    assert all(name.removeprefix("lora_unet_").startswith(before) for name in found)
-
-
-def test_both_encoders_have_the_incumbent_s_264_modules() -> None:
-    """72 modules in the first text encoder and 192 in the second, under their own prefixes."""
-    first = _encoder("CLIPTextModel", hidden_size=768, num_hidden_layers=12,
-                     num_attention_heads=12, intermediate_size=3072)  # fmt: skip
-    second = _encoder("CLIPTextModelWithProjection", hidden_size=1280, num_hidden_layers=32,
-                      num_attention_heads=20, intermediate_size=5120)  # fmt: skip
-    names = []
-    for part, encoder in (("text_encoder", first), ("text_encoder_2", second)):
-        lora_layers.add(encoder, FAMILY.text_targets, 4, 4.0)
-        names += [FAMILY.export_name(name) for name in lora_layers.pairs(encoder, part)]
-
-    assert len(set(names)) == 264
-    assert "lora_te1_text_model_encoder_layers_0_self_attn_q_proj" in names
-    assert "lora_te2_text_model_encoder_layers_31_mlp_fc2" in names
-    assert sum(name.startswith("lora_te1_text_model_encoder_layers_") for name in names) == 72
-
-
-def test_stable_diffusion_2_has_the_incumbent_s_modules() -> None:
-    """192 modules in the U-Net, and 138 in the 23 layers of its text encoder."""
-    from diffusers import UNet2DConditionModel
-
-    with torch.device("meta"):
-        network: Any = UNet2DConditionModel(
-            cross_attention_dim=1024, attention_head_dim=(5, 10, 20, 20), use_linear_projection=True
-        )
-    encoder = _encoder("CLIPTextModel", hidden_size=1024, num_hidden_layers=23,
-                       num_attention_heads=16, intermediate_size=4096)  # fmt: skip
-    lora_layers.add(network, SD2.lora_targets, 4, 4.0)
-    lora_layers.add(encoder, SD2.text_targets, 4, 4.0)
-
-    assert len({SD2.export_name(name) for name in lora_layers.pairs(network)}) == 192
-    assert len({SD2.export_name(n) for n in lora_layers.pairs(encoder, "text_encoder")}) == 138

@@ -1,7 +1,4 @@
-import json
 import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -112,35 +109,3 @@ def test_what_may_change_the_last_bits_is_said(meta: Path, tmp_path: Path, model
     assert said(console)[1] == (
         "continues after step 1 of 2\naccumulate: 1 before, 2 now; the last bits may differ\n"
     )
-
-
-def test_two_processes_see_what_one_sees(meta: Path, tmp_path: Path, models: Models) -> None:
-    """Two gloo processes have the inputs, and but for rounding the losses, of one process."""
-    more = {"batch": 2, "shuffle_tags": True}
-    one = lora(meta, tmp_path / "one", models, new_console(), **more)
-    environment = {
-        **os.environ, "ACCELERATE_USE_CPU": "true", "OMP_NUM_THREADS": "1",
-        "XDG_DATA_HOME": str(tmp_path / "home"), "HF_HUB_OFFLINE": "1",
-    }  # fmt: skip
-    words = ["--steps", "6", "--rank", "2", "--learning-rate", "1e-3", "--batch", "2"]
-    done = subprocess.run(
-        [
-            sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2",
-            "-m", "train", "lora", str(meta), *words, "--shuffle-tags",
-            "--out", str(tmp_path / "two"),
-        ],
-        cwd=Path(decide.__file__).parents[2], env=environment, capture_output=True, text=True,
-        check=False,
-    )  # fmt: skip
-
-    assert done.returncode == 0, done.stderr
-    two = tmp_path / "two" / one.parent.name / one.name
-    assert done.stdout == f"trained: {two}\n"
-    state = json.loads((two.parent / "checkpoints/step-00000006/state.json").read_text())
-    assert state["machine"]["processes"] == 2
-    rows = [
-        [json.loads(line) for line in (made.parent / "metrics.jsonl").read_text().splitlines()]
-        for made in (one, two)
-    ]
-    assert [row["inputs"] for row in rows[1]] == [row["inputs"] for row in rows[0]]
-    assert [row["loss"] for row in rows[1]] == pytest.approx([row["loss"] for row in rows[0]])

@@ -1,6 +1,7 @@
 import pytest
 
 from train.config import Config
+from train.families.sd15 import FAMILY
 from train.methods import config_of
 from train.methods.lora import share
 from train.step.schedule import learning_rate, peak_of
@@ -49,7 +50,7 @@ def test_a_weight_learns_at_the_rate_of_its_part() -> None:
     )
     names = ("up.lora_A.lora.weight", "up.lora_B.lora.weight", "text_encoder.q.lora_B.lora.weight")
 
-    assert [peak_of(name, {"text_encoder": None}, config, share) for name in names] == [
+    assert [peak_of(name, config, FAMILY, share) for name in names] == [
         1e-4, pytest.approx(1.6e-3), pytest.approx(1.6e-4),
     ]  # fmt: skip
-    assert {peak_of(name, {"text_encoder": None}, config_of(), share) for name in names} == {1e-4}
+    assert {peak_of(name, config_of(), FAMILY, share) for name in names} == {1e-4}
