@@ -22,6 +22,7 @@ DEVICES = ("auto", "cpu", "cuda")
 SCHEDULES = ("constant", "cosine", "cosine-with-restarts")
 PRECISIONS = ("fp32", "bf16", "fp16")
 ATTENTIONS = ("sdpa", "xformers")
+TIMESTEPS = ("usual", "uniform", "logit-normal")
 DEFAULT_STEPS = 1000
 _RATES = "1e-4, of a fine-tune 1e-5, of an optimizer that finds it 1"
 MOST_STEPS = 10_000_000
@@ -84,6 +85,12 @@ class Config:
         0, "Steps in which the learning rate rises from 0", least=0, most=MOST_STEPS
     )
     cycles: int = option(1, "Waves of cosine-with-restarts", least=1, most=10_000)
+    timesteps: str = option(
+        "usual",
+        "How they are drawn: uniform, logit-normal, or as is usual: logit-normal where latents "
+        "flow, else uniform",
+        later=True, words=TIMESTEPS,
+    )  # fmt: skip
     precision: str = option("fp32", "fp32, bf16 or fp16", words=PRECISIONS)
     attention: str = option("sdpa", "sdpa or xformers", decides=False, words=ATTENTIONS)
     gradient_checkpointing: bool = option(

@@ -79,6 +79,7 @@ _SETTINGS: Mapping[str, str] = MappingProxyType(
         "lr_scheduler": "schedule",
         "lr_warmup_steps": "warmup",
         "lr_scheduler_num_cycles": "cycles",
+        "weighting_scheme": "timesteps",
         "mixed_precision": "precision",
         "xformers": "attention",
         "sdpa": "attention",

@@ -154,6 +154,7 @@ def dump(dataset: Dataset, name: str = "meta.json") -> bytes:
         for name, value in asdict(replace(dataset, samples={})).items()
         if name != "samples" and value is not None
     }
+    head |= {"vae": dataset.vae.recorded()} if dataset.vae else {}
     samples = ((key, _compact(dataset.samples[key])) for key in sorted(dataset.samples))
     file = BytesIO()  # a million samples are written one by one: their text is not held twice
     file.writelines(piece.encode() for piece in dataset_text.pieces(head, samples, name))

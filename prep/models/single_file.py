@@ -53,6 +53,8 @@ def what(found: Iterable[str]) -> str:
 
     if any(".lora_" in name or ".lora_A" in name for name in known):
         return "a LoRA"
+    if has(f"{ldm_names.PARTS['unet']}joint_blocks."):
+        return "a Stable Diffusion 3 model"
     if has("conditioner.embedders."):
         return "a Stable Diffusion XL model"
     if has("cond_stage_model.model."):

@@ -1,8 +1,8 @@
 """The VAE component: its numbers, and pictures -> latents. The same for every model family.
 
 Latents are the mean and log-variance of the VAE's answer, unscaled: who trains on them subtracts
-the shift and multiplies by the scale. Letters: C channels, H and W height and width of latents,
-an eighth of the picture's.
+the shift and multiplies by the scale. Letters: C channels, H and W height and width of latents:
+the picture's, divided by the factor of the latent space.
 """
 
 import re
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from PIL import Image
     from torch import Tensor
 
-FACTOR = 8
 _NAMED = re.compile(r"[0-9a-f]{32}")
 _DTYPES = {"F32", "BF16"}
 
@@ -76,8 +75,8 @@ def encode(vae: "AutoencoderKL", images: "Sequence[Image.Image]") -> list[Latent
 
     Args:
         vae: As `open_vae` returns it.
-        images: Upright RGB, all of one size, both sides divisible by 8. They are one batch: its
-            size may decide the last bits.
+        images: Upright RGB, all of one size, both sides divisible by the factor. They are one
+            batch: its size may decide the last bits.
     """
     import numpy as np
     import torch

@@ -2,10 +2,12 @@
 
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Any
 
 from prep.models import pickle_file, safetensors_file, single_file
+from prep.models.latent_space import LatentSpace
 from prep.models.vae_ask import PICKLED, WEIGHTS
 from prep.runtime.errors import ModelFileError
 from prep.runtime.files import content
@@ -21,6 +23,7 @@ class Vae:
         scaling_factor: Latents are multiplied by this before training.
         shift_factor: Subtracted before scaling.
         channels: Channels of the latents.
+        factor: How much smaller they are than the picture, in either direction.
     """
 
     name: str
@@ -28,10 +31,18 @@ class Vae:
     scaling_factor: float = field(metadata=limits(above=0, most=1e6))
     shift_factor: float = field(metadata=limits(least=-1e6, most=1e6))
     channels: int = field(metadata=limits(least=1, most=1024))
+    factor: int = field(default=LatentSpace.factor, metadata=limits(least=1, most=1024))
 
+    def space(self) -> LatentSpace:
+        """Return the space of its latents."""
+        return LatentSpace(self.channels, self.factor, self.scaling_factor, self.shift_factor)
 
-# What AutoencoderKL takes where its config is silent (diffusers 0.42.1).
-_DEFAULTS = {"scaling_factor": 0.18215, "shift_factor": 0.0, "latent_channels": 4}
+    def recorded(self) -> dict[str, Any]:
+        """Return what a dataset file holds; once all had one factor, and it was not told."""
+        found = asdict(self)
+        if self.factor == LatentSpace.factor:
+            del found["factor"]
+        return found
 
 
 def numbers(path: Path, name: str) -> Vae:
@@ -44,13 +55,14 @@ def numbers(path: Path, name: str) -> Vae:
     Raises:
         ModelFileError: The folder holds no VAE, or one that is damaged.
     """
-    facts = settings(path)
+    space = space_of(path)
     return Vae(
         name=name,
         digest=single_file.vae_digest(path) if path.is_file() else _digest(vae_folder(path)[1]),
-        scaling_factor=facts["scaling_factor"],
-        shift_factor=facts["shift_factor"],
-        channels=int(facts["latent_channels"]),
+        scaling_factor=space.scale,
+        shift_factor=space.shift,
+        channels=space.channels,
+        factor=space.factor,
     )
 
 
@@ -61,23 +73,34 @@ def _digest(weights: Path) -> str:
     return safetensors_file.digest({_today(key): (at, weights) for key, at in found.items()})
 
 
-def settings(path: Path) -> dict[str, float]:
-    """Return scaling_factor, shift_factor, latent_channels of a VAE's config, or the defaults.
+def space_of(path: Path) -> LatentSpace:
+    """Return the latent space that a VAE's config tells.
 
-    A single file has no config; those it is opened with are the defaults too.
+    Where it is silent, and for a single file, which has none, that is AutoencoderKL's own of
+    diffusers 0.42.1: Stable Diffusion 1.x's.
     """
     if path.is_file():
         single_file.check_vae(path)
-        return dict(_DEFAULTS)
+        return LatentSpace()
     folder = vae_folder(path)[0]
     try:
         config = json.loads(content(folder / "config.json"))
-        given = {key: config.get(key) for key in _DEFAULTS}
-        return {key: float(_DEFAULTS[key] if v is None else v) for key, v in given.items()}
+        blocks = config.get("block_out_channels")
+        found = LatentSpace(
+            channels=int(_or(config.get("latent_channels"), LatentSpace.channels)),
+            factor=2 ** (len(blocks) - 1) if blocks else LatentSpace.factor,  # the last keeps it
+            scale=float(_or(config.get("scaling_factor"), LatentSpace.scale)),
+            shift=float(_or(config.get("shift_factor"), LatentSpace.shift)),
+        )
     except (OSError, ValueError, TypeError, AttributeError) as error:
         raise ModelFileError(
             f"`{folder / 'config.json'}` is not a VAE's config: {error}", "fetch it again"
         ) from None
+    return found
+
+
+def _or(value: Any, usual: float) -> Any:
+    return usual if value is None else value
 
 
 # Attention layers of folders published before diffusers 0.12, and their names since.

@@ -33,7 +33,7 @@ def build_dataset(
     for number in range(count):
         width, height = buckets[number % len(buckets)]
         generator = torch.Generator().manual_seed(number)
-        shape = (2, 4, height // 8, width // 8)
+        shape = (2, numbers.channels, height // numbers.factor, width // numbers.factor)
         mean, logvar = torch.randn(shape, generator=generator)
         files.write(
             state / f"latents/{number}.safetensors", vae.dump(vae.Latents(mean, logvar - 3))

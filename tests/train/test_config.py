@@ -28,10 +28,11 @@ def test_only_what_decides_bytes_is_in_the_recipe() -> None:
     assert {item.name for item in described(Config)} - set(given.deciding()) == {
         "accumulate", "attention", "base", "device", "epochs", "gradient_checkpointing", "keep",
         "max_tokens", "name", "out", "prompts", "resume", "save_every_epochs", "save_every_steps",
-        "steps", "text_encoder_learning_rate",
+        "steps", "text_encoder_learning_rate", "timesteps",
     }  # fmt: skip
     assert given.deciding()["alpha"] == 4.0
-    more = {"text_encoder": True, "text_encoder_learning_rate": 1e-5, "lora_plus": 16.0}
+    more = {"text_encoder": True, "text_encoder_learning_rate": 1e-5, "lora_plus": 16.0,
+            "timesteps": "uniform"}  # fmt: skip
     assert {*more} <= config_of(**more).deciding().keys()
     assert config_of(method="finetune").deciding()["rank"] == 16  # as it always stood there
 

@@ -116,15 +116,10 @@ def test_two_processes_see_what_one_sees(
     assert [row["loss"] for row in rows[1]] == pytest.approx([row["loss"] for row in rows[0]])
 
 
-_PIPELINES = {"sd15": "StableDiffusionPipeline", "sd2": "StableDiffusionPipeline",
-              "sdxl": "StableDiffusionXLPipeline"}  # fmt: skip
+def _pipeline(place: Path) -> Any:
+    from diffusers import DiffusionPipeline
 
-
-def _pipeline(family: str, place: Path) -> Any:
-    import diffusers
-
-    kind: Any = getattr(diffusers, _PIPELINES[family])
-    found: Any = kind.from_pretrained(str(place), local_files_only=True)
+    found: Any = DiffusionPipeline.from_pretrained(str(place), local_files_only=True)
     found.set_progress_bar_config(disable=True)
     return found
 
@@ -136,7 +131,7 @@ def _answer(network: Any, family: str, base: Path) -> torch.Tensor:
     (state,) = one.encode(opened, ["mascot"])
     told = one.told([PictureSizes((80, 64), (8, 0), (64, 64))])
     given = {name: value[None] for name, value in state.items()} | told
-    noisy = torch.randn(1, 4, 8, 8, generator=torch.Generator().manual_seed(0))
+    noisy = torch.randn(1, one.space.channels, 8, 8, generator=torch.Generator().manual_seed(0))
     with torch.no_grad():
         return one.denoise(network, noisy, torch.tensor([500]), given)
 
@@ -145,7 +140,7 @@ def _answer(network: Any, family: str, base: Path) -> torch.Tensor:
 def test_diffusers_loads_the_lora_to_the_bit(
     tmp_path: Path, bases: Mapping[str, Path], models: Models, family: str
 ) -> None:
-    """The U-Net with our file loaded by diffusers is the trained model, also with convolutions."""
+    """The network with our file loaded by diffusers is the trained one, also with convolutions."""
     meta = build_dataset(tmp_path / "data", bases[family], count=2)
     config = config_of(
         steps=3, rank=2, alpha=1.0, targets="convolutions", text_encoder=True, learning_rate=0.02,
@@ -157,11 +152,11 @@ def test_diffusers_loads_the_lora_to_the_bit(
     all_methods()["lora"].attach(trained, one, config)
     all_methods()["lora"].apply(made, trained, one)
 
-    pipeline = _pipeline(family, bases[family])
+    pipeline = _pipeline(bases[family])
     pipeline.load_lora_weights(str(made))
 
-    found = _answer(pipeline.unet, family, bases[family])
-    plain = _answer(_pipeline(family, bases[family]).unet, family, bases[family])
+    found = _answer(getattr(pipeline, one.network), family, bases[family])
+    plain = _answer(getattr(_pipeline(bases[family]), one.network), family, bases[family])
     assert torch.equal(found, _answer(trained.network, family, bases[family]))
     assert not torch.equal(found, plain)
 
@@ -170,7 +165,7 @@ def test_diffusers_loads_the_lora_to_the_bit(
 def test_diffusers_opens_the_folder_of_a_fine_tune(
     tmp_path: Path, bases: Mapping[str, Path], models: Models, family: str
 ) -> None:
-    """Every part that the base model has is there, and the U-Net is the trained one."""
+    """Every part that the base model has is there, and the network is the trained one."""
     meta = build_dataset(tmp_path / "data", bases[family], count=2)
     config = config_of(
         "finetune", steps=2, learning_rate=1e-3, text_encoder=True, out=tmp_path / "runs",
@@ -180,9 +175,9 @@ def test_diffusers_opens_the_folder_of_a_fine_tune(
 
     parts = {path.name for path in bases[family].iterdir()}
     assert {path.name for path in made.iterdir()} == parts | {"prep_certificate.json"}
-    pipeline = _pipeline(family, made)
+    network = getattr(_pipeline(made), all_families()[family].network)
     trained = all_families()[family].load(made, "cpu")
-    found = _answer(pipeline.unet, family, made)
+    found = _answer(network, family, made)
     assert torch.equal(found, _answer(trained.network, family, made))
     assert not torch.equal(found, _answer(trained.network, family, bases[family]))
 

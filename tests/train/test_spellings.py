@@ -150,7 +150,7 @@ def test_a_picture_is_the_pipeline_s(base: Path, name: str, kind: str) -> None:
     assert abs(one - two).max() <= 1
 
 
-@pytest.mark.parametrize("name", schedulers.NAMES)
+@pytest.mark.parametrize("name", schedulers.names_for(FAMILY))
 def test_every_sampler_draws(base: Path, name: str) -> None:
     """Case F9: each name ends in a picture of the size that was asked for, the same twice."""
     opened, coder = FAMILY.load(base, "cpu"), opened_vae(base, "cpu")

@@ -12,11 +12,12 @@ from typing import TYPE_CHECKING, Any
 from prep.models import safetensors_file
 from prep.runtime.errors import ModelFileError
 from train.families.family import Family
+from train.families.lora_layout import KOHYA, LoraLayout, layout_of
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-DOWN, UP, ALPHA = ".lora_down.weight", ".lora_up.weight", ".alpha"
+DOWN, UP, ALPHA = KOHYA.down, KOHYA.up, KOHYA.alpha
 # Part of a tensor's name -> what the tensor belongs to, in the words of those who make such files.
 _KINDS: Mapping[str, str] = {
     ".dora_scale": "DoRA",
@@ -53,6 +54,7 @@ _VERSIONS: Mapping[str, str] = {
     "sd_v1": "Stable Diffusion 1.x",
     "sd_v2": "Stable Diffusion 2.x",
     "sdxl_": "Stable Diffusion XL",
+    "sd3": "Stable Diffusion 3",
     "flux": "FLUX",
 }
 
@@ -83,16 +85,17 @@ class Sorted:
 
 def sort(places: Mapping[str, safetensors_file.TensorSpan]) -> Sorted:
     """Sort the tensors of a file by their names, dtypes and shapes; nothing of torch is loaded."""
-    begun = {name.removesuffix(DOWN) for name in places if name.endswith(DOWN)}
-    whole = {word for word in begun if _is_pair(word, places)}
+    own = layout_of(places)
+    begun = {name.removesuffix(own.down) for name in places if name.endswith(own.down)}
+    whole = {word for word in begun if _is_pair(word, places, own)}
     unread: dict[str, list[str]] = {}
-    others = {name.partition(".")[0]: kind for name in places if (kind := _special(name))}
+    others = {name.partition(".")[0]: kind for name in places if (kind := _special(name, own))}
     for name, at in sorted(places.items()):
-        word = _module(name)
-        if word in whole and (not name.endswith(ALPHA) or prod(at.shape) == 1):
+        word = _module(name, own)
+        if word in whole and (not name.endswith(own.alpha) or prod(at.shape) == 1):
             continue
-        torn = _fault(word, places) if word is not None else UNKNOWN
-        kind = _special(name) or others.get(word or "", torn)
+        torn = _fault(word, places, own) if word is not None else UNKNOWN
+        kind = _special(name, own) or others.get(word or "", torn)
         unread.setdefault(kind, []).append(name)
     return Sorted(
         tuple(sorted(whole)),
@@ -169,22 +172,16 @@ def not_finite(path: Path) -> list[str]:
 
 
 def pairs(path: Path, modules: Iterable[str]) -> "dict[str, tuple[Tensor, Tensor, float]]":
-    """Return the LoRA of some modules: down and up as they lie in the file, and alpha.
-
-    Alpha is the rank where the file has none, as every reader of such files takes it.
-    """
+    """Return the LoRA of some modules: down and up as they lie in the file, and the scale."""
     from safetensors import safe_open
 
     found: dict[str, tuple[Tensor, Tensor, float]] = {}
     with safe_open(path, framework="pt") as file:
         names = set(file.keys())
+        own = layout_of(names)
         for word in modules:
-            down, up = file.get_tensor(word + DOWN), file.get_tensor(word + UP)
-            alpha = float(down.shape[0])
-            if word + ALPHA in names:
-                given = file.get_tensor(word + ALPHA)
-                alpha = given.item() if given.numel() == 1 else alpha
-            found[word] = (down, up, alpha)
+            wanted = (word + ending for ending in own.endings())
+            found[word] = own.read(word, {n: file.get_tensor(n) for n in wanted if n in names})
     return found
 
 
@@ -207,17 +204,17 @@ def _plain(shape: tuple[int, ...]) -> tuple[int, ...]:
     return shape[:2] if shape[2:] == (1, 1) else shape
 
 
-def _is_pair(word: str, places: Mapping[str, safetensors_file.TensorSpan]) -> bool:
+def _is_pair(word: str, places: Mapping[str, safetensors_file.TensorSpan], own: LoraLayout) -> bool:
     """Return whether a module has a down and an up of one rank, and nothing that changes them."""
-    down, up = places.get(word + DOWN), places.get(word + UP)
+    down, up = places.get(word + own.down), places.get(word + own.up)
     if down is None or up is None or not (_good(down) and _good(up)):
         return False
     return f"{word}.lora_mid.weight" not in places and down.shape[0] == up.shape[1]
 
 
-def _fault(word: str, places: Mapping[str, safetensors_file.TensorSpan]) -> str:
+def _fault(word: str, places: Mapping[str, safetensors_file.TensorSpan], own: LoraLayout) -> str:
     """Return why a module's pair of a LoRA is not applied."""
-    down, up = places.get(word + DOWN), places.get(word + UP)
+    down, up = places.get(word + own.down), places.get(word + own.up)
     strange = {at.dtype for at in (down, up) if at is not None} - _EXPONENTS.keys()
     if down is None or up is None or not strange:
         return "a pair of a LoRA that is not whole"
@@ -229,16 +226,16 @@ def _good(at: safetensors_file.TensorSpan) -> bool:
     return at.dtype in _EXPONENTS and len(at.shape) in (2, 4) and 0 not in at.shape
 
 
-def _module(name: str) -> str | None:
-    """Return the module that a tensor of a LoRA in kohya's layout belongs to."""
-    for ending in (DOWN, UP, ALPHA):
+def _module(name: str, own: LoraLayout) -> str | None:
+    """Return the module that a tensor of a LoRA in a layout belongs to."""
+    for ending in own.endings():
         if name.endswith(ending):
             return name.removesuffix(ending)
     return None
 
 
-def _special(name: str) -> str | None:
-    """Return the kind of adapter that a tensor belongs to; None for kohya's LoRA and unknown."""
-    if name.endswith((DOWN, UP, ALPHA)):
+def _special(name: str, own: LoraLayout) -> str | None:
+    """Return the kind of adapter that a tensor belongs to; None for a LoRA we know and unknown."""
+    if name.endswith(own.endings()):
         return None
     return next((kind for mark, kind in _KINDS.items() if mark in name), None)

@@ -38,11 +38,10 @@ def add(path: Path, base: Base, family: Family) -> Mapping[str, float]:
             word = family.export_name(before + name)
             found.add(word)
             if word in saved:
-                down, up, alpha = saved[word]
-                rank = down.shape[0]
+                down, up, scale = saved[word]
                 if pair := adapter_file.fitted(down, up, tuple(layer.weight.shape)):
-                    fitting[before + name], scales[before + name] = pair, alpha / rank
-                    own[name] = rank
+                    fitting[before + name], scales[before + name] = pair, scale
+                    own[name] = down.shape[0]
         ranks.append((module, own))
     _check_all(path, file, found, len(fitting))
     for module, own in ranks:

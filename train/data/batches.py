@@ -86,7 +86,7 @@ class Batches:
         )
         clean = [self._drawn(one, step, n) for n, one in zip(places, samples, strict=True)]
         noise = [normal(seed, "noise", step, n, tuple(clean[0].shape)) for n in places]
-        times = [process.time(seed, step, n) for n in places]
+        times = [process.time(seed, step, n, self.config.timesteps) for n in places]
         digests = tuple(
             _digest([keys[n], *said], x0, eps)
             for n, *said, x0, eps in zip(places, texts, times, clean, noise, strict=True)

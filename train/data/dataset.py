@@ -11,6 +11,7 @@ from prep.dataset.account import Account, account, joined
 from prep.dataset.dataset_file import Concept, Dataset, Sample
 from prep.dataset.wording import begins
 from prep.models import single_file
+from prep.models.latent_space import SD1
 from prep.models.vae_files import Vae
 from prep.runtime import files
 from prep.runtime.errors import ConfigError, DatasetError, nearest
@@ -199,7 +200,7 @@ def _training_samples(path: Path, found: Dataset) -> dict[str, TrainingSample]:
     check_whole(path, found, chosen)
     state = path.parent / (found.state or found.root)
     places = {key: files.inside(state, str(sample.latents)) for key, sample in chosen.items()}
-    digests = check_latents(path, chosen, places, found.vae.channels if found.vae else 0)
+    digests = check_latents(path, chosen, places, found.vae.space() if found.vae else SD1)
     return {key: _training_sample(path, found, key, (places[key], digests[key])) for key in chosen}
 
 

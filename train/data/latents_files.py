@@ -6,6 +6,7 @@ from pathlib import Path
 
 from prep.dataset.dataset_file import Dataset, Sample
 from prep.models import vae
+from prep.models.latent_space import LatentSpace
 from prep.runtime import files
 from prep.runtime.counts import counted
 from prep.runtime.errors import DatasetError
@@ -34,7 +35,7 @@ def check_text_of_any(path: Path, found: Dataset, chosen: Mapping[str, Sample]) 
 
 
 def check_latents(
-    path: Path, chosen: Mapping[str, Sample], places: Mapping[str, Path], channels: int
+    path: Path, chosen: Mapping[str, Sample], places: Mapping[str, Path], space: LatentSpace
 ) -> dict[str, str]:
     """Return the SHA-256 of every latents file; raise unless each is whole and fits its bucket."""
     again = f"make them again with `prep latents {_bucket_file(path)}`"
@@ -49,7 +50,7 @@ def check_latents(
     for key, sample in chosen.items():
         digests[key] = _check_bytes(path, key, places[key], again)
         width, height = sample.bucket or (0, 0)
-        wanted = (channels, height // vae.FACTOR, width // vae.FACTOR)
+        wanted = (space.channels, height // space.factor, width // space.factor)
         try:
             found = vae.shape(places[key])
         except DatasetError:

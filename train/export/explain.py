@@ -11,6 +11,7 @@ from prep.runtime.counts import counted
 from prep.runtime.errors import ModelFileError
 from train.adapters import adapter_file
 from train.export.metadata import CERTIFICATE
+from train.families.lora_layout import layout_of
 
 _SHOWN = 20
 
@@ -58,8 +59,9 @@ def certificate(said: Mapping[str, str]) -> dict[str, Any] | None:
 
 def _file(path: Path, head: safetensors_file.Header) -> Iterator[str]:
     said = head.metadata
-    modules = sum(name.endswith(".lora_down.weight") for name in head.tensors)
-    text = sum(n.startswith("lora_te") and n.endswith("down.weight") for n in head.tensors)
+    ending = layout_of(head.tensors).down
+    begun = [name for name in head.tensors if name.endswith(ending)]
+    modules, text = len(begun), sum(name.startswith(("lora_te", "text_encoder")) for name in begun)
     inside = f", {text} of them in the text encoder" if text else ""
     rank, alpha = said.get("ss_network_dim", "?"), said.get("ss_network_alpha", "?")
     whole = f"{counted(modules, 'module')}{inside}"

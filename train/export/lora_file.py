@@ -1,6 +1,6 @@
-"""A LoRA file that WebUIs, ComfyUI and diffusers load: kohya's names, true alpha, hashes.
+"""A LoRA file that WebUIs, ComfyUI and diffusers load: their names, true strength, hashes.
 
-Source: key names and hashes of kohya-ss/sd-scripts (commit 48d368fa).
+Source: hashes of kohya-ss/sd-scripts (commit 48d368fa).
 """
 
 import hashlib
@@ -14,6 +14,7 @@ from prep.models import safetensors_file
 from prep.runtime import files
 from prep.runtime.errors import MachineError
 from train.adapters.lora_layers import Pair
+from train.families.family import Family
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -22,18 +23,13 @@ if TYPE_CHECKING:
 BORN = "prep_certificate.json"
 
 
-def named(
-    pairs: Mapping[str, Pair], alpha: float, export_name: Callable[[str], str]
-) -> "dict[str, Tensor]":
-    """Return a kohya file's tensors, float32 on the CPU: per module down, up and 0-dim alpha."""
-    import torch
-
+def named(pairs: Mapping[str, Pair], alpha: float, family: Family) -> "dict[str, Tensor]":
+    """Return a LoRA file's tensors as its family names them, float32 on the CPU."""
     found: dict[str, Tensor] = {}
     for module, pair in pairs.items():
-        name = export_name(module)
-        found[f"{name}.lora_down.weight"] = _plain(pair.down)
-        found[f"{name}.lora_up.weight"] = _plain(pair.up)
-        found[f"{name}.alpha"] = torch.tensor(alpha, dtype=torch.float32)
+        down, up = _plain(pair.down), _plain(pair.up)
+        word, scale = family.export_name(module), alpha / down.shape[0]
+        found |= family.lora_layout.tensors(word, down, up, scale)
     return found
 
 

@@ -44,6 +44,8 @@ _UNUSED = {
     "ss_v2": "False",
     "ss_zero_terminal_snr": "False",
 }
+# Of a flow modelspec has no word, and kohya's scripts write none.
+_PREDICTIONS = {Prediction.EPSILON: "epsilon", Prediction.V_PREDICTION: "v"}
 
 
 @dataclass(frozen=True)
@@ -207,7 +209,6 @@ def _kept_tags(data: Data, config: Config) -> int:
 
 def _spec(data: Data, config: Config, family: Family, facts: Facts) -> dict[str, str]:
     width, height = usual_size(data)
-    velocity = facts.prediction is Prediction.V_PREDICTION
     found = {
         "sai_model_spec": "1.0.1",
         "architecture": family.names_of(facts.prediction)[1] + facts.architecture,
@@ -215,8 +216,9 @@ def _spec(data: Data, config: Config, family: Family, facts: Facts) -> dict[str,
         "implementation_version": f"prep-and-train/{facts.version}",
         "title": facts.name,
         "resolution": f"{width}x{height}",
-        "prediction_type": "v" if velocity else "epsilon",
     }
+    if facts.prediction in _PREDICTIONS:
+        found["prediction_type"] = _PREDICTIONS[facts.prediction]
     if config.clip_skip > 1:
         found["encoder_layer"] = str(config.clip_skip)
     if data.triggers:

@@ -103,7 +103,7 @@ def _said_plainly() -> Iterator[None]:
 
 
 def _modules(base: Base) -> dict[str, Any]:
-    return {"unet": base.network, **base.encoders}
+    return {base.part: base.network, **base.encoders}
 
 
 def _parts(base: Base) -> "dict[str, dict[str, Tensor]]":
@@ -119,7 +119,7 @@ def _vae(source: Path) -> "dict[str, Tensor]":
 def _rest(scratch: Path, source: Path, base: Base) -> None:
     """Give a folder everything that is not trained: VAE, tokenizer, schedule, index."""
     if source.is_dir():
-        for name in ("vae", *base.tokenizers, "scheduler"):
+        for name in ("vae", *base.tokenizers, *base.frozen, "scheduler"):
             _copy(source / name, scratch / name)
         shutil.copyfile(source / "model_index.json", scratch / "model_index.json")
         return

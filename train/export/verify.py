@@ -12,8 +12,6 @@ from train.families.family import Base, Family, PictureSizes
 if TYPE_CHECKING:
     from torch import Tensor
 
-
-_WORDS = ("lora_down.weight", "lora_up.weight", "alpha")
 # Answers differ by rounding alone where they differ by less than this share of the largest.
 _TOLERANCE = 1e-3
 
@@ -54,21 +52,22 @@ _OTHERWISE = "the export does not do what the trained model does"
 
 def _check_numbers(saved: "Mapping[str, Tensor]", base: Base, family: Family) -> None:
     """Raise ProofError unless a file has the trained tensors and scales, and no others."""
-    layers, names = dict(lora_layers.layers(base)), set()
+    layers = dict(lora_layers.layers(base))
+    wanted: dict[str, Tensor] = {}
     for name, pair in lora_layers.of_base(base).items():
-        word = family.export_name(name)
-        down, up, alpha = (saved.get(f"{word}.{one}") for one in _WORDS)
-        if down is None or up is None or alpha is None:
-            raise ProofError(_OTHERWISE)
-        names |= {f"{word}.{one}" for one in _WORDS}
-        same = bool((down == pair.down.cpu()).all()) and bool((up == pair.up.cpu()).all())
-        scale = alpha.item() / down.shape[0]
-        if not (
-            same and math.isclose(scale, layers[name].scaling[lora_layers.ADAPTER], rel_tol=1e-6)
-        ):
-            raise ProofError(_OTHERWISE)
-    if names != set(saved):
+        word, scale = family.export_name(name), layers[name].scaling[lora_layers.ADAPTER]
+        wanted |= family.lora_layout.tensors(word, pair.down.cpu(), pair.up.cpu(), scale)
+    if saved.keys() != wanted.keys() or not all(
+        _same(saved[name], tensor) for name, tensor in wanted.items()
+    ):
         raise ProofError(_OTHERWISE)
+
+
+def _same(found: "Tensor", wanted: "Tensor") -> bool:
+    """Return whether weights are the same to the bit, and an alpha but for rounding."""
+    if wanted.ndim == 0:
+        return math.isclose(found.item(), wanted.item(), rel_tol=1e-6)
+    return bool((found == wanted).all())
 
 
 def _close(one: "Tensor", two: "Tensor") -> bool:
@@ -85,12 +84,11 @@ def apply(path: Path, base: Base, family: Family) -> None:
 def _apply(saved: "Mapping[str, Tensor]", base: Base, family: Family) -> None:
     layers = dict(lora_layers.layers(base))
     for name, pair in lora_layers.of_base(base).items():
-        word = family.export_name(name)
+        down, up, scale = family.lora_layout.read(family.export_name(name), saved)
         # Copies: where a file's numbers lie in memory would decide the last bits of a product.
-        pair.down.data = saved[f"{word}.lora_down.weight"].to(base.device, copy=True)
-        pair.up.data = saved[f"{word}.lora_up.weight"].to(base.device, copy=True)
-        rank = pair.down.shape[0]
-        layers[name].scaling[lora_layers.ADAPTER] = saved[f"{word}.alpha"].item() / rank
+        pair.down.data = down.to(base.device, copy=True)
+        pair.up.data = up.to(base.device, copy=True)
+        layers[name].scaling[lora_layers.ADAPTER] = scale
 
 
 def _answers(base: Base, family: Family) -> "list[Tensor]":
@@ -98,7 +96,7 @@ def _answers(base: Base, family: Family) -> "list[Tensor]":
     import torch
 
     generator = torch.Generator("cpu").manual_seed(0)
-    shape, side = (1, family.latent_channels, 16, 16), (128, 128)
+    shape, side = (1, family.space.channels, 16, 16), (128, 128)
     noise_BCHW = torch.randn(shape, generator=generator)
     weight = next(base.network.parameters())
     when_B = base.process.times([base.process.middle()]).to(base.device)

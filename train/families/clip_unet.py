@@ -4,21 +4,31 @@ What one family has otherwise than another is in its `ClipUnet`. Letters: B batc
 W height and width of latents, L tokens, D features.
 """
 
-import importlib
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from prep.models import ldm_names
 from prep.models.clip_tokens import token_counter
+from prep.models.latent_space import SD1, LatentSpace
+from prep.runtime.errors import ModelFileError
 from prep.runtime.files import content
 from train.families import clip_text, loading, unet_blocks
 from train.families.clip_text import TextReading
 from train.families.family import Base, Family, Outline
-from train.families.noise_process import Diffusion, Prediction, diffusion_of
+from train.families.folder_parts import (
+    SingleFile,
+    built,
+    class_of,
+    files_of,
+    plain_name,
+    tokenizer_of,
+    weights_of,
+)
+from train.families.noise_process import DIFFUSION, Prediction, Process, ProcessKind
 
 if TYPE_CHECKING:
     from train.families.family import Conditioning
@@ -27,39 +37,9 @@ UNET = "unet"
 # Endings of the names of a U-Net's modules.
 _ATTENTION = ("to_q", "to_k", "to_v", "to_out.0")
 _CONVOLUTIONS = (
-    "conv1",
-    "conv2",
-    "conv_shortcut",
-    "time_emb_proj",
-    "downsamplers.0.conv",
+    "conv1", "conv2", "conv_shortcut", "time_emb_proj", "downsamplers.0.conv",
     "upsamplers.0.conv",
-)
-
-
-class SingleFile(Protocol):
-    """How a family is read from one file."""
-
-    def fits(self, place: Path) -> bool:
-        """Return whether a file is a model of the family; names only."""
-
-    def part(self, place: Path, part: str, dtype: str | None) -> Any:
-        """Return the U-Net or a text encoder, by the name of its folder.
-
-        Args:
-            dtype: Of the weights; None leaves them in the file, as they are there.
-        """
-
-    def tokenizer(self, folder: str) -> Any:
-        """Return a tokenizer that ships with the package."""
-
-    def process(self, place: Path) -> Diffusion:
-        """Return the process."""
-
-    def unread(self, place: Path) -> list[str]:
-        """Return the tensors that are of no part and no leftover of a training."""
-
-    def layers(self, place: Path) -> int:
-        """Return how many layers the first text encoder has; names only."""
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -74,6 +54,11 @@ class ClipUnet:
         encoders: Folder of an encoder -> its class in `transformers`.
         prediction: Where the scheduler's config names none.
         file: How it is read from one file; None where it is not.
+        process: The kind of its process.
+        space: What its latents are like.
+        network: Folder and class of what is trained.
+        frozen: Folder of a text encoder that never learns, and that a model may lack -> its class
+            and that of its tokenizer, in `transformers`.
         ups: Which levels of the U-Net's way up have attentions.
     """
 
@@ -83,15 +68,23 @@ class ClipUnet:
     encoders: Mapping[str, str]
     prediction: Prediction
     file: SingleFile | None = None
+    process: ProcessKind = DIFFUSION
+    space: LatentSpace = SD1
+    network: tuple[str, str] = (UNET, "diffusers.UNet2DConditionModel")
+    frozen: Mapping[str, tuple[str, str]] = field(default_factory=dict)
     ups: tuple[bool, ...] = ldm_names.SD_UPS
 
     def family(self, **own: Any) -> Family:
         """Return the family, with what its own module says of it."""
         usual: dict[str, Any] = {
             "prediction": self.prediction,
-            "latent_channels": 4,
+            "space": self.space,
+            "process": self.process,
+            "network": self.network[0],
             "patterns": self.patterns(),
             "encoders": tuple(self.encoders),
+            "frozen": tuple(self.frozen),
+            "optional": files_of(self.frozen, map(tokenizer_of, self.frozen)),
             "lora_targets": (*_ATTENTION, "ff.net.0.proj", "ff.net.2", "proj_in", "proj_out"),
             "attention_targets": _ATTENTION,
             "convolution_targets": _CONVOLUTIONS,
@@ -114,18 +107,18 @@ class ClipUnet:
             return self.file is not None and self.file.fits(place)
         try:
             index = json.loads(content(place / "model_index.json"))
-            unet = json.loads(content(place / UNET / "config.json"))
-            same = index.get("_class_name") == self.pipeline and unet.get("in_channels", 4) == 4
-            return bool(same and self.marks(unet))
+            facts = json.loads(content(place / self.network[0] / "config.json"))
+            same = index.get("_class_name") == self.pipeline
+            channels = facts.get("in_channels", 4) == self.space.channels
+            return bool(same and channels and self.marks(facts))
         except (OSError, ValueError, AttributeError):
             return False
 
     def patterns(self) -> tuple[str, ...]:
         """Return the files that make up a diffusers folder."""
-        parts = (UNET, *self.encoders, "vae")
-        each = [f"{part}/{name}" for part in parts for name in ("config.json", weights_of(part))]
-        tokenizers = [f"{reading.tokenizer}/*" for reading in self.readings]
-        return ("model_index.json", *each, *tokenizers, "scheduler/*")
+        parts = (self.network[0], *self.encoders, "vae")
+        each = files_of(parts, (reading.tokenizer for reading in self.readings))
+        return ("model_index.json", *each, "scheduler/*")
 
     def load(self, place: Path, device: str, dtype: str = "float32") -> Base:
         """Open a diffusers folder or a single file: everything frozen.
@@ -133,17 +126,22 @@ class ClipUnet:
         Raises:
             ModelFileError: A part is missing or damaged, lacks weights, or has some that are NaN.
         """
-        modules = {part: self._part(place, part, dtype) for part in (UNET, *self.encoders)}
+        frozen = self.frozen_in(place)
+        parts = (self.network[0], *self.encoders, *frozen)
+        modules = {part: self._part(place, part, dtype) for part in parts}
         for module in modules.values():
             module.to(device).requires_grad_(False).eval()
         named = {"unet": "U-Net", "text_encoder": "text encoder"}
         told = [(named.get(part, part.replace("_", " ")), one) for part, one in modules.items()]
         loading.check_finite(told, place)
-        network = modules.pop(UNET)
+        network = modules.pop(self.network[0])
         # In training mode a U-Net without dropout computes the same; checkpointing asks for it.
         network.train()
-        tokenizers = {one.tokenizer: self._tokenizer(place, one.tokenizer) for one in self.readings}
-        return Base(network, tokenizers, self._process(place), device, modules)
+        readers = [*(one.tokenizer for one in self.readings), *map(tokenizer_of, frozen)]
+        tokenizers = {folder: self.tokenizer(place, folder) for folder in readers}
+        apart = {part: modules.pop(part) for part in frozen}
+        process = self._process(place)
+        return Base(network, tokenizers, process, device, modules, self.network[0], apart)
 
     def outline(self, place: Path) -> Outline:
         """Look a base model through: all but its weights is opened, of those names and shapes.
@@ -152,23 +150,42 @@ class ClipUnet:
             ModelFileError: A part is missing or damaged, or lacks weights.
         """
         first = self.readings[0]
-        tokenizer = self._tokenizer(place, first.tokenizer)
+        tokenizer = self.tokenizer(place, first.tokenizer)
         if file := self._file(place):
-            parts = {part: file.part(place, part, None) for part in (UNET, *self.encoders)}
+            each = (self.network[0], *self.encoders)
+            parts = {part: file.part(place, part, None) for part in each}
             return _outline(tokenizer, _length(parts[first.encoder]), file.unread(place))
-        unread = loading.check_outline(_built_unet, place / UNET / weights_of(UNET))
-        for folder, kind in self.encoders.items():
-            unread += loading.check_outline(
-                _built_encoder(kind),
-                place / folder / weights_of(folder),
-                _plain_name(kind),
-            )
+        unread = []
+        for folder in (self.network[0], *self.encoders, *(frozen := self.frozen_in(place))):
+            kind = self._kind(folder)
+            weights = place / folder / weights_of(folder)
+            unread += loading.check_outline(built(kind), weights, plain_name(kind))
+        for folder in frozen:
+            self.tokenizer(place, tokenizer_of(folder))
         self._process(place)
         for reading in self.readings[1:]:
-            self._tokenizer(place, reading.tokenizer)
+            self.tokenizer(place, reading.tokenizer)
         facts = json.loads(content(place / first.encoder / "config.json"))
         strange = [name for name in unread if not name.endswith("position_ids")]
         return _outline(tokenizer, facts.get("max_position_embeddings", 77), strange)
+
+    def frozen_in(self, place: Path) -> list[str]:
+        """Return the folders of `frozen` that a base model has, by its `model_index.json`.
+
+        Raises:
+            ModelFileError: It names one that is not there.
+        """
+        if not self.frozen or place.is_file():
+            return []
+        index = json.loads(content(place / "model_index.json"))
+        found = [part for part in self.frozen if (index.get(part) or [None])[0] is not None]
+        for part in found:
+            if not (place / part / "config.json").is_file():
+                raise ModelFileError(
+                    f"`{place}` has no `{part}`, which its `model_index.json` names",
+                    f"fetch it again; to do without, write `[null, null]` at `{part}` there",
+                )
+        return found
 
     def layers(self, place: Path) -> int:
         """Return how many layers the first text encoder has; 0 where its files do not tell."""
@@ -213,7 +230,7 @@ class ClipUnet:
 
         found: list[Conditioning] = []
         for text in texts:
-            states, pooled = [], None
+            states, pooled = [], []
             for reading in self.readings:
                 encoder = base.encoders[reading.encoder]
                 tokenizer = base.tokenizers[reading.tokenizer]
@@ -223,9 +240,9 @@ class ClipUnet:
                         encoder, rows, reading.earlier(clip_skip), base.device
                     )
                 states.append(state_LD)
-                pooled = own if own is not None else pooled
-            joined = states[0] if len(states) == 1 else torch.cat(states, dim=-1)
-            state = {"text": joined} | ({} if pooled is None else {"pooled": pooled})
+                pooled += [] if own is None else [own]
+            state = {"text": torch.cat(states, dim=-1)}
+            state |= {"pooled": torch.cat(pooled)} if pooled else {}
             kept = base.text_learns()
             found.append({name: one if kept else one.cpu() for name, one in state.items()})
         return found
@@ -234,29 +251,36 @@ class ClipUnet:
         """Return how a file is read; None for a folder."""
         return self.file if place.is_file() else None
 
+    def _kind(self, part: str) -> str:
+        """Return the class of the network or of a text encoder."""
+        kinds = dict([self.network, *self.encoders.items()])
+        return kinds[part] if part in kinds else self.frozen[part][0]
+
     def _part(self, place: Path, part: str, dtype: str) -> Any:
         if file := self._file(place):
             return file.part(place, part, dtype)
         import torch
 
-        kind = _class("diffusers.UNet2DConditionModel" if part == UNET else self.encoders[part])
+        kind = class_of(self._kind(part))
         wish: dict[str, Any] = {"use_safetensors": True, "dtype": getattr(torch, dtype)}
         return loading.opened(kind, place / part, wish)
 
-    def _process(self, place: Path) -> Diffusion:
+    def _process(self, place: Path) -> Process:
         if file := self._file(place):
             return file.process(place)
-        return diffusion_of(place / "scheduler", self.prediction)
+        return self.process.read(place / "scheduler", self.prediction)
 
-    def _tokenizer(self, place: Path, folder: str) -> Any:
+    def tokenizer(self, place: Path, folder: str) -> Any:
+        """Return a tokenizer by the name of its folder.
+
+        Raises:
+            ModelFileError: It is damaged.
+        """
         if file := self._file(place):
             return file.tokenizer(folder)
-        return loading.opened_tokenizer(place / folder)
-
-
-def weights_of(part: str) -> str:
-    """Return the name of a part's file of weights in a diffusers folder."""
-    return f"{'diffusion_pytorch_model' if part in (UNET, 'vae') else 'model'}.safetensors"
+        kinds = {tokenizer_of(part): kind for part, (_, kind) in self.frozen.items()}
+        kind = kinds.get(folder, "transformers.CLIPTokenizer")
+        return loading.opened_tokenizer(place / folder, kind)
 
 
 def _outline(tokenizer: Any, length: int, unread: list[str]) -> Outline:
@@ -269,27 +293,3 @@ def _outline(tokenizer: Any, length: int, unread: list[str]) -> Outline:
 def _length(encoder: Any) -> int:
     """Return how many tokens an encoder reads at once, marks among them."""
     return int(encoder.config.max_position_embeddings)
-
-
-def _class(path: str) -> Any:
-    module, _, name = path.rpartition(".")
-    return getattr(importlib.import_module(module), name)
-
-
-def _built_unet(folder: Path) -> Any:
-    kind = _class("diffusers.UNet2DConditionModel")
-    return kind.from_config(kind.load_config(str(folder)))
-
-
-def _built_encoder(path: str) -> Any:
-    def built(folder: Path) -> Any:
-        kind = _class(path)
-        return kind(kind.config_class.from_pretrained(str(folder)))
-
-    return built
-
-
-def _plain_name(path: str) -> Any:
-    """Return what makes a name in a file that of the class: one has dropped `text_model`."""
-    wrapped = path.endswith("WithProjection")
-    return str if wrapped else lambda name: name.removeprefix("text_model.")

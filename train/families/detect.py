@@ -29,7 +29,8 @@ def base_at_hand(base: str, models: Models) -> tuple[FoundModel, Family] | None:
 
 
 def _ask(base: str) -> Ask:
-    patterns = {pattern for one in all_families().values() for pattern in one.patterns}
+    each = all_families().values()
+    patterns = {pattern for one in each for pattern in (*one.patterns, *one.optional)}
     return Ask("base", base, tuple(sorted(patterns)), ckpt=True)
 
 
@@ -71,7 +72,9 @@ def unread_note(base: str, unread: Sequence[str]) -> str | None:
 
 
 # What is opened only from a diffusers folder, as `single_file.what` calls it.
-_FOLDERS_ALONE = ("a Stable Diffusion XL model", "a Stable Diffusion 2.x model")
+_FOLDERS_ALONE = (
+    "a Stable Diffusion 3 model", "a Stable Diffusion XL model", "a Stable Diffusion 2.x model",
+)  # fmt: skip
 
 
 def _family(found: FoundModel, families: Mapping[str, Family]) -> Family:

@@ -5,7 +5,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
-from train.families.noise_process import Prediction, Process
+from prep.models.latent_space import LatentSpace
+from train.families.lora_layout import KOHYA, LoraLayout
+from train.families.noise_process import DIFFUSION, Prediction, Process, ProcessKind
 from train.families.tiny import TinyModel
 
 if TYPE_CHECKING:
@@ -35,9 +37,11 @@ class Base:
     Attributes:
         network: What is trained on: frozen, float32, in training mode without dropout.
         tokenizers: By the names of their folders.
-        encoders: The text encoders, by the names of their folders.
         process: How latents become noise for this very model.
         device: Where network and text encoders are.
+        encoders: The text encoders that can learn, by the names of their folders.
+        part: Folder of the network in a diffusers model.
+        frozen: The text encoders that never learn, by the names of their folders.
     """
 
     network: "nn.Module"
@@ -45,6 +49,8 @@ class Base:
     process: Process
     device: str
     encoders: "Mapping[str, nn.Module]" = field(default_factory=dict)
+    part: str = "unet"
+    frozen: "Mapping[str, nn.Module]" = field(default_factory=dict)
 
     def learning(self) -> "dict[str, nn.Parameter]":
         """Return everything that is trained, by name, sorted: what a checkpoint has to hold.
@@ -115,9 +121,15 @@ class Family:
 
     Attributes:
         prediction: What its base models output unless their scheduler's config says otherwise.
-        latent_channels: Channels of its latents.
+        space: What its latents are like.
+        process: The kind of its process.
+        side_step: Both sides of its pictures are multiples of it, px.
         patterns: The files that make up a base model of it, relative to the folder.
-        encoders: Folders of its text encoders in a diffusers model.
+        network: Folder of what is trained in a diffusers model.
+        encoders: Folders of its text encoders that can learn.
+        frozen: Those of its text encoders that never learn, which a base model may lack.
+        optional: The files that make up those, relative to the folder.
+        chunked: Whether long texts are read in chunks of 75 tokens.
         base_version: `ss_base_model_version` of its LoRAs.
         architecture: `modelspec.architecture` of the base model.
         of_velocity: Both of a base model that predicts v, where they are others.
@@ -137,15 +149,16 @@ class Family:
             at most 3: with so many `encode` keeps all that it can keep.
         sizes: A picture's sizes -> what the network is told of them, by names; empty for nothing.
         denoise: (network, noisy_BCHW, timestep_B, conditioning with a batch axis) -> BCHW.
-        export_name: A module's name in the network -> its name in a kohya file. Modules of a text
+        export_name: A module's name in the network -> its name in a LoRA file. Modules of a text
             encoder begin with the encoder's folder and a dot.
+        lora_layout: How its LoRA files name the weights of a module.
         blocks: Names of the network's blocks, in the order in which it goes through them.
         block_of: Name of a module or weight of the network -> that of its block.
     """
 
     name: str
     prediction: Prediction
-    latent_channels: int
+    space: LatentSpace
     patterns: tuple[str, ...]
     base_version: str
     architecture: str
@@ -166,9 +179,16 @@ class Family:
     block_of: Callable[[str], str]
     tiny: TinyModel
     sizes: Callable[[PictureSizes], Mapping[str, tuple[float, ...]]] = lambda sizes: {}
+    network: str = "unet"
     encoders: tuple[str, ...] = ("text_encoder",)
+    frozen: tuple[str, ...] = ()
+    optional: tuple[str, ...] = ()
+    chunked: bool = True
+    lora_layout: LoraLayout = KOHYA
     of_velocity: tuple[str, str] | None = None
     single_file: bool = False
+    process: ProcessKind = DIFFUSION
+    side_step: int = 8
 
     def told(self, pictures: Sequence[PictureSizes], device: str = "cpu") -> "dict[str, Tensor]":
         """Return what the network is told of some pictures' sizes, float32, shape (B, N) each."""

@@ -8,6 +8,7 @@ from typing import Any
 from prep.models import safetensors_file
 from prep.runtime.counts import counted
 from prep.runtime.errors import ModelFileError
+from train.families.folder_parts import class_of
 
 
 def opened(kind: Any, folder: Path, wish: dict[str, Any]) -> Any:
@@ -38,16 +39,18 @@ def opened(kind: Any, folder: Path, wish: dict[str, Any]) -> Any:
     return model
 
 
-def opened_tokenizer(folder: Path) -> Any:
-    """Return CLIP's tokenizer in a folder of its own.
+def opened_tokenizer(folder: Path, kind: str = "transformers.CLIPTokenizer") -> Any:
+    """Return a tokenizer in a folder of its own.
+
+    Args:
+        folder: Holds its files.
+        kind: Its class.
 
     Raises:
         ModelFileError: Its files are missing or damaged.
     """
-    from transformers import CLIPTokenizer
-
     try:
-        found: Any = CLIPTokenizer.from_pretrained(str(folder), local_files_only=True)
+        found: Any = class_of(kind).from_pretrained(str(folder), local_files_only=True)
         found("a")
     except Exception as error:  # its files are checked by many hands, with errors of their own
         raise ModelFileError(
@@ -77,7 +80,11 @@ def check_outline(
     folder = weights.parent
     try:
         with _quiet(), torch.device("meta"):
-            wanted = {name: tuple(one.shape) for name, one in built(folder).state_dict().items()}
+            module = built(folder)
+        known = {name: tuple(one.shape) for name, one in module.state_dict().items()}
+        # Two names of one weight, of which files have one.
+        tied = set(getattr(module, "_tied_weights_keys", None) or ())
+        wanted = {name: shape for name, shape in known.items() if name not in tied}
     except Exception as error:  # configs are checked by many hands, each with errors of its own
         why = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise ModelFileError(
@@ -99,7 +106,7 @@ def check_outline(
     safetensors_file.check_weights(
         weights, {n: at for n, at in made_of.items() if "position" not in n}
     )
-    return sorted(found.keys() - wanted.keys())
+    return sorted(found.keys() - known.keys())
 
 
 def check_finite(modules: Iterable[tuple[str, Any]], place: Path) -> None:

@@ -5,6 +5,7 @@ H and W height and width of latents, T timesteps.
 """
 
 import json
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -23,6 +24,7 @@ class Prediction(StrEnum):
 
     EPSILON = "epsilon"
     V_PREDICTION = "v_prediction"
+    FLOW = "flow"
 
 
 class Process(Protocol):
@@ -35,12 +37,13 @@ class Process(Protocol):
     def prediction(self) -> Prediction:
         """What the network says of a mixture."""
 
-    def time(self, seed: int, step: int, place: int) -> float:
+    def time(self, seed: int, step: int, place: int, density: str = "usual") -> float:
         """Return the time of a sample of a step, drawn from all that there are.
 
         Args:
             step: From 0.
             place: Index of the sample in the whole batch of the step.
+            density: uniform, logit-normal, or usual: the one that is usual for the process.
         """
 
     def times(self, drawn: "list[float]") -> "Tensor":
@@ -81,6 +84,20 @@ class Process(Protocol):
 
 
 @dataclass(frozen=True)
+class ProcessKind:
+    """A kind of process, as a family names it in its row.
+
+    Attributes:
+        read: (folder of a scheduler, prediction where it names none) -> process.
+        samplers: The ways to draw beside the process's own, by the names of kohya's scripts:
+            diffusers' class, and what it is told beside `Process.scheduler_facts`.
+    """
+
+    read: Callable[[Path, Prediction], Process]
+    samplers: Mapping[str, tuple[str, Mapping[str, Any]]]
+
+
+@dataclass(frozen=True)
 class Diffusion:
     """Noise is added step by step, T of them.
 
@@ -99,12 +116,15 @@ class Diffusion:
     prediction: Prediction
     trailing: bool = False
 
-    def time(self, seed: int, step: int, place: int) -> float:
-        """Return a timestep, uniform over 0 .. T - 1."""
+    def time(self, seed: int, step: int, place: int, density: str = "usual") -> float:
+        """Return a timestep of 0 .. T - 1, by default uniform over them."""
         import torch
 
+        count = len(self.alpha_bar_T)
+        if density == "logit-normal":
+            return int(share(seed, step, place, normal=True) * count)
         generator = torch.Generator("cpu").manual_seed(seed_for(seed, "timestep", step, place))
-        return int(torch.randint(0, len(self.alpha_bar_T), (), generator=generator))
+        return int(torch.randint(0, count, (), generator=generator))
 
     def times(self, drawn: "list[float]") -> "Tensor":
         """Return whole numbers, int64."""
@@ -184,6 +204,23 @@ class Diffusion:
         return a_B111, (1 - alpha_bar_B).sqrt().view(-1, 1, 1, 1)
 
 
+def share(seed: int, step: int, place: int, *, normal: bool) -> float:
+    """Return the share of all times that is drawn for a sample of a step, in [0, 1).
+
+    Args:
+        normal: Whether it is logit-normal, of mean 0 and deviation 1; else uniform.
+
+    Source:
+        Esser et al. 2024, eq. 19; diffusers 0.42.1, `compute_density_for_timestep_sampling`.
+    """
+    import torch
+
+    generator = torch.Generator("cpu").manual_seed(seed_for(seed, "timestep", step, place))
+    if not normal:
+        return float(torch.rand((), generator=generator))
+    return min(float(torch.randn((), generator=generator).sigmoid()), 1 - 2**-24)
+
+
 def errors(predicted_BCHW: "Tensor", target_BCHW: "Tensor") -> "Tensor":
     """Return each sample's mean squared error, shape (B,)."""
     return (predicted_BCHW - target_BCHW).square().mean(dim=(1, 2, 3))
@@ -216,3 +253,24 @@ def diffusion_of(folder: Path, otherwise: Prediction) -> Diffusion:
         raise ModelFileError(
             f"`{path}` is not a noise schedule: {error}", "fetch the base model's files again"
         ) from None
+
+
+DIFFUSION = ProcessKind(
+    read=diffusion_of,
+    # Source: kohya-ss/sd-scripts (commit 48d368fa), library/train_util.py, get_my_scheduler.
+    samplers={
+        "ddpm": ("DDPMScheduler", {"clip_sample": False}),
+        "pndm": ("PNDMScheduler", {"skip_prk_steps": True, "steps_offset": 1}),
+        "euler": ("EulerDiscreteScheduler", {}),
+        "euler_a": ("EulerAncestralDiscreteScheduler", {}),
+        "dpmsolver": (
+            "DPMSolverMultistepScheduler",
+            {"algorithm_type": "dpmsolver", "final_sigmas_type": "sigma_min"},
+        ),
+        "dpmsolver++": ("DPMSolverMultistepScheduler", {"algorithm_type": "dpmsolver++"}),
+        "dpmsingle": ("DPMSolverSinglestepScheduler", {}),
+        "heun": ("HeunDiscreteScheduler", {}),
+        "dpm_2": ("KDPM2DiscreteScheduler", {}),
+        "dpm_2_a": ("KDPM2AncestralDiscreteScheduler", {}),
+    },
+)

@@ -11,7 +11,7 @@ from train.families import ldm_file
 from train.families.clip_text import TextReading
 from train.families.clip_unet import ClipUnet
 from train.families.noise_process import Diffusion, Prediction
-from train.families.tiny import TinyModel
+from train.families.tiny import BETAS, CLIP, TinyModel
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -91,7 +91,7 @@ def export_name(module: str) -> str:
 
 _TINY = TinyModel(
     pipeline="StableDiffusionPipeline",
-    unet={
+    network={
         "sample_size": 8,
         "layers_per_block": 1,
         "block_out_channels": (32, 64),
@@ -100,10 +100,16 @@ _TINY = TinyModel(
         "cross_attention_dim": 32,
         "attention_head_dim": 8,
     },
-    encoders={"text_encoder": ("CLIPTextModel", {})},
+    encoders={"text_encoder": ("CLIPTextModel", CLIP)},
     padding={},
-    scaling_factor=0.18215,
-    scheduler=("PNDMScheduler", {"skip_prk_steps": True, "steps_offset": 1}),
+    vae={},
+    scheduler=("PNDMScheduler", {**BETAS, "skip_prk_steps": True, "steps_offset": 1}),
+    absent={
+        "feature_extractor": [None, None],
+        "image_encoder": [None, None],
+        "requires_safety_checker": False,
+        "safety_checker": [None, None],
+    },
 )
 
 FAMILY = KIND.family(

@@ -10,6 +10,7 @@ from train.families import sd15
 from train.families.clip_text import TextReading
 from train.families.clip_unet import ClipUnet
 from train.families.noise_process import Prediction
+from train.families.tiny import CLIP
 
 KIND = ClipUnet(
     pipeline="StableDiffusionPipeline",
@@ -22,8 +23,8 @@ KIND = ClipUnet(
 
 _TINY = replace(
     sd15.FAMILY.tiny,
-    unet={**sd15.FAMILY.tiny.unet, "use_linear_projection": True},
-    encoders={"text_encoder": ("CLIPTextModel", {"hidden_act": "gelu", "pad_token_id": 0})},
+    network={**sd15.FAMILY.tiny.network, "use_linear_projection": True},
+    encoders={"text_encoder": ("CLIPTextModel", {**CLIP, "hidden_act": "gelu", "pad_token_id": 0})},
     padding={"tokenizer": "!"},
 )
 

@@ -8,11 +8,12 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from prep.models import ldm_names
+from prep.models.latent_space import SDXL
 from train.families.clip_text import TextReading
 from train.families.clip_unet import ClipUnet
 from train.families.family import PictureSizes
 from train.families.noise_process import Prediction
-from train.families.tiny import TinyModel
+from train.families.tiny import BETAS, CLIP, TinyModel
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -33,6 +34,7 @@ KIND = ClipUnet(
         "text_encoder_2": "transformers.CLIPTextModelWithProjection",
     },
     prediction=Prediction.EPSILON,
+    space=SDXL,
     ups=ldm_names.XL_UPS,
 )
 
@@ -78,6 +80,7 @@ def export_name(module: str) -> str:
 
 
 _SECOND = {
+    **CLIP,
     "hidden_size": 48,
     "projection_dim": 48,
     "hidden_act": "gelu",
@@ -85,7 +88,7 @@ _SECOND = {
 }
 _TINY = TinyModel(
     pipeline="StableDiffusionXLPipeline",
-    unet={
+    network={
         "sample_size": 8,
         "layers_per_block": 2,
         "block_out_channels": (32, 32, 64),
@@ -100,12 +103,17 @@ _TINY = TinyModel(
         "projection_class_embeddings_input_dim": 48 + 6 * 8,
     },
     encoders={
-        "text_encoder": ("CLIPTextModel", {}),
+        "text_encoder": ("CLIPTextModel", CLIP),
         "text_encoder_2": ("CLIPTextModelWithProjection", _SECOND),
     },
     padding={"tokenizer_2": "!"},
-    scaling_factor=0.13025,
-    scheduler=("EulerDiscreteScheduler", {"steps_offset": 1}),
+    vae={"scaling_factor": SDXL.scale},
+    scheduler=("EulerDiscreteScheduler", {**BETAS, "steps_offset": 1}),
+    absent={
+        "feature_extractor": [None, None],
+        "image_encoder": [None, None],
+        "force_zeros_for_empty_prompt": True,
+    },
 )
 
 FAMILY = KIND.family(

@@ -97,7 +97,7 @@ def publish(export: Export) -> None:
     """Write a LoRA file; see `Publish`."""
     base, family = export.base, export.family
     pairs, scale = lora_layers.of_base(base), export.config.own_as(LoraOptions).scale()
-    tensors = lora_file.named(pairs, scale, family.export_name)
+    tensors = lora_file.named(pairs, scale, family)
 
     def check(made: Path) -> None:
         verify.check_applied(made, base, family)

@@ -53,7 +53,7 @@ def learns(name: str, family: Family, config: Config) -> bool:
 
 def learning_shapes(config: Config, family: Family, shapes: Shapes) -> Shapes:
     """Return the shapes of the weights in blocks that learn, of the network under no name."""
-    found = {"": shapes["unet"]}
+    found = {"": shapes[family.network]}
     found |= {part: shapes[part] for part in family.encoders if config.text_encoder}
     return {
         part: {

@@ -10,7 +10,7 @@ from prep.models import vae_files
 from prep.models.locate import FoundModel, Models
 from prep.runtime import files
 from prep.runtime.counts import counted
-from prep.runtime.errors import ConfigError, DatasetError, MachineError
+from prep.runtime.errors import ConfigError, DatasetError, MachineError, ModelFileError
 from train.config import CHUNK_TOKENS, Config, safe_name
 from train.data import dataset as datasets
 from train.data.captions import all_texts
@@ -168,25 +168,40 @@ def check_vae(run: Run) -> list[str]:
     """Return what a person should know of the VAEs that made the latents: one line each at most.
 
     Raises:
-        DatasetError: Channels, scale or shift are not those of the base model.
+        DatasetError: They are for another latent space than the base model's.
+        ModelFileError: The base model's own VAE does not fit its network.
     """
     own = vae_files.numbers(run.found.path, run.base)
+    wanted = run.family.space.channels
+    if own.channels != wanted:
+        raise ModelFileError(
+            f"the VAE of `{run.base}` gives {own.channels} channels, its network takes {wanted}",
+            "fetch its files again",
+        )
     notes: list[str] = []
     for file, made in run.data.vaes.items():
-        for word, ours, theirs in (
-            ("channels", own.channels, made.channels),
-            ("scaling factor", own.scaling_factor, made.scaling_factor),
-            ("shift factor", own.shift_factor, made.shift_factor),
-        ):
-            if ours != theirs:
-                raise DatasetError(
-                    f"the latents of `{file}` were made with the {word} {theirs}, "
-                    f"`{run.base}` has {ours}",
-                    f"make them with its own VAE: `prep latents --model {run.base}`",
-                )
+        if made.space() != own.space():
+            raise DatasetError(
+                f"the latents of `{file}` are of another latent space than that of `{run.base}`: "
+                f"{made.space().described()}, not {own.space().described()}",
+                f"make them with its own VAE: `prep latents --model {run.base}`",
+            )
         if made.digest != own.digest:
             notes.append(f"the latents of `{file}` were made with another VAE: `{made.name}`")
     return notes
+
+
+def check_buckets(run: Run) -> None:
+    """Raise DatasetError where a bucket has a side that models of the family do not take."""
+    step = run.family.side_step
+    for key, one in run.data.samples.items():
+        if any(side % step for side in one.bucket):
+            width, height = one.bucket
+            raise DatasetError(
+                f"the bucket of `{key}` is {width}x{height} px; models of the kind "
+                f"`{run.family.name}` take multiples of {step} px",
+                f"make the buckets again with `--step {step}`, then the latents",
+            )
 
 
 def is_done(run: Run) -> bool:

@@ -6,7 +6,8 @@ from pathlib import Path
 from prep.models import ldm_names, safetensors_file
 from prep.runtime.errors import MachineError
 from prep.runtime.files import blocked, free_bytes, nearest_there
-from train.families.clip_unet import weights_of
+from train.families.family import Family
+from train.families.folder_parts import weights_of
 from train.run.decide import Run
 
 MB = 1_000_000
@@ -17,7 +18,7 @@ def disk(run: Run) -> dict[str, int]:
 
     Nothing where the shapes of the base model's weights cannot be read without opening it.
     """
-    shapes = _shapes(run.found.path, run.family.encoders)
+    shapes = _shapes(run.found.path, run.family)
     if not shapes:
         return {}
     learn, written = run.method.sizes(run.config, run.family, shapes)
@@ -29,8 +30,8 @@ def disk(run: Run) -> dict[str, int]:
     return {"export": export_bytes, "checkpoint": whole, "most": most}
 
 
-def _shapes(place: Path, encoders: tuple[str, ...]) -> dict[str, dict[str, tuple[int, ...]]]:
-    """Return the shapes of U-Net, text encoders and VAE by diffusers' names; headers only."""
+def _shapes(place: Path, family: Family) -> dict[str, dict[str, tuple[int, ...]]]:
+    """Return the shapes of network, text encoders and VAE by diffusers' names; headers only."""
     if place.is_file():
         if place.suffix.lower() != ".safetensors":
             return {}
@@ -44,7 +45,8 @@ def _shapes(place: Path, encoders: tuple[str, ...]) -> dict[str, dict[str, tuple
             for part in ("unet", "text_encoder", "vae")
         }
     found: dict[str, dict[str, tuple[int, ...]]] = {}
-    for part in ("unet", *encoders, "vae"):
+    frozen = (part for part in family.frozen if (place / part).is_dir())
+    for part in (family.network, *family.encoders, *frozen, "vae"):
         tensors = safetensors_file.header(place / part / weights_of(part)).tensors
         found[part] = {name: at.shape for name, at in tensors.items()}
     return found

@@ -107,10 +107,8 @@ def opened(run: Run, found: Processes) -> Training:
         network.enable_gradient_checkpointing()
     if config.attention == "xformers":
         network.enable_xformers_memory_efficient_attention()
-    numbers = vae_files.settings(run.found.path)
-    batches = Batches(
-        run.data, config, numbers["scaling_factor"], numbers["shift_factor"], run.family.told
-    )
+    space = vae_files.space_of(run.found.path)
+    batches = Batches(run.data, config, space.scale, space.shift, run.family.told)
     states = TextCache(
         partial(run.family.encode, base, clip_skip=config.clip_skip, chunks=run.chunks),
         base.text_learns(),

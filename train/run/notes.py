@@ -29,7 +29,7 @@ def notes(run: Run, answer: Answer, first: bool) -> Iterator[str]:
     if note := passes_note(run.config):
         yield note
     samples = run.data.samples
-    most = run.config.chunks() * CHUNK_TOKENS
+    most = run.config.chunks() * CHUNK_TOKENS if run.family.chunked else answer.most_tokens
     counts = dict(zip(all_texts(list(samples.values())), answer.tokens, strict=True))
     if note := long_note(samples, counts, min(answer.most_tokens, most)):
         yield note

@@ -21,13 +21,21 @@ from train.data.captions import all_texts
 from train.families.detect import base_at_hand, check_clip_skip, opened_base
 from train.families.family import Family
 from train.methods import method_named
-from train.run import checkpoint, disk, probe, run_folder
-from train.run.decide import Run, check_length, check_vae, decide, facts, is_done
+from train.run import checkpoint, disk, outputs, probe, run_folder
+from train.run.decide import (
+    Run,
+    check_buckets,
+    check_length,
+    check_vae,
+    decide,
+    facts,
+    is_done,
+)
 from train.run.machine_check import check_packages
 from train.run.notes import notes
 from train.run.probe_memory import looked_through
 from train.samples import prompts
-from train.samples.prompts import Prompt
+from train.samples.prompts import Prompt, check_drawable
 
 
 @dataclass(frozen=True)
@@ -175,6 +183,8 @@ def _settings(config: Config) -> Iterator[Callable[[], object]]:
 def _of_run(run: Run, first: bool) -> Iterator[Callable[[], object]]:
     """Yield what can be asked of a run and its folder, for the process that writes it."""
     yield partial(check_vae, run)
+    yield partial(check_buckets, run)
+    yield partial(_check_prompts, run)
     yield partial(_check_form, run.config, run.family)
     yield partial(_check_blocks, run.config, run.family)
     yield partial(
@@ -201,6 +211,16 @@ def _check_form(config: Config, family: Family) -> None:
             f"a model of the kind `{family.name}` cannot be written as one file yet",
             "write a folder: leave out `--save-as`",
         )
+
+
+def _check_prompts(run: Run) -> None:
+    """Raise where a prompt cannot be drawn; one that cannot be read is told already."""
+    try:
+        shown = outputs.prompts(run)
+    except UserError:
+        return
+    for prompt in shown:
+        check_drawable(prompt, run.family)
 
 
 def _check_blocks(config: Config, family: Family) -> None:

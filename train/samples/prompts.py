@@ -14,6 +14,7 @@ from prep.runtime.errors import ConfigError, DatasetError
 from prep.runtime.errors import nearest as near
 from prep.runtime.files import content
 from train import spellings
+from train.families.family import Family
 from train.samples import schedulers
 
 _WORD = re.compile(r"(?:^|\s)--([a-z]+)(?:\s+|$)")
@@ -36,7 +37,7 @@ class Prompt:
     Attributes:
         width: In px, a multiple of 8; so is `height`.
         guidance: How strongly text decides; 1 is the network's plain answer.
-        sampler: One of `samplers.NAMES`.
+        sampler: One of `schedulers.names`.
     """
 
     text: str
@@ -106,10 +107,10 @@ def parse(line: str, usual: Prompt) -> Prompt:
 
 def _sampler(value: str) -> str:
     """Return the name of a sampler as we spell it."""
-    found = spellings.ours("sampler", value, schedulers.NAMES)
-    if found not in schedulers.NAMES:
+    found = spellings.ours("sampler", value, schedulers.names())
+    if found not in schedulers.names():
         other = spellings.nearest("sampler", value)
-        hint = f"the nearest here is `--ss {other}`" if other else near(value, schedulers.NAMES)
+        hint = f"the nearest here is `--ss {other}`" if other else near(value, schedulers.names())
         raise ConfigError(f"`--ss {value}` is not known", hint)
     return found
 
@@ -125,3 +126,19 @@ def _number(flag: str, value: str, limits: tuple[type, float, float]) -> Any:
     if flag in "wh" and found % 8:
         raise ConfigError(f"`--{flag} {value.strip()}` is wrong", "give a multiple of 8")
     return found
+
+
+def check_drawable(prompt: Prompt, family: Family) -> None:
+    """Raise ConfigError where a model of a family cannot draw a prompt as it is asked for."""
+    known = schedulers.names_for(family)
+    if prompt.sampler not in known:
+        raise ConfigError(
+            f"`--ss {prompt.sampler}` is no way to draw with a model of the kind `{family.name}`",
+            f"known: {', '.join(known)}",
+        )
+    for flag, side in (("w", prompt.width), ("h", prompt.height)):
+        if side % family.side_step:
+            raise ConfigError(
+                f"`--{flag} {side}` is wrong for a model of the kind `{family.name}`",
+                f"give a multiple of {family.side_step}",
+            )

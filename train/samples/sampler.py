@@ -36,7 +36,8 @@ def draw(base: Base, family: Family, vae: Any, prompt: Prompt, clip_skip: int = 
     """
     import torch
 
-    shape = (1, family.latent_channels, prompt.height // 8, prompt.width // 8)
+    factor = family.space.factor
+    shape = (1, family.space.channels, prompt.height // factor, prompt.width // factor)
     generator = torch.Generator("cpu").manual_seed(prompt.seed)
     noise_BCHW = torch.randn(shape, generator=generator).to(base.device)
     with torch.no_grad():
@@ -52,7 +53,10 @@ def draw(base: Base, family: Family, vae: Any, prompt: Prompt, clip_skip: int = 
         if prompt.sampler == schedulers.DDIM:
             latents_BCHW = _by_process(base, noise_BCHW, prompt.steps, answer)
         else:
-            latents_BCHW = _by_scheduler(base, noise_BCHW, prompt, answer, generator)
+            scheduler = schedulers.opened(
+                prompt.sampler, family, base.process, base.device, prompt.steps
+            )
+            latents_BCHW = _by_scheduler(scheduler, noise_BCHW, answer, generator)
         return decoded(vae, latents_BCHW)
 
 
@@ -85,17 +89,18 @@ def _by_process(base: Base, noise_BCHW: "Tensor", steps: int, answer: "Answer") 
 
 
 def _by_scheduler(
-    base: Base, noise_BCHW: "Tensor", prompt: Prompt, answer: "Answer", generator: Any
+    scheduler: Any, noise_BCHW: "Tensor", answer: "Answer", generator: Any
 ) -> "Tensor":
     """Return latents as a scheduler of diffusers makes them, in its own pipeline's order."""
     import inspect
 
-    scheduler = schedulers.opened(prompt.sampler, base.process, base.device, prompt.steps)
     drawn = "generator" in inspect.signature(scheduler.step).parameters
     more = {"generator": generator} if drawn else {}
-    latents_BCHW: Tensor = noise_BCHW * scheduler.init_noise_sigma
+    # Those of flows scale neither: their noise is all there is in the beginning.
+    scaled = getattr(scheduler, "scale_model_input", lambda latents_BCHW, now: latents_BCHW)
+    latents_BCHW: Tensor = noise_BCHW * getattr(scheduler, "init_noise_sigma", 1.0)
     for now in scheduler.timesteps:
-        said_BCHW = answer(scheduler.scale_model_input(latents_BCHW, now), now)
+        said_BCHW = answer(scaled(latents_BCHW, now), now)
         latents_BCHW = scheduler.step(said_BCHW, now, latents_BCHW, **more).prev_sample
     return latents_BCHW
 

@@ -16,7 +16,7 @@ from prep.runtime.errors import ConfigError, ModelFileError
 from train.adapters import adapter_file
 from train.families.detect import check_clip_skip, opened_base, unread_note
 from train.samples.drawer import Drawer
-from train.samples.prompts import Prompt, read
+from train.samples.prompts import Prompt, check_drawable, read
 from train.samples.sheet_cells import Cells, label
 
 
@@ -66,6 +66,8 @@ def sample(path: Path, wish: Wish, target: Path, models: Models, console: Consol
     layer, told = chosen_layer(path, wish.clip_skip)
     place, family = opened_base(wish.base or base_of(path), models)
     rows = [replace(one, seed=seed) for one in wish.prompts for seed in wish.seeds or [one.seed]]
+    for row in rows:
+        check_drawable(row, family)
     adapter_file.check_kind(path, family)
     _check_layer(path, layer, family.layers(place.path), wish, place.ask.name)
     from prep.models.devices import torch_device

@@ -42,6 +42,18 @@ def test_a_dataset_comes_back_as_it_was(tmp_path: Path, name: str) -> None:
     assert dump(load(file), name) == dump(turned, name) == file.read_bytes()
 
 
+def test_a_latent_space_of_the_usual_factor_is_told_as_ever() -> None:
+    """Files of before stay as they were, byte for byte; another factor is told and read back."""
+    usual = json.loads(dump(ALL))["vae"]
+    smaller = replace(ALL, vae=Vae("tiny", "ab", 0.41407, 0.0, 32, 32))
+
+    assert usual == {
+        "name": "tiny", "digest": "ab", "scaling_factor": 0.18215, "shift_factor": 0.0,
+        "channels": 4,
+    }  # fmt: skip
+    assert parse(dump(smaller).decode(), "meta.json") == smaller
+
+
 def test_the_format_is_read_by_people_and_diffs() -> None:
     """UTF-8, one sample a line, keys sorted, counts at the top."""
     text = dump(ALL).decode()

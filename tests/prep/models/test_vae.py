@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from prep.models import safetensors_file, vae, vae_ask, vae_files
+from prep.models import latent_space, safetensors_file, vae, vae_ask, vae_files
 from prep.models.locate import Models
 from prep.runtime.errors import DatasetError, ModelFileError
 
@@ -70,8 +70,14 @@ def test_numbers_that_are_not_finite_are_refused(folder: Path) -> None:
 
 
 def test_the_numbers_are_read_from_the_config(folder: Path, tmp_path: Path) -> None:
-    """Scale, shift and channels are the config's, and diffusers' defaults where it is silent."""
+    """Scale, shift, channels and factor are the config's; where it is silent, SD 1.x's."""
     assert vae_files.numbers(folder, "small").scaling_factor == 0.5
+    told = {"latent_channels": 16, "scaling_factor": 1.5305, "shift_factor": 0.0609}
+    deep = _copy(folder, tmp_path / "deep")
+    (deep / "vae" / "config.json").write_text(json.dumps(told | {"block_out_channels": [1] * 4}))
+    assert vae_files.space_of(deep) == latent_space.SD3
+    (deep / "vae" / "config.json").write_text(json.dumps({"block_out_channels": [1] * 6}))
+    assert vae_files.numbers(deep, "deep").factor == 32
     bare = _copy(folder, tmp_path / "bare")
     (bare / "vae" / "config.json").write_text("{}")
 

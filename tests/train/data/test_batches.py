@@ -10,6 +10,7 @@ from prep.models import vae
 from train.data import batches, dataset
 from train.data.batches import Batches, inputs_digest
 from train.data.order import normal
+from train.families.flow_process import Flow
 from train.families.noise_process import Diffusion, Prediction
 from train.methods import config_of
 
@@ -47,6 +48,17 @@ def test_regularisation_weighs_by_its_own_number(meta: Path, changed: Callable[.
     for prior, wanted in ((1.0, [0.5, 0.5]), (0.25, [0.125, 0.5]), (0.0, [0.0, 0.5])):
         found = _feed(meta, prior_loss_weight=prior).batch(KEYS, 0, 0, range(2), _process())
         assert found.weight_B.tolist() == wanted
+
+
+def test_timesteps_are_drawn_as_asked(meta: Path) -> None:
+    """With `--timesteps` the times of a step are those of that density, else the usual ones."""
+    flow = Flow()
+    for density in ("usual", "uniform", "logit-normal"):
+        wanted = [flow.time(0, 3, place, density) for place in range(2)]
+
+        found = _feed(meta, timesteps=density).batch(KEYS, 3, 0, range(2), flow)
+
+        assert torch.equal(found.time_B, torch.tensor(wanted, dtype=torch.float32))
 
 
 def test_a_step_sees_the_same_whoever_asks(meta: Path) -> None:

@@ -5,12 +5,13 @@ import pytest
 import torch
 
 from tests.train.families.ldm_tables import SD, XL, clip, table, to_compvis
+from tests.train.families.mmdit_tables import MEDIUM
 from train.adapters import lora_layers
 from train.families import all_families
 from train.families.family import Family
 
 # Sizes of the published models: arguments of diffusers' and transformers' classes.
-UNETS: dict[str, dict[str, Any]] = {
+NETWORKS: dict[str, dict[str, Any]] = {
     "sd15": {"cross_attention_dim": 768, "attention_head_dim": 8},
     "sd2": {
         "cross_attention_dim": 1024, "attention_head_dim": (5, 10, 20, 20),
@@ -24,44 +25,59 @@ UNETS: dict[str, dict[str, Any]] = {
         "use_linear_projection": True, "addition_embed_type": "text_time",
         "addition_time_embed_dim": 256, "projection_class_embeddings_input_dim": 2816,
     },
+    "sd35": {
+        "num_layers": 24, "num_attention_heads": 24, "caption_projection_dim": 1536,
+        "pos_embed_max_size": 4, "dual_attention_layers": tuple(range(13)), "qk_norm": "rms_norm",
+    },
 }  # fmt: skip
 ENCODERS: dict[str, dict[str, tuple[int, int, int]]] = {  # layers, width, heads
     "sd15": {"text_encoder": (12, 768, 12)},
     "sd2": {"text_encoder": (23, 1024, 16)},
     "sdxl": {"text_encoder": (12, 768, 12), "text_encoder_2": (32, 1280, 20)},
+    "sd35": {"text_encoder": (12, 768, 12), "text_encoder_2": (32, 1280, 20)},
 }
-# What a key of the U-Net is looked up by, and the table that it has to be in.
+# What a key of the network is looked up by, and the table that it has to be in.
 TABLES: dict[str, tuple[Callable[[str], str], Any]] = {
     "sd15": (to_compvis, SD),
     "sd2": (to_compvis, SD),
     "sdxl": (lambda key: key.removeprefix("lora_unet_"), XL),
+    "sd35": (lambda key: _plain(key.removeprefix("transformer.transformer_blocks.")), MEDIUM),
 }
 # As kohya-ss/sd-scripts counts them; it has no convolutions of Stable Diffusion 2.x on record.
 COUNTS = {
     "sd15": {"transformer": 192, "convolutions": 278},
     "sd2": {"transformer": 192, "convolutions": 278},
     "sdxl": {"transformer": 722, "convolutions": 788},
+    # 24 blocks of 12, 13 of them with 4 more, the last one 3 short.
+    "sd35": {"transformer": 337, "convolutions": 337},
 }
-BEFORE = {"sd15": ["lora_te_"], "sd2": ["lora_te_"], "sdxl": ["lora_te1_", "lora_te2_"]}
+BEFORE = {
+    "sd15": ["lora_te_text_model_"], "sd2": ["lora_te_text_model_"],
+    "sdxl": ["lora_te1_text_model_", "lora_te2_text_model_"],
+    "sd35": ["text_encoder.text_model.", "text_encoder_2.text_model."],
+}  # fmt: skip
+
+
+def _plain(key: str) -> str:
+    """Return a key with kohya's underscores: that of one table fits no module of another."""
+    return key.replace(".", "_")
 
 
 def _keys(family: Family, wish: str) -> tuple[list[str], dict[str, list[str]]]:
     """Return the names of our exports for the published sizes; no weight is made."""
+    import diffusers
     import transformers
-    from diffusers import UNet2DConditionModel
 
     texts = {}
     with torch.device("meta"):
-        network: Any = UNet2DConditionModel(**UNETS[family.name])
+        network: Any = getattr(diffusers, family.tiny.kind)(**NETWORKS[family.name])
         lora_layers.add(network, family.targets(wish), 4, 4.0)
         for part, (layers, width, heads) in ENCODERS[family.name].items():
             config = transformers.CLIPTextConfig(
                 num_hidden_layers=layers, hidden_size=width, num_attention_heads=heads,
                 intermediate_size=4 * width,
             )  # fmt: skip
-            projects = part in ("text_encoder_2",)
-            kind: Any = transformers.CLIPTextModel
-            encoder = transformers.CLIPTextModelWithProjection(config) if projects else kind(config)
+            encoder = getattr(transformers, family.tiny.encoders[part][0])(config)
             lora_layers.add(encoder, family.text_targets, 4, 4.0)
             names = lora_layers.pairs(encoder, part)
             texts[part] = [family.export_name(name) for name in names]
@@ -88,7 +104,12 @@ def test_every_key_of_a_text_encoder_is_in_the_published_table(name: str) -> Non
     for before, part in zip(BEFORE[name], ENCODERS[name], strict=True):
         layers = ENCODERS[name][part][0]
         assert len(found[part]) == 6 * layers
-        assert set(found[part]) == set(table(clip(layers), f"{before}text_model_"))
+        known = table(clip(layers), "")
+        dotted = "." in before  # diffusers' layout
+        assert {key.removeprefix(before) for key in found[part]} == (
+            set(known.values()) if dotted else set(known)
+        )
+        assert all(key.startswith(before) for key in found[part])
 
 
 def test_every_family_has_its_table() -> None:

@@ -211,7 +211,7 @@ REFUSED: dict[str, tuple[int, Make, str]] = {
     "no texts at all": (1, _no_words, "none of the 6 samples of `meta_lat.json` has a text"),
     "damaged latents": (1, _cut_latents, "the latents of `0.png` are damaged"),
     "missing latents": (1, _no_latents, "the latents of 1 of 6 samples of `meta_lat.json` are mis"),
-    "VAE of another scale": (1, _other_vae, "made with the scaling factor 0.13025"),
+    "VAE of another scale": (1, _other_vae, "latent space than that of"),
     "no such base": (1, lambda _: ["--base", "./nowhere"], "there is no base model at `./nowhere`"),
     "base on no hub": (1, lambda _: ["--base", "no/body"], "the base `no/body` is not on this mac"),
     "base is a LoRA": (1, _base_is_a_lora, "is a LoRA, not a base model of a known family"),

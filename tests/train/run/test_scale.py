@@ -35,7 +35,7 @@ def test_the_scale_is_one_number_for_every_rank_and_alpha() -> None:
             (held,) = (
                 tensor
                 for name, tensor in lora_file.named(
-                    {"a": pair}, config.own_as(LoraOptions).scale(), FAMILY.export_name
+                    {"a": pair}, config.own_as(LoraOptions).scale(), FAMILY
                 ).items()
                 if name.endswith(".alpha")
             )

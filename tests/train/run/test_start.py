@@ -170,16 +170,31 @@ def _with_vae(meta: Path, changed: Change, **given: object) -> None:
     changed(meta, vae=replace(found, **given))  # type: ignore[arg-type]
 
 
-def test_latents_of_another_scale_are_refused(
-    meta: Path, tmp_path: Path, models: Models, changed: Change, base: Path
-) -> None:
-    """Latents of a VAE with other numbers than the base model's are refused before training."""
-    _with_vae(meta, changed, scaling_factor=0.13025)
+@pytest.mark.parametrize(
+    ("given", "described"),
+    [
+        (
+            {"scaling_factor": 0.13025},
+            "that of Stable Diffusion XL (4 channels, 1/8, scale 0.13025)",
+        ),
+        (
+            {"scaling_factor": 0.7, "shift_factor": -0.1},
+            "one of no known model (4 channels, 1/8, scale 0.7, shift -0.1)",
+        ),
+    ],
+)
+def test_latents_of_another_space_are_refused(
+    meta: Path, tmp_path: Path, models: Models, changed: Change, base: Path,
+    given: dict[str, float], described: str,
+) -> None:  # fmt: skip
+    """Latents for another latent space than the base model's are refused; both are named."""
+    _with_vae(meta, changed, **given)
 
     assert _told(meta, _config(tmp_path), models) == (
         (
-            "the latents of `meta_lat.json` were made with the scaling factor 0.13025, "
-            f"`{base}` has 0.18215"
+            f"the latents of `meta_lat.json` are of another latent space than that of `{base}`: "
+            f"{described}, not that of Stable Diffusion 1.x and 2.x "
+            "(4 channels, 1/8, scale 0.18215)"
         ),
         f"make them with its own VAE: `prep latents --model {base}`",
     )
