@@ -36,12 +36,12 @@ def read(sources: Sequence[str]) -> KohyaRun:
     found = KohyaRun(here=Path.cwd())
     for source in sources:
         path = Path(source)
-        if len(source) < _LONGEST_PATH and path.suffix.lower() == ".toml":
-            found = _with_toml(found, path)
-        elif len(source) < _LONGEST_PATH and path.is_file():
-            found = _with_command(found, _text(path))
-        else:
+        if any(map(str.isspace, source)) and not (len(source) < _LONGEST_PATH and path.is_file()):
             found = _with_command(found, source)
+        elif path.suffix.lower() == ".toml":
+            found = _with_toml(found, path)
+        else:
+            found = _with_command(found, _text(path))
     for name in ("config_file", "dataset_config"):
         value = found.options.get(name)
         if isinstance(value, str):
