@@ -20,7 +20,7 @@ class Params:
 
 
 @stage(
-    version=2,
+    version=3,
     reads=(
         "digest", "looks", "training_words", "tags?", "caption?", "concept?", "weight?",
         "lineage?", "yours.tags?", "yours.caption?",
