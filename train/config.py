@@ -93,12 +93,31 @@ class Config:
     )  # fmt: skip
     shuffle_tags: bool = option(False, "Show the tags of a sample in another order each time")
     keep_tags: int = option(
-        1, "First tags that stay in their places when shuffled", least=0, most=1000
+        1, "First tags that are neither shuffled nor left out", least=0, most=1000
+    )
+    keep_tags_separator: str = option(
+        "", "Mark behind the tags to keep, in place of their number; a second one: before others",
+        later=True,
+    )  # fmt: skip
+    secondary_separator: str = option(
+        "", "Mark between tags that are moved or left out together", later=True
+    )
+    tag_dropout: float = option(
+        0.0, "Share of the tags that a showing leaves out", later=True, least=0, most=1
+    )
+    caption_prefix: str = option("", "Words in front of every text", later=True)
+    caption_suffix: str = option("", "Words behind every text", later=True)
+    wildcards: bool = option(False, "Draw one of the words of `{a|b}` at each showing", later=True)
+    weighted_words: bool = option(
+        False, "Take the brackets of `(word:1.2)`, `(word)` and `[word]` for weights", later=True
     )
     prior_loss_weight: float = option(
         1.0, "Weight of the loss of regularisation pictures", least=0, most=1000
     )
     caption_dropout: float = option(0.0, "Share of showings without text", least=0, most=1)
+    caption_dropout_every_epochs: int = option(
+        0, "Show no text in each so many-th epoch; 0: never", later=True, least=0, most=MOST_STEPS
+    )
     text_variants: int = option(
         0,
         "Orders and dropouts a sample alternates between; 0: new ones each time",

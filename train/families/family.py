@@ -82,10 +82,16 @@ class Outline:
 
 
 class Encode(Protocol):
-    """(base, texts, clip_skip, chunks) -> conditioning per text."""
+    """(base, texts, clip_skip, chunks, weighted) -> conditioning per text."""
 
     def __call__(
-        self, base: Base, texts: list[str], clip_skip: int = 1, chunks: int = 1
+        self,
+        base: Base,
+        texts: list[str],
+        clip_skip: int = 1,
+        chunks: int = 1,
+        *,
+        weighted: bool = False,
     ) -> "list[Conditioning]":
         """Return conditioning per text, without a batch axis, float32.
 
@@ -95,6 +101,10 @@ class Encode(Protocol):
         Args:
             clip_skip: 1 takes the family's own layer, 2 the one before it, and so on.
             chunks: Of 75 tokens each; what is longer is cut off.
+            weighted: Whether brackets give words weights, as `weighted_words` reads them: the state
+                of each of a word's tokens is multiplied by its weight, pooled states are not. Else
+                brackets are letters. A text without brackets and backslashes gives the same bits
+                either way.
         """
 
 

@@ -56,7 +56,9 @@ def lines(run: Run, sizes: Mapping[str, int], left: int) -> Iterator[str]:
     told = ", ".join(f"{word} {_shown(deciding[word])}" for word in deciding if word in chosen)
     yield f"{run.name}: {run.method.made} `{run.base}` ({run.family.name})"
     yield f"settings: {told}"
-    yield f"samples: {len(data.samples)}, kept for validation: {data.held_out}"
+    captions = sum(len(one.wordings()) for one in data.samples.values())
+    several = f" with {captions} captions" if captions > len(data.samples) else ""
+    yield f"samples: {len(data.samples)}{several}, kept for validation: {data.held_out}"
     for (width, height), counts in data.repeats().items():
         shown = sum(counts.values())
         batches = -(-shown // config.batch)

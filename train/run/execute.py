@@ -11,7 +11,7 @@ from prep.runtime.console import Console
 from prep.runtime.stopping import patience
 from prep.runtime.yaml_nodes import as_yaml
 from train.data.batches import Batches
-from train.data.captions import TextCache
+from train.data.text_states import TextCache
 from train.export import lora_file
 from train.families.family import Base
 from train.run import checkpoint
@@ -112,7 +112,13 @@ def opened(run: Run, found: Processes) -> Training:
         run.data, config, numbers["scaling_factor"], numbers["shift_factor"], run.family.told
     )
     states = TextCache(
-        partial(run.family.encode, base, clip_skip=config.clip_skip, chunks=run.chunks),
+        partial(
+            run.family.encode,
+            base,
+            clip_skip=config.clip_skip,
+            chunks=run.chunks,
+            weighted=config.weighted_words,
+        ),
         base.text_learns(),
     )
     return Training(base, run.family, batches, states, found)
