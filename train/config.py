@@ -21,6 +21,7 @@ DEVICES = ("auto", "cpu", "cuda")
 SCHEDULES = ("constant", "cosine", "cosine-with-restarts")
 PRECISIONS = ("fp32", "bf16", "fp16")
 ATTENTIONS = ("sdpa", "xformers")
+TEXT_CACHES = ("memory", "disk")
 DEFAULT_STEPS = 1000
 _RATES = "1e-4, of a fine-tune 1e-5, of an optimizer that finds it 1"
 MOST_STEPS = 10_000_000
@@ -124,6 +125,10 @@ class Config:
         least=0,
         most=1000,
     )
+    text_cache: str = option(
+        "memory", "Where states of texts are kept: memory (1 GiB of them) or disk",
+        decides=False, words=TEXT_CACHES,
+    )  # fmt: skip
     save_every_epochs: int | None = option(
         None, "Export and checkpoint after each so many epochs", decides=False, least=1,
         most=MOST_STEPS,

@@ -87,6 +87,8 @@ _SETTINGS: Mapping[str, str] = MappingProxyType(
         "enable_wildcard": "wildcards",
         "weighted_captions": "weighted_words",
         "max_token_length": "max_tokens",
+        "cache_text_encoder_outputs": "text_cache",
+        "cache_text_encoder_outputs_to_disk": "text_cache",
         "save_every_n_epochs": "save_every_epochs",
         "save_every_n_steps": "save_every_steps",
         "save_last_n_epochs": "keep",

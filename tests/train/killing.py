@@ -31,8 +31,8 @@ class Killing(Console):
 
     @contextmanager
     def progress(self, title: str, total: int) -> Iterator[Progress]:
-        """Yield a progress that kills after the step of the command line."""
-        yield Fatal(self, title, total)
+        """Yield a progress that kills after the step of the command line; not before the steps."""
+        yield (Fatal if title == "training" else Progress)(self, title, total)
 
 
 class Fatal(Progress):

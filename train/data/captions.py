@@ -47,15 +47,18 @@ def text_of(sample: TrainingSample, key: str, epoch: int, config: Config, showin
     return _drawn(sample, drawn, config)
 
 
-def texts_of(sample: TrainingSample, key: str, config: Config) -> set[str] | None:
-    """Return every text that a sample can be shown with; None where they are too many to list."""
+def are_few(config: Config) -> bool:
+    """Return whether the texts that a sample can be shown with are few, so that they are known."""
+    many = config.shuffle_tags or config.tag_dropout or config.wildcards
+    return bool(config.text_variants or not many)
+
+
+def texts_of(sample: TrainingSample, key: str, config: Config) -> set[str]:
+    """Return every text that a sample can be shown with, where they are few."""
     if config.text_variants:
         found = {_drawn(sample, (n, key), config) for n in range(config.text_variants)}
-    elif config.shuffle_tags or config.tag_dropout or config.wildcards:
-        return None
     else:
-        found = set(whole_texts(sample, config))
-        found |= {""} if config.caption_dropout else set()
+        found = set(whole_texts(sample, config)) | ({""} if config.caption_dropout else set())
     return found | ({""} if config.caption_dropout_every_epochs else set())
 
 

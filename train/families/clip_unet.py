@@ -216,7 +216,8 @@ class ClipUnet:
         """
         how = clip_text.HowRead(self.readings, clip_skip, chunks, weighted)
         kept = base.text_learns()
-        found = [clip_text.conditioning(base, text, how) for text in texts]
+        with base.reading():
+            found = [clip_text.conditioning(base, text, how) for text in texts]
         return [{name: one if kept else one.cpu() for name, one in each.items()} for each in found]
 
     def _file(self, place: Path) -> SingleFile | None:

@@ -1,6 +1,7 @@
 """The contract of a model family: numbers and functions. The loop knows nothing else of it."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
@@ -37,7 +38,7 @@ class Base:
         tokenizers: By the names of their folders.
         encoders: The text encoders, by the names of their folders.
         process: How latents become noise for this very model.
-        device: Where network and text encoders are.
+        device: Where the network is; the text encoders, too, unless they were put away.
     """
 
     network: "nn.Module"
@@ -59,6 +60,32 @@ class Base:
             if weight.requires_grad
         }
         return dict(sorted(found.items()))
+
+    def put_away(self) -> None:
+        """Move the text encoders to the CPU: the states of the texts to come are kept."""
+        import torch
+
+        for encoder in self.encoders.values():
+            encoder.to("cpu")
+        if self.device != "cpu":
+            torch.cuda.empty_cache()
+
+    @contextmanager
+    def reading(self) -> Iterator[None]:
+        """Return a block in which the text encoders are on the device, put away or not."""
+        kind = self.device.split(":")[0]
+        away = [
+            encoder
+            for encoder in self.encoders.values()
+            if next(encoder.parameters()).device.type != kind
+        ]
+        for encoder in away:
+            encoder.to(self.device)
+        try:
+            yield
+        finally:
+            for encoder in away:
+                encoder.to("cpu")
 
     def text_learns(self) -> bool:
         """Return whether a text encoder is trained: then no state of a text may be kept."""
@@ -96,7 +123,8 @@ class Encode(Protocol):
         """Return conditioning per text, without a batch axis, float32.
 
         A text gives the same bits whatever stands beside it. On the CPU and without gradients,
-        unless a text encoder is trained: then on the device and with them.
+        unless a text encoder is trained: then on the device and with them. Encoders that were put
+        away are used within `base.reading()`.
 
         Args:
             clip_skip: 1 takes the family's own layer, 2 the one before it, and so on.

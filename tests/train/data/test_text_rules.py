@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from prep.dataset.wording import wordings
-from train.data.captions import longest_texts, text_of, texts_of, whole_texts
+from train.data.captions import are_few, longest_texts, text_of, texts_of, whole_texts
 from train.data.dataset import TrainingSample
 from train.methods import config_of
 
@@ -211,11 +211,12 @@ def test_all_is_drawn_from_the_seed() -> None:
 )
 def test_the_texts_that_can_be_shown_are_known(given: dict[str, Any]) -> None:
     """Where they are few they can be listed before they are shown; else that is said."""
-    sample = _sample(caption="one\ntwo {a|b}")
+    sample, config = _sample(caption="one\ntwo {a|b}"), config_of(**given)
 
-    assert texts_of(sample, "a.png", config_of(**given)) == {*_shown(sample, 400, **given)}
-    for many in ("shuffle_tags", "wildcards"):
-        assert texts_of(sample, "a.png", config_of(**{many: True})) is None
+    assert are_few(config)
+    assert texts_of(sample, "a.png", config) == {*_shown(sample, 400, **given)}
+    for many in ("shuffle_tags", "tag_dropout", "wildcards"):
+        assert not are_few(config_of(**{many: 1.0 if many == "tag_dropout" else True}))
 
 
 def test_the_longest_text_is_counted() -> None:
