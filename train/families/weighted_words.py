@@ -48,6 +48,11 @@ def has_weight(text: str) -> bool:
     return bool(_GIVEN.search(text))
 
 
+def has_weights(text: str) -> bool:
+    """Return whether a word of a text has another weight than 1."""
+    return any(weight != 1 for _, weight in weighted(text))
+
+
 def _merged(found: list[tuple[str, float]]) -> list[tuple[str, float]]:
     each: list[tuple[str, float]] = []
     for words, weight in found:

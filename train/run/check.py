@@ -15,6 +15,7 @@ from train.run import checkpoint, probe, readiness
 from train.run.decide import Run
 from train.run.disk import MB, disk
 from train.run.outputs import missing, missing_line
+from train.run.text_notes import text_counts
 from train.step.schedule import learning_rate
 
 
@@ -56,15 +57,15 @@ def lines(run: Run, sizes: Mapping[str, int], left: int) -> Iterator[str]:
     told = ", ".join(f"{word} {_shown(deciding[word])}" for word in deciding if word in chosen)
     yield f"{run.name}: {run.method.made} `{run.base}` ({run.family.name})"
     yield f"settings: {told}"
-    captions = sum(len(one.wordings()) for one in data.samples.values())
-    several = f" with {captions} captions" if captions > len(data.samples) else ""
-    yield f"samples: {len(data.samples)}{several}, kept for validation: {data.held_out}"
+    yield f"samples: {len(data.samples)}, kept for validation: {data.held_out}"
     for (width, height), counts in data.repeats().items():
         shown = sum(counts.values())
         batches = -(-shown // config.batch)
         yield (
             f"  {width}x{height}: {counted(len(counts), 'sample')}, shown {shown}, steps {batches}"
         )
+    if texts := text_counts(data.samples, config):
+        yield texts
     yield (
         f"steps: {run.steps}, {run.per_epoch} an epoch, {run.steps / run.per_epoch:.1f} epochs, "
         f"{counted(config.batch, 'sample')} each"

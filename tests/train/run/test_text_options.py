@@ -63,7 +63,11 @@ def test_what_texts_hold_is_told(worded: Path, models: Models, tmp_path: Path) -
     plain = _checked(worded, models, tmp_path)
     given = _checked(worded, models, tmp_path, **ALL)
 
-    assert "samples: 6 with 10 captions, kept for validation: 0" in plain
+    assert "texts: of 6 samples 4 with several captions" in plain
+    assert (
+        "texts: of 6 samples 4 with several captions, 4 with words to choose from, 6 with weighted "
+        "words"
+    ) in given
     assert plain[-2:] == [wild, heavy]
     assert given[-1].endswith(": begins at step 1")
     assert (
