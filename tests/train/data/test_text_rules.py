@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from prep.dataset.wording import wordings
-from train.data.captions import are_few, longest_texts, text_of, texts_of, whole_texts
+from train.data.captions import are_few, has_wildcard, longest_texts, text_of, texts_of, whole_texts
 from train.data.dataset import TrainingSample
 from train.methods import config_of
 
@@ -149,6 +149,7 @@ def test_wildcards(text: str, wanted: set[str]) -> None:
     """One of the words of each is drawn alone, doubled braces are braces; off, nothing is done."""
     assert {*_shown(_sample((), text), 200, wildcards=True)} == wanted
     assert {*_shown(_sample((), text), 5)} == {text}
+    assert has_wildcard(text) == (len(wanted) > 1)
 
 
 def test_wildcards_are_drawn_before_tags_are_split() -> None:
