@@ -106,6 +106,14 @@ class Config:
     tag_dropout: float = option(
         0.0, "Share of the tags that a showing leaves out", later=True, least=0, most=1
     )
+    tag_warmup: int = option(
+        0, "Steps in which more and more of the tags are shown", later=True, least=0,
+        most=MOST_STEPS,
+    )  # fmt: skip
+    tag_warmup_least: int = option(
+        1, "Tags that are shown at the first of them, beside those to keep", later=True, least=0,
+        most=1000,
+    )  # fmt: skip
     caption_prefix: str = option("", "Words in front of every text", later=True)
     caption_suffix: str = option("", "Words behind every text", later=True)
     wildcards: bool = option(False, "Draw one of the words of `{a|b}` at each showing", later=True)

@@ -81,6 +81,8 @@ _SETTINGS: Mapping[str, str] = MappingProxyType(
         "shuffle_caption": "shuffle_tags",
         "keep_tokens": "keep_tags",
         "keep_tokens_separator": "keep_tags_separator",
+        "token_warmup_step": "tag_warmup",
+        "token_warmup_min": "tag_warmup_least",
         "caption_dropout_rate": "caption_dropout",
         "caption_dropout_every_n_epochs": "caption_dropout_every_epochs",
         "caption_tag_dropout_rate": "tag_dropout",

@@ -14,6 +14,7 @@ from train.option_fields import described
 TEXT = {
     "caption_dropout_every_epochs": 2, "caption_prefix": "a", "caption_suffix": "b",
     "keep_tags_separator": "|||", "secondary_separator": ";;;", "tag_dropout": 0.1,
+    "tag_warmup": 5, "tag_warmup_least": 2,
     "weighted_words": True, "wildcards": True,
 }  # fmt: skip
 
@@ -35,7 +36,7 @@ def test_only_what_decides_bytes_is_in_the_recipe() -> None:
     assert {item.name for item in described(Config)} - set(given.deciding()) == {
         "accumulate", "attention", "base", "device", "epochs", "gradient_checkpointing", "keep",
         "max_tokens", "name", "out", "prompts", "resume", "save_every_epochs", "save_every_steps",
-        "steps", "text_encoder_learning_rate", *TEXT,
+        "steps", "text_cache", "text_encoder_learning_rate", *TEXT,
     }  # fmt: skip
     assert given.deciding()["alpha"] == 4.0
     more = {"text_encoder": True, "text_encoder_learning_rate": 1e-5, "lora_plus": 16.0, **TEXT}

@@ -26,31 +26,34 @@ _BRACES = (("{{", "\x1c", "{"), ("}}", "\x1d", "}"))
 Draw = tuple[int | str, ...]  # what, with the seed and a purpose, decides one showing's words
 
 
-def text_of(sample: TrainingSample, key: str, epoch: int, config: Config, showing: int = 0) -> str:
+def text_of(
+    sample: TrainingSample, key: str, epoch: int, config: Config, showing: int = 0, *, step: int = 0
+) -> str:
     """Return the text that a sample is shown with: drawn anew at every showing.
 
     One of its captions is drawn, then one of the words of each wildcard. Tags behind the first
     `keep_tags` are shuffled, and a share of `tag_dropout` of them is left out; the trigger counts
     as one tag and stays whole, also where it has commas; a caption keeps its place behind the
     tags. A share of `caption_dropout` of the showings has no text, nor has any of each so many-th
-    epoch.
+    epoch. In the first `tag_warmup` steps more and more of the tags that may move are shown.
 
     Args:
         showing: Which of the sample's showings in the epoch it is. The first one is drawn as it
             was when all of an epoch were alike, so that runs without repeats keep their bits.
+        step: From 0.
     """
     if (every := config.caption_dropout_every_epochs) and (epoch + 1) % every == 0:
         return ""
     drawn: Draw = (epoch, key, showing) if showing else (epoch, key)
     if config.text_variants:
         drawn = (seed_for(config.seed, "variant", *drawn) % config.text_variants, key)
-    return _drawn(sample, drawn, config)
+    return _drawn(sample, drawn, config, step)
 
 
 def are_few(config: Config) -> bool:
     """Return whether the texts that a sample can be shown with are few, so that they are known."""
     many = config.shuffle_tags or config.tag_dropout or config.wildcards
-    return bool(config.text_variants or not many)
+    return not config.tag_warmup and bool(config.text_variants or not many)
 
 
 def texts_of(sample: TrainingSample, key: str, config: Config) -> set[str]:
@@ -90,7 +93,7 @@ def has_wildcard(text: str) -> bool:
     return any("|" in found[1] for found in _WILDCARD.finditer(_escaped(text)))
 
 
-def _drawn(sample: TrainingSample, drawn: Draw, config: Config) -> str:
+def _drawn(sample: TrainingSample, drawn: Draw, config: Config, step: int = 0) -> str:
     def number(purpose: str, *of: int | str) -> int:
         return seed_for(config.seed, purpose, *drawn, *of)
 
@@ -102,7 +105,7 @@ def _drawn(sample: TrainingSample, drawn: Draw, config: Config) -> str:
         marked = _expanded(
             marked, lambda options, nth: options[number("wildcard", nth) % len(options)]
         )
-    return _joined(marked, config, number)
+    return _joined(marked, config, number, step)
 
 
 def _marked(said: Wording, config: Config) -> str:
@@ -125,7 +128,9 @@ def _spaced(*texts: str) -> str:
     return " ".join(text for text in texts if text)
 
 
-def _joined(marked: str, config: Config, number: Callable[..., int] | None = None) -> str:
+def _joined(
+    marked: str, config: Config, number: Callable[..., int] | None = None, step: int = 0
+) -> str:
     """Return a marked text as it is shown.
 
     Args:
@@ -133,15 +138,25 @@ def _joined(marked: str, config: Config, number: Callable[..., int] | None = Non
     """
     whole, _, rest = marked.partition(_REST)
     kept, moved, last = _parts(whole, config) if whole else ([], [], [])
-    if number and config.shuffle_tags:
-        order = [(number("shuffle", tag, nth), tag) for nth, tag in enumerate(moved)]
-        moved = [tag for _, tag in sorted(order)]
-    if number and config.tag_dropout:
-        least = config.tag_dropout * _SEEDS
-        moved = [tag for nth, tag in enumerate(moved) if number("tag", tag, nth) >= least]
+    if number:
+        moved = _moved(moved, config, number, step)
     text = ", ".join([*kept, *moved, *last, *([rest] if rest else [])])
     other = config.secondary_separator
     return text.replace(other, ", ") if other else text
+
+
+def _moved(tags: list[str], config: Config, number: Callable[..., int], step: int) -> list[str]:
+    """Return the tags that may move as they are shown: the first ones, shuffled, some left out."""
+    if step < config.tag_warmup:
+        least = config.tag_warmup_least
+        tags = tags[: step * (len(tags) - least) // config.tag_warmup + least]
+    if config.shuffle_tags:
+        order = [(number("shuffle", tag, nth), tag) for nth, tag in enumerate(tags)]
+        tags = [tag for _, tag in sorted(order)]
+    if config.tag_dropout:
+        share = config.tag_dropout * _SEEDS
+        tags = [tag for nth, tag in enumerate(tags) if number("tag", tag, nth) >= share]
+    return tags
 
 
 def _parts(whole: str, config: Config) -> tuple[list[str], list[str], list[str]]:
@@ -156,7 +171,7 @@ def _parts(whole: str, config: Config) -> tuple[list[str], list[str], list[str]]
 
 
 def _tags(marked: str, tidy: bool) -> list[str]:
-    """Return the tags of a marked text; `tidy`: without what was joined to them leaves behind."""
+    """Return the tags of a marked text; `tidy`: without the spaces that joining left."""
     tags = marked.split(_TAG)
     return [tag for one in tags if (tag := one.strip())] if tidy else tags
 

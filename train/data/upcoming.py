@@ -41,5 +41,5 @@ def _of_showings(data: Data, config: Config, done: int, steps: int) -> Iterator[
     order = batch_order(repeats, config.batch, config.seed, done)
     for step, keys in enumerate(islice(order, steps - done), done):
         for key in keys:
-            sample = data.samples[key]
-            yield text_of(sample, str(key), step // per_epoch, config, nth_of(key))
+            sample, epoch = data.samples[key], step // per_epoch
+            yield text_of(sample, str(key), epoch, config, nth_of(key), step=step)

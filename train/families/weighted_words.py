@@ -43,12 +43,12 @@ def unweighted(text: str) -> str:
     return " ".join(words for words, _ in weighted(text))
 
 
-def has_weight(text: str) -> bool:
+def has_numbered_weight(text: str) -> bool:
     """Return whether a text gives a word its weight as a number, as in `(word:1.2)`."""
     return bool(_GIVEN.search(text))
 
 
-def has_weights(text: str) -> bool:
+def has_weight(text: str) -> bool:
     """Return whether a word of a text has another weight than 1."""
     return any(weight != 1 for _, weight in weighted(text))
 

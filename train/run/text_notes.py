@@ -7,7 +7,7 @@ from prep.runtime.counts import counted, first_few
 from train.config import Config
 from train.data.captions import has_wildcard, longest_texts
 from train.data.dataset import TrainingSample
-from train.families.weighted_words import has_weight, has_weights
+from train.families.weighted_words import has_numbered_weight, has_weight
 from train.option_fields import flag
 
 Samples = Mapping[str, TrainingSample]
@@ -38,7 +38,7 @@ _SIGNS = (
         "words to choose from, as in `{a|b}`", "all of them train",
     ),
     _Sign(
-        "weighted_words", has_weights, has_weight, "weighted words",
+        "weighted_words", has_weight, has_numbered_weight, "weighted words",
         "weights, as in `(word:1.2)`", "they train as letters",
     ),
 )  # fmt: skip

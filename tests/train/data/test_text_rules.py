@@ -1,7 +1,9 @@
 """The rules that make the text of a showing: kohya's, each drawn by our own seeds."""
 
+import math
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from itertools import combinations, permutations, product
 from pathlib import Path
 from typing import Any
@@ -185,6 +187,19 @@ def test_tags_with_a_mark_between_them_move_together() -> None:
     assert {*found} == _theirs("x, a;;;b, c", 1, True, "", ";;;")
 
 
+@pytest.mark.parametrize(("steps", "least", "keep"), [(10, 1, 1), (7, 2, 0), (10, 5, 0), (4, 0, 1)])
+def test_tags_come_step_by_step(steps: int, least: int, keep: int) -> None:
+    """As many as theirs at every step: the first ones, also where they are shuffled."""
+    config = config_of(tag_warmup=steps, tag_warmup_least=least, keep_tags=keep)
+    for step in range(steps + 2):
+        count = len(TAGS) - keep
+        theirs = math.floor(step * ((count - least) / steps)) + least if step < steps else count
+        shown = [*TAGS[:keep], *TAGS[keep:][:theirs]]
+        assert text_of(_sample(), "a", 0, config, step=step) == ", ".join(shown)
+        moved = text_of(_sample(), "a", 0, replace(config, shuffle_tags=True), step=step)
+        assert sorted(moved.split(", ")) == sorted(shown or [""])
+
+
 def test_all_is_drawn_from_the_seed() -> None:
     """Another seed, key, epoch or showing is another draw; the same one is the same text."""
     sample = _sample(("zzk", *(f"tag {n}" for n in range(12))), "one {a|b}\ntwo {c|d}")
@@ -218,6 +233,7 @@ def test_the_texts_that_can_be_shown_are_known(given: dict[str, Any]) -> None:
     assert texts_of(sample, "a.png", config) == {*_shown(sample, 400, **given)}
     for many in ("shuffle_tags", "tag_dropout", "wildcards"):
         assert not are_few(config_of(**{many: 1.0 if many == "tag_dropout" else True}))
+    assert not are_few(config_of(tag_warmup=3, text_variants=2))
 
 
 def test_the_longest_text_is_counted() -> None:

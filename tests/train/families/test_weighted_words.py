@@ -9,7 +9,7 @@ from train.families import all_families, sd2, sd15, sdxl
 from train.families.clip_text import count
 from train.families.clip_unet import ClipUnet
 from train.families.family import Family
-from train.families.weighted_words import has_weight, unweighted, weighted
+from train.families.weighted_words import has_numbered_weight, has_weight, unweighted, weighted
 
 # Those that read texts by CLIP alone, whose states are read here once more.
 KINDS = {"sd15": sd15.KIND, "sd2": sd2.KIND, "sdxl": sdxl.KIND}
@@ -54,9 +54,10 @@ def test_the_grammar(text: str, pieces: list[tuple[str, float]]) -> None:
 
 def test_only_a_number_is_taken_for_a_weight() -> None:
     """Tags of anime have brackets, and nobody is told of those."""
-    assert [has_weight(one) for one in ("(a:1.2)", "x, (a b:.5)", "(a:-1)")] == [True] * 3
+    assert [has_numbered_weight(one) for one in ("(a:1.2)", "x, (a b:.5)", "(a:-1)")] == [True] * 3
     plain = ("saber (fate)", "saber_(fate)", "(a:b)", r"\(a:1.2\)", ":1.2)", "[a:1.2]", "9:16 (x)")
-    assert [has_weight(one) for one in plain] == [False] * 7
+    assert [has_numbered_weight(one) for one in plain] == [False] * 7
+    assert [has_weight(one) for one in plain] == [True, True, True, False, False, True, True]
 
 
 @every_family

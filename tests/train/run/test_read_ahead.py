@@ -59,6 +59,7 @@ def _calls(training: Training) -> "Counter[str]":
         ({"caption_dropout": 0.5}, 8),
         ({**MANY, "text_variants": 2}, None),
         ({**MANY, "text_cache": "disk"}, None),
+        ({**MANY, "tag_warmup": 20, "text_cache": "disk"}, None),
     ],
 )
 def test_each_text_is_read_once_and_before_the_first_step(

@@ -24,7 +24,8 @@ Change = Callable[..., Path]
 CAPTIONS = "a (toy:1.3), {red|blue}\nthe toy"
 ALL: dict[str, Any] = {
     "shuffle_tags": True, "keep_tags_separator": "|||", "secondary_separator": ";;;",
-    "tag_dropout": 0.3, "caption_prefix": "photo of", "caption_suffix": "(sharp)",
+    "tag_dropout": 0.3, "tag_warmup": 6, "tag_warmup_least": 2,
+    "caption_prefix": "photo of", "caption_suffix": "(sharp)",
     "wildcards": True, "weighted_words": True, "caption_dropout": 0.1,
     "caption_dropout_every_epochs": 3,
 }  # fmt: skip
@@ -71,7 +72,7 @@ def test_what_texts_hold_is_told(worded: Path, models: Models, tmp_path: Path) -
     assert plain[-2:] == [wild, heavy]
     assert given[-1].endswith(": begins at step 1")
     assert (
-        "tag_dropout 0.3, caption_prefix photo of, caption_suffix (sharp), wildcards true"
+        "tag_warmup_least 2, caption_prefix photo of, caption_suffix (sharp), wildcards true"
         in (given[1])
     )
 
