@@ -120,9 +120,9 @@ def import_(
         typer.Argument(metavar="SOURCE", help="TOML files, scripts, or a command line in quotes"),
     ],
     *,
-    out: Annotated[
-        Path, typer.Option(metavar="FILE", help="The file to write")
-    ] = Path("pipelines.yaml"),
+    out: Annotated[Path, typer.Option(metavar="FILE", help="The file to write")] = Path(
+        "pipelines.yaml"
+    ),
     without: Annotated[
         list[str] | None,
         typer.Option(metavar="OPTION", help="An option of kohya's that is to be left out"),
