@@ -19,6 +19,7 @@ CHUNK_TOKENS = CHUNKS[0]  # what CLIP's text encoders read at once, marks left o
 
 DEVICES = ("auto", "cpu", "cuda")
 SCHEDULES = ("constant", "cosine", "cosine-with-restarts")
+PREDICTIONS = ("epsilon", "v")
 PRECISIONS = ("fp32", "bf16", "fp16")
 ATTENTIONS = ("sdpa", "xformers")
 DEFAULT_STEPS = 1000
@@ -45,6 +46,10 @@ class Config:
     base: str | None = option(
         None, "Base model: folder, hub id or `tiny`; default: the dataset's", decides=False
     )
+    prediction: str | None = option(
+        None, "What a base model in one file predicts: epsilon or v; default: what the file says",
+        later=True, words=PREDICTIONS,
+    )  # fmt: skip
     learning_rate: float | None = option(
         None, f"Learning rate at its height; default: {_RATES}", least=1e-10, most=10
     )
@@ -104,6 +109,9 @@ class Config:
         "Orders and dropouts a sample alternates between; 0: new ones each time",
         least=0,
         most=1000,
+    )
+    save_precision: str = option(
+        "fp32", "Precision of the exports: fp32, fp16 or bf16", decides=False, words=PRECISIONS
     )
     save_every_epochs: int | None = option(
         None, "Export and checkpoint after each so many epochs", decides=False, least=1,

@@ -64,11 +64,11 @@ def _digest(weights: Path) -> str:
 def settings(path: Path) -> dict[str, float]:
     """Return scaling_factor, shift_factor, latent_channels of a VAE's config, or the defaults.
 
-    A single file has no config; those it is opened with are the defaults too.
+    A single file has none: it is that of its kind; a VAE alone is taken for that of the oldest.
     """
     if path.is_file():
-        single_file.check_vae(path)
-        return dict(_DEFAULTS)
+        config = single_file.vae_layout(path).settings("vae")
+        return {key: float(config.get(key, usual)) for key, usual in _DEFAULTS.items()}
     folder = vae_folder(path)[0]
     try:
         config = json.loads(content(folder / "config.json"))

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from train.adapters import lora_layers
 from train.export.lora_file import ProofError
+from train.export.rounding import rounded
 from train.families.family import Base, Family, PictureSizes
 
 if TYPE_CHECKING:
@@ -18,8 +19,11 @@ _WORDS = ("lora_down.weight", "lora_up.weight", "alpha")
 _TOLERANCE = 1e-3
 
 
-def check_applied(path: Path, base: Base, family: Family) -> None:
+def check_applied(path: Path, base: Base, family: Family, precision: str = "fp32") -> None:
     """Raise unless a file, applied by what it says alone, is the model that was trained.
+
+    Args:
+        precision: That the trained numbers were rounded to: fp32, fp16 or bf16.
 
     Names, tensors and scales are compared one by one. Then the base model answers with the file's
     adapter, whose names, shapes and alphas decide where and how strongly its numbers act, as in
@@ -31,13 +35,16 @@ def check_applied(path: Path, base: Base, family: Family) -> None:
     from safetensors.torch import load_file
 
     saved = load_file(path)
-    _check_numbers(saved, base, family)
-    wanted = _answers(base, family)
+    _check_numbers(saved, base, family, precision)
     kept = {
         name: (pair.down.data, pair.up.data) for name, pair in lora_layers.of_base(base).items()
     }
     scales = [(layer, layer.scaling[lora_layers.ADAPTER]) for _, layer in lora_layers.layers(base)]
     try:
+        for pair in lora_layers.of_base(base).values():
+            pair.down.data = _rounded(pair.down, precision).to(pair.down)
+            pair.up.data = _rounded(pair.up, precision).to(pair.up)
+        wanted = _answers(base, family)
         _apply(saved, base, family)
         found = _answers(base, family)
     finally:
@@ -52,7 +59,14 @@ def check_applied(path: Path, base: Base, family: Family) -> None:
 _OTHERWISE = "the export does not do what the trained model does"
 
 
-def _check_numbers(saved: "Mapping[str, Tensor]", base: Base, family: Family) -> None:
+def _rounded(weight: "Tensor", precision: str) -> "Tensor":
+    (found,) = rounded({"": weight}, precision).values()
+    return found
+
+
+def _check_numbers(
+    saved: "Mapping[str, Tensor]", base: Base, family: Family, precision: str
+) -> None:
     """Raise ProofError unless a file has the trained tensors and scales, and no others."""
     layers, names = dict(lora_layers.layers(base)), set()
     for name, pair in lora_layers.of_base(base).items():
@@ -61,7 +75,10 @@ def _check_numbers(saved: "Mapping[str, Tensor]", base: Base, family: Family) ->
         if down is None or up is None or alpha is None:
             raise ProofError(_OTHERWISE)
         names |= {f"{word}.{one}" for one in _WORDS}
-        same = bool((down == pair.down.cpu()).all()) and bool((up == pair.up.cpu()).all())
+        same = all(
+            bool((one == _rounded(own, precision)).all())
+            for one, own in ((down, pair.down), (up, pair.up))
+        )
         scale = alpha.item() / down.shape[0]
         if not (
             same and math.isclose(scale, layers[name].scaling[lora_layers.ADAPTER], rel_tol=1e-6)
@@ -87,8 +104,8 @@ def _apply(saved: "Mapping[str, Tensor]", base: Base, family: Family) -> None:
     for name, pair in lora_layers.of_base(base).items():
         word = family.export_name(name)
         # Copies: where a file's numbers lie in memory would decide the last bits of a product.
-        pair.down.data = saved[f"{word}.lora_down.weight"].to(base.device, copy=True)
-        pair.up.data = saved[f"{word}.lora_up.weight"].to(base.device, copy=True)
+        pair.down.data = saved[f"{word}.lora_down.weight"].to(pair.down, copy=True)
+        pair.up.data = saved[f"{word}.lora_up.weight"].to(pair.up, copy=True)
         rank = pair.down.shape[0]
         layers[name].scaling[lora_layers.ADAPTER] = saved[f"{word}.alpha"].item() / rank
 

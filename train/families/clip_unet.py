@@ -4,12 +4,11 @@ What one family has otherwise than another is in its `ClipUnet`. Letters: B batc
 W height and width of latents, L tokens, D features.
 """
 
-import importlib
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from prep.models.clip_tokens import token_counter
 from prep.runtime.errors import ModelFileError
@@ -17,6 +16,8 @@ from prep.runtime.files import content
 from train.families import clip_text, loading
 from train.families.clip_text import TextReading
 from train.families.family import Base, Family, Outline
+from train.families.folder_weights import weights_of
+from train.families.ldm_file import LdmFile
 from train.families.noise_process import Diffusion, Prediction, diffusion_of
 
 if TYPE_CHECKING:
@@ -33,32 +34,6 @@ _CONVOLUTIONS = (
     "downsamplers.0.conv",
     "upsamplers.0.conv",
 )
-
-
-class SingleFile(Protocol):
-    """How a family is read from one file."""
-
-    def fits(self, place: Path) -> bool:
-        """Return whether a file is a model of the family; names only."""
-
-    def part(self, place: Path, part: str, dtype: str | None) -> Any:
-        """Return the U-Net or a text encoder, by the name of its folder.
-
-        Args:
-            dtype: Of the weights; None leaves them in the file, as they are there.
-        """
-
-    def tokenizer(self, folder: str) -> Any:
-        """Return a tokenizer that ships with the package."""
-
-    def process(self, place: Path) -> Diffusion:
-        """Return the process."""
-
-    def unread(self, place: Path) -> list[str]:
-        """Return the tensors that are of no part and no leftover of a training."""
-
-    def layers(self, place: Path) -> int:
-        """Return how many layers the first text encoder has; names only."""
 
 
 @dataclass(frozen=True)
@@ -80,7 +55,7 @@ class ClipUnet:
     readings: tuple[TextReading, ...]
     encoders: Mapping[str, str]
     prediction: Prediction
-    file: SingleFile | None = None
+    file: LdmFile | None = None
 
     def family(self, **own: Any) -> Family:
         """Return the family, with what its own module says of it."""
@@ -131,8 +106,7 @@ class ClipUnet:
         modules = {part: self._part(place, part, dtype) for part in (UNET, *self.encoders)}
         for module in modules.values():
             module.to(device).requires_grad_(False).eval()
-        named = {"unet": "U-Net", "text_encoder": "text encoder"}
-        told = [(named.get(part, part.replace("_", " ")), one) for part, one in modules.items()]
+        told = [(loading.title(part), one) for part, one in modules.items()]
         loading.check_finite(told, place)
         network = modules.pop(UNET)
         # In training mode a U-Net without dropout computes the same; checkpointing asks for it.
@@ -146,24 +120,33 @@ class ClipUnet:
         Raises:
             ModelFileError: A part is missing or damaged, or lacks weights.
         """
-        first = self.readings[0]
-        tokenizer = self._tokenizer(place, first.tokenizer)
+        tokenizers = {one.tokenizer: self._tokenizer(place, one.tokenizer) for one in self.readings}
+        modules: dict[str, Any] = {}
+        unread: list[str] = []
+        for part in (UNET, *self.encoders):
+            if file := self._file(place):
+                modules[part] = file.part(place, part, self._kind(part), None)
+            else:
+                modules[part], others = loading.outlined(self._kind(part), place / part)
+                unread += [name for name in others if not name.endswith("position_ids")]
         if file := self._file(place):
-            parts = {part: file.part(place, part, None) for part in (UNET, *self.encoders)}
-            return _outline(tokenizer, _length(parts[first.encoder]), file.unread(place))
-        unread = loading.check_outline(_built_unet, place / UNET / weights_of(UNET))
-        for folder, kind in self.encoders.items():
-            unread += loading.check_outline(
-                _built_encoder(kind),
-                place / folder / weights_of(folder),
-                _plain_name(kind),
-            )
-        self._process(place)
-        for reading in self.readings[1:]:
-            self._tokenizer(place, reading.tokenizer)
-        facts = json.loads(content(place / first.encoder / "config.json"))
-        strange = [name for name in unread if not name.endswith("position_ids")]
-        return _outline(tokenizer, facts.get("max_position_embeddings", 77), strange)
+            unread = file.unread(place, modules)
+        network = modules.pop(UNET)
+        base = Base(network, tokenizers, self._process(place), "meta", modules)
+        return self._outline(base, unread)
+
+    def _outline(self, base: Base, unread: list[str]) -> Outline:
+        first = self.readings[0]
+
+        def tokens(texts: list[str]) -> list[int]:
+            return [clip_text.count(base.tokenizers[first.tokenizer], text) for text in texts]
+
+        most = clip_text.MOST_CHUNKS * (_length(base.encoders[first.encoder]) - 2)
+        return Outline(tokens, most, tuple(sorted(unread)), base)
+
+    def _kind(self, part: str) -> str:
+        """Return the class of the U-Net or of a text encoder."""
+        return self.encoders.get(part, "diffusers.UNet2DConditionModel")
 
     def layers(self, place: Path) -> int:
         """Return how many layers the first text encoder has; 0 where its files do not tell."""
@@ -225,16 +208,16 @@ class ClipUnet:
             found.append({name: one if kept else one.cpu() for name, one in state.items()})
         return found
 
-    def _file(self, place: Path) -> SingleFile | None:
+    def _file(self, place: Path) -> LdmFile | None:
         """Return how a file is read; None for a folder."""
         return self.file if place.is_file() else None
 
     def _part(self, place: Path, part: str, dtype: str) -> Any:
         if file := self._file(place):
-            return file.part(place, part, dtype)
+            return file.part(place, part, self._kind(part), dtype)
         import torch
 
-        kind = _class("diffusers.UNet2DConditionModel" if part == UNET else self.encoders[part])
+        kind = loading.class_of(self._kind(part))
         wish: dict[str, Any] = {"use_safetensors": True, "dtype": getattr(torch, dtype)}
         return loading.opened(kind, place / part, wish)
 
@@ -258,42 +241,6 @@ class ClipUnet:
         return found
 
 
-def weights_of(part: str) -> str:
-    """Return the name of a part's file of weights in a diffusers folder."""
-    return f"{'diffusion_pytorch_model' if part in (UNET, 'vae') else 'model'}.safetensors"
-
-
-def _outline(tokenizer: Any, length: int, unread: list[str]) -> Outline:
-    def tokens(texts: list[str]) -> list[int]:
-        return [clip_text.count(tokenizer, text) for text in texts]
-
-    return Outline(tokens, clip_text.MOST_CHUNKS * (length - 2), tuple(sorted(unread)))
-
-
 def _length(encoder: Any) -> int:
     """Return how many tokens an encoder reads at once, marks among them."""
     return int(encoder.config.max_position_embeddings)
-
-
-def _class(path: str) -> Any:
-    module, _, name = path.rpartition(".")
-    return getattr(importlib.import_module(module), name)
-
-
-def _built_unet(folder: Path) -> Any:
-    kind = _class("diffusers.UNet2DConditionModel")
-    return kind.from_config(kind.load_config(str(folder)))
-
-
-def _built_encoder(path: str) -> Any:
-    def built(folder: Path) -> Any:
-        kind = _class(path)
-        return kind(kind.config_class.from_pretrained(str(folder)))
-
-    return built
-
-
-def _plain_name(path: str) -> Any:
-    """Return what makes a name in a file that of the class: one has dropped `text_model`."""
-    wrapped = path.endswith("WithProjection")
-    return str if wrapped else lambda name: name.removeprefix("text_model.")

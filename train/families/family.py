@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
+from prep.models.file_layouts import Layout
 from train.families.noise_process import Prediction, Process
 from train.families.tiny import TinyModel
 
@@ -74,11 +75,13 @@ class Outline:
         most_tokens: How many of them `encode` keeps.
         unread: Tensors of its files that are no weights of it, sorted; what training code is known
             to leave behind (averages, tables of noise) is not among them.
+        base: The model itself, its weights left out: on the meta device.
     """
 
     tokens: Callable[[list[str]], list[int]]
     most_tokens: int
     unread: tuple[str, ...] = ()
+    base: Base | None = None
 
 
 class Encode(Protocol):
@@ -122,7 +125,7 @@ class Family:
         architecture: `modelspec.architecture` of the base model.
         of_velocity: Both of a base model that predicts v, where they are others.
         tiny: A small model of its exact structure, for tests.
-        single_file: Whether a whole model of it can be written as one file.
+        layout: How a whole model of it lies in one file; None where only folders are written.
         lora_targets: Endings of the names of the network's modules that usually get an adapter.
         attention_targets: Those of them that are attention.
         convolution_targets: Endings of its other convolutions, and what belongs to them.
@@ -164,7 +167,7 @@ class Family:
     sizes: Callable[[PictureSizes], Mapping[str, tuple[float, ...]]] = lambda sizes: {}
     encoders: tuple[str, ...] = ("text_encoder",)
     of_velocity: tuple[str, str] | None = None
-    single_file: bool = False
+    layout: Layout | None = None
 
     def told(self, pictures: Sequence[PictureSizes], device: str = "cpu") -> "dict[str, Tensor]":
         """Return what the network is told of some pictures' sizes, float32, shape (B, N) each."""

@@ -1,16 +1,19 @@
 """Stable Diffusion XL: a U-Net, two CLIP text encoders, sizes beside the text, a 4-channel VAE.
 
 Models with v-prediction and zero terminal SNR (NoobAI's and their like) say so in the scheduler's
-config. Letters: B batch, C channels, H and W height and width of latents, L tokens, D features.
+config, or by marks in a single file. Letters: B batch, C channels, H and W height and width of
+latents, L tokens, D features.
 """
 
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from prep.models import ldm_names
+from prep.models.file_layouts import SDXL
 from train.families.clip_text import TextReading
 from train.families.clip_unet import ClipUnet
 from train.families.family import PictureSizes
+from train.families.ldm_file import LdmFile
 from train.families.noise_process import Prediction
 from train.families.tiny import TinyModel
 
@@ -33,6 +36,7 @@ KIND = ClipUnet(
         "text_encoder_2": "transformers.CLIPTextModelWithProjection",
     },
     prediction=Prediction.EPSILON,
+    file=LdmFile(SDXL),
 )
 
 
@@ -111,6 +115,7 @@ FAMILY = KIND.family(
     name="sdxl",
     base_version="sdxl_base_v1-0",
     architecture="stable-diffusion-xl-v1-base",
+    layout=SDXL,
     denoise=denoise,
     export_name=export_name,
     tiny=_TINY,

@@ -3,10 +3,12 @@
 import tempfile
 from pathlib import Path
 
-from prep.models import ldm_names, safetensors_file
+from prep.models import safetensors_file
 from prep.runtime.errors import MachineError
 from prep.runtime.files import blocked, free_bytes, nearest_there
-from train.families.clip_unet import weights_of
+from train.export.rounding import BYTES
+from train.families.family import Family
+from train.families.folder_weights import spans
 from train.run.decide import Run
 
 MB = 1_000_000
@@ -17,37 +19,30 @@ def disk(run: Run) -> dict[str, int]:
 
     Nothing where the shapes of the base model's weights cannot be read without opening it.
     """
-    shapes = _shapes(run.found.path, run.family.encoders)
+    shapes = _shapes(run.found.path, run.family)
     if not shapes:
         return {}
     learn, written = run.method.sizes(run.config, run.family, shapes)
     every = run.config.save_every_steps or (run.config.save_every_epochs or 0) * run.per_epoch
     exports = 1 + (run.steps // every if every else 0)
     kept = run.config.keep + 1  # an old one goes only when the new one is whole
-    export_bytes, whole = 4 * written, round(4 * learn * (1 + run.config.row().kept))
+    export_bytes = BYTES[run.config.save_precision] * written
+    whole = round(4 * learn * (1 + run.config.row().kept))
     most = exports * export_bytes + kept * whole
     return {"export": export_bytes, "checkpoint": whole, "most": most}
 
 
-def _shapes(place: Path, encoders: tuple[str, ...]) -> dict[str, dict[str, tuple[int, ...]]]:
+def _shapes(place: Path, family: Family) -> dict[str, dict[str, tuple[int, ...]]]:
     """Return the shapes of U-Net, text encoders and VAE by diffusers' names; headers only."""
-    if place.is_file():
-        if place.suffix.lower() != ".safetensors":
-            return {}
-        names = safetensors_file.header(place).tensors
-        return {
-            part: {
-                ldm_names.from_ldm(part, name): at.shape
-                for name, at in names.items()
-                if name.startswith(ldm_names.PARTS[part])
-            }
-            for part in ("unet", "text_encoder", "vae")
-        }
-    found: dict[str, dict[str, tuple[int, ...]]] = {}
-    for part in ("unet", *encoders, "vae"):
-        tensors = safetensors_file.header(place / part / weights_of(part)).tensors
-        found[part] = {name: at.shape for name, at in tensors.items()}
-    return found
+    parts = ("unet", *family.encoders, "vae")
+    if place.is_dir():
+        found = {part: spans(place / part) for part in parts}
+        return {part: {n: at.shape for n, (at, _) in one.items()} for part, one in found.items()}
+    if place.suffix.lower() != ".safetensors" or family.layout is None:
+        return {}
+    tensors = safetensors_file.header(place).tensors
+    whole = {name: at.shape for name, at in tensors.items()}
+    return {part: family.layout.shapes(part, whole) for part in parts}
 
 
 def check_room(run: Run) -> None:

@@ -17,7 +17,7 @@ from prep.runtime.errors import ConfigError, UserError
 from train.config import Config
 from train.data import dataset as datasets
 from train.data.captions import all_texts
-from train.families.detect import base_at_hand, check_clip_skip, opened_base
+from train.families.detect import base_at_hand, check_clip_skip, check_prediction, opened_base
 from train.families.family import Family
 from train.methods import method_named
 from train.run import checkpoint, disk, probe, run_folder
@@ -96,6 +96,7 @@ def _base_of(
             found, kind = there
             check_clip_skip(config.clip_skip, kind.layers(found.path), config.base or "")
             _check_form(config, kind)
+            check_prediction(config.prediction, found.path, kind)
     except UserError as error:
         wrong.append(error)
     if wrong:
@@ -127,6 +128,8 @@ def check_settings(
         config.precision,
         config.attention,
         vae,
+        form=method_named(config.method).form(config),
+        prediction=config.prediction or "",
     )
     # A GPU that was there may be gone.
     lasting = config.device != "cuda" and config.precision != "fp16" and config.attention == "sdpa"
@@ -174,6 +177,7 @@ def _of_run(run: Run, first: bool) -> Iterator[Callable[[], object]]:
     """Yield what can be asked of a run and its folder, for the process that writes it."""
     yield partial(check_vae, run)
     yield partial(_check_form, run.config, run.family)
+    yield partial(check_prediction, run.config.prediction, run.found.path, run.family)
     yield partial(
         check_clip_skip, run.config.clip_skip, run.family.layers(run.found.path), run.base
     )
@@ -193,9 +197,9 @@ def _of_run(run: Run, first: bool) -> Iterator[Callable[[], object]]:
 
 def _check_form(config: Config, family: Family) -> None:
     """Raise where the export is to be a file of a kind that cannot be written of this family."""
-    if method_named(config.method).one_file(config) and not family.single_file:
+    if method_named(config.method).form(config) == "file" and family.layout is None:
         raise ConfigError(
-            f"a model of the kind `{family.name}` cannot be written as one file yet",
+            f"a model of the kind `{family.name}` cannot be written as one file",
             "write a folder: leave out `--save-as`",
         )
 
@@ -222,13 +226,15 @@ def _question(run: Run) -> probe.Question:
         config.precision,
         config.attention,
         vae=_needs_vae(config),
+        form=run.method.form(config),
+        prediction=config.prediction or "",
         texts=tuple(all_texts(list(run.data.samples.values()))),
     )
 
 
 def _needs_vae(config: Config) -> bool:
     """Return whether the base model's VAE has to be read: for pictures, or for the export."""
-    return config.prompts is not None or method_named(config.method).one_file(config)
+    return config.prompts is not None or bool(method_named(config.method).form(config))
 
 
 def _raised(*rows: Callable[[], object]) -> Iterator[UserError]:
