@@ -20,6 +20,7 @@ CHUNK_TOKENS = CHUNKS[0]  # what CLIP's text encoders read at once, marks left o
 
 DEVICES = ("auto", "cpu", "cuda")
 SCHEDULES = ("constant", "cosine", "cosine-with-restarts")
+PREDICTIONS = ("epsilon", "v")
 PRECISIONS = ("fp32", "bf16", "fp16")
 ATTENTIONS = ("sdpa", "xformers")
 TIMESTEPS = ("usual", "uniform", "logit-normal")
@@ -48,6 +49,10 @@ class Config:
     base: str | None = option(
         None, "Base model: folder, hub id or `tiny`; default: the dataset's", decides=False
     )
+    prediction: str | None = option(
+        None, "What a base model in one file predicts: epsilon or v; default: what the file says",
+        later=True, words=PREDICTIONS,
+    )  # fmt: skip
     learning_rate: float | None = option(
         None, f"Learning rate at its height; default: {_RATES}", least=1e-10, most=10
     )
@@ -149,6 +154,9 @@ class Config:
         "memory", "Where states of texts are kept: memory (1 GiB of them) or disk",
         decides=False, words=TEXT_CACHES,
     )  # fmt: skip
+    save_precision: str = option(
+        "fp32", "Precision of the exports: fp32, fp16 or bf16", decides=False, words=PRECISIONS
+    )
     save_every_epochs: int | None = option(
         None, "Export and checkpoint after each so many epochs", decides=False, least=1,
         most=MOST_STEPS,

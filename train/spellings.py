@@ -9,6 +9,9 @@ _TAKEN: Mapping[str, Mapping[str, str]] = MappingProxyType(
         "schedule": {"constant_with_warmup": "constant"},
         "precision": {"no": "fp32", "float": "fp32", "float32": "fp32", "float16": "fp16"}
         | {"bfloat16": "bf16"},
+        "prediction": {"v_prediction": "v"},
+        "save_precision": {"float": "fp32", "float32": "fp32", "float16": "fp16"}
+        | {"bfloat16": "bf16"},
         "attention": {"torch": "sdpa"},
         "save_as": {"diffusers": "folder", "diffusers_safetensors": "folder"}
         | {"safetensors": "file"},
@@ -60,6 +63,7 @@ _SETTINGS: Mapping[str, str] = MappingProxyType(
         "network_module": "method",
         "network_dim": "rank",
         "network_alpha": "alpha",
+        "v_parameterization": "prediction",
         "lr": "learning_rate",
         "unet_lr": "learning_rate",
         "text_encoder_lr": "text_encoder_learning_rate",

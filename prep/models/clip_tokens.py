@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from prep.models import single_file
+from prep.models import file_layouts
 from prep.runtime.errors import ModelFileError
 
 if TYPE_CHECKING:
@@ -59,7 +59,7 @@ def _opened(folder: Path | None) -> "Tokenizer":
 
 def shipped_words() -> tuple[dict[str, int], list[tuple[str, str]]]:
     """Return vocabulary and merges of CLIP, of the merges that ship with the package."""
-    text = (single_file.shipped() / "tokenizer" / "merges.txt").read_text(encoding="utf-8")
+    text = (file_layouts.shipped("sd15") / "tokenizer" / "merges.txt").read_text(encoding="utf-8")
     merges = _merges(text)
     return vocabulary(merges), merges
 

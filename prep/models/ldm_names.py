@@ -8,7 +8,6 @@ scripts/convert_diffusers_to_original_stable_diffusion.py (0.42.1).
 PARTS = {
     "unet": "model.diffusion_model.",
     "vae": "first_stage_model.",
-    "text_encoder": "cond_stage_model.transformer.text_model.",
 }
 # Which levels of a U-Net's way up have attentions. A file of XL has three levels.
 SD_UPS = (False, True, True, True)
@@ -36,7 +35,7 @@ def to_ldm(part: str, name: str, ups: tuple[bool, ...] = SD_UPS) -> str:
     """Return the name in a single file of a part's tensor that diffusers calls `name`.
 
     Args:
-        part: `unet`, `vae` or `text_encoder`: the folder's name in diffusers.
+        part: `unet` or `vae`: the folder's name in diffusers.
         ups: Of the U-Net: `SD_UPS` or `XL_UPS`.
     """
     module, _, word = name.rpartition(".")
@@ -77,9 +76,7 @@ def _inner(part: str, block: str) -> dict[str, str]:
 
 def _blocks(part: str, ups: tuple[bool, ...]) -> dict[str, str]:
     """Return the modules with other names: diffusers' -> the single file's, without the part."""
-    if part == "unet":
-        return _unet_blocks(ups)
-    return _vae_blocks() if part == "vae" else {}
+    return _unet_blocks(ups) if part == "unet" else _vae_blocks()
 
 
 def _unet_blocks(ups: tuple[bool, ...]) -> dict[str, str]:

@@ -37,10 +37,15 @@ def counter(models: Models, name: str = "") -> Counter:
     return token_counter(models.find(ask(name)).path / "tokenizer")
 
 
-def shipped_tokenizer() -> "CLIPTokenizer":
-    """Return CLIP's tokenizer, built from the merges that ship with the package."""
+def shipped_tokenizer(padding: str | None = None) -> "CLIPTokenizer":
+    """Return CLIP's tokenizer, built from the merges that ship with the package.
+
+    Args:
+        padding: Its token of padding; None for that of the end.
+    """
     from transformers import CLIPTokenizer
 
     vocabulary, merges = shipped_words()
     pairs: Any = merges  # the type says text; pairs are what its back end takes
-    return CLIPTokenizer(vocab=vocabulary, merges=pairs, model_max_length=77)
+    more = {} if padding is None else {"pad_token": padding}
+    return CLIPTokenizer(vocab=vocabulary, merges=pairs, model_max_length=77, **more)

@@ -1,7 +1,7 @@
 """A VAE on the disk: what to look for, its digest, and the numbers that a dataset records of it."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -76,27 +76,28 @@ def _digest(weights: Path) -> str:
 def space_of(path: Path) -> LatentSpace:
     """Return the latent space that a VAE's config tells.
 
-    Where it is silent, and for a single file, which has none, that is AutoencoderKL's own of
-    diffusers 0.42.1: Stable Diffusion 1.x's.
+    A single file has none: it is that of its kind; a VAE alone is taken for that of the oldest.
     """
     if path.is_file():
-        single_file.check_vae(path)
-        return LatentSpace()
+        return _space(single_file.vae_layout(path).settings("vae"))
     folder = vae_folder(path)[0]
     try:
-        config = json.loads(content(folder / "config.json"))
-        blocks = config.get("block_out_channels")
-        found = LatentSpace(
-            channels=int(_or(config.get("latent_channels"), LatentSpace.channels)),
-            factor=2 ** (len(blocks) - 1) if blocks else LatentSpace.factor,  # the last keeps it
-            scale=float(_or(config.get("scaling_factor"), LatentSpace.scale)),
-            shift=float(_or(config.get("shift_factor"), LatentSpace.shift)),
-        )
+        return _space(json.loads(content(folder / "config.json")))
     except (OSError, ValueError, TypeError, AttributeError) as error:
         raise ModelFileError(
             f"`{folder / 'config.json'}` is not a VAE's config: {error}", "fetch it again"
         ) from None
-    return found
+
+
+def _space(config: Mapping[str, Any]) -> LatentSpace:
+    """Return the space that a config tells; what it leaves out is as AutoencoderKL has it."""
+    blocks = config.get("block_out_channels")
+    return LatentSpace(
+        channels=int(_or(config.get("latent_channels"), LatentSpace.channels)),
+        factor=2 ** (len(blocks) - 1) if blocks else LatentSpace.factor,  # the last keeps it
+        scale=float(_or(config.get("scaling_factor"), LatentSpace.scale)),
+        shift=float(_or(config.get("shift_factor"), LatentSpace.shift)),
+    )
 
 
 def _or(value: Any, usual: float) -> Any:

@@ -12,7 +12,7 @@ from safetensors import safe_open
 from safetensors.torch import load_file
 
 import tinyworld
-from prep.models import single_file
+from prep.models.file_layouts import SD15
 from tinyworld.draw import draw
 from tinyworld.labels import clip_vocabulary, merges_for
 from tinyworld.training.base import new_unet, signal_rates
@@ -79,7 +79,7 @@ def test_the_unet_has_its_layers_where_the_real_one_has() -> None:
     """Every layer's name is a layer's name of SD 1.5, and half-width weights are what is saved."""
     from diffusers import UNet2DConditionModel
 
-    real_config = json.loads((single_file.shipped() / "unet" / "config.json").read_text())
+    real_config = SD15.settings("unet")
     kind: Any = UNet2DConditionModel
     with torch.device("meta"):
         real = {name for name, _ in kind.from_config(real_config).named_parameters()}

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from prep.models import safetensors_file, single_file
+from prep.models import file_layouts, safetensors_file
 from prep.runtime.console import Console
 from prep.runtime.counts import counted
 from prep.runtime.errors import ModelFileError
@@ -27,9 +27,9 @@ def explain(path: Path, console: Console) -> None:
     if path.suffix.lower() != ".safetensors":
         raise ModelFileError(f"`{path}` is not a `.safetensors` file", "name a LoRA")
     head = safetensors_file.header(path)
-    what = single_file.what(head.tensors)
+    what = file_layouts.what(head.tensors.keys())
     kinds = set(adapter_file.sort(head.tensors).unread) - {adapter_file.UNKNOWN}
-    if what == "a file of weights of another kind" and kinds:
+    if what == file_layouts.OTHER and kinds:
         what = f"a file of {', '.join(sorted(kinds))}"
     if what != "a LoRA":
         raise ModelFileError(f"`{path}` is {what}, not a LoRA", "name a LoRA")

@@ -3,6 +3,7 @@
 Each is whole or absent, and is read back before it gets its name.
 """
 
+import copy
 import json
 import os
 import re
@@ -10,48 +11,85 @@ import shutil
 import uuid
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from prep.models import ldm_names, safetensors_file, single_file, vae
+from prep.models import safetensors_file, single_file, vae
+from prep.models.file_layouts import Layout
 from prep.runtime import files
+from train.export import folder_rest
 from train.export.lora_file import BORN, Check, ProofError, proven
+from train.export.rounding import UNTRAINED, rounded
+from train.families import file_marks, loading
 from train.families.family import Base
+from train.families.folder_weights import spans
 
 if TYPE_CHECKING:
     from torch import Tensor
 
 
-def write_file(path: Path, base: Base, source: Path, metadata: Mapping[str, str]) -> None:
-    """Publish network, text encoder and the source's VAE (in float32) as one safetensors file.
+@dataclass(frozen=True)
+class Model:
+    """A model that is to be written.
 
-    Args:
-        source: The base model's folder or file.
+    Attributes:
+        source: The folder or file of the base model that it was.
+        layout: Of a single file; None where it is written as a folder alone.
+        precision: fp32, fp16 or bf16.
+        most_shard: Weights of a folder are cut where they are larger, as diffusers does.
+    """
+
+    base: Base
+    source: Path
+    layout: Layout | None
+    precision: str = "fp32"
+    most_shard: str = "10GB"
+
+    def modules(self) -> dict[str, Any]:
+        """Return the network and the text encoders that can learn, by their folders."""
+        return {self.base.part: self.base.network, **self.base.encoders}
+
+    def tensors(self, part: str) -> "dict[str, Tensor]":
+        """Return a part's tensors as they are written."""
+        if part == "vae":
+            coder: Any = vae.open_vae(self.source, "cpu")  # its classes are typed only in part
+            return rounded(coder.state_dict(), UNTRAINED[self.precision])
+        return rounded(self.modules()[part].state_dict(), self.precision)
+
+
+def write_file(path: Path, model: Model, metadata: Mapping[str, str]) -> None:
+    """Publish network, text encoders and the source's VAE as one safetensors file.
 
     Raises:
         ProofError: It gave back other numbers than it was given; see `export.proven`.
         MachineError: The disk is full.
     """
-    import torch
-
-    parts = _parts(base) | {"vae": _vae(source)}
-    found: dict[str, Tensor] = {}
+    layout = _layout(model)
+    parts = {part: model.tensors(part) for part in layout.parts()}
+    found = file_marks.tensors(model.base.process)
     for part, tensors in parts.items():
-        for name, tensor in tensors.items():
-            kernel = tensor[..., None, None] if ldm_names.is_flat(part, name) else tensor
-            found[ldm_names.to_ldm(part, name)] = kernel
-    # Older readers ask for them.
-    found[ldm_names.PARTS["text_encoder"] + "embeddings.position_ids"] = torch.arange(77)[None]
+        found |= layout.to_file(part, tensors)
     each = {name: safetensors_file.packed(tensor) for name, tensor in found.items()}
 
     def publish(place: Path, check: Check) -> None:
         with files.replacing(place, check) as scratch:
             files.write_pieces(scratch, safetensors_file.pieces(each, metadata, align=64))
 
-    proven(path, lambda made: _check(made, parts), publish)
+    def check(made: Path) -> None:
+        for part, wanted in parts.items():
+            _compare(single_file.state(made, layout, part), wanted)
+
+    proven(path, check, publish)
 
 
-def write_folder(path: Path, base: Base, source: Path, metadata: Mapping[str, str]) -> None:
+def _layout(model: Model) -> Layout:
+    if model.layout is None:
+        raise ValueError("a model without a layout is written as a folder alone")
+    return model.layout
+
+
+def write_folder(path: Path, model: Model, metadata: Mapping[str, str]) -> None:
     """Publish a diffusers folder: what was trained, and the rest as the source has it.
 
     Raises:
@@ -60,21 +98,28 @@ def write_folder(path: Path, base: Base, source: Path, metadata: Mapping[str, st
     """
 
     def publish(place: Path, check: Check) -> None:
-        _write_folder(place, base, source, metadata, check)
+        _write_folder(place, model, metadata, check)
 
-    proven(path, lambda made: _check_folder(made, base), publish)
+    def check(made: Path) -> None:
+        for part in model.modules():
+            _compare(_of_folder(made / part), model.tensors(part))
+
+    proven(path, check, publish)
 
 
-def _write_folder(
-    path: Path, base: Base, source: Path, metadata: Mapping[str, str], check: Check
-) -> None:
+def _write_folder(path: Path, model: Model, metadata: Mapping[str, str], check: Check) -> None:
     scratch = path.with_name(f"{files.SCRATCH}{uuid.uuid4().hex}")
     try:
-        with files.disk_errors(path), _said_plainly():
+        with files.disk_errors(path), _said_plainly(), loading.quiet():
             scratch.mkdir(parents=True)
-            _rest(scratch, source, base)
-            for part, module in _modules(base).items():
-                module.save_pretrained(str(scratch / part))
+            folder_rest.write(scratch, model.base, model.source, model.layout)
+            _write_vae(scratch / "vae", model)
+            for part in model.base.frozen:
+                folder_rest.copy(model.source / part, scratch / part)
+            for part, module in model.modules().items():
+                _as_written(module, model, part).save_pretrained(
+                    str(scratch / part), max_shard_size=model.most_shard
+                )
             check(scratch)
             text = json.dumps(dict(metadata), indent=1, ensure_ascii=False, sort_keys=True)
             (scratch / BORN).write_text(text + "\n", encoding="utf-8")
@@ -102,70 +147,49 @@ def _said_plainly() -> Iterator[None]:
         raise OSError(int(code[1]), os.strerror(int(code[1]))) from error
 
 
-def _modules(base: Base) -> dict[str, Any]:
-    return {base.part: base.network, **base.encoders}
+def _write_vae(folder: Path, model: Model) -> None:
+    if model.precision != "fp32":
+        coder: Any = vae.open_vae(model.source, "meta")
+        _as_written(coder, model, "vae").save_pretrained(str(folder))
+    elif model.source.is_dir():
+        folder_rest.copy(model.source / "vae", folder)
+    else:
+        coder = vae.open_vae(model.source, "cpu")
+        coder.save_pretrained(str(folder))
 
 
-def _parts(base: Base) -> "dict[str, dict[str, Tensor]]":
-    return {part: dict(module.state_dict()) for part, module in _modules(base).items()}
+def _as_written(module: Any, model: Model, part: str) -> Any:
+    """Return a module in the precision that it is written in; the same one where it is so."""
+    import torch
+
+    if model.precision == "fp32":
+        return module
+    kind, config = type(module), copy.deepcopy(module.config)
+    with torch.device("meta"):
+        made = kind.from_config(config) if hasattr(kind, "load_config") else kind(config)
+    made.load_state_dict(model.tensors(part), assign=True)
+    return made
 
 
-def _vae(source: Path) -> "dict[str, Tensor]":
-    """Return the VAE's tensors of a base model, by diffusers' names of today."""
-    coder: Any = vae.open_vae(source, "cpu")  # its classes are typed only in part
-    return dict(coder.state_dict())
-
-
-def _rest(scratch: Path, source: Path, base: Base) -> None:
-    """Give a folder everything that is not trained: VAE, tokenizer, schedule, index."""
-    if source.is_dir():
-        for name in ("vae", *base.tokenizers, *base.frozen, "scheduler"):
-            _copy(source / name, scratch / name)
-        shutil.copyfile(source / "model_index.json", scratch / "model_index.json")
-        return
-    shipped = single_file.shipped()
-    (scratch / "scheduler").mkdir()
-    for name in ("model_index.json", "scheduler/scheduler_config.json"):
-        (scratch / name).write_bytes((shipped / name).read_bytes())
-    base.tokenizers["tokenizer"].save_pretrained(str(scratch / "tokenizer"))
-    coder: Any = vae.open_vae(source, "cpu")
-    coder.save_pretrained(str(scratch / "vae"))
-
-
-def _copy(source: Path, target: Path) -> None:
-    """Copy a folder's files; a full disk is told as that, not as a list of what was not copied."""
-    for file in sorted(source.rglob("*")):
-        if file.is_file():
-            place = target / file.relative_to(source)
-            place.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(file, place)
-
-
-def apply(path: Path, base: Base) -> None:
+def apply(path: Path, base: Base, layout: Layout | None) -> None:
     """Give the base model that an export was made of the export's numbers."""
-    for part, module in _modules(base).items():
-        found = _unprefixed(_saved(path, part))
-        module.load_state_dict({name: found[_plain(name)] for name in module.state_dict()})
+    for part, module in Model(base, path, layout).modules().items():
+        if layout is not None and path.is_file():
+            found = single_file.state(path, layout, part)
+        else:
+            found = _of_folder(path / part)
+        plain = _unprefixed(found)
+        module.load_state_dict({name: plain[_plain(name)] for name in module.state_dict()})
 
 
-def _check(path: Path, parts: "Mapping[str, Mapping[str, Tensor]]") -> None:
-    for part, wanted in parts.items():
-        _compare(_saved(path, part), wanted)
-
-
-def _check_folder(path: Path, base: Base) -> None:
-    for part, wanted in _parts(base).items():
-        _compare(_unprefixed(_saved(path, part)), _unprefixed(wanted))
-
-
-def _saved(path: Path, part: str) -> "dict[str, Tensor]":
-    """Return a part's tensors as they lie in an export."""
+def _of_folder(folder: Path) -> "dict[str, Tensor]":
+    """Return a part's tensors as they lie in a folder, in one file or in shards."""
     from safetensors.torch import load_file
 
-    if path.is_file():
-        return single_file.state(path, part)
-    (weights,) = (path / part).glob("*.safetensors")
-    return load_file(weights)
+    found: dict[str, Tensor] = {}
+    for file in sorted({file for _, file in spans(folder).values()}):
+        found |= load_file(file)
+    return found
 
 
 def _unprefixed(tensors: "Mapping[str, Tensor]") -> "dict[str, Tensor]":
@@ -180,13 +204,15 @@ def _plain(name: str) -> str:
     return name.removeprefix("text_model.")
 
 
-def _compare(found: "Mapping[str, Tensor]", wanted: "Mapping[str, Tensor]") -> None:
+def _compare(made: "Mapping[str, Tensor]", given: "Mapping[str, Tensor]") -> None:
+    found, wanted = _unprefixed(made), _unprefixed(given)
     same = found.keys() == wanted.keys() and all(
-        bool((found[name] == value.to("cpu")).all()) for name, value in wanted.items()
+        found[name].dtype == value.dtype and bool((found[name] == value).all())
+        for name, value in wanted.items()
     )
     if not same:
         raise ProofError("the model reads back as other numbers", "check the disk, run again")
 
 
-Writer = Callable[[Path, Base, Path, Mapping[str, str]], None]
+Writer = Callable[[Path, Model, Mapping[str, str]], None]
 FORMS: Mapping[str, Writer] = {"folder": write_folder, "file": write_file}

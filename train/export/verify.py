@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from train.adapters import lora_layers
 from train.export.lora_file import ProofError
+from train.export.rounding import as_saved, rounded
 from train.families.family import Base, Family, PictureSizes
 
 if TYPE_CHECKING:
@@ -16,8 +17,11 @@ if TYPE_CHECKING:
 _TOLERANCE = 1e-3
 
 
-def check_applied(path: Path, base: Base, family: Family) -> None:
+def check_applied(path: Path, base: Base, family: Family, precision: str = "fp32") -> None:
     """Raise unless a file, applied by what it says alone, is the model that was trained.
+
+    Args:
+        precision: That the trained numbers were rounded to: fp32, fp16 or bf16.
 
     Names, tensors and scales are compared one by one. Then the base model answers with the file's
     adapter, whose names, shapes and alphas decide where and how strongly its numbers act, as in
@@ -29,13 +33,16 @@ def check_applied(path: Path, base: Base, family: Family) -> None:
     from safetensors.torch import load_file
 
     saved = load_file(path)
-    _check_numbers(saved, base, family)
-    wanted = _answers(base, family)
+    _check_numbers(saved, base, family, precision)
     kept = {
         name: (pair.down.data, pair.up.data) for name, pair in lora_layers.of_base(base).items()
     }
     scales = [(layer, layer.scaling[lora_layers.ADAPTER]) for _, layer in lora_layers.layers(base)]
     try:
+        for pair in lora_layers.of_base(base).values():
+            pair.down.data = _rounded(pair.down, precision).to(pair.down)
+            pair.up.data = _rounded(pair.up, precision).to(pair.up)
+        wanted = _answers(base, family)
         _apply(saved, base, family)
         found = _answers(base, family)
     finally:
@@ -50,7 +57,14 @@ def check_applied(path: Path, base: Base, family: Family) -> None:
 _OTHERWISE = "the export does not do what the trained model does"
 
 
-def _check_numbers(saved: "Mapping[str, Tensor]", base: Base, family: Family) -> None:
+def _rounded(weight: "Tensor", precision: str) -> "Tensor":
+    (found,) = rounded({"": weight}, precision).values()
+    return found
+
+
+def _check_numbers(
+    saved: "Mapping[str, Tensor]", base: Base, family: Family, precision: str
+) -> None:
     """Raise ProofError unless a file has the trained tensors and scales, and no others."""
     layers = dict(lora_layers.layers(base))
     wanted: dict[str, Tensor] = {}
@@ -58,7 +72,7 @@ def _check_numbers(saved: "Mapping[str, Tensor]", base: Base, family: Family) ->
         word, scale = family.export_name(name), layers[name].scaling[lora_layers.ADAPTER]
         wanted |= family.lora_layout.tensors(word, pair.down.cpu(), pair.up.cpu(), scale)
     if saved.keys() != wanted.keys() or not all(
-        _same(saved[name], tensor) for name, tensor in wanted.items()
+        _same(saved[name], tensor) for name, tensor in as_saved(wanted, precision).items()
     ):
         raise ProofError(_OTHERWISE)
 
@@ -86,8 +100,8 @@ def _apply(saved: "Mapping[str, Tensor]", base: Base, family: Family) -> None:
     for name, pair in lora_layers.of_base(base).items():
         down, up, scale = family.lora_layout.read(family.export_name(name), saved)
         # Copies: where a file's numbers lie in memory would decide the last bits of a product.
-        pair.down.data = down.to(base.device, copy=True)
-        pair.up.data = up.to(base.device, copy=True)
+        pair.down.data = down.to(pair.down, copy=True)
+        pair.up.data = up.to(pair.up, copy=True)
         layers[name].scaling[lora_layers.ADAPTER] = scale
 
 

@@ -19,15 +19,8 @@ from prep.runtime.files import content
 from train.families import clip_text, loading, unet_blocks
 from train.families.clip_text import TextReading
 from train.families.family import Base, Family, Outline
-from train.families.folder_parts import (
-    SingleFile,
-    built,
-    class_of,
-    files_of,
-    plain_name,
-    tokenizer_of,
-    weights_of,
-)
+from train.families.folder_weights import files_of, tokenizer_of
+from train.families.ldm_file import LdmFile
 from train.families.noise_process import DIFFUSION, Prediction, Process, ProcessKind
 
 if TYPE_CHECKING:
@@ -59,7 +52,6 @@ class ClipUnet:
         network: Folder and class of what is trained.
         frozen: Folder of a text encoder that never learns, and that a model may lack -> its class
             and that of its tokenizer, in `transformers`.
-        ups: Which levels of the U-Net's way up have attentions.
     """
 
     pipeline: str
@@ -67,12 +59,11 @@ class ClipUnet:
     readings: tuple[TextReading, ...]
     encoders: Mapping[str, str]
     prediction: Prediction
-    file: SingleFile | None = None
+    file: LdmFile | None = None
     process: ProcessKind = DIFFUSION
     space: LatentSpace = SD1
     network: tuple[str, str] = (UNET, "diffusers.UNet2DConditionModel")
     frozen: Mapping[str, tuple[str, str]] = field(default_factory=dict)
-    ups: tuple[bool, ...] = ldm_names.SD_UPS
 
     def family(self, **own: Any) -> Family:
         """Return the family, with what its own module says of it."""
@@ -96,8 +87,9 @@ class ClipUnet:
             "chunks_at": self.chunks_at,
             "chunks": self.chunks,
             "encode": self.encode,
-            "blocks": unet_blocks.names(self.ups),
-            "block_of": partial(unet_blocks.block_of, ups=self.ups),
+            "layout": self.file.layout if self.file else None,
+            "blocks": unet_blocks.names(self._ups()),
+            "block_of": partial(unet_blocks.block_of, ups=self._ups()),
         }
         return Family(**usual | own)
 
@@ -131,17 +123,20 @@ class ClipUnet:
         modules = {part: self._part(place, part, dtype) for part in parts}
         for module in modules.values():
             module.to(device).requires_grad_(False).eval()
-        named = {"unet": "U-Net", "text_encoder": "text encoder"}
-        told = [(named.get(part, part.replace("_", " ")), one) for part, one in modules.items()]
+        told = [(loading.title(part), one) for part, one in modules.items()]
         loading.check_finite(told, place)
-        network = modules.pop(self.network[0])
+        base = self._base(place, device, modules)
         # In training mode a U-Net without dropout computes the same; checkpointing asks for it.
-        network.train()
-        readers = [*(one.tokenizer for one in self.readings), *map(tokenizer_of, frozen)]
+        base.network.train()
+        return base
+
+    def _base(self, place: Path, device: str, modules: dict[str, Any]) -> Base:
+        """Return a base model of its modules by their folders, with what else belongs to it."""
+        apart = {part: modules.pop(part) for part in self.frozen if part in modules}
+        readers = [*(one.tokenizer for one in self.readings), *map(tokenizer_of, apart)]
         tokenizers = {folder: self.tokenizer(place, folder) for folder in readers}
-        apart = {part: modules.pop(part) for part in frozen}
-        process = self._process(place)
-        return Base(network, tokenizers, process, device, modules, self.network[0], apart)
+        folder, process = self.network[0], self._process(place)
+        return Base(modules.pop(folder), tokenizers, process, device, modules, folder, apart)
 
     def outline(self, place: Path) -> Outline:
         """Look a base model through: all but its weights is opened, of those names and shapes.
@@ -149,27 +144,27 @@ class ClipUnet:
         Raises:
             ModelFileError: A part is missing or damaged, or lacks weights.
         """
-        first = self.readings[0]
-        tokenizer = self.tokenizer(place, first.tokenizer)
+        frozen = self.frozen_in(place)
+        modules: dict[str, Any] = {}
+        unread: list[str] = []
+        for part in (self.network[0], *self.encoders, *frozen):
+            if file := self._file(place):
+                modules[part] = file.part(place, part, self._kind(part), None)
+            else:
+                modules[part], others = loading.outlined(self._kind(part), place / part)
+                unread += [name for name in others if not name.endswith("position_ids")]
         if file := self._file(place):
-            each = (self.network[0], *self.encoders)
-            parts = {part: file.part(place, part, None) for part in each}
-            return _outline(
-                tokenizer, clip_text.length_of(parts[first.encoder]), file.unread(place)
-            )
-        unread = []
-        for folder in (self.network[0], *self.encoders, *(frozen := self.frozen_in(place))):
-            kind = self._kind(folder)
-            weights = place / folder / weights_of(folder)
-            unread += loading.check_outline(built(kind), weights, plain_name(kind))
-        for folder in frozen:
-            self.tokenizer(place, tokenizer_of(folder))
-        self._process(place)
-        for reading in self.readings[1:]:
-            self.tokenizer(place, reading.tokenizer)
-        facts = json.loads(content(place / first.encoder / "config.json"))
-        strange = [name for name in unread if not name.endswith("position_ids")]
-        return _outline(tokenizer, facts.get("max_position_embeddings", 77), strange)
+            unread = file.unread(place, modules)
+        return self._outline(self._base(place, "meta", modules), unread)
+
+    def _outline(self, base: Base, unread: list[str]) -> Outline:
+        first = self.readings[0]
+
+        def tokens(texts: list[str]) -> list[int]:
+            return [clip_text.count(base.tokenizers[first.tokenizer], text) for text in texts]
+
+        most = clip_text.MOST_CHUNKS * (clip_text.length_of(base.encoders[first.encoder]) - 2)
+        return Outline(tokens, most, tuple(sorted(unread)), base)
 
     def frozen_in(self, place: Path) -> list[str]:
         """Return the folders of `frozen` that a base model has, by its `model_index.json`.
@@ -242,9 +237,13 @@ class ClipUnet:
             found = [clip_text.conditioning(base, text, how) for text in texts]
         return [{name: one if kept else one.cpu() for name, one in each.items()} for each in found]
 
-    def _file(self, place: Path) -> SingleFile | None:
+    def _file(self, place: Path) -> LdmFile | None:
         """Return how a file is read; None for a folder."""
         return self.file if place.is_file() else None
+
+    def _ups(self) -> tuple[bool, ...]:
+        """Return which levels of the U-Net's way up have attentions."""
+        return self.file.layout.ups if self.file else ldm_names.SD_UPS
 
     def _kind(self, part: str) -> str:
         """Return the class of the network or of a text encoder."""
@@ -253,10 +252,10 @@ class ClipUnet:
 
     def _part(self, place: Path, part: str, dtype: str) -> Any:
         if file := self._file(place):
-            return file.part(place, part, dtype)
+            return file.part(place, part, self._kind(part), dtype)
         import torch
 
-        kind = class_of(self._kind(part))
+        kind = loading.class_of(self._kind(part))
         wish: dict[str, Any] = {"use_safetensors": True, "dtype": getattr(torch, dtype)}
         return loading.opened(kind, place / part, wish)
 
@@ -276,10 +275,3 @@ class ClipUnet:
         kinds = {tokenizer_of(part): kind for part, (_, kind) in self.frozen.items()}
         kind = kinds.get(folder, "transformers.CLIPTokenizer")
         return loading.opened_tokenizer(place / folder, kind)
-
-
-def _outline(tokenizer: Any, length: int, unread: list[str]) -> Outline:
-    def tokens(texts: list[str]) -> list[int]:
-        return [clip_text.count(tokenizer, text) for text in texts]
-
-    return Outline(tokens, clip_text.MOST_CHUNKS * (length - 2), tuple(sorted(unread)))

@@ -3,13 +3,14 @@
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from prep.models import single_file
+from prep.models import file_layouts, single_file
 from prep.models.locate import Ask, FoundModel, Models
 from prep.runtime import files
 from prep.runtime.counts import counted, first_few
 from prep.runtime.errors import ConfigError, ModelFileError, nearest
 from train.families import all_families
 from train.families.family import Family
+from train.families.folder_weights import sharded
 
 
 def opened_base(base: str, models: Models) -> tuple[FoundModel, Family]:
@@ -30,7 +31,8 @@ def base_at_hand(base: str, models: Models) -> tuple[FoundModel, Family] | None:
 
 def _ask(base: str) -> Ask:
     each = all_families().values()
-    patterns = {pattern for one in each for pattern in (*one.patterns, *one.optional)}
+    whole = {pattern for one in each for pattern in (*one.patterns, *one.optional)}
+    patterns = whole | {one for pattern in whole for one in sharded(pattern)}
     return Ask("base", base, tuple(sorted(patterns)), ckpt=True)
 
 
@@ -46,6 +48,15 @@ def check_clip_skip(clip_skip: int, layers: int, base: str) -> None:
             f"`--clip-skip` is {clip_skip}, and the text encoder of `{base}` has "
             f"{counted(layers, 'layer')}",
             f"give a number from 1 to {layers}" if layers > 1 else "give 1",
+        )
+
+
+def check_prediction(wish: str | None, place: Path, family: Family) -> None:
+    """Raise ConfigError where a person says what a base model predicts that says so itself."""
+    if wish and (place.is_dir() or family.layout is None):
+        raise ConfigError(
+            f"`{place}` says itself what it predicts, and `--prediction` is given",
+            "leave it out: it is for base models in one file",
         )
 
 
@@ -71,10 +82,8 @@ def unread_note(base: str, unread: Sequence[str]) -> str | None:
     return f"{told} {'is' if len(names) == 1 else 'are'} not read: {first_few(names)}"
 
 
-# What is opened only from a diffusers folder, as `single_file.what` calls it.
-_FOLDERS_ALONE = (
-    "a Stable Diffusion 3 model", "a Stable Diffusion XL model", "a Stable Diffusion 2.x model",
-)  # fmt: skip
+# What is opened only from a diffusers folder, as `file_layouts.what` calls it.
+_FOLDERS_ALONE = ("a Stable Diffusion 3 model",)
 
 
 def _family(found: FoundModel, families: Mapping[str, Family]) -> Family:
@@ -85,7 +94,7 @@ def _family(found: FoundModel, families: Mapping[str, Family]) -> Family:
                 _check_parts(found, family)
             return family
     if found.path.is_file():
-        what = single_file.what(single_file.names(found.path))
+        what = file_layouts.what(single_file.names(found.path))
         if what in _FOLDERS_ALONE:
             raise ModelFileError(
                 f"`{name}` is {what}, which is not read from one file yet",
@@ -99,8 +108,9 @@ def _family(found: FoundModel, families: Mapping[str, Family]) -> Family:
 
 def _check_parts(found: FoundModel, family: Family) -> None:
     """Raise where a part that the family names is not among the files."""
+    each = [_at(file, found.path) for file, _, _ in found.files]
     for pattern in family.patterns:
-        if not any(_at(file, found.path).match(pattern) for file, _, _ in found.files):
+        if not any(file.match(one) for one in (pattern, *sharded(pattern)[:1]) for file in each):
             raise ModelFileError(
                 f"`{found.ask.name}` has no `{pattern}`",
                 "fetch it again, with every part of a diffusers folder as safetensors",

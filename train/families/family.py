@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
+from prep.models.file_layouts import Layout
 from prep.models.latent_space import LatentSpace
 from train.families.lora_layout import KOHYA, LoraLayout
 from train.families.noise_process import DIFFUSION, Prediction, Process, ProcessKind
@@ -108,11 +109,13 @@ class Outline:
         most_tokens: How many of them `encode` keeps.
         unread: Tensors of its files that are no weights of it, sorted; what training code is known
             to leave behind (averages, tables of noise) is not among them.
+        base: The model itself, its weights left out: on the meta device.
     """
 
     tokens: Callable[[list[str]], list[int]]
     most_tokens: int
     unread: tuple[str, ...] = ()
+    base: Base | None = None
 
 
 class Encode(Protocol):
@@ -173,7 +176,7 @@ class Family:
         architecture: `modelspec.architecture` of the base model.
         of_velocity: Both of a base model that predicts v, where they are others.
         tiny: A small model of its exact structure, for tests.
-        single_file: Whether a whole model of it can be written as one file.
+        layout: How a whole model of it lies in one file; None where only folders are written.
         lora_targets: Endings of the names of the network's modules that usually get an adapter.
         attention_targets: Those of them that are attention.
         convolution_targets: Endings of its other convolutions, and what belongs to them.
@@ -225,7 +228,7 @@ class Family:
     chunked: bool = True
     lora_layout: LoraLayout = KOHYA
     of_velocity: tuple[str, str] | None = None
-    single_file: bool = False
+    layout: Layout | None = None
     process: ProcessKind = DIFFUSION
     side_step: int = 8
 

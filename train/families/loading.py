@@ -1,6 +1,7 @@
 """Opening the weights of a model's part: quietly, from this disk only, and never half."""
 
-from collections.abc import Callable, Iterable, Iterator
+import importlib
+from collections.abc import Container, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -8,7 +9,7 @@ from typing import Any
 from prep.models import safetensors_file
 from prep.runtime.counts import counted
 from prep.runtime.errors import ModelFileError
-from train.families.folder_parts import class_of
+from train.families.folder_weights import spans
 
 
 def opened(kind: Any, folder: Path, wish: dict[str, Any]) -> Any:
@@ -24,7 +25,7 @@ def opened(kind: Any, folder: Path, wish: dict[str, Any]) -> Any:
             file (the libraries would fill them with random numbers).
     """
     try:
-        with _quiet():
+        with quiet():
             model, found = kind.from_pretrained(
                 str(folder), local_files_only=True, output_loading_info=True, **wish
             )
@@ -37,6 +38,17 @@ def opened(kind: Any, folder: Path, wish: dict[str, Any]) -> Any:
     if missing:
         raise _lacking(folder, missing)
     return model
+
+
+def title(part: str) -> str:
+    """Return what a part is called, by the name of its folder."""
+    return {"unet": "U-Net", "vae": "VAE"}.get(part, part.replace("_", " "))
+
+
+def class_of(path: str) -> Any:
+    """Return a class by its name with its package, as `transformers.CLIPTextModel`."""
+    package, _, name = path.rpartition(".")
+    return getattr(importlib.import_module(package), name)
 
 
 def opened_tokenizer(folder: Path, kind: str = "transformers.CLIPTokenizer") -> Any:
@@ -59,54 +71,67 @@ def opened_tokenizer(folder: Path, kind: str = "transformers.CLIPTokenizer") -> 
     return found
 
 
-def check_outline(
-    built: Callable[[Path], Any], weights: Path, own: Callable[[str], str] = str
-) -> list[str]:
+def outlined(kind: str, folder: Path) -> tuple[Any, list[str]]:
     """Look whether a part of a base model could be opened, without reading a weight.
 
     Args:
-        built: Makes the part's module from its folder's config.
-        weights: The part's file of weights.
-        own: A name in that file -> the name in the module.
+        kind: Its class of diffusers or transformers.
+        folder: The part's own folder.
 
     Returns:
-        The names in the file that the module has no weight for, sorted.
+        The module on the meta device, and the names in its files that it has no weight for, sorted.
 
     Raises:
-        ModelFileError: The config is damaged, or the file lacks weights or has others.
+        ModelFileError: The config is damaged, or the files lack weights or have others.
     """
-    import torch
-
-    folder = weights.parent
     try:
-        with _quiet(), torch.device("meta"):
-            module = built(folder)
-        known = {name: tuple(one.shape) for name, one in module.state_dict().items()}
-        # Two names of one weight, of which files have one.
-        tied = set(getattr(module, "_tied_weights_keys", None) or ())
-        wanted = {name: shape for name, shape in known.items() if name not in tied}
+        with quiet():
+            module = on_meta(kind, folder)
     except Exception as error:  # configs are checked by many hands, each with errors of its own
         why = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise ModelFileError(
             f"`{folder / 'config.json'}` cannot be used: {why}", "fetch its files again"
         ) from error
-    places = {own(name): at for name, at in safetensors_file.header(weights).tensors.items()}
-    found = {name: at.shape for name, at in places.items()}
-    missing = sorted(wanted.keys() - found.keys())
-    if missing:
+    known = {name: tuple(one.shape) for name, one in module.state_dict().items()}
+    # Two names of one weight, of which files have one.
+    tied = set(getattr(module, "_tied_weights_keys", None) or ())
+    wanted = {name: shape for name, shape in known.items() if name not in tied}
+    places = {_own(name, known): at for name, at in spans(folder).items()}
+    if missing := sorted(wanted.keys() - places.keys()):
         raise _lacking(folder, missing)
     for name, shape in sorted(wanted.items()):
-        if found[name] != shape:
+        at, file = places[name]
+        if at.shape != shape:
             raise ModelFileError(
-                f"`{weights}` does not fit its config: `{name}` has the shape {found[name]}, "
+                f"`{file}` does not fit its config: `{name}` has the shape {at.shape}, "
                 f"the config asks for {shape}",
                 "fetch its files again",
             )
-    made_of = {name: at for name, at in places.items() if name in wanted}
-    safetensors_file.check_weights(
-        weights, {n: at for n, at in made_of.items() if "position" not in n}
-    )
-    return sorted(found.keys() - known.keys())
+    for file in sorted({file for _, file in places.values()}):
+        made_of = {
+            name: at
+            for name, (at, there) in places.items()
+            if there == file and name in wanted and "position" not in name
+        }
+        safetensors_file.check_weights(file, made_of)
+    return module, sorted(places.keys() - known.keys())
+
+
+def on_meta(kind: str, folder: Path) -> Any:
+    """Return a module as its folder's config describes it, without weights."""
+    import torch
+
+    found = class_of(kind)
+    with torch.device("meta"):
+        if hasattr(found, "load_config"):
+            return found.from_config(found.load_config(str(folder)))
+        return found(found.config_class.from_pretrained(str(folder)))
+
+
+def _own(name: str, wanted: Container[str]) -> str:
+    """Return the name of a tensor of a file in its module: transformers has dropped a level."""
+    plain = name.removeprefix("text_model.")
+    return plain if plain in wanted else name
 
 
 def check_finite(modules: Iterable[tuple[str, Any]], place: Path) -> None:
@@ -134,7 +159,7 @@ def _lacking(folder: Path, missing: list[str]) -> ModelFileError:
 
 
 @contextmanager
-def _quiet() -> Iterator[None]:
+def quiet() -> Iterator[None]:
     """Keep the libraries' bars and reports off the terminal; what matters is raised above."""
     from diffusers.utils import logging as diffusers_log
     from transformers.utils import logging as transformers_log

@@ -6,7 +6,7 @@ H and W height and width of latents, T timesteps.
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -17,6 +17,9 @@ from prep.runtime.seeds import seed_for
 
 if TYPE_CHECKING:
     from torch import Tensor
+
+
+_NOTHING = 1e-6  # an alpha_bar that is as good as zero; that of Stable Diffusion ends at 0.0047
 
 
 class Prediction(StrEnum):
@@ -197,6 +200,10 @@ class Diffusion:
             "prediction_type": self.prediction.value,
         }
 
+    def ends_in_noise(self) -> bool:
+        """Return whether nothing of the latents is left at the last timestep."""
+        return bool(self.alpha_bar_T[-1] < _NOTHING)
+
     def _shares(self, time_B: "Tensor", like: "Tensor") -> "tuple[Tensor, Tensor]":
         """Return the shares of latents and noise, shape (B, 1, 1, 1), on the device of `like`."""
         alpha_bar_B = self.alpha_bar_T[time_B].to(like.device)
@@ -221,17 +228,29 @@ def share(seed: int, step: int, place: int, *, normal: bool) -> float:
     return min(float(torch.randn((), generator=generator).sigmoid()), 1 - 2**-24)
 
 
+# How a person names a prediction.
+PREDICTIONS = {"epsilon": Prediction.EPSILON, "v": Prediction.V_PREDICTION}
+
+
+def predicting(process: Process, wish: str | None) -> Process:
+    """Return a process of what a person says that the network predicts; the same without a wish."""
+    if not wish or not isinstance(process, Diffusion):
+        return process
+    return replace(process, prediction=PREDICTIONS[wish])
+
+
 def errors(predicted_BCHW: "Tensor", target_BCHW: "Tensor") -> "Tensor":
     """Return each sample's mean squared error, shape (B,)."""
     return (predicted_BCHW - target_BCHW).square().mean(dim=(1, 2, 3))
 
 
-def diffusion_of(folder: Path, otherwise: Prediction) -> Diffusion:
+def diffusion_of(folder: Path, otherwise: Prediction, rescaled: bool = False) -> Diffusion:
     """Return the process that a scheduler's folder describes.
 
     Args:
         folder: Holds `scheduler_config.json` of any diffusers scheduler.
         otherwise: The prediction where the config names none.
+        rescaled: Whether the schedule ends in noise alone, whatever the config says.
 
     Raises:
         ModelFileError: The config is missing, damaged, or names a prediction we do not know.
@@ -245,7 +264,7 @@ def diffusion_of(folder: Path, otherwise: Prediction) -> Diffusion:
         prediction = Prediction(config.get("prediction_type", otherwise))
         words = ("num_train_timesteps", "beta_start", "beta_end", "beta_schedule", "trained_betas")
         given = {word: config[word] for word in words if word in config}
-        rescale = bool(config.get("rescale_betas_zero_snr", False))
+        rescale = rescaled or bool(config.get("rescale_betas_zero_snr", False))
         schedule = kind(**given, rescale_betas_zero_snr=rescale)
         trailing = rescale or config.get("timestep_spacing") == "trailing"
         return Diffusion(schedule.alphas_cumprod, prediction, trailing)

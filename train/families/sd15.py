@@ -3,14 +3,13 @@
 Letters: B batch, C channels, H and W height and width of latents, L tokens, D features.
 """
 
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from prep.models import single_file
-from train.families import ldm_file
+from prep.models.file_layouts import SD15
 from train.families.clip_text import TextReading
 from train.families.clip_unet import ClipUnet
-from train.families.noise_process import Diffusion, Prediction
+from train.families.ldm_file import LdmFile
+from train.families.noise_process import Prediction
 from train.families.tiny import BETAS, CLIP, TinyModel
 
 if TYPE_CHECKING:
@@ -19,52 +18,13 @@ if TYPE_CHECKING:
     from train.families.family import Conditioning
 
 
-class LdmFile:
-    """One file in the LDM layout; what it leaves out ships with the package."""
-
-    def fits(self, place: Path) -> bool:
-        """Return whether a file is Stable Diffusion 1.x."""
-        return single_file.what(single_file.names(place)) == "a Stable Diffusion 1.x model"
-
-    def part(self, place: Path, part: str, dtype: str | None) -> Any:
-        """Return the U-Net or the text encoder."""
-        one = ldm_file.network if part == "unet" else ldm_file.text_encoder
-        return one(place, dtype)
-
-    def tokenizer(self, folder: str) -> Any:
-        """Return CLIP's tokenizer."""
-        from prep.models.tokenizer import shipped_tokenizer
-
-        return shipped_tokenizer()
-
-    def process(self, place: Path) -> Diffusion:
-        """Return the process of Stable Diffusion 1.x."""
-        return ldm_file.noise_process()
-
-    def unread(self, place: Path) -> list[str]:
-        """Return the tensors that are of no part and no leftover of a training."""
-        if place.suffix.lower() != ".safetensors":
-            return []
-        parts = ("model.diffusion_model.", "first_stage_model.", "cond_stage_model.")
-        left = ("model_ema.", "alphas_cumprod", "betas", "sqrt_", "log_one_minus", "posterior_")
-        others = (*left, "logvar", "lvlb_weights")
-        return [name for name in single_file.names(place) if not name.startswith((*parts, *others))]
-
-    def layers(self, place: Path) -> int:
-        """Return how many layers the text encoder has, by the names in a file."""
-        before = "cond_stage_model.transformer."
-        names = [name.removeprefix(before) for name in single_file.names(place) if before in name]
-        found = [name.removeprefix("text_model.").split(".") for name in names]
-        return len({words[2] for words in found if words[:2] == ["encoder", "layers"]})
-
-
 KIND = ClipUnet(
     pipeline="StableDiffusionPipeline",
     marks=lambda unet: not unet.get("use_linear_projection"),  # 2.x projects by matrices
     readings=(TextReading(),),
     encoders={"text_encoder": "transformers.CLIPTextModel"},
     prediction=Prediction.EPSILON,
-    file=LdmFile(),
+    file=LdmFile(SD15),
 )
 
 
@@ -117,7 +77,6 @@ FAMILY = KIND.family(
     base_version="sd_v1",
     architecture="stable-diffusion-v1",
     of_velocity=("sd_v1_v", "stable-diffusion-v1"),
-    single_file=True,
     denoise=denoise,
     export_name=export_name,
     tiny=_TINY,

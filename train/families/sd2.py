@@ -1,14 +1,16 @@
 """Stable Diffusion 2.x: a wider text encoder than 1.x, whose last layer was never trained.
 
 A diffusers folder has that layer left out of the encoder. The base models of 512 px predict noise,
-those of 768 px v: their scheduler's config says so.
+those of 768 px v: their scheduler's config says so, and of a single file a mark or a weight.
 """
 
 from dataclasses import replace
 
+from prep.models.file_layouts import SD2
 from train.families import sd15
 from train.families.clip_text import TextReading
 from train.families.clip_unet import ClipUnet
+from train.families.ldm_file import LdmFile
 from train.families.noise_process import Prediction
 from train.families.tiny import CLIP
 
@@ -18,6 +20,7 @@ KIND = ClipUnet(
     readings=(TextReading(),),
     encoders={"text_encoder": "transformers.CLIPTextModel"},
     prediction=Prediction.EPSILON,
+    file=LdmFile(SD2),
 )
 
 

@@ -1,17 +1,18 @@
 """Stable Diffusion XL: a U-Net, two CLIP text encoders, sizes beside the text, a 4-channel VAE.
 
 Models with v-prediction and zero terminal SNR (NoobAI's and their like) say so in the scheduler's
-config. Letters: B batch, C channels, H and W height and width of latents, L tokens, D features.
+config, or by marks in a single file. Letters: B batch, C channels, H and W height and width of
+latents, L tokens, D features.
 """
 
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from prep.models import ldm_names
-from prep.models.latent_space import SDXL
+from prep.models import file_layouts, latent_space, ldm_names
 from train.families.clip_text import TextReading
 from train.families.clip_unet import ClipUnet
 from train.families.family import PictureSizes
+from train.families.ldm_file import LdmFile
 from train.families.noise_process import Prediction
 from train.families.tiny import BETAS, CLIP, TinyModel
 
@@ -34,8 +35,8 @@ KIND = ClipUnet(
         "text_encoder_2": "transformers.CLIPTextModelWithProjection",
     },
     prediction=Prediction.EPSILON,
-    space=SDXL,
-    ups=ldm_names.XL_UPS,
+    file=LdmFile(file_layouts.SDXL),
+    space=latent_space.SDXL,
 )
 
 
@@ -74,7 +75,7 @@ def export_name(module: str) -> str:
         if inner != module:
             plain = inner.removeprefix("text_model.").replace(".", "_")
             return f"lora_te{number}_text_model_{plain}"
-    named = ldm_names.to_ldm("unet", f"{module}.weight", KIND.ups)
+    named = ldm_names.to_ldm("unet", f"{module}.weight", file_layouts.SDXL.ups)
     plain = named.removeprefix(ldm_names.PARTS["unet"]).removesuffix(".weight")
     return "lora_unet_" + plain.replace(".", "_")
 
@@ -107,7 +108,7 @@ _TINY = TinyModel(
         "text_encoder_2": ("CLIPTextModelWithProjection", _SECOND),
     },
     padding={"tokenizer_2": "!"},
-    vae={"scaling_factor": SDXL.scale},
+    vae={"scaling_factor": latent_space.SDXL.scale},
     scheduler=("EulerDiscreteScheduler", {**BETAS, "steps_offset": 1}),
     absent={
         "feature_extractor": [None, None],

@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from prep.models.clip_tokens import vocabulary
-from train.families.folder_parts import class_of, tokenizer_of
+from train.families.folder_weights import tokenizer_of
+from train.families.loading import class_of
 
 
 @dataclass(frozen=True)

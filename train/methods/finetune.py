@@ -50,13 +50,17 @@ def sizes(config: Config, family: Family, shapes: Shapes) -> Sizes:
 
 def publish(export: Export) -> None:
     """Write the whole model; see `Publish`."""
-    write = model_files.FORMS[export.config.own_as(FinetuneOptions).save_as]
-    write(export.path, export.base, export.source, export.metadata)
+    config = export.config
+    model = model_files.Model(
+        export.base, export.source, export.family.layout, config.save_precision
+    )
+    write = model_files.FORMS[config.own_as(FinetuneOptions).save_as]
+    write(export.path, model, export.metadata)
 
 
 def apply(path: Path, base: Base, family: Family) -> None:
     """Give the base model an export's numbers."""
-    model_files.apply(path, base)
+    model_files.apply(path, base, family.layout)
 
 
 METHOD = Method(
@@ -75,5 +79,5 @@ METHOD = Method(
     publish=publish,
     apply=apply,
     metadata=lambda config: {},
-    one_file=lambda config: config.own_as(FinetuneOptions).save_as == "file",
+    form=lambda config: config.own_as(FinetuneOptions).save_as,
 )

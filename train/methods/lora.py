@@ -13,6 +13,7 @@ from typing import Any
 from train.adapters import lora_layers
 from train.config import Config
 from train.export import lora_file, verify
+from train.export.rounding import as_saved
 from train.families.family import Base, Family
 from train.methods.method import Export, Method, Shapes, Sizes, learning_shapes, learns
 from train.option_fields import as_float32, deciding, option
@@ -97,10 +98,11 @@ def publish(export: Export) -> None:
     """Write a LoRA file; see `Publish`."""
     base, family = export.base, export.family
     pairs, scale = lora_layers.of_base(base), export.config.own_as(LoraOptions).scale()
-    tensors = lora_file.named(pairs, scale, family)
+    precision = export.config.save_precision
+    tensors = as_saved(lora_file.named(pairs, scale, family), precision)
 
     def check(made: Path) -> None:
-        verify.check_applied(made, base, family)
+        verify.check_applied(made, base, family, precision)
 
     lora_file.write(export.path, tensors, export.metadata, check)
 

@@ -96,7 +96,8 @@ class Method:
         publish: Writes an export.
         apply: (path, base, family) -> None: give a base model that has learned an export's numbers.
         metadata: Settings -> the `ss_*` fields that are its own.
-        one_file: Whether the export is a whole model in one file, with its VAE.
+        form: Settings -> how the export holds a whole model, `folder` or `file`; empty where it
+            holds none.
         share: (name of a weight, settings) -> its learning rate over that of its part.
     """
 
@@ -114,5 +115,5 @@ class Method:
     known_as: tuple[str, ...] = ()
     usual_rate: float = 1e-4
     architecture: str = ""
-    one_file: Callable[[Config], bool] = lambda config: False
+    form: Callable[[Config], str] = lambda config: ""
     share: Callable[[str, Config], float] = lambda name, config: 1.0

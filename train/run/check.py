@@ -12,7 +12,7 @@ from train.config import Config
 from train.export import lora_file
 from train.optimizers import Rate
 from train.run import checkpoint, probe, readiness
-from train.run.decide import Run
+from train.run.decide import Run, is_precise
 from train.run.disk import MB, disk
 from train.run.outputs import missing, missing_line
 from train.run.text_notes import text_counts
@@ -102,6 +102,8 @@ def state(run: Run) -> str:
         done = lora_file.steps_of(run.export)
         if done != run.steps:
             return _continues(run, done)
+        if not is_precise(run):
+            return f"is done; the export is written again as {run.config.save_precision}"
         found = missing(run)
         return f"is done; {missing_line(run, found)}" if found else "is done"
     for step, folder in checkpoint.steps(run.checkpoints):

@@ -17,6 +17,7 @@ from train.data.captions import longest_of_all
 from train.data.dataset import Data
 from train.data.order import parts_of_epoch, steps_per_epoch
 from train.export import lora_file
+from train.export.rounding import precision_of
 from train.families.detect import hashes, opened_base
 from train.families.family import Family
 from train.methods import method_named
@@ -212,6 +213,8 @@ def check_buckets(run: Run) -> None:
 def is_done(run: Run) -> bool:
     """Return whether the export of this very recipe is there; another file there is a person's.
 
+    One of another precision is written again, from the last checkpoint.
+
     Raises:
         MachineError: A file of another recipe is in its place.
         ConfigError: It has more steps than are asked for.
@@ -225,7 +228,12 @@ def is_done(run: Run) -> bool:
         )
     done = lora_file.steps_of(run.export)
     check_length(run, done)
-    return done == run.steps
+    return done == run.steps and is_precise(run)
+
+
+def is_precise(run: Run) -> bool:
+    """Return whether the export that is there has the precision that is asked for."""
+    return precision_of(run.export, run.family.network) == run.config.save_precision
 
 
 def check_length(run: Run, done: int) -> None:

@@ -3,11 +3,12 @@
 import tempfile
 from pathlib import Path
 
-from prep.models import ldm_names, safetensors_file
+from prep.models import safetensors_file
 from prep.runtime.errors import MachineError
 from prep.runtime.files import blocked, free_bytes, nearest_there
+from train.export.rounding import BYTES
 from train.families.family import Family
-from train.families.folder_parts import weights_of
+from train.families.folder_weights import spans
 from train.run.decide import Run
 
 MB = 1_000_000
@@ -25,31 +26,24 @@ def disk(run: Run) -> dict[str, int]:
     every = run.config.save_every_steps or (run.config.save_every_epochs or 0) * run.per_epoch
     exports = 1 + (run.steps // every if every else 0)
     kept = run.config.keep + 1  # an old one goes only when the new one is whole
-    export_bytes, whole = 4 * written, round(4 * learn * (1 + run.config.row().kept))
+    export_bytes = BYTES[run.config.save_precision] * written
+    whole = round(4 * learn * (1 + run.config.row().kept))
     most = exports * export_bytes + kept * whole
     return {"export": export_bytes, "checkpoint": whole, "most": most}
 
 
 def _shapes(place: Path, family: Family) -> dict[str, dict[str, tuple[int, ...]]]:
     """Return the shapes of network, text encoders and VAE by diffusers' names; headers only."""
-    if place.is_file():
-        if place.suffix.lower() != ".safetensors":
-            return {}
-        names = safetensors_file.header(place).tensors
-        return {
-            part: {
-                ldm_names.from_ldm(part, name): at.shape
-                for name, at in names.items()
-                if name.startswith(ldm_names.PARTS[part])
-            }
-            for part in ("unet", "text_encoder", "vae")
-        }
-    found: dict[str, dict[str, tuple[int, ...]]] = {}
-    frozen = (part for part in family.frozen if (place / part).is_dir())
-    for part in (family.network, *family.encoders, *frozen, "vae"):
-        tensors = safetensors_file.header(place / part / weights_of(part)).tensors
-        found[part] = {name: at.shape for name, at in tensors.items()}
-    return found
+    if place.is_dir():
+        frozen = (part for part in family.frozen if (place / part).is_dir())
+        parts = (family.network, *family.encoders, *frozen, "vae")
+        found = {part: spans(place / part) for part in parts}
+        return {part: {n: at.shape for n, (at, _) in one.items()} for part, one in found.items()}
+    if place.suffix.lower() != ".safetensors" or family.layout is None:
+        return {}
+    tensors = safetensors_file.header(place).tensors
+    whole = {name: at.shape for name, at in tensors.items()}
+    return {part: family.layout.shapes(part, whole) for part in family.layout.parts()}
 
 
 def check_room(run: Run) -> None:

@@ -3,6 +3,7 @@
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -15,6 +16,7 @@ from train.data.batches import Batches
 from train.data.text_states import StateFiles, TextCache
 from train.export import lora_file
 from train.families.family import Base
+from train.families.noise_process import predicting
 from train.run import checkpoint
 from train.run.after_step import AfterStep
 from train.run.decide import Run, check_length
@@ -108,6 +110,7 @@ def opened(run: Run, found: Processes) -> Training:
     """Return the base model with what learns in it, and what it will be shown."""
     config = run.config
     base = run.family.load(run.found.path, found.device, run.method.precision(config))
+    base = replace(base, process=predicting(base.process, config.prediction))
     run.method.attach(base, run.family, config)
     network: Any = base.network
     if config.gradient_checkpointing:

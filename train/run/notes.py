@@ -5,6 +5,8 @@ from collections.abc import Iterator
 from train.config import CHUNK_TOKENS, Config
 from train.data.captions import longest_of_all
 from train.families.detect import unread_note
+from train.families.file_marks import is_told
+from train.families.noise_process import Prediction
 from train.run import run_folder
 from train.run.decide import Run, check_vae, facts
 from train.run.probe import Answer
@@ -25,6 +27,8 @@ def notes(run: Run, answer: Answer, first: bool) -> Iterator[str]:
         )
     if note := unread_note(run.base, answer.unread):
         yield note
+    if note := prediction_note(run, answer.prediction):
+        yield note
     if note := passes_note(run.config):
         yield note
     samples, config = run.data.samples, run.config
@@ -34,6 +38,22 @@ def notes(run: Run, answer: Answer, first: bool) -> Iterator[str]:
     counts = dict(zip(texts, answer.tokens, strict=True))
     if note := long_note(samples, counts, min(answer.most_tokens, most), config):
         yield note
+
+
+def prediction_note(run: Run, found: str) -> str | None:
+    """Return what a base model is taken to predict, where only a weight of its file tells it.
+
+    Args:
+        found: As `Prediction` has it.
+    """
+    place, layout = run.found.path, run.family.layout
+    if layout is None or place.is_dir() or run.config.prediction or is_told(place, layout):
+        return None
+    taken, other = ("noise", "v") if found == Prediction.EPSILON else ("v", "epsilon")
+    return (
+        f"`{run.base}` does not say what it predicts; by one of its weights it is {taken}: if that "
+        f"is wrong, give `--prediction {other}`"
+    )
 
 
 def passes_note(config: Config) -> str | None:

@@ -7,13 +7,15 @@ which needs them anyway, asks in its own process. Both get the same answers.
 import json
 import subprocess
 import sys
-from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from prep.runtime import errors
 from prep.runtime.errors import UserError
 from train.families import all_families
+from train.families.noise_process import predicting
 
 
 @dataclass(frozen=True)
@@ -27,6 +29,8 @@ class Question:
         precision: See `Config`; so is `attention`.
         vae: Whether the VAE will be needed too.
         texts: Whose tokens are counted.
+        form: How a whole model will be exported, `folder` or `file`; empty for none.
+        prediction: See `Config`; empty for what the base model says.
     """
 
     place: str
@@ -36,6 +40,8 @@ class Question:
     attention: str
     vae: bool = False
     texts: tuple[str, ...] = ()
+    form: str = ""
+    prediction: str = ""
 
 
 @dataclass(frozen=True)
@@ -47,12 +53,14 @@ class Answer:
         tokens: Of each text; empty where the base model cannot be opened.
         most_tokens: How many of them train.
         unread: See `Outline`.
+        prediction: What the base model predicts, as `Prediction` has it.
     """
 
     wrong: tuple[tuple[str, str, str | None], ...] = ()
     tokens: tuple[int, ...] = ()
     most_tokens: int = 0
     unread: tuple[str, ...] = ()
+    prediction: str = ""
 
     def errors(self) -> list[UserError]:
         """Return what stands in the way as errors."""
@@ -66,27 +74,41 @@ Ask = Callable[[Question], Answer]
 def here(question: Question) -> Answer:
     """Answer in this process; torch is loaded."""
     wrong: list[UserError] = []
-    tokens: Sequence[int] = ()
-    most = 0
-    unread: tuple[str, ...] = ()
+    found = Answer()
     try:
         _check_device(question)
     except UserError as error:
         wrong.append(error)
     if question.place:
-        place = Path(question.place)
         try:
-            outline = all_families()[question.family].outline(place)
-            tokens, most = outline.tokens(list(question.texts)), outline.most_tokens
-            unread = outline.unread
-            if question.vae:
-                from prep.models.vae import open_vae
-
-                open_vae(place, "cpu")
+            found = _of_model(question)
         except UserError as error:
             wrong.append(error)
     told = tuple((type(error).__name__, str(error), error.hint) for error in wrong)
-    return Answer(told, tuple(tokens), most, unread)
+    return replace(found, wrong=told)
+
+
+def _of_model(question: Question) -> Answer:
+    """Look through the base model, and through the export that it will be."""
+    place, family = Path(question.place), all_families()[question.family]
+    outline = family.outline(place)
+    base = outline.base
+    if base is not None:
+        base = replace(base, process=predicting(base.process, question.prediction))
+    if question.vae:
+        from prep.models.vae import open_vae
+
+        coder: Any = open_vae(place, "cpu")  # its classes are typed only in part
+        if question.form and base is not None:
+            from train.export.rehearsal import rehearse
+
+            rehearse(question.form, base, coder.to("meta"), place, family.layout)
+    return Answer(
+        tokens=tuple(outline.tokens(list(question.texts))),
+        most_tokens=outline.most_tokens,
+        unread=outline.unread,
+        prediction=base.process.prediction if base else "",
+    )
 
 
 def outside(question: Question) -> Answer:
@@ -111,6 +133,7 @@ def outside(question: Question) -> Answer:
         tuple(found["tokens"]),
         found["most_tokens"],
         tuple(found["unread"]),
+        found["prediction"],
     )
 
 

@@ -18,7 +18,7 @@ from train.block_rates import EVERY, group_of, rates_of, strange
 from train.config import Config
 from train.data import dataset as datasets
 from train.data.captions import longest_of_all
-from train.families.detect import base_at_hand, check_clip_skip, opened_base
+from train.families.detect import base_at_hand, check_clip_skip, check_prediction, opened_base
 from train.families.family import Family
 from train.methods import method_named
 from train.run import checkpoint, disk, outputs, probe, run_folder
@@ -106,6 +106,7 @@ def _base_of(
             check_clip_skip(config.clip_skip, kind.layers(found.path), config.base or "")
             _check_form(config, kind)
             _check_blocks(config, kind)
+            check_prediction(config.prediction, found.path, kind)
     except UserError as error:
         wrong.append(error)
     if wrong:
@@ -137,6 +138,8 @@ def check_settings(
         config.precision,
         config.attention,
         vae,
+        form=method_named(config.method).form(config),
+        prediction=config.prediction or "",
     )
     # A GPU that was there may be gone.
     lasting = config.device != "cuda" and config.precision != "fp16" and config.attention == "sdpa"
@@ -187,6 +190,7 @@ def _of_run(run: Run, first: bool) -> Iterator[Callable[[], object]]:
     yield partial(_check_prompts, run)
     yield partial(_check_form, run.config, run.family)
     yield partial(_check_blocks, run.config, run.family)
+    yield partial(check_prediction, run.config.prediction, run.found.path, run.family)
     yield partial(
         check_clip_skip, run.config.clip_skip, run.family.layers(run.found.path), run.base
     )
@@ -206,9 +210,9 @@ def _of_run(run: Run, first: bool) -> Iterator[Callable[[], object]]:
 
 def _check_form(config: Config, family: Family) -> None:
     """Raise where the export is to be a file of a kind that cannot be written of this family."""
-    if method_named(config.method).one_file(config) and not family.single_file:
+    if method_named(config.method).form(config) == "file" and family.layout is None:
         raise ConfigError(
-            f"a model of the kind `{family.name}` cannot be written as one file yet",
+            f"a model of the kind `{family.name}` cannot be written as one file",
             "write a folder: leave out `--save-as`",
         )
 
@@ -262,13 +266,15 @@ def _question(run: Run) -> probe.Question:
         config.precision,
         config.attention,
         vae=_needs_vae(config),
+        form=run.method.form(config),
+        prediction=config.prediction or "",
         texts=tuple(longest_of_all(list(run.data.samples.values()), config)),
     )
 
 
 def _needs_vae(config: Config) -> bool:
     """Return whether the base model's VAE has to be read: for pictures, or for the export."""
-    return config.prompts is not None or method_named(config.method).one_file(config)
+    return config.prompts is not None or bool(method_named(config.method).form(config))
 
 
 def _raised(*rows: Callable[[], object]) -> Iterator[UserError]:

@@ -1,4 +1,3 @@
-import importlib.util
 import io
 import json
 import shutil
@@ -10,12 +9,13 @@ from typing import Any
 import pytest
 import torch
 
-from prep.models import single_file, vae_files
+from prep.models import file_layouts, single_file, vae_files
 from prep.models.locate import Models
 from prep.runtime.console import Console
 from prep.runtime.errors import MachineError
+from tests.train.narrow import write_narrow
 from train.config import Config
-from train.export.model_files import FORMS
+from train.export.model_files import FORMS, Model
 from train.families.sd15 import FAMILY
 from train.methods import config_of
 from train.run import start
@@ -29,14 +29,7 @@ def _config(tmp_path: Path, **given: Any) -> Config:
 @pytest.fixture(scope="module")
 def narrow(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A narrow model of the real block structure."""
-    place = Path(__file__).parents[1] / "families" / "test_ldm_file.py"
-    spec = importlib.util.spec_from_file_location("narrow_models", place)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    built: Path = module.build_narrow(tmp_path_factory.mktemp("narrow"))
-    return built
+    return write_narrow("sd15", tmp_path_factory.mktemp("narrow"))
 
 
 def test_a_folder_that_loads_again(meta: Path, tmp_path: Path, models: Models, base: Path) -> None:
@@ -114,7 +107,7 @@ def test_a_disk_that_takes_no_more(
     resource.setrlimit(resource.RLIMIT_FSIZE, (most, before[1]))
     try:
         with pytest.raises(MachineError) as caught:
-            FORMS[form](place, opened, source, {})
+            FORMS[form](place, Model(opened, source, FAMILY.layout), {})
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
@@ -134,7 +127,7 @@ def test_a_file_that_loads_again(
     file = start.start([meta], _config(tmp_path / "f", save_as="file"), models, Console(level=0))
 
     assert file.suffix == ".safetensors"
-    assert single_file.what(single_file.names(file)) == "a Stable Diffusion 1.x model"
+    assert file_layouts.what(single_file.names(file)) == "a Stable Diffusion 1.x model"
     one, two = (FAMILY.load(place, "cpu").network.state_dict() for place in (file, folder))
     assert all(torch.equal(one[name], two[name]) for name in two)
     assert vae_files.numbers(file, "x") == vae_files.numbers(narrow, "x")

@@ -7,85 +7,35 @@ import pytest
 import torch
 
 from prep.models import single_file, vae, vae_files
+from prep.models.file_layouts import LAYOUTS, SD15, Layout
+from prep.models.file_widths import config
 from prep.models.locate import Models
 from prep.models.tokenizer import shipped_tokenizer
 from prep.runtime.console import Console
 from prep.runtime.errors import ModelFileError, UserError
+from tests.train.narrow import write_narrow, write_single
 from train.families import all_families
 from train.families.sd15 import FAMILY
 from train.methods import config_of
 from train.run import start
 
 
-def build_narrow(folder: Path) -> Path:
-    """Write a diffusers folder of the real block structure of Stable Diffusion 1.x, 32 wide."""
-    import json
-
-    from diffusers import AutoencoderKL, PNDMScheduler, UNet2DConditionModel
-    from transformers import CLIPTextConfig, CLIPTextModel
-
-    torch.manual_seed(0)
-    narrow = {"block_out_channels": [32, 32, 64, 64]}
-    for part, kind in (("unet", UNet2DConditionModel), ("vae", AutoencoderKL)):
-        facts = json.loads((single_file.shipped() / part / "config.json").read_text())
-        more = narrow | ({"cross_attention_dim": 64} if part == "unet" else {})
-        model: Any = kind
-        model.from_config(facts | more).save_pretrained(folder / part)
-    facts = json.loads((single_file.shipped() / "text_encoder" / "config.json").read_text())
-    width = {"hidden_size": 64, "intermediate_size": 96, "num_attention_heads": 1}
-    layers = {"num_hidden_layers": 2, "projection_dim": 64}
-    CLIPTextModel(CLIPTextConfig(**facts | width | layers)).save_pretrained(folder / "text_encoder")
-    scheduler: Any = PNDMScheduler
-    scheduler.from_config(
-        json.loads((single_file.shipped() / "scheduler" / "scheduler_config.json").read_text())
-    ).save_pretrained(folder / "scheduler")
-    shipped_tokenizer().save_pretrained(folder / "tokenizer")
-    index = (single_file.shipped() / "model_index.json").read_text()
-    (folder / "model_index.json").write_text(index)
-    return folder
-
-
-def write_ldm(folder: Path, target: Path) -> Path:
-    """Write a folder as one file with diffusers' own tables: the reference for ours."""
-    from safetensors.torch import load_file, save_file
-
-    from prep.models import ldm_names
-
-    found = {}
-    weights = {
-        "unet": "unet/diffusion_pytorch_model.safetensors",
-        "vae": "vae/diffusion_pytorch_model.safetensors",
-        "text_encoder": "text_encoder/model.safetensors",
-    }
-    for part, file in weights.items():
-        for name, value in load_file(folder / file).items():
-            kernel = value[..., None, None] if ldm_names.is_flat(part, name) else value
-            found[ldm_names.to_ldm(part, name)] = kernel.contiguous()
-    found["model_ema.decay"] = torch.tensor(0.9)
-    found["cond_stage_model.transformer.text_model.embeddings.position_ids"] = torch.arange(77)
-    if target.suffix == ".ckpt":
-        torch.save({"state_dict": found, "global_step": 7}, target)
-    else:
-        save_file(found, target)
-    return target
-
-
 @pytest.fixture(scope="module")
 def narrow(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A narrow model's folder; never changed."""
-    return build_narrow(tmp_path_factory.mktemp("narrow"))
+    return write_narrow("sd15", tmp_path_factory.mktemp("narrow"))
 
 
 @pytest.fixture(scope="module")
 def single(narrow: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The same model in one safetensors file."""
-    return write_ldm(narrow, tmp_path_factory.mktemp("single") / "model.safetensors")
+    return write_single("sd15", narrow, tmp_path_factory.mktemp("single") / "model.safetensors")
 
 
 @pytest.fixture(scope="module")
 def ckpt(narrow: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The same model in one `.ckpt` file."""
-    return write_ldm(narrow, tmp_path_factory.mktemp("ckpt") / "model.ckpt")
+    return write_single("sd15", narrow, tmp_path_factory.mktemp("ckpt") / "model.ckpt")
 
 
 def test_diffusers_reads_the_same_file_alike(narrow: Path, single: Path) -> None:
@@ -97,7 +47,7 @@ def test_diffusers_reads_the_same_file_alike(narrow: Path, single: Path) -> None
         theirs = model.from_single_file(
             str(single), config=str(narrow), subfolder=part, local_files_only=True
         ).state_dict()
-        ours = single_file.state(single, part)
+        ours = single_file.state(single, SD15, part)
         assert theirs.keys() == ours.keys()
         assert all(torch.equal(theirs[name], ours[name]) for name in ours)
 
@@ -211,34 +161,37 @@ def test_names_are_the_whole_networks(narrow: Path) -> None:
         assert [ldm_names.from_ldm(part, name) for name in theirs] == names
 
 
-def test_the_shipped_settings_are_stable_diffusion_1_5() -> None:
+# Parameters of U-Net, VAE and text encoders as published.
+_COUNTS = {
+    "sd15": {"unet": 859_520_964, "vae": 83_653_863, "text_encoder": 123_060_480},
+    "sd2": {"unet": 865_910_724, "vae": 83_653_863, "text_encoder": 340_387_840},
+    "sdxl": {
+        "unet": 2_567_463_684, "vae": 83_653_863, "text_encoder": 123_060_480,
+        "text_encoder_2": 694_659_840,
+    },
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("layout", LAYOUTS, ids=lambda one: one.name)
+def test_the_shipped_settings_are_the_published_models(layout: Layout) -> None:
     """The networks that the shipped settings describe have the known numbers of parameters."""
-    import json
+    import diffusers
+    import transformers
 
-    from diffusers import AutoencoderKL, UNet2DConditionModel
-    from transformers import CLIPTextConfig, CLIPTextModel
-
-    def read(part: str) -> dict[str, Any]:
-        found: dict[str, Any] = json.loads(
-            (single_file.shipped() / part / "config.json").read_text()
-        )
-        return found
-
-    unet: Any = UNet2DConditionModel
-    coder: Any = AutoencoderKL
-    with torch.device("meta"):
-        made = [
-            unet.from_config(read("unet")),
-            coder.from_config(read("vae")),
-            CLIPTextModel(CLIPTextConfig(**read("text_encoder"))),
-        ]
-
-    assert [sum(p.numel() for p in model.parameters()) for model in made] == [
-        859_520_964, 83_653_863, 123_060_480,
-    ]  # fmt: skip
-    shapes = [{k: tuple(v.shape) for k, v in model.state_dict().items()} for model in made]
-    for part, found in zip(("unet", "vae", "text_encoder"), shapes, strict=True):
-        assert single_file.config(part, found) == read(part)
+    kinds: Any = {"unet": diffusers.UNet2DConditionModel, "vae": diffusers.AutoencoderKL}
+    counts = {}
+    for part in layout.parts():
+        facts = layout.settings(part)
+        with torch.device("meta"):
+            if part in kinds:
+                model = kinds[part].from_config(facts)
+            else:
+                kind: Any = getattr(transformers, facts["architectures"][0])
+                model = kind(transformers.CLIPTextConfig(**facts))
+        counts[part] = sum(weight.numel() for weight in model.parameters())
+        shapes = {n.removeprefix("text_model."): w.shape for n, w in model.state_dict().items()}
+        assert config(layout, part, {n: tuple(one) for n, one in shapes.items()}) == facts
+    assert counts == _COUNTS[layout.name]
 
 
 def test_the_tokenizer_is_clip_s() -> None:
@@ -257,15 +210,14 @@ def test_the_tokenizer_is_clip_s() -> None:
     ("name", "what"),
     [
         ("lora_unet_x.lora_down.weight", "a LoRA"),
-        ("conditioner.embedders.0.x", "a Stable Diffusion XL model"),
-        ("cond_stage_model.model.x", "a Stable Diffusion 2.x model"),
+        ("conditioner.embedders.0.model.x", "a Stable Diffusion XL refiner"),
         ("something.else", "a file of weights of another kind"),
     ],
 )
 def test_another_file_is_named_for_what_it_is(
     name: str, what: str, meta: Path, tmp_path: Path, models: Models
 ) -> None:
-    """A LoRA, SDXL or SD 2.x given as the base model, or for its VAE, is two lines."""
+    """A LoRA or a refiner given as the base model, or for its VAE, is two lines."""
     from safetensors.torch import save_file
 
     file = tmp_path / "x.safetensors"
@@ -273,17 +225,12 @@ def test_another_file_is_named_for_what_it_is(
 
     with pytest.raises(ModelFileError) as caught:
         start.start([meta], config_of(base=str(file)), models, Console(level=0))
-    folders = "Stable Diffusion" in what
-    why = "which is not read from one file yet" if folders else "not a base model of a known family"
-    known = f"known: {', '.join(all_families())}"
-    assert str(caught.value) == f"`{file}` is {what}, {why}"
-    assert caught.value.hint == (
-        "name a diffusers folder of it, or its hub id" if folders else known
-    )
+    assert str(caught.value) == f"`{file}` is {what}, not a base model of a known family"
+    assert caught.value.hint == f"known: {', '.join(all_families())}"
 
     with pytest.raises(ModelFileError) as caught:
         vae.open_vae(file, "cpu")
-    assert str(caught.value) == (f"`{file}` is {what}, not a Stable Diffusion 1.x model or its VAE")
+    assert str(caught.value) == (f"`{file}` is {what}, not a Stable Diffusion model or its VAE")
 
 
 def test_code_in_a_ckpt_never_runs(tmp_path: Path, ckpt: Path) -> None:
@@ -348,7 +295,7 @@ def test_a_text_encoder_with_other_words_is_refused(
     mixed = shutil.copytree(narrow, tmp_path / "mixed")
     shutil.rmtree(mixed / "text_encoder")
     shutil.copytree(base / "text_encoder", mixed / "text_encoder")
-    file = write_ldm(mixed, tmp_path / "mixed.safetensors")
+    file = write_single("sd15", mixed, tmp_path / "mixed.safetensors")
 
     with pytest.raises(ModelFileError) as caught:
         FAMILY.load(file, "cpu")
@@ -368,7 +315,7 @@ def test_a_base_model_of_other_numbers_is_refused(narrow: Path, tmp_path: Path, 
     if part == "vae":
         tensors["quant_conv.bias"] = torch.ones(8).char()
     save_file(tensors, weights)
-    one = write_ldm(folder, tmp_path / "one.safetensors")
+    one = write_single("sd15", folder, tmp_path / "one.safetensors")
 
     for place in (folder, one):
         with pytest.raises(ModelFileError) as caught:

@@ -6,6 +6,8 @@ import pytest
 import torch
 
 from prep.models.locate import Models
+from tests.train.conftest import build_dataset
+from tests.train.narrow import write_narrow
 from tests.train.runs import lora, new_console
 from train.adapters import lora_layers as adapter
 from train.families.sd15 import FAMILY
@@ -51,8 +53,9 @@ def test_a_lora_behind_clip_skip_keeps_its_first_weights(
         assert same == ("encoder.layers.1." in name), name
 
 
-def test_a_stopped_run_leaves_them_alone_too(meta: Path, tmp_path: Path, models: Models) -> None:
+def test_a_stopped_run_leaves_them_alone_too(tmp_path: Path, models: Models) -> None:
     """Case F6: weights without a state of their own are resumed with the others: equal bytes."""
+    meta = build_dataset(tmp_path / "data", write_narrow("sd15", tmp_path / "base"))
     more = {"method": "finetune", "save_as": "file", "text_encoder": True, "clip_skip": 2}
     whole = lora(meta, tmp_path / "whole", models, new_console(), **more, steps=4)
     lora(meta, tmp_path / "cut", models, new_console(), **more, steps=2)

@@ -11,6 +11,8 @@ import torch
 from prep.models import safetensors_file
 from prep.models.locate import Models
 from prep.runtime.errors import ConfigError, MachineError
+from tests.train.conftest import build_dataset
+from tests.train.narrow import write_narrow
 from tests.train.runs import lora, new_console, said, steps
 from train.adapters.lora_layers import Pair
 from train.export import lora_file, model_files, verify
@@ -139,9 +141,10 @@ def test_a_failed_proof_on_the_way_ends_nothing(
 
 @pytest.mark.parametrize("form", ["folder", "file"])
 def test_a_whole_model_is_kept_too(
-    meta: Path, tmp_path: Path, models: Models, monkeypatch: pytest.MonkeyPatch, form: str
+    tmp_path: Path, models: Models, monkeypatch: pytest.MonkeyPatch, form: str
 ) -> None:
     """Case F4: a fine-tuned model that does not pass is kept, and exported by the next command."""
+    meta = build_dataset(tmp_path / "data", write_narrow("sd15", tmp_path / "base"))
     more = {"method": "finetune", "save_as": form, "steps": 1}
     with monkeypatch.context() as broken:
         broken.setattr(model_files, "_compare", _fails)

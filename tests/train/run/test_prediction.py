@@ -1,0 +1,103 @@
+"""What a base model in one file predicts: taken from it, from a person, and written again."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from prep.models import safetensors_file
+from prep.models.locate import Models
+from prep.runtime.errors import ConfigError
+from tests.train.conftest import build_dataset
+from tests.train.narrow import LAYOUT, write_narrow, write_single
+from tests.train.runs import lora, new_console, said
+from train.families.ldm_file import LdmFile
+from train.families.noise_process import Prediction
+from train.methods import config_of
+from train.run import start
+
+
+@pytest.fixture(scope="module")
+def places(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path, Path]:
+    """A narrow SD 2.x as folder and file, and a file like NoobAI's."""
+    top = tmp_path_factory.mktemp("narrow")
+    folder, empty = write_narrow("sd2", top / "sd2"), torch.zeros(0)
+    noob = write_single(
+        "sdxl", write_narrow("sdxl", top / "xl"), top / "noob.safetensors",
+        v_pred=empty, ztsnr=empty,
+    )  # fmt: skip
+    return folder, write_single("sd2", folder, top / "sd2.safetensors"), noob
+
+
+def _lora(base: Path, tmp_path: Path, models: Models, **given: object) -> tuple[Path, str]:
+    """Return a LoRA of one step, and what was told of it."""
+    meta, console = build_dataset(tmp_path / "data", base, count=1), new_console()
+    made = lora(meta, tmp_path / "runs", models, console, steps=1, **given)
+    return made, said(console)[1]
+
+
+def test_a_person_says_what_a_file_predicts(
+    places: tuple[Path, Path, Path], tmp_path: Path, models: Models
+) -> None:
+    """`--prediction v` is another run than the file's own, and its LoRA says v; a guess is told."""
+    file = places[1]
+
+    plain, told = _lora(file, tmp_path, models)
+    made, silent = _lora(file, tmp_path, models, prediction="v_prediction")
+
+    assert (
+        f"`{file}` does not say what it predicts; by one of its weights it is noise: if that is "
+        "wrong, give `--prediction v`"
+    ) in told
+    assert "does not say" not in silent
+    said_of = [safetensors_file.header(one).metadata for one in (plain, made)]
+    assert [one["modelspec.prediction_type"] for one in said_of] == ["epsilon", "v"]
+    assert [one["ss_base_model_version"] for one in said_of] == ["sd_v2", "sd_v2_v"]
+    assert json.loads((made.parent / "config.json").read_text())["prediction"] == "v"
+    assert json.loads((plain.parent / "config.json").read_text())["prediction"] is None
+    losses = [
+        json.loads((one.parent / "metrics.jsonl").read_text())["loss"] for one in (plain, made)
+    ]
+    assert losses[0] != losses[1]
+
+
+def test_a_folder_says_it_itself(
+    places: tuple[Path, Path, Path], tmp_path: Path, models: Models
+) -> None:
+    """Beside a folder, whose scheduler's config decides, the option is two lines."""
+    with pytest.raises(ConfigError) as caught:
+        _lora(places[0], tmp_path, models, prediction="v")
+
+    assert (str(caught.value), caught.value.hint) == (
+        f"`{places[0]}` says itself what it predicts, and `--prediction` is given",
+        "leave it out: it is for base models in one file",
+    )
+
+
+@pytest.mark.parametrize("form", ["folder", "file"])
+def test_a_fine_tune_of_a_model_like_noobai_s_says_what_it_is(
+    places: tuple[Path, Path, Path], tmp_path: Path, models: Models, form: str
+) -> None:
+    """V and a schedule that ends in noise are written as diffusers and ComfyUI read them."""
+    meta = build_dataset(tmp_path / "data", places[2], count=1)
+    config = config_of("finetune", steps=1, save_as=form, out=tmp_path / "runs", name="toy")
+
+    made = start.start([meta], config, models, new_console())
+
+    if form == "folder":
+        written: dict[str, Any] = json.loads(
+            (made / "scheduler" / "scheduler_config.json").read_text()
+        )
+        given = {"prediction_type": "v_prediction", "rescale_betas_zero_snr": True}
+        assert written == LAYOUT["sdxl"].settings("scheduler") | given | {
+            "timestep_spacing": "trailing"
+        }
+    else:
+        head = safetensors_file.header(made)
+        assert [head.tensors[name].shape for name in ("v_pred", "ztsnr")] == [(0,), (0,)]
+        assert head.metadata["modelspec.prediction_type"] == "v"
+        found = LdmFile(LAYOUT["sdxl"]).process(made)
+        assert found.prediction is Prediction.V_PREDICTION
+        assert found.ends_in_noise()
