@@ -29,6 +29,7 @@ BLOCKS = (
 _SEPARATOR = re.compile(
     r"[\w)]\s*(?:[\u3001\uff0c\ufe50\ufe51\uff64\uff1b\u060c\u061b]|\|+)\s*[\w(]|[\w)]\s*;\s+[\w(]"
 )
+_WILDCARD = re.compile(r"\{[^{}]*\}")  # `{red|blue} hat`, of which one is drawn in training
 _UNDERSCORED = re.compile(r"[^\W_]_[^\W_]")
 _FEWEST_WORDS = 3
 _COUNT = re.compile(r"solo|no humans|(\d+\+?|multiple )(boy|girl|other)s?")
@@ -84,6 +85,6 @@ def unsplit(tag: str) -> bool:
 
     That is a wide comma, a bar or the like; or spaces, where words are joined by underscores.
     """
-    if _SEPARATOR.search(tag):
+    if _SEPARATOR.search(_WILDCARD.sub("word", tag)):
         return True
     return tag.count(" ") >= _FEWEST_WORDS - 1 and bool(_UNDERSCORED.search(tag))

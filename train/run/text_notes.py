@@ -73,6 +73,8 @@ def text_notes(samples: Samples, config: Config) -> Iterator[str]:
                 f"{sign.untaken}; `{flag(sign.option)}` takes them for that: "
                 f"{first_few([f'`{key}`' for key in found])}"
             )
+    if config.text_encoder and config.text_cache != "memory":
+        yield f"`--text-cache {config.text_cache}` has no effect: the text encoder learns"
     mark = config.keep_tags_separator
     if mark and not _with(samples, config, lambda text: mark in text):
         yield f"`--keep-tags-separator {mark}` has no effect: it stands in no text"

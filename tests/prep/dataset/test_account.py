@@ -327,7 +327,9 @@ def test_a_blank_text_is_told(draw: Draw, prep: Prep, blank: str) -> None:
         ("1girl solo long_hair", True), ("smile\uff1bhat", True), ("hat (red) | b", True),
         ("|_|", False), ("||_||", False), ("steins;gate", False), (";)", False), (";d", False),
         ("<|>_<|>", False), ("re:zero", False), ("long hair", False), ("my style_v2", False),
-        ("^_^", False), ("a girl in the rain", False), ("\u9577\u3044\u9aea", False),
+        ("^_^", False), ("a girl in the rain", False), ("{red|blue} hat", False),
+        ("{a|b} | c", True),
+ ("\u9577\u3044\u9aea", False),
     ],
 )  # fmt: skip
 def test_separators_of_other_programs(tag: str, torn: bool) -> None:

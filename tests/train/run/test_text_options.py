@@ -86,6 +86,8 @@ def test_an_option_without_effect_is_told(meta: Path, models: Models, tmp_path: 
         "`--weighted-words` has no effect: no text has weights, as in `(word:1.2)`",
         "`--keep-tags-separator |||` has no effect: it stands in no text",
     ]
+    told = _checked(meta, models, tmp_path, text_encoder=True, text_cache="disk")
+    assert told[-1] == "`--text-cache disk` has no effect: the text encoder learns"
     told = _checked(meta, models, tmp_path, wildcards=True, caption_prefix="{a|b}")
     assert told[-1].endswith(": begins at step 1")
 
