@@ -26,7 +26,8 @@ def test_only_what_decides_bytes_is_in_the_recipe() -> None:
 
     assert given.deciding() == config_of(rank=4).deciding()
     assert {item.name for item in described(Config)} - set(given.deciding()) == {
-        "accumulate", "attention", "base", "device", "epochs", "gradient_checkpointing", "keep",
+        "accumulate", "attention", "base", "block_rates", "device", "epochs",
+        "gradient_checkpointing", "keep",
         "max_tokens", "name", "out", "prompts", "resume", "save_every_epochs", "save_every_steps",
         "steps", "text_encoder_learning_rate", "timesteps",
     }  # fmt: skip
