@@ -52,7 +52,7 @@ def steps(meta: Path, count: int) -> dict[str, float]:
 
     from train.data import dataset
     from train.data.batches import Batch, Batches
-    from train.data.captions import TextCache
+    from train.data.text_states import TextCache
     from train.families.sd15 import FAMILY
     from train.methods import config_of
     from train.methods.lora import attach

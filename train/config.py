@@ -23,6 +23,7 @@ SCHEDULES = ("constant", "cosine", "cosine-with-restarts")
 PRECISIONS = ("fp32", "bf16", "fp16")
 ATTENTIONS = ("sdpa", "xformers")
 TIMESTEPS = ("usual", "uniform", "logit-normal")
+TEXT_CACHES = ("memory", "disk")
 DEFAULT_STEPS = 1000
 _RATES = "1e-4, of a fine-tune 1e-5, of an optimizer that finds it 1"
 MOST_STEPS = 10_000_000
@@ -105,18 +106,49 @@ class Config:
     )  # fmt: skip
     shuffle_tags: bool = option(False, "Show the tags of a sample in another order each time")
     keep_tags: int = option(
-        1, "First tags that stay in their places when shuffled", least=0, most=1000
+        1, "First tags that are neither shuffled nor left out", least=0, most=1000
+    )
+    keep_tags_separator: str = option(
+        "", "Mark behind the tags to keep, in place of their number; a second one: before others",
+        later=True,
+    )  # fmt: skip
+    secondary_separator: str = option(
+        "", "Mark between tags that are moved or left out together", later=True
+    )
+    tag_dropout: float = option(
+        0.0, "Share of the tags that a showing leaves out", later=True, least=0, most=1
+    )
+    tag_warmup: int = option(
+        0, "Steps in which more and more of the tags are shown", later=True, least=0,
+        most=MOST_STEPS,
+    )  # fmt: skip
+    tag_warmup_least: int = option(
+        1, "Tags that are shown at the first of them, beside those to keep", later=True, least=0,
+        most=1000,
+    )  # fmt: skip
+    caption_prefix: str = option("", "Words in front of every text", later=True)
+    caption_suffix: str = option("", "Words behind every text", later=True)
+    wildcards: bool = option(False, "Draw one of the words of `{a|b}` at each showing", later=True)
+    weighted_words: bool = option(
+        False, "Take the brackets of `(word:1.2)`, `(word)` and `[word]` for weights", later=True
     )
     prior_loss_weight: float = option(
         1.0, "Weight of the loss of regularisation pictures", least=0, most=1000
     )
     caption_dropout: float = option(0.0, "Share of showings without text", least=0, most=1)
+    caption_dropout_every_epochs: int = option(
+        0, "Show no text in each so many-th epoch; 0: never", later=True, least=0, most=MOST_STEPS
+    )
     text_variants: int = option(
         0,
         "Orders and dropouts a sample alternates between; 0: new ones each time",
         least=0,
         most=1000,
     )
+    text_cache: str = option(
+        "memory", "Where states of texts are kept: memory (1 GiB of them) or disk",
+        decides=False, words=TEXT_CACHES,
+    )  # fmt: skip
     save_every_epochs: int | None = option(
         None, "Export and checkpoint after each so many epochs", decides=False, least=1,
         most=MOST_STEPS,

@@ -1,19 +1,23 @@
 """The tags and texts of a dataset file, or of a folder before the rules, to be looked at."""
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TypeVar
 
 from prep.dataset import dataset_file
 from prep.dataset.account import Account, account
 from prep.dataset.concepts import concept_of
 from prep.dataset.dataset_file import Dataset, Sample
+from prep.dataset.wording import captions
 from prep.engine.accounting import unowned_texts
 from prep.engine.inventory.location import Location
 from prep.engine.opening import read_only_session
 from prep.engine.session import Context, Job
 from prep.tags import tag_text
+
+T = TypeVar("T")
 
 _FIELDS = ("tags", "caption", "concept")
 
@@ -52,7 +56,11 @@ def of_meta(path: Path) -> TagSurvey:
     return TagSurvey(
         os.path.relpath(path),
         {key: tuple(dict.fromkeys(sample.tags)) for key, sample in samples.items()},
-        {key: one.training_text(found.trigger(one)) for key, one in samples.items()},
+        {
+            name: said.text()
+            for key, one in samples.items()
+            for name, said in _numbered(key, one.wordings(found.trigger(one)))
+        },
         {key: sample.concept for key, sample in samples.items()},
         frozenset(
             tag for concept in found.concepts.values() for tag in tag_text.parsed(concept.trigger)
@@ -60,6 +68,12 @@ def of_meta(path: Path) -> TagSurvey:
         found.base or "",
         account(found),
     )
+
+
+def _numbered(key: str, each: Sequence[T]) -> Iterator[tuple[str, T]]:
+    """Yield each of what a picture can train on with its name: the second one is `key (2)`."""
+    for number, one in enumerate(each, 1):
+        yield key if number == 1 else f"{key} ({number})", one
 
 
 def of_folder(location: Location, context: Context, text: str = "both") -> TagSurvey:
@@ -76,7 +90,12 @@ def of_folder(location: Location, context: Context, text: str = "both") -> TagSu
         }
         strays, total = unowned_texts(session), session.inventory.num_pictures()
     texts = {key: ", ".join(values["tags"][key] or ()) for key in keys}
-    texts |= {f"{key} (caption)": values["caption"][key] for key in keys if values["caption"][key]}
+    texts |= {
+        name: caption
+        for key in keys
+        if values["caption"][key]
+        for name, caption in _numbered(f"{key} (caption)", captions(values["caption"][key]))
+    }
     found = {key: tuple(values["tags"][key] or ()) for key in keys}
     concepts = {key: values["concept"][key] or concept_of(key).name for key in keys}
     samples = {

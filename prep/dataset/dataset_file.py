@@ -15,7 +15,7 @@ from prep.dataset import dataset_text
 from prep.dataset.concepts import MOST_REPEATS
 from prep.dataset.dataset_text import FORMAT
 from prep.dataset.sample_fields import MOST_WEIGHT, SPLITS, TEXTS
-from prep.dataset.wording import Wording, wording
+from prep.dataset.wording import Wording, captions, wording, wordings
 from prep.models.vae_files import Vae
 from prep.runtime import files, keys, schema
 from prep.runtime.errors import DatasetError
@@ -59,7 +59,8 @@ class Sample:
         digest: SHA-256 of the picture's file.
         original_size: Upright size of the picture, (width, height) px.
         tags: In training order, after the rules.
-        caption: One sentence, or an empty string.
+        caption: One sentence, several with a line each, or an empty string. In the file several
+            are a list.
         text: Which of the two trains: `tags`, `caption` or `both` (tags first).
         size: (width, height) px after the resize that precedes the crop.
         crop: (left, top, right, bottom) px of the bucket within the resized picture.
@@ -75,7 +76,7 @@ class Sample:
     digest: str = field(metadata=limits(form="hex"))
     original_size: tuple[int, int] = field(metadata=_SIZE)
     tags: tuple[str, ...] = ()
-    caption: str = ""
+    caption: str = field(default="", metadata=limits(form="lines"))
     text: str = field(default="tags", metadata=limits(choices=TEXTS))
     concept: str = ""
     split: str = field(default="train", metadata=limits(choices=SPLITS))
@@ -92,6 +93,10 @@ class Sample:
     def wording(self, trigger: str = "") -> Wording:
         """Return what the sample trains on; `trigger` is that of its concept."""
         return wording(self.tags, self.caption, self.text, trigger)
+
+    def wordings(self, trigger: str = "") -> tuple[Wording, ...]:
+        """Return the same once for each caption; a picture is shown with one of them."""
+        return wordings(self.tags, self.caption, self.text, trigger)
 
     def training_text(self, trigger: str = "") -> str:
         """Return the same as one text."""
@@ -239,4 +244,6 @@ def _compact(sample: Sample) -> dict[str, Any]:
     for name in _ACCOUNT:
         if not found[name]:
             del found[name]
+    if len(captions(sample.caption)) > 1:
+        found["caption"] = sample.caption.split("\n")
     return found

@@ -8,7 +8,7 @@ from prep.dataset.chain import edited, edited_fields, owned
 from prep.dataset.concept_table import ConceptWish, check_names, wishes
 from prep.dataset.concepts import FolderConcept, concept_of
 from prep.dataset.dataset_file import Concept, Dataset, Sample
-from prep.dataset.wording import FIELDS
+from prep.dataset.wording import FIELDS, captions
 from prep.stage import IN_DATASET, Page, Rows
 from prep.tags.tag_text import parsed
 
@@ -120,9 +120,9 @@ def _unused(row: Mapping[str, Any], yours: Collection[str]) -> dict[str, tuple[s
 
 
 def _caption(row: Mapping[str, Any]) -> str:
-    """Return the caption as a rule changed it, or as it was written."""
+    """Return the caption as a rule changed it, or as it was written; several have a line each."""
     ruled: str | None = row["training_words"]["caption"]
-    return (row["caption"] or "") if ruled is None else ruled
+    return "\n".join(captions((row["caption"] or "") if ruled is None else ruled))
 
 
 def _trigger(

@@ -53,6 +53,21 @@ def wording(tags: Sequence[str], caption: str, text: str, trigger: str) -> Wordi
     return Wording(words, len(tags), lead)
 
 
+def captions(text: str) -> tuple[str, ...]:
+    """Return the captions in a picture's text: one a line where several lines hold words.
+
+    A text with words on one line alone is one caption, as it stands.
+    """
+    lines = tuple(line for line in map(str.strip, text.split("\n")) if line)
+    return lines if len(lines) > 1 else (text,)
+
+
+def wordings(tags: Sequence[str], caption: str, text: str, trigger: str) -> tuple[Wording, ...]:
+    """Return what trains of a picture's words, once for each of its captions that train."""
+    each = captions(caption) if "caption" in FIELDS[text] else (caption,)
+    return tuple(wording(tags, one, text, trigger) for one in each)
+
+
 def begins(text: str, trigger: str) -> bool:
     """Return whether a text begins with the trigger, as words of their own, in any case."""
     first = ", ".join(parsed(trigger)).casefold()

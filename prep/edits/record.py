@@ -7,7 +7,7 @@ for any text.
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from prep.dataset.wording import wording
+from prep.dataset.wording import wordings
 from prep.tags.tag_text import canonical
 
 
@@ -48,12 +48,13 @@ class PictureRecord:
             known = {"width": width, "height": height, "ratio": width / max(height, 1)}
             return known[field] if self.size else None
         if field == "tokens":
-            return self.count(self.trained()) if self.count else None
+            return max(map(self.count, self.trained())) if self.count else None
         return len(self.tags) if field == "tags" else len(self.caption)
 
-    def trained(self) -> str:
-        """Return the text that trains."""
-        return wording(self.tags, self.caption, self.text, self.trigger).text()
+    def trained(self) -> list[str]:
+        """Return the texts that train: one, or one for each caption."""
+        found = wordings(self.tags, self.caption, self.text, self.trigger)
+        return [one.text() for one in found]
 
 
 def plain(text: str, field: str = "tag") -> str:

@@ -73,8 +73,9 @@ def of_training(session: Session, key: str) -> Iterator[str]:
             yield f"{shown}: left out: {found.left_out[key]}"
         if key in found.samples:
             sample = found.samples[key]
-            text = sample.training_text(found.trigger(sample))
-            yield f"{shown}: trains on {f'`{text}`' if text else 'no text'}"
+            texts = [one.text() for one in sample.wordings(found.trigger(sample))]
+            each = [f"`{text}`" for text in texts if text]
+            yield f"{shown}: trains on {' or '.join(each) or 'no text'}"
             yield from (f"{shown}: {line}" for line in account(found, [key]).of(key))
 
 

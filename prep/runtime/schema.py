@@ -28,7 +28,7 @@ def limits(
     above: float | None = None,
     most: float | None = None,
     choices: tuple[str, ...] = (),
-    form: Literal["", "hex", "path", "folder", "box", "keys"] = "",
+    form: Literal["", "hex", "path", "folder", "lines", "box", "keys"] = "",
 ) -> dict[str, Any]:
     """Return the metadata of a dataclass field that says what may stand there.
 
@@ -37,9 +37,9 @@ def limits(
         above: Numbers are larger than this.
         most: The largest number; both hold for each number of a tuple.
         choices: The words it may be.
-        form: Of text, `hex` digits, a `path` that stays in its folder, or a `folder` anywhere; of
-            four numbers, a `box`: left, top, right, bottom, the first two smaller; of a mapping,
-            one whose names are `keys` of samples.
+        form: Of text, `hex` digits, a `path` that stays in its folder, a `folder` anywhere, or
+            `lines`, which may stand there as a list; of four numbers, a `box`: left, top, right,
+            bottom, the first two smaller; of a mapping, one whose names are `keys` of samples.
     """
     return {"least": least, "above": above, "most": most, "choices": choices, "form": form}
 
@@ -148,7 +148,8 @@ def _text_of(told: Mapping[str, Any]) -> _Check:
     if choices:
         return lambda value: _choice(value, told["name"], choices)
     forms: dict[str, _Check] = {"": _text, "hex": _hex, "path": _path, "folder": _folder}
-    return forms[told["form"]]
+    form: str = told["form"]
+    return _lines if form == "lines" else forms[form]
 
 
 def _choice(value: Any, name: str, choices: tuple[str, ...]) -> str:
@@ -156,6 +157,16 @@ def _choice(value: Any, name: str, choices: tuple[str, ...]) -> str:
         return value
     said = f"`{short(value)}`" if isinstance(value, str) else excerpt(value)
     raise Misfit(f"has {name} {said}", f"known: {', '.join(choices)}", "owner")
+
+
+def _lines(value: Any) -> str:
+    """Return text, or the texts of a list with a line each."""
+    if not isinstance(value, list):
+        return _text(value)
+    each = [_text(one) for one in value]
+    if not each or not all(one.strip() and "\n" not in one for one in each):
+        raise Misfit("has an entry without words, or of several lines", 'write ["one", "two"]')
+    return "\n".join(each)
 
 
 def _hex(value: Any) -> str:

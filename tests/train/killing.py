@@ -42,8 +42,8 @@ class Killing(Console):
 
     @contextmanager
     def progress(self, title: str, total: int) -> Iterator[Progress]:
-        """Yield a progress that kills."""
-        yield Fatal(self, title, total)
+        """Yield a progress that kills after the step; not before the steps."""
+        yield (Fatal(self, title, total) if title == "training" else Progress(self, title, total))
 
 
 class Fatal(Progress):

@@ -10,6 +10,14 @@ from train.methods import config_of
 from train.methods.lora import LoraOptions
 from train.option_fields import described
 
+# Options of texts that came later, each with a value that is not its default.
+TEXT = {
+    "caption_dropout_every_epochs": 2, "caption_prefix": "a", "caption_suffix": "b",
+    "keep_tags_separator": "|||", "secondary_separator": ";;;", "tag_dropout": 0.1,
+    "tag_warmup": 5, "tag_warmup_least": 2,
+    "weighted_words": True, "wildcards": True,
+}  # fmt: skip
+
 
 def test_alpha_is_rank_unless_given() -> None:
     """Without an alpha the adapter's scale is one."""
@@ -27,13 +35,13 @@ def test_only_what_decides_bytes_is_in_the_recipe() -> None:
     assert given.deciding() == config_of(rank=4).deciding()
     assert {item.name for item in described(Config)} - set(given.deciding()) == {
         "accumulate", "attention", "base", "block_rates", "device", "epochs",
-        "gradient_checkpointing", "keep",
-        "max_tokens", "name", "out", "prompts", "resume", "save_every_epochs", "save_every_steps",
-        "steps", "text_encoder_learning_rate", "timesteps",
+        "gradient_checkpointing", "keep", "max_tokens", "name", "out", "prompts", "resume",
+        "save_every_epochs", "save_every_steps", "steps", "text_cache",
+        "text_encoder_learning_rate", "timesteps", *TEXT,
     }  # fmt: skip
     assert given.deciding()["alpha"] == 4.0
     more = {"text_encoder": True, "text_encoder_learning_rate": 1e-5, "lora_plus": 16.0,
-            "timesteps": "uniform"}  # fmt: skip
+            "timesteps": "uniform", "block_rates": "IN=0.5", **TEXT}  # fmt: skip
     assert {*more} <= config_of(**more).deciding().keys()
     assert config_of(method="finetune").deciding()["rank"] == 16  # as it always stood there
 

@@ -113,6 +113,29 @@ for one in all_methods().values():
 app.command("check")(check_command(check, {"ahead": _AHEAD, "at_hand": _AT_HAND}))
 
 
+@app.command("import")
+def import_(
+    sources: Annotated[
+        list[str],
+        typer.Argument(metavar="SOURCE", help="TOML files, scripts, or a command line in quotes"),
+    ],
+    *,
+    out: Annotated[Path, typer.Option(metavar="FILE", help="The file to write")] = Path(
+        "pipelines.yaml"
+    ),
+    without: Annotated[
+        list[str] | None,
+        typer.Option(metavar="OPTION", help="An option of kohya's that is to be left out"),
+    ] = None,
+    quiet: QUIET = False,
+    json: JSON = False,
+) -> None:
+    """Write the pipelines.yaml of a training by kohya's scripts, every option accounted for."""
+    from train.kohya.import_files import import_files
+
+    import_files(sources, out, without or [], Console(level=0 if quiet else 1, json=json))
+
+
 @app.command()
 def explain(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="A LoRA")],

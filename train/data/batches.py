@@ -81,7 +81,14 @@ class Batches:
         seed = self.config.seed
         samples = [self.data.samples[keys[place]] for place in places]
         texts = tuple(
-            text_of(self.data.samples[keys[n]], str(keys[n]), epoch, self.config, nth_of(keys[n]))
+            text_of(
+                self.data.samples[keys[n]],
+                str(keys[n]),
+                epoch,
+                self.config,
+                nth_of(keys[n]),
+                step=step,
+            )
             for n in places
         )
         clean = [self._drawn(one, step, n) for n, one in zip(places, samples, strict=True)]

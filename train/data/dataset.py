@@ -9,7 +9,7 @@ from pathlib import Path
 from prep.dataset import dataset_file
 from prep.dataset.account import Account, account, joined
 from prep.dataset.dataset_file import Concept, Dataset, Sample
-from prep.dataset.wording import begins
+from prep.dataset.wording import Wording, begins
 from prep.models import single_file
 from prep.models.latent_space import SD1
 from prep.models.vae_files import Vae
@@ -27,10 +27,11 @@ class TrainingSample:
     """A sample as training sees it.
 
     Attributes:
-        words: The tags, then the caption as one, that its text is made of.
+        words: The tags, then all its captions as one, that its text is made of.
         num_tags: How many of the words are tags.
         lead: How many of the tags are the trigger.
         sizes: Of the picture as it trains.
+        each: Where it has several captions, what it is shown with, once for each of them.
         latents: File of mean and log-variance.
         latents_digest: SHA-256 of that file.
         repeats: How often it is seen in an epoch.
@@ -52,6 +53,11 @@ class TrainingSample:
     regularisation: bool = False
     lead: int = 0
     sizes: PictureSizes = _NONE
+    each: tuple[Wording, ...] = ()
+
+    def wordings(self) -> tuple[Wording, ...]:
+        """Return what it is shown with: one of these at each showing."""
+        return self.each or (Wording(self.words, self.num_tags, self.lead),)
 
 
 @dataclass(frozen=True)
@@ -100,6 +106,14 @@ class Data:
             for key, one in self.samples.items()
         }
 
+    def captions(self) -> dict[str, list[object]]:
+        """Return what `content` leaves out of the samples with several captions: each of them."""
+        return {
+            key: [[list(said.words), said.num_tags, said.lead] for said in one.each]
+            for key, one in self.samples.items()
+            if one.each
+        }
+
 
 def load(paths: Sequence[Path]) -> Data:
     """Read dataset files and look at every latents file.
@@ -130,9 +144,13 @@ def _triggers(found: Dataset) -> list[str]:
     used = {
         sample.concept
         for sample in found.samples.values()
-        if sample.split == "train" and begins(sample.training_text(of := found.trigger(sample)), of)
+        if sample.split == "train" and _calls(sample, found.trigger(sample))
     }
     return [one.trigger for name, one in sorted(found.concepts.items()) if name in used]
+
+
+def _calls(sample: Sample, trigger: str) -> bool:
+    return any(begins(said.text(), trigger) for said in sample.wordings(trigger))
 
 
 def account_of(paths: Sequence[Path]) -> Account:
@@ -209,7 +227,7 @@ def _training_sample(
 ) -> TrainingSample:
     sample = found.samples[key]
     concept = _concept(path, found, key, sample)
-    said = sample.wording(concept.trigger)
+    said, each = sample.wording(concept.trigger), sample.wordings(concept.trigger)
     return TrainingSample(
         digest=sample.digest,
         text=said.text(),
@@ -223,6 +241,7 @@ def _training_sample(
         weight=sample.weight,
         regularisation=concept.regularisation,
         lead=said.lead,
+        each=each if len(each) > 1 else (),
         sizes=PictureSizes(
             sample.original_size, (sample.crop or (0, 0))[:2], sample.bucket or (0, 0)
         ),

@@ -94,6 +94,8 @@ def _birth(born: Mapping[str, Any], level: int) -> Iterator[str]:
     yield f"pictures: {len(samples)}, kept for validation: {born['held_out']}"
     shown = len(samples) if level > 1 else _SHOWN
     for key, row in list(samples.items())[:shown]:
-        yield f"  {key}  sha256 {row['sha256'][:12]}  seen {row['seen']}  {row.get('text', '')}"
+        text = row.get("text", "")
+        told = " | ".join(text) if isinstance(text, list) else text
+        yield f"  {key}  sha256 {row['sha256'][:12]}  seen {row['seen']}  {told}"
     if len(samples) > shown:
         yield f"  and {len(samples) - shown} more; `-v` shows all"

@@ -10,11 +10,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from train.config import Config
-from train.data.dataset import Data
+from train.config import CHUNK_TOKENS, Config
+from train.data.captions import whole_texts
+from train.data.dataset import Data, TrainingSample
 from train.data.order import steps_per_epoch, times_seen
 from train.families.family import Family
 from train.families.noise_process import Prediction
+from train.families.weighted_words import unweighted
 
 CERTIFICATE = "prep_certificate"
 # Readers refuse a header of 100 MB; a list of more text than this goes without the captions.
@@ -22,8 +24,6 @@ _MOST_TEXT = 48 << 20
 # Features of kohya's scripts that are not used here, as those scripts write them.
 _UNUSED = {
     "ss_adaptive_noise_scale": "None",
-    "ss_caption_dropout_every_n_epochs": "0",
-    "ss_caption_tag_dropout_rate": "0.0",
     "ss_color_aug": "False",
     "ss_debiased_estimation": "False",
     "ss_face_crop_aug_range": "None",
@@ -33,7 +33,6 @@ _UNUSED = {
     "ss_ip_noise_gamma": "None",
     "ss_loss_type": "l2",
     "ss_lowram": "False",
-    "ss_max_token_length": "None",
     "ss_min_snr_gamma": "None",
     "ss_multires_noise_iterations": "None",
     "ss_network_dropout": "None",
@@ -61,6 +60,7 @@ class Facts:
         prediction: What the base model was trained to output.
         of_method: The `ss_*` fields that are the method's own.
         architecture: What the method adds to `modelspec.architecture`.
+        chunks: Into how many chunks of 75 tokens texts were cut.
     """
 
     name: str
@@ -72,6 +72,7 @@ class Facts:
     prediction: Prediction
     of_method: Mapping[str, str] = field(default_factory=dict)
     architecture: str = ""
+    chunks: int = 1
 
 
 def metadata(data: Data, config: Config, family: Family, facts: Facts) -> dict[str, str]:
@@ -95,14 +96,20 @@ def metadata(data: Data, config: Config, family: Family, facts: Facts) -> dict[s
 def certificate(data: Data, config: Config, facts: Facts) -> dict[str, Any]:
     """Return what a LoRA was made of: base model, settings, program, every picture.
 
-    `seen` counts how often a picture was shown up to the last step.
+    `seen` counts how often a picture was shown up to the last step; `text` is its whole text, or
+    a list of one for each caption.
     """
     seen = times_seen(data.repeats(), config.batch, config.seed, config.steps or 0)
+    texts = {key: whole_texts(one, config) for key, one in data.samples.items()}
     samples: dict[str, dict[str, Any]] = {
-        key: {"sha256": one.digest, "text": one.text, "seen": seen[key]}
+        key: {
+            "sha256": one.digest,
+            "text": texts[key] if one.each else texts[key][0],
+            "seen": seen[key],
+        }
         for key, one in data.samples.items()
     }
-    if sum(len(one.text) + len(key) for key, one in data.samples.items()) > _MOST_TEXT:
+    if sum(len(key) + sum(map(len, each)) for key, each in texts.items()) > _MOST_TEXT:
         for row in samples.values():
             del row["text"]
     return {
@@ -116,15 +123,30 @@ def certificate(data: Data, config: Config, facts: Facts) -> dict[str, Any]:
     }
 
 
-def tag_frequency(data: Data, name: str) -> dict[str, dict[str, int]]:
+def tag_frequency(data: Data, name: str, config: Config) -> dict[str, dict[str, int]]:
     """Return per concept in how many samples each tag (or whole caption) is trained on.
 
-    The concept without a name goes by `name`.
+    What stands in front of every text or behind it is counted, too. The concept without a name
+    goes by `name`.
     """
     found: dict[str, Counter[str]] = {}
     for sample in data.samples.values():
-        found.setdefault(sample.concept or name, Counter()).update(set(sample.words))
+        found.setdefault(sample.concept or name, Counter()).update(_words(sample, config))
     return {concept: dict(sorted(counts.items())) for concept, counts in sorted(found.items())}
+
+
+def _words(sample: TrainingSample, config: Config) -> set[str]:
+    """Return the words of a sample as they train: without marks and weights."""
+    found = {word for said in sample.wordings() for word in said.words}
+    found |= {
+        word.strip() for word in f"{config.caption_prefix},{config.caption_suffix}".split(",")
+    }
+    for mark in filter(None, (config.keep_tags_separator, config.secondary_separator)):
+        found = {part.strip() for word in found for part in word.split(mark)}
+    found.discard("")
+    if not config.weighted_words:
+        return found
+    return {" ".join(unweighted(word).split()) for word in found}
 
 
 def _of_run(data: Data, config: Config, facts: Facts) -> dict[str, str]:
@@ -154,6 +176,8 @@ def _of_run(data: Data, config: Config, facts: Facts) -> dict[str, str]:
         "ss_max_grad_norm": str(config.max_gradient_norm),
         "ss_prior_loss_weight": str(config.prior_loss_weight),
         "ss_caption_dropout_rate": str(config.caption_dropout),
+        "ss_caption_dropout_every_n_epochs": str(config.caption_dropout_every_epochs),
+        "ss_caption_tag_dropout_rate": str(config.tag_dropout),
     }
 
 
@@ -162,6 +186,7 @@ def _of_network(config: Config, family: Family, facts: Facts) -> dict[str, str]:
         **facts.of_method,
         "ss_base_model_version": family.names_of(facts.prediction)[0],
         "ss_clip_skip": str(config.clip_skip) if config.clip_skip > 1 else "None",
+        "ss_max_token_length": str(facts.chunks * CHUNK_TOKENS) if facts.chunks > 1 else "None",
         "ss_sd_model_name": facts.base,
         **facts.base_hashes,
     }
@@ -196,13 +221,13 @@ def _of_data(data: Data, config: Config, facts: Facts) -> dict[str, str]:
         "ss_bucket_info": _text({"buckets": info}),
         "ss_dataset_dirs": _text(concepts[False]),
         "ss_reg_dataset_dirs": _text(concepts[True]),
-        "ss_tag_frequency": _text(tag_frequency(data, facts.name)),
+        "ss_tag_frequency": _text(tag_frequency(data, facts.name, config)),
     }
 
 
 def _kept_tags(data: Data, config: Config) -> int:
     """Return how many words between commas kept their places: a trigger may have several."""
-    if not (config.shuffle_tags and config.keep_tags):
+    if not (config.keep_tags and (config.shuffle_tags or config.tag_dropout)):
         return 0
     return config.keep_tags + max(0, *(one.lead - 1 for one in data.samples.values()))
 

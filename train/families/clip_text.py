@@ -9,13 +9,16 @@ with a mark at either end of each, and the states are joined without the marks i
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from prep.models.tokenizer import CHUNKS
 from train.config import CHUNK_TOKENS
+from train.families.weighted_words import weighted
 
 if TYPE_CHECKING:
     from torch import Tensor
+
+    from train.families.family import Base, Conditioning
 
 MOST_CHUNKS = len(CHUNKS)
 _MARKS = 2  # the tokens at the beginning and the end of every chunk
@@ -63,17 +66,68 @@ def count(tokenizer: Any, text: str) -> int:
     return len(tokenizer(text, verbose=False).input_ids) - _MARKS
 
 
-def rows_of(tokenizer: Any, text: str, length: int, chunks: int) -> list[list[int]]:
-    """Return the tokens of each chunk, marks and padding among them; what is longer is cut off.
+class HowRead(NamedTuple):
+    """How the texts of a run are read; see `Encode`."""
+
+    readings: Sequence[TextReading]
+    clip_skip: int
+    chunks: int
+    weighted: bool
+
+
+class TokenRows(NamedTuple):
+    """A text's tokens.
+
+    Attributes:
+        rows: Of each chunk, marks and padding among them.
+        weights: Of each state that is made of them.
+    """
+
+    rows: list[list[int]]
+    weights: list[float]
+
+
+def tokens_of(
+    tokenizer: Any, text: str, length: int, chunks: int, *, weights: bool = False
+) -> TokenRows:
+    """Return the tokens of a text; what is longer than the chunks is cut off.
 
     Args:
         length: Of a chunk, with its marks.
+        weights: Whether brackets give words weights; see `weighted_words`.
     """
     inner = length - _MARKS
-    ids: list[int] = tokenizer(
-        text, padding="max_length", max_length=inner * chunks + _MARKS, truncation=True,
-        verbose=False,
-    ).input_ids  # fmt: skip
+    most = inner * chunks + _MARKS
+    if weights:
+        ids, each = _weighted_ids(tokenizer, text, most)
+        return TokenRows(_rows(tokenizer, ids, inner, chunks), each)
+    ids = tokenizer(
+        text, padding="max_length", max_length=most, truncation=True, verbose=False
+    ).input_ids
+    return TokenRows(_rows(tokenizer, ids, inner, chunks), [1.0] * most)
+
+
+def _weighted_ids(tokenizer: Any, text: str, most: int) -> tuple[list[int], list[float]]:
+    """Return tokens with marks and padding, and the weight of each.
+
+    Source:
+        kohya-ss/sd-scripts (commit 48d368fa), library/strategy_base.py: the pieces of a text are
+        read one by one; marks and padding weigh 1.
+    """
+    pieces = [
+        (tokenizer(words, verbose=False).input_ids[1:-1], weight)
+        for words, weight in weighted(text)
+    ]
+    inner = most - _MARKS
+    ids = [one for each, _ in pieces for one in each][:inner]
+    weights = [weight for each, weight in pieces for _ in each][:inner]
+    left = inner - len(ids)
+    begin, end, padding = tokenizer.bos_token_id, tokenizer.eos_token_id, tokenizer.pad_token_id
+    return [begin, *ids, end, *[padding] * left], [1.0, *weights, 1.0, *[1.0] * left]
+
+
+def _rows(tokenizer: Any, ids: list[int], inner: int, chunks: int) -> list[list[int]]:
+    """Return tokens chunk by chunk, each with marks at its ends."""
     if chunks == 1:
         return [ids]
     end, padding = tokenizer.eos_token_id, tokenizer.pad_token_id
@@ -90,10 +144,11 @@ def rows_of(tokenizer: Any, text: str, length: int, chunks: int) -> list[list[in
 
 
 def states_of(
-    encoder: Any, rows: list[list[int]], reading: TextReading, device: str
+    encoder: Any, tokens: TokenRows, reading: TextReading, device: str
 ) -> "tuple[Tensor, Tensor | None]":
     """Return the state of each token, shape (L, D), float32, and the pooled state, (D,), if used.
 
+    The state of a token is multiplied by its weight, as kohya's scripts do; the pooled one is not.
     Chunks are read one at a time: a batch's size would decide the last bits.
     """
     import torch
@@ -101,7 +156,7 @@ def states_of(
     states: list[Tensor] = []
     pooled: Tensor | None = None
     early = reading.layer > 1
-    for row in rows:
+    for row in tokens.rows:
         answer = encoder(torch.tensor([row], device=device), output_hidden_states=early)
         state_BLD = answer.last_hidden_state
         if early:
@@ -111,10 +166,34 @@ def states_of(
         states.append(state_BLD[0].float())
         if reading.pooled and pooled is None:
             pooled = answer.text_embeds[0].float()
-    if len(states) == 1:
-        return states[0], pooled
-    parts = [states[0][:1], *(state_LD[1:-1] for state_LD in states), states[-1][-1:]]
-    return torch.cat(parts), pooled
+    found_LD = states[0]
+    if len(states) > 1:
+        inner = [state_LD[1:-1] for state_LD in states]
+        found_LD = torch.cat([states[0][:1], *inner, states[-1][-1:]])
+    if any(weight != 1 for weight in tokens.weights):
+        found_LD = found_LD * torch.tensor(tokens.weights, device=device)[:, None]
+    return found_LD, pooled
+
+
+def conditioning(base: "Base", text: str, how: HowRead) -> "Conditioning":
+    """Return {"text": shape (L, D)}, and {"pooled": shape (D,)} where it is used, float32."""
+    import torch
+
+    states, pooled = [], []
+    for reading in how.readings:
+        encoder, tokenizer = base.encoders[reading.encoder], base.tokenizers[reading.tokenizer]
+        tokens = tokens_of(tokenizer, text, length_of(encoder), how.chunks, weights=how.weighted)
+        with torch.set_grad_enabled(base.text_learns()):
+            state_LD, own = states_of(encoder, tokens, reading.earlier(how.clip_skip), base.device)
+        states.append(state_LD)
+        pooled += [] if own is None else [own]
+    found = {"text": torch.cat(states, dim=-1)}
+    return found | ({"pooled": torch.cat(pooled)} if pooled else {})
+
+
+def length_of(encoder: Any) -> int:
+    """Return how many tokens an encoder reads at once, marks among them."""
+    return int(encoder.config.max_position_embeddings)
 
 
 def _inner(encoder: Any) -> Any:

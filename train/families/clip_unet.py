@@ -154,7 +154,9 @@ class ClipUnet:
         if file := self._file(place):
             each = (self.network[0], *self.encoders)
             parts = {part: file.part(place, part, None) for part in each}
-            return _outline(tokenizer, _length(parts[first.encoder]), file.unread(place))
+            return _outline(
+                tokenizer, clip_text.length_of(parts[first.encoder]), file.unread(place)
+            )
         unread = []
         for folder in (self.network[0], *self.encoders, *(frozen := self.frozen_in(place))):
             kind = self._kind(folder)
@@ -209,11 +211,17 @@ class ClipUnet:
     def chunks(self, base: Base, texts: list[str]) -> int:
         """Return into how many chunks of 75 tokens the longest text has to be cut, at most 3."""
         first = self.readings[0]
-        length = _length(base.encoders[first.encoder])
+        length = clip_text.length_of(base.encoders[first.encoder])
         return clip_text.chunks_of(base.tokenizers[first.tokenizer], texts, length)
 
     def encode(
-        self, base: Base, texts: list[str], clip_skip: int = 1, chunks: int = 1
+        self,
+        base: Base,
+        texts: list[str],
+        clip_skip: int = 1,
+        chunks: int = 1,
+        *,
+        weighted: bool = False,
     ) -> "list[Conditioning]":
         """Return {"text": shape (L, D)} of each text, and {"pooled": shape (D,)} where it is used.
 
@@ -221,31 +229,18 @@ class ClipUnet:
 
         Args:
             clip_skip: 1 takes the layer that the family takes, 2 the one before it, and so on.
+            weighted: The state of each token is multiplied by its word's weight; the pooled state
+                is not.
 
         Source:
-            Clip skip as kohya-ss/sd-scripts (commit 48d368fa): an earlier layer's state, then the
-            encoder's final normalisation.
+            Clip skip and weights as kohya-ss/sd-scripts (commit 48d368fa): an earlier layer's
+            state, then the encoder's final normalisation; weighted states are not scaled back.
         """
-        import torch
-
-        found: list[Conditioning] = []
-        for text in texts:
-            states, pooled = [], []
-            for reading in self.readings:
-                encoder = base.encoders[reading.encoder]
-                tokenizer = base.tokenizers[reading.tokenizer]
-                rows = clip_text.rows_of(tokenizer, text, _length(encoder), chunks)
-                with torch.set_grad_enabled(base.text_learns()):
-                    state_LD, own = clip_text.states_of(
-                        encoder, rows, reading.earlier(clip_skip), base.device
-                    )
-                states.append(state_LD)
-                pooled += [] if own is None else [own]
-            state = {"text": torch.cat(states, dim=-1)}
-            state |= {"pooled": torch.cat(pooled)} if pooled else {}
-            kept = base.text_learns()
-            found.append({name: one if kept else one.cpu() for name, one in state.items()})
-        return found
+        how = clip_text.HowRead(self.readings, clip_skip, chunks, weighted)
+        kept = base.text_learns()
+        with base.reading():
+            found = [clip_text.conditioning(base, text, how) for text in texts]
+        return [{name: one if kept else one.cpu() for name, one in each.items()} for each in found]
 
     def _file(self, place: Path) -> SingleFile | None:
         """Return how a file is read; None for a folder."""
@@ -288,8 +283,3 @@ def _outline(tokenizer: Any, length: int, unread: list[str]) -> Outline:
         return [clip_text.count(tokenizer, text) for text in texts]
 
     return Outline(tokens, clip_text.MOST_CHUNKS * (length - 2), tuple(sorted(unread)))
-
-
-def _length(encoder: Any) -> int:
-    """Return how many tokens an encoder reads at once, marks among them."""
-    return int(encoder.config.max_position_embeddings)

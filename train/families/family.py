@@ -1,6 +1,7 @@
 """The contract of a model family: numbers and functions. The loop knows nothing else of it."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
@@ -38,7 +39,7 @@ class Base:
         network: What is trained on: frozen, float32, in training mode without dropout.
         tokenizers: By the names of their folders.
         process: How latents become noise for this very model.
-        device: Where network and text encoders are.
+        device: Where the network is; the text encoders, too, unless they were put away.
         encoders: The text encoders that can learn, by the names of their folders.
         part: Folder of the network in a diffusers model.
         frozen: The text encoders that never learn, by the names of their folders.
@@ -66,6 +67,33 @@ class Base:
         }
         return dict(sorted(found.items()))
 
+    def put_away(self) -> None:
+        """Move the text encoders to the CPU: the states of the texts to come are kept."""
+        import torch
+
+        for encoder in self._readers():
+            encoder.to("cpu")
+        if self.device != "cpu":
+            torch.cuda.empty_cache()
+
+    @contextmanager
+    def reading(self) -> Iterator[None]:
+        """Return a block in which the text encoders are on the device, put away or not."""
+        kind = self.device.split(":")[0]
+        away = [
+            encoder for encoder in self._readers() if next(encoder.parameters()).device.type != kind
+        ]
+        for encoder in away:
+            encoder.to(self.device)
+        try:
+            yield
+        finally:
+            for encoder in away:
+                encoder.to("cpu")
+
+    def _readers(self) -> "list[nn.Module]":
+        return [*self.encoders.values(), *self.frozen.values()]
+
     def text_learns(self) -> bool:
         """Return whether a text encoder is trained: then no state of a text may be kept."""
         return any(w.requires_grad for one in self.encoders.values() for w in one.parameters())
@@ -88,19 +116,30 @@ class Outline:
 
 
 class Encode(Protocol):
-    """(base, texts, clip_skip, chunks) -> conditioning per text."""
+    """(base, texts, clip_skip, chunks, weighted) -> conditioning per text."""
 
     def __call__(
-        self, base: Base, texts: list[str], clip_skip: int = 1, chunks: int = 1
+        self,
+        base: Base,
+        texts: list[str],
+        clip_skip: int = 1,
+        chunks: int = 1,
+        *,
+        weighted: bool = False,
     ) -> "list[Conditioning]":
         """Return conditioning per text, without a batch axis, float32.
 
         A text gives the same bits whatever stands beside it. On the CPU and without gradients,
-        unless a text encoder is trained: then on the device and with them.
+        unless a text encoder is trained: then on the device and with them. Encoders that were put
+        away are used within `base.reading()`.
 
         Args:
             clip_skip: 1 takes the family's own layer, 2 the one before it, and so on.
             chunks: Of 75 tokens each; what is longer is cut off.
+            weighted: Whether brackets give words weights, as `weighted_words` reads them: the state
+                of each of a word's tokens is multiplied by its weight, pooled states are not. Else
+                brackets are letters. A text without brackets and backslashes gives the same bits
+                either way.
         """
 
 

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from prep.models.latent_space import SD3
+from train.families import weighted_words
 from train.families.clip_text import TextReading
 from train.families.clip_unet import ClipUnet
 from train.families.family import Base, Outline
@@ -60,7 +61,7 @@ def outline(place: Path) -> Outline:
 
 
 def encode(
-    base: Base, texts: list[str], clip_skip: int = 1, chunks: int = 1
+    base: Base, texts: list[str], clip_skip: int = 1, chunks: int = 1, *, weighted: bool = False
 ) -> "list[Conditioning]":
     """Return {"text": shape (77 + 256, D), "pooled": shape (D,)} of each text.
 
@@ -69,15 +70,19 @@ def encode(
 
     Args:
         chunks: Decides nothing: CLIP reads the first 75 tokens, T5 the first 255.
+        weighted: The states of CLIP are multiplied; T5 reads the words without their weights.
     """
     from torch import cat
     from torch.nn.functional import pad
 
     found: list[Conditioning] = []
-    for text, state in zip(texts, KIND.encode(base, texts, clip_skip), strict=True):
-        read_LD = _t5_states(base, text).to(state["text"].device)
-        wide_LD = pad(state["text"], (0, read_LD.shape[-1] - state["text"].shape[-1]))
-        found.append({**state, "text": cat([wide_LD, read_LD])})
+    with base.reading():  # once for all texts: to move T5 takes long
+        states = KIND.encode(base, texts, clip_skip, weighted=weighted)
+        for text, state in zip(texts, states, strict=True):
+            pieces = weighted_words.weighted(text) if weighted else [(text, 1.0)]
+            said_LD = _t5_states(base, "".join(words for words, _ in pieces))
+            wide_LD = pad(state["text"], (0, said_LD.shape[-1] - state["text"].shape[-1]))
+            found.append({**state, "text": cat([wide_LD, said_LD.to(wide_LD.device)])})
     return found
 
 

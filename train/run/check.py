@@ -15,6 +15,7 @@ from train.run import checkpoint, probe, readiness
 from train.run.decide import Run
 from train.run.disk import MB, disk
 from train.run.outputs import missing, missing_line
+from train.run.text_notes import text_counts
 from train.step.schedule import learning_rate
 
 
@@ -63,6 +64,8 @@ def lines(run: Run, sizes: Mapping[str, int], left: int) -> Iterator[str]:
         yield (
             f"  {width}x{height}: {counted(len(counts), 'sample')}, shown {shown}, steps {batches}"
         )
+    if texts := text_counts(data.samples, config):
+        yield texts
     yield (
         f"steps: {run.steps}, {run.per_epoch} an epoch, {run.steps / run.per_epoch:.1f} epochs, "
         f"{counted(config.batch, 'sample')} each"

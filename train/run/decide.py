@@ -13,7 +13,7 @@ from prep.runtime.counts import counted
 from prep.runtime.errors import ConfigError, DatasetError, MachineError, ModelFileError
 from train.config import CHUNK_TOKENS, Config, safe_name
 from train.data import dataset as datasets
-from train.data.captions import all_texts
+from train.data.captions import longest_of_all
 from train.data.dataset import Data
 from train.data.order import parts_of_epoch, steps_per_epoch
 from train.export import lora_file
@@ -29,6 +29,8 @@ VERSION = 2
 _NEWER = 3
 # Of those whose texts are read in several chunks.
 _LONG = 4
+# Of those with several captions a picture, whose lines once were one text.
+_SEVERAL = 5
 
 
 @dataclass(frozen=True)
@@ -114,7 +116,7 @@ def _chunks(config: Config, data: Data, family: Family, place: Path) -> int:
 
     Where no text has more bytes than that, none has more tokens, and nothing is opened.
     """
-    texts = all_texts(list(data.samples.values()))
+    texts = longest_of_all(list(data.samples.values()), config)
     if config.chunks() == 1 or all(len(text.encode()) <= CHUNK_TOKENS for text in texts):
         return 1
     return min(config.chunks(), family.chunks_at(place, texts))
@@ -136,11 +138,14 @@ def _recipe(config: Config, data: Data, family: Family, base_digest: str, chunks
     found |= {"parts of an epoch": parts} if parts > 1 else {}
     found |= {"sizes": told} if any(told.values()) else {}
     found |= {"chunks": chunks} if chunks > 1 else {}
+    found |= {"captions": several} if (several := data.captions()) else {}
     return files.digest_bytes(files.canonical(found).encode())
 
 
 def version_of(config: Config, data: Data, chunks: int) -> int:
     """Return the version of what a run computes: newer where an older program did it otherwise."""
+    if data.captions():
+        return _SEVERAL
     if chunks > 1:
         return _LONG
     return _NEWER if _is_newer(config, data) else VERSION

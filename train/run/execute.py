@@ -7,11 +7,12 @@ from functools import partial
 from typing import Any
 
 from prep.models import vae_files
+from prep.runtime import files
 from prep.runtime.console import Console
 from prep.runtime.stopping import patience
 from prep.runtime.yaml_nodes import as_yaml
 from train.data.batches import Batches
-from train.data.captions import TextCache
+from train.data.text_states import StateFiles, TextCache
 from train.export import lora_file
 from train.families.family import Base
 from train.run import checkpoint
@@ -22,12 +23,15 @@ from train.run.memory_errors import memory_errors
 from train.run.metrics import Metrics
 from train.run.outputs import RunOutput, lacking, output, pictures_of, prompts, renamed
 from train.run.publish_outputs import draw, keep, publish
+from train.run.read_ahead import read_ahead
 from train.samples.prompts import Prompt
 from train.step import distributed
 from train.step.distributed import Processes
 from train.step.loop import Training, train
 from train.step.schedule import peak_of
 from train.step.trainer import Trainer
+
+_TEXTS = "texts"  # in the run folder: states of texts, until the run is done
 
 
 def carry_out(run: Run, console: Console) -> None:
@@ -44,6 +48,7 @@ def carry_out(run: Run, console: Console) -> None:
         training = opened(run, found)
         trainer = _trainer(run, training.base)
         done = _restored(run, trainer, machine(run, found), console)
+        read_ahead(run, training, done, console)
         _train(run, training, trainer, done, console, shown=shown)
         if found.first:
             _keep_shorter(run)
@@ -51,6 +56,8 @@ def carry_out(run: Run, console: Console) -> None:
                 draw(run, training, output(run, run.steps, shown), console)
                 publish(run, training.base, run.export, run.steps)  # last: with it the run is done
         found.wait()
+        if found.first:
+            shutil.rmtree(run.folder / _TEXTS, ignore_errors=True)
 
 
 def try_again(run: Run, console: Console) -> None:
@@ -110,10 +117,26 @@ def opened(run: Run, found: Processes) -> Training:
     space = vae_files.space_of(run.found.path)
     batches = Batches(run.data, config, space.scale, space.shift, run.family.told)
     states = TextCache(
-        partial(run.family.encode, base, clip_skip=config.clip_skip, chunks=run.chunks),
+        partial(
+            run.family.encode,
+            base,
+            clip_skip=config.clip_skip,
+            chunks=run.chunks,
+            weighted=config.weighted_words,
+        ),
         base.text_learns(),
+        _state_files(run, found) if config.text_cache == "disk" else None,
     )
     return Training(base, run.family, batches, states, found)
+
+
+def _state_files(run: Run, found: Processes) -> StateFiles:
+    """Return where states of texts lie: those of this run, as this machine makes them.
+
+    Base model, clip skip, chunks and precision are in the recipe, after which its folder is named.
+    """
+    here = {word: machine(run, found)[word] for word in ("torch", "device", "threads")}
+    return StateFiles(run.folder / _TEXTS / files.digest_bytes(files.canonical(here).encode())[:16])
 
 
 def machine(run: Run, found: Processes) -> dict[str, Any]:

@@ -1,15 +1,14 @@
 """What a person should know of a training before it begins, though nothing stands in its way."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 
-from prep.runtime.counts import counted, first_few
 from train.config import CHUNK_TOKENS, Config
-from train.data.captions import all_texts
-from train.data.dataset import TrainingSample
+from train.data.captions import longest_of_all
 from train.families.detect import unread_note
 from train.run import run_folder
 from train.run.decide import Run, check_vae, facts
 from train.run.probe import Answer
+from train.run.text_notes import long_note, text_notes
 
 
 def notes(run: Run, answer: Answer, first: bool) -> Iterator[str]:
@@ -28,10 +27,12 @@ def notes(run: Run, answer: Answer, first: bool) -> Iterator[str]:
         yield note
     if note := passes_note(run.config):
         yield note
-    samples = run.data.samples
-    most = run.config.chunks() * CHUNK_TOKENS if run.family.chunked else answer.most_tokens
-    counts = dict(zip(all_texts(list(samples.values())), answer.tokens, strict=True))
-    if note := long_note(samples, counts, min(answer.most_tokens, most)):
+    samples, config = run.data.samples, run.config
+    yield from text_notes(samples, config)
+    most = config.chunks() * CHUNK_TOKENS if run.family.chunked else answer.most_tokens
+    texts = longest_of_all(list(samples.values()), config)
+    counts = dict(zip(texts, answer.tokens, strict=True))
+    if note := long_note(samples, counts, min(answer.most_tokens, most), config):
         yield note
 
 
@@ -44,24 +45,4 @@ def passes_note(config: Config) -> str | None:
     return (
         f"`--accumulate {passes}` {effect}: it cuts a batch into passes, and `--batch` is {batch}; "
         f"for {batch * passes} samples a step give `--batch {batch * passes} --accumulate {passes}`"
-    )
-
-
-def long_note(
-    samples: Mapping[str, TrainingSample], counts: Mapping[str, int], most_tokens: int
-) -> str | None:
-    """Return which texts are longer than the text encoder reads.
-
-    Args:
-        counts: Tokens of each text.
-    """
-    found = [(key, counts[one.text]) for key, one in samples.items()]
-    over = [f"`{key}` ({count})" for key, count in found if count > most_tokens]
-    if not over:
-        return None
-    one = len(over) == 1
-    verb, rest = ("has a text of", "its end is") if one else ("have texts of", "their ends are")
-    return (
-        f"{len(over)} of {counted(len(samples), 'sample')} {verb} more than {most_tokens} tokens; "
-        f"{rest} not trained: {first_few(over)}"
     )

@@ -28,6 +28,7 @@ def publish(run: Run, base: Base, path: Path, step: int) -> None:
         prediction=base.process.prediction,
         of_method=run.method.metadata(config),
         architecture=run.method.architecture,
+        chunks=run.chunks,
     )
     about = metadata(run.data, config, run.family, facts)
     run.method.publish(Export(path, base, run.family, config, run.found.path, about))

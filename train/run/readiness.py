@@ -17,7 +17,7 @@ from prep.runtime.errors import ConfigError, UserError
 from train.block_rates import EVERY, group_of, rates_of, strange
 from train.config import Config
 from train.data import dataset as datasets
-from train.data.captions import all_texts
+from train.data.captions import longest_of_all
 from train.families.detect import base_at_hand, check_clip_skip, opened_base
 from train.families.family import Family
 from train.methods import method_named
@@ -262,7 +262,7 @@ def _question(run: Run) -> probe.Question:
         config.precision,
         config.attention,
         vae=_needs_vae(config),
-        texts=tuple(all_texts(list(run.data.samples.values()))),
+        texts=tuple(longest_of_all(list(run.data.samples.values()), config)),
     )
 
 

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from prep.runtime.errors import MachineError
 from train.data.batches import Batch, Batches, inputs_digest
-from train.data.captions import TextCache
 from train.data.order import batch_order, steps_per_epoch
+from train.data.text_states import TextCache
 from train.families.family import Base, Family
 from train.families.noise_process import errors
 from train.step.distributed import Processes

@@ -4,9 +4,10 @@ from pathlib import Path
 import pytest
 import torch
 
-from train.data import captions
-from train.data.captions import TextCache, text_of
+from train.data import text_states
+from train.data.captions import text_of
 from train.data.dataset import TrainingSample
+from train.data.text_states import TextCache
 from train.methods import config_of
 
 
@@ -97,7 +98,7 @@ def test_states_are_kept_unless_the_encoder_learns(
 
 def test_the_oldest_state_goes_first(monkeypatch: pytest.MonkeyPatch) -> None:
     """States take no more memory than they may; what was not used longest is encoded again."""
-    monkeypatch.setattr(captions, "_CACHE_BYTES", 32)
+    monkeypatch.setattr(text_states, "_CACHE_BYTES", 32)
     asked: list[str] = []
 
     def encode(texts: list[str]) -> list[Conditioning]:

@@ -40,7 +40,9 @@ def test_the_trigger_is_named_where_it_was_trained(meta: Path, changed: Change) 
     assert said["modelspec.trigger_phrase"] == "mascot"
     rows = json.loads(said[CERTIFICATE])["samples"]
     assert {row["text"] for row in rows.values()} == {"mascot, a toy, red"}
-    assert tag_frequency(dataset.load([meta]), "n") == {"toy": {"a toy, red": 6, "mascot": 6}}
+    assert tag_frequency(dataset.load([meta]), "n", config_of()) == {
+        "toy": {"a toy, red": 6, "mascot": 6}
+    }
 
 
 def test_a_trigger_that_no_text_has_is_not_named(meta: Path, changed: Change) -> None:

@@ -181,7 +181,7 @@ def test_a_caption_is_counted_whole(meta: Path, changed: Callable[..., Path]) ->
     changed(meta, "0.png", text="caption", caption="a toy, red")
     changed(meta, "1.png", text="both", caption="blue")
 
-    counts = tag_frequency(dataset.load([meta]), "n")
+    counts = tag_frequency(dataset.load([meta]), "n", config_of())
 
     assert counts == {"toy": {"a toy, red": 1, "blue": 1, "mascot": 6, "pose 0": 2, "pose 1": 3}}
 

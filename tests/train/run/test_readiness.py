@@ -21,7 +21,7 @@ from train.cli.app import main
 from train.data.dataset import TrainingSample
 from train.families import all_families
 from train.methods import config_of
-from train.run import decide, notes, probe, readiness
+from train.run import decide, notes, probe, readiness, text_notes
 
 Make = Callable[["Place"], list[str]]
 Answer = tuple[int, list[str]]
@@ -471,11 +471,11 @@ def test_long_texts_are_named_up_to_three() -> None:
     one = TrainingSample("0", "x", ("x",), 1, "", (8, 8), Path("x"), "0", 1, 1.0)
     samples = {f"{n}.png": one for n in range(5)}
 
-    assert notes.long_note(samples, {"x": 76}, 75) == (
+    assert text_notes.long_note(samples, {"x": 76}, 75, config_of()) == (
         "5 of 5 samples have texts of more than 75 tokens; their ends are not trained: "
         "`0.png` (76), `1.png` (76), `2.png` (76) and 2 more"
     )
-    assert notes.long_note(samples, {"x": 75}, 75) is None
+    assert text_notes.long_note(samples, {"x": 75}, 75, config_of()) is None
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")

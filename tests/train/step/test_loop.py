@@ -9,7 +9,7 @@ from prep.runtime.errors import MachineError
 from train.config import Config
 from train.data import dataset
 from train.data.batches import Batches
-from train.data.captions import TextCache
+from train.data.text_states import TextCache
 from train.families.family import Base
 from train.families.sd15 import FAMILY
 from train.methods import config_of

@@ -1,0 +1,260 @@
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from prep.runtime.errors import ConfigError
+from train.cli.app import main
+from train.data.order import steps_per_epoch
+from train.kohya.import_files import pipelines_of
+from train.kohya.kohya_sources import KohyaRun, read
+
+TUTORIAL = """\
+[model_arguments]
+pretrained_model_name_or_path = "tiny"
+v2 = false
+[training_arguments]
+output_dir = "./out"
+output_name = "mychara"
+max_train_epochs = 2
+mixed_precision = "no"
+save_every_n_epochs = 1
+cache_latents = true
+[network_arguments]
+network_module = "networks.lora"
+network_dim = 4
+network_alpha = 1
+network_train_unet_only = true
+[optimizer_arguments]
+optimizer_type = "AdamW"
+learning_rate = 1e-4
+"""
+DATASET = """\
+[general]
+enable_bucket = true
+caption_extension = ".txt"
+shuffle_caption = true
+keep_tokens = 1
+[[datasets]]
+resolution = 128
+batch_size = 1
+max_bucket_reso = 256
+min_bucket_reso = 64
+bucket_reso_steps = 32
+  [[datasets.subsets]]
+  image_dir = "pics"
+  num_repeats = 2
+  [[datasets.subsets]]
+  image_dir = "class pics"
+  is_reg = true
+  class_tokens = "girl"
+"""
+COMMAND = "accelerate launch --num_cpu_threads_per_process 1 train_network.py "
+COMMAND += "--config_file=config.toml --dataset_config=dataset.toml"
+
+
+def of_options(**options: Any) -> dict[str, Any]:
+    """Return the train section of the file that a few options become."""
+    given = {"pretrained_model_name_or_path": "tiny", "network_module": "networks.lora"} | options
+    dataset = {"datasets": [{"subsets": [{"image_dir": "x"}]}]}
+    text, _ = pipelines_of(KohyaRun("train_network", given, dataset), Path(), [])
+    lines = text.partition("    train:\n")[2].splitlines()
+    pairs = (line.strip().partition(": ") for line in lines)
+    return {
+        name: value if name in ("base", "out") else json.loads(value) for name, _, value in pairs
+    }
+
+
+def refused(**options: Any) -> tuple[str, str | None]:
+    """Return message and hint of what some options end in."""
+    with pytest.raises(ConfigError) as caught:
+        of_options(**options)
+    return str(caught.value), caught.value.hint
+
+
+@pytest.fixture
+def tutorial(draw: Callable[..., Path], home: Path) -> Path:
+    """Pictures, a config file and a dataset file as in a tutorial."""
+    for name in ("a", "b", "c"):
+        draw(f"pics/{name}.png", (96, 64))
+        (home / "pics" / f"{name}.txt").write_text("sks, hat, red")
+    draw("class pics/d.png", (64, 96))
+    (home / "config.toml").write_text(TUTORIAL)
+    (home / "dataset.toml").write_text(DATASET)
+    return home
+
+
+def test_a_tutorial_s_files_are_one_command(
+    tutorial: Path, prep: Callable[..., Any], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Imported, prepared and trained: as many steps, repeats and texts as kohya's scripts count."""
+    with pytest.raises(SystemExit) as ended:
+        main(["import", COMMAND])
+    said = capsys.readouterr()
+    assert ended.value.code == 0, said.err
+    assert said.err.splitlines() == [
+        "kohya's scripts draw a seed; it is 0 here unless you give another",
+        "`cache_latents` is left out: it is always so here",
+    ]
+    done = prep("run")
+    assert done.code == 0, done.err
+
+    (run,) = (tutorial / "out").glob("mychara-*")
+    steps = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
+    assert len(steps) == (3 * 2 + 1 * 1) * 2
+    config = json.loads((run / "config.json").read_text())
+    assert (config["alpha"], config["rank"], config["text_encoder"]) == (1.0, 4, False)
+    (meta,) = tutorial.glob("class-pics.json")
+    assert '"class_prompt": "girl"' in meta.read_text()
+    assert '"tags": ["girl"]' in meta.read_text()
+    assert sorted(path.name for path in run.glob("*.safetensors")) == [
+        "mychara-000001.safetensors", "mychara.safetensors",
+    ]  # fmt: skip
+
+
+def test_the_tutorial_s_number_of_steps() -> None:
+    """61 pictures of one size, seen 10 times, for 20 epochs: 12,200 steps."""
+    repeats = {(512, 512): {f"{number}.png": 10 for number in range(61)}}
+
+    assert steps_per_epoch(repeats, 1) * 20 == 12_200
+
+
+def test_defaults_are_kohya_s() -> None:
+    """What is not given has the value that it has there, written down: alpha 1, 1,600 steps."""
+    assert of_options() == {
+        "method": "lora", "batch": 1, "accumulate": 1, "steps": 1600, "rank": 4, "alpha": 1.0,
+        "learning_rate": 2e-6, "text_encoder": True, "optimizer": "adamw", "weight_decay": 0.01,
+        "schedule": "constant", "warmup": 0, "max_tokens": 75, "keep_tags": 0, "seed": 0,
+        "base": "tiny",
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("options", "wanted"),
+    [
+        ({"train_batch_size": "2", "gradient_accumulation_steps": "4"},
+         {"batch": 8, "accumulate": 4}),
+        ({"unet_lr": "1e-4", "text_encoder_lr": "5e-5"},
+         {"learning_rate": 1e-4, "text_encoder_learning_rate": 5e-5, "text_encoder": True}),
+        ({"learning_rate": "1e-4", "text_encoder_lr": "0"}, {"text_encoder": False}),
+        ({"use_8bit_adam": True}, {"optimizer": "adamw8bit", "weight_decay": 0.01}),
+        ({"optimizer_type": "Lion"}, {"optimizer": "lion", "weight_decay": 0.0}),
+        ({"optimizer_type": "AdaFactor"}, {"optimizer": "adafactor-relative"}),
+        ({"optimizer_type": "AdaFactor", "learning_rate": "4e-5",
+          "optimizer_args": ["relative_step=False", "scale_parameter=False", "warmup_init=False"]},
+         {"optimizer": "adafactor", "learning_rate": 4e-5}),
+        ({"optimizer_type": "Prodigy", "optimizer_args": "weight_decay=0.02"},
+         {"optimizer": "prodigy", "weight_decay": 0.02}),
+        ({"lr_scheduler": "cosine", "lr_warmup_steps": "5%", "max_train_steps": "1000"},
+         {"schedule": "cosine", "warmup": 50}),
+        ({"lr_scheduler": "constant_with_warmup", "lr_warmup_steps": "100"},
+         {"schedule": "constant", "warmup": 100}),
+        ({"network_dim": "8", "network_args": ["conv_dim=8", "conv_alpha=1"]},
+         {"targets": "convolutions"}),
+        ({"network_args": "loraplus_lr_ratio=16"}, {"lora_plus": 16.0}),
+        ({"v_parameterization": True, "clip_skip": "2"}, {"prediction": "v", "clip_skip": 2}),
+        ({"xformers": True}, {"attention": "xformers"}),
+        ({"caption_prefix": "5"}, {"caption_prefix": "5"}),
+        ({"max_token_length": "225", "shuffle_caption": True, "keep_tokens": "2"},
+         {"max_tokens": 225, "shuffle_tags": True, "keep_tags": 2}),
+    ],
+)  # fmt: skip
+def test_options_become_settings(options: dict[str, Any], wanted: dict[str, Any]) -> None:
+    """Each by kohya's own rule; the words as we spell them."""
+    found = of_options(**options)
+
+    assert {name: found.get(name) for name in wanted} == wanted
+
+
+@pytest.mark.parametrize(
+    ("options", "message", "hint"),
+    [
+        ({"network_dm": 4}, "kohya's scripts have no `network_dm`",
+         "did you mean `network_dim`?"),
+        ({"noise_offset": "0.1"}, "`noise_offset` is `0.1`, and here noise is plain noise",
+         "train without it: `--without noise_offset`"),
+        ({"network_module": "lycoris.kohya"}, "`network_module` is `lycoris.kohya`",
+         "a LoRA of `networks.lora` is what there is"),
+        ({"optimizer_type": "PagedLion8bit"}, "`optimizer_type` is `PagedLion8bit`",
+         "the nearest here is `adamw8bit`"),
+        ({"optimizer_args": "betas=(0.9,0.99)"}, "`optimizer_args` has `betas=(0.9,0.99)`",
+         "there is nothing like it"),
+        ({"lr_scheduler": "polynomial"}, "`lr_scheduler` is `polynomial`",
+         "the nearest here is `cosine`"),
+        ({"lr_warmup_steps": "0.1", "max_train_epochs": "3"},
+         "`lr_warmup_steps` is `0.1`, a share of steps that epochs decide",
+         "give a number of steps"),
+        ({"network_dim": "many"}, "`network_dim` is `many`", "give a number"),
+        ({"network_dim": "5000"}, "`--rank` is 5000", "give a whole number from 1 to 1024"),
+        ({"network_args": ["conv_dim=8"]},
+         "`network_args`: convolutions have another rank or alpha than the rest",
+         "give them the same"),
+        ({"resolution": "512,768"}, "`resolution` is 512 by 768",
+         "give one side: buckets are as large"),
+        ({"caption_extension": ".cap"}, "`caption_extension` is `.cap`",
+         "texts are read from `.txt` and `.caption`"),
+        ({"pretrained_model_name_or_path": ""}, "no base model is named",
+         "add `--pretrained_model_name_or_path`"),
+    ],
+)  # fmt: skip
+def test_what_cannot_be_taken_over_is_two_lines(
+    options: dict[str, Any], message: str, hint: str
+) -> None:
+    """Unknown, not there, or out of its limits: nothing is dropped silently."""
+    assert refused(**options) == (message, hint)
+
+
+def test_keys_of_a_dataset_file_are_checked(home: Path) -> None:
+    """A key at the wrong place, and one that there is not, are told with all others at once."""
+    (home / "d.toml").write_text(
+        "[[datasets]]\nimage_dir = 'x'\n[[datasets.subsets]]\nimage_dir = 'x'\nbatch_size = 2\n"
+        "num_repeat = 3\n"
+    )
+    found = read(["d.toml"])
+    with pytest.raises(ConfigError) as caught:
+        pipelines_of(found, home, [])
+
+    told = [(str(caught.value), caught.value.hint), *caught.value.others]
+    assert told[:3] == [
+        ("`[[datasets]]` has no key `image_dir`", "it stands in [[datasets.subsets]]"),
+        ("`[[datasets.subsets]]` has no key `batch_size`",
+         "it stands in [general] or [[datasets]]"),
+        ("`[[datasets.subsets]]` has no key `num_repeat`", "did you mean `num_repeats`?"),
+    ]  # fmt: skip
+
+
+def test_folders_that_differ_in_what_trains_are_refused(home: Path) -> None:
+    """Our settings hold for all pictures of a training."""
+    (home / "d.toml").write_text(
+        "[[datasets]]\n[[datasets.subsets]]\nimage_dir = 'x'\nkeep_tokens = 1\n"
+        "[[datasets.subsets]]\nimage_dir = 'y'\nkeep_tokens = 2\n"
+    )
+    with pytest.raises(ConfigError) as caught:
+        pipelines_of(read(["d.toml"]), home, [])
+
+    told = [(str(caught.value), caught.value.hint), *caught.value.others]
+    assert (
+        "`keep_tokens` is `1` of one folder and `2` of `y`",
+        "give all folders the same",
+    ) in told
+
+
+def test_a_file_that_is_there_is_left_alone(
+    tutorial: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """An earlier pipelines.yaml is not written over; a script's name that is unknown is told."""
+    (tutorial / "pipelines.yaml").write_text("mine")
+    for words, error in (
+        (["config.toml"], "error: `pipelines.yaml` is there already"),
+        (["flux_train.py --x 1", "--out", "new.yaml"],
+         "error: `flux_train.py` is none of kohya's scripts that can be taken over"),
+        (["none.toml", "--out", "new.yaml"],
+         "error: `none.toml` cannot be read: No such file or directory"),
+    ):  # fmt: skip
+        with pytest.raises(SystemExit) as ended:
+            main(["import", *words])
+        assert ended.value.code == 1
+        assert capsys.readouterr().err.splitlines()[0] == error
+    assert (tutorial / "pipelines.yaml").read_text() == "mine"

@@ -1,0 +1,45 @@
+"""Which texts the steps to come will show: known before they are taken, as all of them is."""
+
+from collections.abc import Iterator
+from itertools import islice
+
+from train.config import Config
+from train.data.captions import are_few, text_of, texts_of
+from train.data.dataset import Data
+from train.data.order import batch_order, nth_of, steps_per_epoch
+
+
+def upcoming_texts(data: Data, config: Config, done: int, steps: int) -> Iterator[str]:
+    """Yield the texts that the steps from `done` on show, each once.
+
+    Where a sample can have few texts, all of those it has are among them: nothing is drawn.
+    """
+    told: set[str] = set()
+    listed = _of_samples if are_few(config) else _of_showings
+    for text in listed(data, config, done, steps):
+        if text not in told:
+            told.add(text)
+            yield text
+
+
+def _of_samples(data: Data, config: Config, done: int, steps: int) -> Iterator[str]:
+    repeats = data.repeats()
+    most, seen = sum(len(counts) for counts in repeats.values()), set[str]()
+    order = batch_order(repeats, config.batch, config.seed, done)
+    for keys in islice(order, steps - done):
+        for key in map(str, keys):
+            if key not in seen:
+                seen.add(key)
+                yield from sorted(texts_of(data.samples[key], key, config))
+        if len(seen) == most:
+            return
+
+
+def _of_showings(data: Data, config: Config, done: int, steps: int) -> Iterator[str]:
+    repeats = data.repeats()
+    per_epoch = steps_per_epoch(repeats, config.batch)
+    order = batch_order(repeats, config.batch, config.seed, done)
+    for step, keys in enumerate(islice(order, steps - done), done):
+        for key in keys:
+            sample, epoch = data.samples[key], step // per_epoch
+            yield text_of(sample, str(key), epoch, config, nth_of(key), step=step)

@@ -1,0 +1,211 @@
+"""Which folders of pictures kohya's options and dataset files name, and how each is to be read.
+
+Source: kohya-ss/sd-scripts (commit 48d368fa): library/config_util.py, library/train_util.py.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from prep.dataset.concepts import concept_of
+from prep.runtime.errors import nearest
+from train.kohya.kohya_keys import IDLE, REFUSED
+from train.kohya.kohya_settings import PLAIN, Mistake
+
+# Where each key of a dataset file may stand: in [general], [[datasets]], [[datasets.subsets]].
+_EVERYWHERE = """
+num_repeats shuffle_caption caption_separator keep_tokens keep_tokens_separator
+secondary_separator enable_wildcard caption_prefix caption_suffix token_warmup_min
+token_warmup_step color_aug flip_aug random_crop face_crop_aug_range custom_attributes
+caption_dropout_rate caption_dropout_every_n_epochs caption_tag_dropout_rate caption_extension
+class_tokens cache_info resize_interpolation
+"""
+_OF_DATASETS = """
+resolution batch_size enable_bucket min_bucket_reso max_bucket_reso bucket_reso_steps
+bucket_no_upscale network_multiplier validation_split validation_seed
+"""
+_OF_SUBSETS = "image_dir is_reg alpha_mask metadata_file conditioning_data_dir"
+PLACES: Mapping[str, frozenset[str]] = {
+    "[general]": frozenset((_EVERYWHERE + _OF_DATASETS).split()),
+    "[[datasets]]": frozenset((_EVERYWHERE + _OF_DATASETS).split()),
+    "[[datasets.subsets]]": frozenset((_EVERYWHERE + _OF_SUBSETS).split()),
+}
+_READ = """
+dataset_config config_file train_data_dir reg_data_dir dataset_repeats resolution enable_bucket
+min_bucket_reso max_bucket_reso bucket_reso_steps bucket_no_upscale caption_extension
+caption_extention class_tokens num_repeats vae batch_size image_dir is_reg metadata_file in_json
+"""
+READ = frozenset(_READ.split())  # options of the command line that the functions below read
+_FIELDS = {".txt": "tags", ".caption": "caption"}
+
+
+@dataclass(frozen=True)
+class Folder:
+    """A folder of pictures as it trains.
+
+    Attributes:
+        images: As it was named.
+        text: What trains: `tags` of a `.txt`, or the sentence of a `.caption`.
+        repeats: How often a picture is seen, where its folder does not say it.
+        concepts: Concept -> what is said of it, as in a file of concepts.
+        bucket: Params of the stage.
+        options: What else was said of it: options of the training.
+    """
+
+    images: str
+    text: str
+    repeats: int
+    concepts: Mapping[str, Mapping[str, Any]]
+    bucket: Mapping[str, Any]
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+
+def folders_of(
+    given: Mapping[str, Any], dataset: Mapping[str, Any] | None, here: Path
+) -> tuple[list[Folder], list[Mistake]]:
+    """Return the folders that train, and what is wrong with what was said of them.
+
+    Args:
+        given: Options of the training script.
+        dataset: A dataset file as TOML; None without one.
+        here: Folder that paths are relative to.
+    """
+    wrong: list[Mistake] = []
+    if dataset is not None:
+        found = [*_of_dataset(dataset, given, wrong)]
+    else:
+        found = [*_of_options(given, here, wrong)]
+    names = [folder.images for folder in found]
+    for name in sorted({name for name in names if names.count(name) > 1}):
+        wrong.append((f"`{name}` is named twice", "train on it once, or on a copy of it"))
+    if not found and not wrong:
+        wrong.append(("no folder of pictures is named", "add `--train_data_dir` or a dataset file"))
+    return found, wrong
+
+
+def shared_options(folders: list[Folder], wrong: list[Mistake]) -> dict[str, Any]:
+    """Return what dataset files say of the training: it has to be the same for all folders."""
+    found: dict[str, Any] = dict(folders[0].options) if folders else {}
+    for folder in folders[1:]:
+        for name in sorted(found.keys() | folder.options.keys()):
+            one, other = found.get(name), folder.options.get(name)
+            if one != other:
+                told = f"`{name}` is `{one}` of one folder and `{other}` of `{folder.images}`"
+                wrong.append((told, "give all folders the same"))
+    return found
+
+
+def _of_options(given: Mapping[str, Any], here: Path, wrong: list[Mistake]) -> Iterator[Folder]:
+    """Yield the folders of the command line: their sub-folders say repeats and words."""
+    for option in ("train_data_dir", "reg_data_dir"):
+        if option not in given:
+            continue
+        images = str(given[option])
+        place = here / images
+        if not place.is_dir():
+            wrong.append((f"there is no folder `{images}`", f"name it by `--{option}`"))
+            continue
+        names = {concept_of(f"{one.name}/x").name for one in place.iterdir() if one.is_dir()}
+        of_class = option == "reg_data_dir"
+        concepts = {name: {"regularisation": True} for name in sorted(names) if of_class}
+        repeats = _whole(given, "dataset_repeats", 1, wrong)
+        yield _folder(images, given, concepts, repeats, wrong)
+
+
+def _of_dataset(
+    dataset: Mapping[str, Any], given: Mapping[str, Any], wrong: list[Mistake]
+) -> Iterator[Folder]:
+    general = dataset.get("general", {})
+    _check_keys(general, "[general]", wrong)
+    for one in dataset.get("datasets", []):
+        own = {name: value for name, value in one.items() if name != "subsets"}
+        _check_keys(own, "[[datasets]]", wrong)
+        for subset in one.get("subsets", []):
+            _check_keys(subset, "[[datasets.subsets]]", wrong)
+            said = dict(given) | dict(general) | own | dict(subset)
+            if "image_dir" not in subset:
+                wrong.append(("a subset names no `image_dir`", "add it"))
+                continue
+            concept: dict[str, Any] = {}
+            if "class_tokens" in said:
+                concept["class_prompt"] = str(said["class_tokens"])
+            if said.get("is_reg"):
+                concept["regularisation"] = True
+            table = {"": concept} if concept else {}
+            repeats = _whole(said, "num_repeats", 1, wrong)
+            yield _folder(str(subset["image_dir"]), said, table, repeats, wrong)
+
+
+def _check_keys(found: Mapping[str, Any], place: str, wrong: list[Mistake]) -> None:
+    for name in found:
+        if name in PLACES[place]:
+            continue
+        others = [where for where, names in PLACES.items() if name in names]
+        hint = f"it stands in {' or '.join(others)}" if others else nearest(name, PLACES[place])
+        wrong.append((f"`{place}` has no key `{name}`", hint))
+
+
+def _folder(
+    images: str,
+    said: Mapping[str, Any],
+    concepts: Mapping[str, Mapping[str, Any]],
+    repeats: int,
+    wrong: list[Mistake],
+) -> Folder:
+    ending = str(said.get("caption_extension", said.get("caption_extention", ".caption")))
+    if ending not in _FIELDS:
+        wrong.append(
+            (f"`caption_extension` is `{ending}`", "texts are read from `.txt` and `.caption`")
+        )
+    if "metadata_file" in said or "in_json" in said:
+        wrong.append(
+            ("texts in a metadata file are not read yet", "write them beside the pictures")
+        )
+    batch = {"train_batch_size": said["batch_size"]} if "batch_size" in said else {}
+    others = {*PLAIN, *REFUSED, *IDLE}
+    options = {name: said[name] for name in said if name in others} | batch
+    return Folder(
+        images, _FIELDS.get(ending, "tags"), repeats, concepts, _bucket(said, wrong), options
+    )
+
+
+def _bucket(said: Mapping[str, Any], wrong: list[Mistake]) -> dict[str, Any]:
+    """Return the params of `prep bucket`; without buckets, squares alone."""
+    side = _side(said, wrong)
+    step = _whole(said, "bucket_reso_steps", 64, wrong)
+    if said.get("enable_bucket", False) is False:
+        return {"resolution": side, "step": 64, "min_side": side, "max_side": side, "max_crop": 1.0}
+    return {
+        "resolution": side,
+        "step": step,
+        "min_side": _whole(said, "min_bucket_reso", 256, wrong) // step * step,
+        "max_side": -(-_whole(said, "max_bucket_reso", 1024, wrong) // step) * step,
+        "max_crop": 1.0,
+        "upscale": not said.get("bucket_no_upscale", False),
+    }
+
+
+def _side(said: Mapping[str, Any], wrong: list[Mistake]) -> int:
+    """Return the side of the square that `resolution` is: `512`, `512,512` or [512, 512]."""
+    value = said.get("resolution", 512)
+    words = value if isinstance(value, list) else str(value).split(",")
+    try:
+        width, height = (int(word) for word in (words * 2)[:2])
+    except (TypeError, ValueError):
+        wrong.append((f"`resolution` is `{value}`", "give a number of pixels"))
+        return 512
+    if width != height:
+        wrong.append(
+            (f"`resolution` is {width} by {height}", "give one side: buckets are as large")
+        )
+    return width
+
+
+def _whole(said: Mapping[str, Any], name: str, usual: int, wrong: list[Mistake]) -> int:
+    value = said.get(name, usual)
+    try:
+        return int(value)
+    except (TypeError, ValueError):
+        wrong.append((f"`{name}` is `{value}`", "give a whole number"))
+        return usual

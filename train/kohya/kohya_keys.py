@@ -1,0 +1,122 @@
+"""The options of kohya-ss/sd-scripts (commit 48d368fa) that are not taken over, and why.
+
+What is taken over stands in `kohya_settings` (training) and `kohya_folders` (pictures). An option
+that is in none of the three is an error.
+"""
+
+from collections.abc import Iterable, Mapping
+from types import MappingProxyType
+from typing import Any
+
+
+def _rows(reason: str, names: str) -> Iterable[tuple[str, str]]:
+    return ((name, reason) for name in names.split())
+
+
+# Decide where things are kept, how fast it goes or what is printed; not what is trained.
+IDLE: Mapping[str, str] = MappingProxyType(
+    dict(
+        [
+            *_rows("it is always so here", "cache_latents cache_latents_to_disk cache_info"),
+            *_rows(
+                "every checkpoint holds the whole state, and two are kept",
+                "save_state save_state_on_train_end save_last_n_epochs_state "
+                "save_last_n_steps_state",
+            ),
+            *_rows(
+                "it decides speed or memory alone",
+                "vae_batch_size skip_cache_check lowram highvram max_data_loader_n_workers "
+                "persistent_data_loader_workers torch_compile dynamo_backend no_half_vae "
+                "disable_mmap_load_safetensors ddp_timeout ddp_gradient_as_bucket_view "
+                "ddp_static_graph cpu_offload_checkpointing cache_text_encoder_outputs "
+                "cache_text_encoder_outputs_to_disk",
+            ),
+            *_rows(
+                "`metrics.jsonl` in the run folder has every step",
+                "logging_dir log_with log_prefix log_tracker_name log_tracker_config log_config "
+                "wandb_run_name wandb_api_key console_log_level console_log_file "
+                "console_log_simple",
+            ),
+            *_rows(
+                "nothing is uploaded",
+                "huggingface_repo_id huggingface_repo_type huggingface_path_in_repo "
+                "huggingface_token huggingface_repo_visibility save_state_to_huggingface "
+                "async_upload",
+            ),
+            *_rows(
+                "an export says what it was made of, and no more",
+                "no_metadata training_comment metadata_title metadata_author "
+                "metadata_description metadata_license metadata_tags",
+            ),
+            *_rows(
+                "samples are drawn with each export, by the sampler of their line",
+                "sample_every_n_steps sample_every_n_epochs sample_at_first sample_sampler",
+            ),
+            *_rows("every export is kept", "save_last_n_epochs save_last_n_steps"),
+            *_rows(
+                "a stopped run goes on by the same command",
+                "initial_epoch initial_step skip_until_initial_step",
+            ),
+            ("debug_dataset", "`train check` tells what would train"),
+            ("network_multiplier", "kohya's scripts read it and never use it"),
+            ("output_config", "`train import` is what writes files"),
+            ("v2", "the base model's files say it"),
+            ("tokenizer_cache_dir", "tokenizers come with the base model"),
+            ("resize_interpolation", "pictures are made smaller by one rule: docs/pictures.md"),
+            ("caption_separator", "tags have commas between them"),
+        ]
+    )
+)
+
+# Would change what is trained, and are not there: names, the values that mean nothing (an option
+# that is off means nothing anyway), and what is so here.
+_REFUSED: tuple[tuple[str, tuple[str, ...], str], ...] = (
+    ("loss_type", ("l2",), "the loss is L2"),
+    ("huber_schedule huber_c huber_scale", ("snr", "0.1", "1.0"), "the loss is L2"),
+    ("min_snr_gamma debiased_estimation_loss v_pred_like_loss", (), "all timesteps weigh the same"),
+    ("scale_v_pred_loss_like_noise_pred", (), "all timesteps weigh the same"),
+    ("zero_terminal_snr", (), "the base model's files say it"),
+    ("min_timestep max_timestep", ("0", "1000"), "all timesteps train"),
+    ("noise_offset noise_offset_random_strength", (), "noise is plain noise"),
+    ("adaptive_noise_scale multires_noise_iterations", (), "noise is plain noise"),
+    ("ip_noise_gamma ip_noise_gamma_random_strength", (), "noise is plain noise"),
+    ("multires_noise_discount", ("0.3",), "noise is plain noise"),
+    ("masked_loss alpha_mask conditioning_data_dir", (), "there are no masks"),
+    ("color_aug random_crop face_crop_aug_range", (), "pictures train as they are"),
+    ("flip_aug", (), "`augment` in pipelines.yaml makes mirrored copies"),
+    ("network_dropout scale_weight_norms", (), "a LoRA learns without dropout and limits"),
+    ("network_weights dim_from_weights base_weights", (), "a LoRA begins anew"),
+    ("base_weights_multiplier", (), "a LoRA begins anew"),
+    ("network_train_text_encoder_only", (), "the network always learns"),
+    ("full_fp16 full_bf16 fused_backward_pass fused_optimizer_groups", (), "weights are float32"),
+    ("fp8_base fp8_base_unet blocks_to_swap deepspeed", (), "the base model stays on the card"),
+    ("validation_split validation_seed", (), "no pictures are held out by chance"),
+    ("validate_every_n_steps validate_every_n_epochs", (), "there is no validation"),
+    ("max_validation_steps", (), "there is no validation"),
+    ("lr_scheduler_type lr_scheduler_args lr_decay_steps", (), "schedules have names"),
+    ("lr_scheduler_timescale lr_scheduler_min_lr_ratio", (), "a cosine ends at 0"),
+    ("lr_scheduler_power", ("1",), "there is no polynomial schedule"),
+    ("stop_text_encoder_training", (), "a text encoder learns to the end"),
+    ("no_token_padding", (), "texts are filled up"),
+    ("custom_attributes", (), "the base model's answers are not preserved"),
+    ("resume resume_from_huggingface", (), "states of other programs are not read"),
+    ("save_n_epoch_ratio", (), "name epochs or steps: `save_every_n_epochs`"),
+)
+REFUSED: Mapping[str, tuple[tuple[str, ...], str]] = MappingProxyType(
+    {name: (off, why) for names, off, why in _REFUSED for name in names.split()}
+)
+_OFF = ("", "0", "none", "false")
+
+
+def is_off(name: str, value: Any) -> bool:
+    """Return whether a value of an option in `REFUSED` changes nothing."""
+    return _plain(value) in {_plain(one) for one in (*_OFF, *REFUSED[name][0])}
+
+
+def _plain(value: Any) -> str:
+    """Return a value as text; numbers as they are, however they are written."""
+    told = str(value).strip().lower()
+    try:
+        return f"{float(told):g}"
+    except ValueError:
+        return told

@@ -1,0 +1,81 @@
+"""What a person has of a run of kohya's scripts: TOML files, scripts and pasted command lines."""
+
+import tomllib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from prep.runtime import files
+from prep.runtime.errors import ConfigError
+from prep.runtime.text_files import TextError, decode
+from train.kohya.pasted_command import parsed
+
+_LONGEST_PATH = 4096
+
+
+@dataclass(frozen=True)
+class KohyaRun:
+    """What a person has of a run of kohya's scripts.
+
+    Attributes:
+        script: Name of the script; empty where none is named.
+        options: Of the command line and the config file, the first ones count.
+        dataset: Content of the dataset file; None without one.
+        here: Folder that paths are relative to.
+    """
+
+    script: str = ""
+    options: Mapping[str, Any] = field(default_factory=dict)
+    dataset: Mapping[str, Any] | None = None
+    here: Path = Path()
+
+
+def read(sources: Sequence[str]) -> KohyaRun:
+    """Return what several sources say together."""
+    found = KohyaRun(here=Path.cwd())
+    for source in sources:
+        path = Path(source)
+        if any(map(str.isspace, source)) and not (len(source) < _LONGEST_PATH and path.is_file()):
+            found = _with_command(found, source)
+        elif path.suffix.lower() == ".toml":
+            found = _with_toml(found, path)
+        else:
+            found = _with_command(found, _text(path))
+    for name in ("config_file", "dataset_config"):
+        value = found.options.get(name)
+        if isinstance(value, str):
+            path = found.here / value
+            found = _with_toml(found, path if path.suffix else path.with_suffix(".toml"))
+    return found
+
+
+def _text(path: Path) -> str:
+    try:
+        return decode(files.content(path, files.MOST_TABLE))
+    except OSError as error:
+        raise ConfigError(f"`{path}` cannot be read: {error.strerror}", "check its name") from None
+    except TextError as error:
+        raise ConfigError(f"`{path}` cannot be read: {error}", "save it as UTF-8") from None
+
+
+def _with_command(found: KohyaRun, text: str) -> KohyaRun:
+    command = parsed(text)
+    return replace(
+        found, script=command.script, options=dict(found.options) | dict(command.options)
+    )
+
+
+def _with_toml(found: KohyaRun, path: Path) -> KohyaRun:
+    try:
+        content = tomllib.loads(_text(path))
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f"`{path}` is not TOML: {error}", "mend the line it names") from None
+    if "datasets" in content:
+        return replace(found, dataset=content)
+    flat: dict[str, Any] = {}
+    for name, value in content.items():
+        flat |= value if isinstance(value, dict) else {name: value}
+    # What is false is as if it were not there: so it is with their switches.
+    given = {name: value for name, value in flat.items() if value is not False}
+    return replace(found, options=given | dict(found.options))
