@@ -76,12 +76,13 @@ def encode(
     from torch.nn.functional import pad
 
     found: list[Conditioning] = []
-    states = KIND.encode(base, texts, clip_skip, weighted=weighted)
-    for text, state in zip(texts, states, strict=True):
-        said = "".join(words for words, _ in weighted_words.weighted(text)) if weighted else text
-        read_LD = _t5_states(base, said).to(state["text"].device)
-        wide_LD = pad(state["text"], (0, read_LD.shape[-1] - state["text"].shape[-1]))
-        found.append({**state, "text": cat([wide_LD, read_LD])})
+    with base.reading():  # once for all texts: to move T5 takes long
+        states = KIND.encode(base, texts, clip_skip, weighted=weighted)
+        for text, state in zip(texts, states, strict=True):
+            pieces = weighted_words.weighted(text) if weighted else [(text, 1.0)]
+            said_LD = _t5_states(base, "".join(words for words, _ in pieces))
+            wide_LD = pad(state["text"], (0, said_LD.shape[-1] - state["text"].shape[-1]))
+            found.append({**state, "text": cat([wide_LD, said_LD.to(wide_LD.device)])})
     return found
 
 
@@ -95,7 +96,7 @@ def _t5_states(base: Base, text: str) -> "Tensor":
     ids = base.tokenizers["tokenizer_3"](
         text, padding="max_length", max_length=_T5_TOKENS, truncation=True, verbose=False
     ).input_ids
-    with base.reading(), torch.no_grad():
+    with torch.no_grad():
         answer = base.frozen[_T5](torch.tensor([ids], device=base.device))
     states_LD: Tensor = answer.last_hidden_state[0].float()
     return states_LD
