@@ -11,6 +11,7 @@ from prep.dataset.dataset_file import Concept, Dataset, Sample
 from prep.models import vae, vae_files
 from prep.models.locate import Models
 from prep.runtime import files
+from tests.train.narrow import write_narrow
 from train.families.sd15 import FAMILY
 
 BUCKETS = ((64, 64), (32, 64), (64, 32))
@@ -75,6 +76,18 @@ def change(meta: Path, key: str | None = None, /, **values: object) -> Path:
 def built_base() -> Callable[..., Path]:
     """The function that writes a tiny base model."""
     return build_base
+
+
+@pytest.fixture(scope="session")
+def narrow_base(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
+    """The function from a family's name to a narrow model's folder of it; never changed."""
+    top = tmp_path_factory.mktemp("narrow")
+
+    def found(name: str) -> Path:
+        place = top / name
+        return place if place.exists() else write_narrow(name, place)
+
+    return found
 
 
 @pytest.fixture

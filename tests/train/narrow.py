@@ -1,7 +1,6 @@
 """Narrow models of the real block structure of each family, and their single files."""
 
 import json
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -37,12 +36,11 @@ def settings(layout: Layout, part: str) -> dict[str, Any]:
     return facts | _TEXT | {"num_hidden_layers": _LAYERS[layout.name]}
 
 
-def write_narrow(name: str, folder: Path, process: Mapping[str, Any] | None = None) -> Path:
+def write_narrow(name: str, folder: Path) -> Path:
     """Write a diffusers folder of a family, 32 and 64 wide, with CLIP's own words.
 
     Args:
         name: sd15, sd2 or sdxl.
-        process: Facts of the scheduler's config that differ.
     """
     import diffusers
     import torch
@@ -60,7 +58,7 @@ def write_narrow(name: str, folder: Path, process: Mapping[str, Any] | None = No
         tokenizer = part.replace("text_encoder", "tokenizer")
         shipped_tokenizer(layout.padding.get(tokenizer)).save_pretrained(folder / tokenizer)
     (folder / "scheduler").mkdir()
-    schedule = layout.settings("scheduler") | dict(process or {})
+    schedule = layout.settings("scheduler")
     (folder / "scheduler" / "scheduler_config.json").write_text(json.dumps(schedule))
     (folder / "model_index.json").write_text(json.dumps(index))
     return folder

@@ -7,7 +7,7 @@ which needs them anyway, asks in its own process. Both get the same answers.
 import json
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -127,7 +127,11 @@ def outside(question: Question) -> Answer:
     )
     if done.returncode:
         raise SystemExit(done.returncode)
-    found = json.loads(done.stdout)
+    return answered(json.loads(done.stdout))
+
+
+def answered(found: Mapping[str, Any]) -> Answer:
+    """Return an answer of what JSON keeps of it."""
     return Answer(
         tuple((kind, message, hint) for kind, message, hint in found["wrong"]),
         tuple(found["tokens"]),

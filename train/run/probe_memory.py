@@ -2,43 +2,53 @@
 
 import json
 from contextlib import suppress
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
+from prep.models.locate import FoundModel, Models
 from prep.runtime import files
 from prep.runtime.errors import UserError
 from train.run import probe
 
-_LIBRARIES = ("torch", "diffusers", "transformers", "tokenizers")
-_MOST_MARKS = 100
+_LIBRARIES = ("torch", "diffusers", "transformers", "tokenizers", "prep-and-train")
+_MOST_ANSWERS = 30
+_MOST_TEXTS = 10_000  # whose tokens are kept; of more the model is asked each time
 
 
 def looked_through(
-    question: probe.Question, base: str, known: Path, ask: probe.Ask
+    question: probe.Question, found: FoundModel | None, models: Models, ask: probe.Ask
 ) -> probe.Answer:
     """Ask what only torch can tell, unless these libraries have opened this very model before.
 
-    Args:
-        base: Digest of the base model.
-        known: Where that is noted.
+    What depends on a GPU is asked each time: it may be gone.
     """
+    there = (question.device, question.precision, question.attention)
+    if "cuda" in there or "fp16" in there or "xformers" in there:
+        return ask(question)
+    if len(question.texts) > _MOST_TEXTS:
+        return ask(question)
+    # The model's files decide, not where they lie.
+    asked = asdict(replace(question, place=models.digest(found) if found else ""))
     libraries = [(one, version(one)) for one in _LIBRARIES]
-    mark = files.digest_bytes(files.canonical([base, asdict(question), libraries]).encode())
-    marks = _marks(known)
-    if mark in marks:
-        return probe.Answer()
+    mark = files.digest_bytes(files.canonical([asked, libraries]).encode())
+    known = models.home / "looked-through.json"
+    answers = _answers(known)
+    if mark in answers:
+        return probe.answered(answers[mark])
     answer = ask(question)
     if not answer.wrong:
+        kept = dict([*answers.items()][1 - _MOST_ANSWERS :]) | {mark: asdict(answer)}
         with suppress(UserError):  # a convenience: without it the same is asked again
-            files.write(known, files.canonical([*marks[-_MOST_MARKS:], mark]).encode())
+            files.write(known, json.dumps(kept).encode())
     return answer
 
 
-def _marks(path: Path) -> list[str]:
-    """Return what was looked through before; damage means to begin anew."""
+def _answers(path: Path) -> dict[str, Any]:
+    """Return what was answered before, the oldest first; damage means to begin anew."""
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):
-        return []
-    return found if isinstance(found, list) else []
+        return {}
+    return found if isinstance(found, dict) else {}

@@ -80,7 +80,7 @@ def ready(
     wrong += _raised(*_of_run(run, first))
     if wrong:
         _refuse(wrong)
-    answer = ask(_question(run))
+    answer = looked_through(_question(run), run.found, models, ask)
     if answer.wrong:
         _refuse(answer.errors())
     return Ready(run, False, tuple(notes(run, answer, first)))
@@ -141,13 +141,7 @@ def check_settings(
         form=method_named(config.method).form(config),
         prediction=config.prediction or "",
     )
-    # A GPU that was there may be gone.
-    lasting = config.device != "cuda" and config.precision != "fp16" and config.attention == "sdpa"
-    if remember and lasting:
-        base = models.digest(found) if found else ""
-        answer = looked_through(question, base, models.home / "looked-through.json", ask)
-    else:
-        answer = ask(question)
+    answer = looked_through(question, found, models, ask) if remember else ask(question)
     if answer.wrong:
         _refuse(answer.errors())
 

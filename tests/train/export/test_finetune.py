@@ -13,7 +13,6 @@ from prep.models import file_layouts, single_file, vae_files
 from prep.models.locate import Models
 from prep.runtime.console import Console
 from prep.runtime.errors import MachineError
-from tests.train.narrow import write_narrow
 from train.config import Config
 from train.export.model_files import FORMS, Model
 from train.families.sd15 import FAMILY
@@ -27,9 +26,9 @@ def _config(tmp_path: Path, **given: Any) -> Config:
 
 
 @pytest.fixture(scope="module")
-def narrow(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def narrow(narrow_base: Callable[[str], Path]) -> Path:
     """A narrow model of the real block structure."""
-    return write_narrow("sd15", tmp_path_factory.mktemp("narrow"))
+    return narrow_base("sd15")
 
 
 def test_a_folder_that_loads_again(meta: Path, tmp_path: Path, models: Models, base: Path) -> None:

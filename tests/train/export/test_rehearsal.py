@@ -12,16 +12,16 @@ from prep.models.locate import Models
 from prep.runtime.console import Console
 from prep.runtime.errors import ConfigError
 from tests.train.conftest import build_dataset
-from tests.train.narrow import LAYOUT, write_narrow
+from tests.train.narrow import LAYOUT
 from train.families import all_families
 from train.methods import config_of
 from train.run import start
 
 
 @pytest.fixture(scope="module")
-def narrow(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def narrow(narrow_base: Callable[[str], Path]) -> Path:
     """A narrow Stable Diffusion XL."""
-    return write_narrow("sdxl", tmp_path_factory.mktemp("narrow"))
+    return narrow_base("sdxl")
 
 
 def _refused(base: Path, tmp_path: Path, models: Models, **given: Any) -> str:
@@ -91,12 +91,12 @@ def test_what_a_folder_lacks_is_told_first(narrow: Path, tmp_path: Path, models:
 
 
 def test_parts_that_are_not_written_are_not_in_the_index(
-    narrow: Path, tmp_path: Path, models: Models
+    narrow_base: Callable[[str], Path], tmp_path: Path, models: Models
 ) -> None:
     """A safety checker that the index names and nothing trains is left out, and it still opens."""
     from diffusers import StableDiffusionPipeline
 
-    base = write_narrow("sd15", tmp_path / "base")
+    base = shutil.copytree(narrow_base("sd15"), tmp_path / "base")
     _edit(
         base / "model_index.json", requires_safety_checker=True,
         safety_checker=["stable_diffusion", "StableDiffusionSafetyChecker"],
@@ -112,13 +112,12 @@ def test_parts_that_are_not_written_are_not_in_the_index(
 
 
 @pytest.mark.parametrize("name", ["sd2", "sdxl"])
-def test_the_usual_models_pass(tmp_path: Path, narrow: Path, name: str) -> None:
+def test_the_usual_models_pass(narrow_base: Callable[[str], Path], name: str) -> None:
     """A model as it is published is written as one file; its weights are not needed to know it."""
     from prep.models.vae import open_vae
     from train.export.rehearsal import rehearse
 
-    family = all_families()[name]
-    place = narrow if name == "sdxl" else write_narrow(name, tmp_path / name)
+    family, place = all_families()[name], narrow_base(name)
     found: Any = family.outline(place).base
     coder: Any = open_vae(place, "cpu")
 

@@ -1,24 +1,17 @@
 """Fine-tunes of every family as folder and single file, in every precision."""
 
-from collections.abc import Mapping
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 
-from tests.train.narrow import LAYOUT, write_narrow
+from tests.train.narrow import LAYOUT
 from train.export.model_files import FORMS, Model
 from train.export.rounding import precision_of
 from train.families import all_families
 from train.families.family import Base
-
-
-@pytest.fixture(scope="module")
-def bases(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, Path]:
-    """A narrow model of each family."""
-    top = tmp_path_factory.mktemp("narrow")
-    return {name: write_narrow(name, top / name) for name in LAYOUT}
 
 
 def _opened(made: Path, base: Path, **given: Any) -> Any:
@@ -67,10 +60,10 @@ def _moved(base: Base) -> Base:
 @pytest.mark.parametrize("form", list(FORMS))
 @pytest.mark.parametrize("name", list(LAYOUT))
 def test_diffusers_draws_with_an_export_what_was_trained(
-    tmp_path: Path, bases: Mapping[str, Path], name: str, form: str
+    tmp_path: Path, narrow_base: Callable[[str], Path], name: str, form: str
 ) -> None:
     """No part is missing or made up; pictures and, rounded, weights are the trained model's."""
-    source, family = bases[name], all_families()[name]
+    source, family = narrow_base(name), all_families()[name]
     base = _moved(family.load(source, "cpu"))
     made = tmp_path / ("made" if form == "folder" else "made.safetensors")
     FORMS[form](made, Model(base, source, family.layout), {})

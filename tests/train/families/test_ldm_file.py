@@ -6,14 +6,14 @@ from typing import Any
 import pytest
 import torch
 
-from prep.models import single_file, vae, vae_files
-from prep.models.file_layouts import LAYOUTS, SD15, Layout
+from prep.models import vae, vae_files
+from prep.models.file_layouts import LAYOUTS, Layout
 from prep.models.file_widths import config
 from prep.models.locate import Models
 from prep.models.tokenizer import shipped_tokenizer
 from prep.runtime.console import Console
 from prep.runtime.errors import ModelFileError, UserError
-from tests.train.narrow import write_narrow, write_single
+from tests.train.narrow import write_single
 from train.families import all_families
 from train.families.sd15 import FAMILY
 from train.methods import config_of
@@ -21,9 +21,9 @@ from train.run import start
 
 
 @pytest.fixture(scope="module")
-def narrow(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def narrow(narrow_base: Callable[[str], Path]) -> Path:
     """A narrow model's folder; never changed."""
-    return write_narrow("sd15", tmp_path_factory.mktemp("narrow"))
+    return narrow_base("sd15")
 
 
 @pytest.fixture(scope="module")
@@ -38,49 +38,8 @@ def ckpt(narrow: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_single("sd15", narrow, tmp_path_factory.mktemp("ckpt") / "model.ckpt")
 
 
-def test_diffusers_reads_the_same_file_alike(narrow: Path, single: Path) -> None:
-    """The file is of the layout that diffusers itself reads, and gives it the same weights."""
-    from diffusers import AutoencoderKL, UNet2DConditionModel
-
-    for kind, part in ((UNet2DConditionModel, "unet"), (AutoencoderKL, "vae")):
-        model: Any = kind
-        theirs = model.from_single_file(
-            str(single), config=str(narrow), subfolder=part, local_files_only=True
-        ).state_dict()
-        ours = single_file.state(single, SD15, part)
-        assert theirs.keys() == ours.keys()
-        assert all(torch.equal(theirs[name], ours[name]) for name in ours)
-
-
 def _equal(one: Any, two: Any) -> bool:
     return one.keys() == two.keys() and all(torch.equal(one[name], two[name]) for name in one)
-
-
-def test_a_single_file_is_the_folder_it_was_made_of(narrow: Path, single: Path, ckpt: Path) -> None:
-    """Opened from a file or a folder all weights are equal, and so are answers and schedule.
-
-    Between folder and file the answers differ in the last bits: the libraries leave a folder's
-    weights where they lie in it.
-    """
-    folder, *files = (FAMILY.load(path, "cpu") for path in (narrow, single, ckpt))
-    generator = torch.Generator().manual_seed(0)
-    given = (torch.randn(1, 4, 32, 32, generator=generator), torch.tensor([500]))
-    answers = []
-    for base in (folder, *files):
-        (state,) = FAMILY.encode(base, ["a photo of a cat, \u732b"])
-        with torch.no_grad():
-            answers.append(FAMILY.denoise(base.network, *given, {"text": state["text"][None]}))
-
-    assert torch.equal(answers[1], answers[2])
-    torch.testing.assert_close(answers[1], answers[0], rtol=0, atol=1e-5)
-    for file in files:
-        assert _equal(file.network.state_dict(), folder.network.state_dict())
-        assert _equal(
-            file.encoders["text_encoder"].state_dict(), folder.encoders["text_encoder"].state_dict()
-        )
-        assert torch.equal(file.process.alpha_bar_T, folder.process.alpha_bar_T)
-        assert file.process.prediction == folder.process.prediction
-        assert not any(weight.requires_grad for weight in file.network.parameters())
 
 
 def test_the_vae_s_digest_is_one_for_folder_and_files(

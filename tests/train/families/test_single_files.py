@@ -1,7 +1,7 @@
 """Single files of every family: as good as the folder they were made of."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +10,7 @@ import torch
 
 from prep.models import vae, vae_files
 from prep.runtime.errors import ModelFileError
-from tests.train.narrow import LAYOUT, write_narrow, write_single
+from tests.train.narrow import LAYOUT, write_single
 from train.families import all_families
 from train.families.ldm_file import LdmFile
 from train.families.noise_process import Diffusion, Prediction, diffusion_of
@@ -21,12 +21,14 @@ SCALES = {"sd15": 0.18215, "sd2": 0.18215, "sdxl": 0.13025}
 
 
 @pytest.fixture(scope="module")
-def places(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, tuple[Path, Path, Path]]:
+def places(
+    narrow_base: Callable[[str], Path], tmp_path_factory: pytest.TempPathFactory
+) -> Mapping[str, tuple[Path, Path, Path]]:
     """A narrow model of each family: its folder, its safetensors file, its `.ckpt`."""
     top = tmp_path_factory.mktemp("narrow")
     found = {}
     for name in NAMES:
-        folder = write_narrow(name, top / name)
+        folder = narrow_base(name)
         found[name] = (
             folder,
             write_single(name, folder, top / f"{name}.safetensors"),

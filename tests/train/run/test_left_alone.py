@@ -1,5 +1,6 @@
 """Weights that a step does not use are not changed by it."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -7,7 +8,6 @@ import torch
 
 from prep.models.locate import Models
 from tests.train.conftest import build_dataset
-from tests.train.narrow import write_narrow
 from tests.train.runs import lora, new_console
 from train.adapters import lora_layers as adapter
 from train.families.sd15 import FAMILY
@@ -53,9 +53,11 @@ def test_a_lora_behind_clip_skip_keeps_its_first_weights(
         assert same == ("encoder.layers.1." in name), name
 
 
-def test_a_stopped_run_leaves_them_alone_too(tmp_path: Path, models: Models) -> None:
+def test_a_stopped_run_leaves_them_alone_too(
+    narrow_base: Callable[[str], Path], tmp_path: Path, models: Models
+) -> None:
     """Case F6: weights without a state of their own are resumed with the others: equal bytes."""
-    meta = build_dataset(tmp_path / "data", write_narrow("sd15", tmp_path / "base"))
+    meta = build_dataset(tmp_path / "data", narrow_base("sd15"))
     more = {"method": "finetune", "save_as": "file", "text_encoder": True, "clip_skip": 2}
     whole = lora(meta, tmp_path / "whole", models, new_console(), **more, steps=4)
     lora(meta, tmp_path / "cut", models, new_console(), **more, steps=2)

@@ -17,7 +17,6 @@ from prep.runtime.stopping import obey
 from tests.train.cli.test_app import _environment, _main
 from tests.train.conftest import build_dataset
 from tests.train.killing import killed, trained
-from tests.train.narrow import write_narrow
 from tests.train.runs import lora, new_console, said, settings
 from train.export import lora_file
 from train.export.lora_file import ProofError
@@ -279,10 +278,10 @@ def test_what_was_deleted_on_the_way_is_not_asked_for(
 
 @pytest.mark.parametrize("form", ["folder", "file"])
 def test_pictures_of_a_fine_tune_are_tried_again(
-    tmp_path: Path, models: Models, prompts: Path, form: str
+    narrow_base: Callable[[str], Path], tmp_path: Path, models: Models, prompts: Path, form: str
 ) -> None:
     """The exported model draws what the trained one drew, also where its name has a dot."""
-    meta = build_dataset(tmp_path / "data", write_narrow("sd15", tmp_path / "base"))
+    meta = build_dataset(tmp_path / "data", narrow_base("sd15"))
     more = {"steps": 2, "save_every_steps": 1, "method": "finetune", "name": "toy-v1.5",
             "save_as": form, "prompts": prompts}  # fmt: skip
     made = lora(meta, tmp_path / "out", models, new_console(), **more)

@@ -1,6 +1,7 @@
 """What a base model in one file predicts: taken from it, from a person, and written again."""
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ from prep.models import safetensors_file
 from prep.models.locate import Models
 from prep.runtime.errors import ConfigError
 from tests.train.conftest import build_dataset
-from tests.train.narrow import LAYOUT, write_narrow, write_single
+from tests.train.narrow import LAYOUT, write_single
 from tests.train.runs import lora, new_console, said
 from train.families.ldm_file import LdmFile
 from train.families.noise_process import Prediction
@@ -20,12 +21,14 @@ from train.run import start
 
 
 @pytest.fixture(scope="module")
-def places(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path, Path]:
+def places(
+    narrow_base: Callable[[str], Path], tmp_path_factory: pytest.TempPathFactory
+) -> tuple[Path, Path, Path]:
     """A narrow SD 2.x as folder and file, and a file like NoobAI's."""
     top = tmp_path_factory.mktemp("narrow")
-    folder, empty = write_narrow("sd2", top / "sd2"), torch.zeros(0)
+    folder, empty = narrow_base("sd2"), torch.zeros(0)
     noob = write_single(
-        "sdxl", write_narrow("sdxl", top / "xl"), top / "noob.safetensors",
+        "sdxl", narrow_base("sdxl"), top / "noob.safetensors",
         v_pred=empty, ztsnr=empty,
     )  # fmt: skip
     return folder, write_single("sd2", folder, top / "sd2.safetensors"), noob

@@ -2,6 +2,7 @@
 
 import json
 import random
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,6 @@ from prep.models import safetensors_file
 from prep.models.locate import Models
 from prep.runtime.errors import ConfigError, MachineError
 from tests.train.conftest import build_dataset
-from tests.train.narrow import write_narrow
 from tests.train.runs import lora, new_console, said, steps
 from train.adapters.lora_layers import Pair
 from train.export import lora_file, model_files, verify
@@ -141,10 +141,14 @@ def test_a_failed_proof_on_the_way_ends_nothing(
 
 @pytest.mark.parametrize("form", ["folder", "file"])
 def test_a_whole_model_is_kept_too(
-    tmp_path: Path, models: Models, monkeypatch: pytest.MonkeyPatch, form: str
+    narrow_base: Callable[[str], Path],
+    tmp_path: Path,
+    models: Models,
+    monkeypatch: pytest.MonkeyPatch,
+    form: str,
 ) -> None:
     """Case F4: a fine-tuned model that does not pass is kept, and exported by the next command."""
-    meta = build_dataset(tmp_path / "data", write_narrow("sd15", tmp_path / "base"))
+    meta = build_dataset(tmp_path / "data", narrow_base("sd15"))
     more = {"method": "finetune", "save_as": form, "steps": 1}
     with monkeypatch.context() as broken:
         broken.setattr(model_files, "_compare", _fails)
