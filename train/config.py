@@ -1,6 +1,5 @@
 """The settings that all methods share: one frozen record, one place for every default and limit."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar
@@ -11,8 +10,8 @@ from prep.runtime.counts import counted
 from prep.runtime.errors import ConfigError
 from prep.runtime.seeds import MOST_SEED
 from train.block_rates import rate_of, rates_of
-from train.optimizers import KNOWN_AS, OPTIMIZERS, Optimizer, Rate
-from train.option_fields import Options, deciding, described, flag, mistakes, option, spelled
+from train.optimizers import KNOWN_AS, OPTIMIZERS, Optimizer
+from train.option_fields import Options, deciding, described, option
 
 T = TypeVar("T")
 
@@ -241,52 +240,6 @@ class Config:
         each = {item.name: getattr(one, item.name) for one in records for item in described(one)}
         found = {word: str(one) if isinstance(one, Path) else one for word, one in each.items()}
         return {"method": self.method, **found}
-
-
-def checked(config: Config) -> Config:
-    """Return settings whose words are spelt as ours are, and whose values are within limits.
-
-    Raises:
-        ConfigError: A value is not; all of them are told at once.
-    """
-    config = spelled(replace(config, own=spelled(config.own)))
-    wrong = [*mistakes(config.own), *mistakes(config), *_together(config)]
-    if wrong:
-        (message, hint), *others = wrong
-        raise ConfigError(message, hint, others)
-    return config
-
-
-def _together(config: Config) -> Iterator[tuple[str, str]]:
-    """Yield what is wrong with settings that are good alone."""
-    if config.epochs is not None and config.steps is not None:
-        yield "`--epochs` and `--steps` are both given", "give one of them"
-    if config.name is not None and keys.fault_everywhere(config.name):
-        yield f"`--name` is `{config.name}`", "give a file's name: no `/`, no leading dot"
-    if config.text_encoder_learning_rate is not None and not config.text_encoder:
-        told = "`--text-encoder-learning-rate` is given, and the text encoder does not learn"
-        yield told, "let it learn: `--text-encoder`, or leave the rate out"
-    try:
-        rates_of(config.block_rates)
-    except ValueError as piece:
-        told = f"`--block-rates` has `{piece}`"
-        yield told, "give each block once, with a number from 0 to 100: `IN04=0.5,OUT=0`"
-    if config.optimizer in OPTIMIZERS and config.row().rate is Rate.ITS_OWN:
-        yield from _rates_of_its_own(config)
-
-
-def _rates_of_its_own(config: Config) -> Iterator[tuple[str, str]]:
-    """Yield the settings of a learning rate that the optimizer decides alone."""
-    for name in (
-        "learning_rate",
-        "text_encoder_learning_rate",
-        "block_rates",
-        "warmup",
-        "schedule",
-    ):
-        if getattr(config, name) != getattr(Config, name):
-            told = f"`{flag(name)}` is given, and `{config.optimizer}` decides its steps alone"
-            yield told, "leave it out, or choose another `--optimizer`"
 
 
 def safe_name(text: str) -> str:

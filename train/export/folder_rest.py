@@ -8,8 +8,9 @@ from typing import Any
 
 from prep.models import file_layouts
 from prep.models.file_layouts import Layout
+from train.families.diffusion_process import Diffusion
 from train.families.family import Base
-from train.families.noise_process import Diffusion, Process
+from train.families.noise_process import Process
 
 _INDEX = "model_index.json"
 _SCHEDULE = "scheduler/scheduler_config.json"

@@ -18,10 +18,11 @@ from prep.runtime.errors import ModelFileError
 from prep.runtime.files import content
 from train.families import clip_text, loading, unet_blocks
 from train.families.clip_text import TextReading
+from train.families.diffusion_process import DIFFUSION
 from train.families.family import Base, Family, Outline
 from train.families.folder_weights import files_of, tokenizer_of
 from train.families.ldm_file import LdmFile
-from train.families.noise_process import DIFFUSION, Prediction, Process, ProcessKind
+from train.families.noise_process import Prediction, Process, ProcessKind
 
 if TYPE_CHECKING:
     from train.families.family import Conditioning

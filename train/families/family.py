@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from prep.models.file_layouts import Layout
 from prep.models.latent_space import LatentSpace
+from train.families.diffusion_process import DIFFUSION
 from train.families.lora_layout import KOHYA, LoraLayout
-from train.families.noise_process import DIFFUSION, Prediction, Process, ProcessKind
+from train.families.noise_process import Prediction, Process, ProcessKind
 from train.families.tiny import TinyModel
 
 if TYPE_CHECKING:

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING
 from prep.models import pickle_file, safetensors_file, single_file
 from prep.models.file_layouts import Layout
 from prep.runtime.errors import ModelFileError
-from train.families.noise_process import Diffusion, Prediction, Process, diffusion_of
+from train.families.diffusion_process import Diffusion, diffusion_of
+from train.families.noise_process import Prediction, Process
 
 if TYPE_CHECKING:
     from torch import Tensor

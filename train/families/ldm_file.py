@@ -14,7 +14,8 @@ from prep.models.file_widths import config
 from prep.models.tokenizer import shipped_tokenizer
 from prep.runtime.errors import ModelFileError
 from train.families import file_marks
-from train.families.noise_process import Diffusion, Process, diffusion_of
+from train.families.diffusion_process import Diffusion, diffusion_of
+from train.families.noise_process import Process
 
 _WORDS = 49408  # entries of CLIP's vocabulary
 _CHANNELS = 4

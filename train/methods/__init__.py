@@ -7,7 +7,8 @@ from typing import Any
 
 from prep.runtime.errors import ConfigError
 from train import spellings
-from train.config import Config, checked
+from train.config import Config
+from train.config_checks import checked
 from train.methods.method import Method
 from train.optimizers import Rate
 

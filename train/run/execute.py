@@ -15,8 +15,8 @@ from prep.runtime.yaml_nodes import as_yaml
 from train.data.batches import Batches
 from train.data.text_states import StateFiles, TextCache
 from train.export import lora_file
+from train.families.diffusion_process import predicting
 from train.families.family import Base
-from train.families.noise_process import predicting
 from train.run import checkpoint
 from train.run.after_step import AfterStep
 from train.run.decide import Run, check_length

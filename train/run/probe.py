@@ -15,7 +15,7 @@ from typing import Any
 from prep.runtime import errors
 from prep.runtime.errors import UserError
 from train.families import all_families
-from train.families.noise_process import predicting
+from train.families.diffusion_process import predicting
 
 
 @dataclass(frozen=True)

@@ -13,15 +13,15 @@ from typing import NoReturn
 
 from prep.models.locate import FoundModel, Models
 from prep.runtime import lock
-from prep.runtime.errors import ConfigError, UserError
-from train.block_rates import EVERY, group_of, rates_of, strange
+from prep.runtime.errors import UserError
 from train.config import Config
 from train.data import dataset as datasets
 from train.data.captions import longest_of_all
 from train.families.detect import base_at_hand, check_clip_skip, check_prediction, opened_base
 from train.families.family import Family
 from train.methods import method_named
-from train.run import checkpoint, disk, outputs, probe, run_folder
+from train.run import checkpoint, disk, probe, run_folder
+from train.run.base_checks import check_blocks, check_form, check_prompts
 from train.run.decide import (
     Run,
     check_buckets,
@@ -35,7 +35,7 @@ from train.run.machine_check import check_packages
 from train.run.notes import notes
 from train.run.probe_memory import looked_through
 from train.samples import prompts
-from train.samples.prompts import Prompt, check_drawable
+from train.samples.prompts import Prompt
 
 
 @dataclass(frozen=True)
@@ -104,8 +104,8 @@ def _base_of(
         if there is not None:
             found, kind = there
             check_clip_skip(config.clip_skip, kind.layers(found.path), config.base or "")
-            _check_form(config, kind)
-            _check_blocks(config, kind)
+            check_form(config, kind)
+            check_blocks(config, kind)
             check_prediction(config.prediction, found.path, kind)
     except UserError as error:
         wrong.append(error)
@@ -181,9 +181,9 @@ def _of_run(run: Run, first: bool) -> Iterator[Callable[[], object]]:
     """Yield what can be asked of a run and its folder, for the process that writes it."""
     yield partial(check_vae, run)
     yield partial(check_buckets, run)
-    yield partial(_check_prompts, run)
-    yield partial(_check_form, run.config, run.family)
-    yield partial(_check_blocks, run.config, run.family)
+    yield partial(check_prompts, run)
+    yield partial(check_form, run.config, run.family)
+    yield partial(check_blocks, run.config, run.family)
     yield partial(check_prediction, run.config.prediction, run.found.path, run.family)
     yield partial(
         check_clip_skip, run.config.clip_skip, run.family.layers(run.found.path), run.base
@@ -200,42 +200,6 @@ def _of_run(run: Run, first: bool) -> Iterator[Callable[[], object]]:
             facts(run),
             list(run.config.deciding()),
         )
-
-
-def _check_form(config: Config, family: Family) -> None:
-    """Raise where the export is to be a file of a kind that cannot be written of this family."""
-    if method_named(config.method).form(config) == "file" and family.layout is None:
-        raise ConfigError(
-            f"a model of the kind `{family.name}` cannot be written as one file",
-            "write a folder: leave out `--save-as`",
-        )
-
-
-def _check_prompts(run: Run) -> None:
-    """Raise where a prompt cannot be drawn; one that cannot be read is told already."""
-    try:
-        shown = outputs.prompts(run)
-    except UserError:
-        return
-    for prompt in shown:
-        check_drawable(prompt, run.family)
-
-
-def _check_blocks(config: Config, family: Family) -> None:
-    """Raise where rates are given of blocks that are not there, or no block is left to learn."""
-    if not config.block_rates:
-        return
-    blocks = family.all_blocks()
-    told = f"`--block-rates` is `{config.block_rates}`"
-    if words := strange(rates_of(config.block_rates), blocks):
-        groups = list(dict.fromkeys([EVERY, *map(group_of, blocks)]))
-        raise ConfigError(
-            f"{told}, and a model of the kind `{family.name}` has no block `{words[0]}`",
-            f"its blocks are {', '.join(blocks)}; {', '.join(groups)} stand for several",
-        )
-    learning = blocks if config.text_encoder else family.blocks
-    if not any(config.block_rate(block) for block in learning):
-        raise ConfigError(f"{told}: no block learns", "give a block a rate above 0")
 
 
 def _check_saved(run: Run) -> None:

@@ -10,8 +10,9 @@ from prep.models import vae
 from train.data import batches, dataset
 from train.data.batches import Batches, inputs_digest
 from train.data.order import normal
+from train.families.diffusion_process import Diffusion
 from train.families.flow_process import Flow
-from train.families.noise_process import Diffusion, Prediction
+from train.families.noise_process import Prediction
 from train.methods import config_of
 
 KEYS = ("0.png", "3.png")

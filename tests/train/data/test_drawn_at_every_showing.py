@@ -19,7 +19,8 @@ from train.data.batches import Batches
 from train.data.captions import text_of
 from train.data.dataset import TrainingSample
 from train.data.order import Showing, batch_order, nth_of
-from train.families.noise_process import Diffusion, Prediction
+from train.families.diffusion_process import Diffusion
+from train.families.noise_process import Prediction
 from train.methods import config_of
 from train.run import decide
 from train.run.decide import program_version

@@ -8,8 +8,9 @@ import pytest
 import torch
 
 from prep.runtime.errors import ModelFileError
+from train.families.diffusion_process import Diffusion
 from train.families.flow_process import Flow, flow_of
-from train.families.noise_process import Diffusion, Prediction, Process
+from train.families.noise_process import Prediction, Process
 
 
 def _random(*shape: int, seed: int = 0) -> torch.Tensor:

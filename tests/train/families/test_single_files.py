@@ -12,8 +12,9 @@ from prep.models import vae, vae_files
 from prep.runtime.errors import ModelFileError
 from tests.train.narrow import LAYOUT, write_single
 from train.families import all_families
+from train.families.diffusion_process import Diffusion, diffusion_of
 from train.families.ldm_file import LdmFile
-from train.families.noise_process import Diffusion, Prediction, diffusion_of
+from train.families.noise_process import Prediction
 
 NAMES = list(LAYOUT)
 _LAST = ("ln_final.bias", "final_layer_norm.bias")

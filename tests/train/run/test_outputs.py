@@ -20,7 +20,7 @@ from tests.train.killing import killed, trained
 from tests.train.runs import lora, new_console, said, settings
 from train.export import lora_file
 from train.export.lora_file import ProofError
-from train.families.noise_process import Diffusion
+from train.families.diffusion_process import Diffusion
 from train.samples.drawer import Drawer
 from train.samples.sampler import NotFiniteError
 

@@ -16,8 +16,9 @@ from prep.runtime.errors import MachineError
 from tests.train.killing import killed
 from tests.train.runs import lora, new_console, settings
 from train.data import text_states
+from train.families.diffusion_process import Diffusion
 from train.families.family import Base
-from train.families.noise_process import Diffusion, Prediction
+from train.families.noise_process import Prediction
 from train.methods import config_of
 from train.run import decide, execute
 from train.run.read_ahead import read_ahead

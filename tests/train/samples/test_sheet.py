@@ -12,7 +12,8 @@ from prep.runtime.console import Console
 from prep.runtime.errors import ConfigError, ModelFileError, UserError
 from prep.runtime.stopping import obey
 from train.adapters import adapter_file
-from train.families.noise_process import Diffusion, Prediction
+from train.families.diffusion_process import Diffusion
+from train.families.noise_process import Prediction
 from train.families.sd15 import FAMILY
 from train.methods import config_of
 from train.run import start

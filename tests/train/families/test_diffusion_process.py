@@ -7,7 +7,8 @@ import pytest
 import torch
 
 from prep.runtime.errors import ModelFileError
-from train.families.noise_process import Diffusion, Prediction, diffusion_of
+from train.families.diffusion_process import Diffusion, diffusion_of
+from train.families.noise_process import Prediction
 
 
 def _random(*shape: int, seed: int = 0) -> torch.Tensor:

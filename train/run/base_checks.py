@@ -1,0 +1,48 @@
+"""What settings ask of a base model, and whether it has it."""
+
+from prep.runtime.errors import ConfigError, UserError
+from train.block_rates import EVERY, group_of, rates_of, strange
+from train.config import Config
+from train.families.family import Family
+from train.methods import method_named
+from train.run import outputs
+from train.run.decide import (
+    Run,
+)
+from train.samples.prompts import check_drawable
+
+
+def check_form(config: Config, family: Family) -> None:
+    """Raise where the export is to be a file of a kind that cannot be written of this family."""
+    if method_named(config.method).form(config) == "file" and family.layout is None:
+        raise ConfigError(
+            f"a model of the kind `{family.name}` cannot be written as one file",
+            "write a folder: leave out `--save-as`",
+        )
+
+
+def check_prompts(run: Run) -> None:
+    """Raise where a prompt cannot be drawn; one that cannot be read is told already."""
+    try:
+        shown = outputs.prompts(run)
+    except UserError:
+        return
+    for prompt in shown:
+        check_drawable(prompt, run.family)
+
+
+def check_blocks(config: Config, family: Family) -> None:
+    """Raise where rates are given of blocks that are not there, or no block is left to learn."""
+    if not config.block_rates:
+        return
+    blocks = family.all_blocks()
+    told = f"`--block-rates` is `{config.block_rates}`"
+    if words := strange(rates_of(config.block_rates), blocks):
+        groups = list(dict.fromkeys([EVERY, *map(group_of, blocks)]))
+        raise ConfigError(
+            f"{told}, and a model of the kind `{family.name}` has no block `{words[0]}`",
+            f"its blocks are {', '.join(blocks)}; {', '.join(groups)} stand for several",
+        )
+    learning = blocks if config.text_encoder else family.blocks
+    if not any(config.block_rate(block) for block in learning):
+        raise ConfigError(f"{told}: no block learns", "give a block a rate above 0")
