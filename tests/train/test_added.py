@@ -1,4 +1,4 @@
-"""A method is added as one file, an optimizer as one row: nothing else of the code is touched."""
+"""A family, a process and a method are added as one file each, an optimizer as one row."""
 
 import json
 import os
@@ -83,17 +83,60 @@ METHOD = Method(
     metadata=lambda config: {},
 )
 '''
+PROCESS = '''\
+"""Diffusion by the cosine schedule, whatever the config says.
+
+Source: Nichol and Dhariwal 2021, eq. 17.
+"""
+
+import math
+from pathlib import Path
+
+from train.families.diffusion_process import DIFFUSION, Diffusion
+from train.families.noise_process import Prediction, ProcessKind
+
+
+def read(folder: Path, otherwise: Prediction) -> Diffusion:
+    """Return the process of a thousand steps."""
+    import torch
+
+    times = (torch.arange(1000) / 1000 + 0.008) / 1.008
+    return Diffusion((times * math.pi / 2).cos().square(), otherwise)
+
+
+COSINE = ProcessKind(read=read, samplers=DIFFUSION.samplers)
+'''
+FAMILY = '''\
+"""Toys: U-Net and text encoder of Stable Diffusion 1.x, noise by the cosine schedule."""
+
+from dataclasses import replace
+
+from train.families import sd15
+from train.families.cosine_process import COSINE
+
+KIND = replace(sd15.KIND, pipeline="ToyPipeline", file=None, process=COSINE)
+FAMILY = KIND.family(
+    name="toy",
+    base_version="toy_v1",
+    architecture="toy-v1",
+    denoise=sd15.denoise,
+    export_name=sd15.export_name,
+    tiny=replace(sd15.FAMILY.tiny, pipeline="ToyPipeline"),
+)
+'''
 BEFORE = "_ROWS = (\n"
 ROW = '    Optimizer("adagrad", "torch.optim.Adagrad", kept=1.0),\n'
 
 
 @pytest.fixture(scope="module")
 def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A copy of the project with one file and one row more."""
+    """A copy of the project with a file or a row more of each."""
     top = tmp_path_factory.mktemp("checkout")
     for name in ("prep", "train"):
         shutil.copytree(ROOT / name, top / name, ignore=shutil.ignore_patterns("__pycache__"))
     (top / "train" / "methods" / "bitfit.py").write_text(METHOD)
+    (top / "train" / "families" / "cosine_process.py").write_text(PROCESS)
+    (top / "train" / "families" / "toy.py").write_text(FAMILY)
     rows = top / "train" / "optimizers.py"
     text = rows.read_text(encoding="utf-8")
     assert text.count(BEFORE) == 1
@@ -162,8 +205,32 @@ def test_an_optimizer_is_one_row(
     assert one.read_bytes() == two.read_bytes()
 
 
+def test_a_family_and_its_process_are_a_file_each(
+    checkout: Path, built_dataset: Callable[..., Path], tmp_path: Path
+) -> None:
+    """Recognised by its folder, told, trained by its own schedule, exported, drawn; it goes on."""
+    code = "import sys, pathlib; from train.families.toy import FAMILY as f; "
+    code += "f.tiny.write(pathlib.Path(sys.argv[1]))"
+    base = tmp_path / "toys"
+    subprocess.run([sys.executable, "-c", code, str(base)], cwd=checkout, check=True)
+    meta = str(built_dataset(tmp_path / "data", base))
+    out = ["--rank", "2", "--out", str(tmp_path / "runs"), "--name", "toy"]
+    foretold = train(checkout, "check", meta, *out)
+    made = train(checkout, "lora", meta, "--steps", "2", *out)
+    again = train(checkout, "lora", meta, "--steps", "3", *out)
+    (file,) = tmp_path.glob("runs/*/toy.safetensors")
+    drawn = train(checkout, "sample", str(file), "--prompt", "toy --w 64 --h 64 --s 2")
+
+    assert foretold.stdout.startswith(f"toy: a LoRA on `{base}` (toy)\n"), foretold.stderr
+    assert (made.returncode, again.returncode, drawn.returncode) == (0, 0, 0), drawn.stderr
+    assert "continues after step 2 of 3" in again.stderr
+    assert safetensors_file.header(file).metadata["ss_base_model_version"] == "toy_v1"
+    assert safetensors_file.header(file).metadata["modelspec.architecture"] == "toy-v1/lora"
+    assert file.with_name("toy-sheet.png").stat().st_size > 0
+
+
 def test_no_other_file_was_touched(checkout: Path) -> None:
-    """The code of the copy is that of the project, byte for byte, but for the file and the row."""
+    """The code of the copy is that of the project, byte for byte, but for these files and rows."""
     found = {path.relative_to(checkout) for path in checkout.rglob("*.py")}
     changed = {
         path
@@ -172,4 +239,8 @@ def test_no_other_file_was_touched(checkout: Path) -> None:
         or (checkout / path).read_bytes() != (ROOT / path).read_bytes()
     }
 
-    assert changed == {Path("train/methods/bitfit.py"), Path("train/optimizers.py")}
+    families = Path("train/families")
+    assert changed == {
+        Path("train/methods/bitfit.py"), Path("train/optimizers.py"), families / "toy.py",
+        families / "cosine_process.py",
+    }  # fmt: skip

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 from train.config import CHUNK_TOKENS, Config
 from train.data.captions import longest_of_all
+from train.export.metadata import usual_size
 from train.families.detect import unread_note
 from train.families.file_marks import is_told
 from train.families.noise_process import Prediction
@@ -29,6 +30,8 @@ def notes(run: Run, answer: Answer, first: bool) -> Iterator[str]:
         yield note
     if note := prediction_note(run, answer.prediction):
         yield note
+    if note := size_note(usual_size(run.data), answer.side, run.base):
+        yield note
     if note := passes_note(run.config):
         yield note
     samples, config = run.data.samples, run.config
@@ -53,6 +56,22 @@ def prediction_note(run: Run, found: str) -> str | None:
     return (
         f"`{run.base}` does not say what it predicts; by one of its weights it is {taken}: if that "
         f"is wrong, give `--prediction {other}`"
+    )
+
+
+def size_note(size: tuple[int, int], side: int, base: str) -> str | None:
+    """Return what to know where pictures have less than half the pixels that a model was made for.
+
+    Args:
+        size: (width, height) px of most pictures, as they train.
+        side: Of the square that the base model was made for, px; 0 where it does not say.
+    """
+    width, height = size
+    if 2 * width * height >= side * side:
+        return None
+    return (
+        f"most pictures train at {width}x{height}, and `{base}` was made for {side}x{side}: "
+        f"`prep bucket --resolution {side}` prepares them so"
     )
 
 

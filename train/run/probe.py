@@ -16,6 +16,7 @@ from prep.runtime import errors
 from prep.runtime.errors import UserError
 from train.families import all_families
 from train.families.diffusion_process import predicting
+from train.families.family import Family
 
 
 @dataclass(frozen=True)
@@ -54,6 +55,7 @@ class Answer:
         most_tokens: How many of them train.
         unread: See `Outline`.
         prediction: What the base model predicts, as `Prediction` has it.
+        side: Of the square pictures that it was made for, px; 0 where it does not say.
     """
 
     wrong: tuple[tuple[str, str, str | None], ...] = ()
@@ -61,6 +63,7 @@ class Answer:
     most_tokens: int = 0
     unread: tuple[str, ...] = ()
     prediction: str = ""
+    side: int = 0
 
     def errors(self) -> list[UserError]:
         """Return what stands in the way as errors."""
@@ -108,7 +111,14 @@ def _of_model(question: Question) -> Answer:
         most_tokens=outline.most_tokens,
         unread=outline.unread,
         prediction=base.process.prediction if base else "",
+        side=_side(base.network, family) if base else 0,
     )
+
+
+def _side(network: Any, family: Family) -> int:
+    """Return the side of the square that a network's config speaks of, px; 0 where it does not."""
+    size = getattr(network.config, "sample_size", None)
+    return size * family.space.factor if isinstance(size, int) else 0
 
 
 def outside(question: Question) -> Answer:
@@ -138,6 +148,7 @@ def answered(found: Mapping[str, Any]) -> Answer:
         found["most_tokens"],
         tuple(found["unread"]),
         found["prediction"],
+        found["side"],
     )
 
 

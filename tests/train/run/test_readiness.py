@@ -440,7 +440,7 @@ def test_the_probe_answers_alike_in_a_process_of_its_own(
     monkeypatch.setenv("PYTHONPATH", str(Path(probe.__file__).parents[2]))
 
     assert [probe.outside(good), probe.outside(bad)] == wanted
-    assert wanted[0] == probe.Answer((), (1, 2), 225, prediction="epsilon")
+    assert wanted[0] == probe.Answer((), (1, 2), 225, prediction="epsilon", side=64)
     assert [type(error).__name__ for error in wanted[1].errors()] == [
         "MachineError", "ModelFileError",
     ]  # fmt: skip
@@ -503,3 +503,23 @@ def test_a_form_that_does_not_fit_is_refused_before_prep_works(
     assert (str(caught.value), caught.value.hint) == (
         f"`{base}` cannot be written as one file: {why}", "write a folder: leave out `--save-as`",
     )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("size", "side", "small"),
+    [
+        ((512, 512), 1024, True), ((512, 1023), 1024, True), ((832, 1216), 1024, False),
+        ((768, 704), 1024, False), ((64, 64), 0, False),
+    ],
+)  # fmt: skip
+def test_pictures_that_are_small_for_the_model_are_told(
+    size: tuple[int, int], side: int, small: bool
+) -> None:
+    """Those with less than half the pixels that the base model's config speaks of."""
+    width, height = size
+    told = (
+        f"most pictures train at {width}x{height}, and `xl` was made for 1024x1024: "
+        "`prep bucket --resolution 1024` prepares them so"
+    )
+
+    assert notes.size_note(size, side, "xl") == (told if small else None)
