@@ -15,6 +15,7 @@ from prep.runtime.errors import ConfigError, DatasetError, ModelFileError, UserE
 from tests.train.conftest import build_dataset
 from train.adapters import lora_layers
 from train.export import explain, lora_file, verify
+from train.export.rounding import as_saved
 from train.families.detect import opened_base
 from train.families.family import Base
 from train.families.sd35 import FAMILY
@@ -187,6 +188,29 @@ def test_an_odd_scale_is_in_the_up_weights(base: Path, tmp_path: Path) -> None:
     wanted = _answer(trained.network, trained)
     torch.testing.assert_close(_answer(pipeline.transformer, trained), wanted)
     assert (wanted - plain).abs().max() > 0.1
+
+
+@pytest.mark.parametrize("precision", ["fp16", "bf16"])
+def test_a_strong_lora_is_proved_in_half_precision(
+    base: Path, tmp_path: Path, precision: str
+) -> None:
+    """What is rounded is the product of scale and up: the proof knows it for what was trained."""
+    trained = FAMILY.load(base, "cpu")
+    lora_layers.add(trained.network, FAMILY.lora_targets, 3, 0.9)
+    lora_layers.seed_weights(trained.network, 0)
+    pairs = lora_layers.pairs(trained.network)
+    for number, pair in enumerate(pairs.values()):
+        pair.up.data.normal_(std=5.0, generator=torch.Generator().manual_seed(number))
+    before = {name: pair.up.clone() for name, pair in pairs.items()}
+    path = tmp_path / "half.safetensors"
+
+    tensors = as_saved(lora_file.named(pairs, 0.9, FAMILY), precision)
+    lora_file.write(
+        path, tensors, {}, lambda made: verify.check_applied(made, trained, FAMILY, precision)
+    )
+
+    assert path.is_file()
+    assert all(torch.equal(pair.up, before[name]) for name, pair in pairs.items())
 
 
 def _answer(network: Any, opened: Base) -> torch.Tensor:
