@@ -1,4 +1,4 @@
-"""Base models of a U-Net and CLIP text encoders in a diffusers folder: opened, looked through.
+"""Base models with CLIP text encoders in a diffusers folder: opened, looked through.
 
 What one family has otherwise than another is in its `ClipUnet`. Letters: B batch, C channels, H and
 W height and width of latents, L tokens, D features.

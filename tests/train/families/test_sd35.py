@@ -88,6 +88,29 @@ def test_texts_are_read_without_t5(without_t5: Path) -> None:
     _check_states(without_t5, 1)
 
 
+def test_t5_in_shards_is_read_and_decides_the_recipe(
+    base: Path, tmp_path: Path, models: Models
+) -> None:
+    """As it is published: cut into shards, each of them among the files of the base model."""
+    from transformers import T5EncoderModel
+
+    folder = tmp_path / "shards"
+    shutil.copytree(base, folder, ignore=shutil.ignore_patterns("text_encoder_3"))
+    whole: Any = T5EncoderModel.from_pretrained(str(base / "text_encoder_3"))
+    whole.save_pretrained(str(folder / "text_encoder_3"), max_shard_size="100KB")
+    one, two = (FAMILY.load(place, "cpu") for place in (base, folder))
+
+    found, family = opened_base(str(folder), models)
+
+    shards = sorted((folder / "text_encoder_3").glob("model-*.safetensors"))
+    assert family is FAMILY
+    assert len(shards) > 1
+    assert {*shards} <= {file for file, _, _ in found.files}
+    assert FAMILY.outline(folder).unread == ()
+    same = (FAMILY.encode(opened, ["mascot"])[0]["text"] for opened in (one, two))
+    assert torch.equal(*same)
+
+
 def test_a_half_model_is_refused(base: Path, tmp_path: Path) -> None:
     """T5 that the index names and the folder lacks is told; it is never taken for zeros."""
     folder = tmp_path / "half"
