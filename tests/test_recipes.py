@@ -1,0 +1,116 @@
+"""The recipes of docs/recipes.md: every command is typed, on narrow models, with fewer steps."""
+
+import re
+import shlex
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from bootstrap import PROGRAMS
+from prep.models import safetensors_file
+from tests.train.narrow import write_narrow, write_single
+from tinyworld.pictures import write_pictures
+
+RECIPES = Path(__file__).resolve().parents[1] / "docs" / "recipes.md"
+MODELS = {"sd15": "v1-5", "sd2": "v2-768", "sdxl": "sdxl"}
+PROMPTS = "photo of ohwx --w 64 --h 64 --s 2\n"
+# So that the narrow models are trained in seconds.
+SMALLER = (
+    (r"--epochs \d+", "--epochs 1"), (r"--save-every-epochs \d+", "--save-every-epochs 1"),
+    (r"--steps \d+", "--steps 2"), (r"--save-every-steps \d+", "--save-every-steps 1"),
+    (r"--cycles \d+", "--cycles 1"), (r"--resolution \d+", "--resolution 64 --step 32"),
+    (r"(prep bucket illust.json)", r"\1 --resolution 64 --step 32"),
+)  # fmt: skip
+CONFIG = """\
+pretrained_model_name_or_path = "v1-5.safetensors"
+output_dir = "out"
+output_name = "mychara"
+network_module = "networks.lora"
+network_train_unet_only = true
+max_train_epochs = 1
+learning_rate = 1e-4
+"""
+DATASET = """\
+[general]
+enable_bucket = true
+caption_extension = ".txt"
+[[datasets]]
+resolution = 64
+min_bucket_reso = 32
+bucket_reso_steps = 32
+[[datasets.subsets]]
+image_dir = "tutorial"
+"""
+
+
+def commands() -> list[str]:
+    """Return what follows a `$`, in order."""
+    blocks = re.findall(r"```console\n(.*?)```", RECIPES.read_text(), re.DOTALL)
+    return [line[2:] for block in blocks for line in block.splitlines() if line.startswith("$ ")]
+
+
+@pytest.fixture(scope="module")
+def here(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A folder with the base models, the pictures and the files that the recipes name."""
+    top = tmp_path_factory.mktemp("recipes")
+    home = top / "here"
+    home.mkdir()
+    for name, short in MODELS.items():
+        folder = write_narrow(name, top / name)
+        write_single(name, folder, home / f"{short}.safetensors")
+    write_pictures(top / "drawn")
+    drawn = [one for one in sorted((top / "drawn").iterdir()) if "cut off" not in one.name]
+    folders = {
+        "chara/10_mychara": "sks, hat", "studio/20_photo of ohwx": "", "many": "sks, hat",
+        "illust/10_an illustration of a sks girl": "", "illust/reg/1_a girl": "",
+        "tutorial": "sks, hat",
+    }  # fmt: skip
+    for number, (name, text) in enumerate(folders.items()):
+        folder = home / name
+        folder.mkdir(parents=True)
+        picture = drawn[number]
+        (folder / f"a{picture.suffix}").write_bytes(picture.read_bytes())
+        if text:
+            (folder / "a.txt").write_text(text)
+    (home / "many" / "a.caption").write_text("a girl with a hat " * 20)
+    (home / "prompts.txt").write_text(PROMPTS)
+    (home / "seeds.txt").write_text(PROMPTS.replace("--s 2", "--s 2 --ss dpmsolver++ --d 1"))
+    (home / "config.toml").write_text(CONFIG)
+    (home / "dataset.toml").write_text(DATASET)
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setenv("HF_HUB_OFFLINE", "1")
+        patched.setenv("OMP_NUM_THREADS", "1")
+        patched.setenv("XDG_DATA_HOME", str(top / "user"))
+        yield home
+
+
+def typed(line: str, folder: Path) -> subprocess.CompletedProcess[str]:
+    """Run a command of the page in a folder, smaller where it would take long."""
+    for old, new in SMALLER:
+        line = re.sub(old, new, line)
+    program, *words = shlex.split(line)
+    command = [sys.executable, *PROGRAMS[program], *words]
+    return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+
+
+def test_every_recipe_works(here: Path) -> None:
+    """Typed in order, in one folder, every command ends well, and the exports are there."""
+    for line in commands():
+        if "./sks.safetensors" in line:
+            (made,) = here.glob("runs/sks-*/sks.safetensors")
+            made.rename(here / "sks.safetensors")
+        done = typed(line, here)
+        assert done.returncode == 0, f"{line}\n{done.stdout}{done.stderr}"
+
+    names = {path.name for path in (here / "runs").glob("*/*.safetensors")}
+    assert {"chara.safetensors", "short.safetensors", "long.safetensors"} <= names
+    assert {"adafactor.safetensors", "blocks.safetensors", "many.safetensors"} <= names
+    assert list(here.glob("out/mychara-*/mychara.safetensors"))
+    (blocks,) = here.glob("runs/blocks-*/blocks.safetensors")
+    assert not any("_output_blocks_3_" in name for name in safetensors_file.header(blocks).tensors)
+    (many,) = here.glob("runs/many-*/many.safetensors")
+    assert {at.dtype for at in safetensors_file.header(many).tensors.values()} >= {"F16"}
+    assert len(list((here / "drawn").iterdir())) == 2
