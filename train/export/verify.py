@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from train.adapters import lora_layers
 from train.export.lora_file import ProofError
-from train.export.rounding import as_saved, rounded
+from train.export.rounding import as_saved
 from train.families.family import Base, Family, PictureSizes
 
 if TYPE_CHECKING:
@@ -33,15 +33,14 @@ def check_applied(path: Path, base: Base, family: Family, precision: str = "fp32
     from safetensors.torch import load_file
 
     saved = load_file(path)
-    _check_numbers(saved, base, family, precision)
+    written = _as_written(base, family, precision)
+    _check_numbers(saved, written)
     kept = {
         name: (pair.down.data, pair.up.data) for name, pair in lora_layers.of_base(base).items()
     }
     scales = [(layer, layer.scaling[lora_layers.ADAPTER]) for _, layer in lora_layers.layers(base)]
     try:
-        for pair in lora_layers.of_base(base).values():
-            pair.down.data = _rounded(pair.down, precision).to(pair.down)
-            pair.up.data = _rounded(pair.up, precision).to(pair.up)
+        _round(base, family, written)
         wanted = _answers(base, family)
         _apply(saved, base, family)
         found = _answers(base, family)
@@ -57,22 +56,29 @@ def check_applied(path: Path, base: Base, family: Family, precision: str = "fp32
 _OTHERWISE = "the export does not do what the trained model does"
 
 
-def _rounded(weight: "Tensor", precision: str) -> "Tensor":
-    (found,) = rounded({"": weight}, precision).values()
-    return found
-
-
-def _check_numbers(
-    saved: "Mapping[str, Tensor]", base: Base, family: Family, precision: str
-) -> None:
-    """Raise ProofError unless a file has the trained tensors and scales, and no others."""
+def _as_written(base: Base, family: Family, precision: str) -> "dict[str, Tensor]":
+    """Return the tensors of a file that holds what was trained."""
     layers = dict(lora_layers.layers(base))
-    wanted: dict[str, Tensor] = {}
+    found: dict[str, Tensor] = {}
     for name, pair in lora_layers.of_base(base).items():
         word, scale = family.export_name(name), layers[name].scaling[lora_layers.ADAPTER]
-        wanted |= family.lora_layout.tensors(word, pair.down.cpu(), pair.up.cpu(), scale)
-    if saved.keys() != wanted.keys() or not all(
-        _same(saved[name], tensor) for name, tensor in as_saved(wanted, precision).items()
+        found |= family.lora_layout.tensors(word, pair.down.cpu(), pair.up.cpu(), scale)
+    return as_saved(found, precision)
+
+
+def _round(base: Base, family: Family, written: "Mapping[str, Tensor]") -> None:
+    """Give the trained weights the numbers that are written, at the scale that was trained with."""
+    layers = dict(lora_layers.layers(base))
+    for name, pair in lora_layers.of_base(base).items():
+        down, up, scale = family.lora_layout.read(family.export_name(name), written)
+        pair.down.data = down.to(pair.down)
+        pair.up.data = up.to(pair.up) * (scale / layers[name].scaling[lora_layers.ADAPTER])
+
+
+def _check_numbers(saved: "Mapping[str, Tensor]", written: "Mapping[str, Tensor]") -> None:
+    """Raise ProofError unless a file has the trained tensors and scales, and no others."""
+    if saved.keys() != written.keys() or not all(
+        _same(saved[name], tensor) for name, tensor in written.items()
     ):
         raise ProofError(_OTHERWISE)
 

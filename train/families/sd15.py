@@ -6,8 +6,9 @@ Letters: B batch, C channels, H and W height and width of latents, L tokens, D f
 from typing import TYPE_CHECKING
 
 from prep.models.file_layouts import SD15
+from train.families import unet_parts
+from train.families.clip_family import ClipFamily
 from train.families.clip_text import TextReading
-from train.families.clip_unet import ClipUnet
 from train.families.ldm_file import LdmFile
 from train.families.noise_process import Prediction
 from train.families.tiny import BETAS, CLIP, TinyModel
@@ -18,12 +19,13 @@ if TYPE_CHECKING:
     from train.families.family import Conditioning
 
 
-KIND = ClipUnet(
+KIND = ClipFamily(
     pipeline="StableDiffusionPipeline",
     marks=lambda unet: not unet.get("use_linear_projection"),  # 2.x projects by matrices
     readings=(TextReading(),),
     encoders={"text_encoder": "transformers.CLIPTextModel"},
     prediction=Prediction.EPSILON,
+    network=unet_parts.NETWORK,
     file=LdmFile(SD15),
 )
 
@@ -80,4 +82,5 @@ FAMILY = KIND.family(
     denoise=denoise,
     export_name=export_name,
     tiny=_TINY,
+    **unet_parts.alike(SD15.ups),
 )

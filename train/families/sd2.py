@@ -7,19 +7,20 @@ those of 768 px v: their scheduler's config says so, and of a single file a mark
 from dataclasses import replace
 
 from prep.models.file_layouts import SD2
-from train.families import sd15
+from train.families import sd15, unet_parts
+from train.families.clip_family import ClipFamily
 from train.families.clip_text import TextReading
-from train.families.clip_unet import ClipUnet
 from train.families.ldm_file import LdmFile
 from train.families.noise_process import Prediction
 from train.families.tiny import CLIP
 
-KIND = ClipUnet(
+KIND = ClipFamily(
     pipeline="StableDiffusionPipeline",
     marks=lambda unet: bool(unet.get("use_linear_projection")),
     readings=(TextReading(),),
     encoders={"text_encoder": "transformers.CLIPTextModel"},
     prediction=Prediction.EPSILON,
+    network=unet_parts.NETWORK,
     file=LdmFile(SD2),
 )
 
@@ -39,4 +40,5 @@ FAMILY = KIND.family(
     denoise=sd15.denoise,
     export_name=sd15.export_name,
     tiny=_TINY,
+    **unet_parts.alike(SD2.ups),
 )

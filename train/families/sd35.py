@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any
 
 from prep.models.latent_space import SD3
 from train.families import weighted_words
+from train.families.clip_family import ClipFamily
 from train.families.clip_text import TextReading
-from train.families.clip_unet import ClipUnet
 from train.families.family import Base, Outline
 from train.families.flow_process import FLOW
 from train.families.lora_layout import DIFFUSERS
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from train.families.family import Conditioning
 
 _T5, _T5_TOKENS = "text_encoder_3", 256
-KIND = ClipUnet(
+KIND = ClipFamily(
     pipeline="StableDiffusion3Pipeline",
     marks=lambda network: bool(network.get("dual_attention_layers")),  # 3 and 3.5 large have none
     readings=(

@@ -9,8 +9,9 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from prep.models import file_layouts, latent_space, ldm_names
+from train.families import unet_parts
+from train.families.clip_family import ClipFamily
 from train.families.clip_text import TextReading
-from train.families.clip_unet import ClipUnet
 from train.families.family import PictureSizes
 from train.families.ldm_file import LdmFile
 from train.families.noise_process import Prediction
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
     from train.families.family import Conditioning
 
-KIND = ClipUnet(
+KIND = ClipFamily(
     pipeline="StableDiffusionXLPipeline",
     marks=lambda unet: unet.get("addition_embed_type") == "text_time",
     # Podell et al. 2023: the layer before the last of both, without a final normalisation, and the
@@ -35,6 +36,7 @@ KIND = ClipUnet(
         "text_encoder_2": "transformers.CLIPTextModelWithProjection",
     },
     prediction=Prediction.EPSILON,
+    network=unet_parts.NETWORK,
     file=LdmFile(file_layouts.SDXL),
     space=latent_space.SDXL,
 )
@@ -124,5 +126,6 @@ FAMILY = KIND.family(
     denoise=denoise,
     export_name=export_name,
     tiny=_TINY,
+    **unet_parts.alike(file_layouts.SDXL.ups),
     sizes=sizes,
 )

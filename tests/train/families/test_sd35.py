@@ -15,6 +15,7 @@ from prep.runtime.errors import ConfigError, DatasetError, ModelFileError, UserE
 from tests.train.conftest import build_dataset
 from train.adapters import lora_layers
 from train.export import explain, lora_file, verify
+from train.export.rounding import as_saved
 from train.families.detect import opened_base
 from train.families.family import Base
 from train.families.sd35 import FAMILY
@@ -85,6 +86,29 @@ def test_texts_are_read_without_t5(without_t5: Path) -> None:
     """Where T5 was left out its states are zeros, as diffusers has them."""
     assert FAMILY.outline(without_t5).most_tokens == 75
     _check_states(without_t5, 1)
+
+
+def test_t5_in_shards_is_read_and_decides_the_recipe(
+    base: Path, tmp_path: Path, models: Models
+) -> None:
+    """As it is published: cut into shards, each of them among the files of the base model."""
+    from transformers import T5EncoderModel
+
+    folder = tmp_path / "shards"
+    shutil.copytree(base, folder, ignore=shutil.ignore_patterns("text_encoder_3"))
+    whole: Any = T5EncoderModel.from_pretrained(str(base / "text_encoder_3"))
+    whole.save_pretrained(str(folder / "text_encoder_3"), max_shard_size="100KB")
+    one, two = (FAMILY.load(place, "cpu") for place in (base, folder))
+
+    found, family = opened_base(str(folder), models)
+
+    shards = sorted((folder / "text_encoder_3").glob("model-*.safetensors"))
+    assert family is FAMILY
+    assert len(shards) > 1
+    assert {*shards} <= {file for file, _, _ in found.files}
+    assert FAMILY.outline(folder).unread == ()
+    same = (FAMILY.encode(opened, ["mascot"])[0]["text"] for opened in (one, two))
+    assert torch.equal(*same)
 
 
 def test_a_half_model_is_refused(base: Path, tmp_path: Path) -> None:
@@ -187,6 +211,29 @@ def test_an_odd_scale_is_in_the_up_weights(base: Path, tmp_path: Path) -> None:
     wanted = _answer(trained.network, trained)
     torch.testing.assert_close(_answer(pipeline.transformer, trained), wanted)
     assert (wanted - plain).abs().max() > 0.1
+
+
+@pytest.mark.parametrize("precision", ["fp16", "bf16"])
+def test_a_strong_lora_is_proved_in_half_precision(
+    base: Path, tmp_path: Path, precision: str
+) -> None:
+    """What is rounded is the product of scale and up: the proof knows it for what was trained."""
+    trained = FAMILY.load(base, "cpu")
+    lora_layers.add(trained.network, FAMILY.lora_targets, 3, 0.9)
+    lora_layers.seed_weights(trained.network, 0)
+    pairs = lora_layers.pairs(trained.network)
+    for number, pair in enumerate(pairs.values()):
+        pair.up.data.normal_(std=5.0, generator=torch.Generator().manual_seed(number))
+    before = {name: pair.up.clone() for name, pair in pairs.items()}
+    path = tmp_path / "half.safetensors"
+
+    tensors = as_saved(lora_file.named(pairs, 0.9, FAMILY), precision)
+    lora_file.write(
+        path, tensors, {}, lambda made: verify.check_applied(made, trained, FAMILY, precision)
+    )
+
+    assert path.is_file()
+    assert all(torch.equal(pair.up, before[name]) for name, pair in pairs.items())
 
 
 def _answer(network: Any, opened: Base) -> torch.Tensor:

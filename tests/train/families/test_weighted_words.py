@@ -6,8 +6,8 @@ import pytest
 import torch
 
 from train.families import all_families, sd2, sd15, sdxl
+from train.families.clip_family import ClipFamily
 from train.families.clip_text import count
-from train.families.clip_unet import ClipUnet
 from train.families.family import Family
 from train.families.weighted_words import has_numbered_weight, has_weight, unweighted, weighted
 
@@ -73,7 +73,7 @@ def test_without_brackets_nothing_changes(family: Family, bases: Mapping[str, Pa
     assert not torch.equal(plain["text"], heavy["text"])
 
 
-def _wanted(kind: ClipUnet, base: Any, place: Path, rows: Mapping[str, Any]) -> torch.Tensor:
+def _wanted(kind: ClipFamily, base: Any, place: Path, rows: Mapping[str, Any]) -> torch.Tensor:
     """Return states read with transformers alone: those of each row, marks in between left out."""
     import transformers
 

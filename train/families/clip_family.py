@@ -1,22 +1,19 @@
-"""Base models of a U-Net and CLIP text encoders in a diffusers folder: opened, looked through.
+"""Base models with CLIP text encoders in a diffusers folder: opened, looked through.
 
-What one family has otherwise than another is in its `ClipUnet`. Letters: B batch, C channels, H and
-W height and width of latents, L tokens, D features.
+What one family has otherwise than another is in its `ClipFamily`. Letters: L tokens, D features.
 """
 
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from prep.models import ldm_names
 from prep.models.clip_tokens import token_counter
 from prep.models.latent_space import SD1, LatentSpace
 from prep.runtime.errors import ModelFileError
 from prep.runtime.files import content
-from train.families import clip_text, loading, unet_blocks
+from train.families import clip_text, loading
 from train.families.clip_text import TextReading
 from train.families.diffusion_process import DIFFUSION
 from train.families.family import Base, Family, Outline
@@ -27,30 +24,22 @@ from train.families.noise_process import Prediction, Process, ProcessKind
 if TYPE_CHECKING:
     from train.families.family import Conditioning
 
-UNET = "unet"
-# Endings of the names of a U-Net's modules.
-_ATTENTION = ("to_q", "to_k", "to_v", "to_out.0")
-_CONVOLUTIONS = (
-    "conv1", "conv2", "conv_shortcut", "time_emb_proj", "downsamplers.0.conv",
-    "upsamplers.0.conv",
-)  # fmt: skip
-
 
 @dataclass(frozen=True)
-class ClipUnet:
+class ClipFamily:
     """What one family has otherwise than another.
 
     Attributes:
         pipeline: Class of its pipeline in diffusers, as `model_index.json` names it.
-        marks: Whether the config of a U-Net is of this family, and not of another one with the
+        marks: Whether the config of a network is of this family, and not of another one with the
             same pipeline.
         readings: Its text encoders, in the order in which their states stand side by side.
         encoders: Folder of an encoder -> its class in `transformers`.
         prediction: Where the scheduler's config names none.
+        network: Folder and class of what is trained.
         file: How it is read from one file; None where it is not.
         process: The kind of its process.
         space: What its latents are like.
-        network: Folder and class of what is trained.
         frozen: Folder of a text encoder that never learns, and that a model may lack -> its class
             and that of its tokenizer, in `transformers`.
     """
@@ -60,10 +49,10 @@ class ClipUnet:
     readings: tuple[TextReading, ...]
     encoders: Mapping[str, str]
     prediction: Prediction
+    network: tuple[str, str]
     file: LdmFile | None = None
     process: ProcessKind = DIFFUSION
     space: LatentSpace = SD1
-    network: tuple[str, str] = (UNET, "diffusers.UNet2DConditionModel")
     frozen: Mapping[str, tuple[str, str]] = field(default_factory=dict)
 
     def family(self, **own: Any) -> Family:
@@ -77,9 +66,6 @@ class ClipUnet:
             "encoders": tuple(self.encoders),
             "frozen": tuple(self.frozen),
             "optional": files_of(self.frozen, map(tokenizer_of, self.frozen)),
-            "lora_targets": (*_ATTENTION, "ff.net.0.proj", "ff.net.2", "proj_in", "proj_out"),
-            "attention_targets": _ATTENTION,
-            "convolution_targets": _CONVOLUTIONS,
             "text_targets": ("q_proj", "k_proj", "v_proj", "out_proj", "fc1", "fc2"),
             "fits": self.fits,
             "outline": self.outline,
@@ -89,8 +75,6 @@ class ClipUnet:
             "chunks": self.chunks,
             "encode": self.encode,
             "layout": self.file.layout if self.file else None,
-            "blocks": unet_blocks.names(self._ups()),
-            "block_of": partial(unet_blocks.block_of, ups=self._ups()),
         }
         return Family(**usual | own)
 
@@ -241,10 +225,6 @@ class ClipUnet:
     def _file(self, place: Path) -> LdmFile | None:
         """Return how a file is read; None for a folder."""
         return self.file if place.is_file() else None
-
-    def _ups(self) -> tuple[bool, ...]:
-        """Return which levels of the U-Net's way up have attentions."""
-        return self.file.layout.ups if self.file else ldm_names.SD_UPS
 
     def _kind(self, part: str) -> str:
         """Return the class of the network or of a text encoder."""
