@@ -41,7 +41,7 @@ _FIELDS = {".txt": "tags", ".caption": "caption"}
 
 
 @dataclass(frozen=True)
-class Folder:
+class KohyaFolder:
     """A folder of pictures as it trains.
 
     Attributes:
@@ -63,7 +63,7 @@ class Folder:
 
 def folders_of(
     given: Mapping[str, Any], dataset: Mapping[str, Any] | None, here: Path
-) -> tuple[list[Folder], list[Mistake]]:
+) -> tuple[list[KohyaFolder], list[Mistake]]:
     """Return the folders that train, and what is wrong with what was said of them.
 
     Args:
@@ -84,7 +84,7 @@ def folders_of(
     return found, wrong
 
 
-def shared_options(folders: list[Folder], wrong: list[Mistake]) -> dict[str, Any]:
+def shared_options(folders: list[KohyaFolder], wrong: list[Mistake]) -> dict[str, Any]:
     """Return what dataset files say of the training: it has to be the same for all folders."""
     found: dict[str, Any] = dict(folders[0].options) if folders else {}
     for folder in folders[1:]:
@@ -96,7 +96,9 @@ def shared_options(folders: list[Folder], wrong: list[Mistake]) -> dict[str, Any
     return found
 
 
-def _of_options(given: Mapping[str, Any], here: Path, wrong: list[Mistake]) -> Iterator[Folder]:
+def _of_options(
+    given: Mapping[str, Any], here: Path, wrong: list[Mistake]
+) -> Iterator[KohyaFolder]:
     """Yield the folders of the command line: their sub-folders say repeats and words."""
     for option in ("train_data_dir", "reg_data_dir"):
         if option not in given:
@@ -115,7 +117,7 @@ def _of_options(given: Mapping[str, Any], here: Path, wrong: list[Mistake]) -> I
 
 def _of_dataset(
     dataset: Mapping[str, Any], given: Mapping[str, Any], wrong: list[Mistake]
-) -> Iterator[Folder]:
+) -> Iterator[KohyaFolder]:
     general = dataset.get("general", {})
     _check_keys(general, "[general]", wrong)
     for one in dataset.get("datasets", []):
@@ -152,7 +154,7 @@ def _folder(
     concepts: Mapping[str, Mapping[str, Any]],
     repeats: int,
     wrong: list[Mistake],
-) -> Folder:
+) -> KohyaFolder:
     ending = str(said.get("caption_extension", said.get("caption_extention", ".caption")))
     if ending not in _FIELDS:
         wrong.append(
@@ -165,7 +167,7 @@ def _folder(
     batch = {"train_batch_size": said["batch_size"]} if "batch_size" in said else {}
     others = {*PLAIN, *REFUSED, *IDLE}
     options = {name: said[name] for name in said if name in others} | batch
-    return Folder(
+    return KohyaFolder(
         images, _FIELDS.get(ending, "tags"), repeats, concepts, _bucket(said, wrong), options
     )
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from prep.runtime.yaml_nodes import quote
-from train.kohya.kohya_folders import Folder
+from train.kohya.kohya_folders import KohyaFolder
 
 _PATHS = ("out", "prompts")
 
@@ -36,7 +36,7 @@ class Places(NamedTuple):
 
 
 def pipelines_text(
-    folders: Sequence[Folder], values: Mapping[str, Any], vae: str, places: Places
+    folders: Sequence[KohyaFolder], values: Mapping[str, Any], vae: str, places: Places
 ) -> str:
     """Return the file: a pipeline for each folder; the first one trains, the others with it.
 
@@ -64,7 +64,7 @@ def pipelines_text(
     return "\n".join(lines) + "\n"
 
 
-def _names(folders: Sequence[Folder]) -> list[str]:
+def _names(folders: Sequence[KohyaFolder]) -> list[str]:
     """Return a name for each folder: its own, made plain, each one once."""
     found: list[str] = []
     for folder in folders:
