@@ -95,15 +95,15 @@ class Layout:
         """
         import torch
 
-        device = next(iter(tensors.values())).device
-        found = {"logit_scale": torch.tensor(1.0, device=device)}
+        like = next(iter(tensors.values()))
+        found = {"logit_scale": torch.ones((), dtype=like.dtype, device=like.device)}
         if self.unused is None:
             return found
         own = open_clip_names.to_open_clip(tensors)
         last, more = f".{self.unused - 1}.", f".{self.unused}."
         found |= {name.replace(last, more): one for name, one in own.items() if last in name}
         width = len(own["ln_final.weight"])
-        return found | {"text_projection": torch.ones(width, width, device=device)}
+        return found | {"text_projection": torch.ones(width, width).to(like)}
 
     def shapes(self, part: str, found: Mapping[str, tuple[int, ...]]) -> dict[str, tuple[int, ...]]:
         """Return the shapes of a part's tensors by diffusers' names; needs no torch.
@@ -112,7 +112,11 @@ class Layout:
             found: Shapes of all tensors of a file.
         """
         before = self.mark(part)
-        own = {n.removeprefix(before): s for n, s in found.items() if n.startswith(before)}
+        own = {
+            name.removeprefix(before): shape
+            for name, shape in found.items()
+            if name.startswith(before) and self.is_used(part, name)
+        }
         if self.is_open_clip(part):
             return open_clip_names.shapes_from_open_clip(own)
         if part in self.encoders:

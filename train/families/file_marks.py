@@ -61,14 +61,10 @@ def _prediction(path: Path, layout: Layout, known: set[str], said: Mapping[str, 
     return Prediction.EPSILON
 
 
-def is_told(path: Path, layout: Layout) -> bool:
-    """Return whether a file says what its model predicts, or all of its kind predict the same."""
+def is_told(path: Path) -> bool:
+    """Return whether a file says what its model predicts, by a mark or among its metadata."""
     words = ("modelspec.prediction_type", "ss_v_parameterization")
-    return (
-        not layout.telling
-        or "v_pred" in single_file.names(path)
-        or not _metadata(path).keys().isdisjoint(words)
-    )
+    return "v_pred" in single_file.names(path) or not _metadata(path).keys().isdisjoint(words)
 
 
 def tensors(found: Process) -> "dict[str, Tensor]":

@@ -50,7 +50,9 @@ def prediction_note(run: Run, found: str) -> str | None:
         found: As `Prediction` has it.
     """
     place, layout = run.found.path, run.family.layout
-    if layout is None or place.is_dir() or run.config.prediction or is_told(place, layout):
+    if layout is None or not layout.telling or place.is_dir() or run.config.prediction:
+        return None
+    if is_told(place):
         return None
     taken, other = ("noise", "v") if found == Prediction.EPSILON else ("v", "epsilon")
     return (

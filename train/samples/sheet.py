@@ -15,6 +15,9 @@ from prep.runtime.counts import counted
 from prep.runtime.errors import ConfigError, ModelFileError
 from train.adapters import adapter_file
 from train.families.detect import check_clip_skip, opened_base, unread_note
+from train.families.family import Base
+from train.families.file_marks import is_told
+from train.families.noise_process import PREDICTIONS, predicting
 from train.samples.drawer import Drawer
 from train.samples.prompts import Prompt, check_drawable, read
 from train.samples.sheet_cells import Cells, label
@@ -75,9 +78,10 @@ def sample(path: Path, wish: Wish, target: Path, models: Models, console: Consol
     from train.samples.sampler import opened_vae
 
     base = family.load(place.path, torch_device(wish.device))
+    base, guessed = _as_trained(path, base, place.path)
     scales = add(path, base, family)
     strange = unread_note(place.ask.name, family.outline(place.path).unread)
-    for line in (*found.lines(), *told, *([strange] if strange else [])):
+    for line in (*found.lines(), *told, *guessed, *([strange] if strange else [])):
         console.note(line)
     drawer = Drawer(base, family, opened_vae(place.path, base.device), layer)
     cells = Cells(rows, wish.strengths, wish.each)
@@ -90,6 +94,20 @@ def sample(path: Path, wish: Wish, target: Path, models: Models, console: Consol
         raise
     files.write(target, cells.sheet())
     return _told(target, cells, sum(map(len, found.unread.values())), console)
+
+
+def _as_trained(path: Path, base: Base, place: Path) -> tuple[Base, list[str]]:
+    """Return the base model as it was when a LoRA was trained, and what a person should know of it.
+
+    What a base model in one file predicts may have been said by a person then.
+    """
+    said = safetensors_file.header(path).metadata.get("modelspec.prediction_type", "")
+    if said not in PREDICTIONS or place.is_dir() or is_told(place):
+        return base, []
+    found = predicting(base.process, said)
+    same = found.prediction is base.process.prediction
+    told = [] if same else [f"prediction {said}, as it was trained"]
+    return replace(base, process=found), told
 
 
 def _told(target: Path, cells: Cells, unread: int, console: Console) -> Sheet:

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,8 @@ from train.families.ldm_file import LdmFile
 from train.families.noise_process import Prediction
 from train.methods import config_of
 from train.run import start
+from train.samples.prompts import Prompt
+from train.samples.sheet import Wish, sample
 
 
 @pytest.fixture(scope="module")
@@ -104,3 +107,20 @@ def test_a_fine_tune_of_a_model_like_noobai_s_says_what_it_is(
         found = LdmFile(LAYOUT["sdxl"]).process(made)
         assert found.prediction is Prediction.V_PREDICTION
         assert found.ends_in_noise()
+
+
+def test_a_sheet_draws_as_it_was_trained(
+    places: tuple[Path, Path, Path], tmp_path: Path, models: Models
+) -> None:
+    """What a person said of a file holds for the sheet: it is that of a file that says v itself."""
+    folder, file, _ = places
+    made, _ = _lora(file, tmp_path, models, prediction="v")
+    marked = write_single("sd2", folder, tmp_path / "v.safetensors", v_pred=torch.zeros(0))
+    console, wish = new_console(), Wish([Prompt("mascot", width=64, height=64, steps=2)], [1.0], [])
+    drawn = [tmp_path / "a.png", tmp_path / "b.png"]
+
+    sample(made, replace(wish, base=str(file)), drawn[0], models, console)
+    sample(made, replace(wish, base=str(marked)), drawn[1], models, new_console())
+
+    assert "prediction v, as it was trained\n" in said(console)[1]
+    assert drawn[0].read_bytes() == drawn[1].read_bytes()
