@@ -15,9 +15,9 @@ from prep.runtime.counts import counted
 from prep.runtime.errors import ConfigError, ModelFileError
 from train.adapters import adapter_file
 from train.families.detect import check_clip_skip, opened_base, unread_note
+from train.families.diffusion_process import PREDICTIONS, predicting
 from train.families.family import Base
 from train.families.file_marks import is_told
-from train.families.noise_process import PREDICTIONS, predicting
 from train.samples.drawer import Drawer
 from train.samples.prompts import Prompt, check_drawable, read
 from train.samples.sheet_cells import Cells, label
