@@ -43,6 +43,10 @@ def train_on(
     meta: list[Path], config: Config, console: Console, *, words_told: bool = False
 ) -> int:
     """Train on the samples of META; the same settings again are found done."""
+    if any(path.suffix.lower() == ".toml" for path in meta):
+        from train.kohya.train_files import train_files
+
+        return train_files(meta, config, console)
     from train.data.dataset import account_of
     from train.data.prepare import prepared
     from train.run import probe

@@ -258,3 +258,28 @@ def test_a_file_that_is_there_is_left_alone(
         assert ended.value.code == 1
         assert capsys.readouterr().err.splitlines()[0] == error
     assert (tutorial / "pipelines.yaml").read_text() == "mine"
+
+
+def test_a_config_file_trains_directly(tutorial: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """`train lora config.toml` imports and carries out; again it is done; options are refused."""
+    words = ["lora", "config.toml", "dataset.toml"]
+
+    def typed(*more: str) -> tuple[int, str]:
+        with pytest.raises(SystemExit) as ended:
+            main([*words, *more])
+        return int(ended.value.code or 0), capsys.readouterr().err
+
+    code, said = typed()
+    assert code == 0, said
+    assert len(list((tutorial / "out").glob("mychara-*/mychara.safetensors"))) == 1
+    assert typed()[0] == 0
+    assert (tutorial / "config.yaml").read_text().startswith("# What `train import` made")
+    assert typed("--rank", "8")[1].splitlines() == [
+        "error: options stand beside `config.toml dataset.toml`, which says all there is to say",
+        "hint: import it, and change what comes of it: `train import config.toml dataset.toml`",
+    ]
+    (tutorial / "config.yaml").write_text("mine")
+    assert typed()[1].splitlines() == [
+        "error: `config.yaml` is there already, and says something else",
+        "hint: move it away, or carry it out: `prep run --pipelines config.yaml`",
+    ]
