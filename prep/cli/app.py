@@ -201,14 +201,36 @@ def review_import(
     return take_over(file, location, context, side)
 
 
+def import_(
+    file: Annotated[
+        Path, typer.Argument(metavar="FILE", help="meta_cap.json, meta_lat.json or JSON lines")
+    ],
+    *,
+    theirs: Annotated[
+        bool, typer.Option("--theirs", help="where words of yours differ, take the file's")
+    ] = False,
+    folder: In = None,
+    state: State = None,
+    pipelines: Pipelines = None,
+    json: Json = False,
+) -> int:
+    """Take the words of kohya's metadata over: they become texts beside the pictures, and yours."""
+    from prep.commands.import_texts import take_over
+
+    location, _ = command_line.dataset(folder, state, pipelines)
+    context = command_line.context(command_line.console(False, False, json))
+    return take_over(file, location, context, theirs=theirs)
+
+
 def build_app() -> typer.Typer:
     """Return the command line: our own subcommands, and one for each that stages declare."""
     plain: Any = {"no_args_is_help": True, "rich_markup_mode": None, "add_completion": False}
     app = typer.Typer(pretty_exceptions_enable=False, **plain)
     review = typer.Typer(help="Export the tags as a sheet, and import them.", **plain)
     app.callback()(prep)
-    for body in (init, run, plan, status, why, reset, undo, tags, stages, doctor):
-        app.command(short_help=options.short_help(body.__doc__ or ""))(body)
+    for body in (init, run, plan, status, why, reset, undo, tags, stages, doctor, import_):
+        name = body.__name__.rstrip("_")
+        app.command(name, short_help=options.short_help(body.__doc__ or ""))(body)
     for command in all_commands(all_stages().values()).values():
         group, _, name = command.name.rpartition(" ")
         target = review if group == "review" else app

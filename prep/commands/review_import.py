@@ -1,12 +1,12 @@
 """A sheet that a person edited -> edits in the ledger, and every file that shows them."""
 
 import os
-from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
+from prep.commands.edited_views import edited_views
 from prep.engine import recover_sheet, view_rows
 from prep.engine.inventory.location import Location
 from prep.engine.opening import locked_session
@@ -14,7 +14,6 @@ from prep.engine.plan import PlannedStage
 from prep.engine.runner import carry_out, remember
 from prep.engine.session import Context, Job, Session
 from prep.engine.state.ledger_queries import Edit
-from prep.pipeline.subcommands import build_params
 from prep.runtime.counts import counted
 from prep.runtime.errors import DatasetError
 from prep.runtime.files import MOST_TABLE, digest_of, readable
@@ -22,7 +21,6 @@ from prep.sheets import reading
 from prep.sheets.changes import EXAMPLES, Changes, Side
 from prep.sheets.comparison import Now, changes_of
 from prep.sheets.row import Row, exported_row
-from prep.stage import RequestedStage, Shape, Stage
 
 _IMPORTED = "a sheet imported before"
 
@@ -64,7 +62,7 @@ def take_over(file: Path, location: Location, context: Context, side: Side = "")
             own = _published_name(file, session)
             if own and not changes.conflicts:
                 session.ledger.wrote(own, digest)
-        again = _views(session)
+        again = edited_views(session)
     report = carry_out(Job(location, again), context)
     _tell(context, f"read `{file}` as {found.read_as}", changes)
     notes = [*changes.notes, *_open_elsewhere(file), *report.notes, *report.wrong()]
@@ -118,31 +116,6 @@ def _published_name(file: Path, session: Session) -> str | None:
         if path.exists() and file.samefile(path):
             return session.inventory.location.name(path)
     return None
-
-
-def _views(session: Session) -> tuple[RequestedStage, ...]:
-    """Return the stages that show what a sheet can change, with the params they last had.
-
-    Of the sheets, those that were exported before, and the one that always is.
-    """
-    session.know_recipes()
-    asked = []
-    for stage in session.context.stages.values():
-        made = session.values.made(stage.name)
-        if stage.shape is Shape.SIDECAR or stage.main or _is_exported(session, stage):
-            bases = Counter(one.base for one in made.values())
-            last = max(bases, key=lambda base: bases[base], default=0)
-            params = build_params(stage, session.recipes.get(last, {}).get("params", {}))
-            asked.append(RequestedStage(stage, params, "review import"))
-    return tuple(asked)
-
-
-def _is_exported(session: Session, stage: Stage) -> bool:
-    """Return whether a sheet was written before; its result may be forgotten after a kill."""
-    if stage not in session.inventory.declared.sheets:
-        return False
-    name = session.inventory.location.name(view_rows.view_file(session, stage))
-    return name in session.written.outputs
 
 
 def _foreign_error(file: Path, num: int, root: Path) -> DatasetError:

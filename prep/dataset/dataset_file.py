@@ -233,7 +233,7 @@ def _not_ours(head: Any, name: str) -> DatasetError:
     if rows and all("tags" in row or "caption" in row for row in rows):
         return DatasetError(
             f"`{name}` is metadata of kohya's sd-scripts, not a dataset of prep",
-            "run `prep edit FOLDER` on its pictures: the sidecars beside them are read",
+            f"take its words over: `prep import {name} --in FOLDER`, then run `prep edit FOLDER`",
         )
     return DatasetError(f"`{name}` is not a dataset of prep", "make one with `prep edit FOLDER`")
 

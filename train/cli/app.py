@@ -133,11 +133,12 @@ def import_(
     ] = None,
     quiet: QUIET = False,
     json: JSON = False,
-) -> None:
+) -> int:
     """Write the pipelines.yaml of a training by kohya's scripts, every option accounted for."""
     from train.kohya.import_files import import_files
 
-    import_files(sources, out, without or [], Console(level=0 if quiet else 1, json=json))
+    console = Console(level=0 if quiet else 1, json=json)
+    return import_files(sources, out, without or [], console)
 
 
 @app.command()

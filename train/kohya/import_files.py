@@ -1,12 +1,14 @@
 """`train import`: kohya's files and command lines -> pipelines.yaml."""
 
+import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, get_args, get_type_hints
+from typing import Any, NamedTuple, get_args, get_type_hints
 
 from prep.runtime import files
 from prep.runtime.console import Console
 from prep.runtime.errors import ConfigError, nearest
+from prep.runtime.program import run_child
 from train.config import Config
 from train.kohya import kohya_folders, kohya_settings
 from train.kohya.kohya_folders import folders_of, shared_options
@@ -19,14 +21,31 @@ from train.methods import config_of
 _KNOWN = {*PLAIN, *IDLE, *REFUSED, *kohya_settings.READ, *kohya_folders.READ}
 
 
+class Imported(NamedTuple):
+    """What a run of kohya's scripts becomes.
+
+    Attributes:
+        text: Of the pipelines.yaml.
+        notes: What is to be told of it.
+        words: Metadata file and folder of the pictures whose words it holds.
+    """
+
+    text: str
+    notes: list[str]
+    words: list[tuple[Path, Path]]
+
+
 def import_files(
     sources: Sequence[str], out: Path, without: Sequence[str], console: Console
-) -> None:
+) -> int:
     """Write the pipelines.yaml that does what files and command lines of kohya's ask for.
 
     Args:
         sources: Paths of TOML files and scripts, or command lines.
         without: Their options that are left out although they would change what is trained.
+
+    Returns:
+        The exit code of `prep import`, where words of metadata were taken over; else 0.
 
     Raises:
         ConfigError: A source cannot be read, or an option is unknown, wrong, or not there: all of
@@ -34,16 +53,31 @@ def import_files(
     """
     if out.exists():
         raise ConfigError(f"`{out}` is there already", "move it away, or name another: `--out`")
-    run = read(sources)
-    text, notes = pipelines_of(run, out.parent, without)
-    files.write(out, text.encode())
-    for note in notes:
+    found = pipelines_of(read(sources), out.parent, without)
+    files.write(out, found.text.encode())
+    for note in found.notes:
         console.note(note)
+    code = take_words(found, console)
     console.say(f"wrote `{out}`; look at it, then type `prep plan` and `prep run`")
+    return code
 
 
-def pipelines_of(run: KohyaRun, target: Path, without: Sequence[str]) -> tuple[str, list[str]]:
-    """Return the text of the pipelines.yaml of a run, and what is to be told of it.
+def take_words(found: Imported, console: Console) -> int:
+    """Let `prep import` take the words of metadata over; return its worst exit code."""
+    speech = ["--json"] if console.json else []
+    # -P: a folder or file named `prep` where the person stands is not the program.
+    program = [sys.executable, "-P", "-m", "prep", "import"]
+    return max(
+        (
+            run_child([*program, str(file), "--in", str(folder), *speech])
+            for file, folder in found.words
+        ),
+        default=0,
+    )
+
+
+def pipelines_of(run: KohyaRun, target: Path, without: Sequence[str]) -> Imported:
+    """Return what a run of kohya's scripts becomes; nothing is written.
 
     Args:
         target: Folder that the file will lie in.
@@ -72,7 +106,12 @@ def pipelines_of(run: KohyaRun, target: Path, without: Sequence[str]) -> tuple[s
     idle = [f"`{name}` is left out: {IDLE[name]}" for name in sorted(IDLE.keys() & given.keys())]
     vae = str(given.get("vae", base))
     text = pipelines_text(folders, values, vae, Places(run.here, target))
-    return text, [*found.notes, *idle]
+    words = [
+        (run.here / one.metadata, run.here / one.images)
+        for one in folders
+        if one.metadata is not None
+    ]
+    return Imported(text, [*found.notes, *idle], words)
 
 
 def _usual_script(options: Mapping[str, Any]) -> str:

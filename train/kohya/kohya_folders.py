@@ -50,6 +50,7 @@ class KohyaFolder:
         repeats: How often a picture is seen, where its folder does not say it.
         concepts: Concept -> what is said of it, as in a file of concepts.
         bucket: Params of the stage.
+        metadata: File with the words of its pictures; None where they lie beside them.
         options: What else was said of it: options of the training.
     """
 
@@ -58,6 +59,7 @@ class KohyaFolder:
     repeats: int
     concepts: Mapping[str, Mapping[str, Any]]
     bucket: Mapping[str, Any]
+    metadata: str | None = None
     options: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -156,20 +158,18 @@ def _folder(
     wrong: list[Mistake],
 ) -> KohyaFolder:
     ending = str(said.get("caption_extension", said.get("caption_extention", ".caption")))
-    if ending not in _FIELDS:
+    metadata = said.get("metadata_file", said.get("in_json"))
+    if ending not in _FIELDS and metadata is None:
         wrong.append(
             (f"`caption_extension` is `{ending}`", "texts are read from `.txt` and `.caption`")
-        )
-    if "metadata_file" in said or "in_json" in said:
-        wrong.append(
-            ("texts in a metadata file are not read yet", "write them beside the pictures")
         )
     batch = {"train_batch_size": said["batch_size"]} if "batch_size" in said else {}
     others = {*PLAIN, *REFUSED, *IDLE}
     options = {name: said[name] for name in said if name in others} | batch
-    return KohyaFolder(
-        images, _FIELDS.get(ending, "tags"), repeats, concepts, _bucket(said, wrong), options
-    )
+    text = "tags" if metadata is not None else _FIELDS.get(ending, "tags")
+    words = None if metadata is None else str(metadata)
+    bucket = _bucket(said, wrong)
+    return KohyaFolder(images, text, repeats, concepts, bucket, words, options)
 
 
 def _bucket(said: Mapping[str, Any], wrong: list[Mistake]) -> dict[str, Any]:

@@ -11,8 +11,6 @@ from prep.runtime.errors import ConfigError
 from prep.runtime.text_files import TextError, decode
 from train.kohya.pasted_command import parsed
 
-_LONGEST_PATH = 4096
-
 
 @dataclass(frozen=True)
 class KohyaRun:
@@ -36,7 +34,7 @@ def read(sources: Sequence[str]) -> KohyaRun:
     found = KohyaRun(here=Path.cwd())
     for source in sources:
         path = Path(source)
-        if any(map(str.isspace, source)) and not (len(source) < _LONGEST_PATH and path.is_file()):
+        if " --" in source or "\n" in source:  # no file is called so
             found = _with_command(found, source)
         elif path.suffix.lower() == ".toml":
             found = _with_toml(found, path)

@@ -9,7 +9,7 @@ from prep.runtime.console import Console
 from prep.runtime.errors import ConfigError
 from prep.runtime.program import run_child
 from train.config import Config
-from train.kohya.import_files import pipelines_of
+from train.kohya.import_files import pipelines_of, take_words
 from train.kohya.kohya_sources import read
 from train.methods import config_of
 
@@ -35,16 +35,18 @@ def train_files(paths: Sequence[Path], config: Config, console: Console) -> int:
             f"import it, and change what comes of it: `train import {shown}`",
         )
     target = paths[0].with_suffix(".yaml")
-    text, notes = pipelines_of(read([str(path) for path in paths]), target.parent, [])
+    found = pipelines_of(read([str(path) for path in paths]), target.parent, [])
     if not target.exists():
-        files.write(target, text.encode())
-    elif target.read_bytes() != text.encode():
+        files.write(target, found.text.encode())
+    elif target.read_bytes() != found.text.encode():
         raise ConfigError(
             f"`{target}` is there already, and says something else",
             f"move it away, or carry it out: `prep run --pipelines {target}`",
         )
-    for note in notes:
+    for note in found.notes:
         console.note(note)
+    if code := take_words(found, console):
+        return code
     speech = ["--json"] if console.json else [["-q"], [], ["-v"]][console.level]
     # -P: a folder or file named `prep` where the person stands is not the program.
     program = [sys.executable, "-P", "-m", "prep"]

@@ -59,8 +59,8 @@ def of_options(**options: Any) -> dict[str, Any]:
     """Return the train section of the file that a few options become."""
     given = {"pretrained_model_name_or_path": "tiny", "network_module": "networks.lora"} | options
     dataset = {"datasets": [{"subsets": [{"image_dir": "x"}]}]}
-    text, _ = pipelines_of(KohyaRun("train_network", given, dataset), Path(), [])
-    lines = text.partition("    train:\n")[2].splitlines()
+    found = pipelines_of(KohyaRun("train_network", given, dataset), Path(), [])
+    lines = found.text.partition("    train:\n")[2].splitlines()
     pairs = (line.strip().partition(": ") for line in lines)
     return {
         name: value if name in ("base", "out") else json.loads(value) for name, _, value in pairs
@@ -283,3 +283,34 @@ def test_a_config_file_trains_directly(tutorial: Path, capsys: pytest.CaptureFix
         "error: `config.yaml` is there already, and says something else",
         "hint: move it away, or carry it out: `prep run --pipelines config.yaml`",
     ]
+
+
+def test_a_fine_tune_of_metadata_is_one_command(
+    draw: Callable[..., Path],
+    home: Path,
+    prep: Callable[..., Any],
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """The words of `meta_lat.json` are taken over: what trains is the caption, then the tags."""
+    for name in ("a", "b"):
+        draw(f"pics/{name}.png", (96, 64))
+    rows = {"a": {"caption": "a girl", "tags": "hat, red"}, "b": {"tags": "tree"}}
+    (home / "meta_lat.json").write_text(json.dumps(rows))
+    command = (
+        "accelerate launch fine_tune.py --pretrained_model_name_or_path=tiny "
+        "--in_json meta_lat.json --train_data_dir=pics --output_dir=out --output_name=tuned "
+        "--resolution=128 --enable_bucket --min_bucket_reso=64 --max_token_length=225 "
+        "--max_train_steps=2 --learning_rate=5e-6 --seed=1"
+    )
+    with pytest.raises(SystemExit) as ended:
+        main(["import", command])
+    assert ended.value.code == 0, capsys.readouterr().err
+    assert prep("run").code == 0
+
+    (run,) = (home / "out").glob("tuned-*")
+    config = json.loads((run / "config.json").read_text())
+    assert (config["method"], config["learning_rate"]) == ("finetune", 5e-6)
+    assert (run / "tuned" / "unet" / "config.json").is_file()
+    meta = (home / "pics.json").read_text()
+    assert '"tags": ["a girl", "hat", "red"]' in meta
+    assert '"tags": ["tree"]' in meta
