@@ -132,7 +132,10 @@ HUB = "https://huggingface.co"
             "bucket kohya.json",
             1,
             "`kohya.json` is metadata of kohya's sd-scripts, not a dataset of prep",
-            "run `prep edit FOLDER` on its pictures: the sidecars beside them are read",
+            (
+                "take its words over: `prep import kohya.json --in FOLDER`, then run "
+                "`prep edit FOLDER`"
+            ),
         ),
     ],
 )

@@ -140,7 +140,8 @@ def test_kohya_s_metadata_is_recognised(tmp_path: Path, capsys: pytest.CaptureFi
 
     assert capsys.readouterr().err == (
         "error: `meta_lat.json` is metadata of kohya's sd-scripts, not a dataset of prep\n"
-        "hint: run `prep edit FOLDER` on its pictures: the sidecars beside them are read\n"
+        "hint: take its words over: `prep import meta_lat.json --in FOLDER`, "
+        "then run `prep edit FOLDER`\n"
     )
 
 
