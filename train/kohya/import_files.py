@@ -13,7 +13,8 @@ from train.config import Config
 from train.kohya import kohya_folders, kohya_settings
 from train.kohya.kohya_folders import folders_of, shared_options
 from train.kohya.kohya_keys import IDLE, REFUSED, is_off
-from train.kohya.kohya_settings import PLAIN, SCRIPTS, Mistake, settings_of
+from train.kohya.kohya_scripts import SCRIPTS, Mistake
+from train.kohya.kohya_settings import PLAIN, settings_of
 from train.kohya.kohya_sources import KohyaRun, read
 from train.kohya.pipelines_text import Places, pipelines_text
 from train.methods import config_of

@@ -11,7 +11,8 @@ from typing import Any
 from prep.dataset.concepts import concept_of
 from prep.runtime.errors import nearest
 from train.kohya.kohya_keys import IDLE, REFUSED
-from train.kohya.kohya_settings import PLAIN, Mistake
+from train.kohya.kohya_scripts import Mistake
+from train.kohya.kohya_settings import PLAIN
 
 # Where each key of a dataset file may stand: in [general], [[datasets]], [[datasets.subsets]].
 _EVERYWHERE = """

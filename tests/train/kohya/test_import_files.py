@@ -154,7 +154,12 @@ def test_defaults_are_kohya_s() -> None:
         ({"network_dim": "8", "network_args": ["conv_dim=8", "conv_alpha=1"]},
          {"targets": "convolutions"}),
         ({"network_args": "loraplus_lr_ratio=16"}, {"lora_plus": 16.0}),
-        ({"v_parameterization": True, "clip_skip": "2"}, {"prediction": "v", "clip_skip": 2}),
+        ({"v_parameterization": True, "clip_skip": "2"}, {"prediction": None, "clip_skip": 2}),
+        ({"v_parameterization": True, "pretrained_model_name_or_path": "x.safetensors"},
+         {"prediction": "v"}),
+        ({"save_model_as": "safetensors"}, {"save_as": None}),
+        ({"optimizer_type": "AdamW", "optimizer_args": ["weight_decay=0.1"]},
+         {"weight_decay": 0.1}),
         ({"xformers": True}, {"attention": "xformers"}),
         ({"caption_prefix": "5"}, {"caption_prefix": "5"}),
         ({"max_token_length": "225", "shuffle_caption": True, "keep_tokens": "2"},
@@ -187,6 +192,13 @@ def test_options_become_settings(options: dict[str, Any], wanted: dict[str, Any]
          "`lr_warmup_steps` is `0.1`, a share of steps that epochs decide",
          "give a number of steps"),
         ({"network_dim": "many"}, "`network_dim` is `many`", "give a number"),
+        ({"max_train_steps": "1.5"}, "`max_train_steps` is `1.5`", "give a whole number"),
+        ({"lr_warmup_steps": "a%"}, "`lr_warmup_steps` is `a`", "give a number"),
+        ({"network_args": "loraplus_lr_ratio=x"}, "`loraplus_lr_ratio` is `x`", "give a number"),
+        ({"optimizer_args": "weight_decay=nan"}, "`weight_decay` is `nan`", "give a number"),
+        ({"optimizer_args": "relative_step=False"}, "`optimizer_args` has `relative_step=False`",
+         "there is nothing like it"),
+        ({"save_model_as": "ckpt"}, "`save_model_as` is `ckpt`", "a LoRA is a safetensors file"),
         ({"network_dim": "5000"}, "`--rank` is 5000", "give a whole number from 1 to 1024"),
         ({"network_args": ["conv_dim=8"]},
          "`network_args`: convolutions have another rank or alpha than the rest",
@@ -314,3 +326,21 @@ def test_a_fine_tune_of_metadata_is_one_command(
     meta = (home / "pics.json").read_text()
     assert '"tags": ["a girl", "hat", "red"]' in meta
     assert '"tags": ["tree"]' in meta
+
+
+@pytest.mark.parametrize(
+    ("base", "form", "wanted"),
+    [
+        ("tiny", None, "folder"), ("x.ckpt", None, "file"), ("tiny", "safetensors", "file"),
+        ("x.safetensors", "diffusers", "folder"),
+    ],
+)  # fmt: skip
+def test_a_model_is_written_in_the_form_of_its_base(
+    base: str, form: str | None, wanted: str
+) -> None:
+    """As kohya's fine_tune.py does where no form is given."""
+    given = {"pretrained_model_name_or_path": base} | ({"save_model_as": form} if form else {})
+    dataset = {"datasets": [{"subsets": [{"image_dir": "x"}]}]}
+    found = pipelines_of(KohyaRun("fine_tune", given, dataset), Path(), [])
+
+    assert f'      save_as: "{wanted}"\n' in found.text

@@ -1,0 +1,98 @@
+"""How fast a run of kohya's scripts learns, as settings of ours: rates, optimizer, schedule."""
+
+from train import spellings
+from train.kohya.kohya_scripts import Settings
+from train.optimizers import KNOWN_AS, OPTIMIZERS, Rate
+
+_USUAL_DECAY = ("adamw", "adamw8bit")  # others of their classes have none unless it is given
+
+
+def rates(found: Settings) -> None:
+    """Gather the learning rates of network and text encoders, and whether those learn."""
+    lora = found.script.method == "lora"
+    usual = found.number("learning_rate", 2e-6)
+    rate = found.number("unet_lr", usual) if lora else usual
+    text = _text_rate(found, usual)
+    learns = found.script.text_encoder(found.given) and text > 0
+    found.values |= {"learning_rate": float(rate), "text_encoder": learns}
+    if learns and text != rate:
+        found.values["text_encoder_learning_rate"] = float(text)
+    if "block_lr" in found.given:
+        found.wrong.append(("`block_lr` has a rate for each block", "say it as `block_rates`"))
+
+
+def _text_rate(found: Settings, usual: float) -> float:
+    for name in ("text_encoder_lr", "learning_rate_te", "learning_rate_te1"):
+        value = found.given.get(name)
+        if isinstance(value, list):
+            found.notes.append(f"`{name}` has several values, and kohya's scripts use the first")
+            value = value[0]
+        if value is not None:
+            second = found.given.get("learning_rate_te2", value)
+            if str(second) != str(value):
+                found.wrong.append(
+                    ("the text encoders have different rates", "say it as `block_rates: TE2=0.5`")
+                )
+            return found.as_number(name, value, usual)
+    return usual
+
+
+def optimizer(found: Settings) -> None:
+    """Gather the optimizer, and its weight decay: its class's own where none is given."""
+    old = {"use_8bit_adam": "AdamW8bit", "use_lion_optimizer": "Lion"}
+    named = next((kind for flag, kind in old.items() if flag in found.given), "AdamW")
+    asked = str(found.given.get("optimizer_type", named))
+    known = {word: word for word in OPTIMIZERS} | dict(KNOWN_AS)
+    name = known.get(spellings.ours("optimizer", asked, known), "")
+    args = dict(found.pairs("optimizer_args"))
+    if name.startswith("adafactor"):
+        relative = args.pop("relative_step", "True") != "False"
+        name = "adafactor-relative" if relative else "adafactor"
+        plain = {"scale_parameter": str(relative), "warmup_init": str(relative)}
+        args = {word: value for word, value in args.items() if plain.get(word) != value}
+    if not name:
+        near = spellings.nearest("optimizer", asked)
+        hint = f"the nearest here is `{near}`" if near else f"known: {', '.join(OPTIMIZERS)}"
+        found.wrong.append((f"`optimizer_type` is `{asked}`", hint))
+        return
+    usual = 0.01 if name in _USUAL_DECAY else 0.0
+    decay = found.as_number("weight_decay", args.pop("weight_decay", usual), usual)
+    found.values |= {"optimizer": name, "weight_decay": decay}
+    for word, value in args.items():
+        found.wrong.append((f"`optimizer_args` has `{word}={value}`", "there is nothing like it"))
+    if OPTIMIZERS[name].rate is Rate.ITS_OWN:
+        for word in ("learning_rate", "text_encoder_learning_rate"):
+            if found.values.pop(word, None) is not None:
+                found.notes.append(f"`{word}` is left out: Adafactor decides its steps alone")
+
+
+def schedule(found: Settings) -> None:
+    """Gather the schedule of the learning rate, and its warm-up."""
+    name = str(found.given.get("lr_scheduler", "constant"))
+    words = ("constant", "cosine", "cosine-with-restarts")
+    own = spellings.ours("schedule", name, words)
+    relative = found.values.get("optimizer") == "adafactor-relative"
+    if relative or name == "adafactor":
+        return
+    if own not in words:
+        near = spellings.nearest("schedule", name) or "cosine"
+        found.wrong.append((f"`lr_scheduler` is `{name}`", f"the nearest here is `{near}`"))
+        return
+    found.values |= {"schedule": own, "warmup": _warmup(found)}
+
+
+def _warmup(found: Settings) -> int:
+    """Return the steps of a warm-up: a number, a share of the steps, or per cent of them."""
+    told = str(found.given.get("lr_warmup_steps", 0))
+    share = found.as_number("lr_warmup_steps", told.removesuffix("%"), 0)
+    share /= 100 if told.endswith("%") else 1
+    if told.endswith("%") or 0 < share < 1:
+        steps = found.values.get("steps")
+        if steps is None:
+            found.wrong.append(
+                (f"`lr_warmup_steps` is `{told}`, a share of steps that epochs decide",
+                 "give a number of steps")
+            )  # fmt: skip
+            return 0
+        return int(share * steps)
+    return int(share)

@@ -1,0 +1,91 @@
+"""kohya's training scripts, and what is gathered of the settings of one."""
+
+import math
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any
+
+from prep.models.single_file import SUFFIXES
+
+Mistake = tuple[str, str]
+
+
+@dataclass(frozen=True)
+class Script:
+    """What one of kohya's scripts does.
+
+    Attributes:
+        method: Ours.
+        xl: Whether it is for Stable Diffusion XL, where clip skip is read and not used.
+        text_encoder: Whether the text encoders learn: where an option says it, or where none says
+            otherwise.
+    """
+
+    method: str
+    xl: bool = False
+    text_encoder: Callable[[Mapping[str, Any]], bool] = lambda given: True
+
+
+def _asked(given: Mapping[str, Any]) -> bool:
+    return "train_text_encoder" in given
+
+
+def _not_refused(given: Mapping[str, Any]) -> bool:
+    return "network_train_unet_only" not in given
+
+
+SCRIPTS: Mapping[str, Script] = MappingProxyType(
+    {
+        "train_network": Script("lora", text_encoder=_not_refused),
+        "sdxl_train_network": Script("lora", xl=True, text_encoder=_not_refused),
+        "fine_tune": Script("finetune", text_encoder=_asked),
+        "sdxl_train": Script("finetune", xl=True, text_encoder=_asked),
+        "train_db": Script("finetune"),
+    }
+)
+
+
+class Settings:
+    """Settings that are collected, and what is wrong or to be told."""
+
+    def __init__(self, script: Script, given: Mapping[str, Any]) -> None:
+        """Begin with the options of a script by their own names."""
+        self.script, self.given = script, given
+        self.values: dict[str, Any] = {"method": script.method}
+        self.notes: list[str] = []
+        self.wrong: list[Mistake] = []
+
+    def number(self, name: str, usual: float) -> float:
+        """Return an option as a number."""
+        return self.as_number(name, self.given.get(name, usual), usual)
+
+    def as_number(self, name: str, value: Any, usual: float) -> float:
+        """Return a value of an option as a number; what is none is noted as wrong."""
+        try:
+            found = float(value)
+        except (TypeError, ValueError):
+            found = math.nan
+        if not math.isfinite(found):
+            self.wrong.append((f"`{name}` is `{value}`", "give a number"))
+            return float(usual)
+        return found
+
+    def whole(self, name: str, usual: int) -> int:
+        """Return an option as a whole number."""
+        found = self.number(name, usual)
+        if not found.is_integer():
+            self.wrong.append((f"`{name}` is `{self.given[name]}`", "give a whole number"))
+        return int(found)
+
+    def pairs(self, name: str) -> Iterator[tuple[str, str]]:
+        """Yield the pairs of an option that takes several `key=value`."""
+        value = self.given.get(name, [])
+        for one in [value] if isinstance(value, str) else value:
+            word, _, rest = str(one).partition("=")
+            yield word.strip(), rest.strip().strip("'\"")
+
+    def base_is_file(self) -> bool:
+        """Return whether the base model is a single file, by its name."""
+        base = str(self.given.get("pretrained_model_name_or_path", "")).lower()
+        return base.endswith(SUFFIXES)
