@@ -1,13 +1,19 @@
 """Options of the whole suite, and the surroundings that every test and its processes get."""
 
+import atexit
 import os
+import shutil
 import signal
+import tempfile
 
 import pytest
 
 # The suite runs in as many processes as there are cores: each computes in one thread, and so does
 # every program that a test starts, whose bits depend on the number of threads.
 os.environ["OMP_NUM_THREADS"] = "1"
+# What programs remember of models is this suite's own, not the person's who runs it.
+os.environ["XDG_DATA_HOME"] = tempfile.mkdtemp(prefix="prep-and-train-tests-")
+atexit.register(shutil.rmtree, os.environ["XDG_DATA_HOME"], ignore_errors=True)
 # A shell starts what it puts into the background with Ctrl-C ignored, and children inherit that.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)

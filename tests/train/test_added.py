@@ -111,7 +111,7 @@ FAMILY = '''\
 
 from dataclasses import replace
 
-from train.families import sd15
+from train.families import sd15, unet_parts
 from train.families.cosine_process import COSINE
 
 KIND = replace(sd15.KIND, pipeline="ToyPipeline", file=None, process=COSINE)
@@ -122,6 +122,7 @@ FAMILY = KIND.family(
     denoise=sd15.denoise,
     export_name=sd15.export_name,
     tiny=replace(sd15.FAMILY.tiny, pipeline="ToyPipeline"),
+    **unet_parts.alike((False, True, True, True)),
 )
 '''
 BEFORE = "_ROWS = (\n"

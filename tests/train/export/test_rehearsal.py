@@ -17,8 +17,9 @@ from prep.runtime.errors import ConfigError
 from tests.train.conftest import build_dataset
 from tests.train.narrow import LAYOUT
 from train.export.rehearsal import rehearse
+from train.families.diffusion_process import diffusion_of
 from train.families.family import Base
-from train.families.noise_process import Prediction, diffusion_of
+from train.families.noise_process import Prediction
 from train.methods import config_of
 from train.run import start
 

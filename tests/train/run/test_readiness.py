@@ -14,7 +14,7 @@ import torch
 
 from prep.dataset import dataset_file
 from prep.models import safetensors_file
-from prep.models.locate import Models
+from prep.models.locate import Ask, Models
 from prep.runtime.errors import ConfigError
 from prep.runtime.lock import hold
 from train.cli.app import main
@@ -22,6 +22,7 @@ from train.data.dataset import TrainingSample
 from train.families import all_families
 from train.methods import config_of
 from train.run import decide, notes, probe, readiness, text_notes
+from train.run.probe_memory import looked_through
 
 Make = Callable[["Place"], list[str]]
 Answer = tuple[int, list[str]]
@@ -523,3 +524,25 @@ def test_pictures_that_are_small_for_the_model_are_told(
     )
 
     assert notes.size_note(size, side, "xl") == (told if small else None)
+
+
+def test_what_another_program_remembered_is_asked_again(place: Place, tmp_path: Path) -> None:
+    """A damaged answer, and one that lacks what is told today, are as if they were not there."""
+    models = Models(tmp_path / "home", offline=True)
+    found = models.find(Ask("base", str(place.source)))
+    question = probe.Question(str(place.source), "sd15", "cpu", "fp32", "sdpa", texts=("a",))
+    asked: list[probe.Question] = []
+
+    def ask(one: probe.Question) -> probe.Answer:
+        asked.append(one)
+        return probe.here(one)
+
+    first = looked_through(question, found, models, ask)
+    known = tmp_path / "home" / "looked-through.json"
+    ((mark, answer),) = json.loads(known.read_text()).items()
+    for damaged in ({}, {"wrong": []}, None, answer | {"wrong": 3}):
+        known.write_text(json.dumps({mark: damaged}))
+        assert looked_through(question, found, models, ask) == first
+    assert len(asked) == 5
+    assert looked_through(question, found, models, ask) == first
+    assert len(asked) == 5
