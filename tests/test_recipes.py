@@ -2,17 +2,16 @@
 
 import re
 import shlex
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from bootstrap import PROGRAMS
+from prep.cli.app import main as prep_main
 from prep.models import safetensors_file
 from tests.train.narrow import write_narrow, write_single
 from tinyworld.pictures import write_pictures
+from train.cli.app import main as train_main
 
 RECIPES = Path(__file__).resolve().parents[1] / "docs" / "recipes.md"
 MODELS = {"sd15": "v1-5", "sd2": "v2-768", "sdxl": "sdxl"}
@@ -87,23 +86,30 @@ def here(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         yield home
 
 
-def typed(line: str, folder: Path) -> subprocess.CompletedProcess[str]:
-    """Run a command of the page in a folder, smaller where it would take long."""
+def typed(line: str) -> int:
+    """Type a command of the page, smaller where it would take long; return its exit code.
+
+    In this process: each of its own would load the libraries anew.
+    """
     for old, new in SMALLER:
         line = re.sub(old, new, line)
     program, *words = shlex.split(line)
-    command = [sys.executable, *PROGRAMS[program], *words]
-    return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+    with pytest.raises(SystemExit) as ended:
+        {"prep": prep_main, "train": train_main}[program](words)
+    return int(ended.value.code or 0)
 
 
-def test_every_recipe_works(here: Path) -> None:
+def test_every_recipe_works(
+    here: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     """Typed in order, in one folder, every command ends well, and the exports are there."""
+    monkeypatch.chdir(here)
     for line in commands():
         if "./sks.safetensors" in line:
             (made,) = here.glob("runs/sks-*/sks.safetensors")
             made.rename(here / "sks.safetensors")
-        done = typed(line, here)
-        assert done.returncode == 0, f"{line}\n{done.stdout}{done.stderr}"
+        code, said = typed(line), capsys.readouterr()
+        assert code == 0, f"{line}\n{said.out}{said.err}"
 
     names = {path.name for path in (here / "runs").glob("*/*.safetensors")}
     assert {"chara.safetensors", "short.safetensors", "long.safetensors"} <= names
