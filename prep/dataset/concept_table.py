@@ -9,7 +9,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from prep.dataset.concepts import MOST_REPEATS
+from prep.dataset.concepts import CLASS, MOST_REPEATS
 from prep.dataset.sample_fields import MOST_WEIGHT
 from prep.runtime import yaml_nodes
 from prep.runtime.errors import ConfigError, nearest
@@ -59,6 +59,19 @@ def wishes(text: str) -> dict[str, ConceptWish]:
             wrong.append((f"`{name}` line {node.line}{told.sentence({})}", told.hint))
     if wrong:
         raise ConfigError(*wrong[0], wrong[1:])
+    return found
+
+
+def named(said: Mapping[str, ConceptWish], concepts: Collection[str]) -> dict[str, ConceptWish]:
+    """Return what is said by the names of concepts: `girl` means `reg/girl` where none is `girl`.
+
+    Args:
+        concepts: Those that folders name.
+    """
+    found = {}
+    for name, wish in said.items():
+        of_class = f"{CLASS}/{name}"
+        found[name if name in concepts or of_class not in concepts else of_class] = wish
     return found
 
 

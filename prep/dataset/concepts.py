@@ -6,7 +6,7 @@ from unicodedata import category
 
 MOST_REPEATS = 1000
 _NUMBERED = re.compile(r"([0-9]+)_(.*)", re.DOTALL)
-_CLASS = "reg"  # kohya-ss/sd-scripts: its folder of class pictures has numbered folders, too
+CLASS = "reg"  # kohya-ss/sd-scripts: its folder of class pictures has numbered folders, too
 
 
 class FolderConcept(NamedTuple):
@@ -49,8 +49,8 @@ def concept_of(key: str) -> FolderConcept:
 def folder_of(key: str) -> str:
     """Return the folder that names a key's concept: its first one, or `reg/1_name`; or none."""
     folders = key.split("/")[:-1]
-    if len(folders) > 1 and folders[0] == _CLASS and _is_numbered(folders[1]):
-        return f"{_CLASS}/{folders[1]}"
+    if len(folders) > 1 and folders[0] == CLASS and _is_numbered(folders[1]):
+        return f"{CLASS}/{folders[1]}"
     return folders[0] if folders else ""
 
 

@@ -5,7 +5,7 @@ from typing import Any, Protocol
 
 from prep.dataset import account, dataset_file
 from prep.dataset.chain import edited, edited_fields, owned
-from prep.dataset.concept_table import ConceptWish, check_names, wishes
+from prep.dataset.concept_table import ConceptWish, check_names, named, wishes
 from prep.dataset.concepts import FolderConcept, concept_of
 from prep.dataset.dataset_file import Concept, Dataset, Sample
 from prep.dataset.wording import FIELDS, captions
@@ -46,7 +46,8 @@ def first_file(rows: Rows, params: FirstFileParams) -> Page:
     samples: dict[str, Sample] = {}
     failed: dict[str, str] = {}
     empty: dict[str, str] = {}
-    said = wishes(params.concepts)
+    folders = {concept_of(key).name for key in (*rows.rows, *rows.left_out)}
+    said = named(wishes(params.concepts), folders)
     for key, row in rows.rows.items():
         sample = owned(edited(_sample(key, row, params, said), row), edited_fields(row))
         why = _unanswered(key, sample, row, rows)
@@ -57,11 +58,7 @@ def first_file(rows: Rows, params: FirstFileParams) -> Page:
             empty[key] = account.why_skipped(sample, trigger)
         else:
             samples[key] = sample
-    check_names(
-        said,
-        {concept_of(key).name for key in (*rows.rows, *rows.left_out)}
-        | {sample.concept for sample in samples.values()},
-    )
+    check_names(said, folders | {sample.concept for sample in samples.values()})
     made = Dataset(
         root=rows.facts["root"],
         state=rows.facts["state"],

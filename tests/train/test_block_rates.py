@@ -133,7 +133,12 @@ def test_a_block_of_rate_0_stays_as_it_is(
             "`--block-rates` is `OUT12=1`, and a model of the kind `sd15` has no block `OUT12`",
             "its blocks are TIME, IN00, ",
         ),
-        ("ALL=0,TE1=1", "`--block-rates` is `ALL=0,TE1=1`: no block learns", "give a block a rate"),
+        ("ALL=0", "`--block-rates` is `ALL=0`: no block learns", "give a block a rate"),
+        (
+            "TE1=0.5",
+            "`--block-rates` is `TE1=0.5`: `TE1` is a text encoder, and none learns",
+            "let it learn: `--text-encoder`",
+        ),
     ],
 )
 def test_blocks_that_are_not_there_are_refused(

@@ -1,7 +1,7 @@
 """`train import`: kohya's files and command lines -> pipelines.yaml."""
 
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, get_args, get_type_hints
 
@@ -12,13 +12,14 @@ from prep.runtime.program import run_child
 from train.config import Config
 from train.kohya import kohya_folders, kohya_settings
 from train.kohya.kohya_folders import folders_of, shared_options
-from train.kohya.kohya_keys import IDLE, REFUSED, is_off
+from train.kohya.kohya_keys import FLAGS, IDLE, REFUSED, is_off
 from train.kohya.kohya_scripts import SCRIPTS, Mistake
 from train.kohya.kohya_settings import PLAIN, settings_of
 from train.kohya.kohya_sources import KohyaRun, read
 from train.kohya.pipelines_text import Places, pipelines_text
 from train.methods import config_of
 
+_DIFFER = 4  # of `prep import`: some pictures have other words of a person's, and keep them
 _KNOWN = {*PLAIN, *IDLE, *REFUSED, *kohya_settings.READ, *kohya_folders.READ}
 
 
@@ -55,10 +56,12 @@ def import_files(
     if out.exists():
         raise ConfigError(f"`{out}` is there already", "move it away, or name another: `--out`")
     found = pipelines_of(read(sources), out.parent, without)
+    code = take_words(found, console)
+    if code not in (0, _DIFFER):
+        return code
     files.write(out, found.text.encode())
     for note in found.notes:
         console.note(note)
-    code = take_words(found, console)
     console.say(f"wrote `{out}`; look at it, then type `prep plan` and `prep run`")
     return code
 
@@ -77,12 +80,20 @@ def take_words(found: Imported, console: Console) -> int:
     )
 
 
-def pipelines_of(run: KohyaRun, target: Path, without: Sequence[str]) -> Imported:
+def pipelines_of(
+    run: KohyaRun, target: Path, without: Sequence[str], method: str | None = None
+) -> Imported:
     """Return what a run of kohya's scripts becomes; nothing is written.
 
     Args:
+        method: What it has to be a training of; None for any.
         target: Folder that the file will lie in.
     """
+    if strange := [name for name in without if name not in _KNOWN | run.options.keys()]:
+        raise ConfigError(
+            f"`--without {strange[0]}` names no option of kohya's scripts",
+            nearest(strange[0], _KNOWN | run.options.keys()),
+        )
     options = {name: value for name, value in run.options.items() if name not in without}
     script = SCRIPTS.get(run.script or _usual_script(options))
     if script is None:
@@ -90,11 +101,16 @@ def pipelines_of(run: KohyaRun, target: Path, without: Sequence[str]) -> Importe
             f"`{run.script}.py` is none of kohya's scripts that can be taken over",
             nearest(run.script, SCRIPTS),
         )
+    if method not in (None, script.method):
+        raise ConfigError(
+            f"this is a training by `train {script.method}`, not by `train {method}`",
+            "a LoRA has `network_module`, a fine-tune has none",
+        )
     folders, wrong = folders_of(options, run.dataset, run.here)
     given = options | {
         name: value for name, value in shared_options(folders, wrong).items() if name not in without
     }
-    wrong = [*_unknown(given), *_refused(given), *wrong]
+    wrong = [*_unknown(given), *_without_value(given), *_refused(given), *wrong]
     found = settings_of(script, given)
     wrong += found.wrong
     base = str(given.get("pretrained_model_name_or_path", ""))
@@ -122,6 +138,15 @@ def _usual_script(options: Mapping[str, Any]) -> str:
 def _unknown(given: Mapping[str, Any]) -> list[Mistake]:
     wrong = [name for name in given if name not in _KNOWN]
     return [(f"kohya's scripts have no `{name}`", nearest(name, _KNOWN)) for name in wrong]
+
+
+def _without_value(given: Mapping[str, Any]) -> Iterator[Mistake]:
+    """Yield flags that have a value, and other options that have none."""
+    for name, value in given.items():
+        if name in FLAGS and not isinstance(value, bool):
+            yield f"`{name}` is `{value}`", "write true or false"
+        elif name not in FLAGS and isinstance(value, bool):
+            yield f"`{name}` has no value", "give it one, or leave it out"
 
 
 def _refused(given: Mapping[str, Any]) -> list[Mistake]:

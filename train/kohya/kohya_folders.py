@@ -35,9 +35,14 @@ PLACES: Mapping[str, frozenset[str]] = {
 _READ = """
 dataset_config config_file train_data_dir reg_data_dir dataset_repeats resolution enable_bucket
 min_bucket_reso max_bucket_reso bucket_reso_steps bucket_no_upscale caption_extension
-caption_extention class_tokens num_repeats vae batch_size image_dir is_reg metadata_file in_json
+caption_extention vae in_json
 """
+# Keys of dataset files alone, which they read as well.
+OF_DATASETS = frozenset(
+    ("class_tokens", "num_repeats", "batch_size", "image_dir", "is_reg", "metadata_file")
+)
 READ = frozenset(_READ.split())  # options of the command line that the functions below read
+_PICTURES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".avif", ".jxl")  # as kohya's have them
 _FIELDS = {".txt": "tags", ".caption": "caption"}
 
 
@@ -76,7 +81,7 @@ def folders_of(
     """
     wrong: list[Mistake] = []
     if dataset is not None:
-        found = [*_of_dataset(dataset, given, wrong)]
+        found = [*_of_dataset(dataset, given, here, wrong)]
     else:
         found = [*_of_options(given, here, wrong)]
     names = [folder.images for folder in found]
@@ -111,6 +116,8 @@ def _of_options(
         if not place.is_dir():
             wrong.append((f"there is no folder `{images}`", f"name it by `--{option}`"))
             continue
+        wrong += [] if "in_json" in given else _strays(place, images)
+        wrong += _texts_not_read(place, images, given)
         names = {concept_of(f"{one.name}/x").name for one in place.iterdir() if one.is_dir()}
         of_class = option == "reg_data_dir"
         concepts = {name: {"regularisation": True} for name in sorted(names) if of_class}
@@ -118,8 +125,27 @@ def _of_options(
         yield _folder(images, given, concepts, repeats, wrong)
 
 
+def _strays(place: Path, images: str) -> Iterator[Mistake]:
+    """Yield the pictures that would train here, and that kohya's scripts leave out or repeat."""
+    told = "kohya's scripts read folders `10_words` alone"
+    for one in sorted(place.iterdir()):
+        inner = [one] if one.is_file() else one.rglob("*")
+        numbered = one.is_dir() and concept_of(f"{one.name}/x").repeats
+        if not numbered and any(path.suffix.lower() in _PICTURES for path in inner):
+            yield f"`{one.name}` in `{images}`: {told}", "move it away, or rename the folder"
+
+
+def _texts_not_read(place: Path, images: str, said: Mapping[str, Any]) -> Iterator[Mistake]:
+    """Yield where texts lie beside pictures that kohya's scripts would not read."""
+    given = {"caption_extension", "caption_extention", "in_json", "metadata_file"}
+    endings = {path.suffix.lower() for path in place.rglob("*")}
+    if not given & said.keys() and ".txt" in endings and ".caption" not in endings:
+        told = f"`caption_extension` is not given, and `{images}` has `.txt` files alone"
+        yield told, "kohya's scripts would not read them: give `.txt`, or move them away"
+
+
 def _of_dataset(
-    dataset: Mapping[str, Any], given: Mapping[str, Any], wrong: list[Mistake]
+    dataset: Mapping[str, Any], given: Mapping[str, Any], here: Path, wrong: list[Mistake]
 ) -> Iterator[KohyaFolder]:
     general = dataset.get("general", {})
     _check_keys(general, "[general]", wrong)
@@ -132,6 +158,10 @@ def _of_dataset(
             if "image_dir" not in subset:
                 wrong.append(("a subset names no `image_dir`", "add it"))
                 continue
+            if not (here / str(subset["image_dir"])).is_dir():
+                wrong.append((f"there is no folder `{subset['image_dir']}`", "check `image_dir`"))
+                continue
+            wrong += _texts_not_read(here / str(subset["image_dir"]), subset["image_dir"], said)
             concept: dict[str, Any] = {}
             if "class_tokens" in said:
                 concept["class_prompt"] = str(said["class_tokens"])

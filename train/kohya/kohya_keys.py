@@ -13,6 +13,29 @@ def _rows(reason: str, names: str) -> Iterable[tuple[str, str]]:
     return ((name, reason) for name in names.split())
 
 
+_FLAGS = """
+alpha_mask async_upload bucket_no_upscale cache_info cache_latents cache_latents_to_disk
+cache_text_encoder_outputs cache_text_encoder_outputs_to_disk color_aug console_log_simple
+cpu_offload_checkpointing ddp_gradient_as_bucket_view ddp_static_graph debiased_estimation_loss
+debug_dataset deepspeed diffusers_xformers dim_from_weights disable_mmap_load_safetensors
+enable_bucket enable_wildcard flip_aug fp16_master_weights_and_gradients fp8_base fp8_base_unet
+full_bf16 full_fp16 fused_backward_pass gradient_checkpointing highvram
+ip_noise_gamma_random_strength is_reg log_config lowram masked_loss mem_eff_attn
+network_train_text_encoder_only network_train_unet_only no_half_vae no_metadata no_token_padding
+noise_offset_random_strength output_config persistent_data_loader_workers random_crop
+resume_from_huggingface sample_at_first save_state save_state_on_train_end
+save_state_to_huggingface scale_v_pred_loss_like_noise_pred sdpa shuffle_caption skip_cache_check
+skip_until_initial_step torch_compile train_text_encoder use_8bit_adam use_lion_optimizer
+use_safetensors v2 v_parameterization weighted_captions xformers zero3_init_flag
+zero3_save_16bit_model zero_terminal_snr
+"""
+FLAGS = frozenset(_FLAGS.split())  # have no value: they are there, or not
+# Have several values, with spaces between them.
+_SEVERAL = """
+network_args optimizer_args lr_scheduler_args base_weights base_weights_multiplier text_encoder_lr
+"""
+SEVERAL = frozenset(_SEVERAL.split())
+
 # Decide where things are kept, how fast it goes or what is printed; not what is trained.
 IDLE: Mapping[str, str] = MappingProxyType(
     dict(
@@ -29,7 +52,7 @@ IDLE: Mapping[str, str] = MappingProxyType(
                 "persistent_data_loader_workers torch_compile dynamo_backend no_half_vae "
                 "disable_mmap_load_safetensors ddp_timeout ddp_gradient_as_bucket_view "
                 "ddp_static_graph cpu_offload_checkpointing cache_text_encoder_outputs "
-                "cache_text_encoder_outputs_to_disk",
+                "cache_text_encoder_outputs_to_disk text_encoder_batch_size skip_image_resolution",
             ),
             *_rows(
                 "`metrics.jsonl` in the run folder has every step",
@@ -59,6 +82,7 @@ IDLE: Mapping[str, str] = MappingProxyType(
             ),
             ("debug_dataset", "`train check` tells what would train"),
             ("network_multiplier", "kohya's scripts read it and never use it"),
+            ("use_safetensors", "what is written is a safetensors file"),
             ("output_config", "`train import` is what writes files"),
             ("v2", "the base model's files say it"),
             ("tokenizer_cache_dir", "tokenizers come with the base model"),
@@ -90,6 +114,10 @@ _REFUSED: tuple[tuple[str, tuple[str, ...], str], ...] = (
     ("network_train_text_encoder_only", (), "the network always learns"),
     ("full_fp16 full_bf16 fused_backward_pass fused_optimizer_groups", (), "weights are float32"),
     ("fp8_base fp8_base_unet blocks_to_swap deepspeed", (), "the base model stays on the card"),
+    ("zero_stage zero3_init_flag zero3_save_16bit_model", (), "the base model stays on the card"),
+    ("offload_optimizer_device offload_param_device", (), "the base model stays on the card"),
+    ("fp16_master_weights_and_gradients", (), "weights are float32"),
+    ("dataset_class", (), "datasets are made by `prep`"),
     ("validation_split validation_seed", (), "no pictures are held out by chance"),
     ("validate_every_n_steps validate_every_n_epochs", (), "there is no validation"),
     ("max_validation_steps", (), "there is no validation"),

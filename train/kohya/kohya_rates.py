@@ -59,7 +59,8 @@ def optimizer(found: Settings) -> None:
     decay = found.as_number("weight_decay", args.pop("weight_decay", usual), usual)
     found.values |= {"optimizer": name, "weight_decay": decay}
     for word, value in args.items():
-        found.wrong.append((f"`optimizer_args` has `{word}={value}`", "there is nothing like it"))
+        told = f"`optimizer_args` has `{word}={value}`, and there is nothing like it"
+        found.wrong.append((told, "leave it out, or all of them: `--without optimizer_args`"))
     if OPTIMIZERS[name].rate is Rate.ITS_OWN:
         for word in ("learning_rate", "text_encoder_learning_rate"):
             if found.values.pop(word, None) is not None:

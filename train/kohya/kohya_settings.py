@@ -79,7 +79,8 @@ def _network(found: Settings) -> None:
         elif name in ("conv_dim", "conv_alpha"):
             kernel[name] = found.as_number(name, value, 1)
         else:
-            found.wrong.append((f"`network_args` has `{name}={value}`", "there is nothing like it"))
+            told = f"`network_args` has `{name}={value}`, and there is nothing like it"
+            found.wrong.append((told, "leave it out, or all of them: `--without network_args`"))
     if kernel:
         if (kernel.get("conv_dim", 4), kernel.get("conv_alpha", 1)) != (rank, alpha):
             told = "convolutions have another rank or alpha than the rest"

@@ -6,11 +6,22 @@ from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
 from prep.runtime.errors import ConfigError
+from train.kohya.kohya_keys import FLAGS, SEVERAL
 
 # What ends a line that goes on: bash, PowerShell, cmd.
-_GOES_ON = re.compile(r"[ \t]*[\\`^][ \t]*\r?\n")
+_GOES_ON = re.compile(r"[ \t]*[\\`^][ \t]*\n")
 _WINDOWS_PATH = re.compile(r"(^|[\s\"'=])[A-Za-z]:\\|\.\\")
+_REMARK = re.compile(
+    r"^[ \t]*(#|rem\s|::).*\n?|[ \t]#[ \t][^'\"\n]*$", re.IGNORECASE | re.MULTILINE
+)
+_SET = re.compile(r"^\s*(?:set\s+|export\s+|\$)?\"?(\w+)\s*=\s*(.*?)\s*$", re.IGNORECASE)
+_NAMED = re.compile(r"\$\{(\w+)\}|\$(\w+)|%(\w+)%")
 _ENDS = ("&&", ";", "||", "|")
+# What typesetting makes of quotes and of two dashes.
+_TYPESET = str.maketrans(
+    dict.fromkeys("\u201c\u201d\u201e", '"') | dict.fromkeys("\u2018\u2019", "'")
+)
+_DASHES = re.compile("(?<!\\S)[\u2013\u2014]+(?=[a-z])")
 
 
 class PastedCommand(NamedTuple):
@@ -18,7 +29,7 @@ class PastedCommand(NamedTuple):
 
     Attributes:
         script: Name of the script that it starts, without folder and ending.
-        options: Name -> a text, several texts, or True where it has no value. The last one counts.
+        options: Name -> a text, several texts, or True for a flag. The last one counts.
     """
 
     script: str
@@ -28,24 +39,34 @@ class PastedCommand(NamedTuple):
 def parsed(text: str) -> PastedCommand:
     """Return the training script that a command line starts, and its options.
 
-    What stands in front of the script (`accelerate launch` and its options) is left out.
+    What stands in front of the script (`accelerate launch` and its options) is left out, and so
+    are other lines; variables that they set are put in.
 
     Raises:
-        ConfigError: It starts none, or several, or has a word that belongs to no option.
+        ConfigError: It starts none, or several, or a word or value is not where one can be.
     """
-    words = list(_words(text))
-    scripts = [n for n, word in enumerate(words) if word.lower().endswith(".py")]
+    text = _DASHES.sub("--", text.translate(_TYPESET).replace("\r\n", "\n"))
+    lines = _GOES_ON.sub(" ", _REMARK.sub("", text)).splitlines()
+    named = {found[1]: found[2].strip("\"'") for line in lines if (found := _SET.match(line))}
+    commands = [line for line in lines if re.search(r"\.py\b", line) and not _SET.match(line)]
+    each = [list(_words(line, named, not _WINDOWS_PATH.search(text))) for line in commands]
+    scripts = [(words, n) for words in each for n, one in enumerate(words) if _is_script(one)]
     if len(scripts) != 1:
         told = "starts no script (`train_network.py`)" if not scripts else "starts several scripts"
         raise ConfigError(
             f"the command line {told}", "paste one command, from `accelerate` to its last option"
         )
-    (at,) = scripts
+    ((words, at),) = scripts
     name = re.split(r"[\\/]", words[at])[-1][: -len(".py")]
     return PastedCommand(name, _options(words[at + 1 :]))
 
 
+def _is_script(word: str) -> bool:
+    return word.lower().endswith(".py")
+
+
 def _options(words: list[str]) -> dict[str, Any]:
+    """Return options with the values that each can have, as their scripts read them."""
     found: dict[str, list[str]] = {}
     name = ""
     for word in words:
@@ -54,28 +75,44 @@ def _options(words: list[str]) -> dict[str, Any]:
         if word.startswith("--"):
             name, equals, value = word[2:].partition("=")
             found[name] = [value] if equals else []
-        elif not name:
-            raise ConfigError(f"`{word}` belongs to no option", "options begin with `--`")
-        else:
+            if equals and name in FLAGS:
+                raise ConfigError(
+                    f"`--{name}` takes no value", f"write `--{name}`, or leave it out"
+                )
+        elif name and name not in FLAGS and (name in SEVERAL or not found[name]):
             found[name].append(word)
-    single = {name: values[0] for name, values in found.items() if len(values) == 1}
-    return {name: values or True for name, values in found.items()} | single
+        else:
+            raise ConfigError(f"`{word}` belongs to no option", "options begin with `--`")
+    for name, values in found.items():
+        if not values and name not in FLAGS:
+            raise ConfigError(f"`--{name}` has no value", "give it one, or leave it out")
+    return {
+        name: True if name in FLAGS else values if len(values) > 1 else values[0]
+        for name, values in found.items()
+    }
 
 
-def _words(text: str) -> Iterator[str]:
-    """Yield the words of a command line: a pair of quotes holds spaces together.
+def _words(line: str, named: Mapping[str, str], escapes: bool) -> Iterator[str]:
+    """Yield the words of a line: a pair of quotes holds spaces together.
 
-    Where paths are those of Windows a backslash is a part of them, else it takes the next
-    character's meaning away.
+    Args:
+        named: Variable -> its value.
+        escapes: Whether a backslash takes the next character's meaning away; where paths are those
+            of Windows it is a part of them.
     """
-    for line in _GOES_ON.sub(" ", text).splitlines():
-        if line.lstrip().lower().startswith(("#", "rem ", "::")):
-            continue
-        reader = shlex.shlex(line, posix=True)
-        reader.whitespace_split, reader.commenters = True, ""
-        reader.escape = "" if _WINDOWS_PATH.search(text) else "\\"
-        try:
-            yield from reader
-        except ValueError:
-            told = f"a quote is not closed in `{line.strip()[:60]}`"
-            raise ConfigError(told, "close it") from None
+
+    def value(found: re.Match[str]) -> str:
+        name = found[1] or found[2] or found[3]
+        if name not in named:
+            told = f"`{found[0]}` is a variable that is not set in what was pasted"
+            raise ConfigError(told, "write its value in its place")
+        return named[name]
+
+    reader = shlex.shlex(_NAMED.sub(value, line), posix=True)
+    reader.whitespace_split, reader.commenters = True, ""
+    reader.escape = "\\" if escapes else ""
+    try:
+        yield from reader
+    except ValueError:
+        told = f"a quote is not closed in `{line.strip()[:60]}`"
+        raise ConfigError(told, "close it") from None

@@ -83,6 +83,10 @@ def _train(values: Mapping[str, Any], places: Places) -> list[str]:
         if name == "base":
             told = quote(places.model(str(value)))
         else:
-            told = quote(places.path(str(value))) if name in _PATHS else json.dumps(value)
+            told = (
+                quote(places.path(str(value)))
+                if name in _PATHS
+                else json.dumps(value, ensure_ascii=False)
+            )
         lines.append(f"{name}: {told}")
     return lines

@@ -35,7 +35,7 @@ def train_files(paths: Sequence[Path], config: Config, console: Console) -> int:
             f"import it, and change what comes of it: `train import {shown}`",
         )
     target = paths[0].with_suffix(".yaml")
-    found = pipelines_of(read([str(path) for path in paths]), target.parent, [])
+    found = pipelines_of(read([str(path) for path in paths]), target.parent, [], config.method)
     if not target.exists():
         files.write(target, found.text.encode())
     elif target.read_bytes() != found.text.encode():

@@ -44,5 +44,11 @@ def check_blocks(config: Config, family: Family) -> None:
             f"its blocks are {', '.join(blocks)}; {', '.join(groups)} stand for several",
         )
     learning = blocks if config.text_encoder else family.blocks
+    idle = [word for word in rates_of(config.block_rates) if word.startswith("TE")]
+    if idle and not config.text_encoder:
+        raise ConfigError(
+            f"{told}: `{idle[0]}` is a text encoder, and none learns",
+            "let it learn: `--text-encoder`, or leave it out",
+        )
     if not any(config.block_rate(block) for block in learning):
         raise ConfigError(f"{told}: no block learns", "give a block a rate above 0")

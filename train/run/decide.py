@@ -190,7 +190,7 @@ def check_vae(run: Run) -> list[str]:
             raise DatasetError(
                 f"the latents of `{file}` are of another latent space than that of `{run.base}`: "
                 f"{made.space().described()}, not {own.space().described()}",
-                f"make them with its own VAE: `prep latents --model {run.base}`",
+                f"make them with its own VAE: `prep latents META --model {run.base}`",
             )
         if made.digest != own.digest:
             notes.append(f"the latents of `{file}` were made with another VAE: `{made.name}`")

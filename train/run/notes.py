@@ -73,7 +73,7 @@ def size_note(size: tuple[int, int], side: int, base: str) -> str | None:
         return None
     return (
         f"most pictures train at {width}x{height}, and `{base}` was made for {side}x{side}: "
-        f"`prep bucket --resolution {side}` prepares them so"
+        f"`prep bucket META --resolution {side}` prepares them so"
     )
 
 

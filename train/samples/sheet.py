@@ -102,10 +102,13 @@ def _as_trained(path: Path, base: Base, place: Path) -> tuple[Base, list[str]]:
     What a base model in one file predicts may have been said by a person then.
     """
     said = safetensors_file.header(path).metadata.get("modelspec.prediction_type", "")
-    if said not in PREDICTIONS or place.is_dir() or is_told(place):
+    if said not in PREDICTIONS:
         return base, []
     found = predicting(base.process, said)
     same = found.prediction is base.process.prediction
+    if place.is_dir() or is_told(place):
+        differ = f"`{path.name}` was trained for a base model of another prediction ({said})"
+        return base, [] if same else [f"{differ}: what is drawn says little"]
     told = [] if same else [f"prediction {said}, as it was trained"]
     return replace(base, process=found), told
 

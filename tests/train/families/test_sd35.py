@@ -280,7 +280,7 @@ def test_latents_of_another_model_are_refused(base: Path, tmp_path: Path, models
             "that of Stable Diffusion 1.x and 2.x (4 channels, 1/8, scale 0.18215), not that of "
             "Stable Diffusion 3 (16 channels, 1/8, scale 1.5305, shift 0.0609)"
         ),
-        f"make them with its own VAE: `prep latents --model {base}`",
+        f"make them with its own VAE: `prep latents META --model {base}`",
     )
 
 

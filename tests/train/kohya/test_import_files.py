@@ -55,10 +55,13 @@ COMMAND = "accelerate launch --num_cpu_threads_per_process 1 train_network.py "
 COMMAND += "--config_file=config.toml --dataset_config=dataset.toml"
 
 
+HERE = str(Path(__file__).parent)  # a folder without pictures and texts
+
+
 def of_options(**options: Any) -> dict[str, Any]:
     """Return the train section of the file that a few options become."""
     given = {"pretrained_model_name_or_path": "tiny", "network_module": "networks.lora"} | options
-    dataset = {"datasets": [{"subsets": [{"image_dir": "x"}]}]}
+    dataset = {"datasets": [{"subsets": [{"image_dir": HERE}]}]}
     found = pipelines_of(KohyaRun("train_network", given, dataset), Path(), [])
     lines = found.text.partition("    train:\n")[2].splitlines()
     pairs = (line.strip().partition(": ") for line in lines)
@@ -172,8 +175,9 @@ def test_options_become_settings(options: dict[str, Any], wanted: dict[str, Any]
          "a LoRA of `networks.lora` is what there is"),
         ({"optimizer_type": "PagedLion8bit"}, "`optimizer_type` is `PagedLion8bit`",
          "the nearest here is `adamw8bit`"),
-        ({"optimizer_args": "betas=(0.9,0.99)"}, "`optimizer_args` has `betas=(0.9,0.99)`",
-         "there is nothing like it"),
+        ({"optimizer_args": "betas=(0.9,0.99)"},
+         "`optimizer_args` has `betas=(0.9,0.99)`, and there is nothing like it",
+         "leave it out, or all of them: `--without optimizer_args`"),
         ({"lr_scheduler": "polynomial"}, "`lr_scheduler` is `polynomial`",
          "the nearest here is `cosine`"),
         ({"lr_warmup_steps": "0.1", "max_train_epochs": "3"},
@@ -184,8 +188,13 @@ def test_options_become_settings(options: dict[str, Any], wanted: dict[str, Any]
         ({"lr_warmup_steps": "a%"}, "`lr_warmup_steps` is `a`", "give a number"),
         ({"network_args": "loraplus_lr_ratio=x"}, "`loraplus_lr_ratio` is `x`", "give a number"),
         ({"optimizer_args": "weight_decay=nan"}, "`weight_decay` is `nan`", "give a number"),
-        ({"optimizer_args": "relative_step=False"}, "`optimizer_args` has `relative_step=False`",
-         "there is nothing like it"),
+        ({"optimizer_args": "relative_step=False"},
+         "`optimizer_args` has `relative_step=False`, and there is nothing like it",
+         "leave it out, or all of them: `--without optimizer_args`"),
+        ({"shuffle_caption": "false"}, "`shuffle_caption` is `false`", "write true or false"),
+        ({"network_dim": True}, "`network_dim` has no value", "give it one, or leave it out"),
+        ({"num_repeats": "5"}, "kohya's scripts have no `num_repeats`",
+         "did you mean `dataset_repeats`?"),
         ({"save_model_as": "ckpt"}, "`save_model_as` is `ckpt`", "a LoRA is a safetensors file"),
         ({"network_dim": "5000"}, "`--rank` is 5000", "give a whole number from 1 to 1024"),
         ({"network_args": ["conv_dim=8"]},
@@ -208,6 +217,7 @@ def test_what_cannot_be_taken_over_is_two_lines(
 
 def test_keys_of_a_dataset_file_are_checked(home: Path) -> None:
     """A key at the wrong place, and one that there is not, are told with all others at once."""
+    (home / "x").mkdir()
     (home / "d.toml").write_text(
         "[[datasets]]\nimage_dir = 'x'\n[[datasets.subsets]]\nimage_dir = 'x'\nbatch_size = 2\n"
         "num_repeat = 3\n"
@@ -227,6 +237,8 @@ def test_keys_of_a_dataset_file_are_checked(home: Path) -> None:
 
 def test_folders_that_differ_in_what_trains_are_refused(home: Path) -> None:
     """Our settings hold for all pictures of a training."""
+    for name in ("x", "y"):
+        (home / name).mkdir()
     (home / "d.toml").write_text(
         "[[datasets]]\n[[datasets.subsets]]\nimage_dir = 'x'\nkeep_tokens = 1\n"
         "[[datasets.subsets]]\nimage_dir = 'y'\nkeep_tokens = 2\n"
@@ -338,7 +350,71 @@ def test_a_model_is_written_in_the_form_of_its_base(
 ) -> None:
     """As kohya's fine_tune.py does where no form is given."""
     given = {"pretrained_model_name_or_path": base} | ({"save_model_as": form} if form else {})
-    dataset = {"datasets": [{"subsets": [{"image_dir": "x"}]}]}
+    dataset = {"datasets": [{"subsets": [{"image_dir": HERE}]}]}
     found = pipelines_of(KohyaRun("fine_tune", given, dataset), Path(), [])
 
     assert f'      save_as: "{wanted}"\n' in found.text
+
+
+@pytest.mark.parametrize(
+    ("files", "message", "hint"),
+    [
+        (["3_sks girl/a.png", "log/x.png"],
+         "`log` in `pics`: kohya's scripts read folders `10_words` alone",
+         "move it away, or rename the folder"),
+        (["3_sks girl/a.png", "b.jpg"],
+         "`b.jpg` in `pics`: kohya's scripts read folders `10_words` alone",
+         "move it away, or rename the folder"),
+        (["3_sks girl/a.png", "3_sks girl/a.txt"],
+         "`caption_extension` is not given, and `pics` has `.txt` files alone",
+         "kohya's scripts would not read them: give `.txt`, or move them away"),
+    ],
+)  # fmt: skip
+def test_pictures_that_kohya_would_not_train_so_are_told(
+    home: Path, files: list[str], message: str, hint: str
+) -> None:
+    """Folders without a number, pictures beside them, and texts of another ending."""
+    for name in files:
+        (home / "pics" / name).parent.mkdir(parents=True, exist_ok=True)
+        (home / "pics" / name).write_text("x")
+    given = {
+        "pretrained_model_name_or_path": "tiny", "network_module": "networks.lora",
+        "train_data_dir": "pics",
+    }  # fmt: skip
+    with pytest.raises(ConfigError) as caught:
+        pipelines_of(KohyaRun("train_network", given, None, home), home, [])
+
+    assert (str(caught.value), caught.value.hint) == (message, hint)
+
+
+def test_words_that_cannot_be_taken_leave_nothing_behind(
+    home: Path, draw: Callable[..., Path], capfd: pytest.CaptureFixture[str]
+) -> None:
+    """Where `prep import` fails there is no pipelines.yaml to run without the words."""
+    draw("pics/a.png")
+    command = "fine_tune.py --pretrained_model_name_or_path=tiny --in_json=nix.json "
+    with pytest.raises(SystemExit) as ended:
+        main(["import", command + "--train_data_dir=pics"])
+
+    assert ended.value.code == 1
+    assert "`nix.json` cannot be read" in capfd.readouterr().err
+    assert not (home / "pipelines.yaml").exists()
+
+
+def test_the_kind_of_training_has_to_be_the_one_that_is_typed(
+    tutorial: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """`train finetune` with the options of a LoRA, and a `--without` that names nothing."""
+    for words, error, hint in (
+        (["finetune", "config.toml", "dataset.toml"],
+         "error: this is a training by `train lora`, not by `train finetune`",
+         "hint: a LoRA has `network_module`, a fine-tune has none"),
+        (["import", "config.toml", "--without", "noise_ofset"],
+         "error: `--without noise_ofset` names no option of kohya's scripts",
+         "hint: did you mean `noise_offset`?"),
+    ):  # fmt: skip
+        with pytest.raises(SystemExit) as ended:
+            main(words)
+        assert ended.value.code == 1
+        assert capsys.readouterr().err.splitlines() == [error, hint]
+    assert tutorial.is_dir()

@@ -4,7 +4,7 @@ from prep.stages.bucket import Params as BucketParams
 from train.config import Config
 from train.kohya import kohya_folders, kohya_settings
 from train.kohya.kohya_folders import PLACES
-from train.kohya.kohya_keys import IDLE, REFUSED, is_off
+from train.kohya.kohya_keys import FLAGS, IDLE, REFUSED, SEVERAL, is_off
 from train.kohya.kohya_settings import PLAIN
 from train.methods import all_methods
 from train.option_fields import described
@@ -55,16 +55,24 @@ sample_prompts sample_every_n_steps sample_every_n_epochs sample_at_first sample
 validate_every_n_steps validate_every_n_epochs max_validation_steps
 logging_dir log_with log_prefix log_tracker_name log_tracker_config log_config wandb_run_name
 wandb_api_key console_log_level console_log_file console_log_simple
-clip_skip weighted_captions
+clip_skip weighted_captions use_safetensors text_encoder_batch_size skip_image_resolution
+zero_stage zero3_init_flag zero3_save_16bit_model offload_optimizer_device offload_param_device
+fp16_master_weights_and_gradients dataset_class
 """
 
 
 def test_every_option_is_taken_refused_or_told() -> None:
     """Each key is in exactly one table; none can be dropped without a word."""
     tables = [set(PLAIN), set(IDLE), set(REFUSED), set(kohya_settings.READ), kohya_folders.READ]
+    both = [*tables, kohya_folders.OF_DATASETS]
 
-    for name in (*TOML.split(), *OPTIONS.split()):
-        assert [name in table for table in tables].count(True) == 1, name
+    assert {name: sum(name in one for one in tables) for name in OPTIONS.split()} == dict.fromkeys(
+        OPTIONS.split(), 1
+    )
+    assert {name: sum(name in one for one in both) for name in TOML.split()} == dict.fromkeys(
+        TOML.split(), 1
+    )
+    assert frozenset().union(*both) >= FLAGS | SEVERAL
 
 
 def test_every_key_of_a_dataset_file_has_its_places() -> None:

@@ -7,20 +7,26 @@ BASH = """\
 # my best settings
 accelerate launch --num_cpu_threads_per_process=1 ./sd-scripts/train_network.py \\
     --output_dir="my loras" --network_args "conv_dim=4" "conv_alpha=1" \\
+# --noise_offset 0.1 \\
     --cache_latents --network_dim 8 --network_dim=16 \\
     --caption_prefix 'it\\s' --name my\\ lora && echo done
+echo "another line"
 """
 POWERSHELL = """\
+$model = "D:\\models\\v1-5.safetensors"
 accelerate launch `
   --num_cpu_threads_per_process 1 "D:\\sd scripts\\fine_tune.py" `
-  --pretrained_model_name_or_path="D:\\models\\v1-5.safetensors" `
-  --output_dir 'C:\\out\\' --seed 42
+  --pretrained_model_name_or_path="$model" `
+  --output_dir 'C:\\out\\' --seed 42  # the answer
+Read-Host "Press Enter"
 """
 CMD = """\
 REM training
+set PICS=C:\\pics
 accelerate launch train_db.py ^
-  --train_data_dir=C:\\pics ^
+  --train_data_dir=%PICS% ^
   --xformers
+pause
 """
 
 
@@ -54,6 +60,15 @@ def test_commands_of_windows() -> None:
          "paste one command, from `accelerate` to its last option"),
         ("a.py 3 --x", "`3` belongs to no option", "options begin with `--`"),
         ("a.py --x 'y", "a quote is not closed in `a.py --x 'y`", "close it"),
+        ("a.py --xformers --network_dim", "`--network_dim` has no value",
+         "give it one, or leave it out"),
+        ("a.py --network_train_unet_only=False", "`--network_train_unet_only` takes no value",
+         "write `--network_train_unet_only`, or leave it out"),
+        ("a.py --enable_bucket -network_dim=8", "`-network_dim=8` belongs to no option",
+         "options begin with `--`"),
+        ("a.py --network_dim 8 9", "`9` belongs to no option", "options begin with `--`"),
+        ("a.py --base $model", "`$model` is a variable that is not set in what was pasted",
+         "write its value in its place"),
     ],
 )  # fmt: skip
 def test_what_is_no_command_is_two_lines(text: str, message: str, hint: str) -> None:
@@ -62,3 +77,12 @@ def test_what_is_no_command_is_two_lines(text: str, message: str, hint: str) -> 
         parsed(text)
 
     assert (str(caught.value), caught.value.hint) == (message, hint)
+
+
+def test_what_typesetting_made_of_a_command_is_undone() -> None:
+    """Long dashes and curly quotes of a web page are those that a shell reads."""
+    found = parsed(
+        "train_network.py \u2014network_dim=8 \u2013\u2013output_name \u201cmy lora\u201d"
+    )
+
+    assert found.options == {"network_dim": "8", "output_name": "my lora"}

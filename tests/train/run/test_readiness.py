@@ -520,7 +520,7 @@ def test_pictures_that_are_small_for_the_model_are_told(
     width, height = size
     told = (
         f"most pictures train at {width}x{height}, and `xl` was made for 1024x1024: "
-        "`prep bucket --resolution 1024` prepares them so"
+        "`prep bucket META --resolution 1024` prepares them so"
     )
 
     assert notes.size_note(size, side, "xl") == (told if small else None)

@@ -196,7 +196,7 @@ def test_latents_of_another_space_are_refused(
             f"{described}, not that of Stable Diffusion 1.x and 2.x "
             "(4 channels, 1/8, scale 0.18215)"
         ),
-        f"make them with its own VAE: `prep latents --model {base}`",
+        f"make them with its own VAE: `prep latents META --model {base}`",
     )
     assert not (tmp_path / "runs").exists()
 
