@@ -126,6 +126,19 @@ def test_a_table_says_more_than_folders_and_options(draw: Draw, prep: Prep) -> N
     }  # fmt: skip
 
 
+def test_the_concept_of_class_pictures_needs_no_folder_before_it(draw: Draw, prep: Prep) -> None:
+    """`girl` means those of `reg/1_girl`, unless another folder is of that name."""
+    of_folders(draw, "10_sks girl", "reg/1_girl")
+    Path("concepts.yaml").write_text("girl: {class_prompt: a girl}")
+    assert prep("edit", "raw", "--concepts", "concepts.yaml").code == 0
+    assert words()["reg/1_girl/a.png"] == ("a girl", 1.0)
+
+    of_folders(draw, "5_girl")
+    assert prep("edit", "raw", "--concepts", "concepts.yaml").code == 0
+    assert words()["reg/1_girl/a.png"] == ("girl", 1.0)
+    assert words()["5_girl/a.png"] == ("a girl", 1.0)
+
+
 def test_a_table_may_stand_in_pipelines_yaml(draw: Draw, prep: Prep) -> None:
     """Below `edit`, word for word as it would stand in its own file; the same bytes come of it."""
     of_folders(draw, "20_sks girl", "reg/1_girl", "beach")

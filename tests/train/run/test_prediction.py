@@ -124,3 +124,10 @@ def test_a_sheet_draws_as_it_was_trained(
 
     assert "prediction v, as it was trained\n" in said(console)[1]
     assert drawn[0].read_bytes() == drawn[1].read_bytes()
+
+    other = new_console()
+    sample(made, replace(wish, base=str(folder)), tmp_path / "c.png", models, other)
+    predicts = json.loads((folder / "scheduler/scheduler_config.json").read_text())
+    told = f"`{made.name}` was trained for a base model of another prediction (v)"
+    assert predicts.get("prediction_type", "epsilon") != "v_prediction"
+    assert f"{told}: what is drawn says little\n" in said(other)[1]
