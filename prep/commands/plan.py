@@ -28,7 +28,7 @@ def plan_pipeline(pipeline: Pipeline, context: Context) -> int:
     if pipeline.train is not None:
         training.check(pipeline, at_hand=True)
     console = context.console
-    waits = [_print_jobs(one, context) for one in (*pipeline.also, pipeline)]
+    waits = [_print_jobs(one, context) for one in pipeline.parts()]
     if pipeline.train is not None:
         busy = next(filter(None, reversed(waits)), "")
         after = f"waits for {busy}" if busy else "runs next; says at once if it is done"

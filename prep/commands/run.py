@@ -28,8 +28,7 @@ def run_pipeline(pipeline: Pipeline, context: Context, speech: Sequence[str]) ->
     if pipeline.train is not None:
         training.check(pipeline)
     context = replace(context, names_meta="`meta:` in pipelines.yaml")
-    each = (*pipeline.also, pipeline)
-    codes = [run_one(job, context) for one in each for job in jobs.of_pipeline(one)]
+    codes = [run_one(job, context) for one in pipeline.parts() for job in jobs.of_pipeline(one)]
     worst = next((code for code in _STOPPERS if code in codes), 0)
     if pipeline.train is None:
         return worst

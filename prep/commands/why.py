@@ -18,8 +18,8 @@ def tell_why(key: str, location: Location, context: Context, pipeline: Pipeline 
 
     Of any other file there, it is what the file is and what is done with it.
     """
-    each = (*pipeline.also, pipeline) if pipeline else ()
-    asked = [job for one in each for job in jobs.of_pipeline(one)]
+    parts = pipeline.parts() if pipeline else ()
+    asked = [job for one in parts for job in jobs.of_pipeline(one)]
     if location not in [job.location for job in asked]:
         asked = [Job(location, ())]
     lines: list[str] = []

@@ -142,7 +142,7 @@ def account(found: Dataset, keys: Iterable[str] | None = None) -> Account:
             kind.setdefault("; ".join(reasons) or _blank(sample), []).append(key)
         elif reasons:
             made.unused.setdefault("; ".join(reasons), []).append(key)
-        elif not sample.yours and words.words == (concept_of(key).words,):
+        elif not sample.yours and len(words.words) == 1 and words.words[0] == concept_of(key).words:
             made.folder.setdefault(f"`{words.words[0]}`", []).append(key)
         odd = [tag for tag in sample.tags if "tags" in FIELDS[sample.text] and unsplit(tag)]
         if odd:

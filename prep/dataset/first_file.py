@@ -46,12 +46,15 @@ def first_file(rows: Rows, params: FirstFileParams) -> Page:
     samples: dict[str, Sample] = {}
     failed: dict[str, str] = {}
     empty: dict[str, str] = {}
-    folders = {concept_of(key).name for key in (*rows.rows, *rows.left_out)}
-    said = named(wishes(params.concepts), folders)
+    wished = wishes(params.concepts)
+    keys = (*rows.rows, *rows.left_out) if wished else ()
+    folders = {concept_of(key).name for key in keys}
+    said = named(wished, folders)
     for key, row in rows.rows.items():
-        sample = owned(edited(_sample(key, row, params, said), row), edited_fields(row))
+        folder = concept_of(key)
+        sample = owned(edited(_sample(row, folder, params, said), row), edited_fields(row))
         why = _unanswered(key, sample, row, rows)
-        trigger = _trigger(sample.concept, _folder(key, sample.concept), params, said)
+        trigger = _trigger(sample.concept, folder, params, said)
         if why:
             failed[key] = why
         elif params.skip_empty and not account.has_words(sample, trigger):
@@ -80,15 +83,17 @@ def _unanswered(key: str, sample: Sample, row: Mapping[str, Any], rows: Rows) ->
 
 
 def _sample(
-    key: str, row: Mapping[str, Any], params: FirstFileParams, said: Mapping[str, ConceptWish]
+    row: Mapping[str, Any],
+    folder: FolderConcept,
+    params: FirstFileParams,
+    said: Mapping[str, ConceptWish],
 ) -> Sample:
     yours = tuple(name for name in FIELDS["both"] if row[f"yours.{name}"] is not None)
-    concept = row["concept"] or concept_of(key).name
-    folder = _folder(key, concept)
+    concept = row["concept"] or folder.name
     wish = said.get(concept, ConceptWish())
     trigger = _trigger(concept, folder, params, said)
     tags, caption = _led(row["training_words"]["tags"], params.trigger, trigger), _caption(row)
-    words = wish.class_prompt or folder.words
+    words = wish.class_prompt or _own(folder, concept).words
     if words and not (tags or caption or yours or trigger):  # the folder's own, as kohya has it
         tags, caption = ((), words) if params.text == "caption" else ((words,), "")
     weights = (row["weight"], wish.weight, 1.0)
@@ -129,7 +134,7 @@ def _trigger(
     wish = said.get(concept, ConceptWish())
     if wish.trigger is not None:
         return wish.trigger
-    return "" if _of_class(wish, folder) else params.trigger
+    return "" if _of_class(wish, _own(folder, concept)) else params.trigger
 
 
 def _of_class(wish: ConceptWish, folder: FolderConcept) -> bool:
@@ -145,10 +150,9 @@ def _led(tags: Sequence[str], usual: str, trigger: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys((*parsed(trigger), *own)))
 
 
-def _folder(key: str, concept: str) -> FolderConcept:
-    """Return what a key's folder says of a concept: nothing, where it is another one's."""
-    found = concept_of(key)
-    return found if found.name == concept else FolderConcept()
+def _own(folder: FolderConcept, concept: str) -> FolderConcept:
+    """Return what a folder says of a concept: nothing, where it is another one's."""
+    return folder if folder.name == concept else FolderConcept()
 
 
 def _concepts(

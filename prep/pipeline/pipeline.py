@@ -60,6 +60,10 @@ class Pipeline:
     file: str = field(default="", compare=False)
     section: Node | None = field(default=None, compare=False)
 
+    def parts(self) -> "tuple[Pipeline, ...]":
+        """Return the pipelines whose pictures train along, and itself, in the order they run."""
+        return (*self.also, self)
+
     def folders(self) -> list[Path]:
         """Return every folder that it reads or writes, in order."""
         return [self.images, *(step.to for step in self.steps if step.to)]

@@ -16,6 +16,7 @@ from prep.dataset.file_names import LINKS, link_of
 from prep.pipeline.pipeline import Pipeline
 from prep.pipeline.subcommands import flag
 from prep.runtime.errors import ConfigError, UsageError
+from prep.runtime.program import program_words
 
 _OPTION = re.compile(r"`--([a-z][a-z-]*)(?: ([^`]*))?`")
 _PAIR = re.compile(r"^error: (.*)(?:\nhint: (.*))?", re.MULTILINE)
@@ -46,7 +47,7 @@ def child_command(pipeline: Pipeline, speech: Sequence[str]) -> list[str]:
     Args:
         speech: Options that say how it speaks.
     """
-    return [*_program(), *command(pipeline), *speech, "--words-told"]
+    return [*program_words("train"), *command(pipeline), *speech, "--words-told"]
 
 
 def check(pipeline: Pipeline, *, at_hand: bool = False) -> None:
@@ -103,7 +104,7 @@ def _ask(pipeline: Pipeline, section: Mapping[str, Any], how: list[str]) -> tupl
     """Return the exit code of `train check` for a section, and the errors that it told."""
     words = ["check", *_metas(pipeline), "--ahead", *how, *_checked_flags(section)]
     done = subprocess.run(
-        [*_program(), *words],
+        [*program_words("train"), *words],
         capture_output=True,
         text=True,
         errors="backslashreplace",
@@ -148,11 +149,6 @@ def _plain(message: str, hint: str | None, key: str, pipeline: Pipeline) -> _Pai
         if isinstance(value, str) and Path(value).is_absolute():
             message = message.replace(f"`{value}`", f"`{_near(value)}`")
     return _OPTION.sub(shown, message), hint and _OPTION.sub(shown, hint)
-
-
-def _program() -> list[str]:
-    # -P: a folder or file named `train` where the person stands is not the program.
-    return [sys.executable, "-P", "-m", "train"]
 
 
 def _metas(pipeline: Pipeline) -> list[str]:

@@ -69,6 +69,10 @@ class Console:
         elif self.level:
             _line(self.err, text)
 
+    def options(self) -> list[str]:
+        """Return the options that make a program of ours speak alike."""
+        return ["--json"] if self.json else [["-q"], [], ["-v"]][self.level]
+
     def details(self) -> bool:
         """Return whether inner stages and raw values are shown: with `-v`, and in JSON."""
         return self.json or self.level > 1

@@ -128,6 +128,14 @@ def _check_place(words: Sequence[str]) -> None:
             raise UserError(f"`{keys.shown(word)}` is not valid UTF-8", "rename the file or folder")
 
 
+def program_words(module: str) -> list[str]:
+    """Return the words that start a program of ours, `prep` or `train`.
+
+    -P: a folder or file of its name where the person stands is not the program.
+    """
+    return [sys.executable, "-P", "-m", module]
+
+
 def run_child(command: Sequence[str]) -> int:
     """Run another program of ours; return its exit code, 128 + n where signal n ended it.
 

@@ -1,14 +1,13 @@
 """A folder of pictures in a dataset's place: what is missing is prepared by the `prep` program."""
 
 import os
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from prep.runtime.console import Console
 from prep.runtime.errors import ConfigError
-from prep.runtime.program import run_child
+from prep.runtime.program import program_words, run_child
 from train.config import Config
 from train.data import dataset
 
@@ -117,9 +116,7 @@ def only_captions(folder: Path) -> bool:
 
 def _ended(words: Sequence[str], console: Console) -> int:
     """Run prep to its end; return its exit code, or leave with it where prep could not finish."""
-    speech = ["--json"] if console.json else [["-q"], [], ["-v"]][console.level]
-    # -P: a folder or file named `prep` where the person stands is not the program.
-    code = run_child([sys.executable, "-P", "-m", "prep", *words, *speech])
+    code = run_child([*program_words("prep"), *words, *console.options()])
     if code not in _FINISHED:
         raise SystemExit(code)
     return code

@@ -1,6 +1,5 @@
 """`train import`: kohya's files and command lines -> pipelines.yaml."""
 
-import sys
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, get_args, get_type_hints
@@ -8,7 +7,7 @@ from typing import Any, NamedTuple, get_args, get_type_hints
 from prep.runtime import files
 from prep.runtime.console import Console
 from prep.runtime.errors import ConfigError, nearest
-from prep.runtime.program import run_child
+from prep.runtime.program import program_words, run_child
 from train.config import Config
 from train.kohya import kohya_folders, kohya_settings
 from train.kohya.kohya_folders import folders_of, shared_options
@@ -56,28 +55,28 @@ def import_files(
     if out.exists():
         raise ConfigError(f"`{out}` is there already", "move it away, or name another: `--out`")
     found = pipelines_of(read(sources), out.parent, without)
-    code = take_words(found, console)
-    if code not in (0, _DIFFER):
-        return code
-    files.write(out, found.text.encode())
-    for note in found.notes:
-        console.note(note)
-    console.say(f"wrote `{out}`; look at it, then type `prep plan` and `prep run`")
+    code = publish(found, out, console)
+    if code in (0, _DIFFER):
+        console.say(f"wrote `{out}`; look at it, then type `prep plan` and `prep run`")
     return code
 
 
-def take_words(found: Imported, console: Console) -> int:
-    """Let `prep import` take the words of metadata over; return its worst exit code."""
+def publish(found: Imported, out: Path, console: Console) -> int:
+    """Let `prep import` take the words of metadata over, then write the file.
+
+    Returns:
+        The worst exit code of `prep import`; where it failed nothing is written.
+    """
+    program = [*program_words("prep"), "import"]
     speech = ["--json"] if console.json else []
-    # -P: a folder or file named `prep` where the person stands is not the program.
-    program = [sys.executable, "-P", "-m", "prep", "import"]
-    return max(
-        (
-            run_child([*program, str(file), "--in", str(folder), *speech])
-            for file, folder in found.words
-        ),
-        default=0,
-    )
+    each = [[*program, str(file), "--in", str(folder), *speech] for file, folder in found.words]
+    code = max(map(run_child, each), default=0)
+    if code in (0, _DIFFER):
+        if not out.exists():  # the one that is there says the same
+            files.write(out, found.text.encode())
+        for note in found.notes:
+            console.note(note)
+    return code
 
 
 def pipelines_of(
@@ -89,10 +88,11 @@ def pipelines_of(
         method: What it has to be a training of; None for any.
         target: Folder that the file will lie in.
     """
-    if strange := [name for name in without if name not in _KNOWN | run.options.keys()]:
+    known = _KNOWN | run.options.keys()
+    if strange := [name for name in without if name not in known]:
         raise ConfigError(
             f"`--without {strange[0]}` names no option of kohya's scripts",
-            nearest(strange[0], _KNOWN | run.options.keys()),
+            nearest(strange[0], known),
         )
     options = {name: value for name, value in run.options.items() if name not in without}
     script = SCRIPTS.get(run.script or _usual_script(options))
@@ -118,7 +118,8 @@ def pipelines_of(
         wrong.append(("no base model is named", "add `--pretrained_model_name_or_path`"))
     if wrong:
         raise ConfigError(*wrong[0], wrong[1:])
-    values = {name: _typed(name, value) for name, value in found.values.items()}
+    hints = get_type_hints(Config)
+    values = {name: _typed(value, hints.get(name)) for name, value in found.values.items()}
     _check(values)
     idle = [f"`{name}` is left out: {IDLE[name]}" for name in sorted(IDLE.keys() & given.keys())]
     vae = str(given.get("vae", base))
@@ -165,9 +166,8 @@ def _check(values: Mapping[str, Any]) -> None:
     config_of(**{name: value for name, value in values.items() if name not in ("out", "prompts")})
 
 
-def _typed(name: str, value: Any) -> Any:
+def _typed(value: Any, hint: Any) -> Any:
     """Return a value of a command line as the setting has it: a number, or the text itself."""
-    hint = get_type_hints(Config).get(name)
     if not isinstance(value, str) or str in (hint, *get_args(hint)):
         return value
     for kind in (int, float):

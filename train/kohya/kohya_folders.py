@@ -11,7 +11,7 @@ from typing import Any
 from prep.dataset.concepts import concept_of
 from prep.runtime.errors import nearest
 from train.kohya.kohya_keys import IDLE, REFUSED
-from train.kohya.kohya_scripts import Mistake
+from train.kohya.kohya_scripts import Mistake, as_whole
 from train.kohya.kohya_settings import PLAIN
 
 # Where each key of a dataset file may stand: in [general], [[datasets]], [[datasets.subsets]].
@@ -158,10 +158,11 @@ def _of_dataset(
             if "image_dir" not in subset:
                 wrong.append(("a subset names no `image_dir`", "add it"))
                 continue
-            if not (here / str(subset["image_dir"])).is_dir():
-                wrong.append((f"there is no folder `{subset['image_dir']}`", "check `image_dir`"))
+            images = str(subset["image_dir"])
+            if not (here / images).is_dir():
+                wrong.append((f"there is no folder `{images}`", "check `image_dir`"))
                 continue
-            wrong += _texts_not_read(here / str(subset["image_dir"]), subset["image_dir"], said)
+            wrong += _texts_not_read(here / images, images, said)
             concept: dict[str, Any] = {}
             if "class_tokens" in said:
                 concept["class_prompt"] = str(said["class_tokens"])
@@ -169,7 +170,7 @@ def _of_dataset(
                 concept["regularisation"] = True
             table = {"": concept} if concept else {}
             repeats = _whole(said, "num_repeats", 1, wrong)
-            yield _folder(str(subset["image_dir"]), said, table, repeats, wrong)
+            yield _folder(images, said, table, repeats, wrong)
 
 
 def _check_keys(found: Mapping[str, Any], place: str, wrong: list[Mistake]) -> None:
@@ -236,9 +237,4 @@ def _side(said: Mapping[str, Any], wrong: list[Mistake]) -> int:
 
 
 def _whole(said: Mapping[str, Any], name: str, usual: int, wrong: list[Mistake]) -> int:
-    value = said.get(name, usual)
-    try:
-        return int(value)
-    except (TypeError, ValueError):
-        wrong.append((f"`{name}` is `{value}`", "give a whole number"))
-        return usual
+    return as_whole(name, said.get(name, usual), usual, wrong)

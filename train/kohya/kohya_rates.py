@@ -1,7 +1,8 @@
 """How fast a run of kohya's scripts learns, as settings of ours: rates, optimizer, schedule."""
 
 from train import spellings
-from train.kohya.kohya_scripts import Settings
+from train.config import SCHEDULES
+from train.kohya.kohya_scripts import Settings, as_number
 from train.optimizers import KNOWN_AS, OPTIMIZERS, Rate
 
 _USUAL_DECAY = ("adamw", "adamw8bit")  # others of their classes have none unless it is given
@@ -33,7 +34,7 @@ def _text_rate(found: Settings, usual: float) -> float:
                 found.wrong.append(
                     ("the text encoders have different rates", "say it as `block_rates: TE2=0.5`")
                 )
-            return found.as_number(name, value, usual)
+            return as_number(name, value, usual, found.wrong)
     return usual
 
 
@@ -56,7 +57,7 @@ def optimizer(found: Settings) -> None:
         found.wrong.append((f"`optimizer_type` is `{asked}`", hint))
         return
     usual = 0.01 if name in _USUAL_DECAY else 0.0
-    decay = found.as_number("weight_decay", args.pop("weight_decay", usual), usual)
+    decay = as_number("weight_decay", args.pop("weight_decay", usual), usual, found.wrong)
     found.values |= {"optimizer": name, "weight_decay": decay}
     for word, value in args.items():
         told = f"`optimizer_args` has `{word}={value}`, and there is nothing like it"
@@ -70,12 +71,11 @@ def optimizer(found: Settings) -> None:
 def schedule(found: Settings) -> None:
     """Gather the schedule of the learning rate, and its warm-up."""
     name = str(found.given.get("lr_scheduler", "constant"))
-    words = ("constant", "cosine", "cosine-with-restarts")
-    own = spellings.ours("schedule", name, words)
+    own = spellings.ours("schedule", name, SCHEDULES)
     relative = found.values.get("optimizer") == "adafactor-relative"
     if relative or name == "adafactor":
         return
-    if own not in words:
+    if own not in SCHEDULES:
         near = spellings.nearest("schedule", name) or "cosine"
         found.wrong.append((f"`lr_scheduler` is `{name}`", f"the nearest here is `{near}`"))
         return
@@ -85,7 +85,7 @@ def schedule(found: Settings) -> None:
 def _warmup(found: Settings) -> int:
     """Return the steps of a warm-up: a number, a share of the steps, or per cent of them."""
     told = str(found.given.get("lr_warmup_steps", 0))
-    share = found.as_number("lr_warmup_steps", told.removesuffix("%"), 0)
+    share = as_number("lr_warmup_steps", told.removesuffix("%"), 0, found.wrong)
     share /= 100 if told.endswith("%") else 1
     if told.endswith("%") or 0 < share < 1:
         steps = found.values.get("steps")

@@ -46,6 +46,26 @@ SCRIPTS: Mapping[str, Script] = MappingProxyType(
 )
 
 
+def as_number(name: str, value: Any, usual: float, wrong: list[Mistake]) -> float:
+    """Return a value of an option as a number; what is none is noted, and the usual one taken."""
+    try:
+        found = float(value)
+    except (TypeError, ValueError):
+        found = math.nan
+    if not math.isfinite(found):
+        wrong.append((f"`{name}` is `{value}`", "give a number"))
+        return float(usual)
+    return found
+
+
+def as_whole(name: str, value: Any, usual: int, wrong: list[Mistake]) -> int:
+    """Return a value of an option as a whole number, likewise."""
+    found = as_number(name, value, usual, wrong)
+    if not found.is_integer():
+        wrong.append((f"`{name}` is `{value}`", "give a whole number"))
+    return int(found)
+
+
 class Settings:
     """Settings that are collected, and what is wrong or to be told."""
 
@@ -58,25 +78,11 @@ class Settings:
 
     def number(self, name: str, usual: float) -> float:
         """Return an option as a number."""
-        return self.as_number(name, self.given.get(name, usual), usual)
-
-    def as_number(self, name: str, value: Any, usual: float) -> float:
-        """Return a value of an option as a number; what is none is noted as wrong."""
-        try:
-            found = float(value)
-        except (TypeError, ValueError):
-            found = math.nan
-        if not math.isfinite(found):
-            self.wrong.append((f"`{name}` is `{value}`", "give a number"))
-            return float(usual)
-        return found
+        return as_number(name, self.given.get(name, usual), usual, self.wrong)
 
     def whole(self, name: str, usual: int) -> int:
         """Return an option as a whole number."""
-        found = self.number(name, usual)
-        if not found.is_integer():
-            self.wrong.append((f"`{name}` is `{self.given[name]}`", "give a whole number"))
-        return int(found)
+        return as_whole(name, self.given.get(name, usual), usual, self.wrong)
 
     def pairs(self, name: str) -> Iterator[tuple[str, str]]:
         """Yield the pairs of an option that takes several `key=value`."""

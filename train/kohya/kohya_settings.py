@@ -9,13 +9,14 @@ from types import MappingProxyType
 from typing import Any
 
 from train import spellings
+from train.export.model_files import FORMS
 from train.kohya.kohya_rates import optimizer, rates, schedule
-from train.kohya.kohya_scripts import Script, Settings
+from train.kohya.kohya_scripts import Script, Settings, as_number
 
-_SAME = (
-    "seed save_precision prior_loss_weight gradient_checkpointing caption_prefix caption_suffix "
-)
-_SAME += "secondary_separator"
+_SAME = """
+seed save_precision prior_loss_weight gradient_checkpointing caption_prefix caption_suffix
+secondary_separator
+"""
 _PLAIN = """
 pretrained_model_name_or_path max_grad_norm lr_scheduler_num_cycles mixed_precision
 weighted_captions max_token_length shuffle_caption keep_tokens keep_tokens_separator
@@ -51,10 +52,8 @@ def settings_of(script: Script, given: Mapping[str, Any]) -> Settings:
 
 
 def _length(found: Settings) -> None:
-    batch, passes = (
-        found.whole("train_batch_size", 1),
-        found.whole("gradient_accumulation_steps", 1),
-    )
+    passes = found.whole("gradient_accumulation_steps", 1)
+    batch = found.whole("train_batch_size", 1)
     found.values |= {"batch": batch * passes, "accumulate": passes}
     if "max_train_epochs" in found.given:
         found.values["epochs"] = found.whole("max_train_epochs", 1)
@@ -75,9 +74,9 @@ def _network(found: Settings) -> None:
     kernel = dict[str, float]()
     for name, value in found.pairs("network_args"):
         if name == "loraplus_lr_ratio":
-            found.values["lora_plus"] = found.as_number(name, value, 1)
+            found.values["lora_plus"] = as_number(name, value, 1, found.wrong)
         elif name in ("conv_dim", "conv_alpha"):
-            kernel[name] = found.as_number(name, value, 1)
+            kernel[name] = as_number(name, value, 1, found.wrong)
         else:
             told = f"`network_args` has `{name}={value}`, and there is nothing like it"
             found.wrong.append((told, "leave it out, or all of them: `--without network_args`"))
@@ -96,9 +95,8 @@ def _form(found: Settings) -> None:
         if "save_model_as" in found.given and form != "safetensors":
             found.wrong.append((f"`save_model_as` is `{form}`", "a LoRA is a safetensors file"))
         return
-    words = ("folder", "file")
-    own = spellings.ours("save_as", form, words)
-    if own not in words:
+    own = spellings.ours("save_as", form, FORMS)
+    if own not in FORMS:
         near = spellings.nearest("save_as", form) or "file"
         found.wrong.append((f"`save_model_as` is `{form}`", f"the nearest here is `{near}`"))
     found.values["save_as"] = own

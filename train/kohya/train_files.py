@@ -1,15 +1,13 @@
 """kohya's TOML files in the place of a dataset: imported, and carried out by `prep run`."""
 
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from prep.runtime import files
 from prep.runtime.console import Console
 from prep.runtime.errors import ConfigError
-from prep.runtime.program import run_child
+from prep.runtime.program import program_words, run_child
 from train.config import Config
-from train.kohya.import_files import pipelines_of, take_words
+from train.kohya.import_files import pipelines_of, publish
 from train.kohya.kohya_sources import read
 from train.methods import config_of
 
@@ -36,18 +34,12 @@ def train_files(paths: Sequence[Path], config: Config, console: Console) -> int:
         )
     target = paths[0].with_suffix(".yaml")
     found = pipelines_of(read([str(path) for path in paths]), target.parent, [], config.method)
-    if not target.exists():
-        files.write(target, found.text.encode())
-    elif target.read_bytes() != found.text.encode():
+    if target.exists() and target.read_bytes() != found.text.encode():
         raise ConfigError(
             f"`{target}` is there already, and says something else",
             f"move it away, or carry it out: `prep run --pipelines {target}`",
         )
-    for note in found.notes:
-        console.note(note)
-    if code := take_words(found, console):
+    if code := publish(found, target, console):
         return code
-    speech = ["--json"] if console.json else [["-q"], [], ["-v"]][console.level]
-    # -P: a folder or file named `prep` where the person stands is not the program.
-    program = [sys.executable, "-P", "-m", "prep"]
-    return run_child([*program, "run", "--pipelines", str(target), *speech])
+    run = [*program_words("prep"), "run", "--pipelines", str(target)]
+    return run_child([*run, *console.options()])

@@ -6,9 +6,7 @@ from train.config import Config
 from train.families.family import Family
 from train.methods import method_named
 from train.run import outputs
-from train.run.decide import (
-    Run,
-)
+from train.run.decide import Run
 from train.samples.prompts import check_drawable
 
 
@@ -43,12 +41,12 @@ def check_blocks(config: Config, family: Family) -> None:
             f"{told}, and a model of the kind `{family.name}` has no block `{words[0]}`",
             f"its blocks are {', '.join(blocks)}; {', '.join(groups)} stand for several",
         )
-    learning = blocks if config.text_encoder else family.blocks
     idle = [word for word in rates_of(config.block_rates) if word.startswith("TE")]
     if idle and not config.text_encoder:
         raise ConfigError(
             f"{told}: `{idle[0]}` is a text encoder, and none learns",
             "let it learn: `--text-encoder`, or leave it out",
         )
+    learning = blocks if config.text_encoder else family.blocks
     if not any(config.block_rate(block) for block in learning):
         raise ConfigError(f"{told}: no block learns", "give a block a rate above 0")

@@ -157,7 +157,8 @@ def test_a_bug_of_the_check_is_no_mistake_of_the_person(
     capfd: pytest.CaptureFixture[str],
 ) -> None:
     """Case settled 16: where the check itself breaks, its own words and code are shown."""
-    monkeypatch.setattr(training, "_program", lambda: [sys.executable, "-c", "1 / 0"])
+    started = [sys.executable, "-c", "1 / 0"]
+    monkeypatch.setattr(training, "program_words", lambda module: started)
 
     with pytest.raises(SystemExit) as stopped:
         training.check(section("method: lora"))

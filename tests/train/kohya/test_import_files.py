@@ -393,12 +393,17 @@ def test_words_that_cannot_be_taken_leave_nothing_behind(
     """Where `prep import` fails there is no pipelines.yaml to run without the words."""
     draw("pics/a.png")
     command = "fine_tune.py --pretrained_model_name_or_path=tiny --in_json=nix.json "
-    with pytest.raises(SystemExit) as ended:
-        main(["import", command + "--train_data_dir=pics"])
+    (home / "c.toml").write_text(
+        'pretrained_model_name_or_path = "tiny"\nin_json = "nix.json"\ntrain_data_dir = "pics"\n'
+    )
+    for words in (["import", command + "--train_data_dir=pics"], ["finetune", "c.toml"]):
+        with pytest.raises(SystemExit) as ended:
+            main(words)
 
-    assert ended.value.code == 1
-    assert "`nix.json` cannot be read" in capfd.readouterr().err
+        assert ended.value.code == 1
+        assert "`nix.json` cannot be read" in capfd.readouterr().err
     assert not (home / "pipelines.yaml").exists()
+    assert not (home / "c.yaml").exists()
 
 
 def test_the_kind_of_training_has_to_be_the_one_that_is_typed(
