@@ -72,14 +72,13 @@ def lines(
     for (width, height), counts in data.repeats().items():
         shown = sum(counts.values())
         batches = -(-shown // config.batch)
-        yield (
-            f"  {width}x{height}: {counted(len(counts), 'sample')}, shown {shown}, steps {batches}"
-        )
+        seen = f"{counted(len(counts), 'sample')}, shown {shown}, batches {batches}"
+        yield f"  {width}x{height}: {seen}"
     if texts := text_counts(data.samples, config):
         yield texts
     yield (
         f"steps: {run.steps}, {run.per_epoch} an epoch, {run.steps / run.per_epoch:.1f} epochs, "
-        f"{counted(config.batch, 'sample')} each"
+        f"{counted(config.batch * config.accumulate, 'sample')} each"
     )
     yield f"learning rate: {_rates(config, run.steps)}"
     if sizes:

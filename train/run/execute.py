@@ -151,7 +151,6 @@ def machine(run: Run, found: Processes) -> dict[str, Any]:
         "device": found.device.split(":")[0],
         "processes": found.count,
         "threads": torch.get_num_threads(),
-        "accumulate": run.config.accumulate,
         "attention": run.config.attention,
     }
 

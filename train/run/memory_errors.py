@@ -27,6 +27,6 @@ def memory_errors(what: str = "this training") -> Iterator[None]:
             raise
         raise MemoryShortError(
             f"there is too little memory for {what}",
-            "try `--gradient-checkpointing`, more `--accumulate`, `--precision bf16`, "
-            "or a smaller `--batch`",
+            "try `--gradient-checkpointing`, `--precision bf16`, or a smaller `--batch` with as "
+            "much more `--accumulate`",
         ) from error

@@ -2,8 +2,10 @@
 
 from collections.abc import Iterator
 
+from prep.runtime.counts import counted
 from train.config import CHUNK_TOKENS, Config
 from train.data.captions import longest_of_all
+from train.data.order import batches_per_epoch
 from train.export.metadata import usual_size
 from train.families.detect import unread_note
 from train.families.file_marks import is_told
@@ -35,7 +37,7 @@ def notes(run: Run, answer: Answer, first: bool) -> Iterator[str]:
         yield note
     if note := card_note(answer.memory):
         yield note
-    if note := passes_note(run.config):
+    if note := batches_note(run.config, batches_per_epoch(run.data.repeats(), run.config.batch)):
         yield note
     samples, config = run.data.samples, run.config
     yield from text_notes(samples, config)
@@ -80,13 +82,18 @@ def size_note(size: tuple[int, int], side: int, base: str) -> str | None:
     )
 
 
-def passes_note(config: Config) -> str | None:
-    """Return what to know of `--accumulate` where a batch has no samples for so many passes."""
+def batches_note(config: Config, batches: int) -> str | None:
+    """Return what to know of the samples of a step where it has several batches.
+
+    Args:
+        batches: Of an epoch.
+    """
     batch, passes = config.batch, config.accumulate
-    if passes <= batch:
+    if passes == 1:
         return None
-    effect = "has no effect" if batch == 1 else f"has the effect of `--accumulate {batch}`"
+    if passes <= batches:
+        return f"{batch * passes} samples a step: {passes} batches of {batch}"
     return (
-        f"`--accumulate {passes}` {effect}: it cuts a batch into passes, and `--batch` is {batch}; "
-        f"for {batch * passes} samples a step give `--batch {batch * passes} --accumulate {passes}`"
+        f"`--accumulate` is {passes}, and an epoch has {counted(batches, 'batch', 'batches')}: a "
+        "step is a whole epoch"
     )
