@@ -14,7 +14,7 @@ _TAKEN = 0.8  # GiB of a card that driver and screen have
 
 
 def changes(config: Config) -> Iterator[dict[str, Any]]:
-    """Yield changes of settings that need less and less memory, the first one none.
+    """Yield changes of settings that need less and less memory; the first one changes nothing.
 
     Half precision costs least, then the second pass through the network; samples in more passes
     and an optimizer with smaller numbers come last. Each change holds those before it.
@@ -47,7 +47,7 @@ def cards(config: Config, peak: Callable[[Config], int]) -> dict[int, list[str] 
         while change is not None and need > room(size * GIB):
             change = next(left, None)
             need = peak(replace(config, **change)) if change is not None else need
-        found[size] = None if change is None else _typed(change)
+        found[size] = None if change is None else typed(change)
     return dict(reversed(found.items()))
 
 
@@ -88,7 +88,7 @@ def card_note(memory: Mapping[str, Any]) -> str | None:
     )
 
 
-def _typed(change: Mapping[str, Any]) -> list[str]:
+def typed(change: Mapping[str, Any]) -> list[str]:
     """Return options as a person types them."""
     return [
         flag(name) if value is True else f"{flag(name)} {as_yaml(value)}"
