@@ -77,6 +77,11 @@ def test_metadata_of_other_pictures_is_refused(three: Path, prep: Prep) -> None:
         "error: `x.json` is not metadata of kohya's sd-scripts",
         "hint: name the file that `merge_captions_to_metadata.py` or its like wrote",
     ]
+    (three / "x.json").write_text('{"raw/a.png": {"captoin": "z", "train_resolution": [64, 64]}}')
+    assert prep("import", "x.json", "--in", "raw").err.splitlines() == [
+        "error: no row of `x.json` has a `caption` or `tags`",
+        "hint: its rows have captoin, train_resolution; write words into these two",
+    ]
     assert sidecars(three) == {}
 
 
