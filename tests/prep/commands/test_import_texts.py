@@ -51,6 +51,17 @@ def test_words_lie_beside_the_pictures(three: Path, prep: Prep) -> None:
     assert '"tags": ["a girl", "hat", "red"]' in (three / "meta.json").read_text()
 
 
+def test_latents_of_another_program_are_told_and_left(three: Path, prep: Prep) -> None:
+    """Files of latents say nothing of picture and VAE: they stay, and a line says so."""
+    (three / "raw" / "a_0064x0064_sd.npz").write_bytes(b"x")
+
+    assert prep("import", "meta_lat.json", "--in", "raw").out.splitlines()[-1] == (
+        "  1 file of latents (`.npz`) not taken: each holds one draw, and says neither of which "
+        "picture nor of which VAE; `prep latents` makes them"
+    )
+    assert (three / "raw" / "a_0064x0064_sd.npz").read_bytes() == b"x"
+
+
 def test_words_of_a_person_stay(three: Path, prep: Prep) -> None:
     """A picture with other words is named and left alone, until `--theirs` says who is right."""
     (three / "raw" / "a.txt").write_text("mine")
