@@ -11,6 +11,7 @@ from train.families.detect import unread_note
 from train.families.file_marks import is_told
 from train.families.noise_process import Prediction
 from train.run import run_folder
+from train.run.card_sizes import card_note
 from train.run.decide import Run, check_vae, facts
 from train.run.probe import Answer
 from train.run.text_notes import long_note, text_notes
@@ -33,6 +34,8 @@ def notes(run: Run, answer: Answer, first: bool) -> Iterator[str]:
     if note := prediction_note(run, answer.prediction):
         yield note
     if note := size_note(usual_size(run.data), answer.side, run.base):
+        yield note
+    if note := card_note(answer.memory):
         yield note
     if note := batches_note(run.config, batches_per_epoch(run.data.repeats(), run.config.batch)):
         yield note

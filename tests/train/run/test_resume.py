@@ -4,13 +4,12 @@ import shutil
 from pathlib import Path
 
 import pytest
-import torch
 
 from prep.models.locate import Models
-from prep.runtime.errors import MachineError, UserError
+from prep.runtime.errors import UserError
 from tests.train.killing import killed, trained
 from tests.train.runs import lora, new_console, said, settings, steps
-from train.run import checkpoint, memory_errors
+from train.run import checkpoint
 
 
 def test_three_kills_end_in_the_same_file(meta: Path, tmp_path: Path) -> None:
@@ -153,22 +152,6 @@ def test_sample_pictures_change_no_bit(meta: Path, tmp_path: Path, models: Model
 
     assert len(list((drawn.parent / "samples").iterdir())) == 3
     assert drawn.read_bytes() == plain.read_bytes()
-
-
-def test_too_little_memory_is_told_with_advice() -> None:
-    """What torch says when memory is used up becomes two lines; other errors stay what they are."""
-    with pytest.raises(MachineError) as caught, memory_errors.memory_errors():
-        torch.empty(1 << 50)
-    with pytest.raises(RuntimeError, match="size"), memory_errors.memory_errors():
-        torch.ones(2) + torch.ones(3)
-
-    assert (str(caught.value), caught.value.hint) == (
-        "there is too little memory for this training",
-        (
-            "try `--gradient-checkpointing`, `--precision bf16`, or a smaller `--batch` with as "
-            "much more `--accumulate`"
-        ),
-    )
 
 
 def test_exports_on_the_way(meta: Path, tmp_path: Path, models: Models) -> None:
