@@ -219,7 +219,7 @@ class ClipFamily:
         how = clip_text.HowRead(self.readings, clip_skip, chunks, weighted)
         kept = base.text_learns()
         with base.reading():
-            found = [clip_text.conditioning(base, text, how) for text in texts]
+            found = clip_text.conditionings(base, texts, how)
         return [{name: one if kept else one.cpu() for name, one in each.items()} for each in found]
 
     def _file(self, place: Path) -> LdmFile | None:
