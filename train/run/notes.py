@@ -34,6 +34,8 @@ def notes(run: Run, answer: Answer, first: bool) -> Iterator[str]:
         yield note
     if note := passes_note(run.config):
         yield note
+    if note := halves_note(run.config):
+        yield note
     samples, config = run.data.samples, run.config
     yield from text_notes(samples, config)
     most = config.chunks() * CHUNK_TOKENS if run.family.chunked else answer.most_tokens
@@ -74,6 +76,17 @@ def size_note(size: tuple[int, int], side: int, base: str) -> str | None:
     return (
         f"most pictures train at {width}x{height}, and `{base}` was made for {side}x{side}: "
         f"`prep bucket META --resolution {side}` prepares them so"
+    )
+
+
+def halves_note(config: Config) -> str | None:
+    """Return what to know of an optimizer whose numbers vanish in float16."""
+    if not (config.full_fp16 and config.row().squares):
+        return None
+    return (
+        f"`--full-fp16` keeps what `{config.optimizer}` remembers in float16 too, where small "
+        "numbers vanish and steps become too long: `--optimizer adamw8bit` or `adafactor` keeps it "
+        "otherwise"
     )
 
 

@@ -1,12 +1,12 @@
 """The weights that learn, their optimizer, and all that both must remember."""
 
-import importlib
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from train.config import Config
-from train.optimizers import Optimizer, Rate
+from train.optimizers import Rate
+from train.step.open_optimizer import optimizer_of, scaler_of
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -24,14 +24,12 @@ class Trainer:
         device: str,
         rate_of: Callable[[str], float | None] | None = None,
     ) -> None:
-        """Begin to train `weights`, float32, by name; the order of names decides nothing.
+        """Begin to train `weights` by name; the order of names decides nothing.
 
         Args:
             rate_of: Name of a weight -> its learning rate at its height, None where the optimizer
                 decides it alone; by default that of the settings.
         """
-        import torch
-
         self.weights = dict(sorted(weights.items()))
         self._row = config.row()
         self._longest = config.max_gradient_norm or float("inf")
@@ -39,14 +37,14 @@ class Trainer:
         for name in self.weights:
             groups.setdefault(rate_of(name) if rate_of else config.learning_rate, []).append(name)
         self._peaks = list(groups)
-        self._optimizer = _opened(
+        self._optimizer = optimizer_of(
             self._row,
             [[self.weights[name] for name in names] for names in groups.values()],
             self._peaks,
             config.weight_decay,
         )
         self._order = [name for names in groups.values() for name in names]
-        self._scaler = torch.amp.GradScaler(device, enabled=config.precision == "fp16")
+        self._scaler = scaler_of(device, config)
 
     def scaled(self, loss: "Tensor") -> "Tensor":
         """Return a loss so large that its gradients survive half precision."""
@@ -199,14 +197,26 @@ class Trainer:
             if name.startswith(_GROUP):
                 groups[int(name.removeprefix(_GROUP))][word] = tensor.clone()
             else:
-                states[name][word] = tensor.clone()  # the file may go
+                states[name][word] = _laid_as(self.weights[name], tensor)
         with torch.no_grad():
             for name, weight in self.weights.items():
                 weight.copy_(weights[name])
         known = {n: states[name] for n, name in enumerate(self._order) if states[name]}
         self._optimizer.load_state_dict({"state": known, "param_groups": groups})
+        for name, state in states.items():
+            self._unround(name, state)
         if self._scaler.is_enabled():
             self._scaler.load_state_dict(numbers["scaler"])
+
+    def _unround(self, name: str, saved: Mapping[str, Any]) -> None:
+        """Give what is kept of a weight more precisely than the weight its numbers back.
+
+        Torch rounds them to the weight's precision where it loads them.
+        """
+        kept = self._optimizer.state.get(self.weights[name], {})
+        for word, value in saved.items():
+            if word in kept and hasattr(value, "dtype") and kept[word].dtype != value.dtype:
+                kept[word] = value.to(kept[word].device)
 
     def _states(self) -> dict[str, dict[str, Any]]:
         # Not its state_dict(): the 8-bit optimizers pack theirs into dicts of their own.
@@ -226,6 +236,18 @@ class Trainer:
         ]
 
 
+def _laid_as(weight: "Tensor", tensor: "Tensor") -> "Tensor":
+    """Return a copy of a tensor; one of the weight's shape lies in memory as the weight does.
+
+    A fused optimizer goes through both as they lie, and would take other numbers without a word.
+    """
+    import torch
+
+    if tensor.shape != weight.shape:
+        return tensor.clone()
+    return torch.empty_like(weight, dtype=tensor.dtype, device=tensor.device).copy_(tensor)
+
+
 def _is(one: Any, other: Any) -> bool:
     """Return whether two facts of a group are the same plain value; tensors never are."""
     return not hasattr(one, "dtype") and type(one) is type(other) and bool(one == other)
@@ -234,20 +256,3 @@ def _is(one: Any, other: Any) -> bool:
 def _as(before: Any, saved: Any) -> Any:
     """Return a value that JSON gave back in the type that it had: it knows lists alone."""
     return tuple(saved) if isinstance(before, tuple) else saved
-
-
-def _opened(
-    row: Optimizer,
-    weights: "list[list[nn.Parameter]]",
-    rates: list[float | None],
-    decay: float,
-) -> Any:
-    """Return an optimizer over groups of weights; betas and epsilon are its package's own."""
-    module, _, name = row.path.rpartition(".")
-    groups = [
-        {"params": each, **({} if rate is None else {"lr": rate})}
-        for each, rate in zip(weights, rates, strict=True)
-    ]
-    kind = getattr(importlib.import_module(module), name)
-    first = {} if rates[0] is None else {"lr": rates[0]}
-    return kind(groups, weight_decay=decay, **first, **row.arguments)
