@@ -2,13 +2,16 @@
 
 from collections.abc import Iterator
 
+from prep.runtime.counts import counted
 from train.config import CHUNK_TOKENS, Config
 from train.data.captions import longest_of_all
+from train.data.order import batches_per_epoch
 from train.export.metadata import usual_size
 from train.families.detect import unread_note
 from train.families.file_marks import is_told
 from train.families.noise_process import Prediction
 from train.run import run_folder
+from train.run.card_sizes import card_note
 from train.run.decide import Run, check_vae, facts
 from train.run.probe import Answer
 from train.run.text_notes import long_note, text_notes
@@ -26,16 +29,15 @@ def notes(run: Run, answer: Answer, first: bool) -> Iterator[str]:
         yield from run_folder.unfinished(
             run.config.out, run.name, facts(run), list(run.config.deciding())
         )
-    if note := unread_note(run.base, answer.unread):
-        yield note
-    if note := prediction_note(run, answer.prediction):
-        yield note
-    if note := size_note(usual_size(run.data), answer.side, run.base):
-        yield note
-    if note := passes_note(run.config):
-        yield note
-    if note := halves_note(run.config):
-        yield note
+    each = (
+        unread_note(run.base, answer.unread),
+        prediction_note(run, answer.prediction),
+        size_note(usual_size(run.data), answer.side, run.base),
+        card_note(answer.memory),
+        batches_note(run.config, batches_per_epoch(run.data.repeats(), run.config.batch)),
+        halves_note(run.config),
+    )
+    yield from filter(None, each)
     samples, config = run.data.samples, run.config
     yield from text_notes(samples, config)
     most = config.chunks() * CHUNK_TOKENS if run.family.chunked else answer.most_tokens
@@ -90,13 +92,18 @@ def halves_note(config: Config) -> str | None:
     )
 
 
-def passes_note(config: Config) -> str | None:
-    """Return what to know of `--accumulate` where a batch has no samples for so many passes."""
+def batches_note(config: Config, batches: int) -> str | None:
+    """Return what to know of the samples of a step where it has several batches.
+
+    Args:
+        batches: Of an epoch.
+    """
     batch, passes = config.batch, config.accumulate
-    if passes <= batch:
+    if passes == 1:
         return None
-    effect = "has no effect" if batch == 1 else f"has the effect of `--accumulate {batch}`"
+    if passes <= batches:
+        return f"{batch * passes} samples a step: {passes} batches of {batch}"
     return (
-        f"`--accumulate {passes}` {effect}: it cuts a batch into passes, and `--batch` is {batch}; "
-        f"for {batch * passes} samples a step give `--batch {batch * passes} --accumulate {passes}`"
+        f"`--accumulate` is {passes}, and an epoch has {counted(batches, 'batch', 'batches')}: a "
+        "step is a whole epoch"
     )

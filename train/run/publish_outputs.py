@@ -55,10 +55,7 @@ def draw(run: Run, training: Training, wish: RunOutput, console: Console) -> Non
     drawer: Drawer | None = None
     for path, prompt in asked.items():
         try:
-            with (
-                memory_errors("a picture of its size beside the training"),
-                uncompiled(run.config.compile),
-            ):
+            with memory_errors(run.config, picture=True), uncompiled(run.config.compile):
                 if drawer is None:
                     coder = opened_vae(run.found.path, training.base.device)
                     drawer = Drawer(training.base, run.family, coder, run.config.clip_skip)

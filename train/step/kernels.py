@@ -58,7 +58,7 @@ def make_ready(base: Base, family: Family, config: Config) -> None:
     if config.gradient_checkpointing:
         network.enable_gradient_checkpointing()
         for encoder in base.encoders.values() if base.text_learns() else ():
-            checkpoint(encoder)
+            checkpoint_encoder(encoder)
     if config.attention == "xformers":
         network.enable_xformers_memory_efficient_attention()
     if config.compile:
@@ -72,8 +72,8 @@ def lay_channels_last(network: Any) -> None:
     network.to(memory_format=torch.channels_last)
 
 
-def checkpoint(encoder: Any) -> None:
-    """Let a text encoder compute its activations twice, to save memory: the same bits."""
+def checkpoint_encoder(encoder: Any, wish: bool = True) -> None:
+    """Let a text encoder compute its activations twice, to save memory, or once: the same bits."""
     from transformers.modeling_layers import GradientCheckpointingLayer
 
     # transformers 5.23 has the second name alone, 5.24 warns of it.
@@ -81,4 +81,4 @@ def checkpoint(encoder: Any) -> None:
     (newer or encoder.gradient_checkpointing_enable)({"use_reentrant": False})
     for layer in encoder.modules():
         if isinstance(layer, GradientCheckpointingLayer):
-            layer.training = True  # it asks for that; what is within it has its dropout off
+            layer.training = wish  # it asks for that; what is within it has its dropout off

@@ -17,7 +17,7 @@ from train.export.explain import explain
 from train.families import all_families
 from train.families.sd15 import FAMILY
 from train.methods import config_of, method_named
-from train.run import checkpoint
+from train.run import checkpoint, execute
 from train.step import kernels
 from train.step.distributed import Processes
 from train.step.loop import Training, train
@@ -116,6 +116,23 @@ def test_channels_last_goes_on_bit_for_bit(base: Path, meta: Path) -> None:
         torch.testing.assert_close(weight, usual.weights[name], rtol=1e-3, atol=1e-4)
 
 
+@pytest.mark.parametrize("given", [{"targets": "convolutions"}, {"method": "finetune"}])
+def test_what_lies_channels_last_is_written(
+    given: dict[str, object], meta: Path, tmp_path: Path, models: Models,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    """As on a card: checkpoints and exports are written and proven, and a run goes on from them."""
+    monkeypatch.setattr(
+        execute, "make_ready", lambda base, family, config: kernels.lay_channels_last(base.network)
+    )
+    whole = lora(meta, tmp_path / "whole", models, new_console(), steps=2, **given)
+    lora(meta, tmp_path / "out", models, new_console(), steps=1, **given)
+    made = lora(meta, tmp_path / "out", models, new_console(), steps=2, **given)
+
+    file = "unet/diffusion_pytorch_model.safetensors" if made.is_dir() else ""
+    assert (made / file).read_bytes() == (whole / file).read_bytes()
+
+
 def test_text_encoders_that_learn_compute_twice_and_alike(base: Path, meta: Path) -> None:
     """With gradient checkpointing their layers run twice a step, and no bit changes."""
     config = config_of(steps=2, rank=2, text_encoder=True)
@@ -132,7 +149,7 @@ def test_text_encoders_that_learn_compute_twice_and_alike(base: Path, meta: Path
             if name.endswith(".mlp"):
                 module.register_forward_pre_hook(counted)
         if twice:
-            kernels.checkpoint(encoder)
+            kernels.checkpoint_encoder(encoder)
         trainer = Trainer(training.base.learning(), config, "cpu")
         train(training, trainer, 0, 2, lambda step: None)
         runs.append(count[0])
@@ -162,9 +179,7 @@ def test_weights_in_half_precision_go_on_bit_for_bit(
         explain(made, console := new_console())
         assert "seed 0, in bf16\n" in said(console)[0]
     file = "unet/diffusion_pytorch_model.safetensors" if method == "finetune" else ""
-    assert (made / file if file else made).read_bytes() == (
-        whole / file if file else whole
-    ).read_bytes()
+    assert (made / file).read_bytes() == (whole / file).read_bytes()
 
 
 def checkpoint_recipe(made: Path) -> str:
