@@ -32,6 +32,8 @@ class Optimizer:
         usual_rate: The learning rate where a person names none; None for that of the method.
         kept: Numbers that it keeps for each that learns, beside the weight itself.
         squares: Whether it keeps squares of gradients, in the precision of the weights.
+        leaves_out: Whether it leaves a step out by itself where its `found_inf` is 1, so that the
+            host need not know.
         modes: Whether the weights that it trains with are not those to be used: it has `train()`
             and `eval()`.
         known_as: What kohya's scripts call it, in small letters.
@@ -46,6 +48,7 @@ class Optimizer:
     usual_rate: float | None = None
     kept: float = 2.0
     squares: bool = False
+    leaves_out: bool = False
     modes: bool = False
     known_as: tuple[str, ...] = ()
     written_as: str = ""
@@ -53,7 +56,8 @@ class Optimizer:
 
 _ROWS = (
     Optimizer("adamw", "torch.optim.AdamW", arguments={"fused": True}, squares=True,
-              known_as=("torch.optim.adamw",), written_as="torch.optim.adamw.AdamW"),
+              leaves_out=True, known_as=("torch.optim.adamw",),
+              written_as="torch.optim.adamw.AdamW"),
     Optimizer("adamw8bit", "bitsandbytes.optim.AdamW8bit", "bitsandbytes", kept=0.5,
               known_as=("bitsandbytes.optim.adamw8bit",),
               written_as="bitsandbytes.optim.adamw.AdamW8bit"),

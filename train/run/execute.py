@@ -31,7 +31,7 @@ from train.step import distributed
 from train.step.compiled import compiling
 from train.step.distributed import Processes
 from train.step.kernels import kernels, make_ready
-from train.step.loop import Training, train
+from train.step.loop import Training, pace_of, train
 from train.step.precision import keep_halved
 from train.step.schedule import peak_of
 from train.step.trainer import Trainer
@@ -131,7 +131,7 @@ def opened(run: Run, found: Processes) -> Training:
         base.text_learns(),
         _state_files(run, found) if config.text_cache == "disk" else None,
     )
-    return Training(base, run.family, batches, states, found)
+    return Training(base, run.family, batches, states, found, pace_of(found))
 
 
 def _state_files(run: Run, found: Processes) -> StateFiles:
@@ -208,7 +208,7 @@ def _train(
             publish=lambda step: keep(run, training, output(run, step, shown), console),
         )
         watch.finish(done)
-        train(training, trainer, done, run.steps, watch.after)
+        train(training, trainer, done, run.steps, watch.after, at_once=watch.at_once)
 
 
 def _sweep(run: Run) -> None:

@@ -6,7 +6,7 @@ Letters: B batch, C channels, H and W height and width of latents.
 """
 
 from collections import deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import partial
@@ -46,12 +46,12 @@ class StepInputs(NamedTuple):
     """What this process is shown in a step.
 
     Attributes:
-        count: Samples of the whole step, those of other processes among them.
+        samples: Of the whole step, those of other processes among them.
         digests: Of each place of this process; see `Batch`.
     """
 
     passes: tuple[PassInputs, ...]
-    count: int
+    samples: int
     digests: Mapping[int, bytes]
 
 
@@ -79,19 +79,26 @@ def coming_steps(
 
 
 def _pinned(made: PassInputs) -> PassInputs:
-    sizes = {name: one.pin_memory() for name, one in made.sizes.items()}
-    return made._replace(
-        noisy_BCHW=made.noisy_BCHW.pin_memory(),
-        target_BCHW=made.target_BCHW.pin_memory(),
-        time_B=made.time_B.pin_memory(),
-        weight_B=made.weight_B.pin_memory(),
-        sizes=sizes,
+    return PassInputs(
+        made.noisy_BCHW.pin_memory(),
+        made.target_BCHW.pin_memory(),
+        made.time_B.pin_memory(),
+        made.weight_B.pin_memory(),
+        {name: one.pin_memory() for name, one in made.sizes.items()},
+        made.texts,
     )
 
 
-def on_device(tensor: "Tensor", device: str) -> "Tensor":
-    """Return a tensor where a network computes; from pinned memory nothing waits for the copy."""
-    return tensor.to(device, non_blocking=True)
+def moved(tensor: "Tensor", device: str) -> "Tensor":
+    """Return a tensor where a network computes; the host does not wait for the copy.
+
+    What lies in other memory than a card reads by itself is first copied there: else it would wait.
+    """
+    there = device.split(":")[0]
+    if tensor.device.type == there:
+        return tensor
+    found = tensor if there == "cpu" or tensor.is_pinned() else tensor.pin_memory()
+    return found.to(device, non_blocking=there != "cpu")
 
 
 @contextmanager

@@ -45,6 +45,7 @@ class Trainer:
         )
         self._order = [name for names in groups.values() for name in names]
         self._scaler = scaler_of(device, config)
+        self._lost: Tensor | None = None  # whether a step came that nothing may follow
 
     def scaled(self, loss: "Tensor") -> "Tensor":
         """Return a loss so large that its gradients survive half precision."""
@@ -79,29 +80,51 @@ class Trainer:
             if not count:
                 weight.grad = None
 
-    def update(self, rate_at: Callable[[float], float]) -> bool:
+    def update(
+        self,
+        rate_at: Callable[[float], float],
+        loss: "Tensor | None" = None,
+        wait: bool = True,
+    ) -> "Tensor":
         """Take one step and forget the gradients.
 
         Args:
             rate_at: A learning rate at its height -> that of this step.
+            loss: Of the step.
+            wait: Whether to wait for the device to tell how it is; else an optimizer that can
+                leaves the step out by itself, and all that follow it.
 
         Returns:
-            False where gradients are not finite numbers; then nothing has changed. In half
-            precision that is ordinary and True: the step is left out.
+            False where the loss or the gradients are not finite numbers; then nothing has changed.
+            Of float16 such gradients are ordinary: the step is left out, and it is True.
         """
         import torch
 
         self._scaler.unscale_(self._optimizer)
         norm = torch.nn.utils.clip_grad_norm_(self.weights.values(), self._longest)
-        good = self._scaler.is_enabled() or bool(norm.isfinite())
-        if good:
-            for group, peak in zip(self._optimizer.param_groups, self._peaks, strict=True):
-                if peak is not None:
-                    group["lr"] = rate_at(peak)
-            self._scaler.step(self._optimizer)
-            self._scaler.update()
+        halved = self._scaler.is_enabled()
+        good = torch.ones_like(norm, dtype=torch.bool) if halved else norm.isfinite()
+        if loss is not None:
+            good = good & loss.isfinite()
+        if wait or not self._row.leaves_out:
+            if good:
+                self._step(rate_at)
+        elif halved:
+            self._step(rate_at)  # its scaler tells the optimizer
+        else:
+            self._lost = ~good if self._lost is None else self._lost | ~good
+            self._optimizer.found_inf = self._lost.float()
+            self._step(rate_at)
+            del self._optimizer.found_inf
         self._optimizer.zero_grad(set_to_none=True)
         return good
+
+    def _step(self, rate_at: Callable[[float], float]) -> None:
+        for group, peak in zip(self._optimizer.param_groups, self._peaks, strict=True):
+            if peak is not None:
+                group["lr"] = rate_at(peak)
+        self._scaler.step(self._optimizer)
+        self._scaler.update()
 
     def rate(self) -> float | None:
         """Return the learning rate of the last step of the first group.
