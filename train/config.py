@@ -20,8 +20,9 @@ CHUNK_TOKENS = CHUNKS[0]  # what CLIP's text encoders read at once, marks left o
 DEVICES = ("auto", "cpu", "cuda")
 SCHEDULES = ("constant", "cosine", "cosine-with-restarts")
 PREDICTIONS = ("epsilon", "v")
+AUTO = "auto"
 PRECISIONS = ("fp32", "bf16", "fp16")
-ATTENTIONS = ("sdpa", "xformers")
+ATTENTIONS = ("sdpa", "memory-efficient", "math", "xformers")
 TIMESTEPS = ("usual", "uniform", "logit-normal")
 TEXT_CACHES = ("memory", "disk")
 DEFAULT_STEPS = 1000
@@ -97,8 +98,22 @@ class Config:
         "flow, else uniform",
         later=True, words=TIMESTEPS,
     )  # fmt: skip
-    precision: str = option("fp32", "fp32, bf16 or fp16", words=PRECISIONS)
-    attention: str = option("sdpa", "sdpa or xformers", decides=False, words=ATTENTIONS)
+    precision: str = option(
+        AUTO, "auto (bf16 on a card that has it, else fp16; fp32 on the CPU), fp32, bf16 or fp16",
+        words=(AUTO, *PRECISIONS),
+    )  # fmt: skip
+    full_fp16: bool = option(
+        False, "Weights that learn, gradients and optimizer in fp16 too, to save memory", later=True
+    )
+    full_bf16: bool = option(False, "The same in bf16", later=True)
+    attention: str = option(
+        "sdpa", "sdpa, memory-efficient, math or xformers",
+        decides=False, words=ATTENTIONS,
+    )  # fmt: skip
+    compile: bool = option(
+        False, "Let torch compile the network: faster steps, and the first of each size takes long",
+        decides=False,
+    )  # fmt: skip
     gradient_checkpointing: bool = option(
         False, "Compute activations twice, to save memory", decides=False
     )
@@ -200,6 +215,10 @@ class Config:
         """Return the learning rate of a block over the usual one; 0: it stays as it is."""
         return rate_of(block, rates_of(self.block_rates))
 
+    def full(self) -> str:
+        """Return the half precision that what learns is kept in: fp16, bf16; empty: float32."""
+        return "fp16" if self.full_fp16 else "bf16" if self.full_bf16 else ""
+
     def row(self) -> Optimizer:
         """Return the optimizer."""
         return OPTIMIZERS[self.optimizer]
@@ -222,6 +241,14 @@ class Config:
                 "give fewer steps to warm up, or train longer",
             )
         return replace(self, steps=steps, epochs=None)
+
+    def settled(self, usual: str) -> "Config":
+        """Return the settings with the precision that is computed in.
+
+        Args:
+            usual: What `auto` is on this machine.
+        """
+        return replace(self, precision=usual) if self.precision == AUTO else self
 
     def deciding(self) -> dict[str, Any]:
         """Return the fields that decide the bytes of the export's weights, after defaults.

@@ -87,6 +87,8 @@ _SETTINGS: Mapping[str, str] = MappingProxyType(
         "mixed_precision": "precision",
         "xformers": "attention",
         "sdpa": "attention",
+        "mem_eff_attn": "attention",
+        "torch_compile": "compile",
         "shuffle_caption": "shuffle_tags",
         "keep_tokens": "keep_tags",
         "keep_tokens_separator": "keep_tags_separator",

@@ -83,8 +83,14 @@ def _training(said: Mapping[str, str]) -> Iterator[str]:
             f"trained: {steps} {'step' if steps == '1' else 'steps'} of "
             f"{_samples(said)}, learning rate "
             f"{said.get('ss_learning_rate', '?')} ({said.get('ss_lr_scheduler', '?')}), "
-            f"seed {said.get('ss_seed', '?')}"
+            f"seed {said.get('ss_seed', '?')}{_half(said)}"
         )
+
+
+def _half(said: Mapping[str, str]) -> str:
+    """Return in what half precision was computed, as the end of a sentence."""
+    precision = said.get("ss_mixed_precision", "no")
+    return f", in {precision}" if precision != "no" else ""
 
 
 def _samples(said: Mapping[str, str]) -> str:

@@ -162,7 +162,8 @@ def _as_written(module: Any, model: Model, part: str) -> Any:
     """Return a module in the precision that it is written in; the same one where it is so."""
     import torch
 
-    if model.precision == "fp32":
+    plain = all(one.dtype in (torch.float32, torch.int64) for one in module.state_dict().values())
+    if model.precision == "fp32" and plain:
         return module
     kind, config = type(module), copy.deepcopy(module.config)
     with torch.device("meta"):

@@ -73,8 +73,11 @@ class Run:
         return self.folder / run_folder.CHECKPOINTS
 
 
-def decide(paths: Sequence[Path], config: Config, models: Models) -> Run:
+def decide(paths: Sequence[Path], config: Config, models: Models, precision: str = "fp32") -> Run:
     """Return the run that dataset files and settings ask for. Nothing is written, no torch loaded.
+
+    Args:
+        precision: What `--precision auto` is on this machine.
 
     Raises:
         DatasetError: A dataset cannot be trained on.
@@ -83,7 +86,7 @@ def decide(paths: Sequence[Path], config: Config, models: Models) -> Run:
     """
     data = datasets.load(paths)
     per_epoch = steps_per_epoch(data.repeats(), config.batch, config.accumulate)
-    config = config.counted(per_epoch)
+    config = config.counted(per_epoch).settled(precision)
     base = config.base or data.base
     if base is None:
         raise DatasetError(

@@ -29,16 +29,15 @@ def notes(run: Run, answer: Answer, first: bool) -> Iterator[str]:
         yield from run_folder.unfinished(
             run.config.out, run.name, facts(run), list(run.config.deciding())
         )
-    if note := unread_note(run.base, answer.unread):
-        yield note
-    if note := prediction_note(run, answer.prediction):
-        yield note
-    if note := size_note(usual_size(run.data), answer.side, run.base):
-        yield note
-    if note := card_note(answer.memory):
-        yield note
-    if note := batches_note(run.config, batches_per_epoch(run.data.repeats(), run.config.batch)):
-        yield note
+    each = (
+        unread_note(run.base, answer.unread),
+        prediction_note(run, answer.prediction),
+        size_note(usual_size(run.data), answer.side, run.base),
+        card_note(answer.memory),
+        batches_note(run.config, batches_per_epoch(run.data.repeats(), run.config.batch)),
+        halves_note(run.config),
+    )
+    yield from filter(None, each)
     samples, config = run.data.samples, run.config
     yield from text_notes(samples, config)
     most = config.chunks() * CHUNK_TOKENS if run.family.chunked else answer.most_tokens
@@ -79,6 +78,17 @@ def size_note(size: tuple[int, int], side: int, base: str) -> str | None:
     return (
         f"most pictures train at {width}x{height}, and `{base}` was made for {side}x{side}: "
         f"`prep bucket META --resolution {side}` prepares them so"
+    )
+
+
+def halves_note(config: Config) -> str | None:
+    """Return what to know of an optimizer whose numbers vanish in float16."""
+    if not (config.full_fp16 and config.row().squares):
+        return None
+    return (
+        f"`--full-fp16` keeps what `{config.optimizer}` remembers in float16 too, where small "
+        "numbers vanish and steps become too long: `--optimizer adamw8bit` or `adafactor` keeps it "
+        "otherwise"
     )
 
 

@@ -12,6 +12,7 @@ from train.methods.method import Export
 from train.run.decide import Run, program_version
 from train.run.memory_errors import MemoryShortError, memory_errors
 from train.run.outputs import RunOutput
+from train.step.compiled import uncompiled
 from train.step.loop import Training
 
 
@@ -31,7 +32,8 @@ def publish(run: Run, base: Base, path: Path, step: int) -> None:
         chunks=run.chunks,
     )
     about = metadata(run.data, config, run.family, facts)
-    run.method.publish(Export(path, base, run.family, config, run.found.path, about))
+    with uncompiled(config.compile):
+        run.method.publish(Export(path, base, run.family, config, run.found.path, about))
 
 
 def keep(run: Run, training: Training, wish: RunOutput, console: Console) -> None:
@@ -53,7 +55,7 @@ def draw(run: Run, training: Training, wish: RunOutput, console: Console) -> Non
     drawer: Drawer | None = None
     for path, prompt in asked.items():
         try:
-            with memory_errors(run.config, picture=True):
+            with memory_errors(run.config, picture=True), uncompiled(run.config.compile):
                 if drawer is None:
                     coder = opened_vae(run.found.path, training.base.device)
                     drawer = Drawer(training.base, run.family, coder, run.config.clip_skip)
