@@ -3,7 +3,7 @@
 import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -172,6 +172,9 @@ def sample(
         float,
         typer.Option(help="How strongly the text decides", min=0, max=100),
     ] = 7.5,
+    sampler: Annotated[
+        str, typer.Option(help="How noise becomes a picture: as `Euler a`, `dpm++_2m_karras`")
+    ] = "ddim",
     base: Annotated[
         str | None, typer.Option(help="Base model; default: the one the run folder names")
     ] = None,
@@ -194,10 +197,12 @@ def sample(
     json: JSON = False,
 ) -> int:
     """Draw a labelled sheet: the base model beside the LoRA, from the same noise."""
+    from train.samples.schedulers import named
     from train.samples.sheet import Wish, asked
     from train.samples.sheet import sample as drawn
 
-    usual = {"negative": negative, "steps": steps, "guidance": guidance}
+    usual: dict[str, Any] = {"negative": negative, "steps": steps, "guidance": guidance}
+    usual["sampler"] = named(sampler, "--sampler")
     rows = asked(file, prompt or [], prompts, usual)
     wish = Wish(rows, strength or [1.0], seed or [], base, device, each, clip_skip)
     target = out or file.with_name(f"{file.stem}-sheet.png")

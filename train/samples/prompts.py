@@ -11,9 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from prep.runtime.errors import ConfigError, DatasetError
-from prep.runtime.errors import nearest as near
 from prep.runtime.files import content
-from train import spellings
 from train.families.family import Family
 from train.samples import schedulers
 
@@ -101,18 +99,8 @@ def parse(line: str, usual: Prompt) -> Prompt:
         name, kind, least, most = _FLAGS[flag]
         given[name] = value.strip() if kind is str else _number(flag, value, (kind, least, most))
     if "sampler" in given:
-        given["sampler"] = _sampler(given["sampler"])
+        given["sampler"] = schedulers.named(given["sampler"], "--ss")
     return replace(usual, text=text.strip(), **given)
-
-
-def _sampler(value: str) -> str:
-    """Return the name of a sampler as we spell it."""
-    found = spellings.ours("sampler", value, schedulers.names())
-    if found not in schedulers.names():
-        other = spellings.nearest("sampler", value)
-        hint = f"the nearest here is `--ss {other}`" if other else near(value, schedulers.names())
-        raise ConfigError(f"`--ss {value}` is not known", hint)
-    return found
 
 
 def _number(flag: str, value: str, limits: tuple[type, float, float]) -> Any:
@@ -130,12 +118,7 @@ def _number(flag: str, value: str, limits: tuple[type, float, float]) -> Any:
 
 def check_drawable(prompt: Prompt, family: Family) -> None:
     """Raise ConfigError where a model of a family cannot draw a prompt as it is asked for."""
-    known = schedulers.names_for(family)
-    if prompt.sampler not in known:
-        raise ConfigError(
-            f"`--ss {prompt.sampler}` is no way to draw with a model of the kind `{family.name}`",
-            f"known: {', '.join(known)}",
-        )
+    schedulers.check(prompt.sampler, prompt.steps, family)
     for flag, side in (("w", prompt.width), ("h", prompt.height)):
         if side % family.side_step:
             raise ConfigError(
