@@ -14,7 +14,8 @@ from train.config import Config
 from train.export.lora_file import unproven
 from train.export.metadata import usual_size
 from train.run.decide import Run
-from train.samples.prompts import Prompt, read
+from train.samples.prompt_files import read
+from train.samples.prompts import Prompt
 
 
 @dataclass(frozen=True)
@@ -46,6 +47,14 @@ def prompts(run: Run) -> list[Prompt]:
         return []
     width, height = usual_size(run.data)
     return read(run.config.prompts, Prompt("", width=width, height=height))
+
+
+def drawn_texts(run: Run) -> list[str]:
+    """Return the texts of the pictures that a run draws, each once; none where they are no more."""
+    try:
+        return list(dict.fromkeys(text for one in prompts(run) for text in one.plain_texts()))
+    except UserError:
+        return []
 
 
 def output(run: Run, step: int, shown: Sequence[Prompt]) -> RunOutput:

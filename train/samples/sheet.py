@@ -14,12 +14,14 @@ from prep.runtime.console import Console
 from prep.runtime.counts import counted
 from prep.runtime.errors import ConfigError, ModelFileError
 from train.adapters import adapter_file
+from train.adapters.lora_metadata import calling_words, trained_size
 from train.families.detect import check_clip_skip, opened_base, unread_note
 from train.families.diffusion_process import PREDICTIONS, predicting
 from train.families.family import Base
 from train.families.file_marks import is_told
 from train.samples.drawer import Drawer
-from train.samples.prompts import Prompt, check_drawable, read
+from train.samples.prompt_files import read
+from train.samples.prompts import Prompt, check_drawable, long_prompts
 from train.samples.sheet_cells import Cells, label
 
 
@@ -80,8 +82,11 @@ def sample(path: Path, wish: Wish, target: Path, models: Models, console: Consol
     base = family.load(place.path, torch_device(wish.device))
     base, guessed = _as_trained(path, base, place.path)
     scales = add(path, base, family)
-    strange = unread_note(place.ask.name, family.outline(place.path).unread)
-    for line in (*found.lines(), *told, *guessed, *([strange] if strange else [])):
+    outline = family.outline(place.path)
+    texts = list(dict.fromkeys(text for row in rows for text in row.plain_texts()))
+    counts = dict(zip(texts, outline.tokens(texts), strict=True))
+    further = unread_note(place.ask.name, outline.unread), long_prompts(counts, outline.most_tokens)
+    for line in (*found.lines(), *told, *guessed, *filter(None, further)):
         console.note(line)
     drawer = Drawer(base, family, opened_vae(place.path, base.device), layer)
     cells = Cells(rows, wish.strengths, wish.each)
@@ -181,24 +186,16 @@ def asked(
     """
     adapter_file.check(path)
     said = safetensors_file.header(path).metadata
-    width, height = _resolution(said.get("modelspec.resolution", ""))
+    width, height = trained_size(said)
     plain = Prompt("", width=width, height=height, **usual)
     found = [replace(plain, text=text) for text in texts]
     if file is not None:
         found += read(file, plain)
-    if not found and (words := said.get("modelspec.trigger_phrase")):
+    if not found and (words := calling_words(said)):
         found = [replace(plain, text=words)]
     if not found:
         raise ConfigError(f"no words that call `{path}` are known", "say what to draw: `--prompt`")
     return found
-
-
-def _resolution(said: str) -> tuple[int, int]:
-    """Return (width, height) px as a file's metadata say it; 512 where they say nothing usable."""
-    width, _, height = said.partition("x")
-    sides = [int(side) for side in (width, height or width) if side.isascii() and side.isdigit()]
-    good = len(sides) == 2 and all(8 <= side <= 8192 for side in sides)
-    return (sides[0] // 8 * 8, sides[1] // 8 * 8) if good else (512, 512)
 
 
 def base_of(path: Path) -> str:

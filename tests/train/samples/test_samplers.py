@@ -242,3 +242,52 @@ def test_no_spelling_means_two_samplers() -> None:
 
     assert len(words) == len(set(words))
     assert words == [word.lower().replace(" ", "_") for word in words]
+
+
+def test_brackets_weigh_words_and_long_texts_are_read(opened: Callable[[str], Opened]) -> None:
+    """Same texts as states: each is what the encoder says of it, times the weight of its letter.
+
+    The second text has 80 letters: two chunks of 75 tokens, and the negative one is as long.
+    """
+    one = opened("sd15")
+    encoder, tokenizer = one.pipeline.text_encoder, one.pipeline.tokenizer
+
+    def states(text: str) -> torch.Tensor:
+        ids = tokenizer(text, verbose=False).input_ids[1:-1]
+        begin, end = tokenizer.bos_token_id, tokenizer.eos_token_id
+        rows = [ids[n : n + 75] for n in range(0, len(ids) or 1, 75)]
+        rows = [[begin, *row, *[end] * (76 - len(row))] for row in rows]
+        return torch.stack([encoder(torch.tensor([row])).last_hidden_state[0] for row in rows])
+
+    with torch.no_grad():
+        weighed, plain, empty = states("a b c")[:1], states("x " * 80), states("")
+    weighed[0, 2] *= 1.5  # behind the mark and the `a`
+    joined, filled = (
+        torch.cat([each[0, :1], each[0, 1:-1], each[-1, 1:-1], each[-1, -1:]])[None]
+        for each in (plain, torch.cat([empty, empty]))
+    )
+    cases = [("a (b:1.5) c", weighed, empty), ("x " * 80, joined, filled)]
+    for text, wanted, without in cases:
+        their = one.pipeline(
+            prompt_embeds=wanted, negative_prompt_embeds=without, width=64, height=32,
+            num_inference_steps=4, guidance_scale=3.0,
+            generator=torch.Generator("cpu").manual_seed(5),
+        ).images[0]  # fmt: skip
+        found = one.drawn(replace(PROMPT, text=text, negative="", sampler="pndm"))
+        assert _differ(found, their) <= 1
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_xl_is_told_the_sizes_that_a_prompt_names(opened: Callable[[str], Opened]) -> None:
+    """`--ow`, `--oh`, `--cl` and `--ct` are original size and what was cut off."""
+    one = opened("sdxl")
+    prompt = parse("mascot --ow 128 --oh 96 --cl 16 --ct 8 --ss euler", PROMPT)
+
+    their = one.pipeline(
+        "mascot", negative_prompt="bad", width=64, height=32, num_inference_steps=4,
+        guidance_scale=3.0, generator=torch.Generator("cpu").manual_seed(5),
+        original_size=(96, 128), crops_coords_top_left=(8, 16),
+    ).images[0]  # fmt: skip
+
+    assert _differ(one.drawn(prompt), their) <= 1
+    assert one.drawn(prompt).tobytes() != one.drawn(replace(PROMPT, sampler="euler")).tobytes()

@@ -19,9 +19,12 @@ from train.methods import config_of
 from train.run import start
 from train.samples import sheet
 from train.samples.grid import grid
-from train.samples.prompts import Prompt, parse, read
+from train.samples.prompt_files import read
+from train.samples.prompts import Prompt, parse
 from train.samples.sampler import draw, opened_vae
 from train.samples.sheet_cells import label
+
+KNOWN = "known: --n, --w, --h, --d, --s, --l, --ss, --ow, --oh, --cl, --ct"
 
 
 @pytest.fixture
@@ -57,7 +60,7 @@ def test_a_file_s_mistakes_come_together(tmp_path: Path) -> None:
 
     told = [(str(caught.value), caught.value.hint), *caught.value.others]
     assert told == [
-        (f"`{file}` line 3: `--x` is not known", "known: --n, --w, --h, --d, --s, --l, --ss"),
+        (f"`{file}` line 3: `--x` is not known", KNOWN),
         (f"`{file}` line 4: `--w 100` is wrong", "give a multiple of 8"),
         (f"`{file}` line 5: `--s no` is wrong", "give 1 to 1000"),
     ]
