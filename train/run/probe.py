@@ -15,8 +15,8 @@ from typing import Any
 from prep.runtime import errors
 from prep.runtime.errors import UserError
 from train.families import all_families
+from train.families.detect import side_of
 from train.families.diffusion_process import predicting
-from train.families.family import Family
 
 
 @dataclass(frozen=True)
@@ -111,14 +111,8 @@ def _of_model(question: Question) -> Answer:
         most_tokens=outline.most_tokens,
         unread=outline.unread,
         prediction=base.process.prediction if base else "",
-        side=_side(base.network, family) if base else 0,
+        side=side_of(outline, family),
     )
-
-
-def _side(network: Any, family: Family) -> int:
-    """Return the side of the square that a network's config speaks of, px; 0 where it does not."""
-    size = getattr(network.config, "sample_size", None)
-    return size * family.space.factor if isinstance(size, int) else 0
 
 
 def outside(question: Question) -> Answer:

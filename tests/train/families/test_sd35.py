@@ -24,6 +24,8 @@ from train.run import start
 from train.samples import sheet
 from train.samples.prompts import Prompt
 from train.samples.sampler import draw, opened_vae
+from train.samples.subject import subject_of
+from train.samples.wish import Wish
 
 TEXTS = [
     "", "mascot", "mascot, pose 1", "a photo of a cat", "1girl, solo", "!", "\u732b", "A b, C",
@@ -150,10 +152,10 @@ def test_a_lora_says_what_it_is(base: Path, tmp_path: Path, models: Models) -> N
     made = _made(base, tmp_path, models, text_encoder=True, learning_rate=0.01)
     head = safetensors_file.header(made)
     console = Console(level=0)
-    wish = sheet.Wish([Prompt("mascot", width=32, height=32, steps=2)], [1.0], [], str(base))
+    wish = Wish([Prompt("mascot", width=32, height=32, steps=2)], [1.0], [], str(base))
 
     explain.explain(made, console)
-    drawn = sheet.sample(made, wish, tmp_path / "s.png", models, console)
+    drawn = sheet.sample(subject_of([str(made)]), wish, tmp_path / "s.png", models, console)
 
     words = {name.partition(".")[0] for name in head.tensors}
     assert words == {"transformer", "text_encoder", "text_encoder_2"}
