@@ -48,7 +48,9 @@ class Config:
     method: str
     own: Options
     base: str | None = option(
-        None, "Base model: folder, hub id or `tiny`; default: the dataset's", decides=False
+        None,
+        "Base model: folder, single file, hub id or `tiny`; default: the dataset's",
+        decides=False,
     )
     prediction: str | None = option(
         None, "What a base model in one file predicts: epsilon or v; default: what the file says",

@@ -167,9 +167,10 @@ class Models:
             return path
         if ask.name.count("/") != 1 or ask.name.startswith((".", "/", "~")) or "\\" in ask.name:
             what = "base model" if ask.kind == "base" else ask.kind
+            file = "a single file, " if ask.ckpt else ""
             raise ModelFileError(
                 f"there is no {what} at `{ask.name}`",
-                "name a folder, a hub id `owner/name`, or `tiny`",
+                f"name a folder, {file}a hub id `owner/name`, or `tiny`",
             )
         return self._from_hub(ask)
 

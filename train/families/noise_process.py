@@ -5,7 +5,7 @@ H and W height and width of latents, T timesteps.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -77,7 +77,30 @@ class Process(Protocol):
         """
 
     def scheduler_facts(self) -> dict[str, Any]:
-        """Return what a scheduler of diffusers has to be told of it."""
+        """Return what schedulers of diffusers have to be told of it; each takes what it knows."""
+
+
+@dataclass(frozen=True)
+class Sampler:
+    """A way from noise to a picture: a scheduler of diffusers.
+
+    Attributes:
+        name: As it is typed: kohya's name of it, else AUTOMATIC1111's with `_` for spaces.
+        kind: Its class in diffusers.
+        label: AUTOMATIC1111's name of it, which is a spelling, too.
+        more: What the class is told beside `Process.scheduler_facts`.
+        known_as: How else it is spelt, in small letters and with `_`.
+        package: What has to be installed for it; empty where nothing has to.
+        most_steps: As many as it can draw in: some fall out of their tables close to 1000.
+    """
+
+    name: str
+    kind: str
+    label: str
+    more: Mapping[str, Any] = field(default_factory=dict)
+    known_as: tuple[str, ...] = ()
+    package: str = ""
+    most_steps: int = 500
 
 
 @dataclass(frozen=True)
@@ -86,12 +109,13 @@ class ProcessKind:
 
     Attributes:
         read: (folder of a scheduler, prediction where it names none) -> process.
-        samplers: The ways to draw beside the process's own, by the names of kohya's scripts:
-            diffusers' class, and what it is told beside `Process.scheduler_facts`.
+        samplers: The ways to draw beside the process's own, by name.
+        own_label: AUTOMATIC1111's name of the process's own way.
     """
 
     read: Callable[[Path, Prediction], Process]
-    samplers: Mapping[str, tuple[str, Mapping[str, Any]]]
+    samplers: Mapping[str, Sampler]
+    own_label: str = "DDIM"
 
 
 def share(seed: int, step: int, place: int, *, normal: bool) -> float:

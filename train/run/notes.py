@@ -13,8 +13,10 @@ from train.families.noise_process import Prediction
 from train.run import run_folder
 from train.run.card_sizes import card_note
 from train.run.decide import Run, check_vae, facts
+from train.run.outputs import drawn_texts
 from train.run.probe import Answer
 from train.run.text_notes import long_note, text_notes
+from train.samples.prompts import long_prompts
 
 
 def notes(run: Run, answer: Answer, first: bool) -> Iterator[str]:
@@ -41,9 +43,11 @@ def notes(run: Run, answer: Answer, first: bool) -> Iterator[str]:
     samples, config = run.data.samples, run.config
     yield from text_notes(samples, config)
     most = config.chunks() * CHUNK_TOKENS if run.family.chunked else answer.most_tokens
-    texts = longest_of_all(list(samples.values()), config)
-    counts = dict(zip(texts, answer.tokens, strict=True))
+    texts, drawn = longest_of_all(list(samples.values()), config), drawn_texts(run)
+    counts = dict(zip((*texts, *drawn), answer.tokens, strict=True))
     if note := long_note(samples, counts, min(answer.most_tokens, most), config):
+        yield note
+    if note := long_prompts({text: counts[text] for text in drawn}, answer.most_tokens):
         yield note
 
 

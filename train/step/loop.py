@@ -6,7 +6,7 @@ Letters: B batch, C channels, H and W height and width of latents, T timesteps.
 import math
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -59,7 +59,7 @@ class Training:
     batches: Batches
     states: TextCache
     processes: Processes
-    pace: Pace = Pace()
+    pace: Pace = field(default_factory=Pace)
 
 
 class Step(NamedTuple):

@@ -19,7 +19,10 @@ from train.families.sd15 import FAMILY
 from train.methods import config_of
 from train.run import start
 from train.samples import sheet
+from train.samples.as_trained import chosen_layer
 from train.samples.prompts import Prompt
+from train.samples.subject import Subject, subject_of
+from train.samples.wish import Wish
 
 Tensors = dict[str, torch.Tensor]
 PLACE = "lora_unet_down_blocks_0_attentions_0_transformer_blocks_0_attn1_to_q"
@@ -52,8 +55,10 @@ def _drawn(
 ) -> tuple[int, list[str], list[str]]:
     out, err = io.StringIO(), io.StringIO()
     prompt = Prompt("mascot", width=32, height=32, steps=2)
-    wish = sheet.Wish([prompt], more.pop("strengths", [1.0]), [], **more)
-    drawn = sheet.sample(path, wish, tmp_path / "s.png", models, Console(out=out, err=err))
+    wish = Wish([prompt], more.pop("strengths", [1.0]), [], **more)
+    drawn = sheet.sample(
+        _subject(path), wish, tmp_path / "s.png", models, Console(out=out, err=err)
+    )
     return drawn.code, out.getvalue().splitlines(), err.getvalue().splitlines()
 
 
@@ -355,7 +360,10 @@ def test_clip_skip_is_that_of_the_training(
     changed_file: Callable[..., Path], said: str, wish: int | None, layer: int, told: list[str]
 ) -> None:
     """Case F3: the layer is the one in the file, or the one that was asked for, and it is said."""
-    assert sheet.chosen_layer(changed_file({}, ss_clip_skip=said), wish) == (layer, told)
+    assert chosen_layer(_subject(changed_file({}, ss_clip_skip=said)), wish) == (
+        layer,
+        told,
+    )
 
 
 @pytest.mark.parametrize("said", ["x", "-3", "2.5", "0", "\u00b2", "\u0663", " 2", "9" * 5000])
@@ -365,7 +373,7 @@ def test_a_clip_skip_that_is_no_number_is_not_guessed(
     """Case F3: what stands in the file and is no layer's number is told, with what to type."""
     path = changed_file({}, ss_clip_skip=said)
     with pytest.raises(ModelFileError) as caught:
-        sheet.chosen_layer(path, None)
+        chosen_layer(_subject(path), None)
 
     assert (str(caught.value), caught.value.hint) == (
         f"the clip skip of `{path}` is `{said[:40]}`, which is not the number of a layer",
@@ -438,3 +446,7 @@ def test_a_lora_of_more_layers_than_there_are(
         f"the clip skip of `{path}` is 12, and the text encoder of `{base}` has 2 layers",
         "name the base model that it was made for: `--base`, or a layer: `--clip-skip`",
     )
+
+
+def _subject(path: Path) -> Subject:
+    return subject_of([str(path)])
