@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
 _GROUP = "group "  # begins the name of a tensor that belongs to a whole group of weights
+# The scale of a loss in float16 begins at 2 ** 16, and each step that is left out halves it.
+_LEAST_SCALE = 2.0**-10
 
 
 class Trainer:
@@ -96,14 +98,15 @@ class Trainer:
 
         Returns:
             False where the loss or the gradients are not finite numbers; then nothing has changed.
-            Of float16 such gradients are ordinary: the step is left out, and it is True.
+            Of float16 such gradients are ordinary: the step is left out, and it is True, until so
+            many came in a row that no scale will help.
         """
         import torch
 
         self._scaler.unscale_(self._optimizer)
         norm = torch.nn.utils.clip_grad_norm_(self.weights.values(), self._longest)
         halved = self._scaler.is_enabled()
-        good = torch.ones_like(norm, dtype=torch.bool) if halved else norm.isfinite()
+        good = self._is_scaled() if halved else norm.isfinite()
         if loss is not None:
             good = good & loss.isfinite()
         if wait or not self._row.leaves_out:
@@ -118,6 +121,12 @@ class Trainer:
             del self._optimizer.found_inf
         self._optimizer.zero_grad(set_to_none=True)
         return good
+
+    def _is_scaled(self) -> "Tensor":
+        """Return whether the scale of the loss is one that training has; read on its device."""
+        scale: Any = self._scaler._scale  # `get_scale` would wait for the device
+        found: Tensor = scale > _LEAST_SCALE
+        return found
 
     def _step(self, rate_at: Callable[[float], float]) -> None:
         for group, peak in zip(self._optimizer.param_groups, self._peaks, strict=True):
