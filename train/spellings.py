@@ -52,6 +52,7 @@ _NEAREST: Mapping[str, Mapping[str, str]] = MappingProxyType(
             "cosine",
         ),
         "save_as": {"ckpt": "file"},
+        "log": {"wandb": "tensorboard", "all": "tensorboard"},
         "sampler": {"lms": "euler", "k_lms": "euler", "unipc": "dpmsolver++"},
     }
 )
@@ -102,6 +103,7 @@ _SETTINGS: Mapping[str, str] = MappingProxyType(
         "cache_text_encoder_outputs_to_disk": "text_cache",
         "save_every_n_epochs": "save_every_epochs",
         "save_every_n_steps": "save_every_steps",
+        "log_with": "log",
         "save_last_n_epochs": "keep",
         "save_last_n_steps": "keep",
         "save_model_as": "save_as",
