@@ -25,6 +25,7 @@ PRECISIONS = ("fp32", "bf16", "fp16")
 ATTENTIONS = ("sdpa", "memory-efficient", "math", "xformers")
 TIMESTEPS = ("usual", "uniform", "logit-normal")
 TEXT_CACHES = ("memory", "disk")
+LOGS = ("tensorboard",)
 DEFAULT_STEPS = 1000
 _RATES = "1e-4, of a fine-tune 1e-5, of an optimizer that finds it 1"
 MOST_STEPS = 10_000_000
@@ -185,6 +186,10 @@ class Config:
     prompts: Path | None = option(  # noqa: RUF009
         None, "File of prompts, one a line: drawn with each export", decides=False
     )
+    log: str | None = option(  # torchrun takes `--log` for one of its own
+        None, "Who else is told of each step, beside metrics.jsonl: tensorboard", decides=False,
+        also="--log-with", words=LOGS,
+    )  # fmt: skip
     keep: int = option(
         2, "Checkpoints that are kept, the newest ones", decides=False, least=1, most=10_000
     )

@@ -55,6 +55,7 @@ _NEAREST: Mapping[str, Mapping[str, str]] = MappingProxyType(
         | dict.fromkeys(("dpm++_3m_sde", "dpmpp_3m_sde"), "dpm++_2m_sde")
         | dict.fromkeys(("dpm++_3m_sde_karras", "dpmpp_3m_sde_karras"), "dpm++_2m_sde_karras")
         | {"dpm++_2s_a_karras": "dpm++_2m_karras", "restart": "heun", "heun++": "heun"},
+        "log": {"wandb": "tensorboard", "all": "tensorboard"},
     }
 )
 
@@ -106,6 +107,7 @@ _SETTINGS: Mapping[str, str] = MappingProxyType(
         "cache_text_encoder_outputs_to_disk": "text_cache",
         "save_every_n_epochs": "save_every_epochs",
         "save_every_n_steps": "save_every_steps",
+        "log_with": "log",
         "save_last_n_epochs": "keep",
         "save_last_n_steps": "keep",
         "save_model_as": "save_as",

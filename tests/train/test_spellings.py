@@ -30,6 +30,7 @@ _KNOWN = ", ".join(OPTIMIZERS)
         ("precision", "BF16", "bf16"),
         ("method", "networks.lora", "lora"),
         ("device", "CUDA", "cuda"),
+        ("log", "TensorBoard", "tensorboard"),
     ],
 )
 def test_their_spelling_is_taken(setting: str, theirs: str, ours: str) -> None:
@@ -48,6 +49,7 @@ def test_their_spelling_is_taken(setting: str, theirs: str, ours: str) -> None:
         ("optimizer", "SGDNesterov", f"the nearest here is `adamw`; known: {_KNOWN}"),
         ("optimizer", "PagedAdamW8bit", f"the nearest here is `adamw8bit`; known: {_KNOWN}"),
         ("optimizer", "DAdaptLion", f"the nearest here is `dadaptation`; known: {_KNOWN}"),
+        ("log", "wandb", "the nearest here is `tensorboard`; known: tensorboard"),
         ("method", "networks.oft", "the nearest here is `lora`; known: lora, finetune"),
         ("schedule", "cosin", "known: constant, cosine, cosine-with-restarts"),
     ],

@@ -2,7 +2,7 @@
 
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -26,6 +26,7 @@ from train.run.metrics import Metrics
 from train.run.outputs import RunOutput, lacking, output, pictures_of, prompts, renamed
 from train.run.publish_outputs import draw, keep, publish
 from train.run.read_ahead import read_ahead
+from train.run.tensorboard_log import followed
 from train.samples.prompts import Prompt
 from train.step import distributed
 from train.step.compiled import compiling
@@ -223,7 +224,9 @@ def _log(run: Run, done: int, found: Processes) -> Iterator[Metrics | None]:
         yield None
         return
     _sweep(run)
-    with Metrics.opened(run.folder / "metrics.jsonl", done) as metrics:
+    with Metrics.opened(run.folder / "metrics.jsonl", done) as metrics, ExitStack() as stack:
+        if run.config.log == "tensorboard":
+            metrics = stack.enter_context(followed(metrics, run.folder))
         yield metrics
 
 

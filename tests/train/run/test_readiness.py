@@ -21,7 +21,7 @@ from train.cli.app import main
 from train.data.dataset import TrainingSample
 from train.families import all_families
 from train.methods import config_of
-from train.run import decide, notes, probe, readiness, text_notes
+from train.run import decide, notes, probe, readiness, recipe_versions, text_notes
 from train.run.probe_memory import looked_through
 
 Make = Callable[["Place"], list[str]]
@@ -196,7 +196,7 @@ def _other_version(place: Place) -> list[str]:
     place.change(
         concepts={"toy": replace(dataset_file.load(place.meta).concepts["toy"], repeats=2)}
     )
-    place.patch.setattr(decide, "_is_newer", lambda config, data: False)
+    place.patch.setattr(recipe_versions, "_is_newer", lambda config, data: False)
     _saved(place, 1, caption_dropout="0.5")
     place.patch.undo()
     _environment(place.patch, place.top)
