@@ -40,13 +40,16 @@ class Pace(NamedTuple):
     behind: int = 0
 
 
+AT_ONCE = Pace()
+
+
 def pace_of(processes: Processes) -> Pace:
     """Return the pace for a device: there is nothing to gain on a CPU.
 
     Of several processes each reads every step at once: they stop and save together.
     """
     if processes.device == "cpu":
-        return Pace()
+        return AT_ONCE
     return Pace(2, 1 if processes.count == 1 else 0)
 
 
@@ -59,7 +62,7 @@ class Training:
     batches: Batches
     states: TextCache
     processes: Processes
-    pace: Pace = Pace()
+    pace: Pace = AT_ONCE
 
 
 class Step(NamedTuple):
