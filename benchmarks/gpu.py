@@ -10,17 +10,19 @@ bare        the same of forward, backward and fused AdamW over the same modules,
 share       of the bf16 matrix peak, measured by a large product
 memory      the most that was allocated, and what `train check` forecasts
 finite      whether ten steps in fp16 and in bf16 have finite losses
-resumed     whether 3 + 3 steps are 6 steps, byte for byte, with deterministic kernels, and their cost
+resumed     whether 3 + 3 steps are 6, byte for byte, with deterministic kernels, and their cost
 latents     pictures/s of the VAE; `tags`: pictures/s of a tagger of the size of ViT-B/16
 """
 
 import argparse
 import json
+import math
 import os
 import sys
 import tempfile
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -28,56 +30,72 @@ from typing import Any
 os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from benchmarks.gpu_task import Task, peak_tflops, tagger_of, vae_of
+from benchmarks.gpu_models import latents_rate, peak_tflops, tags_rate
+from benchmarks.gpu_task import Task
+
+PEAK = "bf16 matrix peak, TFLOP/s"
 
 
 class Rows:
-    """What was found, printed as it comes."""
+    """What was found, printed and written as it comes."""
 
-    def __init__(self, seconds: float) -> None:
-        """Begin; rows that are asked for after so many seconds are left out."""
+    def __init__(self, seconds: float, out: Path) -> None:
+        """Begin; rows that would not end within so many seconds are left out."""
         self.found: dict[str, Any] = {}
-        self._until = time.monotonic() + seconds
+        self._until, self._out = time.monotonic() + seconds, out
 
-    def row(self, name: str, work: Callable[[], Any]) -> Any:
-        """Note what `work` returns, or why it does not."""
+    def row(self, name: str, work: Callable[[], Any], needs_s: float = 0) -> Any:
+        """Note what `work` returns, or why it does not.
+
+        Args:
+            needs_s: How long it may well take.
+        """
+        late = time.monotonic() + needs_s > self._until
         try:
-            value = work() if time.monotonic() < self._until else "left out: no time"
+            value = "left out: no time" if late else work()
         except Exception as error:  # a row that fails must not take the others with it
             told = (str(error).strip() or "?").splitlines()[0]
             value = f"failed: {type(error).__name__}: {told}"
         self.found[name] = value
         print(f"{name:<44} {value}", flush=True)
+        self._out.write_text(json.dumps(self.found, indent=1) + "\n", encoding="utf-8")
         return value
 
 
-def rates(rows: Rows, task: Task, batches: Sequence[int], steps: int, compiled: bool) -> None:
-    """Note steps/s of our loop and of the bare one, and their share of the peak."""
-    kind = "compiled" if compiled else "eager"
+def ratio(above: Sequence[Any], below: Any) -> float | str:
+    """Return a product over a number; a word where one of them was not found."""
+    if not all(isinstance(one, float) for one in (*above, below)):
+        return "unknown"
+    return round(math.prod(above) / below, 3)
+
+
+def rates(rows: Rows, task: Task, batches: Sequence[int], steps: int, compile_s: float = 0) -> None:
+    """Note steps/s of our loop and of the bare one, and their share of the peak.
+
+    Args:
+        compile_s: How long the first step of a compiled network may well take; 0: it is not.
+    """
     for batch in batches:
-        name = f"{task.family.name} {kind} batch {batch}"
-        ours = rows.row(f"{name}: steps/s", lambda b=batch: task.ours(b, steps))
-        bare = rows.row(f"{name}: bare steps/s", lambda b=batch: task.bare(b, steps))
-        if isinstance(ours, float) and isinstance(bare, float):
-            rows.row(f"{name}: ours / bare", lambda a=ours, b=bare: round(a / b, 3))
-        peak = rows.found.get("bf16 matrix peak, TFLOP/s")
-        if isinstance(ours, float) and isinstance(peak, float):
-            share = rows.row(f"{name}: TFLOP a step", lambda b=batch: task.tflop(b))
-            if isinstance(share, float):
-                rows.row(f"{name}: share of the peak", lambda: round(ours * share / peak, 3))
+        name = f"{task.family.name} {'compiled' if compile_s else 'eager'} batch {batch}"
+        few = max(steps // batch, min(steps, 12))
+        ours = rows.row(f"{name}: steps/s", partial(task.ours, batch, few), compile_s)
+        bare = rows.row(f"{name}: bare steps/s", partial(task.bare, batch, few), compile_s / 4)
+        each = rows.row(f"{name}: TFLOP a step", partial(task.tflop, batch))
+        rows.row(f"{name}: ours / bare", partial(ratio, (ours,), bare))
+        rows.row(f"{name}: share of the bf16 peak", partial(ratio, (ours, each), rows.found[PEAK]))
 
 
-def checks(rows: Rows, task: Task) -> None:
+def checks(rows: Rows, task: Task, batches: Sequence[int], steps: int) -> None:
     """Note memory, finiteness, and whether a resumed run is the straight one."""
     name = task.family.name
-    for batch in (1, 8):
-        rows.row(f"{name} batch {batch}: most memory, MiB", lambda b=batch: task.memory(b))
-        rows.row(f"{name} batch {batch}: forecast, MiB", lambda b=batch: task.forecast(b))
-    for precision in ("bf16", "fp16") if task.device != "cpu" else ("bf16",):
-        rows.row(f"{name} {precision}: finite", lambda p=precision: task.finite(p))
-    rows.row(f"{name}: resumed, usual kernels", lambda: task.resumed(False))
-    rows.row(f"{name}: resumed, deterministic kernels", lambda: task.resumed(True))
-    rows.row(f"{name}: deterministic steps/s, batch 1", lambda: task.ours(1, 20, sure=True))
+    for batch in batches:
+        rows.row(f"{name} batch {batch}: most memory, MiB", partial(task.memory, batch))
+        rows.row(f"{name} batch {batch}: forecast, MiB", partial(task.forecast, batch))
+    for precision in ("bf16", "fp16") if task.device != "cpu" else ("fp32",):
+        rows.row(f"{name} {precision}: finite", partial(task.finite, precision))
+    rows.row(f"{name}: resumed, usual kernels", partial(task.resumed, False))
+    rows.row(f"{name}: resumed, deterministic kernels", partial(task.resumed, True))
+    rows.row(f"{name}: deterministic steps/s, batch 1", partial(task.ours, 1, steps, sure=True))
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -90,28 +108,30 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--tiny", action="store_true")
     chosen = parser.parse_args(arguments)
     tiny = chosen.tiny
-    device = "cpu" if tiny or not torch.cuda.is_available() else "cuda"
-    rows = Rows(chosen.seconds)
+    if not tiny and not torch.cuda.is_available():
+        parser.error("there is no card that this PyTorch can use; `--tiny` tries it on the CPU")
+    device = "cpu" if tiny else "cuda"
+    rows = Rows(chosen.seconds, chosen.out)
     rows.row("torch", lambda: torch.__version__)
     rows.row("card", lambda: torch.cuda.get_device_name() if device != "cpu" else "CPU")
-    rows.row("bf16 matrix peak, TFLOP/s", lambda: peak_tflops(device, 64 if tiny else 8192))
+    rows.row(PEAK, lambda: peak_tflops(device, 64 if tiny else 8192))
     with tempfile.TemporaryDirectory() as folder:
         tasks = [Task(kind, device, tiny, Path(folder) / kind) for kind in ("sd15", "sdxl")]
-        few = (1, 2) if tiny else (1, 8)
+        few, steps = ((1, 2), 3) if tiny else ((1, 8), 30)
         for task in tasks:
-            rates(rows, task, few, 3 if tiny else 40, compiled=False)
-            checks(rows, task)
-            vae = vae_of(task.family.name, device, tiny)
+            rates(rows, task, few, steps)
+            checks(rows, task, few[:1] if tiny else few, steps)
+            task.rest()
+            rate = latents_rate(task.family, device, tiny)
             for batch in few:
-                pictures = lambda b=batch, t=task, v=vae: v(b, t.side)  # noqa: E731
-                rows.row(f"{task.family.name} latents/s, calls of {batch}", pictures)
-            task.rest()
-        rows.row("tags/s", lambda: tagger_of(Path(folder) / "tagger", tiny))
-        for task in tasks if not tiny else ():
+                name = f"{task.family.name} latents/s, calls of {batch}"
+                rows.row(name, partial(rate, batch, task.side))
+            del rate
+        rows.row("tags/s", partial(tags_rate, Path(folder) / "tagger", tiny))
+        for task, compile_s in zip(tasks, (60, 150), strict=True) if not tiny else ():
             task.compile()
-            rates(rows, task, few if task.family.name == "sd15" else (1,), 40, compiled=True)
+            rates(rows, task, few, steps, compile_s)
             task.rest()
-    chosen.out.write_text(json.dumps(rows.found, indent=1) + "\n", encoding="utf-8")
     return int(any(str(one).startswith("failed") for one in rows.found.values()))
 
 

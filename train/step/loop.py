@@ -6,7 +6,7 @@ Letters: B batch, C channels, H and W height and width of latents, T timesteps.
 import math
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -40,13 +40,16 @@ class Pace(NamedTuple):
     behind: int = 0
 
 
+AT_ONCE = Pace()
+
+
 def pace_of(processes: Processes) -> Pace:
     """Return the pace for a device: there is nothing to gain on a CPU.
 
     Of several processes each reads every step at once: they stop and save together.
     """
     if processes.device == "cpu":
-        return Pace()
+        return AT_ONCE
     return Pace(2, 1 if processes.count == 1 else 0)
 
 
@@ -59,7 +62,7 @@ class Training:
     batches: Batches
     states: TextCache
     processes: Processes
-    pace: Pace = field(default_factory=Pace)
+    pace: Pace = AT_ONCE
 
 
 class Step(NamedTuple):
