@@ -39,8 +39,9 @@ class Config:
         steps: Optimizer steps; None where epochs count, or for the default.
         max_tokens: Decides the export's bytes only where a text is longer than 75 tokens: the
             recipe sees to that.
-        batch: Samples of one step, whatever the number of passes and processes; the last batch of
-            a bucket in an epoch may hold fewer.
+        batch: Samples of a batch, whatever the number of processes; the last batch of a bucket in
+            an epoch may hold fewer.
+        accumulate: Batches of a step; the last step of an epoch may have fewer.
     """
 
     method: str
@@ -72,9 +73,9 @@ class Config:
     steps: int | None = option(
         None, f"Optimizer steps; default: {DEFAULT_STEPS}", least=1, most=MOST_STEPS
     )
-    batch: int = option(1, "Samples a step, all of one bucket", least=1, most=4096)
+    batch: int = option(1, "Samples a batch, all of one bucket", least=1, most=4096)
     accumulate: int = option(
-        1, "Passes a step is cut into, to save memory", decides=False, least=1, most=4096
+        1, "Batches a step: all their samples count alike", later=True, least=1, most=4096
     )
     seed: int = option(0, "Decides order, noise and first weights", least=0, most=MOST_SEED)
     optimizer: str = option(

@@ -5,9 +5,9 @@ from collections.abc import Sequence
 _SHOWN = 3
 
 
-def counted(count: int, one: str) -> str:
-    """Return a number with its word, which gets an `s` where it is not 1 of them."""
-    return f"{count} {one if count == 1 else one + 's'}"
+def counted(count: int, one: str, many: str = "") -> str:
+    """Return a number with its word, which gets an `s`, or is `many`, where it is not 1 of them."""
+    return f"{count} {one if count == 1 else many or one + 's'}"
 
 
 def first_few(names: Sequence[str]) -> str:

@@ -30,7 +30,7 @@ def test_only_what_decides_bytes_is_in_the_recipe() -> None:
 
     An option that came later is none of it at its default: runs of before it go on.
     """
-    given = config_of(rank=4, out=Path("x"), device="cpu", name="n", base="b", accumulate=2, keep=9)
+    given = config_of(rank=4, out=Path("x"), device="cpu", name="n", base="b", keep=9)
 
     assert given.deciding() == config_of(rank=4).deciding()
     assert {item.name for item in described(Config)} - set(given.deciding()) == {
@@ -41,7 +41,8 @@ def test_only_what_decides_bytes_is_in_the_recipe() -> None:
     }  # fmt: skip
     assert given.deciding()["alpha"] == 4.0
     more = {"text_encoder": True, "text_encoder_learning_rate": 1e-5, "lora_plus": 16.0,
-            "timesteps": "uniform", "block_rates": "IN=0.5", "prediction": "v", **TEXT}  # fmt: skip
+            "timesteps": "uniform", "block_rates": "IN=0.5", "prediction": "v", "accumulate": 2,
+            **TEXT}  # fmt: skip
     assert {*more} <= config_of(**more).deciding().keys()
     assert config_of(method="finetune").deciding()["rank"] == 16  # as it always stood there
 

@@ -121,31 +121,51 @@ def _keys(
         start = 0
 
 
-def steps_per_epoch(repeats: Mapping[Bucket, Mapping[str, int]], batch: int) -> int:
+def batches_per_epoch(repeats: Mapping[Bucket, Mapping[str, int]], batch: int) -> int:
     """Return how many batches an epoch has: the same for every epoch."""
     return sum(-(-sum(counts.values()) // batch) for counts in repeats.values())
 
 
-def batch_order(
-    repeats: Mapping[Bucket, Mapping[str, int]], batch: int, seed: int, start: int = 0
-) -> Iterator[tuple[str, ...]]:
-    """Yield the keys of step `start`, of the one after it, and so on without end.
+def steps_per_epoch(
+    repeats: Mapping[Bucket, Mapping[str, int]], batch: int, accumulate: int = 1
+) -> int:
+    """Return how many steps an epoch has; its last one may have fewer batches than the others."""
+    return -(-batches_per_epoch(repeats, batch) // accumulate)
+
+
+def step_order(
+    repeats: Mapping[Bucket, Mapping[str, int]],
+    batch: int,
+    accumulate: int,
+    seed: int,
+    start: int = 0,
+) -> Iterator[tuple[tuple[str, ...], ...]]:
+    """Yield the batches of step `start`, of the one after it, and so on without end.
 
     There has to be a sample to see: `repeats` must not count to zero.
+
+    Args:
+        accumulate: Batches of a step: so many of an epoch's order, of whatever buckets.
     """
-    epoch, skip = divmod(start, steps_per_epoch(repeats, batch))
+    epoch, skip = divmod(start, steps_per_epoch(repeats, batch, accumulate))
     while True:
-        yield from batches_of_epoch(repeats, batch, seed, epoch, skip)
+        order = batches_of_epoch(repeats, batch, seed, epoch, skip * accumulate)
+        while some := tuple(islice(order, accumulate)):
+            yield some
         epoch, skip = epoch + 1, 0
 
 
 def times_seen(
-    repeats: Mapping[Bucket, Mapping[str, int]], batch: int, seed: int, steps: int
+    repeats: Mapping[Bucket, Mapping[str, int]],
+    batch: int,
+    accumulate: int,
+    seed: int,
+    steps: int,
 ) -> dict[str, int]:
     """Return how often each sample was shown in the first so many steps."""
-    epochs, more = divmod(steps, steps_per_epoch(repeats, batch))
+    epochs, more = divmod(steps, steps_per_epoch(repeats, batch, accumulate))
     found = {key: n * epochs for counts in repeats.values() for key, n in counts.items()}
-    for keys in islice(batches_of_epoch(repeats, batch, seed, epochs), more):
+    for keys in islice(batches_of_epoch(repeats, batch, seed, epochs), more * accumulate):
         for key in keys:
             found[key] += 1
     return found
@@ -156,7 +176,7 @@ def normal(seed: int, purpose: str, step: int, place: int, shape: tuple[int, ...
 
     Args:
         purpose: What they are for: `noise` or `posterior`.
-        place: Index of the sample in the global batch of the step.
+        place: Index of the sample among all samples of the step.
     """
     import torch
 

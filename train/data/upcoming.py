@@ -1,12 +1,12 @@
 """Which texts the steps to come will show: known before they are taken, as all of them is."""
 
 from collections.abc import Iterator
-from itertools import islice
+from itertools import chain, islice
 
 from train.config import Config
 from train.data.captions import are_few, text_of, texts_of
 from train.data.dataset import Data
-from train.data.order import batch_order, nth_of, steps_per_epoch
+from train.data.order import nth_of, step_order, steps_per_epoch
 
 
 def upcoming_texts(data: Data, config: Config, done: int, steps: int) -> Iterator[str]:
@@ -25,9 +25,9 @@ def upcoming_texts(data: Data, config: Config, done: int, steps: int) -> Iterato
 def _of_samples(data: Data, config: Config, done: int, steps: int) -> Iterator[str]:
     repeats = data.repeats()
     most, seen = sum(len(counts) for counts in repeats.values()), set[str]()
-    order = batch_order(repeats, config.batch, config.seed, done)
-    for keys in islice(order, steps - done):
-        for key in map(str, keys):
+    order = step_order(repeats, config.batch, config.accumulate, config.seed, done)
+    for batches in islice(order, steps - done):
+        for key in map(str, chain(*batches)):
             if key not in seen:
                 seen.add(key)
                 yield from sorted(texts_of(data.samples[key], key, config))
@@ -37,9 +37,9 @@ def _of_samples(data: Data, config: Config, done: int, steps: int) -> Iterator[s
 
 def _of_showings(data: Data, config: Config, done: int, steps: int) -> Iterator[str]:
     repeats = data.repeats()
-    per_epoch = steps_per_epoch(repeats, config.batch)
-    order = batch_order(repeats, config.batch, config.seed, done)
-    for step, keys in enumerate(islice(order, steps - done), done):
-        for key in keys:
+    per_epoch = steps_per_epoch(repeats, config.batch, config.accumulate)
+    order = step_order(repeats, config.batch, config.accumulate, config.seed, done)
+    for step, batches in enumerate(islice(order, steps - done), done):
+        for key in chain(*batches):
             sample, epoch = data.samples[key], step // per_epoch
             yield text_of(sample, str(key), epoch, config, nth_of(key), step=step)

@@ -71,10 +71,19 @@ def _training(said: Mapping[str, str]) -> Iterator[str]:
     if steps := said.get("ss_steps"):
         yield (
             f"trained: {steps} {'step' if steps == '1' else 'steps'} of "
-            f"{said.get('ss_total_batch_size', '?')}, learning rate "
+            f"{_samples(said)}, learning rate "
             f"{said.get('ss_learning_rate', '?')} ({said.get('ss_lr_scheduler', '?')}), "
             f"seed {said.get('ss_seed', '?')}"
         )
+
+
+def _samples(said: Mapping[str, str]) -> str:
+    """Return how many samples a step had, and in how many batches."""
+    whole, passes = said.get("ss_total_batch_size", "?"), said.get("ss_gradient_accumulation_steps")
+    if passes in (None, "1"):
+        return whole
+    batch = said.get("ss_batch_size_per_device", "?")
+    return f"{whole} samples ({passes} batches of {batch})"
 
 
 def _birth(born: Mapping[str, Any], level: int) -> Iterator[str]:

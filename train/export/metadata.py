@@ -14,7 +14,7 @@ from train.adapters.lora_metadata import CERTIFICATE
 from train.config import CHUNK_TOKENS, Config
 from train.data.captions import whole_texts
 from train.data.dataset import Data, TrainingSample
-from train.data.order import steps_per_epoch, times_seen
+from train.data.order import batches_per_epoch, steps_per_epoch, times_seen
 from train.families.family import Family
 from train.families.noise_process import Prediction
 from train.families.weighted_words import unweighted
@@ -99,7 +99,9 @@ def certificate(data: Data, config: Config, facts: Facts) -> dict[str, Any]:
     `seen` counts how often a picture was shown up to the last step; `text` is its whole text, or
     a list of one for each caption.
     """
-    seen = times_seen(data.repeats(), config.batch, config.seed, config.steps or 0)
+    seen = times_seen(
+        data.repeats(), config.batch, config.accumulate, config.seed, config.steps or 0
+    )
     texts = {key: whole_texts(one, config) for key, one in data.samples.items()}
     samples: dict[str, dict[str, Any]] = {
         key: {
@@ -151,7 +153,7 @@ def _words(sample: TrainingSample, config: Config) -> set[str]:
 
 def _of_run(data: Data, config: Config, facts: Facts) -> dict[str, str]:
     steps = config.steps or 0
-    per_epoch = steps_per_epoch(data.repeats(), config.batch)
+    per_epoch = steps_per_epoch(data.repeats(), config.batch, config.accumulate)
     epochs = -(-steps // per_epoch)
     schedule = config.schedule.replace("-", "_")
     warming = schedule == "constant" and config.warmup
@@ -167,7 +169,7 @@ def _of_run(data: Data, config: Config, facts: Facts) -> dict[str, str]:
         "ss_max_train_steps": str(steps),
         "ss_epoch": str(epochs),
         "ss_num_epochs": str(epochs),
-        "ss_num_batches_per_epoch": str(per_epoch),
+        "ss_num_batches_per_epoch": str(batches_per_epoch(data.repeats(), config.batch)),
         "ss_lr_scheduler": "constant_with_warmup" if warming else schedule,
         "ss_lr_warmup_steps": str(config.warmup),
         "ss_mixed_precision": precisions.get(config.precision, config.precision),
@@ -199,7 +201,7 @@ def _of_data(data: Data, config: Config, facts: Facts) -> dict[str, str]:
         kind, row = sample.regularisation, {"n_repeats": sample.repeats, "img_count": 0}
         concepts[kind].setdefault(sample.concept or facts.name, row)["img_count"] += 1
         shown[kind] += sample.repeats
-    repeats = data.repeats()
+    repeats, passes = data.repeats(), config.accumulate
     sides = [side for size in repeats for side in size]
     info = {
         str(n): {"resolution": list(size), "count": sum(repeats[size].values())}
@@ -210,7 +212,8 @@ def _of_data(data: Data, config: Config, facts: Facts) -> dict[str, str]:
         "ss_num_validation_images": str(data.held_out),
         "ss_num_reg_images": str(shown[True]),
         "ss_batch_size_per_device": str(config.batch),
-        "ss_total_batch_size": str(config.batch),
+        "ss_total_batch_size": str(config.batch * config.accumulate),
+        **({"ss_gradient_accumulation_steps": str(passes)} if passes > 1 else {}),
         "ss_resolution": str(usual_size(data)),
         "ss_cache_latents": "True",
         "ss_shuffle_caption": str(config.shuffle_tags),

@@ -129,7 +129,17 @@ def pipelines_of(
         for one in folders
         if one.metadata is not None
     ]
-    return Imported(text, [*found.notes, *idle], words)
+    return Imported(text, [*found.notes, *_processes(run, values), *idle], words)
+
+
+def _processes(run: KohyaRun, values: Mapping[str, Any]) -> Iterator[str]:
+    """Yield what to know of several processes: their number decides nothing here."""
+    if run.processes > 1:
+        batch, batches = values["batch"], values["accumulate"] * run.processes
+        yield (
+            f"kohya's scripts take a batch in each of {run.processes} processes; here their number "
+            f"changes nothing: for {batch * batches} samples a step write `accumulate: {batches}`"
+        )
 
 
 def _usual_script(options: Mapping[str, Any]) -> str:

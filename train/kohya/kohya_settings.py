@@ -52,9 +52,8 @@ def settings_of(script: Script, given: Mapping[str, Any]) -> Settings:
 
 
 def _length(found: Settings) -> None:
-    passes = found.whole("gradient_accumulation_steps", 1)
-    batch = found.whole("train_batch_size", 1)
-    found.values |= {"batch": batch * passes, "accumulate": passes}
+    found.values["batch"] = found.whole("train_batch_size", 1)
+    found.values["accumulate"] = found.whole("gradient_accumulation_steps", 1)
     if "max_train_epochs" in found.given:
         found.values["epochs"] = found.whole("max_train_epochs", 1)
     else:

@@ -21,12 +21,14 @@ class KohyaRun:
         options: Of the command line and the config file, the first ones count.
         dataset: Content of the dataset file; None without one.
         here: Folder that paths are relative to.
+        processes: How many train together.
     """
 
     script: str = ""
     options: Mapping[str, Any] = field(default_factory=dict)
     dataset: Mapping[str, Any] | None = None
     here: Path = Path()
+    processes: int = 1
 
 
 def read(sources: Sequence[str]) -> KohyaRun:
@@ -60,7 +62,10 @@ def _text(path: Path) -> str:
 def _with_command(found: KohyaRun, text: str) -> KohyaRun:
     command = parsed(text)
     return replace(
-        found, script=command.script, options=dict(found.options) | dict(command.options)
+        found,
+        script=command.script,
+        options=dict(found.options) | dict(command.options),
+        processes=command.processes,
     )
 
 

@@ -16,6 +16,8 @@ _REMARK = re.compile(
 )
 _SET = re.compile(r"^\s*(?:set\s+|export\s+|\$)?\"?(\w+)\s*=\s*(.*?)\s*$", re.IGNORECASE)
 _NAMED = re.compile(r"\$\{(\w+)\}|\$(\w+)|%(\w+)%")
+# accelerate's word and torchrun's.
+_COUNT = re.compile(r"--(?:num_processes|nproc[-_]per[-_]node)[= ](\d+)")
 _ENDS = ("&&", ";", "||", "|")
 # What typesetting makes of quotes and of two dashes.
 _TYPESET = str.maketrans(
@@ -30,17 +32,19 @@ class PastedCommand(NamedTuple):
     Attributes:
         script: Name of the script that it starts, without folder and ending.
         options: Name -> a text, several texts, or True for a flag. The last one counts.
+        processes: How many its launcher is told to start; 1 where it is not told.
     """
 
     script: str
     options: Mapping[str, Any]
+    processes: int = 1
 
 
 def parsed(text: str) -> PastedCommand:
     """Return the training script that a command line starts, and its options.
 
-    What stands in front of the script (`accelerate launch` and its options) is left out, and so
-    are other lines; variables that they set are put in.
+    What stands in front of the script (`accelerate launch` and its options) is left out but for
+    the number of processes, and so are other lines; variables that they set are put in.
 
     Raises:
         ConfigError: It starts none, or several, or a word or value is not where one can be.
@@ -58,7 +62,13 @@ def parsed(text: str) -> PastedCommand:
         )
     ((words, at),) = scripts
     name = re.split(r"[\\/]", words[at])[-1][: -len(".py")]
-    return PastedCommand(name, _options(words[at + 1 :]))
+    return PastedCommand(name, _options(words[at + 1 :]), _processes(words[:at]))
+
+
+def _processes(words: list[str]) -> int:
+    """Return how many processes the words of a launcher ask for."""
+    found = _COUNT.search(" ".join(words))
+    return int(found[1]) if found else 1
 
 
 def _is_script(word: str) -> bool:

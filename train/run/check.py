@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from prep.models.locate import Models
 from prep.runtime.console import Console
@@ -12,6 +13,7 @@ from train.config import Config
 from train.export import lora_file
 from train.optimizers import Rate
 from train.run import checkpoint, probe, readiness
+from train.run.card_sizes import memory_lines
 from train.run.decide import Run, is_precise
 from train.run.disk import MB, disk
 from train.run.outputs import missing, missing_line
@@ -39,19 +41,28 @@ def check(
         named = ", ".join(f"`{path}`" for path in coming)
         console.say(f"steps, rates and disk can be told once {named} is there", coming=coming)
         return
-    found = readiness.ready(paths, config, models, probe.outside)
+    found = readiness.ready(paths, config, models, probe.outside, forecast=True)
     run, sizes = found.run, disk(found.run)
     console.say(
-        *lines(run, sizes, free_bytes(run.folder)),
+        *lines(run, sizes, free_bytes(run.folder), found.memory),
         run=str(run.folder), config=run.config.chosen(), samples=len(run.data.samples),
-        steps=run.steps, steps_per_epoch=run.per_epoch, disk=sizes, state=state(run),
+        steps=run.steps, steps_per_epoch=run.per_epoch, disk=sizes, memory=found.memory,
+        state=state(run),
     )  # fmt: skip
     for note in found.notes:
         console.note(note)
 
 
-def lines(run: Run, sizes: Mapping[str, int], left: int) -> Iterator[str]:
-    """Yield what a person wants to know before a night of training, a line a subject."""
+def lines(
+    run: Run, sizes: Mapping[str, int], left: int, memory: Mapping[str, Any]
+) -> Iterator[str]:
+    """Yield what a person wants to know before a night of training, a line a subject.
+
+    Args:
+        sizes: See `disk`.
+        left: Bytes that are free on the disk.
+        memory: See `memory_question.answer`; empty where it is not known.
+    """
     data, config = run.data, run.config
     deciding, chosen = config.deciding(), config.chosen()
     told = ", ".join(f"{word} {_shown(deciding[word])}" for word in deciding if word in chosen)
@@ -61,14 +72,13 @@ def lines(run: Run, sizes: Mapping[str, int], left: int) -> Iterator[str]:
     for (width, height), counts in data.repeats().items():
         shown = sum(counts.values())
         batches = -(-shown // config.batch)
-        yield (
-            f"  {width}x{height}: {counted(len(counts), 'sample')}, shown {shown}, steps {batches}"
-        )
+        seen = f"{counted(len(counts), 'sample')}, shown {shown}, batches {batches}"
+        yield f"  {width}x{height}: {seen}"
     if texts := text_counts(data.samples, config):
         yield texts
     yield (
         f"steps: {run.steps}, {run.per_epoch} an epoch, {run.steps / run.per_epoch:.1f} epochs, "
-        f"{counted(config.batch, 'sample')} each"
+        f"{counted(config.batch * config.accumulate, 'sample')} each"
     )
     yield f"learning rate: {_rates(config, run.steps)}"
     if sizes:
@@ -77,6 +87,8 @@ def lines(run: Run, sizes: Mapping[str, int], left: int) -> Iterator[str]:
             f"{sizes['checkpoint'] / MB:.1f} MB, at most {sizes['most'] / MB:.1f} MB; "
             f"{left / MB:.0f} MB are free"
         )
+    if memory:
+        yield from memory_lines(memory)
     yield f"{run.folder}: {state(run)}"
 
 

@@ -37,7 +37,7 @@ class Checkpoint:
         weights: Value of each weight that learns.
         optimizer: Tensors of the optimizer.
         numbers: Plain numbers of the optimizer.
-        machine: What may change the last bits: package versions, processes, passes.
+        machine: What may change the last bits: package versions, processes.
     """
 
     step: int

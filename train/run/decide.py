@@ -32,6 +32,8 @@ _NEWER = 3
 _LONG = 4
 # Of those with several captions a picture, whose lines once were one text.
 _SEVERAL = 5
+# Of those whose steps have several batches: once a batch was cut into so many passes.
+_BATCHES = 6
 
 
 @dataclass(frozen=True)
@@ -95,7 +97,7 @@ def decide(paths: Sequence[Path], config: Config, models: Models) -> Run:
         ConfigError: The settings do not fit the data, or `resume` names another run.
     """
     data = datasets.load(paths)
-    per_epoch = steps_per_epoch(data.repeats(), config.batch)
+    per_epoch = steps_per_epoch(data.repeats(), config.batch, config.accumulate)
     config = config.counted(per_epoch)
     base = config.base or data.base
     if base is None:
@@ -150,6 +152,8 @@ def _recipe(config: Config, data: Data, family: Family, base_digest: str, chunks
 
 def version_of(config: Config, data: Data, chunks: int) -> int:
     """Return the version of what a run computes: newer where an older program did it otherwise."""
+    if config.accumulate > 1:
+        return _BATCHES
     if data.captions():
         return _SEVERAL
     if chunks > 1:

@@ -45,7 +45,7 @@ def carry_out(run: Run, console: Console) -> None:
         SystemExit: Stopped by SIGTERM, likewise.
     """
     shown = prompts(run)
-    with memory_errors(), distributed.joined(run.config.device) as found:
+    with memory_errors(run.config), distributed.joined(run.config.device) as found:
         check_device(run.config.precision, run.config.attention, found.device)
         training = opened(run, found)
         trainer = _trainer(run, training.base)
@@ -74,7 +74,7 @@ def try_again(run: Run, console: Console) -> None:
 
     alone = Processes(torch_device(run.config.device))
     _sweep(run)
-    with memory_errors():
+    with memory_errors(run.config):
         check_device(run.config.precision, run.config.attention, alone.device)
         training = opened(run, alone)
         for one in lacking(run):
@@ -151,7 +151,6 @@ def machine(run: Run, found: Processes) -> dict[str, Any]:
         "device": found.device.split(":")[0],
         "processes": found.count,
         "threads": torch.get_num_threads(),
-        "accumulate": run.config.accumulate,
         "attention": run.config.attention,
     }
 

@@ -2,13 +2,16 @@
 
 from collections.abc import Iterator
 
+from prep.runtime.counts import counted
 from train.config import CHUNK_TOKENS, Config
 from train.data.captions import longest_of_all
+from train.data.order import batches_per_epoch
 from train.export.metadata import usual_size
 from train.families.detect import unread_note
 from train.families.file_marks import is_told
 from train.families.noise_process import Prediction
 from train.run import run_folder
+from train.run.card_sizes import card_note
 from train.run.decide import Run, check_vae, facts
 from train.run.outputs import drawn_texts
 from train.run.probe import Answer
@@ -28,23 +31,28 @@ def notes(run: Run, answer: Answer, first: bool) -> Iterator[str]:
         yield from run_folder.unfinished(
             run.config.out, run.name, facts(run), list(run.config.deciding())
         )
-    if note := unread_note(run.base, answer.unread):
-        yield note
-    if note := prediction_note(run, answer.prediction):
-        yield note
-    if note := size_note(usual_size(run.data), answer.side, run.base):
-        yield note
-    if note := passes_note(run.config):
-        yield note
+    batches = batches_per_epoch(run.data.repeats(), run.config.batch)
+    yield from filter(None, (
+        unread_note(run.base, answer.unread),
+        prediction_note(run, answer.prediction),
+        size_note(usual_size(run.data), answer.side, run.base),
+        card_note(answer.memory),
+        batches_note(run.config, batches),
+    ))  # fmt: skip
+    yield from text_notes(run.data.samples, run.config)
+    yield from _long_notes(run, answer)
+
+
+def _long_notes(run: Run, answer: Answer) -> Iterator[str]:
+    """Yield which texts that train, and which prompts, are longer than the text encoder reads."""
     samples, config = run.data.samples, run.config
-    yield from text_notes(samples, config)
     most = config.chunks() * CHUNK_TOKENS if run.family.chunked else answer.most_tokens
     texts, drawn = longest_of_all(list(samples.values()), config), drawn_texts(run)
     counts = dict(zip((*texts, *drawn), answer.tokens, strict=True))
-    if note := long_note(samples, counts, min(answer.most_tokens, most), config):
-        yield note
-    if note := long_prompts({text: counts[text] for text in drawn}, answer.most_tokens):
-        yield note
+    yield from filter(None, (
+        long_note(samples, counts, min(answer.most_tokens, most), config),
+        long_prompts({text: counts[text] for text in drawn}, answer.most_tokens),
+    ))  # fmt: skip
 
 
 def prediction_note(run: Run, found: str) -> str | None:
@@ -81,13 +89,18 @@ def size_note(size: tuple[int, int], side: int, base: str) -> str | None:
     )
 
 
-def passes_note(config: Config) -> str | None:
-    """Return what to know of `--accumulate` where a batch has no samples for so many passes."""
+def batches_note(config: Config, batches: int) -> str | None:
+    """Return what to know of the samples of a step where it has several batches.
+
+    Args:
+        batches: Of an epoch.
+    """
     batch, passes = config.batch, config.accumulate
-    if passes <= batch:
+    if passes == 1:
         return None
-    effect = "has no effect" if batch == 1 else f"has the effect of `--accumulate {batch}`"
+    if passes <= batches:
+        return f"{batch * passes} samples a step: {passes} batches of {batch}"
     return (
-        f"`--accumulate {passes}` {effect}: it cuts a batch into passes, and `--batch` is {batch}; "
-        f"for {batch * passes} samples a step give `--batch {batch * passes} --accumulate {passes}`"
+        f"`--accumulate` is {passes}, and an epoch has {counted(batches, 'batch', 'batches')}: a "
+        "step is a whole epoch"
     )

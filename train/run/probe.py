@@ -8,7 +8,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +32,7 @@ class Question:
         texts: Whose tokens are counted.
         form: How a whole model will be exported, `folder` or `file`; empty for none.
         prediction: See `Config`; empty for what the base model says.
+        training: Of which training the memory is forecast, see `memory_question`; empty for none.
     """
 
     place: str
@@ -43,6 +44,7 @@ class Question:
     texts: tuple[str, ...] = ()
     form: str = ""
     prediction: str = ""
+    training: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -56,6 +58,7 @@ class Answer:
         unread: See `Outline`.
         prediction: What the base model predicts, as `Prediction` has it.
         side: Of the square pictures that it was made for, px; 0 where it does not say.
+        memory: Of the training, see `memory_answer`; empty where it was not asked for.
     """
 
     wrong: tuple[tuple[str, str, str | None], ...] = ()
@@ -64,6 +67,7 @@ class Answer:
     unread: tuple[str, ...] = ()
     prediction: str = ""
     side: int = 0
+    memory: Mapping[str, Any] = field(default_factory=dict)
 
     def errors(self) -> list[UserError]:
         """Return what stands in the way as errors."""
@@ -84,7 +88,7 @@ def here(question: Question) -> Answer:
         wrong.append(error)
     if question.place:
         try:
-            found = _of_model(question)
+            found = _of_model(replace(question, training={}) if wrong else question)
         except UserError as error:
             wrong.append(error)
     told = tuple((type(error).__name__, str(error), error.hint) for error in wrong)
@@ -98,20 +102,29 @@ def _of_model(question: Question) -> Answer:
     base = outline.base
     if base is not None:
         base = replace(base, process=predicting(base.process, question.prediction))
+    coder: Any = None  # its classes are typed only in part
     if question.vae:
         from prep.models.vae import open_vae
 
-        coder: Any = open_vae(place, "cpu")  # its classes are typed only in part
+        coder = open_vae(place, "cpu")
+        coder.to("meta")
         if question.form and base is not None:
             from train.export.rehearsal import rehearse
 
-            rehearse(question.form, base, coder.to("meta"), place, family.layout)
+            rehearse(question.form, base, coder, place, family.layout)
+    side = side_of(outline, family)
+    memory: Mapping[str, Any] = {}
+    if question.training and base is not None:
+        from train.run.memory_question import answer
+
+        memory = answer(question.training, base, family, coder, question.device)
     return Answer(
         tokens=tuple(outline.tokens(list(question.texts))),
         most_tokens=outline.most_tokens,
         unread=outline.unread,
         prediction=base.process.prediction if base else "",
-        side=side_of(outline, family),
+        side=side,
+        memory=memory,
     )
 
 
@@ -143,6 +156,7 @@ def answered(found: Mapping[str, Any]) -> Answer:
         tuple(found["unread"]),
         found["prediction"],
         found["side"],
+        found["memory"],
     )
 
 

@@ -54,7 +54,7 @@ def draw(run: Run, training: Training, wish: RunOutput, console: Console) -> Non
     drawer: Drawer | None = None
     for path, prompt in asked.items():
         try:
-            with memory_errors("a picture of its size beside the training"):
+            with memory_errors(run.config, picture=True):
                 if drawer is None:
                     coder = opened_vae(run.found.path, training.base.device)
                     drawer = Drawer(training.base, coder, wish.shown)

@@ -4,12 +4,12 @@
 the two cannot say different things.
 """
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from prep.models.locate import FoundModel, Models
 from prep.runtime import lock
@@ -20,7 +20,7 @@ from train.data.captions import longest_of_all
 from train.families.detect import base_at_hand, check_clip_skip, check_prediction, opened_base
 from train.families.family import Family
 from train.methods import method_named
-from train.run import checkpoint, disk, probe, run_folder
+from train.run import checkpoint, disk, memory_question, probe, run_folder
 from train.run.base_checks import check_blocks, check_form, check_prompts
 from train.run.decide import (
     Run,
@@ -46,15 +46,23 @@ class Ready:
     Attributes:
         done: Whether its export is there already.
         notes: What a person should know before it begins, a line each.
+        memory: The forecast, where it was asked for; see `memory_question.answer`.
     """
 
     run: Run
     done: bool
     notes: tuple[str, ...] = ()
+    memory: Mapping[str, Any] = field(default_factory=dict)
 
 
 def ready(
-    paths: Sequence[Path], config: Config, models: Models, ask: probe.Ask, first: bool = True
+    paths: Sequence[Path],
+    config: Config,
+    models: Models,
+    ask: probe.Ask,
+    first: bool = True,
+    *,
+    forecast: bool = False,
 ) -> Ready:
     """Look at everything that a training needs; nothing is written, no weight is read.
 
@@ -62,6 +70,7 @@ def ready(
         paths: Dataset files.
         ask: How to learn what only torch can tell: `probe.here` or `probe.outside`.
         first: Whether this process is the one that writes.
+        forecast: Whether the memory that it takes is to be forecast, which takes some seconds.
 
     Raises:
         UserError: Something stands in the way; all that can be found is told at once.
@@ -81,10 +90,10 @@ def ready(
     wrong += _raised(*_of_run(run, first))
     if wrong:
         _refuse(wrong)
-    answer = looked_through(_question(run), run.found, models, ask)
+    answer = looked_through(_question(run, forecast), run.found, models, ask)
     if answer.wrong:
         _refuse(answer.errors())
-    return Ready(run, False, tuple(notes(run, answer, first)))
+    return Ready(run, False, tuple(notes(run, answer, first)), answer.memory)
 
 
 def _base_of(
@@ -216,7 +225,7 @@ def _check_holder(run: Run) -> None:
         raise error
 
 
-def _question(run: Run) -> probe.Question:
+def _question(run: Run, forecast: bool) -> probe.Question:
     config = run.config
     return probe.Question(
         str(run.found.path),
@@ -228,6 +237,7 @@ def _question(run: Run) -> probe.Question:
         form=run.method.form(config),
         prediction=config.prediction or "",
         texts=(*longest_of_all(list(run.data.samples.values()), config), *drawn_texts(run)),
+        training=memory_question.question(run) if forecast else {},
     )
 
 

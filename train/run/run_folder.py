@@ -12,7 +12,6 @@ from train.run import checkpoint
 # Facts of `config.json` that are no settings, and what a person calls them.
 _FACTS = {
     "method": "the kind of training",
-    "version": "the program",
     "family": "the kind of base model",
     "base_digest": "the base model",
     "data_digest": "the dataset",
@@ -36,12 +35,15 @@ def differences(there: Mapping[str, Any], here: Mapping[str, Any], words: list[s
         words: The settings that decide.
     """
     found = [f"{told} differs" for word, told in _FACTS.items() if there.get(word) != here[word]]
-    return found + [
+    found += [
         f"`--{word.replace('_', '-')}` is {as_yaml(there.get(word))} there and "
         f"{as_yaml(here[word])} here"
         for word in words
         if there.get(word) != here[word]
     ]
+    if not found and there.get("version") != here["version"]:  # else it may be for the settings
+        found.append("the program differs")
+    return found
 
 
 def run_folder(folder: Path) -> dict[str, Any]:
@@ -79,9 +81,17 @@ def check_version(out: Path, name: str, here: Mapping[str, Any], words: list[str
         if there.get("version") != here["version"] and not differences(
             there | {"version": here["version"]}, here, words
         ):
+            begun = f"`{folder}`, stopped after step {step}, was begun by another version of this "
+            passes = here.get("accumulate", 1)
+            if passes > 1:
+                raise ConfigError(
+                    f"{begun}program, where `--accumulate {passes}` cut a batch into passes; now a "
+                    f"step has {passes} batches",
+                    "go on with it without `--accumulate`, or begin a new run: give another "
+                    "`--name`, or move that folder away",
+                )
             raise ConfigError(
-                f"`{folder}`, stopped after step {step}, was begun by another version of this "
-                "program, which showed other texts or trained other weights",
+                f"{begun}program, which showed other texts or trained other weights",
                 f"finish it with version {there.get('program', 'of then')}, or begin a new run: "
                 "give another `--name`, or move that folder away",
             )

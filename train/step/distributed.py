@@ -35,17 +35,22 @@ class Processes:
         """Whether this process writes."""
         return self.rank == 0
 
-    def passes(self, size: int, batch: int, accumulate: int) -> Iterator[range]:
-        """Yield the places of a step that this process computes, a range for each pass.
+    def passes(self, sizes: Sequence[int]) -> Iterator[range]:
+        """Yield the places of a step that this process computes: its part of each batch in turn.
+
+        Places are counted through all batches of the step. The parts of a batch go round from one
+        batch to the next: where it has fewer samples than there are processes, others take it.
 
         Args:
-            size: Samples of the step: `batch`, or fewer at the end of a bucket.
-            accumulate: Passes in which a process takes its part of a whole batch.
+            sizes: Samples of each batch of the step.
         """
-        start, stop = (rank * size // self.count for rank in (self.rank, self.rank + 1))
-        width = -(-batch // (self.count * accumulate))
-        for first in range(start, stop, width):
-            yield range(first, min(first + width, stop))
+        first = 0
+        for number, size in enumerate(sizes):
+            part = (self.rank + number) % self.count
+            start, stop = (first + n * size // self.count for n in (part, part + 1))
+            if start < stop:
+                yield range(start, stop)
+            first += size
 
     def sum(self, tensors: "Sequence[Tensor]") -> None:
         """Replace float tensors by their sums over all processes."""

@@ -7,12 +7,12 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from itertools import islice
+from itertools import chain, islice
 from typing import TYPE_CHECKING, NamedTuple
 
 from prep.runtime.errors import MachineError
 from train.data.batches import Batch, Batches, inputs_digest
-from train.data.order import batch_order, steps_per_epoch
+from train.data.order import step_order, steps_per_epoch
 from train.data.text_states import TextCache
 from train.families.family import Base, Family
 from train.families.noise_process import errors
@@ -43,9 +43,9 @@ class Step(NamedTuple):
 
     Attributes:
         number: From 1.
-        loss: Over the whole batch, before the step.
+        loss: Mean over all samples of the step, before it.
         rate: The learning rate that was used; see `Trainer.rate`.
-        inputs: Digest of keys, texts, timesteps, latents and noise of the whole batch.
+        inputs: Digest of keys, texts, timesteps, latents and noise of all samples.
     """
 
     number: int
@@ -67,10 +67,10 @@ def train(
         MachineError: Loss or gradients are not finite numbers; the weights are those before it.
     """
     config, repeats = training.batches.config, training.batches.data.repeats()
-    per_epoch = steps_per_epoch(repeats, config.batch)
-    order = batch_order(repeats, config.batch, config.seed, done)
-    for step, keys in enumerate(islice(order, steps - done), done):
-        loss, inputs = _gradients(training, trainer, keys, step, step // per_epoch)
+    per_epoch = steps_per_epoch(repeats, config.batch, config.accumulate)
+    order = step_order(repeats, config.batch, config.accumulate, config.seed, done)
+    for step, each in enumerate(islice(order, steps - done), done):
+        loss, inputs = _gradients(training, trainer, each, step, step // per_epoch)
         if not math.isfinite(loss):
             raise _diverged(f"the loss of step {step + 1} is {loss}")
         if not trainer.update(partial(learning_rate, step, config=config, steps=steps)):
@@ -85,15 +85,21 @@ def _diverged(message: str) -> MachineError:
 
 
 def _gradients(
-    training: Training, trainer: Trainer, keys: Sequence[str], step: int, epoch: int
+    training: Training, trainer: Trainer, each: Sequence[Sequence[str]], step: int, epoch: int
 ) -> tuple[float, str]:
-    """Leave the gradients of a whole step in the weights; return its loss and inputs."""
+    """Leave the gradients of a whole step in the weights; return its loss and inputs.
+
+    Each sample counts alike, whatever the size of its batch.
+
+    Args:
+        each: The batches of the step.
+    """
     import torch
 
-    config, processes = training.batches.config, training.processes
+    processes, keys = training.processes, [*chain(*each)]
     digests: dict[int, bytes] = {}
     total = torch.zeros((), device=training.base.device)
-    for places in processes.passes(len(keys), config.batch, config.accumulate):
+    for places in processes.passes([len(some) for some in each]):
         batch = training.batches.batch(keys, step, epoch, places, training.base.process)
         digests |= dict(zip(places, batch.digests, strict=True))
         error_B = _errors(training, batch)

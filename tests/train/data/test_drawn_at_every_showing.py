@@ -4,7 +4,7 @@ import shutil
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 
 import pytest
@@ -18,7 +18,7 @@ from train.data import dataset
 from train.data.batches import Batches
 from train.data.captions import text_of
 from train.data.dataset import TrainingSample
-from train.data.order import Showing, batch_order, nth_of
+from train.data.order import Showing, nth_of, step_order
 from train.families.diffusion_process import Diffusion
 from train.families.noise_process import Prediction
 from train.methods import config_of
@@ -72,8 +72,8 @@ def test_the_first_showing_is_drawn_as_it_ever_was() -> None:
 
 def test_an_epoch_counts_the_showings_of_each_sample() -> None:
     """Case F7: the order says which showing of a sample each one is, and keys are keys still."""
-    order = islice(batch_order({(8, 8): {"a": 3, "b": 1}}, 2, 0), 2)
-    shown = [key for keys in order for key in keys]
+    order = islice(step_order({(8, 8): {"a": 3, "b": 1}}, 2, 1, 0), 2)
+    shown = [key for (keys,) in order for key in keys]
 
     assert sorted((str(key), nth_of(key)) for key in shown) == [
         ("a", 0), ("a", 1), ("a", 2), ("b", 0),
@@ -94,7 +94,7 @@ def test_a_feed_shows_what_text_of_says(repeated: Path) -> None:
     """Case F7: a key in the order is drawn for as a plain key: its type enters no seed."""
     config = config_of(shuffle_tags=True, keep_tags=0, batch=1)
     batches = Batches(dataset.load([repeated]), config, 1.0, 0.0)
-    order = list(islice(batch_order(batches.data.repeats(), 1, 0), 24))
+    order = [*chain(*islice(step_order(batches.data.repeats(), 1, 1, 0), 24))]
     process = Diffusion(torch.linspace(0.99, 0.01, 1000), Prediction.EPSILON)
     texts = [
         batches.batch(keys, step, 0, range(1), process).texts[0] for step, keys in enumerate(order)

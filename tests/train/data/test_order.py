@@ -1,14 +1,21 @@
 import time
 import tracemalloc
 from collections import Counter
-from itertools import islice
+from itertools import chain, islice
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from train.data import order
-from train.data.order import batch_order, batches_of_epoch, normal, steps_per_epoch
+from train.data.order import (
+    batches_of_epoch,
+    batches_per_epoch,
+    normal,
+    step_order,
+    steps_per_epoch,
+    times_seen,
+)
 
 COUNTS = {
     (64, 64): {"a": 1, "b": 2, "c": 1, "d": 1},
@@ -31,14 +38,14 @@ def test_an_epoch_shows_each_sample_as_often_as_asked(batch: int) -> None:
         full, rest = divmod(sum(counts.values()), batch)
         assert sizes[bucket, batch] == full
         assert rest == 0 or sizes[bucket, rest] == 1
-    assert len(found) == steps_per_epoch(COUNTS, batch)
+    assert len(found) == batches_per_epoch(COUNTS, batch)
 
 
 def test_the_order_is_computed_not_carried() -> None:
     """Beginning at step n shows the same batches as having come there from the start."""
-    whole = list(islice(batch_order(COUNTS, 2, 5), 23))
+    whole = list(islice(step_order(COUNTS, 2, 1, 5), 23))
 
-    assert [next(batch_order(COUNTS, 2, 5, start)) for start in range(23)] == whole
+    assert [next(step_order(COUNTS, 2, 1, 5, start)) for start in range(23)] == whole
 
 
 def test_epochs_and_seeds_differ() -> None:
@@ -91,8 +98,8 @@ def test_an_epoch_of_any_length_begins_at_once(monkeypatch: pytest.MonkeyPatch) 
     begun = time.process_time()
     tracemalloc.start()
     try:
-        seen = list(islice(batch_order(counts, 2, 0), 3))
-        last = next(batch_order(counts, 2, 0, steps_per_epoch(counts, 2) - 1))
+        seen = [*chain(*islice(step_order(counts, 2, 1, 0), 3))]
+        (last,) = next(step_order(counts, 2, 1, 0, steps_per_epoch(counts, 2) - 1))
         most = tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()
@@ -103,13 +110,19 @@ def test_an_epoch_of_any_length_begins_at_once(monkeypatch: pytest.MonkeyPatch) 
     assert time.process_time() - begun < 10
 
 
+def _some(most: int) -> st.SearchStrategy[dict[tuple[int, int], dict[str, int]]]:
+    """Return buckets of samples that are shown up to so often, at least one of them once."""
+    keys = st.text("abcdef", min_size=1, max_size=3)
+    return st.dictionaries(
+        st.tuples(st.integers(1, 3), st.integers(1, 3)),
+        st.dictionaries(keys, st.integers(0, most), max_size=6),
+        max_size=3,
+    ).filter(lambda counts: any(n for each in counts.values() for n in each.values()))
+
+
 @settings(derandomize=True, max_examples=60, deadline=None)
 @given(
-    counts=st.dictionaries(
-        st.tuples(st.integers(1, 3), st.integers(1, 3)),
-        st.dictionaries(st.text("abcdef", min_size=1, max_size=3), st.integers(0, 40), max_size=6),
-        max_size=3,
-    ).filter(lambda counts: any(n for each in counts.values() for n in each.values())),
+    counts=_some(40),
     part=st.integers(1, 60),
     batch=st.integers(1, 4),
     cut=st.floats(0, 1),
@@ -126,12 +139,40 @@ def test_an_epoch_in_parts_is_whole(
     asked = Counter({(at, key): n for at, each in counts.items() for key, n in each.items() if n})
 
     assert rest == whole[skip:]
-    assert len(whole) == steps_per_epoch(counts, batch)
+    assert len(whole) == batches_per_epoch(counts, batch)
     shown: Counter[str] = Counter(key for keys in whole for key in keys)
     wanted: Counter[str] = Counter()
     for (_, key), count in asked.items():
         wanted[key] += count
     assert shown == wanted
+
+
+@settings(derandomize=True, max_examples=100, deadline=None)
+@given(
+    counts=_some(6),
+    batch=st.integers(1, 5),
+    accumulate=st.integers(1, 5),
+    start=st.floats(0, 1),
+)
+def test_steps_are_the_epoch_s_batches_in_turn(
+    counts: dict[tuple[int, int], dict[str, int]], batch: int, accumulate: int, start: float
+) -> None:
+    """Steps take `accumulate` batches each, epoch by epoch, from any step on alike, none twice."""
+    per_epoch = steps_per_epoch(counts, batch, accumulate)
+    whole = list(islice(step_order(counts, batch, accumulate, 3), 2 * per_epoch))
+    first = int(start * (2 * per_epoch - 1))
+    tail = islice(step_order(counts, batch, accumulate, 3, first), 2 * per_epoch - first)
+
+    for epoch in (0, 1):
+        steps = whole[epoch * per_epoch : (epoch + 1) * per_epoch]
+        assert [*chain(*steps)] == list(batches_of_epoch(counts, batch, 3, epoch))
+        assert all(len(step) == accumulate for step in steps[:-1])
+        assert 1 <= len(steps[-1]) <= accumulate
+    assert list(tail) == whole[first:]
+    shown = Counter(key for step in whole[: first + 1] for keys in step for key in keys)
+    seen = times_seen(counts, batch, accumulate, 3, first + 1)
+    if sum(map(len, counts.values())) == len(seen):  # else a key stands in two buckets
+        assert {key: n for key, n in seen.items() if n} == shown
 
 
 def test_no_part_is_without_the_rare_ones(monkeypatch: pytest.MonkeyPatch) -> None:

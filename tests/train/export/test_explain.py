@@ -81,6 +81,26 @@ def test_another_program_s_lora_is_told_as_far_as_it_goes(tmp_path: Path) -> Non
     ]
 
 
+@pytest.mark.parametrize(
+    ("passes", "told"),
+    [
+        (None, "5 steps of 8,"),
+        ("1", "5 steps of 8,"),
+        ("2", "5 steps of 8 samples (2 batches of 4),"),
+    ],
+)
+def test_the_batches_of_a_step_are_told(tmp_path: Path, passes: str | None, told: str) -> None:
+    """Whoever made it: the samples of a step, and in how many batches they were taken."""
+    from safetensors.torch import save_file
+
+    file = tmp_path / "x.safetensors"
+    said = {"ss_steps": "5", "ss_total_batch_size": "8", "ss_batch_size_per_device": "4"}
+    said |= {"ss_gradient_accumulation_steps": passes} if passes else {}
+    save_file({"lora_unet_a.lora_down.weight": torch.zeros(1)}, file, said)
+
+    assert f"trained: {told}" in _told(file)
+
+
 def test_what_is_no_lora_is_told(tmp_path: Path, base: Path) -> None:
     """A base model, another file, or none at all: two lines each."""
     weights = base / "unet" / "diffusion_pytorch_model.safetensors"

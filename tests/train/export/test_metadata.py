@@ -11,7 +11,7 @@ from prep.models import safetensors_file
 from prep.models.locate import Models
 from prep.runtime.console import Console
 from train.data import dataset
-from train.data.order import batch_order, times_seen
+from train.data.order import step_order, times_seen
 from train.export.metadata import CERTIFICATE, Facts, metadata, tag_frequency
 from train.families import detect
 from train.families.noise_process import Prediction
@@ -126,15 +126,26 @@ def test_the_certificate_names_every_picture(meta: Path) -> None:
 @pytest.mark.parametrize("steps", [0, 3, 4, 11])
 def test_times_seen_are_those_of_the_order(steps: int) -> None:
     """Counting epochs gives what counting every step gives, repeats and short batches included."""
-    from itertools import islice
+    from itertools import chain, islice
 
     repeats = {(64, 64): {"a": 2, "b": 1}, (32, 64): {"c": 1, "d": 1, "e": 3}}
     wanted = dict.fromkeys("abcde", 0)
-    for keys in islice(batch_order(repeats, 2, 7), steps):
-        for key in keys:
+    for batches in islice(step_order(repeats, 2, 2, 7), steps):
+        for key in chain(*batches):
             wanted[key] += 1
 
-    assert times_seen(repeats, 2, 7, steps) == wanted
+    assert times_seen(repeats, 2, 2, 7, steps) == wanted
+
+
+def test_batches_of_a_step_are_said(meta: Path) -> None:
+    """Of several batches a step, batch, samples and epochs are those that kohya's scripts count."""
+    found = _metadata(meta, steps=4, batch=2, accumulate=2)
+    words = ("gradient_accumulation_steps", "batch_size_per_device", "total_batch_size",
+             "num_batches_per_epoch", "num_epochs", "steps")  # fmt: skip
+
+    assert [found[f"ss_{word}"] for word in words] == ["2", "2", "4", "3", "2", "4"]
+    assert sum(row["seen"] for row in json.loads(found[CERTIFICATE])["samples"].values()) == 12
+    assert "ss_gradient_accumulation_steps" not in _metadata(meta)  # as files of before
 
 
 def test_what_differs_is_said(meta: Path) -> None:

@@ -1,5 +1,6 @@
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -126,7 +127,7 @@ def test_defaults_are_kohya_s() -> None:
     ("options", "wanted"),
     [
         ({"train_batch_size": "2", "gradient_accumulation_steps": "4"},
-         {"batch": 8, "accumulate": 4}),
+         {"batch": 2, "accumulate": 4}),
         ({"unet_lr": "1e-4", "text_encoder_lr": "5e-5"},
          {"learning_rate": 1e-4, "text_encoder_learning_rate": 5e-5, "text_encoder": True}),
         ({"learning_rate": "1e-4", "text_encoder_lr": "0"}, {"text_encoder": False}),
@@ -213,6 +214,23 @@ def test_what_cannot_be_taken_over_is_two_lines(
 ) -> None:
     """Unknown, not there, or out of its limits: nothing is dropped silently."""
     assert refused(**options) == (message, hint)
+
+
+def test_several_processes_multiply_nothing_here() -> None:
+    """A command of two processes is told what stands for its batches, in numbers."""
+    command = (
+        "accelerate launch --num_processes 2 train_network.py --train_batch_size 4 "
+        "--gradient_accumulation_steps 3 --pretrained_model_name_or_path tiny "
+        f"--network_module networks.lora --seed 1 --train_data_dir {HERE}"
+    )
+    run = replace(read([command]), dataset={"datasets": [{"subsets": [{"image_dir": HERE}]}]})
+
+    assert pipelines_of(run, Path(), []).notes == [
+        (
+            "kohya's scripts take a batch in each of 2 processes; here their number changes "
+            "nothing: for 24 samples a step write `accumulate: 6`"
+        )
+    ]
 
 
 def test_keys_of_a_dataset_file_are_checked(home: Path) -> None:

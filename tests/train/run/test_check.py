@@ -49,15 +49,17 @@ def test_everything_is_told_before_it_costs_anything(
     )
     assert told[2:8] == [
         "samples: 6, kept for validation: 0",
-        "  32x64: 2 samples, shown 2, steps 1",
-        "  64x32: 2 samples, shown 2, steps 1",
-        "  64x64: 2 samples, shown 2, steps 1",
+        "  32x64: 2 samples, shown 2, batches 1",
+        "  64x32: 2 samples, shown 2, batches 1",
+        "  64x64: 2 samples, shown 2, batches 1",
         "steps: 9, 3 an epoch, 3.0 epochs, 2 samples each",
         "learning rate: cosine, 0.0001 at first, 5.87e-05 half way, 3.02e-06 at last",
     ]
     assert told[8].startswith("disk: an export 0.1 MB, a checkpoint 0.")
-    assert told[9].endswith(": begins at step 1")
-    assert len(told) == 10
+    assert told[9].startswith("memory: ")
+    assert told[10] == "  fits a GPU of 8 GiB as it is"
+    assert told[11].endswith(": begins at step 1")
+    assert len(told) == 12
     assert not (tmp_path / "runs").exists()
 
 

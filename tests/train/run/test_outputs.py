@@ -209,7 +209,7 @@ def test_too_little_memory_for_a_picture(
         assert _main(*words) == 3
     told = capsys.readouterr().err.splitlines()
 
-    why = "there is too little memory for a picture of its size beside the training"
+    why = "the GPU has too little memory for a picture of its size beside the training"
     assert told[0] == f"not drawn: toy-step00000002-00-0.png: {why}"
     assert told[-1] == (
         "4 exports and pictures are missing: `samples/toy-step00000002-00-0.png`, "

@@ -326,10 +326,6 @@ def _stopped_before(place: Place) -> list[str]:
 
 
 _LONG = "1 of 6 samples has a text of more than 225 tokens; its end is not trained: `0.png` (230)"
-_PASSES = (
-    "`--accumulate 4` has {effect}: it cuts a batch into passes, and `--batch` is {batch}; "
-    "for {samples} samples a step give `--batch {samples} --accumulate 4`"
-)
 _ANOTHER = (
     "a new run begins; `{runs}/images-{old}`, stopped at step 1, is another: "
     "`--seed` is 5 there and 0 here"
@@ -352,10 +348,8 @@ NAMED: dict[str, tuple[Make, list[str]]] = {
     ),
     "latents of a sister VAE": (
         _sister, ["the latents of `meta_lat.json` were made with another VAE: `anime-vae`"]),
-    "passes without samples": (
-        lambda _: ["--accumulate", "4"],
-        [_PASSES.format(effect="no effect", batch=1, samples=4)],
-    ),
+    "several batches a step": (
+        lambda _: ["--accumulate", "4"], ["4 samples a step: 4 batches of 1"]),
     "a tensor that nothing reads": (
         _foreign_tensor, ["1 tensor in the files of `{base}` is not read: `controlnet.x`"]),
     "an earlier run": (
@@ -454,17 +448,16 @@ def _broken(place: Place) -> Path:
 
 
 @pytest.mark.parametrize(
-    ("batch", "passes", "told"),
+    ("passes", "told"),
     [
-        (1, 1, None),
-        (4, 4, None),
-        (4, 3, None),
-        (2, 4, _PASSES.format(effect="the effect of `--accumulate 2`", batch=2, samples=8)),
+        (1, None),
+        (3, "6 samples a step: 3 batches of 2"),
+        (4, "`--accumulate` is 4, and an epoch has 3 batches: a step is a whole epoch"),
     ],
 )
-def test_passes_without_samples_are_told(batch: int, passes: int, told: str | None) -> None:
-    """Case F5: a batch that cannot be cut into so many passes is said, with what to type."""
-    assert notes.passes_note(config_of(batch=batch, accumulate=passes)) == told
+def test_the_samples_of_a_step_are_told(passes: int, told: str | None) -> None:
+    """Where a step has several batches, their samples are counted; an epoch holds no more."""
+    assert notes.batches_note(config_of(batch=2, accumulate=passes), 3) == told
 
 
 def test_long_texts_are_named_up_to_three() -> None:

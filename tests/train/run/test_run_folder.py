@@ -2,6 +2,7 @@ import os
 from pathlib import Path
 
 import pytest
+import torch
 
 from prep.models.locate import Models
 from prep.runtime.errors import ConfigError, HeldError, UserError
@@ -100,12 +101,60 @@ def test_a_fine_tune_that_is_done_is_not_unfinished(
 
 
 def test_what_may_change_the_last_bits_is_said(meta: Path, tmp_path: Path, models: Models) -> None:
-    """Row 87: going on with another number of passes is told in one line, and sees the same."""
+    """Row 87: going on with another number of threads is told in one line, and sees the same."""
     lora(meta, tmp_path, models, new_console(), steps=1, batch=2)
     console = new_console()
-
-    lora(meta, tmp_path, models, console, steps=2, batch=2, accumulate=2)
+    threads = torch.get_num_threads()
+    torch.set_num_threads(threads + 1)
+    try:
+        lora(meta, tmp_path, models, console, steps=2, batch=2)
+    finally:
+        torch.set_num_threads(threads)
 
     assert said(console)[1] == (
-        "continues after step 1 of 2\naccumulate: 1 before, 2 now; the last bits may differ\n"
+        f"continues after step 1 of 2\nthreads: {threads} before, {threads + 1} now; "
+        "the last bits may differ\n"
+    )
+
+
+def test_passes_of_before_are_not_taken_for_batches(
+    meta: Path, tmp_path: Path, models: Models
+) -> None:
+    """Once `--accumulate 2` cut a batch: such a stopped run is told, and goes on without it."""
+    made = lora(meta, tmp_path, models, new_console(), steps=1, batch=2)
+    made.unlink()
+    config = made.parent / "config.json"
+    config.write_text(config.read_text().replace('"accumulate": 1', '"accumulate": 2'))
+
+    with pytest.raises(ConfigError) as caught:
+        lora(meta, tmp_path, models, new_console(), steps=2, batch=2, accumulate=2)
+    console = new_console()
+    lora(meta, tmp_path, models, console, steps=2, batch=2)
+
+    assert (str(caught.value), caught.value.hint) == (
+        (
+            f"`{made.parent}`, stopped after step 1, was begun by another version of this program, "
+            "where `--accumulate 2` cut a batch into passes; now a step has 2 batches"
+        ),
+        (
+            "go on with it without `--accumulate`, or begin a new run: give another `--name`, or "
+            "move that folder away"
+        ),
+    )
+    assert said(console)[1] == "continues after step 1 of 2\n"
+
+
+def test_another_number_of_batches_is_another_run(
+    meta: Path, tmp_path: Path, models: Models
+) -> None:
+    """With more batches a step a new run begins; it says which option differs, and the samples."""
+    made = lora(meta, tmp_path, models, new_console(), steps=1, batch=2)
+    made.unlink()
+    console = new_console()
+
+    lora(meta, tmp_path, models, console, steps=1, batch=2, accumulate=2)
+
+    assert said(console)[1] == (
+        f"a new run begins; `{made.parent}`, stopped at step 1, is another: `--accumulate` is 1 "
+        "there and 2 here\n4 samples a step: 2 batches of 2\n"
     )

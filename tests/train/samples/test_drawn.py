@@ -123,16 +123,17 @@ def _differ(one: bytes, two: bytes) -> int:
 
 def test_block_weights_scale_blocks(runs: dict[str, Path], models: Models, tmp_path: Path) -> None:
     """A LoRA without its U-Net and text encoder is the base model; of half of both, another one."""
-    file = str(runs["two"])
-    pictures = [
-        _bytes(_drawn([file], models, tmp_path / f"{n}.png", block_weights=weights)[2] / name)
-        for n, (weights, name) in enumerate([
-            ({}, "000 base model.png"), ({"ALL": 0.0}, "000 strength 1.png"),
-            ({"TE": 0.0, "IN": 0.5}, "000 strength 1.png"), ({}, "000 strength 1.png"),
-        ])
-    ]  # fmt: skip
+    each = [
+        _drawn([str(runs["two"])], models, tmp_path / f"{n}.png", block_weights=weights)[2]
+        for n, weights in enumerate([{}, {"ALL": 0.0}, {"TE": 0.0, "IN": 0.5}])
+    ]
 
-    assert pictures[0] == pictures[1]
+    base, *pictures = [
+        _bytes(path) for path in (each[0] / "000 base model.png", *(
+            folder / "000 strength 1.png" for folder in each
+        ))
+    ]  # fmt: skip
+    assert base == pictures[1]
     assert len(set(pictures)) == 3
 
 

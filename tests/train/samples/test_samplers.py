@@ -164,7 +164,7 @@ def test_every_sampler_is_among_them() -> None:
 def test_a_model_that_ends_in_noise_alone_is_drawn(
     opened: Callable[[str], Opened], name: str
 ) -> None:
-    """From the very last timestep, with finite numbers, in one step and in the most.
+    """From the very last timestep, with finite numbers, in one step and in sixty.
 
     The network answers with a tenth of what it is shown; its sigmas are infinite at the beginning.
     """
@@ -175,7 +175,7 @@ def test_a_model_that_ends_in_noise_alone_is_drawn(
     process = replace(plain, alpha_bar_T=alpha_bar_T, prediction=V, trailing=True)
     assert process.ends_in_noise()
 
-    for steps in (1, SAMPLERS[name].most_steps):
+    for steps in (1, min(60, SAMPLERS[name].most_steps)):
         scheduler = schedulers.opened(name, family, process, "cpu", steps)
         latents = torch.ones(1, 4, 1, 1) * scheduler.init_noise_sigma
         for time in scheduler.timesteps:

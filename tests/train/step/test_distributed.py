@@ -1,20 +1,34 @@
-import pytest
+import bisect
+import itertools
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from train.step.distributed import Processes
 
 
-@pytest.mark.parametrize("count", [1, 2, 3, 5])
-@pytest.mark.parametrize("accumulate", [1, 2, 4])
-@pytest.mark.parametrize("size", [1, 2, 3, 4])
-def test_every_place_is_computed_once(count: int, accumulate: int, size: int) -> None:
-    """Whatever the processes and passes, each sample of a step belongs to one pass of one."""
-    found = [
-        list(Processes("cpu", rank, count).passes(size, 4, accumulate)) for rank in range(count)
-    ]
+@settings(derandomize=True, max_examples=200, deadline=None)
+@given(st.integers(1, 6), st.lists(st.integers(1, 5), min_size=1, max_size=5))
+def test_every_place_is_computed_once(count: int, sizes: list[int]) -> None:
+    """Whatever the processes and batches, each sample of a step is in one pass, of one batch."""
+    found = [list(Processes("cpu", rank, count).passes(sizes)) for rank in range(count)]
+    firsts = [0, *itertools.accumulate(sizes)]
 
-    assert [place for own in found for part in own for place in part] == list(range(size))
-    # No pass holds more than a whole batch's share.
-    assert all(len(part) <= -(-4 // (count * accumulate)) for own in found for part in own)
+    assert sorted(n for own in found for part in own for n in part) == list(range(firsts[-1]))
+    for part in (part for own in found for part in own):
+        (number,) = {bisect.bisect_right(firsts, n) - 1 for n in part}
+        # No pass holds more than a whole batch's share.
+        assert len(part) <= -(-sizes[number] // count)
+
+
+def test_every_process_has_its_part() -> None:
+    """Two batches of one are a pass for either of two processes; of four each takes half."""
+    pair = [Processes("cpu", rank, 2) for rank in range(2)]
+
+    assert [list(one.passes([1, 1])) for one in pair] == [[range(1, 2)], [range(1)]]
+    assert [list(one.passes([4, 4])) for one in pair] == [
+        [range(2), range(6, 8)], [range(2, 4), range(4, 6)],
+    ]  # fmt: skip
 
 
 def test_one_process_needs_no_other() -> None:

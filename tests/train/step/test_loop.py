@@ -6,9 +6,11 @@ import pytest
 import torch
 
 from prep.runtime.errors import MachineError
+from tests.train.conftest import build_dataset
 from train.config import Config
 from train.data import dataset
 from train.data.batches import Batches
+from train.data.order import step_order
 from train.data.text_states import TextCache
 from train.families.family import Base
 from train.families.sd15 import FAMILY
@@ -66,16 +68,14 @@ def test_the_loop_is_that_of_a_bare_script(base: Path, meta: Path) -> None:
     """Three steps end in the weights that diffusers' own noising and torch's AdamW give."""
     from diffusers import DDPMScheduler
 
-    from train.data.order import batch_order
-
     config = _config(steps=3, batch=2, learning_rate=1e-3)
     found, _ = _trained(base, meta, config)
     training = _task(base, meta, config)
     scheduler = DDPMScheduler(beta_start=0.00085, beta_end=0.012, beta_schedule="scaled_linear")
     wanted = training.base.learning()
     optimizer = torch.optim.AdamW(wanted.values(), lr=1e-3)
-    order = batch_order(training.batches.data.repeats(), 2, 0)
-    for step, keys in enumerate(itertools.islice(order, 3)):
+    order = step_order(training.batches.data.repeats(), 2, 1, 0)
+    for step, (keys,) in enumerate(itertools.islice(order, 3)):
         batch = training.batches.batch(keys, step, 0, range(len(keys)), training.base.process)
         noisy = scheduler.add_noise(batch.x0_BCHW, batch.noise_BCHW, batch.time_B)
         state = stacked(training.states.of(batch.texts), "cpu")["text"]
@@ -115,18 +115,46 @@ def test_a_weight_of_nought_teaches_nothing(
     assert not any(weight.any() for name, weight in found.items() if "lora_B" in name)
 
 
-@pytest.mark.parametrize("accumulate", [2, 3])
-def test_passes_change_nothing_but_rounding(base: Path, meta: Path, accumulate: int) -> None:
-    """A step cut into passes sees the same inputs and has the same loss and weights as a whole."""
-    config = {"batch": 3, "steps": 6, "learning_rate": 1e-3, "shuffle_tags": True}
-    whole, one = _trained(base, meta, _config(**config))
-    cut, two = _trained(base, meta, _config(**config, accumulate=accumulate))
+def test_a_step_of_several_batches_is_a_larger_batch(tmp_path: Path, base: Path) -> None:
+    """Two batches of two teach what one batch of the same four samples does, drawn alike."""
+    meta = build_dataset(tmp_path, base, buckets=((64, 64),), count=4)
+    repeats = dataset.load([meta]).repeats()
+
+    def order(batch: int, seed: int) -> list[str]:
+        steps = itertools.islice(step_order(repeats, batch, 4 // batch, seed), 3)
+        return [key for step in steps for keys in step for key in keys]
+
+    seed = next(seed for seed in itertools.count() if order(2, seed) == order(4, seed))
+    config = {"steps": 3, "learning_rate": 1e-3, "shuffle_tags": True, "seed": seed}
+    whole, one = _trained(base, meta, _config(**config, batch=4))
+    parts, two = _trained(base, meta, _config(**config, batch=2, accumulate=2))
 
     assert [step.inputs for step in two] == [step.inputs for step in one]
     for name, weight in whole.items():
-        torch.testing.assert_close(cut[name], weight, rtol=1e-3, atol=1e-5)
+        torch.testing.assert_close(parts[name], weight, rtol=1e-3, atol=1e-5)
     losses = [[step.loss for step in seen] for seen in (one, two)]
     assert losses[1] == pytest.approx(losses[0], rel=1e-4)
+
+
+def test_each_sample_of_a_step_counts_alike(base: Path, tmp_path: Path) -> None:
+    """A step of three buckets of 2, 2 and 1 sample has the mean loss of its five samples."""
+    meta = build_dataset(tmp_path, base, count=5)
+    config = _config(steps=1, batch=2, accumulate=3, learning_rate=1e-3)
+    training = _task(base, meta, config)
+    trainer = Trainer(training.base.learning(), config, "cpu")
+    keys = [*itertools.chain(*next(step_order(training.batches.data.repeats(), 2, 3, 0)))]
+    seen: list[Step] = []
+    losses = []
+    for n in range(len(keys)):
+        batch = training.batches.batch(keys, 0, 0, range(n, n + 1), training.base.process)
+        noisy = training.base.process.mixture(batch.x0_BCHW, batch.noise_BCHW, batch.time_B)
+        state = stacked(training.states.of(batch.texts), "cpu")["text"]
+        said = training.base.network(noisy, batch.time_B, state).sample
+        losses.append(torch.nn.functional.mse_loss(said, batch.noise_BCHW).item())
+
+    train(training, trainer, 0, 1, seen.append)
+
+    assert seen[0].loss == pytest.approx(sum(losses) / 5, rel=1e-5)
 
 
 def test_checkpointing_of_activations_changes_no_bit(base: Path, meta: Path) -> None:
