@@ -296,6 +296,18 @@ def test_a_colon_in_a_name_is_no_strength(runs: dict[str, Path], tmp_path: Path)
     assert Subject(model="a/b.ckpt").name == "b"
 
 
+def test_a_prompt_longer_than_what_trained_is_told(
+    runs: dict[str, Path], models: Models, tmp_path: Path
+) -> None:
+    """It is read whole all the same, as WebUIs read it."""
+    row = replace(PROMPT, text="x " * 80, steps=1)
+
+    _, notes, _ = _drawn([str(runs["two"])], models, tmp_path / "s.png", prompts=[row])
+
+    told = "`two.safetensors` was trained on texts of up to 75 tokens; longer, and read whole: "
+    assert notes == [f"{told}`{'x ' * 20}` (80)"]
+
+
 @pytest.mark.parametrize("way", ["plain", "sliced", "xformers"])
 def test_every_attention_draws_the_same(runs: dict[str, Path], base: Path, way: str) -> None:
     """With a LoRA on: in slices, as plain products, by SDPA and by xformers where it is there."""
