@@ -12,6 +12,7 @@ from prep.runtime.seeds import MOST_SEED
 from train.block_rates import rate_of, rates_of
 from train.optimizers import KNOWN_AS, OPTIMIZERS, Optimizer
 from train.option_fields import Options, deciding, described, option
+from train.sampler_rows import DDIM, KNOWN_SAMPLERS
 
 T = TypeVar("T")
 
@@ -170,6 +171,10 @@ class Config:
     prompts: Path | None = option(  # noqa: RUF009
         None, "File of prompts, one a line: drawn with each export", decides=False
     )
+    sampler: str = option(
+        DDIM, "How pictures of prompts that name no way are drawn, as `Euler a`", decides=False,
+        words=tuple(dict.fromkeys(KNOWN_SAMPLERS.values())), known_as=KNOWN_SAMPLERS,
+    )  # fmt: skip
     keep: int = option(
         2, "Checkpoints that are kept, the newest ones", decides=False, least=1, most=10_000
     )

@@ -36,8 +36,8 @@ def test_only_what_decides_bytes_is_in_the_recipe() -> None:
     assert {item.name for item in described(Config)} - set(given.deciding()) == {
         "accumulate", "attention", "base", "block_rates", "device", "epochs",
         "gradient_checkpointing", "keep", "max_tokens", "name", "out", "prediction", "prompts",
-        "resume", "save_every_epochs", "save_every_steps", "save_precision", "steps", "text_cache",
-        "text_encoder_learning_rate", "timesteps", *TEXT,
+        "resume", "sampler", "save_every_epochs", "save_every_steps", "save_precision", "steps",
+        "text_cache", "text_encoder_learning_rate", "timesteps", *TEXT,
     }  # fmt: skip
     assert given.deciding()["alpha"] == 4.0
     more = {"text_encoder": True, "text_encoder_learning_rate": 1e-5, "lora_plus": 16.0,

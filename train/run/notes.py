@@ -16,6 +16,7 @@ from train.run.decide import Run, check_vae, facts
 from train.run.outputs import drawn_texts
 from train.run.probe import Answer
 from train.run.text_notes import long_note, text_notes
+from train.sampler_rows import DDIM
 from train.samples.prompts import long_prompts
 
 
@@ -37,6 +38,7 @@ def notes(run: Run, answer: Answer, first: bool) -> Iterator[str]:
         prediction_note(run, answer.prediction),
         size_note(usual_size(run.data), answer.side, run.base),
         card_note(answer.memory),
+        sampler_note(run.config),
         batches_note(run.config, batches),
     ))  # fmt: skip
     yield from text_notes(run.data.samples, run.config)
@@ -87,6 +89,13 @@ def size_note(size: tuple[int, int], side: int, base: str) -> str | None:
         f"most pictures train at {width}x{height}, and `{base}` was made for {side}x{side}: "
         f"`prep bucket META --resolution {side}` prepares them so"
     )
+
+
+def sampler_note(config: Config) -> str | None:
+    """Return what to know of `--sampler` where nothing is drawn."""
+    if config.sampler == DDIM or config.prompts is not None:
+        return None
+    return f"`--sampler {config.sampler}` has no effect: without `--prompts` nothing is drawn"
 
 
 def batches_note(config: Config, batches: int) -> str | None:

@@ -38,10 +38,10 @@ def runs(tmp_path_factory: pytest.TempPathFactory, base: Path) -> dict[str, Path
     meta = build_dataset(top / "data", base)
     models = Models(top / "home", offline=True)
     prompts = top / "p.txt"
-    prompts.write_text("mascot --n bad --d 5 --s 2 --l 3 --ss euler_a\n")
+    prompts.write_text("mascot --n bad --d 5 --s 2 --l 3\n")
     usual: dict[str, Any] = {"steps": 3, "rank": 2, "learning_rate": 0.05, "text_encoder": True}
     each: dict[str, dict[str, Any]] = {
-        "one": {"clip_skip": 2, "prompts": prompts},
+        "one": {"clip_skip": 2, "prompts": prompts, "sampler": "Euler a"},
         "two": {"seed": 1, "rank": 3},
         "whole": {"method": "finetune", "clip_skip": 2},
     }
@@ -72,7 +72,8 @@ def test_a_picture_is_that_of_the_training(
     runs: dict[str, Path], models: Models, tmp_path: Path
 ) -> None:
     """Drawn by its file alone, a LoRA of clip skip 2 gives the very pixels drawn in training."""
-    prompts = asked(subject_of([str(runs["one"])]), [], runs["one"].parents[1] / "p.txt", {})
+    subject, file = subject_of([str(runs["one"])]), runs["one"].parents[1] / "p.txt"
+    prompts = asked(subject, [], file, {"sampler": "euler_a"})
 
     _, notes, alone = _drawn([str(runs["one"])], models, tmp_path / "s.png", prompts=prompts)
 

@@ -15,9 +15,10 @@ from PIL import Image
 from prep.runtime.errors import ConfigError
 from train.families import all_families
 from train.families.diffusion_process import Diffusion
-from train.families.diffusion_samplers import SAMPLERS
 from train.families.family import Base, Family
 from train.families.noise_process import Prediction
+from train.methods import config_of
+from train.sampler_rows import SAMPLERS
 from train.samples import schedulers
 from train.samples.prompts import Prompt, check_drawable, parse
 from train.samples.sampler import draw, opened_vae
@@ -230,6 +231,7 @@ def test_samplers_are_known_by_the_names_that_others_have() -> None:
     found = [(name, parse(f"a cat --ss {name} --s 5", Prompt("")).sampler) for name, _ in SPELLINGS]
 
     assert found == SPELLINGS
+    assert [(name, config_of(sampler=name).sampler) for name, _ in SPELLINGS] == SPELLINGS
 
 
 def test_no_spelling_means_two_samplers() -> None:
