@@ -19,6 +19,7 @@ from tests.train.conftest import build_dataset
 from tests.train.narrow import write_single
 from tests.train.runs import lora, new_console, said
 from train.adapters import applied
+from train.cli.app import main
 from train.families.sd15 import FAMILY
 from train.samples.drawer import png
 from train.samples.picture_text import Shown, ShownLora, is_of
@@ -333,3 +334,25 @@ def test_every_attention_draws_the_same(runs: dict[str, Path], base: Path, way: 
     kinds = {type(one).__name__ for one in network.attn_processors.values()}
     assert kinds != {"AttnProcessor2_0"}
     assert _differ(found.tobytes(), usual.tobytes()) <= 1
+
+
+@pytest.mark.parametrize(
+    ("words", "told", "hint"),
+    [
+        ("--grid 2", "`--grid 2` is wrong", "give rows and columns, as `2x3`; at most 400"),
+        ("--grid 0x3", "`--grid 0x3` is wrong", "give rows and columns, as `2x3`; at most 400"),
+        ("--grid 21x20", "`--grid 21x20` is wrong", "give rows and columns, as `2x3`; at most 400"),
+        ("--block-weights IN", "`--block-weights IN` is wrong at `IN`",
+         "give each block a number from 0 to 100, as `IN=0.5,MID=0,OUT03=1`"),
+        ("--sampler DEIS", "`--sampler DEIS` is not known",
+         "the nearest here is `--sampler dpmsolver++`"),
+    ],
+)  # fmt: skip
+def test_what_is_typed_wrongly_is_told(
+    words: str, told: str, hint: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Options of `train sample` that are no numbers, in two lines, before a file is looked for."""
+    with pytest.raises(SystemExit):
+        main(["sample", "x.safetensors", *words.split()])
+
+    assert capsys.readouterr().err == f"error: {told}\nhint: {hint}\n"
