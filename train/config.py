@@ -12,6 +12,7 @@ from prep.runtime.seeds import MOST_SEED
 from train.block_rates import rate_of, rates_of
 from train.optimizers import KNOWN_AS, OPTIMIZERS, Optimizer
 from train.option_fields import Options, deciding, described, option
+from train.sampler_rows import DDIM, KNOWN_SAMPLERS
 
 T = TypeVar("T")
 
@@ -189,6 +190,10 @@ class Config:
     log: str | None = option(  # torchrun takes `--log` for one of its own
         None, "Who else is told of each step, beside metrics.jsonl: tensorboard", decides=False,
         also="--log-with", words=LOGS,
+    )  # fmt: skip
+    sampler: str = option(
+        DDIM, "How pictures of prompts that name no way are drawn, as `Euler a`", decides=False,
+        words=tuple(dict.fromkeys(KNOWN_SAMPLERS.values())), known_as=KNOWN_SAMPLERS,
     )  # fmt: skip
     keep: int = option(
         2, "Checkpoints that are kept, the newest ones", decides=False, least=1, most=10_000

@@ -112,6 +112,7 @@ _SETTINGS: Mapping[str, str] = MappingProxyType(
         "save_last_n_steps": "keep",
         "save_model_as": "save_as",
         "sample_prompts": "prompts",
+        "sample_sampler": "sampler",
         "output_name": "name",
         "output_dir": "out",
     }

@@ -8,6 +8,7 @@ from prep.runtime.counts import counted
 from prep.runtime.errors import ModelFileError
 from train.adapters import adapter_file, lora_layers
 from train.families.family import Base, Family
+from train.families.lora_layout import KOHYA
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -79,14 +80,26 @@ def _placed(path: Path, base: Base, family: Family) -> dict[str, _Placed]:
     known: set[str] = set()
     for before, module in _parts(base):
         for name, layer in _layers(module):
-            word = family.export_name(before + name)
-            known.add(word)
-            if word in saved:
+            words = _words(before, name, family)
+            known.update(words)
+            word = next((one for one in words if one in saved), None)
+            if word is not None:
                 down, up, scale = saved[word]
                 if pair := adapter_file.fitted(down, up, tuple(layer.weight.shape)):
                     found[before + name] = _Placed(*pair, scale)
     _check_all(path, file, known, len(found))
     return found
+
+
+def _words(before: str, name: str, family: Family) -> list[str]:
+    """Return what files call a module: as the family writes it, and as other trainers do.
+
+    Source: kohya-ss/sd-scripts (commit 48d368fa), networks/lora.py, reads both of XL's U-Net.
+    """
+    own = family.export_name(before + name)
+    if before or family.lora_layout is not KOHYA:
+        return [own]
+    return list(dict.fromkeys([own, f"lora_unet_{name.replace('.', '_')}"]))
 
 
 def _joined(each: Sequence[_Placed]) -> _Placed:

@@ -51,6 +51,17 @@ def calling_words(told: Mapping[str, str]) -> str | None:
     return words if born.get("config", {}).get("weighted_words") else escaped(words)
 
 
+def trained_tokens(told: Mapping[str, str]) -> int:
+    """Return how many tokens of a text trained at most; 0 where the metadata do not say it.
+
+    Source: kohya-ss/sd-scripts (commit 48d368fa) writes `None` for 75.
+    """
+    most = told.get("ss_max_token_length", "")
+    if most == "None":
+        return 75
+    return int(most) if most.isascii() and most.isdigit() else 0
+
+
 def trained_size(told: Mapping[str, str]) -> tuple[int, int]:
     """Return (width, height) px of most samples; 0 where the metadata say nothing usable."""
     width, _, height = told.get("modelspec.resolution", "").partition("x")

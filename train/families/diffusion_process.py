@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 from prep.runtime.errors import ModelFileError
 from prep.runtime.files import content
 from prep.runtime.seeds import seed_for
-from train.families.diffusion_samplers import SAMPLERS
 from train.families.noise_process import Prediction, Process, ProcessKind, share
+from train.sampler_rows import SAMPLERS
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 from prep.runtime.errors import ModelFileError
 from prep.runtime.files import content
-from train.families.noise_process import Prediction, Process, ProcessKind, Sampler, share
+from train.families.noise_process import Prediction, Process, ProcessKind, share
+from train.sampler_rows import FLOW_SAMPLERS
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -133,12 +134,4 @@ def _no_flow(path: Path, why: str) -> ModelFileError:
     )
 
 
-_DPM = {"prediction_type": "flow_prediction", "use_flow_sigmas": True}
-_ROWS = (
-    Sampler("euler", "FlowMatchEulerDiscreteScheduler", "Euler", known_as=("k_euler",)),
-    Sampler("heun", "FlowMatchHeunDiscreteScheduler", "Heun", known_as=("k_heun",)),
-    Sampler("dpmsolver++", "DPMSolverMultistepScheduler", "DPM++ 2M", _DPM),
-    Sampler("unipc", "UniPCMultistepScheduler", "UniPC", _DPM),
-)
-
-FLOW = ProcessKind(flow_of, {row.name: row for row in _ROWS}, own_label="Euler")
+FLOW = ProcessKind(flow_of, FLOW_SAMPLERS, own_label="Euler")

@@ -5,12 +5,13 @@ H and W height and width of latents, T timesteps.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from prep.runtime.seeds import seed_for
+from train.sampler_rows import Sampler
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -78,29 +79,6 @@ class Process(Protocol):
 
     def scheduler_facts(self) -> dict[str, Any]:
         """Return what schedulers of diffusers have to be told of it; each takes what it knows."""
-
-
-@dataclass(frozen=True)
-class Sampler:
-    """A way from noise to a picture: a scheduler of diffusers.
-
-    Attributes:
-        name: As it is typed: kohya's name of it, else AUTOMATIC1111's with `_` for spaces.
-        kind: Its class in diffusers.
-        label: AUTOMATIC1111's name of it, which is a spelling, too.
-        more: What the class is told beside `Process.scheduler_facts`.
-        known_as: How else it is spelt, in small letters and with `_`.
-        package: What has to be installed for it; empty where nothing has to.
-        most_steps: As many as it can draw in: some fall out of their tables close to 1000.
-    """
-
-    name: str
-    kind: str
-    label: str
-    more: Mapping[str, Any] = field(default_factory=dict)
-    known_as: tuple[str, ...] = ()
-    package: str = ""
-    most_steps: int = 500
 
 
 @dataclass(frozen=True)

@@ -72,8 +72,8 @@ IDLE: Mapping[str, str] = MappingProxyType(
                 "metadata_description metadata_license metadata_tags",
             ),
             *_rows(
-                "samples are drawn with each export, by the sampler of their line",
-                "sample_every_n_steps sample_every_n_epochs sample_at_first sample_sampler",
+                "samples are drawn with each export",
+                "sample_every_n_steps sample_every_n_epochs sample_at_first",
             ),
             *_rows("every export is kept", "save_last_n_epochs save_last_n_steps"),
             *_rows(

@@ -22,7 +22,7 @@ pretrained_model_name_or_path max_grad_norm lr_scheduler_num_cycles mixed_precis
 weighted_captions max_token_length shuffle_caption keep_tokens keep_tokens_separator
 enable_wildcard caption_dropout_rate caption_dropout_every_n_epochs caption_tag_dropout_rate
 torch_compile token_warmup_min token_warmup_step save_every_n_epochs save_every_n_steps
-sample_prompts output_name output_dir
+sample_prompts sample_sampler output_name output_dir
 """
 # Their name -> ours, where the value goes over as it is spelt.
 PLAIN: Mapping[str, str] = MappingProxyType(

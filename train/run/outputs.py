@@ -54,7 +54,9 @@ def prompts(run: Run) -> list[Prompt]:
     if run.config.prompts is None:
         return []
     width, height = usual_size(run.data)
-    return read(run.config.prompts, Prompt("", width=width, height=height))
+    return read(
+        run.config.prompts, Prompt("", width=width, height=height, sampler=run.config.sampler)
+    )
 
 
 def drawn_texts(run: Run) -> list[str]:

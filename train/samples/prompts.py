@@ -16,6 +16,7 @@ from prep.runtime.counts import counted, first_few
 from prep.runtime.errors import ConfigError
 from train.families.family import Family, PictureSizes
 from train.families.weighted_words import unweighted
+from train.sampler_rows import DDIM
 from train.samples import schedulers
 
 _WORD = re.compile(r"(?:^|\s)--([a-z0-9]+)(?:\s+|$)", re.IGNORECASE)
@@ -64,7 +65,7 @@ class Prompt:
     Attributes:
         width: In px, a multiple of 8; so is `height`.
         guidance: How strongly text decides; 1 is the network's plain answer.
-        sampler: One of `schedulers.names`.
+        sampler: A name of `train.sampler_rows`.
         original_width: What the network is told of the picture before it was made smaller, px;
             None: the picture's own. So is `original_height`.
         crop_left: What it is told was cut off at the left, px; `crop_top`: at the top.
@@ -77,7 +78,7 @@ class Prompt:
     seed: int = 0
     steps: int = 20
     guidance: float = 7.5
-    sampler: str = schedulers.DDIM
+    sampler: str = DDIM
     original_width: int | None = None
     original_height: int | None = None
     crop_left: int = 0

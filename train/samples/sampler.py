@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from prep.models import vae as coder
 from prep.runtime.errors import MachineError
 from train.families.family import Base, Family
+from train.sampler_rows import DDIM
 from train.samples import schedulers
 from train.samples.prompts import Prompt
 
@@ -52,7 +53,7 @@ def draw(base: Base, family: Family, vae: Any, prompt: Prompt, clip_skip: int = 
         def answer(latents_BCHW: "Tensor", now: Any) -> "Tensor":
             return _guided(base, family, latents_BCHW, now, (states, prompt.guidance))
 
-        if prompt.sampler == schedulers.DDIM:
+        if prompt.sampler == DDIM:
             latents_BCHW = _by_process(base, noise_BCHW, prompt.steps, answer)
         else:
             scheduler = schedulers.opened(

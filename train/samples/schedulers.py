@@ -7,18 +7,10 @@ from typing import Any
 
 from prep.runtime.errors import ConfigError, nearest
 from train import spellings
-from train.families import all_families
 from train.families.family import Family
 from train.families.loading import quiet
-from train.families.noise_process import Process, Sampler
-
-# The process's own way, without randomness; see `train.samples.sampler`.
-DDIM = "ddim"
-
-
-def names() -> tuple[str, ...]:
-    """Return the names of all ways there are, whatever the family."""
-    return (DDIM, *dict.fromkeys(row.name for row in _rows()))
+from train.families.noise_process import Process
+from train.sampler_rows import DDIM, KNOWN_SAMPLERS
 
 
 def named(value: str, option: str) -> str:
@@ -30,13 +22,11 @@ def named(value: str, option: str) -> str:
     Raises:
         ConfigError: There is none of this name.
     """
-    known = {DDIM: DDIM}
-    for row in _rows():
-        known |= dict.fromkeys((row.name, spellings.plain(row.label), *row.known_as), row.name)
-    if found := known.get(spellings.plain(value)):
+    if found := KNOWN_SAMPLERS.get(spellings.plain(value)):
         return found
     other = spellings.nearest("sampler", value)
-    hint = f"the nearest here is `{option} {other}`" if other else nearest(value, names())
+    names = dict.fromkeys(KNOWN_SAMPLERS.values())
+    hint = f"the nearest here is `{option} {other}`" if other else nearest(value, names)
     raise ConfigError(f"`{option} {value}` is not known", hint)
 
 
@@ -88,7 +78,3 @@ def opened(name: str, family: Family, process: Process, device: str, steps: int)
     if hasattr(made, "set_begin_index"):
         made.set_begin_index(0)  # else it looks for the first time, which may be there twice
     return made
-
-
-def _rows() -> list[Sampler]:
-    return [row for family in all_families().values() for row in family.process.samplers.values()]

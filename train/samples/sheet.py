@@ -8,8 +8,9 @@ from prep.models import safetensors_file
 from prep.models.locate import FoundModel, Models
 from prep.runtime import files
 from prep.runtime.console import Console
-from prep.runtime.counts import counted
+from prep.runtime.counts import counted, first_few
 from train.adapters import adapter_file
+from train.adapters.lora_metadata import trained_tokens
 from train.block_rates import rate_of
 from train.families.detect import opened_base, side_of, unread_note
 from train.families.family import Family, Outline
@@ -55,7 +56,7 @@ def sample(subject: Subject, wish: Wish, target: Path, models: Models, console: 
     check_family(wish, rows, family)
     drawer, scales, guessed = _opened(subject, wish, (place, family), layer)
     unread = [line for one in found for line in one.lines()]
-    for line in (*unread, *told, *guessed, *_further(outline, place, rows)):
+    for line in (*unread, *told, *guessed, *_further(subject, (place, family), outline, rows)):
         console.note(line)
     cells = _cells(subject, wish, rows)
     try:
@@ -105,11 +106,22 @@ def _cells(subject: Subject, wish: Wish, rows: Sequence[Prompt]) -> Cells:
     return Cells(rows, columns, wish.each, wish.grid[1] if wish.grid else 0)
 
 
-def _further(outline: Outline, place: FoundModel, rows: Sequence[Prompt]) -> list[str]:
+def _further(
+    subject: Subject, model: tuple[FoundModel, Family], outline: Outline, rows: Sequence[Prompt]
+) -> list[str]:
     """Return what a person should know of a base model's files and of the prompts."""
+    place, family = model
     texts = list(dict.fromkeys(text for row in rows for text in row.plain_texts()))
     counts = dict(zip(texts, outline.tokens(texts), strict=True))
-    notes = unread_note(place.ask.name, outline.unread), long_prompts(counts, outline.most_tokens)
+    notes = [unread_note(place.ask.name, outline.unread), long_prompts(counts, outline.most_tokens)]
+    for name, told in zip(subject.names, subject.metadata, strict=True):
+        most = (family.chunked and trained_tokens(told)) or outline.most_tokens
+        over = [text for text, count in counts.items() if most < count <= outline.most_tokens]
+        if over:
+            notes.append(
+                f"`{name}` was trained on texts of up to {most} tokens; longer, and read whole: "
+                f"{first_few([f'`{text[:40]}` ({counts[text]})' for text in over])}"
+            )
     return [note for note in notes if note]
 
 

@@ -37,6 +37,11 @@ class Subject:
         return plain.removesuffix(ending) or "model"
 
     @property
+    def names(self) -> tuple[str, ...]:
+        """What a person calls each of its files."""
+        return tuple(path.name for path, _ in self.loras) or (self.model,)
+
+    @property
     def first(self) -> str:
         """The first of what a person named."""
         return self.model or str(self.loras[0][0])

@@ -16,6 +16,7 @@ from train.adapters import adapter_file, applied
 from train.adapters.adapter_file import ALPHA, DOWN, UP
 from train.export import explain
 from train.families.sd15 import FAMILY
+from train.families.sdxl import FAMILY as SDXL
 from train.methods import config_of
 from train.run import start
 from train.samples import sheet
@@ -232,6 +233,22 @@ def test_a_pair_of_another_shape_is_refused(
         f"`{path}` is a LoRA for another kind of model: 1 of its 48 modules has another shape in "
         "this base model"
     )
+
+
+def test_both_names_of_a_module_of_xl_are_read(tmp_path: Path) -> None:
+    """As kohya's scripts name it after single files, and as other trainers do after diffusers."""
+    from safetensors.torch import save_file
+
+    place = "mid_block.attentions.0.transformer_blocks.0.attn1.to_q"
+    words = ("lora_unet_middle_block_1_transformer_blocks_0_attn1_to_q",
+             f"lora_unet_{place.replace('.', '_')}")  # fmt: skip
+    folder = SDXL.tiny.write(tmp_path / "xl")
+    for word in words:
+        path = tmp_path / f"{word}.safetensors"
+        pair = {"lora_down.weight": _ones(2, 64), "lora_up.weight": _ones(64, 2)}
+        save_file({f"{word}.{ending}": tensor for ending, tensor in pair.items()}, path)
+
+        assert dict(applied.add(path, SDXL.load(folder, "cpu"), SDXL)) == {place: 1.0}
 
 
 def test_matrices_and_kernels_of_one_pixel_are_the_same(

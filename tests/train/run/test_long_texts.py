@@ -70,8 +70,12 @@ def test_a_long_prompt_is_told_before_the_training(
     file = tmp_path / "p.txt"
     file.write_text(f"{'x ' * 250}--s 2\n{'(x) ' * 225}--n y --s 2\n")
 
-    found = ready([meta], config_of(steps=1, prompts=file), models, probe.here)
+    found = ready([meta], config_of(steps=1, prompts=file, sampler="euler"), models, probe.here)
+    without = ready([meta], config_of(steps=1, sampler="euler"), models, probe.here)
 
     assert found.notes == (
         f"1 prompt has more than 225 tokens; its end is not read: `{'x ' * 20}` (250)",
+    )
+    assert without.notes == (
+        "`--sampler euler` has no effect: without `--prompts` nothing is drawn",
     )

@@ -19,6 +19,7 @@ from tests.train.conftest import build_dataset
 from tests.train.narrow import write_single
 from tests.train.runs import lora, new_console, said
 from train.adapters import applied
+from train.cli.app import main
 from train.families.sd15 import FAMILY
 from train.samples.drawer import png
 from train.samples.picture_text import Shown, ShownLora, is_of
@@ -38,10 +39,10 @@ def runs(tmp_path_factory: pytest.TempPathFactory, base: Path) -> dict[str, Path
     meta = build_dataset(top / "data", base)
     models = Models(top / "home", offline=True)
     prompts = top / "p.txt"
-    prompts.write_text("mascot --n bad --d 5 --s 2 --l 3 --ss euler_a\n")
+    prompts.write_text("mascot --n bad --d 5 --s 2 --l 3\n")
     usual: dict[str, Any] = {"steps": 3, "rank": 2, "learning_rate": 0.05, "text_encoder": True}
     each: dict[str, dict[str, Any]] = {
-        "one": {"clip_skip": 2, "prompts": prompts},
+        "one": {"clip_skip": 2, "prompts": prompts, "sampler": "Euler a"},
         "two": {"seed": 1, "rank": 3},
         "whole": {"method": "finetune", "clip_skip": 2},
     }
@@ -72,7 +73,8 @@ def test_a_picture_is_that_of_the_training(
     runs: dict[str, Path], models: Models, tmp_path: Path
 ) -> None:
     """Drawn by its file alone, a LoRA of clip skip 2 gives the very pixels drawn in training."""
-    prompts = asked(subject_of([str(runs["one"])]), [], runs["one"].parents[1] / "p.txt", {})
+    subject, file = subject_of([str(runs["one"])]), runs["one"].parents[1] / "p.txt"
+    prompts = asked(subject, [], file, {"sampler": "euler_a"})
 
     _, notes, alone = _drawn([str(runs["one"])], models, tmp_path / "s.png", prompts=prompts)
 
@@ -123,16 +125,17 @@ def _differ(one: bytes, two: bytes) -> int:
 
 def test_block_weights_scale_blocks(runs: dict[str, Path], models: Models, tmp_path: Path) -> None:
     """A LoRA without its U-Net and text encoder is the base model; of half of both, another one."""
-    file = str(runs["two"])
-    pictures = [
-        _bytes(_drawn([file], models, tmp_path / f"{n}.png", block_weights=weights)[2] / name)
-        for n, (weights, name) in enumerate([
-            ({}, "000 base model.png"), ({"ALL": 0.0}, "000 strength 1.png"),
-            ({"TE": 0.0, "IN": 0.5}, "000 strength 1.png"), ({}, "000 strength 1.png"),
-        ])
-    ]  # fmt: skip
+    each = [
+        _drawn([str(runs["two"])], models, tmp_path / f"{n}.png", block_weights=weights)[2]
+        for n, weights in enumerate([{}, {"ALL": 0.0}, {"TE": 0.0, "IN": 0.5}])
+    ]
 
-    assert pictures[0] == pictures[1]
+    base, *pictures = [
+        _bytes(path) for path in (each[0] / "000 base model.png", *(
+            folder / "000 strength 1.png" for folder in each
+        ))
+    ]  # fmt: skip
+    assert base == pictures[1]
     assert len(set(pictures)) == 3
 
 
@@ -295,6 +298,18 @@ def test_a_colon_in_a_name_is_no_strength(runs: dict[str, Path], tmp_path: Path)
     assert Subject(model="a/b.ckpt").name == "b"
 
 
+def test_a_prompt_longer_than_what_trained_is_told(
+    runs: dict[str, Path], models: Models, tmp_path: Path
+) -> None:
+    """It is read whole all the same, as WebUIs read it."""
+    row = replace(PROMPT, text="x " * 80, steps=1)
+
+    _, notes, _ = _drawn([str(runs["two"])], models, tmp_path / "s.png", prompts=[row])
+
+    told = "`two.safetensors` was trained on texts of up to 75 tokens; longer, and read whole: "
+    assert notes == [f"{told}`{'x ' * 20}` (80)"]
+
+
 @pytest.mark.parametrize("way", ["plain", "sliced", "xformers"])
 def test_every_attention_draws_the_same(runs: dict[str, Path], base: Path, way: str) -> None:
     """With a LoRA on: in slices, as plain products, by SDPA and by xformers where it is there."""
@@ -319,3 +334,25 @@ def test_every_attention_draws_the_same(runs: dict[str, Path], base: Path, way: 
     kinds = {type(one).__name__ for one in network.attn_processors.values()}
     assert kinds != {"AttnProcessor2_0"}
     assert _differ(found.tobytes(), usual.tobytes()) <= 1
+
+
+@pytest.mark.parametrize(
+    ("words", "told", "hint"),
+    [
+        ("--grid 2", "`--grid 2` is wrong", "give rows and columns, as `2x3`; at most 400"),
+        ("--grid 0x3", "`--grid 0x3` is wrong", "give rows and columns, as `2x3`; at most 400"),
+        ("--grid 21x20", "`--grid 21x20` is wrong", "give rows and columns, as `2x3`; at most 400"),
+        ("--block-weights IN", "`--block-weights IN` is wrong at `IN`",
+         "give each block a number from 0 to 100, as `IN=0.5,MID=0,OUT03=1`"),
+        ("--sampler DEIS", "`--sampler DEIS` is not known",
+         "the nearest here is `--sampler dpmsolver++`"),
+    ],
+)  # fmt: skip
+def test_what_is_typed_wrongly_is_told(
+    words: str, told: str, hint: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Options of `train sample` that are no numbers, in two lines, before a file is looked for."""
+    with pytest.raises(SystemExit):
+        main(["sample", "x.safetensors", *words.split()])
+
+    assert capsys.readouterr().err == f"error: {told}\nhint: {hint}\n"

@@ -1,4 +1,4 @@
-"""The ways from noise to a picture for models of diffusion: a row each.
+"""The ways from noise to a picture: a row each. What draws with them knows none of them by name.
 
 Source: kohya-ss/sd-scripts (commit 48d368fa), library/train_util.py, get_my_scheduler;
 AUTOMATIC1111's names as the documentation of diffusers 0.42.1 maps them to its schedulers
@@ -6,10 +6,42 @@ AUTOMATIC1111's names as the documentation of diffusers 0.42.1 maps them to its 
 """
 
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any
 
-from train.families.noise_process import Sampler
+from train import spellings
+
+# The process's own way, without randomness; see `train.samples.sampler`.
+DDIM = "ddim"
+
+
+@dataclass(frozen=True)
+class Sampler:
+    """A way from noise to a picture: a scheduler of diffusers.
+
+    Attributes:
+        name: As it is typed: kohya's name of it, else AUTOMATIC1111's with `_` for spaces.
+        kind: Its class in diffusers.
+        label: AUTOMATIC1111's name of it, which is a spelling, too.
+        more: What the class is told beside `Process.scheduler_facts`.
+        known_as: How else it is spelt, in small letters and with `_`.
+        package: What has to be installed for it; empty where nothing has to.
+        most_steps: As many as it can draw in: some fall out of their tables close to 1000.
+    """
+
+    name: str
+    kind: str
+    label: str
+    more: Mapping[str, Any] = field(default_factory=dict)
+    known_as: tuple[str, ...] = ()
+    package: str = ""
+    most_steps: int = 500
+
+    def spellings(self) -> tuple[str, ...]:
+        """Return every word for it."""
+        return (self.name, spellings.plain(self.label), *self.known_as)
+
 
 _KARRAS = {"use_karras_sigmas": True}
 _SDE = {"algorithm_type": "sde-dpmsolver++"}
@@ -24,7 +56,7 @@ def _row(
     return Sampler(name, kind, label, more or {}, tuple(known_as.split()), **own)
 
 
-_ROWS = (
+_OF_DIFFUSION = (
     _row("ddpm", "DDPMScheduler", "DDPM", more={"clip_sample": False}),
     _row("pndm", "PNDMScheduler", "PLMS", more={"skip_prk_steps": True}),
     _row("lms", "LMSDiscreteScheduler", "LMS", "k_lms", package="scipy"),
@@ -57,4 +89,17 @@ _ROWS = (
     _row("lcm", "LCMScheduler", "LCM", most_steps=50),
 )  # fmt: skip
 
-SAMPLERS: Mapping[str, Sampler] = MappingProxyType({row.name: row for row in _ROWS})
+_FLOW = {"prediction_type": "flow_prediction", "use_flow_sigmas": True}
+_OF_FLOWS = (
+    _row("euler", "FlowMatchEulerDiscreteScheduler", "Euler", "k_euler"),
+    _row("heun", "FlowMatchHeunDiscreteScheduler", "Heun", "k_heun"),
+    _row("dpmsolver++", _MULTISTEP, "DPM++ 2M", more=_FLOW),
+    _row("unipc", "UniPCMultistepScheduler", "UniPC", more=_FLOW),
+)
+
+SAMPLERS: Mapping[str, Sampler] = MappingProxyType({row.name: row for row in _OF_DIFFUSION})
+FLOW_SAMPLERS: Mapping[str, Sampler] = MappingProxyType({row.name: row for row in _OF_FLOWS})
+# How each way is spelt -> its name.
+KNOWN_SAMPLERS: Mapping[str, str] = MappingProxyType(
+    {DDIM: DDIM} | {word: row.name for row in _OF_DIFFUSION for word in row.spellings()}
+)
