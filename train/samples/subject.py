@@ -85,12 +85,14 @@ class Subject:
 def subject_of(words: Sequence[str]) -> Subject:
     """Return what the words behind `train sample` name: `a.safetensors b.safetensors:0.6`, a model.
 
+    A run folder is its export.
+
     Raises:
         ModelFileError: A file that is named is not there, is no LoRA and no model, or is damaged.
         UsageError: A model is named beside others.
     """
-    loras = [_lora(word) for word in words]
-    models = [word for word, lora in zip(words, loras, strict=True) if lora is None]
+    found = [_named(word) for word in words]
+    models = [one for one in found if isinstance(one, str)]
     if models and len(words) > 1:
         raise UsageError(
             f"`{models[0]}` is a whole model, and it is named beside others",
@@ -98,14 +100,15 @@ def subject_of(words: Sequence[str]) -> Subject:
         )
     if models:
         return Subject(model=models[0])
-    return Subject(tuple(lora for lora in loras if lora is not None))
+    return Subject(tuple(one for one in found if not isinstance(one, str)))
 
 
-def _lora(word: str) -> tuple[Path, float] | None:
-    """Return a LoRA's file and strength; None where a word names a model."""
+def _named(word: str) -> tuple[Path, float] | str:
+    """Return a LoRA's file and strength, or the name of a model."""
     path, strength = Path(word).expanduser(), 1.0
     if (given := _STRENGTH.fullmatch(word)) and not path.exists():
         path, strength = Path(given[1]).expanduser(), float(given[2])
+    path = _export(path)
     if path.suffix.lower() != ".safetensors" or path.is_dir():
         if not (path.exists() or word == "tiny" or word.count("/") == 1):
             raise ModelFileError(
@@ -113,15 +116,25 @@ def _lora(word: str) -> tuple[Path, float] | None:
                 "name LoRAs (`.safetensors`), or a model: a folder, a single file, a hub id "
                 "`owner/name` or `tiny`",
             )
-        return None
+        return str(path) if path.exists() else word
     if path.is_file() and _is_model(path):
-        return None
+        return str(path)
     adapter_file.check(path)
     if abs(strength) > _MOST_STRENGTH:
         raise UsageError(
             f"the strength of `{word}` is too large", f"give -{_MOST_STRENGTH} to {_MOST_STRENGTH}"
         )
     return path, strength
+
+
+def _export(place: Path) -> Path:
+    """Return the export of a run folder; any other place as it is."""
+    try:
+        name = str(json.loads((place / "config.json").read_text(encoding="utf-8"))["name"])
+    except (OSError, ValueError, LookupError, TypeError):
+        return place
+    found = (place / f"{name}.safetensors", place / name)
+    return next((path for path in found if path.exists()), place)
 
 
 def _is_model(path: Path) -> bool:

@@ -22,7 +22,7 @@ from train.adapters import applied
 from train.cli.app import main
 from train.families.sd15 import FAMILY
 from train.samples.drawer import png
-from train.samples.picture_text import Shown, ShownLora, is_of
+from train.samples.picture_text import Shown, ShownLora, is_of, written
 from train.samples.prompts import Prompt
 from train.samples.sampler import draw, opened_vae
 from train.samples.sheet import sample
@@ -236,13 +236,18 @@ def test_words_that_are_no_latin_are_kept(tmp_path: Path) -> None:
     (tmp_path / "a.png").write_bytes(png(Image.new("RGB", (8, 8)), text))
     (tmp_path / "b.png").write_bytes(png(Image.new("RGB", (8, 8)), text))
 
-    assert _text(tmp_path / "a.png") == text
+    assert _text(tmp_path / "a.png") == written(tmp_path / "a.png") == text
     assert _read_by_webuis(text)["Model"] == 'a "b", c'
     assert (tmp_path / "a.png").read_bytes() == (tmp_path / "b.png").read_bytes()
     assert is_of(tmp_path / "a.png", text)
     assert is_of(tmp_path / "a.png", replace(shown, model="other, name").text(
         Prompt("\u732b, \u00e9\nline")))  # fmt: skip
     assert not is_of(tmp_path / "a.png", shown.text(Prompt("\u732b", seed=1)))
+    latin = shown.text(Prompt("\u00e9"))
+    (tmp_path / "c.png").write_bytes(png(Image.new("RGB", (8, 8)), latin))
+    Image.new("RGB", (8, 8)).save(tmp_path / "d.png")
+    (tmp_path / "e.png").write_bytes((tmp_path / "c.png").read_bytes()[:40])
+    assert [is_of(tmp_path / f"{name}.png", latin) for name in "acde"] == [False, True, True, False]
 
 
 @pytest.mark.parametrize(
@@ -356,3 +361,9 @@ def test_what_is_typed_wrongly_is_told(
         main(["sample", "x.safetensors", *words.split()])
 
     assert capsys.readouterr().err == f"error: {told}\nhint: {hint}\n"
+
+
+def test_a_run_folder_is_its_export(runs: dict[str, Path]) -> None:
+    """Of a LoRA and of a whole model; a strength may follow."""
+    assert subject_of([f"{runs['one'].parent}:0.5"]) == Subject(((runs["one"], 0.5),))
+    assert subject_of([str(runs["whole"].parent)]) == Subject(model=str(runs["whole"]))
