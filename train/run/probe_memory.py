@@ -30,20 +30,27 @@ def looked_through(
     if question.compile or len(question.texts) > _MOST_TEXTS:
         return ask(question)
     # The model's files decide, not where they lie.
-    asked = asdict(replace(question, place=models.digest(found) if found else ""))
-    libraries = [(one, version(one)) for one in _LIBRARIES]
-    told = [item.name for item in fields(probe.Answer)]  # another program may have told less
-    mark = files.digest_bytes(files.canonical([asked, libraries, told]).encode())
+    asked = replace(question, place=models.digest(found) if found else "")
+    mark = _mark(asked)
     known = models.home / "looked-through.json"
     answers = _answers(known)
     with suppress(LookupError, TypeError, ValueError):  # not there, or damaged
         return probe.answered(answers[mark])
     answer = ask(question)
     if not answer.wrong:
-        kept = dict([*answers.items()][1 - _MOST_ANSWERS :]) | {mark: asdict(answer)}
+        # A training asks the same without a forecast.
+        plain = {_mark(replace(asked, training={})): asdict(replace(answer, memory={}))}
+        kept = dict([*answers.items()][2 - _MOST_ANSWERS :]) | plain | {mark: asdict(answer)}
         with suppress(UserError):  # a convenience: without it the same is asked again
             files.write(known, json.dumps(kept).encode())
     return answer
+
+
+def _mark(question: probe.Question) -> str:
+    """Return what a question's answer is kept under."""
+    libraries = [(one, version(one)) for one in _LIBRARIES]
+    told = [item.name for item in fields(probe.Answer)]  # another program may have told less
+    return files.digest_bytes(files.canonical([asdict(question), libraries, told]).encode())
 
 
 def _answers(path: Path) -> dict[str, Any]:

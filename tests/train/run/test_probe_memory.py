@@ -45,3 +45,23 @@ def test_a_damaged_memory_is_begun_anew(
 
     assert not found.done
     assert (models.home / "looked-through.json").read_text().startswith("{")
+
+
+def test_a_training_asks_nothing_that_its_check_has_asked(
+    meta: Path, tmp_path: Path, models: Models
+) -> None:
+    """The forecast is `train check`'s alone; all else is the same question."""
+    asked: list[probe.Question] = []
+
+    def ask(question: probe.Question) -> probe.Answer:
+        asked.append(question)
+        return probe.here(question)
+
+    config = config_of(out=tmp_path / "runs")
+    first = readiness.ready([meta], config, models, ask, forecast=True)
+    again = readiness.ready([meta], config, models, ask)
+
+    assert len(asked) == 1
+    assert first.memory
+    assert not again.memory
+    assert first.notes == again.notes
