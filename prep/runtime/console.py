@@ -5,7 +5,7 @@ import os
 import sys
 import time
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -101,21 +101,28 @@ class Progress:
         self._started = self._drawn = time.monotonic()
         self._live = console.level == 1 and not console.json and console.err.isatty()
 
-    def advance(self, count: int = 1) -> None:
-        """Count `count` more samples as finished."""
+    def advance(self, count: int = 1, told: Callable[[], str] = str) -> None:
+        """Count `count` more samples as finished.
+
+        Args:
+            told: Returns what a terminal shows beside, when it is drawn.
+        """
         self.done += count
         now = time.monotonic()
         if now - self._drawn < (_DRAW_EVERY_S if self._live else _LOG_EVERY_S):
             return
         self._drawn = now
-        self._show(now)
+        self._show(now, told)
 
-    def _show(self, now: float) -> None:
+    def _show(self, now: float, told: Callable[[], str]) -> None:
         rate = self.done / max(now - self._started, 1e-9)
         left = (self._total - self.done) / rate if rate else 0.0
-        text = f"{self._title} {self.done}/{self._total}, {rate:.1f}/s, {duration(left)} left"
+        pace = f"{rate:.1f}/s" if rate >= 1 or not rate else f"{1 / rate:.1f} s each"
+        text = f"{self._title} {self.done}/{self._total}, {pace}, {duration(left)} left"
         if self._live:
-            self._console.err.write(f"\r\x1b[2K{plain(text)}")
+            more = told()
+            line = plain(f"{text}, {more}" if more else text)
+            self._console.err.write(f"\r\x1b[2K{line[: _columns(self._console.err)]}")
             self._console.err.flush()
         else:
             self._console.note(text)
@@ -125,6 +132,17 @@ class Progress:
         if self._live:
             self._console.err.write("\r\x1b[2K")
             self._console.err.flush()
+
+
+def _columns(stream: TextIO) -> int | None:
+    """Return how many letters a line of a terminal has; None where it does not say.
+
+    A longer line would go on in the next one, and only that one would be wiped.
+    """
+    try:
+        return os.get_terminal_size(stream.fileno()).columns or None
+    except (OSError, ValueError):
+        return None
 
 
 def duration(seconds: float) -> str:

@@ -10,7 +10,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -53,9 +53,9 @@ class Fatal(Progress):
         super().__init__(console, title, total)
         self._step, self._flush = console.step, console.flush
 
-    def advance(self, count: int = 1) -> None:
+    def advance(self, count: int = 1, told: Callable[[], str] = str) -> None:
         """Count a step."""
-        super().advance(count)
+        super().advance(count, told)
         if self.done == self._step:
             if not self._flush:
                 os.kill(os.getpid(), signal.SIGKILL)

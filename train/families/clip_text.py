@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from prep.models.devices import moved
 from prep.models.tokenizer import CHUNKS
 from train.config import CHUNK_TOKENS
 from train.families.weighted_words import weighted
@@ -143,52 +144,72 @@ def _rows(tokenizer: Any, ids: list[int], inner: int, chunks: int) -> list[list[
     return rows
 
 
-def states_of(
-    encoder: Any, tokens: TokenRows, reading: TextReading, device: str
-) -> "tuple[Tensor, Tensor | None]":
-    """Return the state of each token, shape (L, D), float32, and the pooled state, (D,), if used.
+def conditionings(base: "Base", texts: Sequence[str], how: HowRead) -> "list[Conditioning]":
+    """Return {"text": shape (L, D)} of each text, and {"pooled": (D,)} where it is used, float32.
 
-    The state of a token is multiplied by its weight, as kohya's scripts do; the pooled one is not.
-    Chunks are read one at a time: a batch's size would decide the last bits.
+    Where a text encoder learns each reads all texts and chunks at once. Else they are read one by
+    one, since the size of a batch decides the last bits, and states are kept.
     """
     import torch
 
+    learns = base.text_learns()
+    states: list[list[Tensor]] = [[] for _ in texts]
+    pooled: list[list[Tensor]] = [[] for _ in texts]
+    for one in how.readings:
+        reading, encoder = one.earlier(how.clip_skip), base.encoders[one.encoder]
+        tokenizer, length = base.tokenizers[one.tokenizer], length_of(encoder)
+        tokens = [
+            tokens_of(tokenizer, text, length, how.chunks, weights=how.weighted) for text in texts
+        ]
+        rows = [row for each in tokens for row in each.rows]
+        with torch.set_grad_enabled(learns):
+            states_BLD, pooled_BD = _read(encoder, rows, reading, base.device, learns)
+        for n, each in enumerate(tokens):
+            first = n * how.chunks
+            states[n].append(_whole(states_BLD[first : first + how.chunks], each.weights))
+            pooled[n] += [] if pooled_BD is None else [pooled_BD[first]]
+    return [
+        {"text": torch.cat(each, dim=-1)} | ({"pooled": torch.cat(own)} if own else {})
+        for each, own in zip(states, pooled, strict=True)
+    ]
+
+
+def _read(
+    encoder: Any, rows: list[list[int]], reading: TextReading, device: str, together: bool
+) -> "tuple[Tensor, Tensor | None]":
+    """Return the states of chunks, shape (B, L, D), and the pooled states, (B, D), if used."""
+    import torch
+
+    size = len(rows) if together else 1
     states: list[Tensor] = []
-    pooled: Tensor | None = None
-    early = reading.layer > 1
-    for row in tokens.rows:
-        answer = encoder(torch.tensor([row], device=device), output_hidden_states=early)
+    pooled: list[Tensor] = []
+    for first in range(0, len(rows), size):
+        ids_BL = moved(torch.tensor(rows[first : first + size]), device)
+        answer = encoder(ids_BL, output_hidden_states=reading.layer > 1)
         state_BLD = answer.last_hidden_state
-        if early:
+        if reading.layer > 1:
             state_BLD = answer.hidden_states[-reading.layer]
             if reading.normed:
                 state_BLD = _inner(encoder).final_layer_norm(state_BLD)
-        states.append(state_BLD[0].float())
-        if reading.pooled and pooled is None:
-            pooled = answer.text_embeds[0].float()
-    found_LD = states[0]
-    if len(states) > 1:
-        inner = [state_LD[1:-1] for state_LD in states]
-        found_LD = torch.cat([states[0][:1], *inner, states[-1][-1:]])
-    if any(weight != 1 for weight in tokens.weights):
-        found_LD = found_LD * torch.tensor(tokens.weights, device=device)[:, None]
-    return found_LD, pooled
+        states.append(state_BLD.float())
+        pooled += [answer.text_embeds.float()] if reading.pooled else []
+    return torch.cat(states), torch.cat(pooled) if pooled else None
 
 
-def conditioning(base: "Base", text: str, how: HowRead) -> "Conditioning":
-    """Return {"text": shape (L, D)}, and {"pooled": shape (D,)} where it is used, float32."""
+def _whole(states_CLD: "Tensor", weights: list[float]) -> "Tensor":
+    """Return the states of a text's chunks as one, shape (L, D), each times its token's weight.
+
+    The multiplication is that of kohya's scripts; the pooled state has no weights.
+    """
     import torch
 
-    states, pooled = [], []
-    for reading in how.readings:
-        encoder, tokenizer = base.encoders[reading.encoder], base.tokenizers[reading.tokenizer]
-        tokens = tokens_of(tokenizer, text, length_of(encoder), how.chunks, weights=how.weighted)
-        with torch.set_grad_enabled(base.text_learns()):
-            state_LD, own = states_of(encoder, tokens, reading.earlier(how.clip_skip), base.device)
-        states.append(state_LD)
-        pooled += [] if own is None else [own]
-    found = {"text": torch.cat(states, dim=-1)}
-    return found | ({"pooled": torch.cat(pooled)} if pooled else {})
+    found_LD = states_CLD[0]
+    if len(states_CLD) > 1:
+        inner = [state_LD[1:-1] for state_LD in states_CLD]
+        found_LD = torch.cat([states_CLD[0][:1], *inner, states_CLD[-1][-1:]])
+    if any(weight != 1 for weight in weights):
+        found_LD = found_LD * moved(torch.tensor(weights), str(found_LD.device))[:, None]
+    return found_LD
 
 
 def length_of(encoder: Any) -> int:

@@ -9,10 +9,12 @@ Letters: B batch, C channels, H and W height and width of latents, L tokens, D f
 Source: Esser et al. 2024; diffusers 0.42.1, StableDiffusion3Pipeline.encode_prompt.
 """
 
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from prep.models.devices import moved
 from prep.models.latent_space import SD3
 from train.families import weighted_words
 from train.families.clip_family import ClipFamily
@@ -78,28 +80,30 @@ def encode(
     found: list[Conditioning] = []
     with base.reading():  # once for all texts: to move T5 takes long
         states = KIND.encode(base, texts, clip_skip, weighted=weighted)
-        for text, state in zip(texts, states, strict=True):
-            pieces = weighted_words.weighted(text) if weighted else [(text, 1.0)]
-            said_LD = _t5_states(base, "".join(words for words, _ in pieces))
+        pieces = [weighted_words.weighted(one) if weighted else [(one, 1.0)] for one in texts]
+        plain = ["".join(words for words, _ in each) for each in pieces]
+        for said_LD, state in zip(_t5_states(base, plain), states, strict=True):
             wide_LD = pad(state["text"], (0, said_LD.shape[-1] - state["text"].shape[-1]))
             found.append({**state, "text": cat([wide_LD, said_LD.to(wide_LD.device)])})
     return found
 
 
-def _t5_states(base: Base, text: str) -> "Tensor":
-    """Return T5's state of each token, float32; zeros where there is no T5."""
+def _t5_states(base: Base, texts: list[str]) -> "Iterator[Tensor]":
+    """Yield T5's state of each token of each text, float32; zeros where there is no T5."""
     import torch
 
     if _T5 not in base.frozen:
         network: Any = base.network
-        return torch.zeros(_T5_TOKENS, network.config.joint_attention_dim)
-    ids = base.tokenizers["tokenizer_3"](
-        text, padding="max_length", max_length=_T5_TOKENS, truncation=True, verbose=False
+        yield from torch.zeros(len(texts), _T5_TOKENS, network.config.joint_attention_dim)
+        return
+    rows = base.tokenizers["tokenizer_3"](
+        texts, padding="max_length", max_length=_T5_TOKENS, truncation=True, verbose=False
     ).input_ids
-    with torch.no_grad():
-        answer = base.frozen[_T5](torch.tensor([ids], device=base.device))
-    states_LD: Tensor = answer.last_hidden_state[0].float()
-    return states_LD
+    size = len(rows) if base.text_learns() else 1  # else a batch's size would decide kept bits
+    for first in range(0, len(rows), size):
+        with torch.no_grad():
+            answer = base.frozen[_T5](moved(torch.tensor(rows[first : first + size]), base.device))
+        yield from answer.last_hidden_state.float()
 
 
 def denoise(

@@ -1,9 +1,12 @@
 """What happens between two steps: the log, saves, and a stop that was asked for."""
 
 import time
+from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
+from statistics import fmean
 from typing import Any
 
 from prep.runtime.console import Progress
@@ -11,6 +14,7 @@ from prep.runtime.stopping import Stop
 from train.config import Config
 from train.run import checkpoint
 from train.run.checkpoint import Checkpoint
+from train.run.memory_use import memory_told
 from train.run.metrics import Metrics
 from train.run.outputs import is_due
 from train.step.distributed import Processes
@@ -19,6 +23,8 @@ from train.step.trainer import Trainer
 
 # A run that is killed loses at most so much work, whatever the person asked for.
 _SAVE_EVERY_S = 600.0
+# The loss of one step says little: its timestep decides most of it.
+_MEAN_OF = 100
 
 
 @dataclass
@@ -32,6 +38,7 @@ class AfterStep:
         machine: See `Checkpoint.machine`.
         publish: Called with a step that is saved, to make what is missing of its export and
             pictures.
+        losses: Of the last steps, for the mean that is shown.
     """
 
     config: Config
@@ -47,6 +54,7 @@ class AfterStep:
     stop: Stop
     publish: Callable[[int], None]
     saved_at: float = field(default_factory=time.monotonic)
+    losses: deque[float] = field(default_factory=lambda: deque(maxlen=_MEAN_OF))
 
     def at_once(self, step: int) -> bool:
         """Return whether a step has to be seen before the next one is begun: it is saved."""
@@ -64,7 +72,8 @@ class AfterStep:
         if self.metrics:
             line = {"step": step.number, "loss": step.loss, "learning_rate": step.rate}
             self.metrics.add(line | {"inputs": step.inputs})
-        self.progress.advance()
+        self.losses.append(step.loss)
+        self.progress.advance(told=partial(self._told, step))
         if not step.newest:
             return
         stopped = self.processes.total(self.stop.asked is not None) > 0
@@ -99,6 +108,12 @@ class AfterStep:
 
     def _is_late(self) -> bool:
         return time.monotonic() - self.saved_at > _SAVE_EVERY_S
+
+    def _told(self, step: Step) -> str:
+        """Return what a terminal shows of a step."""
+        rate = "" if step.rate is None else f"rate {step.rate:.3g}, "
+        memory = memory_told(self.processes.device)
+        return f"loss {step.loss:.4f}, mean {fmean(self.losses):.4f}, {rate}{memory}"
 
     def _is_due(self, step: int) -> bool:
         return 0 < step < self.steps and is_due(step, self.config, self.per_epoch)

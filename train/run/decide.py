@@ -23,17 +23,7 @@ from train.families.family import Family
 from train.methods import method_named
 from train.methods.method import Method
 from train.run import run_folder
-
-# Raised by hand whenever the same recipe gives other bytes.
-VERSION = 2
-# The same, of the recipes alone that `_is_newer` names.
-_NEWER = 3
-# Of those whose texts are read in several chunks.
-_LONG = 4
-# Of those with several captions a picture, whose lines once were one text.
-_SEVERAL = 5
-# Of those whose steps have several batches: once a batch was cut into so many passes.
-_BATCHES = 6
+from train.run.recipe_versions import version_of
 
 
 @dataclass(frozen=True)
@@ -133,7 +123,7 @@ def _recipe(config: Config, data: Data, family: Family, base_digest: str, chunks
     parts = parts_of_epoch(data.repeats())
     told = {key: dict(family.sizes(one.sizes)) for key, one in data.samples.items()}
     found = {
-        "version": version_of(config, data, chunks),
+        "version": version_of(config, data, family, chunks),
         "family": family.name,
         "base": base_digest,
         "config": config.deciding(),
@@ -146,27 +136,6 @@ def _recipe(config: Config, data: Data, family: Family, base_digest: str, chunks
     found |= {"chunks": chunks} if chunks > 1 else {}
     found |= {"captions": several} if (several := data.captions()) else {}
     return files.digest_bytes(files.canonical(found).encode())
-
-
-def version_of(config: Config, data: Data, chunks: int) -> int:
-    """Return the version of what a run computes: newer where an older program did it otherwise."""
-    if config.accumulate > 1:
-        return _BATCHES
-    if data.captions():
-        return _SEVERAL
-    if chunks > 1:
-        return _LONG
-    return _NEWER if _is_newer(config, data) else VERSION
-
-
-def _is_newer(config: Config, data: Data) -> bool:
-    """Return whether texts are drawn at each showing, or weights stay that no step uses.
-
-    Once they were drawn once an epoch, and the layers that clip skip leaves out decayed.
-    """
-    drawn = config.shuffle_tags or config.caption_dropout > 0
-    repeated = any(one.repeats > 1 for one in data.samples.values())
-    return (drawn and repeated) or (config.text_encoder and config.clip_skip > 1)
 
 
 def _resumed(run: Run, folder: Path) -> Run:
@@ -257,7 +226,7 @@ def facts(run: Run) -> dict[str, Any]:
     """Return what decides a run, as it stands in `config.json`."""
     return {
         "recipe": run.recipe,
-        "version": version_of(run.config, run.data, run.chunks),
+        "version": version_of(run.config, run.data, run.family, run.chunks),
         "program": program_version(),
         "family": run.family.name,
         "base": run.base,

@@ -8,6 +8,7 @@ from typing import Any
 from prep.runtime.errors import ConfigError
 from prep.runtime.yaml_nodes import as_yaml
 from train.run import checkpoint
+from train.run.recipe_versions import BATCHES, BEFORE
 
 # Facts of `config.json` that are no settings, and what a person calls them.
 _FACTS = {
@@ -81,19 +82,13 @@ def check_version(out: Path, name: str, here: Mapping[str, Any], words: list[str
         if there.get("version") != here["version"] and not differences(
             there | {"version": here["version"]}, here, words
         ):
-            begun = f"`{folder}`, stopped after step {step}, was begun by another version of this "
-            passes = here.get("accumulate", 1)
-            if passes > 1:
-                raise ConfigError(
-                    f"{begun}program, where `--accumulate {passes}` cut a batch into passes; now a "
-                    f"step has {passes} batches",
-                    "go on with it without `--accumulate`, or begin a new run: give another "
-                    "`--name`, or move that folder away",
-                )
+            way = f"finish it with version {there.get('program', 'of then')}"
+            if here["version"] == BATCHES:  # its recipe is the one without the option
+                way = "go on with it without `--accumulate`"
             raise ConfigError(
-                f"{begun}program, which showed other texts or trained other weights",
-                f"finish it with version {there.get('program', 'of then')}, or begin a new run: "
-                "give another `--name`, or move that folder away",
+                f"`{folder}`, stopped after step {step}, was begun by another version of this "
+                f"program, which {BEFORE[here['version']]}",
+                f"{way}, or begin a new run: give another `--name`, or move that folder away",
             )
 
 

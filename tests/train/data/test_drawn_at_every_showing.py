@@ -21,8 +21,9 @@ from train.data.dataset import TrainingSample
 from train.data.order import Showing, nth_of, step_order
 from train.families.diffusion_process import Diffusion
 from train.families.noise_process import Prediction
+from train.families.sd15 import FAMILY
 from train.methods import config_of
-from train.run import decide
+from train.run import recipe_versions
 from train.run.decide import program_version
 
 TAGS = ("mascot", "hat", "red", "smile", "tree")
@@ -143,7 +144,8 @@ def test_only_what_changed_is_another_run(
     found = dataset.load([meta])
     samples = {key: replace(one, repeats=repeats) for key, one in found.samples.items()}
 
-    version = decide.version_of(config_of(**given), replace(found, samples=samples), 1)  # type: ignore[arg-type]
+    config = config_of(**given)  # type: ignore[arg-type]
+    version = recipe_versions.version_of(config, replace(found, samples=samples), FAMILY, 1)
 
     assert version == (3 if newer else 2)
 
@@ -157,7 +159,7 @@ def test_a_run_of_the_version_before_is_refused(
     """
     more = {"shuffle_tags": True, "name": "toy"}
     with monkeypatch.context() as before:
-        before.setattr(decide, "_is_newer", lambda config, data: False)
+        before.setattr(recipe_versions, "_is_newer", lambda config, data: False)
         old = lora(repeated, tmp_path / "runs", models, new_console(), **more, steps=1)
     old.unlink()
 

@@ -1,3 +1,4 @@
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -108,6 +109,49 @@ def test_a_text_is_encoded_alike_in_any_company(family: Family, opened: Base) ->
 
     assert alone.keys() == among.keys()
     assert all(torch.equal(alone[name], among[name]) for name in alone)
+
+
+def _forwards(base: Base) -> Counter[str]:
+    """Return a count, by encoder, of the forwards that are yet to come."""
+    found: Counter[str] = Counter()
+    for name, encoder in (base.encoders | base.frozen).items():
+        found[name] = 0
+        encoder.register_forward_hook(lambda *_, name=name: found.update([name]))
+    return found
+
+
+@every_family
+def test_texts_that_teach_are_read_at_once(family: Family, opened: Base) -> None:
+    """Where an encoder learns each reads all texts and chunks in one forward, else one by one.
+
+    States and gradients are those of the texts alone, but for rounding.
+    """
+    texts, chunks = ["a longer text than that", "mascot", "tree " * 80], 2 if family.chunked else 1
+    alone = [family.encode(opened, [text], 1, chunks)[0] for text in texts]
+    forwards = _forwards(opened)
+    family.encode(opened, texts, 1, chunks)
+    assert {forwards[name] for name in opened.encoders} == {len(texts) * chunks}
+    assert {forwards[name] for name in opened.frozen} <= {len(texts)}
+
+    for encoder in opened.encoders.values():
+        lora_layers.add(encoder, family.text_targets, 4, 2.0)
+    forwards.clear()
+    together = family.encode(opened, texts, 1, chunks)
+
+    assert set(forwards.values()) == {1}
+    assert forwards.keys() == (opened.encoders | opened.frozen).keys()
+    for one, other in zip(alone, together, strict=True):
+        assert all(value.requires_grad for value in other.values())
+        torch.testing.assert_close(dict(other), dict(one), rtol=1e-4, atol=1e-5)
+    weights = [w for one in opened.encoders.values() for w in lora_layers.trainable(one)]
+    whole = torch.autograd.grad(_sum(together), weights, allow_unused=True)
+    each = (_sum(family.encode(opened, [text], 1, chunks)) for text in texts)
+    grown = torch.autograd.grad(sum(each), weights, allow_unused=True)  # type: ignore[arg-type]
+    torch.testing.assert_close(whole, grown, rtol=1e-3, atol=1e-4)
+
+
+def _sum(states: list[Any]) -> torch.Tensor:
+    return torch.stack([value.square().sum() for one in states for value in one.values()]).sum()
 
 
 @every_family

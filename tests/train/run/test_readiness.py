@@ -21,7 +21,7 @@ from train.cli.app import main
 from train.data.dataset import TrainingSample
 from train.families import all_families
 from train.methods import config_of
-from train.run import decide, notes, probe, readiness, text_notes
+from train.run import decide, notes, probe, readiness, recipe_versions, text_notes
 from train.run.probe_memory import looked_through
 
 Make = Callable[["Place"], list[str]]
@@ -196,7 +196,7 @@ def _other_version(place: Place) -> list[str]:
     place.change(
         concepts={"toy": replace(dataset_file.load(place.meta).concepts["toy"], repeats=2)}
     )
-    place.patch.setattr(decide, "_is_newer", lambda config, data: False)
+    place.patch.setattr(recipe_versions, "_is_newer", lambda config, data: False)
     _saved(place, 1, caption_dropout="0.5")
     place.patch.undo()
     _environment(place.patch, place.top)
@@ -460,6 +460,22 @@ def _broken(place: Place) -> Path:
 def test_the_samples_of_a_step_are_told(passes: int, told: str | None) -> None:
     """Where a step has several batches, their samples are counted; an epoch holds no more."""
     assert notes.batches_note(config_of(batch=2, accumulate=passes), 3) == told
+
+
+def test_what_compiling_and_float16_cost_is_told() -> None:
+    """Each size of bucket and of batch is compiled; squares of gradients vanish in float16."""
+    repeats = {(64, 64): {"a": 3, "b": 2}, (64, 32): {"c": 1}, (32, 64): {"d": 4}}
+
+    assert notes.compile_note(config_of(batch=2), repeats) is None
+    assert notes.compile_note(config_of(batch=2, compile=True), repeats) == (
+        "`--compile` makes a program for 4 sizes of bucket and batch, at the first step of each"
+    )
+    assert notes.halves_note(config_of(full_fp16=True)) == (
+        "`--full-fp16` keeps what `adamw` remembers in float16 too, where small numbers vanish and "
+        "steps become too long: `--optimizer adamw8bit` or `adafactor` keeps it otherwise"
+    )
+    assert notes.halves_note(config_of(full_fp16=True, optimizer="adafactor")) is None
+    assert notes.halves_note(config_of(full_bf16=True)) is None
 
 
 def test_long_texts_are_named_up_to_three() -> None:

@@ -9,7 +9,8 @@ from prep.runtime.errors import ConfigError, HeldError, UserError
 from prep.runtime.lock import hold
 from tests.train.runs import lora, new_console, said, settings, steps
 from train.methods import config_of
-from train.run import decide
+from train.run import decide, recipe_versions
+from train.run.decide import program_version
 
 
 def test_fewer_steps_are_refused(meta: Path, tmp_path: Path, models: Models) -> None:
@@ -134,7 +135,7 @@ def test_passes_of_before_are_not_taken_for_batches(
     assert (str(caught.value), caught.value.hint) == (
         (
             f"`{made.parent}`, stopped after step 1, was begun by another version of this program, "
-            "where `--accumulate 2` cut a batch into passes; now a step has 2 batches"
+            "which cut a batch into `--accumulate` passes"
         ),
         (
             "go on with it without `--accumulate`, or begin a new run: give another `--name`, or "
@@ -142,6 +143,38 @@ def test_passes_of_before_are_not_taken_for_batches(
         ),
     )
     assert said(console)[1] == "continues after step 1 of 2\n"
+
+
+def test_a_run_whose_texts_were_read_one_by_one_is_refused(
+    meta: Path, tmp_path: Path, models: Models, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where a text encoder learns from several texts at once, a stopped run of before is told."""
+    more = {"name": "toy", "text_encoder": True}
+    with monkeypatch.context() as before:
+        before.setattr(recipe_versions, "_text_learns", lambda config, family: False)
+        old = [
+            lora(meta, tmp_path, models, new_console(), steps=1, batch=n, **more) for n in (1, 2)
+        ]
+    for made in old:
+        made.unlink()
+
+    with pytest.raises(ConfigError) as caught:
+        lora(meta, tmp_path, models, new_console(), steps=2, batch=2, **more)
+    console = new_console()
+    alone = lora(meta, tmp_path, models, console, steps=2, batch=1, **more)
+
+    assert (str(caught.value), caught.value.hint) == (
+        (
+            f"`{old[1].parent}`, stopped after step 1, was begun by another version of this "
+            "program, which read the texts of a batch one by one"
+        ),
+        (
+            f"finish it with version {program_version()}, or begin a new run: give another "
+            "`--name`, or move that folder away"
+        ),
+    )
+    assert alone == old[0]
+    assert "continues after step 1 of 2" in said(console)[1]
 
 
 def test_another_number_of_batches_is_another_run(

@@ -157,6 +157,18 @@ def test_each_sample_of_a_step_counts_alike(base: Path, tmp_path: Path) -> None:
     assert seen[0].loss == pytest.approx(sum(losses) / 5, rel=1e-5)
 
 
+def test_a_pass_reads_its_texts_at_once(base: Path, meta: Path) -> None:
+    """Where the text encoder learns a step of two batches has two forwards of it, not four."""
+    training = _task(base, meta, _config(steps=2, batch=2, accumulate=2, text_encoder=True))
+    trainer, seen = Trainer(training.base.learning(), training.batches.config, "cpu"), []
+    encoder = training.base.encoders["text_encoder"]
+    encoder.register_forward_hook(lambda _, ids, __: seen.append(len(ids[0])))
+
+    train(training, trainer, 0, 1, lambda step: None)
+
+    assert seen == [2, 2]
+
+
 def test_checkpointing_of_activations_changes_no_bit(base: Path, meta: Path) -> None:
     """Computed twice to save memory, gradients are the same to the last bit."""
     config = _config(steps=2, batch=2)
