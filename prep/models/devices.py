@@ -1,8 +1,12 @@
 """Where torch computes."""
 
 from importlib.metadata import version
+from typing import TYPE_CHECKING
 
 from prep.runtime.errors import MachineError
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 def torch_device(wish: str) -> str:
@@ -33,6 +37,22 @@ def pick_device(wish: str, cuda: bool) -> str:
 def without_cards() -> bool:
     """Return whether this PyTorch was built for the CPU alone, as its version says; not loaded."""
     return version("torch").endswith("+cpu")
+
+
+def moved(tensor: "Tensor", device: str) -> "Tensor":
+    """Return a tensor where a network computes; the host does not wait for the copy.
+
+    What lies in other memory than a card reads by itself is first copied there: else it would wait.
+    """
+    import torch
+
+    there = device.split(":")[0]
+    if tensor.device.type == there:
+        return tensor
+    # Stand-ins that have no numbers cannot be there.
+    if there != "cpu" and type(tensor) is torch.Tensor and not tensor.is_pinned():
+        tensor = tensor.pin_memory()
+    return tensor.to(device, non_blocking=there != "cpu")
 
 
 def usual_batch(cpu: bool) -> int:

@@ -79,7 +79,7 @@ class TextCache:
         self._bytes = 0
 
     def of(self, texts: Sequence[str]) -> "list[Conditioning]":
-        """Return the conditioning of each text, without a batch axis."""
+        """Return the conditioning of each text, without a batch axis: of a kept one on the CPU."""
         found = {text: self._kept[text] for text in texts if text in self._kept}
         for text in found:
             self._kept.move_to_end(text)
@@ -110,7 +110,9 @@ class TextCache:
         return [states for states in found.values() if states is not None]
 
     def _keep(self, text: str, state: "Conditioning") -> None:
-        self._kept[text] = state
+        if not self.limit:
+            return
+        self._kept[text] = {name: one.cpu() for name, one in state.items()}
         self._bytes += _size(state)
         while self._bytes > self.limit:
             _, old = self._kept.popitem(last=False)

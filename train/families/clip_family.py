@@ -217,10 +217,8 @@ class ClipFamily:
             state, then the encoder's final normalisation; weighted states are not scaled back.
         """
         how = clip_text.HowRead(self.readings, clip_skip, chunks, weighted)
-        kept = base.text_learns()
         with base.reading():
-            found = clip_text.conditionings(base, texts, how)
-        return [{name: one if kept else one.cpu() for name, one in each.items()} for each in found]
+            return clip_text.conditionings(base, texts, how)
 
     def _file(self, place: Path) -> LdmFile | None:
         """Return how a file is read; None for a folder."""

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from prep.models.devices import moved
 from prep.models.tokenizer import CHUNKS
 from train.config import CHUNK_TOKENS
 from train.families.weighted_words import weighted
@@ -183,7 +184,7 @@ def _read(
     states: list[Tensor] = []
     pooled: list[Tensor] = []
     for first in range(0, len(rows), size):
-        ids_BL = torch.tensor(rows[first : first + size], device=device)
+        ids_BL = moved(torch.tensor(rows[first : first + size]), device)
         answer = encoder(ids_BL, output_hidden_states=reading.layer > 1)
         state_BLD = answer.last_hidden_state
         if reading.layer > 1:
@@ -207,7 +208,7 @@ def _whole(states_CLD: "Tensor", weights: list[float]) -> "Tensor":
         inner = [state_LD[1:-1] for state_LD in states_CLD]
         found_LD = torch.cat([states_CLD[0][:1], *inner, states_CLD[-1][-1:]])
     if any(weight != 1 for weight in weights):
-        found_LD = found_LD * torch.tensor(weights, device=found_LD.device)[:, None]
+        found_LD = found_LD * moved(torch.tensor(weights), str(found_LD.device))[:, None]
     return found_LD
 
 

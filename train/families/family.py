@@ -133,10 +133,10 @@ class Encode(Protocol):
     ) -> "list[Conditioning]":
         """Return conditioning per text, without a batch axis, float32.
 
-        A text gives the same bits whatever stands beside it, on the CPU and without gradients,
-        unless a text encoder is trained: then on the device and with them, and each encoder reads
-        all texts at once, whose number decides the last bits. Encoders that were put away are used
-        within `base.reading()`.
+        On the device. A text gives the same bits whatever stands beside it, without gradients,
+        unless a text encoder is trained: then with them, and each encoder reads all texts at once,
+        whose number decides the last bits. Encoders that were put away are used within
+        `base.reading()`.
 
         Args:
             clip_skip: 1 takes the family's own layer, 2 the one before it, and so on.

@@ -14,6 +14,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from prep.models.devices import moved
 from prep.models.latent_space import SD3
 from train.families import weighted_words
 from train.families.clip_family import ClipFamily
@@ -101,7 +102,7 @@ def _t5_states(base: Base, texts: list[str]) -> "Iterator[Tensor]":
     size = len(rows) if base.text_learns() else 1  # else a batch's size would decide kept bits
     for first in range(0, len(rows), size):
         with torch.no_grad():
-            answer = base.frozen[_T5](torch.tensor(rows[first : first + size], device=base.device))
+            answer = base.frozen[_T5](moved(torch.tensor(rows[first : first + size]), base.device))
         yield from answer.last_hidden_state.float()
 
 

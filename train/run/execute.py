@@ -51,14 +51,18 @@ def carry_out(run: Run, console: Console) -> None:
         SystemExit: Stopped by SIGTERM, likewise.
     """
     shown = prompts(run)
-    with memory_errors(run.config), distributed.joined(run.config.device) as found:
+    with (
+        memory_errors(run.config),
+        distributed.joined(run.config.device) as found,
+        kernels(found.device, run.config.attention),
+        compiling(run.config.compile),
+    ):
         check_machine(run.config, found.device)
         training = opened(run, found)
         trainer = _trainer(run, training.base)
         done = _restored(run, trainer, machine(run, found), console)
-        with kernels(found.device, run.config.attention), compiling(run.config.compile):
-            read_ahead(run, training, done, console)
-            _train(run, training, trainer, done, console, shown=shown)
+        read_ahead(run, training, done, console)
+        _train(run, training, trainer, done, console, shown=shown)
         if found.first:
             _keep_shorter(run)
             with trainer.at_rest():
@@ -81,7 +85,7 @@ def try_again(run: Run, console: Console) -> None:
 
     alone = Processes(torch_device(run.config.device))
     _sweep(run)
-    with memory_errors(run.config):
+    with memory_errors(run.config), kernels(alone.device, run.config.attention):
         check_machine(run.config, alone.device)
         training = opened(run, alone)
         for one in lacking(run):

@@ -1,6 +1,6 @@
 """What a person should know of a training before it begins, though nothing stands in its way."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from prep.runtime.counts import counted
 from train.config import CHUNK_TOKENS, Config
@@ -41,6 +41,7 @@ def notes(run: Run, answer: Answer, first: bool) -> Iterator[str]:
         sampler_note(run.config),
         batches_note(run.config, batches),
         halves_note(run.config),
+        compile_note(run.config, run.data.repeats()),
     ))  # fmt: skip
     yield from text_notes(run.data.samples, run.config)
     yield from _long_notes(run, answer)
@@ -90,6 +91,27 @@ def size_note(size: tuple[int, int], side: int, base: str) -> str | None:
         f"most pictures train at {width}x{height}, and `{base}` was made for {side}x{side}: "
         f"`prep bucket META --resolution {side}` prepares them so"
     )
+
+
+def compile_note(
+    config: Config, repeats: Mapping[tuple[int, int], Mapping[str, int]]
+) -> str | None:
+    """Return what to know of the time that compiling takes.
+
+    Args:
+        repeats: Bucket -> key -> how often the sample is seen in an epoch.
+    """
+    if not config.compile:
+        return None
+    shown = {size: sum(counts.values()) for size, counts in repeats.items()}
+    batches = {
+        (size, n)
+        for size, count in shown.items()
+        for n in (min(count, config.batch), count % config.batch)
+        if n
+    }
+    told = counted(len(batches), "size", "sizes")
+    return f"`--compile` makes a program for {told} of bucket and batch, at the first step of each"
 
 
 def halves_note(config: Config) -> str | None:

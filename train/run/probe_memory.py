@@ -25,7 +25,7 @@ def looked_through(
     What depends on a GPU or a compiler is asked each time: it may be gone.
     """
     there = (question.device, question.precision, question.attention)
-    if "cuda" in there or "fp16" in there or "xformers" in there:
+    if {"cuda", "fp16", "xformers", "memory-efficient"} & set(there):
         return ask(question)
     if question.compile or len(question.texts) > _MOST_TEXTS:
         return ask(question)

@@ -28,6 +28,8 @@ def read_ahead(run: Run, training: Training, done: int, console: Console) -> Non
     with halved(training.base.device, run.config.precision):
         texts = _to_read(run, training, done)
         if texts is None:
+            if training.base.device != "cpu":
+                training.states.limit = 0  # to keep them on the host, it would wait for the card
             return
         with console.progress("reading texts", len(texts)) as progress:
             training.states.fill(texts, progress.advance)

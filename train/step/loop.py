@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
+from prep.models.devices import moved
 from prep.runtime.errors import MachineError
 from train.data.batches import Batches, inputs_digest
 from train.data.text_states import TextCache
@@ -19,7 +20,7 @@ from train.step.distributed import Processes
 from train.step.later import Later
 from train.step.precision import halved
 from train.step.schedule import learning_rate
-from train.step.step_inputs import PassInputs, StepInputs, ahead, coming_steps, moved
+from train.step.step_inputs import PassInputs, StepInputs, ahead, coming_steps
 from train.step.trainer import Trainer
 
 if TYPE_CHECKING:
@@ -192,6 +193,12 @@ def stacked(
     """Return the conditioning of several texts with a batch axis, and what is told of sizes."""
     import torch
 
-    first: Mapping[str, Tensor] = states[0]
-    joined = {name: torch.stack([state[name] for state in states]) for name in first}
-    return {name: moved(one, device) for name, one in (joined | dict(sizes or {})).items()}
+    alike = len({one.device for state in states for one in state.values()}) == 1
+    each = states if alike else [_all_moved(state, device) for state in states]
+    first: Mapping[str, Tensor] = each[0]
+    joined = {name: torch.stack([state[name] for state in each]) for name in first}
+    return _all_moved(joined | dict(sizes or {}), device)
+
+
+def _all_moved(tensors: "Conditioning", device: str) -> "Conditioning":
+    return {name: moved(one, device) for name, one in tensors.items()}

@@ -89,18 +89,6 @@ def _pinned(made: PassInputs) -> PassInputs:
     )
 
 
-def moved(tensor: "Tensor", device: str) -> "Tensor":
-    """Return a tensor where a network computes; the host does not wait for the copy.
-
-    What lies in other memory than a card reads by itself is first copied there: else it would wait.
-    """
-    there = device.split(":")[0]
-    if tensor.device.type == there:
-        return tensor
-    found = tensor if there == "cpu" or tensor.is_pinned() else tensor.pin_memory()
-    return found.to(device, non_blocking=there != "cpu")
-
-
 @contextmanager
 def ahead(made: Iterator[T], depth: int, device: str = "cpu") -> Iterator[Iterator[T]]:
     """Return an iterator over what `made` yields, made by a thread up to `depth` beforehand.

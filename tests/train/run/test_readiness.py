@@ -462,6 +462,22 @@ def test_the_samples_of_a_step_are_told(passes: int, told: str | None) -> None:
     assert notes.batches_note(config_of(batch=2, accumulate=passes), 3) == told
 
 
+def test_what_compiling_and_float16_cost_is_told() -> None:
+    """Each size of bucket and of batch is compiled; squares of gradients vanish in float16."""
+    repeats = {(64, 64): {"a": 3, "b": 2}, (64, 32): {"c": 1}, (32, 64): {"d": 4}}
+
+    assert notes.compile_note(config_of(batch=2), repeats) is None
+    assert notes.compile_note(config_of(batch=2, compile=True), repeats) == (
+        "`--compile` makes a program for 4 sizes of bucket and batch, at the first step of each"
+    )
+    assert notes.halves_note(config_of(full_fp16=True)) == (
+        "`--full-fp16` keeps what `adamw` remembers in float16 too, where small numbers vanish and "
+        "steps become too long: `--optimizer adamw8bit` or `adafactor` keeps it otherwise"
+    )
+    assert notes.halves_note(config_of(full_fp16=True, optimizer="adafactor")) is None
+    assert notes.halves_note(config_of(full_bf16=True)) is None
+
+
 def test_long_texts_are_named_up_to_three() -> None:
     """Case F2: of many texts that are too long the first are named, and the others counted."""
     one = TrainingSample("0", "x", ("x",), 1, "", (8, 8), Path("x"), "0", 1, 1.0)
