@@ -10,16 +10,17 @@ from prep.runtime.counts import counted
 from prep.runtime.errors import ConfigError
 from prep.runtime.seeds import MOST_SEED
 from train.block_rates import rate_of, rates_of
+from train.loss_rows import LossOptions
 from train.optimizers import KNOWN_AS, OPTIMIZERS, Optimizer
 from train.option_fields import Options, deciding, described, option
 from train.sampler_rows import DDIM, KNOWN_SAMPLERS
+from train.schedule_rows import SCHEDULES, Schedule, ScheduleOptions
 
 T = TypeVar("T")
 
 CHUNK_TOKENS = CHUNKS[0]  # what CLIP's text encoders read at once, marks left out
 
 DEVICES = ("auto", "cpu", "cuda")
-SCHEDULES = ("constant", "cosine", "cosine-with-restarts")
 PREDICTIONS = ("epsilon", "v")
 AUTO = "auto"
 PRECISIONS = ("fp32", "bf16", "fp16")
@@ -33,7 +34,7 @@ MOST_STEPS = 10_000_000
 
 
 @dataclass(frozen=True)
-class Config:
+class Config(LossOptions, ScheduleOptions):
     """What a person may choose, whatever the method; `checked` looks whether it can be.
 
     Attributes:
@@ -89,13 +90,12 @@ class Config:
         1.0, "Longer gradients are shortened to this; 0: never", least=0, most=1_000_000
     )
     schedule: str = option(
-        "constant", "Learning rate over time: constant, cosine or cosine-with-restarts",
-        words=SCHEDULES,
+        "constant", f"Learning rate over time: {', '.join(SCHEDULES)}", words=tuple(SCHEDULES),
     )  # fmt: skip
     warmup: int = option(
         0, "Steps in which the learning rate rises from 0", least=0, most=MOST_STEPS
     )
-    cycles: int = option(1, "Waves of cosine-with-restarts", least=1, most=10_000)
+    cycles: int = option(1, "Waves of a cosine that has several", least=1, most=10_000)
     timesteps: str = option(
         "usual",
         "How they are drawn: uniform, logit-normal, or as is usual: logit-normal where latents "
@@ -235,6 +235,10 @@ class Config:
         """Return the optimizer."""
         return OPTIMIZERS[self.optimizer]
 
+    def schedule_row(self) -> Schedule:
+        """Return the schedule."""
+        return SCHEDULES[self.schedule]
+
     def counted(self, per_epoch: int) -> "Config":
         """Return the settings with their number of steps, for epochs of so many steps.
 
@@ -251,6 +255,12 @@ class Config:
             raise ConfigError(
                 f"`--warmup` is {self.warmup}, and the run has {counted(steps, 'step')}",
                 "give fewer steps to warm up, or train longer",
+            )
+        if self.warmup + self.decay_steps > steps:
+            raise ConfigError(
+                f"`--warmup` and `--decay-steps` are {self.warmup} and {self.decay_steps}, and the "
+                f"run has {counted(steps, 'step')}",
+                "give fewer of them, or train longer",
             )
         return replace(self, steps=steps, epochs=None)
 
@@ -270,7 +280,7 @@ class Config:
         """
         found = deciding(self)
         del found["epochs"]
-        if self.schedule == "constant":
+        if not self.schedule_row().knows_end:
             del found["steps"]
         return {"method": self.method, **self.own.deciding(), **found}
 

@@ -7,8 +7,10 @@ from prep.runtime import keys
 from prep.runtime.errors import ConfigError
 from train.block_rates import rates_of
 from train.config import AUTO, Config
+from train.loss_rows import LOSSES
 from train.optimizers import OPTIMIZERS, Rate
 from train.option_fields import flag, mistakes, spelled
+from train.schedule_rows import READ, SCHEDULES, faults, reading
 
 
 def checked(config: Config) -> Config:
@@ -35,6 +37,9 @@ def _together(config: Config) -> Iterator[tuple[str, str]]:
         told = "`--text-encoder-learning-rate` is given, and the text encoder does not learn"
         yield told, "let it learn: `--text-encoder`, or leave the rate out"
     yield from _halves(config)
+    yield from _unused(config)
+    if config.schedule in SCHEDULES:
+        yield from faults(config.schedule_row(), config, config.learning_rate)
     try:
         rates_of(config.block_rates)
     except ValueError as piece:
@@ -42,6 +47,27 @@ def _together(config: Config) -> Iterator[tuple[str, str]]:
         yield told, "give each block once, with a number from 0 to 100: `IN04=0.5,OUT=0`"
     if config.optimizer in OPTIMIZERS and config.row().rate is Rate.ITS_OWN:
         yield from _rates_of_its_own(config)
+
+
+def _unused(config: Config) -> Iterator[tuple[str, str]]:
+    """Yield what is given and would decide nothing beside what was chosen.
+
+    `--cycles` is older than this rule: `notes` tells it.
+    """
+    rows: list[tuple[str, str, str]] = []  # option, what does not use it, what does
+    if config.loss in LOSSES:
+        if not config.loss_row().wide:
+            wide = "`--loss huber` or `smooth-l1`"
+            rows += [(name, "loss", wide) for name in ("huber_schedule", "huber_c", "huber_scale")]
+        elif config.huber_schedule == "snr":
+            rows.append(("huber_scale", "huber_schedule", "`--huber-schedule constant`"))
+    if config.schedule in SCHEDULES:
+        reads = (*config.schedule_row().reads, "cycles")
+        rows += [(name, "schedule", reading(name)) for name in READ if name not in reads]
+    for name, chosen, instead in rows:
+        if getattr(config, name) != getattr(Config, name):
+            idle = f"`{flag(chosen)} {getattr(config, chosen)}` does not use it"
+            yield f"`{flag(name)}` is given, and {idle}", f"leave it out, or give {instead}"
 
 
 def _halves(config: Config) -> Iterator[tuple[str, str]]:

@@ -4,6 +4,7 @@ import math
 import struct
 from collections.abc import Iterator, Mapping
 from dataclasses import Field, field, fields, replace
+from inspect import get_annotations
 from typing import Any, Protocol, TypeVar
 
 from prep.runtime.yaml_nodes import as_yaml
@@ -77,8 +78,14 @@ def mistakes(record: Any) -> Iterator[tuple[str, str | None]]:
 
 
 def described(record: Any) -> "Iterator[Field[Any]]":
-    """Yield the fields of a record of options, or of its class, that a person can give."""
-    return (item for item in fields(record) if item.metadata)
+    """Yield the fields of a record of options, or of its class, that a person can give.
+
+    Those that it has of other records come behind its own.
+    """
+    kind = record if isinstance(record, type) else type(record)
+    own = get_annotations(kind)
+    each = [item for item in fields(record) if item.metadata]
+    return iter(sorted(each, key=lambda item: item.name not in own))
 
 
 def flag(name: str) -> str:

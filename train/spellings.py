@@ -44,11 +44,8 @@ _NEAREST: Mapping[str, Mapping[str, str]] = MappingProxyType(
         | dict.fromkeys(_FREE, "adamw-schedulefree")
         | dict.fromkeys(_ADAPTING, "dadaptation")
         | {"sgdnesterov": "adamw"},
-        "schedule": {"adafactor": "constant", "piecewise_constant": "constant"}
-        | dict.fromkeys(
-            ("linear", "polynomial", "inverse_sqrt", "cosine_with_min_lr", "warmup_stable_decay"),
-            "cosine",
-        ),
+        "schedule": {"adafactor": "constant", "reduce_lr_on_plateau": "constant"}
+        | {"cosine_warmup_with_min_lr": "cosine-with-min-lr"},
         "save_as": {"ckpt": "file"},
         "sampler": dict.fromkeys(("dpm_fast", "dpm_adaptive", "deis"), "dpmsolver++")
         | dict.fromkeys(("dpm++_2s_a", "dpmpp_2s_a", "dpmpp_2s_ancestral"), "dpmsingle")
@@ -86,6 +83,11 @@ _SETTINGS: Mapping[str, str] = MappingProxyType(
         "lr_scheduler": "schedule",
         "lr_warmup_steps": "warmup",
         "lr_scheduler_num_cycles": "cycles",
+        "lr_scheduler_power": "schedule_power",
+        "lr_scheduler_timescale": "timescale",
+        "lr_scheduler_min_lr_ratio": "lowest_rate",
+        "lr_decay_steps": "decay_steps",
+        "step_rules": "rate_rules",
         "weighting_scheme": "timesteps",
         "mixed_precision": "precision",
         "xformers": "attention",

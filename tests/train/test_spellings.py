@@ -11,8 +11,9 @@ from train.config import Config
 from train.methods import all_methods, config_of
 from train.optimizers import OPTIMIZERS
 from train.option_fields import described
+from train.schedule_rows import SCHEDULES
 
-_KNOWN = ", ".join(OPTIMIZERS)
+_KNOWN, _SCHEDULES = ", ".join(OPTIMIZERS), ", ".join(SCHEDULES)
 
 
 @pytest.mark.parametrize(
@@ -20,6 +21,8 @@ _KNOWN = ", ".join(OPTIMIZERS)
     [
         ("schedule", "cosine_with_restarts", "cosine-with-restarts"),
         ("schedule", "constant_with_warmup", "constant"),
+        ("schedule", "polynomial", "polynomial"),
+        ("schedule", "inverse_sqrt", "inverse-sqrt"),
         ("optimizer", "AdamW8bit", "adamw8bit"),
         ("optimizer", "AdamW", "adamw"),
         ("optimizer", "torch.optim.AdamW", "adamw"),
@@ -44,14 +47,13 @@ def test_their_spelling_is_taken(setting: str, theirs: str, ours: str) -> None:
 @pytest.mark.parametrize(
     ("setting", "theirs", "hint"),
     [
-        ("schedule", "polynomial",
-         "the nearest here is `cosine`; known: constant, cosine, cosine-with-restarts"),
+        ("schedule", "adafactor", f"the nearest here is `constant`; known: {_SCHEDULES}"),
         ("optimizer", "SGDNesterov", f"the nearest here is `adamw`; known: {_KNOWN}"),
         ("optimizer", "PagedAdamW8bit", f"the nearest here is `adamw8bit`; known: {_KNOWN}"),
         ("optimizer", "DAdaptLion", f"the nearest here is `dadaptation`; known: {_KNOWN}"),
         ("log", "wandb", "the nearest here is `tensorboard`; known: tensorboard"),
         ("method", "networks.oft", "the nearest here is `lora`; known: lora, finetune"),
-        ("schedule", "cosin", "known: constant, cosine, cosine-with-restarts"),
+        ("schedule", "cosin", f"known: {_SCHEDULES}"),
     ],
 )  # fmt: skip
 def test_what_we_lack_is_refused_with_the_nearest(setting: str, theirs: str, hint: str) -> None:

@@ -15,6 +15,7 @@ from train.config import CHUNK_TOKENS, Config
 from train.data.captions import whole_texts
 from train.data.dataset import Data, TrainingSample
 from train.data.order import batches_per_epoch, steps_per_epoch, times_seen
+from train.export.loss_metadata import of_loss
 from train.families.family import Family
 from train.families.noise_process import Prediction
 from train.families.weighted_words import unweighted
@@ -82,6 +83,7 @@ def metadata(data: Data, config: Config, family: Family, facts: Facts) -> dict[s
     """
     made = {
         **_UNUSED,
+        **of_loss(config),
         **_of_run(data, config, facts),
         **_of_network(config, family, facts),
         **_of_data(data, config, facts),
@@ -154,8 +156,6 @@ def _of_run(data: Data, config: Config, facts: Facts) -> dict[str, str]:
     steps = config.steps or 0
     per_epoch = steps_per_epoch(data.repeats(), config.batch, config.accumulate)
     epochs = -(-steps // per_epoch)
-    schedule = config.schedule.replace("-", "_")
-    warming = schedule == "constant" and config.warmup
     precisions, row = {"fp32": "no"}, config.row()
     text_rate = config.text_encoder_learning_rate or config.learning_rate
     return {
@@ -169,7 +169,7 @@ def _of_run(data: Data, config: Config, facts: Facts) -> dict[str, str]:
         "ss_epoch": str(epochs),
         "ss_num_epochs": str(epochs),
         "ss_num_batches_per_epoch": str(batches_per_epoch(data.repeats(), config.batch)),
-        "ss_lr_scheduler": "constant_with_warmup" if warming else schedule,
+        "ss_lr_scheduler": config.schedule_row().written_as(config.warmup),
         "ss_lr_warmup_steps": str(config.warmup),
         "ss_mixed_precision": precisions.get(config.precision, config.precision),
         "ss_full_fp16": str(config.full_fp16),

@@ -89,6 +89,10 @@ class Diffusion:
         alpha_bar_B = self.alpha_bar_T[time_B]
         return alpha_bar_B / (1 - alpha_bar_B)
 
+    def depth(self, time_B: "Tensor") -> "Tensor":
+        """Return t / T."""
+        return time_B / len(self.alpha_bar_T)
+
     def middle(self) -> float:
         """Return T / 2."""
         return len(self.alpha_bar_T) // 2
@@ -152,6 +156,11 @@ def _spacing(said: Any) -> str | None:
     if said not in (None, "leading", "trailing", "linspace"):
         raise ValueError(f"timesteps are `{said}`")
     return said  # type: ignore[no-any-return]
+
+
+def ends_in_noise(process: Process) -> bool:
+    """Return whether a process is a diffusion that leaves nothing of the latents at last."""
+    return isinstance(process, Diffusion) and process.ends_in_noise()
 
 
 # How a person names a prediction.

@@ -70,8 +70,12 @@ class Flow:
 
     def snr(self, time_B: "Tensor") -> "Tensor":
         """Return (1 - sigma)^2 / sigma^2."""
-        sigma_B = time_B / self.count
+        sigma_B = self.depth(time_B)
         return ((1 - sigma_B) / sigma_B).square()
+
+    def depth(self, time_B: "Tensor") -> "Tensor":
+        """Return the share of noise."""
+        return time_B / self.count
 
     def middle(self) -> float:
         """Return T / 2."""

@@ -61,6 +61,9 @@ class Process(Protocol):
     def snr(self, time_B: "Tensor") -> "Tensor":
         """Return the ratio of signal to noise, as variances, shape (B,)."""
 
+    def depth(self, time_B: "Tensor") -> "Tensor":
+        """Return times as shares of their number, shape (B,), in [0, 1]."""
+
     def middle(self) -> float:
         """Return a time half way."""
 
@@ -111,8 +114,3 @@ def share(seed: int, step: int, place: int, *, normal: bool) -> float:
     if not normal:
         return float(torch.rand((), generator=generator))
     return min(float(torch.randn((), generator=generator).sigmoid()), 1 - 2**-24)
-
-
-def errors(predicted_BCHW: "Tensor", target_BCHW: "Tensor") -> "Tensor":
-    """Return each sample's mean squared error, shape (B,)."""
-    return (predicted_BCHW - target_BCHW).square().mean(dim=(1, 2, 3))

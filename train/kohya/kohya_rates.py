@@ -1,9 +1,10 @@
 """How fast a run of kohya's scripts learns, as settings of ours: rates, optimizer, schedule."""
 
 from train import spellings
-from train.config import SCHEDULES
+from train.config import Config
 from train.kohya.kohya_scripts import Settings, as_number
 from train.optimizers import KNOWN_AS, OPTIMIZERS, Rate
+from train.schedule_rows import SCHEDULES
 
 _USUAL_DECAY = ("adamw", "adamw8bit")  # others of their classes have none unless it is given
 
@@ -79,19 +80,52 @@ def schedule(found: Settings) -> None:
         near = spellings.nearest("schedule", name) or "cosine"
         found.wrong.append((f"`lr_scheduler` is `{name}`", f"the nearest here is `{near}`"))
         return
-    found.values |= {"schedule": own, "warmup": _warmup(found)}
+    found.values |= {"schedule": own, "warmup": _steps_of("lr_warmup_steps", found)}
+    given: dict[str, int | float | str] = {
+        "schedule_power": found.number("lr_scheduler_power", 1),
+        "decay_steps": _steps_of("lr_decay_steps", found),
+        "timescale": found.whole("lr_scheduler_timescale", 0),
+        "lowest_rate": found.number("lr_scheduler_min_lr_ratio", 0),
+    }
+    for word, value in found.pairs("lr_scheduler_args"):
+        if word == "step_rules":
+            given["rate_rules"] = value
+        else:
+            told = f"`lr_scheduler_args` has `{word}={value}`, and there is nothing like it"
+            found.wrong.append(
+                (told, "leave it out, or all of them: `--without lr_scheduler_args`")
+            )
+    given = {word: value for word, value in given.items() if value != getattr(Config, word)}
+    given |= {"warmup": found.values["warmup"]} if found.values["warmup"] else {}
+    for word in given:
+        if word in SCHEDULES[own].reads:
+            found.values[word] = given[word]
+        else:
+            found.values.pop(word, None)
+            found.notes.append(f"`{_THEIRS[word]}` is left out: `{name}` does not use it")
 
 
-def _warmup(found: Settings) -> int:
-    """Return the steps of a warm-up: a number, a share of the steps, or per cent of them."""
-    told = str(found.given.get("lr_warmup_steps", 0))
-    share = as_number("lr_warmup_steps", told.removesuffix("%"), 0, found.wrong)
+# Our words for what shapes a schedule -> theirs.
+_THEIRS = {
+    "warmup": "lr_warmup_steps",
+    "schedule_power": "lr_scheduler_power",
+    "decay_steps": "lr_decay_steps",
+    "timescale": "lr_scheduler_timescale",
+    "lowest_rate": "lr_scheduler_min_lr_ratio",
+    "rate_rules": "lr_scheduler_args",
+}
+
+
+def _steps_of(name: str, found: Settings) -> int:
+    """Return steps of a warm-up or decay: a number, a share of all, or per cent of them."""
+    told = str(found.given.get(name, 0))
+    share = as_number(name, told.removesuffix("%"), 0, found.wrong)
     share /= 100 if told.endswith("%") else 1
     if told.endswith("%") or 0 < share < 1:
         steps = found.values.get("steps")
         if steps is None:
             found.wrong.append(
-                (f"`lr_warmup_steps` is `{told}`, a share of steps that epochs decide",
+                (f"`{name}` is `{told}`, a share of steps that epochs decide",
                  "give a number of steps")
             )  # fmt: skip
             return 0

@@ -4,10 +4,20 @@ from prep.runtime.errors import ConfigError, UserError
 from train.block_rates import EVERY, group_of, rates_of, strange
 from train.config import Config
 from train.families.family import Family
+from train.families.noise_process import Prediction
 from train.methods import method_named
+from train.option_fields import flag
 from train.run import outputs
 from train.run.decide import Run
 from train.samples.prompts import check_drawable
+
+# Option -> what models that it is for predict. A flow has no such weights in kohya's scripts.
+_MEANT_FOR = {
+    "min_snr": ("noise", "v"),
+    "debiased_estimation_loss": ("noise", "v"),
+    "scale_v_pred_loss_like_noise_pred": ("v",),
+    "v_pred_like_loss": ("noise",),
+}
 
 
 def check_form(config: Config, family: Family) -> None:
@@ -27,6 +37,37 @@ def check_prompts(run: Run) -> None:
         return
     for prompt in shown:
         check_drawable(prompt, run.family)
+
+
+def check_loss(config: Config, prediction: str, ends_in_noise: bool) -> None:
+    """Raise where the loss is to be weighed by what a base model of its kind has not.
+
+    Args:
+        prediction: What the base model predicts; empty where nothing is known.
+        ends_in_noise: Whether nothing of the latents is left at its last timestep.
+    """
+    kinds = {Prediction.EPSILON: "noise", Prediction.V_PREDICTION: "v", Prediction.FLOW: "a flow"}
+    says = kinds.get(Prediction(prediction)) if prediction else None
+    for name, meant in _MEANT_FOR.items():
+        if says and getattr(config, name) != getattr(Config, name) and says not in meant:
+            raise ConfigError(
+                f"`{flag(name)}` is given, and the base model predicts {says}",
+                f"leave it out: it is for models that predict {' or '.join(meant)}",
+            )
+    if says == "a flow" and config.loss_row().wide and config.huber_schedule == "snr":
+        raise ConfigError(
+            f"`--loss {config.loss}` has its width by signal and noise, and the base model "
+            "predicts a flow",
+            "give `--huber-schedule constant` or `exponential`",
+        )
+    if says == "noise" and ends_in_noise:
+        for name in ("debiased_estimation_loss", "v_pred_like_loss"):
+            if getattr(config, name):
+                raise ConfigError(
+                    f"`{flag(name)}` is given, and the base model's last timestep has no signal: "
+                    "it would weigh without end",
+                    "leave it out",
+                )
 
 
 def check_blocks(config: Config, family: Family) -> None:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from train.config import CHUNK_TOKENS, Config
 from train.families.family import Base, Family, PictureSizes
-from train.families.noise_process import errors
+from train.loss_rows import errors
 from train.methods import method_named
 from train.run.fake_tensors import allocations, placed
 from train.step.kernels import checkpoint_encoder, kernels
@@ -155,7 +155,9 @@ def _loss(
             time_B.to(base.device),
             stacked(states, base.device, told),
         )
-    return errors(answer_BCHW.float(), latents_BCHW).sum()
+    loss = config.loss_row()
+    width_B = time_B.to(base.device) if loss.wide else None
+    return errors(answer_BCHW.float(), latents_BCHW, loss, width_B).sum()
 
 
 def _draw(base: Base, family: Family, vae: Any, size: tuple[int, int]) -> None:

@@ -17,7 +17,7 @@ from prep.runtime.errors import UserError
 from train.config import AUTO
 from train.families import all_families
 from train.families.detect import side_of
-from train.families.diffusion_process import predicting
+from train.families.diffusion_process import ends_in_noise, predicting
 
 
 @dataclass(frozen=True)
@@ -60,6 +60,7 @@ class Answer:
         most_tokens: How many of them train.
         unread: See `Outline`.
         prediction: What the base model predicts, as `Prediction` has it.
+        ends_in_noise: Whether nothing of the latents is left at its last timestep.
         side: Of the square pictures that it was made for, px; 0 where it does not say.
         precision: That is computed in; where `auto` was asked for, what it is on this machine.
         memory: Of the training, see `memory_answer`; empty where it was not asked for.
@@ -73,6 +74,7 @@ class Answer:
     side: int = 0
     precision: str = ""
     memory: Mapping[str, Any] = field(default_factory=dict)
+    ends_in_noise: bool = False
 
     def errors(self) -> list[UserError]:
         """Return what stands in the way as errors."""
@@ -131,6 +133,7 @@ def _of_model(question: Question) -> Answer:
         prediction=base.process.prediction if base else "",
         side=side,
         memory=memory,
+        ends_in_noise=base is not None and ends_in_noise(base.process),
     )
 
 
@@ -164,6 +167,7 @@ def answered(found: Mapping[str, Any]) -> Answer:
         found["side"],
         found["precision"],
         found["memory"],
+        found["ends_in_noise"],
     )
 
 

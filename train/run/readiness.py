@@ -22,7 +22,7 @@ from train.families.detect import base_at_hand, check_clip_skip, check_predictio
 from train.families.family import Family
 from train.methods import method_named
 from train.run import checkpoint, disk, memory_question, probe, run_folder
-from train.run.base_checks import check_blocks, check_form, check_prompts
+from train.run.base_checks import check_blocks, check_form, check_loss, check_prompts
 from train.run.decide import (
     Run,
     check_buckets,
@@ -94,6 +94,7 @@ def ready(
     answer = looked_through(_question(run, forecast), run.found, models, ask)
     if answer.wrong:
         _refuse(answer.errors())
+    check_loss(run.config, answer.prediction, answer.ends_in_noise)
     return Ready(run, False, tuple(notes(run, answer, first)), answer.memory)
 
 
@@ -156,6 +157,7 @@ def check_settings(
     answer = looked_through(question, found, models, ask) if remember else ask(question)
     if answer.wrong:
         _refuse(answer.errors())
+    check_loss(config, answer.prediction, answer.ends_in_noise)
 
 
 def check_files(paths: Sequence[Path], config: Config, models: Models) -> None:

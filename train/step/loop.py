@@ -15,7 +15,7 @@ from prep.runtime.errors import MachineError
 from train.data.batches import Batches, inputs_digest
 from train.data.text_states import TextCache
 from train.families.family import Base, Family
-from train.families.noise_process import errors
+from train.loss_rows import errors
 from train.step.distributed import Processes
 from train.step.later import Later
 from train.step.precision import halved
@@ -175,16 +175,18 @@ def _gradients(training: Training, trainer: Trainer, inputs: StepInputs) -> "Ten
 
 
 def _errors(training: Training, shown: PassInputs) -> "Tensor":
-    """Return the mean squared error of each sample, float32."""
-    base = training.base
-    with halved(base.device, training.batches.config.precision):
+    """Return the mean loss of each sample, float32."""
+    base, config = training.base, training.batches.config
+    with halved(base.device, config.precision):
         answer_BCHW = training.family.denoise(
             base.network,
             moved(shown.noisy_BCHW, base.device),
             moved(shown.time_B, base.device),
             stacked(training.states.of(shown.texts), base.device, shown.sizes),
         )
-    return errors(answer_BCHW.float(), moved(shown.target_BCHW, base.device))
+    width_B = None if shown.width_B is None else moved(shown.width_B, base.device)
+    target_BCHW = moved(shown.target_BCHW, base.device)
+    return errors(answer_BCHW.float(), target_BCHW, config.loss_row(), width_B)
 
 
 def stacked(

@@ -1,10 +1,10 @@
 """The learning rate: a function of the step alone, and where in the model a weight is."""
 
-import math
 from collections.abc import Callable
 
 from train.config import Config
 from train.families.family import Family
+from train.schedule_rows import Place
 
 
 def learning_rate(step: int, peak: float, config: Config, steps: int) -> float:
@@ -16,18 +16,14 @@ def learning_rate(step: int, peak: float, config: Config, steps: int) -> float:
         steps: Of the whole run; a constant rate does not depend on it.
 
     Source:
-        diffusers.optimization 0.42: get_constant_schedule_with_warmup, get_cosine_schedule...,
-        get_cosine_with_hard_restarts_schedule_with_warmup.
+        See `schedule_rows`. The warm-up is that of all of them.
     """
-    if step < config.warmup:
-        return peak * step / config.warmup
-    if config.schedule == "constant":
-        return peak
-    share = (step - config.warmup) / max(1, steps - config.warmup)
-    waves = config.cycles if config.schedule == "cosine-with-restarts" else 1
-    if share >= 1:
-        return 0.0
-    return peak * 0.5 * (1 + math.cos(math.pi * (waves * share % 1)))
+    row, warmup = config.schedule_row(), config.warmup
+    if step < warmup:
+        least = config.lowest_rate if row.from_lowest else 0.0
+        return peak * step / warmup if not least else peak * (least + (1 - least) * step / warmup)
+    place = Place(step, steps, warmup, config.cycles, config.learning_rate or peak)
+    return peak * row.share(place, config)
 
 
 def peak_of(

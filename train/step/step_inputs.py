@@ -13,9 +13,10 @@ from functools import partial
 from itertools import chain, islice
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
-from train.data.batches import Batches
+from train.config import Config
+from train.data.batches import Batch, Batches
 from train.data.order import step_order, steps_per_epoch
-from train.families.noise_process import Process
+from train.families.noise_process import Prediction, Process
 from train.step.distributed import Processes
 
 if TYPE_CHECKING:
@@ -31,6 +32,7 @@ class PassInputs(NamedTuple):
         noisy_BCHW: Mixture of latents and noise.
         target_BCHW: What the network should say of it.
         weight_B: Of each sample's loss.
+        width_B: See `LossOptions.widths`; None of a loss without a width.
         sizes: See `Batch`.
     """
 
@@ -38,6 +40,7 @@ class PassInputs(NamedTuple):
     target_BCHW: "Tensor"
     time_B: "Tensor"
     weight_B: "Tensor"
+    width_B: "Tensor | None"
     sizes: "Mapping[str, Tensor]"
     texts: tuple[str, ...]
 
@@ -71,11 +74,26 @@ def coming_steps(
         for places in processes.passes([len(some) for some in each]):
             batch = batches.batch(keys, step, step // per_epoch, places, process)
             digests |= dict(zip(places, batch.digests, strict=True))
-            drawn = (batch.x0_BCHW, batch.noise_BCHW, batch.time_B)
-            mixed = (process.mixture(*drawn), process.target(*drawn))
-            made = PassInputs(*mixed, batch.time_B, batch.weight_B, batch.sizes, batch.texts)
+            made = _pass_inputs(batch, process, config)
             passes.append(made if processes.device == "cpu" else _pinned(made))
         yield StepInputs(tuple(passes), len(keys), digests)
+
+
+def _pass_inputs(batch: Batch, process: Process, config: Config) -> PassInputs:
+    """Return what a pass is shown of a batch, and how its losses are measured and weighed."""
+    drawn = (batch.x0_BCHW, batch.noise_BCHW, batch.time_B)
+    snr_B = process.snr(batch.time_B).double()
+    weight_B = config.weights(snr_B, process.prediction is Prediction.V_PREDICTION)
+    wide = config.loss_row().wide
+    return PassInputs(
+        process.mixture(*drawn),
+        process.target(*drawn),
+        batch.time_B,
+        batch.weight_B if weight_B is None else batch.weight_B * weight_B.float(),
+        config.widths(snr_B, process.depth(batch.time_B)).float() if wide else None,
+        batch.sizes,
+        batch.texts,
+    )
 
 
 def _pinned(made: PassInputs) -> PassInputs:
@@ -84,6 +102,7 @@ def _pinned(made: PassInputs) -> PassInputs:
         made.target_BCHW.pin_memory(),
         made.time_B.pin_memory(),
         made.weight_B.pin_memory(),
+        None if made.width_B is None else made.width_B.pin_memory(),
         {name: one.pin_memory() for name, one in made.sizes.items()},
         made.texts,
     )

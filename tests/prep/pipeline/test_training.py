@@ -17,6 +17,7 @@ from prep.pipeline.pipeline import Pipeline
 from prep.pipeline.subcommands import all_commands
 from prep.runtime.errors import ConfigError
 from prep.stages import all_stages
+from train.schedule_rows import SCHEDULES
 
 HEAD = """\
 pipelines:
@@ -71,7 +72,7 @@ def test_all_mistakes_come_with_their_lines(
         "method: lora",
         "rnk: 4",
         "rank: sixteen",
-        "schedule: linear",
+        "schedule: adafactor",
         "steps: 0",
         "optimizer: AdamW8bit",
         "base: ./nowhere",
@@ -87,10 +88,8 @@ def test_all_mistakes_come_with_their_lines(
             "see `train check --help`",
         ),
         (
-            "`pipelines.yaml` line 10: `schedule` is `linear`",
-            (
-                "the nearest here is `cosine`; known: constant, cosine, cosine-with-restarts"
-            ),
+            "`pipelines.yaml` line 10: `schedule` is `adafactor`",
+            f"the nearest here is `constant`; known: {', '.join(SCHEDULES)}",
         ),
         ("`pipelines.yaml` line 11: `steps` is 0", "give a whole number from 1 to 10000000"),
     ]  # fmt: skip

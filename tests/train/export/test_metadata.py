@@ -110,6 +110,21 @@ def test_the_file_says_what_it_is(
     }
 
 
+def test_the_file_says_how_it_learned(meta: Path) -> None:
+    """Loss and weights appear in kohya's words; without them the file is as it always was."""
+    found = _metadata(
+        meta, loss="smooth-l1", huber_c=0.2, min_snr=5.0, debiased_estimation_loss=True
+    )
+    plain = _metadata(meta)
+
+    changed = {word: value for word, value in found.items() if plain.get(word) != value}
+    del changed[CERTIFICATE]
+    assert changed == {
+        "ss_debiased_estimation": "True", "ss_huber_c": "0.2", "ss_huber_scale": "1.0",
+        "ss_huber_schedule": "snr", "ss_loss_type": "smooth_l1", "ss_min_snr_gamma": "5.0",
+    }  # fmt: skip
+
+
 def test_the_certificate_names_every_picture(meta: Path) -> None:
     """Base, settings, program, and of every picture digest, text and how often it was shown."""
     found = json.loads(_metadata(meta, steps=8)[CERTIFICATE])

@@ -249,7 +249,7 @@ REFUSED: dict[str, tuple[int, Make, str]] = {
     "resume of another run": (1, _resume_of_another, "is another run: `--seed` is 5 there and 0"),
     "the warm-up is too long": (1, lambda _: ["--warmup", "9"], "`--warmup` is 9, and the run has"),
     "no such method of a schedule": (
-        2, lambda _: ["--schedule", "linear"], "`--schedule` is `linear`"),
+        2, lambda _: ["--schedule", "falling"], "`--schedule` is `falling`"),
     "rank nought": (2, lambda _: ["--rank", "0"], "`--rank` is 0"),
     "steps and epochs": (2, lambda _: ["--epochs", "1"], "`--epochs` and `--steps` are both given"),
 }  # fmt: skip
