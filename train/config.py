@@ -11,6 +11,7 @@ from prep.runtime.errors import ConfigError
 from prep.runtime.seeds import MOST_SEED
 from train.block_rates import rate_of, rates_of
 from train.loss_rows import LossOptions
+from train.noise_options import NoiseOptions
 from train.optimizers import KNOWN_AS, OPTIMIZERS, Optimizer
 from train.option_fields import Options, deciding, described, option
 from train.sampler_rows import DDIM, KNOWN_SAMPLERS
@@ -34,7 +35,7 @@ MOST_STEPS = 10_000_000
 
 
 @dataclass(frozen=True)
-class Config(LossOptions, ScheduleOptions):
+class Config(NoiseOptions, LossOptions, ScheduleOptions):
     """What a person may choose, whatever the method; `checked` looks whether it can be.
 
     Attributes:

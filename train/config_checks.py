@@ -5,6 +5,7 @@ from dataclasses import replace
 
 from prep.runtime import keys
 from prep.runtime.errors import ConfigError
+from train import noise_options
 from train.block_rates import rates_of
 from train.config import AUTO, Config
 from train.loss_rows import LOSSES
@@ -38,6 +39,7 @@ def _together(config: Config) -> Iterator[tuple[str, str]]:
         yield told, "let it learn: `--text-encoder`, or leave the rate out"
     yield from _halves(config)
     yield from _unused(config)
+    yield from noise_options.faults(config)
     if config.schedule in SCHEDULES:
         yield from faults(config.schedule_row(), config, config.learning_rate)
     try:

@@ -89,6 +89,8 @@ _SETTINGS: Mapping[str, str] = MappingProxyType(
         "lr_decay_steps": "decay_steps",
         "step_rules": "rate_rules",
         "weighting_scheme": "timesteps",
+        "loss_type": "loss",
+        "min_snr_gamma": "min_snr",
         "mixed_precision": "precision",
         "xformers": "attention",
         "sdpa": "attention",

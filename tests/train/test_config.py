@@ -9,6 +9,7 @@ from train.config import Config, safe_name
 from train.loss_rows import LossOptions
 from train.methods import config_of
 from train.methods.lora import LoraOptions
+from train.noise_options import NoiseOptions
 from train.option_fields import described
 from train.schedule_rows import SCHEDULES, ScheduleOptions
 
@@ -21,7 +22,7 @@ TEXT = {
 }  # fmt: skip
 
 # Those of losses and schedules; tests of their own have each of them.
-LATER = {one.name for kind in (LossOptions, ScheduleOptions) for one in fields(kind)}
+LATER = {one.name for kind in (LossOptions, NoiseOptions, ScheduleOptions) for one in fields(kind)}
 
 
 def test_alpha_is_rank_unless_given() -> None:

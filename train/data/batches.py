@@ -14,6 +14,7 @@ from prep.runtime import files
 from train.config import Config
 from train.data.captions import text_of
 from train.data.dataset import Data, TrainingSample
+from train.data.drawn_noise import Draw, Noise, noise_of
 from train.data.order import normal, nth_of
 from train.families.family import PictureSizes
 from train.families.noise_process import Process
@@ -29,15 +30,18 @@ class Batch(NamedTuple):
 
     Attributes:
         x0_BCHW: Clean latents, scaled and shifted, float32.
-        noise_BCHW: Standard normal, float32.
+        noise_BCHW: What the network is to find, float32.
+        shown_BCHW: The noise that it is shown: the same, or perturbed; see `Noise`.
         texts: One a sample.
         weight_B: Of each sample's loss.
         sizes: What the network is told of the pictures' sizes, by names, shape (B, N) each.
-        digests: SHA-256 over key, text, timestep, latents and noise of each sample.
+        digests: SHA-256 over key, text, timestep, latents and noise of each sample, and over the
+            noise that is shown where it is another.
     """
 
     x0_BCHW: "Tensor"
     noise_BCHW: "Tensor"
+    shown_BCHW: "Tensor"
     time_B: "Tensor"
     texts: tuple[str, ...]
     weight_B: "Tensor"
@@ -92,8 +96,12 @@ class Batches:
             for n in places
         )
         clean = [self._drawn(one, step, n) for n, one in zip(places, samples, strict=True)]
-        noise = [normal(seed, "noise", step, n, tuple(clean[0].shape)) for n in places]
-        times = [process.time(seed, step, n, self.config.timesteps) for n in places]
+        noise = [
+            noise_of(x0, Draw(seed, step, n), self.config)
+            for n, x0 in zip(places, clean, strict=True)
+        ]
+        density, within = self.config.timesteps, self.config.timestep_range()
+        times = [process.time(seed, step, n, density, within=within) for n in places]
         digests = tuple(
             _digest([keys[n], *said], x0, eps)
             for n, *said, x0, eps in zip(places, texts, times, clean, noise, strict=True)
@@ -104,7 +112,8 @@ class Batches:
         )
         return Batch(
             torch.stack(clean),
-            torch.stack(noise),
+            torch.stack([one.asked_CHW for one in noise]),
+            torch.stack([one.shown_CHW for one in noise]),
             process.times(times),
             texts,
             weights,
@@ -135,8 +144,9 @@ def inputs_digest(digests: Sequence[bytes]) -> str:
     return files.digest_bytes(b"".join(digests))[:16]
 
 
-def _digest(said: Sequence[object], x0_CHW: "Tensor", noise_CHW: "Tensor") -> bytes:
+def _digest(said: Sequence[object], x0_CHW: "Tensor", noise: Noise) -> bytes:
     state = hashlib.sha256(files.canonical(list(said)).encode())
-    for tensor in (x0_CHW, noise_CHW):
+    each = (noise.asked_CHW,) if noise.shown_CHW is noise.asked_CHW else noise
+    for tensor in (x0_CHW, *each):
         state.update(tensor.contiguous().numpy().data)
     return state.digest()

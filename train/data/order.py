@@ -171,11 +171,19 @@ def times_seen(
     return found
 
 
+def uniform(seed: int, purpose: str, step: int, place: int) -> float:
+    """Return a number of [0, 1), drawn as `normal` draws."""
+    import torch
+
+    generator = torch.Generator("cpu").manual_seed(seed_for(seed, purpose, step, place))
+    return float(torch.rand((), generator=generator))
+
+
 def normal(seed: int, purpose: str, step: int, place: int, shape: tuple[int, ...]) -> "Tensor":
     """Return standard normal float32 numbers, drawn on the CPU.
 
     Args:
-        purpose: What they are for: `noise` or `posterior`.
+        purpose: What they are for: `noise`, `posterior` and so on.
         place: Index of the sample among all samples of the step.
     """
     import torch

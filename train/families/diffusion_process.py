@@ -46,15 +46,25 @@ class Diffusion:
     trailing: bool = False
     spacing: str | None = None
 
-    def time(self, seed: int, step: int, place: int, density: str = "usual") -> float:
+    def time(
+        self,
+        seed: int,
+        step: int,
+        place: int,
+        density: str = "usual",
+        *,
+        within: tuple[int, int] | None = None,
+    ) -> float:
         """Return a timestep of 0 .. T - 1, by default uniform over them."""
         import torch
 
-        count = len(self.alpha_bar_T)
+        low, high = within or (0, len(self.alpha_bar_T))
+        high = min(high, len(self.alpha_bar_T))
+        low = min(low, high - 1)
         if density == "logit-normal":
-            return int(share(seed, step, place, normal=True) * count)
+            return low + int(share(seed, step, place, normal=True) * (high - low))
         generator = torch.Generator("cpu").manual_seed(seed_for(seed, "timestep", step, place))
-        return int(torch.randint(0, count, (), generator=generator))
+        return int(torch.randint(low, high, (), generator=generator))
 
     def times(self, drawn: "list[float]") -> "Tensor":
         """Return whole numbers, int64."""

@@ -34,8 +34,18 @@ class Flow:
     count: int = 1000
     prediction: Prediction = Prediction.FLOW
 
-    def time(self, seed: int, step: int, place: int, density: str = "usual") -> float:
+    def time(
+        self,
+        seed: int,
+        step: int,
+        place: int,
+        density: str = "usual",
+        *,
+        within: tuple[int, int] | None = None,
+    ) -> float:
         """Return one of T times, by default logit-normal; then it is shifted.
+
+        Of a range the density lies over its times, as far as they are from noise before the shift.
 
         Source:
             Esser et al. 2024, eq. 19 and 23; the choice of diffusers'
@@ -43,7 +53,14 @@ class Flow:
         """
         drawn = int(share(seed, step, place, normal=density != "uniform") * self.count)
         sigma = 1 - drawn / self.count
+        if within:
+            low, high = (self._unshifted(time / self.count) for time in within)
+            sigma = low + (high - low) * sigma
         return self.count * self.shift * sigma / (1 + (self.shift - 1) * sigma)
+
+    def _unshifted(self, sigma: float) -> float:
+        """Return the sigma that is shifted to this one."""
+        return sigma / (self.shift - (self.shift - 1) * sigma)
 
     def times(self, drawn: "list[float]") -> "Tensor":
         """Return numbers of float32: a time need not be whole."""

@@ -35,13 +35,22 @@ class Process(Protocol):
     def prediction(self) -> Prediction:
         """What the network says of a mixture."""
 
-    def time(self, seed: int, step: int, place: int, density: str = "usual") -> float:
+    def time(
+        self,
+        seed: int,
+        step: int,
+        place: int,
+        density: str = "usual",
+        *,
+        within: tuple[int, int] | None = None,
+    ) -> float:
         """Return the time of a sample of a step, drawn from all that there are.
 
         Args:
             step: From 0.
             place: Index of the sample in the whole batch of the step.
             density: uniform, logit-normal, or usual: the one that is usual for the process.
+            within: First time and the one behind the last; None for all.
         """
 
     def times(self, drawn: "list[float]") -> "Tensor":

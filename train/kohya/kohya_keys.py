@@ -95,16 +95,7 @@ IDLE: Mapping[str, str] = MappingProxyType(
 # Would change what is trained, and are not there: names, the values that mean nothing (an option
 # that is off means nothing anyway), and what is so here.
 _REFUSED: tuple[tuple[str, tuple[str, ...], str], ...] = (
-    ("loss_type", ("l2",), "the loss is L2"),
-    ("huber_schedule huber_c huber_scale", ("snr", "0.1", "1.0"), "the loss is L2"),
-    ("min_snr_gamma debiased_estimation_loss v_pred_like_loss", (), "all timesteps weigh the same"),
-    ("scale_v_pred_loss_like_noise_pred", (), "all timesteps weigh the same"),
     ("zero_terminal_snr", (), "the base model's files say it"),
-    ("min_timestep max_timestep", ("0", "1000"), "all timesteps train"),
-    ("noise_offset noise_offset_random_strength", (), "noise is plain noise"),
-    ("adaptive_noise_scale multires_noise_iterations", (), "noise is plain noise"),
-    ("ip_noise_gamma ip_noise_gamma_random_strength", (), "noise is plain noise"),
-    ("multires_noise_discount", ("0.3",), "noise is plain noise"),
     ("masked_loss alpha_mask conditioning_data_dir", (), "there are no masks"),
     ("color_aug random_crop face_crop_aug_range", (), "pictures train as they are"),
     ("flip_aug", (), "`augment` in pipelines.yaml makes mirrored copies"),

@@ -10,6 +10,8 @@ from typing import Any
 
 from train import spellings
 from train.export.model_files import FORMS
+from train.kohya import kohya_losses
+from train.kohya.kohya_losses import losses
 from train.kohya.kohya_rates import optimizer, rates, schedule
 from train.kohya.kohya_scripts import Script, Settings, as_number
 
@@ -37,7 +39,7 @@ optimizer_type use_8bit_adam use_lion_optimizer optimizer_args lr_scheduler lr_w
 lr_scheduler_power lr_scheduler_timescale lr_scheduler_min_lr_ratio lr_decay_steps lr_scheduler_args
 xformers sdpa mem_eff_attn diffusers_xformers clip_skip v_parameterization save_model_as log_with
 """
-READ = frozenset(_READ.split())  # what the functions below read
+READ = frozenset(_READ.split()) | kohya_losses.READ  # what is read below
 _ATTENTIONS: Mapping[str, str] = MappingProxyType(
     {"sdpa": "sdpa", "mem_eff_attn": "memory-efficient"}
     | dict.fromkeys(("xformers", "diffusers_xformers"), "xformers")
@@ -47,7 +49,7 @@ _ATTENTIONS: Mapping[str, str] = MappingProxyType(
 def settings_of(script: Script, given: Mapping[str, Any]) -> Settings:
     """Return the settings of the run that a script would do with these options."""
     found = Settings(script, given)
-    for part in (_length, _network, rates, optimizer, schedule, _form, _log, _rest):
+    for part in (_length, _network, rates, optimizer, schedule, losses, _form, _log, _rest):
         part(found)
     return found
 

@@ -81,13 +81,12 @@ def coming_steps(
 
 def _pass_inputs(batch: Batch, process: Process, config: Config) -> PassInputs:
     """Return what a pass is shown of a batch, and how its losses are measured and weighed."""
-    drawn = (batch.x0_BCHW, batch.noise_BCHW, batch.time_B)
     snr_B = process.snr(batch.time_B).double()
     weight_B = config.weights(snr_B, process.prediction is Prediction.V_PREDICTION)
     wide = config.loss_row().wide
     return PassInputs(
-        process.mixture(*drawn),
-        process.target(*drawn),
+        process.mixture(batch.x0_BCHW, batch.shown_BCHW, batch.time_B),
+        process.target(batch.x0_BCHW, batch.noise_BCHW, batch.time_B),
         batch.time_B,
         batch.weight_B if weight_B is None else batch.weight_B * weight_B.float(),
         config.widths(snr_B, process.depth(batch.time_B)).float() if wide else None,

@@ -111,15 +111,21 @@ def test_the_file_says_what_it_is(
 
 
 def test_the_file_says_how_it_learned(meta: Path) -> None:
-    """Loss and weights appear in kohya's words; without them the file is as it always was."""
+    """Loss, weights and noise appear in kohya's words; without them nothing is there."""
     found = _metadata(
-        meta, loss="smooth-l1", huber_c=0.2, min_snr=5.0, debiased_estimation_loss=True
-    )
+        meta, loss="smooth-l1", huber_c=0.2, min_snr=5.0, debiased_estimation_loss=True,
+        noise_offset=0.05, multires_noise_iterations=6, ip_noise_gamma=0.1,
+        ip_noise_gamma_random_strength=True, max_timestep=500,
+    )  # fmt: skip
     plain = _metadata(meta)
 
     changed = {word: value for word, value in found.items() if plain.get(word) != value}
     del changed[CERTIFICATE]
     assert changed == {
+        "modelspec.timestep_range": "0,500", "ss_ip_noise_gamma": "0.1",
+        "ss_ip_noise_gamma_random_strength": "True", "ss_multires_noise_discount": "0.3",
+        "ss_multires_noise_iterations": "6", "ss_noise_offset": "0.05",
+        "ss_noise_offset_random_strength": "False",
         "ss_debiased_estimation": "True", "ss_huber_c": "0.2", "ss_huber_scale": "1.0",
         "ss_huber_schedule": "snr", "ss_loss_type": "smooth_l1", "ss_min_snr_gamma": "5.0",
     }  # fmt: skip

@@ -96,10 +96,8 @@ def test_what_is_taken_over_is_a_setting() -> None:
 @pytest.mark.parametrize(
     ("name", "off", "on"),
     [
-        ("noise_offset", (False, "0", 0.0, "0.0"), ("0.05", 1)),
-        ("max_timestep", ("1000", 1000), ("900",)),
-        ("huber_c", ("0.1", 0.10), ("0.2",)),
-        ("loss_type", ("l2", "L2"), ("huber",)),
+        ("network_dropout", (False, "0", 0.0, "0.0"), ("0.05", 1)),
+        ("custom_attributes", ("none", "None"), ("x",)),
         ("masked_loss", (False,), (True, "true")),
     ],
 )

@@ -1,0 +1,62 @@
+"""The losses and the noise of kohya's scripts as settings of ours.
+
+Source: kohya-ss/sd-scripts (commit 48d368fa): library/train_util.py, custom_train_functions.py.
+"""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any
+
+from train import spellings
+from train.config import Config
+from train.kohya.kohya_scripts import Settings
+from train.loss_rows import LOSSES
+
+_NUMBERS = """
+huber_c huber_scale min_snr_gamma v_pred_like_loss noise_offset adaptive_noise_scale
+multires_noise_discount ip_noise_gamma
+"""
+_WHOLE = "multires_noise_iterations min_timestep max_timestep"
+_ON = """
+debiased_estimation_loss scale_v_pred_loss_like_noise_pred noise_offset_random_strength
+ip_noise_gamma_random_strength
+"""
+_WORDS = "loss_type huber_schedule"
+READ = frozenset(" ".join((_NUMBERS, _WHOLE, _ON, _WORDS)).split())
+# Theirs -> the option of theirs without which their scripts do not use it.
+_NEEDS: Mapping[str, str] = MappingProxyType(
+    {
+        "noise_offset_random_strength": "noise_offset",
+        "adaptive_noise_scale": "noise_offset",
+        "multires_noise_discount": "multires_noise_iterations",
+        "ip_noise_gamma_random_strength": "ip_noise_gamma",
+    }
+)
+
+
+def losses(found: Settings) -> None:
+    """Gather loss, weights of timesteps and noise; what their scripts would not use is told."""
+    told: dict[str, Any] = {name: True for name in _ON.split() if name in found.given}
+    told |= {name: found.number(name, 0) for name in _NUMBERS.split() if _given(found, name)}
+    told |= {name: found.whole(name, 0) for name in _WHOLE.split() if _given(found, name)}
+    told |= {name: str(found.given[name]) for name in _WORDS.split() if name in found.given}
+    values = {name: value for name, value in told.items() if value != getattr(Config, _ours(name))}
+    loss = spellings.ours("loss", values.get("loss_type", Config.loss), LOSSES)
+    unused = {name: other for name, other in _NEEDS.items() if other not in values}
+    if loss in LOSSES and not LOSSES[loss].wide:
+        unused |= dict.fromkeys(("huber_schedule", "huber_c", "huber_scale"), "loss_type huber")
+    elif values.get("huber_schedule", "snr").lower() == "snr":
+        unused["huber_scale"] = "huber_schedule constant"
+    for name in [name for name in values if name in unused]:
+        del values[name]
+        found.notes.append(f"`{name}` is left out: it is not used without `{unused[name]}`")
+    found.values |= {_ours(name): value for name, value in values.items()}
+
+
+def _given(found: Settings, name: str) -> bool:
+    """Return whether an option has a value; in their files `None` is none."""
+    return str(found.given.get(name, "")).lower() not in ("", "none", "false")
+
+
+def _ours(name: str) -> str:
+    return spellings.setting(name) or name
