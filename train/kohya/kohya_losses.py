@@ -39,14 +39,19 @@ def losses(found: Settings) -> None:
     told: dict[str, Any] = {name: True for name in _ON.split() if name in found.given}
     told |= {name: found.number(name, 0) for name in _NUMBERS.split() if _given(found, name)}
     told |= {name: found.whole(name, 0) for name in _WHOLE.split() if _given(found, name)}
-    told |= {name: str(found.given[name]) for name in _WORDS.split() if name in found.given}
+    told |= {name: found.given[name] for name in _WORDS.split() if name in found.given}
+    if "loss_type" in told:
+        told["loss_type"] = spellings.ours("loss", str(told["loss_type"]), LOSSES)
     values = {name: value for name, value in told.items() if value != getattr(Config, _ours(name))}
-    loss = spellings.ours("loss", values.get("loss_type", Config.loss), LOSSES)
+    loss = values.get("loss_type", Config.loss)
     unused = {name: other for name, other in _NEEDS.items() if other not in values}
     if loss in LOSSES and not LOSSES[loss].wide:
         unused |= dict.fromkeys(("huber_schedule", "huber_c", "huber_scale"), "loss_type huber")
-    elif values.get("huber_schedule", "snr").lower() == "snr":
+    elif str(values.get("huber_schedule", "snr")).lower() == "snr":
         unused["huber_scale"] = "huber_schedule constant"
+    if "v_pred_like_loss" in values and not found.script.v_like_loss:
+        del values["v_pred_like_loss"]
+        found.notes.append("`v_pred_like_loss` is left out: this script of kohya's does not use it")
     for name in [name for name in values if name in unused]:
         del values[name]
         found.notes.append(f"`{name}` is left out: it is not used without `{unused[name]}`")
