@@ -139,3 +139,20 @@ def test_a_sheet_draws_as_it_was_trained(
 
 def _subject(path: Path) -> Subject:
     return subject_of([str(path)])
+
+
+def test_weights_are_those_of_what_is_predicted(
+    places: tuple[Path, Path, Path], tmp_path: Path, models: Models
+) -> None:
+    """Before a training begins the model's own schedule and prediction decide what can weigh."""
+    for given, message in (
+        ({"v_pred_like_loss": 0.1},
+         "`--v-pred-like-loss` is given, and the base model predicts v"),
+        ({"debiased_estimation_loss": True, "prediction": "epsilon"},
+         ("`--debiased-estimation-loss` is given, and the base model's last timestep has no "
+          "signal: it would weigh without end")),
+    ):  # fmt: skip
+        with pytest.raises(ConfigError) as caught:
+            _lora(places[2], tmp_path, models, **given)
+        assert str(caught.value) == message
+        assert not (tmp_path / "runs").exists()
