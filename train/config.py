@@ -91,7 +91,8 @@ class Config(NoiseOptions, LossOptions, ScheduleOptions):
         1.0, "Longer gradients are shortened to this; 0: never", least=0, most=1_000_000
     )
     schedule: str = option(
-        "constant", f"Learning rate over time; one of {', '.join(SCHEDULES)}", words=tuple(SCHEDULES),
+        "constant", f"Learning rate over time; one of {', '.join(SCHEDULES)}",
+        words=tuple(SCHEDULES),
     )  # fmt: skip
     warmup: int = option(
         0, "Steps in which the learning rate rises from 0", least=0, most=MOST_STEPS

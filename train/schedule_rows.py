@@ -44,19 +44,19 @@ class ScheduleOptions:
 
     schedule_power: float = option(1.0, "Power of polynomial", later=True, least=0.01, most=100)
     decay_steps: int = option(
-        0, "Last steps, in which the rate of warmup-stable-decay falls", later=True, least=0,
+        0, "Last steps, in which the rate falls; of warmup-stable-decay", later=True, least=0,
         most=10_000_000,
     )  # fmt: skip
     timescale: int = option(
-        0, "Steps of inverse-sqrt after which the rate has begun to fall; 0: those of the warm-up, "
-        "else 10000", later=True, least=0, most=10_000_000,
+        0, "Steps whose root the rate falls by; of inverse-sqrt; 0: those of the warm-up, else 10000",
+        later=True, least=0, most=10_000_000,
     )  # fmt: skip
     lowest_rate: float = option(
-        0.0, "Share of the rate at which cosine-with-min-lr and warmup-stable-decay end",
+        0.0, "Share of the rate at the end; of cosine-with-min-lr and warmup-stable-decay",
         later=True, least=0, most=1,
     )  # fmt: skip
     rate_rules: str = option(
-        "", "Shares of the rate of piecewise-constant, each up to a step: `1:100,0.1:200,0.01`",
+        "", "Shares of the rate, each up to a step; of piecewise-constant: `1:100,0.1:200,0.01`",
         later=True,
     )  # fmt: skip
 
