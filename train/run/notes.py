@@ -13,6 +13,7 @@ from train.families.noise_process import Prediction
 from train.run import run_folder
 from train.run.card_sizes import card_note
 from train.run.decide import Run, check_vae, facts
+from train.run.idle_notes import idle_notes
 from train.run.probe import Answer
 from train.run.text_notes import long_note, text_notes
 
@@ -41,6 +42,7 @@ def notes(run: Run, answer: Answer, first: bool) -> Iterator[str]:
         yield note
     samples, config = run.data.samples, run.config
     yield from text_notes(samples, config)
+    yield from idle_notes(config, run.data, run.per_epoch)
     most = config.chunks() * CHUNK_TOKENS if run.family.chunked else answer.most_tokens
     texts = longest_of_all(list(samples.values()), config)
     counts = dict(zip(texts, answer.tokens, strict=True))
