@@ -12,6 +12,7 @@ from prep.runtime.seeds import MOST_SEED
 from train.block_rates import rate_of, rates_of
 from train.optimizers import KNOWN_AS, OPTIMIZERS, Optimizer
 from train.option_fields import Options, deciding, described, option
+from train.sampler_rows import DDIM, KNOWN_SAMPLERS
 
 T = TypeVar("T")
 
@@ -20,8 +21,9 @@ CHUNK_TOKENS = CHUNKS[0]  # what CLIP's text encoders read at once, marks left o
 DEVICES = ("auto", "cpu", "cuda")
 SCHEDULES = ("constant", "cosine", "cosine-with-restarts")
 PREDICTIONS = ("epsilon", "v")
+AUTO = "auto"
 PRECISIONS = ("fp32", "bf16", "fp16")
-ATTENTIONS = ("sdpa", "xformers")
+ATTENTIONS = ("sdpa", "memory-efficient", "math", "xformers")
 TIMESTEPS = ("usual", "uniform", "logit-normal")
 TEXT_CACHES = ("memory", "disk")
 LOGS = ("tensorboard",)
@@ -48,7 +50,9 @@ class Config:
     method: str
     own: Options
     base: str | None = option(
-        None, "Base model: folder, hub id or `tiny`; default: the dataset's", decides=False
+        None,
+        "Base model: folder, single file, hub id or `tiny`; default: the dataset's",
+        decides=False,
     )
     prediction: str | None = option(
         None, "What a base model in one file predicts: epsilon or v; default: what the file says",
@@ -98,8 +102,22 @@ class Config:
         "flow, else uniform",
         later=True, words=TIMESTEPS,
     )  # fmt: skip
-    precision: str = option("fp32", "fp32, bf16 or fp16", words=PRECISIONS)
-    attention: str = option("sdpa", "sdpa or xformers", decides=False, words=ATTENTIONS)
+    precision: str = option(
+        AUTO, "auto (bf16 on a card that has it, else fp16; fp32 on the CPU), fp32, bf16 or fp16",
+        words=(AUTO, *PRECISIONS),
+    )  # fmt: skip
+    full_fp16: bool = option(
+        False, "Weights that learn, gradients and optimizer in fp16 too, to save memory", later=True
+    )
+    full_bf16: bool = option(False, "The same in bf16", later=True)
+    attention: str = option(
+        "sdpa", "sdpa, memory-efficient, math or xformers",
+        decides=False, words=ATTENTIONS,
+    )  # fmt: skip
+    compile: bool = option(
+        False, "Let torch compile the network: faster steps, and the first of each size takes long",
+        decides=False,
+    )  # fmt: skip
     gradient_checkpointing: bool = option(
         False, "Compute activations twice, to save memory", decides=False
     )
@@ -173,6 +191,10 @@ class Config:
         None, "Who else is told of each step, beside metrics.jsonl: tensorboard", decides=False,
         also="--log-with", words=LOGS,
     )  # fmt: skip
+    sampler: str = option(
+        DDIM, "How pictures of prompts that name no way are drawn, as `Euler a`", decides=False,
+        words=tuple(dict.fromkeys(KNOWN_SAMPLERS.values())), known_as=KNOWN_SAMPLERS,
+    )  # fmt: skip
     keep: int = option(
         2, "Checkpoints that are kept, the newest ones", decides=False, least=1, most=10_000
     )
@@ -205,6 +227,10 @@ class Config:
         """Return the learning rate of a block over the usual one; 0: it stays as it is."""
         return rate_of(block, rates_of(self.block_rates))
 
+    def full(self) -> str:
+        """Return the half precision that what learns is kept in: fp16, bf16; empty: float32."""
+        return "fp16" if self.full_fp16 else "bf16" if self.full_bf16 else ""
+
     def row(self) -> Optimizer:
         """Return the optimizer."""
         return OPTIMIZERS[self.optimizer]
@@ -227,6 +253,14 @@ class Config:
                 "give fewer steps to warm up, or train longer",
             )
         return replace(self, steps=steps, epochs=None)
+
+    def settled(self, usual: str) -> "Config":
+        """Return the settings with the precision that is computed in.
+
+        Args:
+            usual: What `auto` is on this machine.
+        """
+        return replace(self, precision=usual) if self.precision == AUTO else self
 
     def deciding(self) -> dict[str, Any]:
         """Return the fields that decide the bytes of the export's weights, after defaults.

@@ -6,7 +6,7 @@ from dataclasses import replace
 from prep.runtime import keys
 from prep.runtime.errors import ConfigError
 from train.block_rates import rates_of
-from train.config import Config
+from train.config import AUTO, Config
 from train.optimizers import OPTIMIZERS, Rate
 from train.option_fields import flag, mistakes, spelled
 
@@ -22,7 +22,7 @@ def checked(config: Config) -> Config:
     if wrong:
         (message, hint), *others = wrong
         raise ConfigError(message, hint, others)
-    return config
+    return config.settled(config.full()) if config.full() else config
 
 
 def _together(config: Config) -> Iterator[tuple[str, str]]:
@@ -34,6 +34,7 @@ def _together(config: Config) -> Iterator[tuple[str, str]]:
     if config.text_encoder_learning_rate is not None and not config.text_encoder:
         told = "`--text-encoder-learning-rate` is given, and the text encoder does not learn"
         yield told, "let it learn: `--text-encoder`, or leave the rate out"
+    yield from _halves(config)
     try:
         rates_of(config.block_rates)
     except ValueError as piece:
@@ -41,6 +42,15 @@ def _together(config: Config) -> Iterator[tuple[str, str]]:
         yield told, "give each block once, with a number from 0 to 100: `IN04=0.5,OUT=0`"
     if config.optimizer in OPTIMIZERS and config.row().rate is Rate.ITS_OWN:
         yield from _rates_of_its_own(config)
+
+
+def _halves(config: Config) -> Iterator[tuple[str, str]]:
+    """Yield what is wrong with weights in half precision."""
+    if config.full_fp16 and config.full_bf16:
+        yield "`--full-fp16` and `--full-bf16` are both given", "give one of them"
+    elif config.full() and config.precision not in (AUTO, config.full()):
+        told = f"`--full-{config.full()}` is given, and `--precision` is {config.precision}"
+        yield told, f"give `--precision {config.full()}`, or leave it out"
 
 
 def _rates_of_its_own(config: Config) -> Iterator[tuple[str, str]]:

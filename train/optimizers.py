@@ -31,6 +31,9 @@ class Optimizer:
         rate: Who decides the learning rate.
         usual_rate: The learning rate where a person names none; None for that of the method.
         kept: Numbers that it keeps for each that learns, beside the weight itself.
+        squares: Whether it keeps squares of gradients, in the precision of the weights.
+        leaves_out: Whether it leaves a step out by itself where its `found_inf` is 1, so that the
+            host need not know.
         modes: Whether the weights that it trains with are not those to be used: it has `train()`
             and `eval()`.
         known_as: What kohya's scripts call it, in small letters.
@@ -44,14 +47,17 @@ class Optimizer:
     rate: Rate = Rate.OURS
     usual_rate: float | None = None
     kept: float = 2.0
+    squares: bool = False
+    leaves_out: bool = False
     modes: bool = False
     known_as: tuple[str, ...] = ()
     written_as: str = ""
 
 
 _ROWS = (
-    Optimizer("adamw", "torch.optim.AdamW", arguments={"fused": True},
-              known_as=("torch.optim.adamw",), written_as="torch.optim.adamw.AdamW"),
+    Optimizer("adamw", "torch.optim.AdamW", arguments={"fused": True}, squares=True,
+              leaves_out=True, known_as=("torch.optim.adamw",),
+              written_as="torch.optim.adamw.AdamW"),
     Optimizer("adamw8bit", "bitsandbytes.optim.AdamW8bit", "bitsandbytes", kept=0.5,
               known_as=("bitsandbytes.optim.adamw8bit",),
               written_as="bitsandbytes.optim.adamw.AdamW8bit"),
@@ -63,11 +69,13 @@ _ROWS = (
               rate=Rate.ITS_OWN),
     Optimizer("lion", "pytorch_optimizer.Lion", kept=1.0),
     Optimizer("dadaptation", "pytorch_optimizer.DAdaptAdam", rate=Rate.FACTOR, usual_rate=1.0,
-              kept=3.0, arguments={"weight_decouple": True}, known_as=("dadaptadam",)),
-    Optimizer("prodigy", "pytorch_optimizer.Prodigy", rate=Rate.FACTOR, usual_rate=1.0, kept=4.0),
-    Optimizer("adamw-schedulefree", "pytorch_optimizer.ScheduleFreeAdamW", modes=True,
+              kept=3.0, arguments={"weight_decouple": True}, squares=True,
+              known_as=("dadaptadam",)),
+    Optimizer("prodigy", "pytorch_optimizer.Prodigy", rate=Rate.FACTOR, usual_rate=1.0, kept=4.0,
+              squares=True),
+    Optimizer("adamw-schedulefree", "pytorch_optimizer.ScheduleFreeAdamW", squares=True, modes=True,
               known_as=("adamwschedulefree",)),
-    Optimizer("came", "pytorch_optimizer.CAME", kept=1.1),
+    Optimizer("came", "pytorch_optimizer.CAME", kept=1.1, squares=True),
 )  # fmt: skip
 
 OPTIMIZERS: Mapping[str, Optimizer] = MappingProxyType({row.name: row for row in _ROWS})

@@ -1,5 +1,7 @@
 """Where torch computes."""
 
+from importlib.metadata import version
+
 from prep.runtime.errors import MachineError
 
 
@@ -26,6 +28,11 @@ def pick_device(wish: str, cuda: bool) -> str:
             "check the driver and that PyTorch was built for CUDA, or use `--device auto`",
         )
     return "cuda" if cuda and wish != "cpu" else "cpu"
+
+
+def without_cards() -> bool:
+    """Return whether this PyTorch was built for the CPU alone, as its version says; not loaded."""
+    return version("torch").endswith("+cpu")
 
 
 def usual_batch(cpu: bool) -> int:

@@ -1,6 +1,5 @@
 """What a LoRA file says of itself, in a person's words. Reads the header and checks the bytes."""
 
-import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -10,7 +9,7 @@ from prep.runtime.console import Console
 from prep.runtime.counts import counted
 from prep.runtime.errors import ModelFileError
 from train.adapters import adapter_file
-from train.export.metadata import CERTIFICATE
+from train.adapters.lora_metadata import certificate
 from train.families.lora_layout import layout_of
 
 _SHOWN = 20
@@ -48,15 +47,6 @@ def explain(path: Path, console: Console) -> None:
     console.say(*lines, metadata=dict(said), certificate=born)
 
 
-def certificate(said: Mapping[str, str]) -> dict[str, Any] | None:
-    """Return the certificate among a file's metadata; None where another program wrote them."""
-    try:
-        found = json.loads(said.get(CERTIFICATE, "null"))
-    except ValueError:
-        return None
-    return found if isinstance(found, dict) and "samples" in found else None
-
-
 def _file(path: Path, head: safetensors_file.Header) -> Iterator[str]:
     said = head.metadata
     ending = layout_of(head.tensors).down
@@ -83,8 +73,14 @@ def _training(said: Mapping[str, str]) -> Iterator[str]:
             f"trained: {steps} {'step' if steps == '1' else 'steps'} of "
             f"{_samples(said)}, learning rate "
             f"{said.get('ss_learning_rate', '?')} ({said.get('ss_lr_scheduler', '?')}), "
-            f"seed {said.get('ss_seed', '?')}"
+            f"seed {said.get('ss_seed', '?')}{_half(said)}"
         )
+
+
+def _half(said: Mapping[str, str]) -> str:
+    """Return in what half precision was computed, as the end of a sentence."""
+    precision = said.get("ss_mixed_precision", "no")
+    return f", in {precision}" if precision != "no" else ""
 
 
 def _samples(said: Mapping[str, str]) -> str:

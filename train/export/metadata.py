@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from train.adapters.lora_metadata import CERTIFICATE
 from train.config import CHUNK_TOKENS, Config
 from train.data.captions import whole_texts
 from train.data.dataset import Data, TrainingSample
@@ -18,7 +19,6 @@ from train.families.family import Family
 from train.families.noise_process import Prediction
 from train.families.weighted_words import unweighted
 
-CERTIFICATE = "prep_certificate"
 # Readers refuse a header of 100 MB; a list of more text than this goes without the captions.
 _MOST_TEXT = 48 << 20
 # Features of kohya's scripts that are not used here, as those scripts write them.
@@ -29,7 +29,6 @@ _UNUSED = {
     "ss_face_crop_aug_range": "None",
     "ss_flip_aug": "False",
     "ss_fp8_base": "False",
-    "ss_full_fp16": "False",
     "ss_ip_noise_gamma": "None",
     "ss_loss_type": "l2",
     "ss_lowram": "False",
@@ -173,6 +172,7 @@ def _of_run(data: Data, config: Config, facts: Facts) -> dict[str, str]:
         "ss_lr_scheduler": "constant_with_warmup" if warming else schedule,
         "ss_lr_warmup_steps": str(config.warmup),
         "ss_mixed_precision": precisions.get(config.precision, config.precision),
+        "ss_full_fp16": str(config.full_fp16),
         "ss_seed": str(config.seed),
         "ss_optimizer": f"{row.written_as or row.path}(weight_decay={config.weight_decay})",
         "ss_max_grad_norm": str(config.max_gradient_norm),

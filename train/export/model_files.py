@@ -18,8 +18,9 @@ from typing import TYPE_CHECKING, Any
 from prep.models import safetensors_file, single_file, vae
 from prep.models.file_layouts import Layout
 from prep.runtime import files
+from train.adapters.lora_metadata import BORN
 from train.export import folder_rest
-from train.export.lora_file import BORN, Check, ProofError, proven
+from train.export.lora_file import Check, ProofError, proven
 from train.export.rounding import UNTRAINED, rounded
 from train.families import file_marks, loading
 from train.families.family import Base
@@ -162,7 +163,8 @@ def _as_written(module: Any, model: Model, part: str) -> Any:
     """Return a module in the precision that it is written in; the same one where it is so."""
     import torch
 
-    if model.precision == "fp32":
+    plain = all(one.dtype in (torch.float32, torch.int64) for one in module.state_dict().values())
+    if model.precision == "fp32" and plain:
         return module
     kind, config = type(module), copy.deepcopy(module.config)
     with torch.device("meta"):

@@ -167,6 +167,8 @@ class Family:
         prediction: What its base models output unless their scheduler's config says otherwise.
         space: What its latents are like.
         process: The kind of its process.
+        convolved: Whether its network is one of convolutions: those are faster on a card where the
+            channels of a pixel lie together.
         side_step: Both sides of its pictures are multiples of it, px.
         patterns: The files that make up a base model of it, relative to the folder.
         network: Folder of what is trained in a diffusers model.
@@ -232,6 +234,7 @@ class Family:
     of_velocity: tuple[str, str] | None = None
     layout: Layout | None = None
     process: ProcessKind = DIFFUSION
+    convolved: bool = False
     side_step: int = 8
 
     def told(self, pictures: Sequence[PictureSizes], device: str = "cpu") -> "dict[str, Tensor]":

@@ -30,6 +30,7 @@ def alike(ups: tuple[bool, ...]) -> dict[str, Any]:
         "convolution_targets": _CONVOLUTIONS,
         "blocks": names(ups),
         "block_of": partial(block_of, ups=ups),
+        "convolved": True,
     }
 
 

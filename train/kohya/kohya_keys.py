@@ -49,7 +49,7 @@ IDLE: Mapping[str, str] = MappingProxyType(
             *_rows(
                 "it decides speed or memory alone",
                 "vae_batch_size skip_cache_check lowram highvram max_data_loader_n_workers "
-                "persistent_data_loader_workers torch_compile dynamo_backend no_half_vae "
+                "persistent_data_loader_workers dynamo_backend no_half_vae "
                 "disable_mmap_load_safetensors ddp_timeout ddp_gradient_as_bucket_view "
                 "ddp_static_graph cpu_offload_checkpointing cache_text_encoder_outputs "
                 "cache_text_encoder_outputs_to_disk text_encoder_batch_size skip_image_resolution",
@@ -72,8 +72,8 @@ IDLE: Mapping[str, str] = MappingProxyType(
                 "metadata_description metadata_license metadata_tags",
             ),
             *_rows(
-                "samples are drawn with each export, by the sampler of their line",
-                "sample_every_n_steps sample_every_n_epochs sample_at_first sample_sampler",
+                "samples are drawn with each export",
+                "sample_every_n_steps sample_every_n_epochs sample_at_first",
             ),
             *_rows("every export is kept", "save_last_n_epochs save_last_n_steps"),
             *_rows(
@@ -112,7 +112,7 @@ _REFUSED: tuple[tuple[str, tuple[str, ...], str], ...] = (
     ("network_weights dim_from_weights base_weights", (), "a LoRA begins anew"),
     ("base_weights_multiplier", (), "a LoRA begins anew"),
     ("network_train_text_encoder_only", (), "the network always learns"),
-    ("full_fp16 full_bf16 fused_backward_pass fused_optimizer_groups", (), "weights are float32"),
+    ("fused_backward_pass fused_optimizer_groups", (), "gradients are kept until the step"),
     ("fp8_base fp8_base_unet blocks_to_swap deepspeed", (), "the base model stays on the card"),
     ("zero_stage zero3_init_flag zero3_save_16bit_model", (), "the base model stays on the card"),
     ("offload_optimizer_device offload_param_device", (), "the base model stays on the card"),

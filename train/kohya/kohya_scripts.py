@@ -20,11 +20,13 @@ class Script:
         xl: Whether it is for Stable Diffusion XL, where clip skip is read and not used.
         text_encoder: Whether the text encoders learn: where an option says it, or where none says
             otherwise.
+        full_bf16: Whether it does what this option says.
     """
 
     method: str
     xl: bool = False
     text_encoder: Callable[[Mapping[str, Any]], bool] = lambda given: True
+    full_bf16: bool = True
 
 
 def _asked(given: Mapping[str, Any]) -> bool:
@@ -39,7 +41,7 @@ SCRIPTS: Mapping[str, Script] = MappingProxyType(
     {
         "train_network": Script("lora", text_encoder=_not_refused),
         "sdxl_train_network": Script("lora", xl=True, text_encoder=_not_refused),
-        "fine_tune": Script("finetune", text_encoder=_asked),
+        "fine_tune": Script("finetune", text_encoder=_asked, full_bf16=False),
         "sdxl_train": Script("finetune", xl=True, text_encoder=_asked),
         "train_db": Script("finetune"),
     }

@@ -14,15 +14,15 @@ from train.kohya.kohya_rates import optimizer, rates, schedule
 from train.kohya.kohya_scripts import Script, Settings, as_number
 
 _SAME = """
-seed save_precision prior_loss_weight gradient_checkpointing caption_prefix caption_suffix
-secondary_separator
+seed save_precision prior_loss_weight gradient_checkpointing full_fp16 full_bf16 caption_prefix
+caption_suffix secondary_separator
 """
 _PLAIN = """
 pretrained_model_name_or_path max_grad_norm lr_scheduler_num_cycles mixed_precision
 weighted_captions max_token_length shuffle_caption keep_tokens keep_tokens_separator
 enable_wildcard caption_dropout_rate caption_dropout_every_n_epochs caption_tag_dropout_rate
-token_warmup_min token_warmup_step save_every_n_epochs save_every_n_steps
-sample_prompts output_name output_dir
+torch_compile token_warmup_min token_warmup_step save_every_n_epochs save_every_n_steps
+sample_prompts sample_sampler output_name output_dir
 """
 # Their name -> ours, where the value goes over as it is spelt.
 PLAIN: Mapping[str, str] = MappingProxyType(
@@ -38,7 +38,7 @@ xformers sdpa mem_eff_attn diffusers_xformers clip_skip v_parameterization save_
 """
 READ = frozenset(_READ.split())  # what the functions below read
 _ATTENTIONS: Mapping[str, str] = MappingProxyType(
-    {"sdpa": "sdpa", "mem_eff_attn": "sdpa"}
+    {"sdpa": "sdpa", "mem_eff_attn": "memory-efficient"}
     | dict.fromkeys(("xformers", "diffusers_xformers"), "xformers")
 )
 
@@ -111,7 +111,7 @@ def _log(found: Settings) -> None:
 
 def _rest(found: Settings) -> None:
     given = found.given
-    found.values |= {"max_tokens": 75, "keep_tags": 0, "seed": 0}
+    found.values |= {"max_tokens": 75, "keep_tags": 0, "seed": 0, "precision": "fp32"}
     if "seed" not in given:
         found.notes.append("kohya's scripts draw a seed; it is 0 here unless you give another")
     named = [word for name, word in _ATTENTIONS.items() if name in given]
@@ -124,3 +124,6 @@ def _rest(found: Settings) -> None:
     elif skip > 1:
         found.values["clip_skip"] = skip
     found.values |= {ours: given[name] for name, ours in PLAIN.items() if name in given}
+    if "full_bf16" in given and not found.script.full_bf16:
+        del found.values["full_bf16"]
+        found.notes.append("`full_bf16` is left out: this script of kohya's does not use it")

@@ -12,6 +12,7 @@ from train.export import model_files
 from train.families.family import Base, Family
 from train.methods.method import Export, Method, Shapes, Sizes, learning_shapes, learns
 from train.option_fields import option
+from train.step.precision import HALVES
 
 # Once the recipe of every method held the options of a LoRA: they stay, and runs of then go on.
 _ALWAYS = MappingProxyType({"rank": 16, "alpha": 16.0, "targets": "transformer"})
@@ -70,7 +71,8 @@ METHOD = Method(
     known_as=("fine_tune", "fine-tune"),
     options=FinetuneOptions,
     usual_rate=1e-5,
-    precision=lambda config: "float32",  # small steps would be rounded away in half precision
+    # Small steps are rounded away in half precision: only where it is asked for.
+    precision=lambda config: HALVES.get(config.full(), "float32"),
     attach=attach,
     sizes=sizes,
     ending=lambda config: (

@@ -56,22 +56,30 @@ class AfterStep:
     saved_at: float = field(default_factory=time.monotonic)
     losses: deque[float] = field(default_factory=lambda: deque(maxlen=_MEAN_OF))
 
+    def at_once(self, step: int) -> bool:
+        """Return whether a step has to be seen before the next one is begun: it is saved."""
+        return self.stop.asked is not None or self._is_due(step) or self._is_late()
+
     def after(self, step: Step) -> None:
         """Write down what a step did, save where it is time, then make what is due.
+
+        Of a step that others followed already there are no weights left to save.
 
         Raises:
             KeyboardInterrupt: A stop was asked for, here or in another process; so is SystemExit.
             MachineError: The disk is full.
         """
-        stopped = self.processes.total(self.stop.asked is not None) > 0
         if self.metrics:
             line = {"step": step.number, "loss": step.loss, "learning_rate": step.rate}
             self.metrics.add(line | {"inputs": step.inputs})
         self.losses.append(step.loss)
         self.progress.advance(told=partial(self._told, step))
-        late = time.monotonic() - self.saved_at > _SAVE_EVERY_S
+        if not step.newest:
+            return
+        stopped = self.processes.total(self.stop.asked is not None) > 0
         last = step.number == self.steps
-        if self.processes.first and (self._is_due(step.number) or late or stopped or last):
+        due = self._is_due(step.number) or self._is_late()
+        if self.processes.first and (due or stopped or last):
             self._checkpoint(step.number)
         if stopped:
             self.processes.wait()  # a launcher ends the others where one has left
@@ -97,6 +105,9 @@ class AfterStep:
         finally:
             if self.processes.total(self.stop.asked is not None):
                 self.stop.leave()
+
+    def _is_late(self) -> bool:
+        return time.monotonic() - self.saved_at > _SAVE_EVERY_S
 
     def _told(self, step: Step) -> str:
         """Return what a terminal shows of a step."""

@@ -58,6 +58,11 @@ class Run:
     chunks: int
 
     @property
+    def base_name(self) -> str:
+        """The base model's name without the folders that it lies in."""
+        return self.base.rstrip("/\\").replace("\\", "/").rpartition("/")[2]
+
+    @property
     def method(self) -> Method:
         """The method of training."""
         return method_named(self.config.method)
@@ -73,8 +78,11 @@ class Run:
         return self.folder / run_folder.CHECKPOINTS
 
 
-def decide(paths: Sequence[Path], config: Config, models: Models) -> Run:
+def decide(paths: Sequence[Path], config: Config, models: Models, precision: str = "fp32") -> Run:
     """Return the run that dataset files and settings ask for. Nothing is written, no torch loaded.
+
+    Args:
+        precision: What `--precision auto` is on this machine.
 
     Raises:
         DatasetError: A dataset cannot be trained on.
@@ -83,12 +91,12 @@ def decide(paths: Sequence[Path], config: Config, models: Models) -> Run:
     """
     data = datasets.load(paths)
     per_epoch = steps_per_epoch(data.repeats(), config.batch, config.accumulate)
-    config = config.counted(per_epoch)
+    config = config.counted(per_epoch).settled(precision)
     base = config.base or data.base
     if base is None:
         raise DatasetError(
             f"`{paths[0].name}` names no base model",
-            "name one: `--base FOLDER`, a hub id or `tiny`",
+            "name one: `--base` and a folder, a single file, a hub id or `tiny`",
         )
     found, family = opened_base(base, models)
     base_digest = models.digest(found)

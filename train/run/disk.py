@@ -27,7 +27,8 @@ def disk(run: Run) -> dict[str, int]:
     exports = 1 + (run.steps // every if every else 0)
     kept = run.config.keep + 1  # an old one goes only when the new one is whole
     export_bytes = BYTES[run.config.save_precision] * written
-    whole = round(4 * learn * (1 + run.config.row().kept))
+    each = BYTES[run.config.full() or "fp32"]
+    whole = round(each * learn * (1 + run.config.row().kept))
     most = exports * export_bytes + kept * whole
     return {"export": export_bytes, "checkpoint": whole, "most": most}
 

@@ -12,6 +12,7 @@ from prep.runtime import files
 from prep.runtime.console import Console
 from prep.runtime.stopping import patience
 from prep.runtime.yaml_nodes import as_yaml
+from train.config import Config
 from train.data.batches import Batches
 from train.data.text_states import StateFiles, TextCache
 from train.export import lora_file
@@ -20,8 +21,9 @@ from train.families.family import Base
 from train.run import checkpoint
 from train.run.after_step import AfterStep
 from train.run.decide import Run, check_length
-from train.run.machine_check import check_device
-from train.run.memory_errors import memory_errors
+from train.run.machine_check import check_machine
+from train.run.memory_errors import memory_errors, spill_note
+from train.run.memory_use import taken_and_there
 from train.run.metrics import Metrics
 from train.run.outputs import RunOutput, lacking, output, pictures_of, prompts, renamed
 from train.run.publish_outputs import draw, keep, publish
@@ -29,8 +31,11 @@ from train.run.read_ahead import read_ahead
 from train.run.tensorboard_log import followed
 from train.samples.prompts import Prompt
 from train.step import distributed
+from train.step.compiled import compiling
 from train.step.distributed import Processes
-from train.step.loop import Training, train
+from train.step.kernels import kernels, make_ready
+from train.step.loop import Step, Training, pace_of, train
+from train.step.precision import keep_halved
 from train.step.schedule import peak_of
 from train.step.trainer import Trainer
 
@@ -47,12 +52,13 @@ def carry_out(run: Run, console: Console) -> None:
     """
     shown = prompts(run)
     with memory_errors(run.config), distributed.joined(run.config.device) as found:
-        check_device(run.config.precision, run.config.attention, found.device)
+        check_machine(run.config, found.device)
         training = opened(run, found)
         trainer = _trainer(run, training.base)
         done = _restored(run, trainer, machine(run, found), console)
-        read_ahead(run, training, done, console)
-        _train(run, training, trainer, done, console, shown=shown)
+        with kernels(found.device, run.config.attention), compiling(run.config.compile):
+            read_ahead(run, training, done, console)
+            _train(run, training, trainer, done, console, shown=shown)
         if found.first:
             _keep_shorter(run)
             with trainer.at_rest():
@@ -76,7 +82,7 @@ def try_again(run: Run, console: Console) -> None:
     alone = Processes(torch_device(run.config.device))
     _sweep(run)
     with memory_errors(run.config):
-        check_device(run.config.precision, run.config.attention, alone.device)
+        check_machine(run.config, alone.device)
         training = opened(run, alone)
         for one in lacking(run):
             if _has_weights(run, training, one):
@@ -113,11 +119,8 @@ def opened(run: Run, found: Processes) -> Training:
     base = run.family.load(run.found.path, found.device, run.method.precision(config))
     base = replace(base, process=predicting(base.process, config.prediction))
     run.method.attach(base, run.family, config)
-    network: Any = base.network
-    if config.gradient_checkpointing:
-        network.enable_gradient_checkpointing()
-    if config.attention == "xformers":
-        network.enable_xformers_memory_efficient_attention()
+    keep_halved(base.learning().values(), config.full())
+    make_ready(base, run.family, config)
     space = vae_files.space_of(run.found.path)
     batches = Batches(run.data, config, space.scale, space.shift, run.family.told)
     states = TextCache(
@@ -131,7 +134,7 @@ def opened(run: Run, found: Processes) -> Training:
         base.text_learns(),
         _state_files(run, found) if config.text_cache == "disk" else None,
     )
-    return Training(base, run.family, batches, states, found)
+    return Training(base, run.family, batches, states, found, pace_of(found))
 
 
 def _state_files(run: Run, found: Processes) -> StateFiles:
@@ -153,6 +156,8 @@ def machine(run: Run, found: Processes) -> dict[str, Any]:
         "processes": found.count,
         "threads": torch.get_num_threads(),
         "attention": run.config.attention,
+        "compile": run.config.compile,
+        "tf32": found.device != "cpu",
     }
 
 
@@ -167,10 +172,10 @@ def _restored(run: Run, trainer: Trainer, here: Mapping[str, Any], console: Cons
     trainer.restore(made.weights, made.optimizer, made.numbers)
     console.note(f"continues after step {made.step} of {run.steps}")
     for word, now in here.items():
-        if made.machine.get(word) != now:
+        before = made.machine.get(word, False)  # an older program had fewer
+        if before != now:
             console.note(
-                f"{word}: {as_yaml(made.machine.get(word))} before, {as_yaml(now)} now; "
-                "the last bits may differ"
+                f"{word}: {as_yaml(before)} before, {as_yaml(now)} now; the last bits may differ"
             )
     return made.step
 
@@ -206,7 +211,20 @@ def _train(
             publish=lambda step: keep(run, training, output(run, step, shown), console),
         )
         watch.finish(done)
-        train(training, trainer, done, run.steps, watch.after)
+
+        def after(step: Step) -> None:
+            watch.after(step)
+            if step.number == done + 2:  # by then it has taken all that it will take
+                _tell_spill(run.config, found.device, console)
+
+        train(training, trainer, done, run.steps, after, at_once=watch.at_once)
+
+
+def _tell_spill(config: Config, device: str, console: Console) -> None:
+    """Say where a GPU's driver gives memory of the machine in its place."""
+    note = None if device == "cpu" else spill_note(*taken_and_there(device), config)
+    if note:
+        console.note(note)
 
 
 def _sweep(run: Run) -> None:

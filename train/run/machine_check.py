@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 from prep.runtime.errors import MachineError
 from train.config import Config
+from train.step.compiled import check_compiler
 
 
 def check_packages(config: Config, has: Callable[[str], bool]) -> None:
@@ -24,12 +25,48 @@ def check_packages(config: Config, has: Callable[[str], bool]) -> None:
             )
 
 
-def check_device(precision: str, attention: str, device: str) -> None:
-    """Raise MachineError where settings need a GPU, and the run is on the CPU."""
+def has_bf16() -> bool:
+    """Return whether the GPU computes in bfloat16 itself: some only act as if they did."""
+    import torch
+
+    return bool(torch.cuda.is_bf16_supported(including_emulation=False))
+
+
+def usual_precision(device: str, bf16: Callable[[], bool] = has_bf16) -> str:
+    """Return what `--precision auto` is on a device."""
+    if device == "cpu":
+        return "fp32"
+    return "bf16" if bf16() else "fp16"
+
+
+def check_machine(config: Config, device: str) -> None:
+    """Raise MachineError where this device, or what is beside it, cannot do what settings ask."""
+    check_device(config.precision, config.attention, device)
+    if config.compile:
+        check_compiler(device)
+
+
+def check_device(
+    precision: str, attention: str, device: str, bf16: Callable[[], bool] = has_bf16
+) -> None:
+    """Raise MachineError where settings need a GPU, or what this one has not.
+
+    Args:
+        device: cpu, cuda or cuda:1.
+        bf16: Whether the GPU has bfloat16.
+    """
     if device == "cpu":
         for option, needs_gpu, hint in (
             (f"--precision {precision}", precision == "fp16", "use `bf16` or `fp32`"),
-            (f"--attention {attention}", attention == "xformers", "use `sdpa`"),
+            (
+                f"--attention {attention}",
+                attention in ("xformers", "memory-efficient"),
+                "use `sdpa`",
+            ),
         ):
             if needs_gpu:
                 raise MachineError(f"`{option}` needs a GPU, and this run is on the CPU", hint)
+    elif precision == "bf16" and not bf16():
+        raise MachineError(
+            "`--precision bf16` is not there on this GPU, which is older", "use `fp16` or `fp32`"
+        )

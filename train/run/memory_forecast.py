@@ -14,8 +14,9 @@ from train.families.family import Base, Family, PictureSizes
 from train.families.noise_process import errors
 from train.methods import method_named
 from train.run.fake_tensors import allocations, placed
+from train.step.kernels import checkpoint_encoder, kernels
 from train.step.loop import stacked
-from train.step.precision import halved
+from train.step.precision import halved, keep_halved
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -71,6 +72,7 @@ def attached(base: Base, family: Family, config: Config, device: str) -> Base:
         module.requires_grad_(False).eval()
     base.network.train()
     method_named(config.method).attach(base, family, config)
+    keep_halved(base.learning().values(), config.full())
     return replace(base, device=device)
 
 
@@ -88,8 +90,9 @@ def forecast(
     dtype = method_named(config.method).precision(config)
     time_B = base.process.times(base.process.falling(1) * shape.batch)
     kind = base.device.split(":")[0]
-    _checkpoint(base.network, config.gradient_checkpointing)
+    _checkpoint(base, config.gradient_checkpointing)
     with (
+        kernels(kind, config.attention),
         FakeTensorMode(allow_non_fake_inputs=True),
         allocations(kind) as count,
         placed([base.network], kind, dtype),
@@ -172,9 +175,12 @@ def _latents(base: Base, family: Family, count: int, size: tuple[int, int]) -> "
     return torch.empty((count, space.channels, height, width), device=base.device)
 
 
-def _checkpoint(network: Any, wish: bool) -> None:
+def _checkpoint(base: Base, wish: bool) -> None:
     """Compute activations twice, or once."""
+    network: Any = base.network
     if wish:
         network.enable_gradient_checkpointing()
     else:
         network.disable_gradient_checkpointing()
+    for encoder in base.encoders.values() if base.text_learns() else ():
+        checkpoint_encoder(encoder, wish)

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 # Options that decide how much memory a training takes, besides those of its method alone.
 _WEIGH = (
     "text_encoder", "block_rates", "batch", "accumulate", "optimizer", "precision", "attention",
-    "gradient_checkpointing", "clip_skip",
+    "gradient_checkpointing", "clip_skip", "full_fp16", "full_bf16",
 )  # fmt: skip
 
 

@@ -14,9 +14,10 @@ from typing import Any
 
 from prep.runtime import errors
 from prep.runtime.errors import UserError
+from train.config import AUTO
 from train.families import all_families
+from train.families.detect import side_of
 from train.families.diffusion_process import predicting
-from train.families.family import Family
 
 
 @dataclass(frozen=True)
@@ -32,6 +33,7 @@ class Question:
         texts: Whose tokens are counted.
         form: How a whole model will be exported, `folder` or `file`; empty for none.
         prediction: See `Config`; empty for what the base model says.
+        compile: See `Config`.
         training: Of which training the memory is forecast, see `memory_question`; empty for none.
     """
 
@@ -44,6 +46,7 @@ class Question:
     texts: tuple[str, ...] = ()
     form: str = ""
     prediction: str = ""
+    compile: bool = False
     training: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -58,6 +61,7 @@ class Answer:
         unread: See `Outline`.
         prediction: What the base model predicts, as `Prediction` has it.
         side: Of the square pictures that it was made for, px; 0 where it does not say.
+        precision: That is computed in; where `auto` was asked for, what it is on this machine.
         memory: Of the training, see `memory_answer`; empty where it was not asked for.
     """
 
@@ -67,6 +71,7 @@ class Answer:
     unread: tuple[str, ...] = ()
     prediction: str = ""
     side: int = 0
+    precision: str = ""
     memory: Mapping[str, Any] = field(default_factory=dict)
 
     def errors(self) -> list[UserError]:
@@ -82,8 +87,9 @@ def here(question: Question) -> Answer:
     """Answer in this process; torch is loaded."""
     wrong: list[UserError] = []
     found = Answer()
+    precision = ""
     try:
-        _check_device(question)
+        precision = _precision(question)
     except UserError as error:
         wrong.append(error)
     if question.place:
@@ -92,7 +98,7 @@ def here(question: Question) -> Answer:
         except UserError as error:
             wrong.append(error)
     told = tuple((type(error).__name__, str(error), error.hint) for error in wrong)
-    return replace(found, wrong=told)
+    return replace(found, wrong=told, precision=precision)
 
 
 def _of_model(question: Question) -> Answer:
@@ -112,7 +118,7 @@ def _of_model(question: Question) -> Answer:
             from train.export.rehearsal import rehearse
 
             rehearse(question.form, base, coder, place, family.layout)
-    side = _side(base.network, family) if base else 0
+    side = side_of(outline, family)
     memory: Mapping[str, Any] = {}
     if question.training and base is not None:
         from train.run.memory_question import answer
@@ -126,12 +132,6 @@ def _of_model(question: Question) -> Answer:
         side=side,
         memory=memory,
     )
-
-
-def _side(network: Any, family: Family) -> int:
-    """Return the side of the square that a network's config speaks of, px; 0 where it does not."""
-    size = getattr(network.config, "sample_size", None)
-    return size * family.space.factor if isinstance(size, int) else 0
 
 
 def outside(question: Question) -> Answer:
@@ -162,15 +162,22 @@ def answered(found: Mapping[str, Any]) -> Answer:
         tuple(found["unread"]),
         found["prediction"],
         found["side"],
+        found["precision"],
         found["memory"],
     )
 
 
-def _check_device(question: Question) -> None:
+def _precision(question: Question) -> str:
+    """Return what is computed in, on a device that can do what is asked."""
     from prep.models.devices import torch_device
-    from train.run.machine_check import check_device
+    from train.run.machine_check import check_device, usual_precision
+    from train.step.compiled import check_compiler
 
-    check_device(question.precision, question.attention, torch_device(question.device))
+    device = torch_device(question.device)
+    check_device(question.precision, question.attention, device)
+    if question.compile:
+        check_compiler(device)
+    return usual_precision(device) if question.precision == AUTO else question.precision
 
 
 def main() -> None:

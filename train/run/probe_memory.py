@@ -22,12 +22,12 @@ def looked_through(
 ) -> probe.Answer:
     """Ask what only torch can tell, unless these libraries have opened this very model before.
 
-    What depends on a GPU is asked each time: it may be gone.
+    What depends on a GPU or a compiler is asked each time: it may be gone.
     """
     there = (question.device, question.precision, question.attention)
     if "cuda" in there or "fp16" in there or "xformers" in there:
         return ask(question)
-    if len(question.texts) > _MOST_TEXTS:
+    if question.compile or len(question.texts) > _MOST_TEXTS:
         return ask(question)
     # The model's files decide, not where they lie.
     asked = asdict(replace(question, place=models.digest(found) if found else ""))

@@ -11,10 +11,11 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, NoReturn
 
+from prep.models.devices import without_cards
 from prep.models.locate import FoundModel, Models
 from prep.runtime import lock
 from prep.runtime.errors import UserError
-from train.config import Config
+from train.config import AUTO, Config
 from train.data import dataset as datasets
 from train.data.captions import longest_of_all
 from train.families.detect import base_at_hand, check_clip_skip, check_prediction, opened_base
@@ -33,8 +34,9 @@ from train.run.decide import (
 )
 from train.run.machine_check import check_packages
 from train.run.notes import notes
+from train.run.outputs import drawn_texts
 from train.run.probe_memory import looked_through
-from train.samples import prompts
+from train.samples import prompt_files
 from train.samples.prompts import Prompt
 
 
@@ -78,7 +80,7 @@ def ready(
     run: Run | None = None
     if not wrong:
         try:
-            run = decide(paths, config, models)
+            run = decide(paths, config, models, _usual_precision(config, ask))
             if is_done(run):
                 return Ready(run, True)
         except UserError as error:
@@ -149,6 +151,7 @@ def check_settings(
         vae,
         form=method_named(config.method).form(config),
         prediction=config.prediction or "",
+        compile=config.compile,
     )
     answer = looked_through(question, found, models, ask) if remember else ask(question)
     if answer.wrong:
@@ -179,11 +182,19 @@ def _of_files(paths: Sequence[Path], config: Config, models: Models) -> Iterator
         yield from _raised(partial(opened_base, named, models))
 
 
+def _usual_precision(config: Config, ask: probe.Ask) -> str:
+    """Return what `--precision auto` is on this machine; no library is asked in vain."""
+    if config.precision != AUTO or config.device == "cpu" or without_cards():
+        return "fp32"
+    answer = ask(probe.Question("", "", config.device, AUTO, "sdpa"))
+    return answer.precision or "fp32"  # what is wrong is told with all else
+
+
 def _settings(config: Config) -> Iterator[Callable[[], object]]:
     """Yield what can be asked of the settings alone."""
     yield partial(check_packages, config, lambda package: find_spec(package) is not None)
     if config.prompts is not None:
-        yield partial(prompts.read, config.prompts, Prompt(""))
+        yield partial(prompt_files.read, config.prompts, Prompt(""))
 
 
 def _of_run(run: Run, first: bool) -> Iterator[Callable[[], object]]:
@@ -235,7 +246,8 @@ def _question(run: Run, forecast: bool) -> probe.Question:
         vae=_needs_vae(config),
         form=run.method.form(config),
         prediction=config.prediction or "",
-        texts=tuple(longest_of_all(list(run.data.samples.values()), config)),
+        compile=config.compile,
+        texts=(*longest_of_all(list(run.data.samples.values()), config), *drawn_texts(run)),
         training=memory_question.question(run) if forecast else {},
     )
 

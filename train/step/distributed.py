@@ -4,7 +4,7 @@ Places of a step are split among them; gradients are summed. What a step sees de
 their number nor on which of them sees it. Started by `torchrun` or `accelerate launch`.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -76,7 +76,7 @@ class Processes:
         self.sum([found])
         return int(found.item())
 
-    def shared(self, digests: "dict[int, bytes]", size: int) -> list[bytes]:
+    def shared(self, digests: Mapping[int, bytes], size: int) -> list[bytes]:
         """Return the digests of all places of a step, from those that each process has."""
         if self.count == 1:
             return [digests[place] for place in range(size)]

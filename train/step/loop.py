@@ -4,27 +4,53 @@ Letters: B batch, C channels, H and W height and width of latents, T timesteps.
 """
 
 import math
+from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from itertools import chain, islice
 from typing import TYPE_CHECKING, NamedTuple
 
 from prep.runtime.errors import MachineError
-from train.data.batches import Batch, Batches, inputs_digest
-from train.data.order import step_order, steps_per_epoch
+from train.data.batches import Batches, inputs_digest
 from train.data.text_states import TextCache
 from train.families.family import Base, Family
 from train.families.noise_process import errors
 from train.step.distributed import Processes
+from train.step.later import Later
 from train.step.precision import halved
 from train.step.schedule import learning_rate
+from train.step.step_inputs import PassInputs, StepInputs, ahead, coming_steps, moved
 from train.step.trainer import Trainer
 
 if TYPE_CHECKING:
     from torch import Tensor
 
     from train.families.family import Conditioning
+
+
+class Pace(NamedTuple):
+    """How far the host is before and behind the device; no bit depends on it.
+
+    Attributes:
+        ahead: Steps whose inputs are prepared before they are taken.
+        behind: Steps that may be taken before the loss of one is read.
+    """
+
+    ahead: int = 0
+    behind: int = 0
+
+
+AT_ONCE = Pace()
+
+
+def pace_of(processes: Processes) -> Pace:
+    """Return the pace for a device: there is nothing to gain on a CPU.
+
+    Of several processes each reads every step at once: they stop and save together.
+    """
+    if processes.device == "cpu":
+        return AT_ONCE
+    return Pace(2, 1 if processes.count == 1 else 0)
 
 
 @dataclass(frozen=True)
@@ -36,6 +62,7 @@ class Training:
     batches: Batches
     states: TextCache
     processes: Processes
+    pace: Pace = AT_ONCE
 
 
 class Step(NamedTuple):
@@ -46,85 +73,117 @@ class Step(NamedTuple):
         loss: Mean over all samples of the step, before it.
         rate: The learning rate that was used; see `Trainer.rate`.
         inputs: Digest of keys, texts, timesteps, latents and noise of all samples.
+        newest: Whether the weights are those after it: no later one was begun.
     """
 
     number: int
     loss: float
     rate: float | None
     inputs: str
+    newest: bool = True
+
+
+class _Taken(NamedTuple):
+    """A step that is taken and not yet read: `Step`, with loss and finiteness still to come."""
+
+    number: int
+    found: Later
+    rate: float | None
+    inputs: str
+    precision: str
+
+    def step(self, newest: bool) -> Step:
+        """Wait for what is to come.
+
+        Raises:
+            MachineError: Loss or gradients are not finite numbers.
+        """
+        loss, good = self.found.read()
+        if not math.isfinite(loss):
+            raise _diverged(f"the loss of step {self.number} is {loss}", self.precision)
+        if not good:
+            told = f"the gradients of step {self.number} are not finite"
+            raise _diverged(told, self.precision)
+        return Step(self.number, loss, self.rate, self.inputs, newest)
 
 
 def train(
-    training: Training, trainer: Trainer, done: int, steps: int, on_step: Callable[[Step], None]
+    training: Training,
+    trainer: Trainer,
+    done: int,
+    steps: int,
+    on_step: Callable[[Step], None],
+    *,
+    at_once: Callable[[int], bool] = lambda number: False,
 ) -> None:
     """Train the weights of `trainer` in place, from step `done` up to `steps`.
 
     Args:
         done: Steps that the weights have had already.
-        on_step: Called after each step; what it raises ends the training.
+        on_step: Called after each step, in order; what it raises ends the training.
+        at_once: Whether `on_step` has to see a step before the next one is begun.
 
     Raises:
-        MachineError: Loss or gradients are not finite numbers; the weights are those before it.
+        MachineError: Loss or gradients are not finite numbers; the weights are those before it,
+            or, in float16, after the steps behind it that were taken already.
     """
-    config, repeats = training.batches.config, training.batches.data.repeats()
-    per_epoch = steps_per_epoch(repeats, config.batch, config.accumulate)
-    order = step_order(repeats, config.batch, config.accumulate, config.seed, done)
-    for step, each in enumerate(islice(order, steps - done), done):
-        loss, inputs = _gradients(training, trainer, each, step, step // per_epoch)
-        if not math.isfinite(loss):
-            raise _diverged(f"the loss of step {step + 1} is {loss}")
-        if not trainer.update(partial(learning_rate, step, config=config, steps=steps)):
-            raise _diverged(f"the gradients of step {step + 1} are not finite")
-        on_step(Step(step + 1, loss, trainer.rate(), inputs))
+    base, config, pace = training.base, training.batches.config, training.pace
+    made = coming_steps(training.batches, base.process, training.processes, done, steps)
+    taken: deque[_Taken] = deque()
+    with ahead(made, pace.ahead, base.device) as coming:
+        for step, inputs in enumerate(coming, done):
+            loss = _gradients(training, trainer, inputs)
+            rate_at = partial(learning_rate, step, config=config, steps=steps)
+            good = trainer.update(rate_at, loss, wait=not pace.behind)
+            digest = inputs_digest(training.processes.shared(inputs.digests, inputs.samples))
+            found = Later(loss, good)
+            taken.append(_Taken(step + 1, found, trainer.rate(), digest, config.precision))
+            left = 0 if step + 1 == steps or at_once(step + 1) else pace.behind
+            while len(taken) > left:
+                on_step(taken.popleft().step(newest=not taken))
 
 
-def _diverged(message: str) -> MachineError:
+def _diverged(message: str, precision: str) -> MachineError:
+    if precision == "fp16":
+        wide = "numbers over 65504 do not fit fp16: train with `--precision bf16` or `fp32`"
+        return MachineError(message, f"{wide}, or with a lower `--learning-rate`")
     return MachineError(
         message, "train with a lower `--learning-rate`; what was saved before is kept"
     )
 
 
-def _gradients(
-    training: Training, trainer: Trainer, each: Sequence[Sequence[str]], step: int, epoch: int
-) -> tuple[float, str]:
-    """Leave the gradients of a whole step in the weights; return its loss and inputs.
+def _gradients(training: Training, trainer: Trainer, inputs: StepInputs) -> "Tensor":
+    """Leave the gradients of a whole step in the weights; return its loss, on the device.
 
     Each sample counts alike, whatever the size of its batch.
-
-    Args:
-        each: The batches of the step.
     """
     import torch
 
-    processes, keys = training.processes, [*chain(*each)]
-    digests: dict[int, bytes] = {}
+    processes = training.processes
     total = torch.zeros((), device=training.base.device)
-    for places in processes.passes([len(some) for some in each]):
-        batch = training.batches.batch(keys, step, epoch, places, training.base.process)
-        digests |= dict(zip(places, batch.digests, strict=True))
-        error_B = _errors(training, batch)
-        loss = (error_B * batch.weight_B.to(training.base.device)).sum() / len(keys)
+    for one in inputs.passes:
+        error_B = _errors(training, one)
+        loss = (error_B * moved(one.weight_B, training.base.device)).sum() / inputs.samples
         trainer.scaled(loss).backward()  # type: ignore[no-untyped-call]
         total += loss.detach()
-    used = trainer.used()
-    processes.sum([*trainer.gradients(), used, total])
-    trainer.leave_alone(used)
-    return total.item(), inputs_digest(processes.shared(digests, len(keys)))
+    if processes.count > 1:
+        used = trainer.used()
+        processes.sum([*trainer.gradients(), used, total])
+        trainer.leave_alone(used)
+    return total
 
 
-def _errors(training: Training, batch: Batch) -> "Tensor":
+def _errors(training: Training, shown: PassInputs) -> "Tensor":
     """Return the mean squared error of each sample, float32."""
     base = training.base
-    drawn = (batch.x0_BCHW, batch.noise_BCHW, batch.time_B)
-    noisy_BCHW, target_BCHW = base.process.mixture(*drawn), base.process.target(*drawn)
     with halved(base.device, training.batches.config.precision):
         answer_BCHW = training.family.denoise(
             base.network,
-            noisy_BCHW.to(base.device),
-            batch.time_B.to(base.device),
-            stacked(training.states.of(batch.texts), base.device, batch.sizes),
+            moved(shown.noisy_BCHW, base.device),
+            moved(shown.time_B, base.device),
+            stacked(training.states.of(shown.texts), base.device, shown.sizes),
         )
-    return errors(answer_BCHW.float(), target_BCHW.to(base.device))
+    return errors(answer_BCHW.float(), moved(shown.target_BCHW, base.device))
 
 
 def stacked(
@@ -135,4 +194,4 @@ def stacked(
 
     first: Mapping[str, Tensor] = states[0]
     joined = {name: torch.stack([state[name] for state in states]) for name in first}
-    return {name: one.to(device) for name, one in (joined | dict(sizes or {})).items()}
+    return {name: moved(one, device) for name, one in (joined | dict(sizes or {})).items()}

@@ -1,17 +1,20 @@
 """The weights that learn, their optimizer, and all that both must remember."""
 
-import importlib
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from train.config import Config
-from train.optimizers import Optimizer, Rate
+from train.optimizers import Rate
+from train.step import optimizer_state
+from train.step.open_optimizer import optimizer_of, scaler_of
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
 _GROUP = "group "  # begins the name of a tensor that belongs to a whole group of weights
+# The scale of a loss in float16 begins at 2 ** 16, and each step that is left out halves it.
+_LEAST_SCALE = 2.0**-10
 
 
 class Trainer:
@@ -24,14 +27,12 @@ class Trainer:
         device: str,
         rate_of: Callable[[str], float | None] | None = None,
     ) -> None:
-        """Begin to train `weights`, float32, by name; the order of names decides nothing.
+        """Begin to train `weights` by name; the order of names decides nothing.
 
         Args:
             rate_of: Name of a weight -> its learning rate at its height, None where the optimizer
                 decides it alone; by default that of the settings.
         """
-        import torch
-
         self.weights = dict(sorted(weights.items()))
         self._row = config.row()
         self._longest = config.max_gradient_norm or float("inf")
@@ -39,14 +40,15 @@ class Trainer:
         for name in self.weights:
             groups.setdefault(rate_of(name) if rate_of else config.learning_rate, []).append(name)
         self._peaks = list(groups)
-        self._optimizer = _opened(
+        self._optimizer = optimizer_of(
             self._row,
             [[self.weights[name] for name in names] for names in groups.values()],
             self._peaks,
             config.weight_decay,
         )
         self._order = [name for names in groups.values() for name in names]
-        self._scaler = torch.amp.GradScaler(device, enabled=config.precision == "fp16")
+        self._scaler = scaler_of(device, config)
+        self._lost: Tensor | None = None  # whether a step came that nothing may follow
 
     def scaled(self, loss: "Tensor") -> "Tensor":
         """Return a loss so large that its gradients survive half precision."""
@@ -81,29 +83,58 @@ class Trainer:
             if not count:
                 weight.grad = None
 
-    def update(self, rate_at: Callable[[float], float]) -> bool:
+    def update(
+        self,
+        rate_at: Callable[[float], float],
+        loss: "Tensor | None" = None,
+        wait: bool = True,
+    ) -> "Tensor":
         """Take one step and forget the gradients.
 
         Args:
             rate_at: A learning rate at its height -> that of this step.
+            loss: Of the step.
+            wait: Whether to wait for the device to tell how it is; else an optimizer that can
+                leaves the step out by itself, and all that follow it.
 
         Returns:
-            False where gradients are not finite numbers; then nothing has changed. In half
-            precision that is ordinary and True: the step is left out.
+            False where the loss or the gradients are not finite numbers; then nothing has changed.
+            Of float16 such gradients are ordinary: the step is left out, and it is True, until so
+            many came in a row that no scale will help.
         """
         import torch
 
         self._scaler.unscale_(self._optimizer)
         norm = torch.nn.utils.clip_grad_norm_(self.weights.values(), self._longest)
-        good = self._scaler.is_enabled() or bool(norm.isfinite())
-        if good:
-            for group, peak in zip(self._optimizer.param_groups, self._peaks, strict=True):
-                if peak is not None:
-                    group["lr"] = rate_at(peak)
-            self._scaler.step(self._optimizer)
-            self._scaler.update()
+        halved = self._scaler.is_enabled()
+        good = self._is_scaled() if halved else norm.isfinite()
+        if loss is not None:
+            good = good & loss.isfinite()
+        if wait or not self._row.leaves_out:
+            if good:
+                self._step(rate_at)
+        elif halved:
+            self._step(rate_at)  # its scaler tells the optimizer
+        else:
+            self._lost = ~good if self._lost is None else self._lost | ~good
+            self._optimizer.found_inf = self._lost.float()
+            self._step(rate_at)
+            del self._optimizer.found_inf
         self._optimizer.zero_grad(set_to_none=True)
         return good
+
+    def _is_scaled(self) -> "Tensor":
+        """Return whether the scale of the loss is one that training has; read on its device."""
+        scale: Any = self._scaler._scale  # `get_scale` would wait for the device
+        found: Tensor = scale > _LEAST_SCALE
+        return found
+
+    def _step(self, rate_at: Callable[[float], float]) -> None:
+        for group, peak in zip(self._optimizer.param_groups, self._peaks, strict=True):
+            if peak is not None:
+                group["lr"] = rate_at(peak)
+        self._scaler.step(self._optimizer)
+        self._scaler.update()
 
     def rate(self) -> float | None:
         """Return the learning rate of the last step of the first group.
@@ -145,11 +176,11 @@ class Trainer:
         """Return what the optimizer remembers in tensors: `name/word` of every weight."""
         found = {
             f"{name}/{word}": value
-            for name, state in self._states().items()
+            for name, state in optimizer_state.states(self._optimizer, self.weights).items()
             for word, value in state.items()
             if hasattr(value, "dtype")
         }
-        for number, facts in enumerate(self._groups()):
+        for number, facts in enumerate(optimizer_state.groups(self._optimizer)):
             tensors = {word: value for word, value in facts.items() if hasattr(value, "dtype")}
             found |= {f"{_GROUP}{number}/{word}": value for word, value in tensors.items()}
         return found
@@ -158,13 +189,13 @@ class Trainer:
         """Return what the optimizer and the scaler remember in plain numbers, fit for JSON."""
         plain = {
             name: {word: value for word, value in state.items() if not hasattr(value, "dtype")}
-            for name, state in self._states().items()
+            for name, state in optimizer_state.states(self._optimizer, self.weights).items()
         }
         return {
             "optimizer": {name: state for name, state in plain.items() if state},
             "groups": [
                 {word: value for word, value in facts.items() if not hasattr(value, "dtype")}
-                for facts in self._groups()
+                for facts in optimizer_state.groups(self._optimizer)
             ],
             "scaler": self._scaler.state_dict(),
         }
@@ -191,7 +222,10 @@ class Trainer:
         states: dict[str, dict[str, Any]] = {name: {} for name in self.weights}
         groups = self._optimizer.state_dict()["param_groups"]
         for facts, saved in zip(groups, numbers.get("groups", [{}] * len(groups)), strict=True):
-            facts |= {word: _as(facts.get(word), value) for word, value in saved.items()}
+            facts |= {
+                word: optimizer_state.as_it_was(facts.get(word), value)
+                for word, value in saved.items()
+            }
         for name, state in numbers["optimizer"].items():
             states[name] |= state
         for place, tensor in tensors.items():
@@ -199,55 +233,13 @@ class Trainer:
             if name.startswith(_GROUP):
                 groups[int(name.removeprefix(_GROUP))][word] = tensor.clone()
             else:
-                states[name][word] = tensor.clone()  # the file may go
+                states[name][word] = optimizer_state.laid_as(self.weights[name], tensor)
         with torch.no_grad():
             for name, weight in self.weights.items():
                 weight.copy_(weights[name])
         known = {n: states[name] for n, name in enumerate(self._order) if states[name]}
         self._optimizer.load_state_dict({"state": known, "param_groups": groups})
+        for name, state in states.items():
+            optimizer_state.unround(self._optimizer.state.get(self.weights[name], {}), state)
         if self._scaler.is_enabled():
             self._scaler.load_state_dict(numbers["scaler"])
-
-    def _states(self) -> dict[str, dict[str, Any]]:
-        # Not its state_dict(): the 8-bit optimizers pack theirs into dicts of their own.
-        known = self._optimizer.state
-        return {name: dict(known.get(weight, {})) for name, weight in self.weights.items()}
-
-    def _groups(self) -> list[dict[str, Any]]:
-        """Return what the optimizer knows of each group: what is not as it began."""
-        usual = self._optimizer.defaults
-        return [
-            {
-                word: one
-                for word, one in facts.items()
-                if word != "params" and not (word in usual and _is(one, usual[word]))
-            }
-            for facts in self._optimizer.param_groups
-        ]
-
-
-def _is(one: Any, other: Any) -> bool:
-    """Return whether two facts of a group are the same plain value; tensors never are."""
-    return not hasattr(one, "dtype") and type(one) is type(other) and bool(one == other)
-
-
-def _as(before: Any, saved: Any) -> Any:
-    """Return a value that JSON gave back in the type that it had: it knows lists alone."""
-    return tuple(saved) if isinstance(before, tuple) else saved
-
-
-def _opened(
-    row: Optimizer,
-    weights: "list[list[nn.Parameter]]",
-    rates: list[float | None],
-    decay: float,
-) -> Any:
-    """Return an optimizer over groups of weights; betas and epsilon are its package's own."""
-    module, _, name = row.path.rpartition(".")
-    groups = [
-        {"params": each, **({} if rate is None else {"lr": rate})}
-        for each, rate in zip(weights, rates, strict=True)
-    ]
-    kind = getattr(importlib.import_module(module), name)
-    first = {} if rates[0] is None else {"lr": rates[0]}
-    return kind(groups, weight_decay=decay, **first, **row.arguments)

@@ -119,7 +119,7 @@ def test_defaults_are_kohya_s() -> None:
         "method": "lora", "batch": 1, "accumulate": 1, "steps": 1600, "rank": 4, "alpha": 1.0,
         "learning_rate": 2e-6, "text_encoder": True, "optimizer": "adamw", "weight_decay": 0.01,
         "schedule": "constant", "warmup": 0, "max_tokens": 75, "keep_tags": 0, "seed": 0,
-        "base": "tiny",
+        "precision": "fp32", "base": "tiny",
     }  # fmt: skip
 
 
@@ -131,6 +131,9 @@ def test_defaults_are_kohya_s() -> None:
         ({"unet_lr": "1e-4", "text_encoder_lr": "5e-5"},
          {"learning_rate": 1e-4, "text_encoder_learning_rate": 5e-5, "text_encoder": True}),
         ({"learning_rate": "1e-4", "text_encoder_lr": "0"}, {"text_encoder": False}),
+        ({"mem_eff_attn": True, "mixed_precision": "fp16", "full_fp16": True},
+         {"attention": "memory-efficient", "precision": "fp16", "full_fp16": True}),
+        ({"torch_compile": True}, {"compile": True}),
         ({"use_8bit_adam": True}, {"optimizer": "adamw8bit", "weight_decay": 0.01}),
         ({"optimizer_type": "Lion"}, {"optimizer": "lion", "weight_decay": 0.0}),
         ({"optimizer_type": "AdaFactor"}, {"optimizer": "adafactor-relative"}),
@@ -392,6 +395,16 @@ def test_a_model_is_written_in_the_form_of_its_base(
     found = pipelines_of(KohyaRun("fine_tune", given, dataset), Path(), [])
 
     assert f'      save_as: "{wanted}"\n' in found.text
+
+
+def test_what_a_script_does_not_use_is_left_out() -> None:
+    """fine_tune.py reads `--full_bf16` and never uses it: neither is it used here, and told."""
+    given = {"pretrained_model_name_or_path": "tiny", "mixed_precision": "bf16", "full_bf16": True}
+    dataset = {"datasets": [{"subsets": [{"image_dir": HERE}]}]}
+    found = pipelines_of(KohyaRun("fine_tune", given, dataset), Path(), [])
+
+    assert "full_bf16" not in found.text
+    assert "`full_bf16` is left out: this script of kohya's does not use it" in found.notes
 
 
 @pytest.mark.parametrize(

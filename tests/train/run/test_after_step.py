@@ -2,18 +2,26 @@ import io
 import json
 import os
 import re
+import signal
 import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import torch
 
 from prep.models.locate import Models
 from prep.runtime import console as consoles
 from prep.runtime.console import Console
-from tests.train.runs import lora
+from prep.runtime.stopping import Stop
+from tests.train.runs import lora, new_console
 from train.methods import config_of
+from train.run import checkpoint
+from train.run.after_step import AfterStep
 from train.run.outputs import is_due
+from train.step.distributed import Processes
+from train.step.loop import Step
+from train.step.trainer import Trainer
 
 
 def test_saves_are_due_by_steps_and_epochs() -> None:
@@ -22,6 +30,31 @@ def test_saves_are_due_by_steps_and_epochs() -> None:
 
     assert [step for step in range(1, 13) if is_due(step, both, per_epoch=3)] == [4, 6, 8, 12]
     assert not any(is_due(step, config_of(), per_epoch=3) for step in range(1, 13))
+
+
+def test_a_step_that_others_followed_is_never_saved(tmp_path: Path) -> None:
+    """Whether ten minutes are over or a stop was asked for: what is saved is the newest step."""
+    config, stop = config_of(save_every_steps=7), Stop()
+    trainer = Trainer({"a": torch.nn.Parameter(torch.ones(2))}, config, "cpu")
+    with new_console().progress("training", 9) as progress:
+        watch = AfterStep(
+            config=config, folder=tmp_path, recipe="r", steps=9, per_epoch=9, machine={},
+            trainer=trainer, processes=Processes(), metrics=None, progress=progress, stop=stop,
+            publish=lambda step: None,
+        )  # fmt: skip
+        assert [step for step in range(1, 9) if watch.at_once(step)] == [7]
+        watch.saved_at = -1e9
+        assert watch.at_once(1)
+        watch.after(Step(1, 0.5, 0.1, "", newest=False))
+        watch.after(Step(2, 0.5, 0.1, ""))
+        assert [step for step, _ in checkpoint.steps(tmp_path)] == [2]
+        stop.asked = signal.SIGTERM
+        assert watch.at_once(3)
+        watch.after(Step(3, 0.5, 0.1, "", newest=False))
+        with pytest.raises(SystemExit):
+            watch.after(Step(4, 0.5, 0.1, ""))
+
+    assert [step for step, _ in checkpoint.steps(tmp_path)] == [4, 2]
 
 
 def _on_a_terminal(columns: int, work: Callable[[Console], object]) -> list[str]:

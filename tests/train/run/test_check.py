@@ -85,14 +85,15 @@ def test_the_sizes_are_those_of_the_files(meta: Path, tmp_path: Path, models: Mo
     assert tensors == wanted["export"] + 4 * alphas
 
 
-@pytest.mark.parametrize("text_encoder", [False, True])
+@pytest.mark.parametrize(("text_encoder", "half"), [(False, False), (True, False), (True, True)])
 def test_a_fine_tune_is_foretold(
-    meta: Path, tmp_path: Path, models: Models, base: Path, text_encoder: bool
+    meta: Path, tmp_path: Path, models: Models, base: Path, text_encoder: bool, half: bool
 ) -> None:
     """Of a fine-tune no setting of LoRAs is told; model and checkpoint get the sizes foretold."""
     config = _config(
-        tmp_path, method="finetune", steps=1, text_encoder=text_encoder, learning_rate=1e-4
-    )
+        tmp_path, method="finetune", steps=1, text_encoder=text_encoder, learning_rate=1e-4,
+        full_bf16=half,
+    )  # fmt: skip
     told = _told(meta, config, models)
     wanted = disk(decide.decide([meta], config, models))
 

@@ -23,7 +23,10 @@ GIB = 1 << 30
 )
 def test_too_little_memory_is_told_with_advice(error: Exception, whose: str) -> None:
     """Each way in which libraries say it becomes one sentence, and one with the options."""
-    with pytest.raises(MemoryShortError) as caught, memory_errors(config_of(batch=4)):
+    with (
+        pytest.raises(MemoryShortError) as caught,
+        memory_errors(config_of(batch=4, precision="fp32")),
+    ):
         raise error
 
     assert str(caught.value) == f"the {whose} has too little memory for this training"

@@ -435,7 +435,9 @@ def test_the_probe_answers_alike_in_a_process_of_its_own(
     monkeypatch.setenv("PYTHONPATH", str(Path(probe.__file__).parents[2]))
 
     assert [probe.outside(good), probe.outside(bad)] == wanted
-    assert wanted[0] == probe.Answer((), (1, 2), 225, prediction="epsilon", side=64)
+    assert wanted[0] == probe.Answer(
+        (), (1, 2), 225, prediction="epsilon", side=64, precision="fp32"
+    )
     assert [type(error).__name__ for error in wanted[1].errors()] == [
         "MachineError", "ModelFileError",
     ]  # fmt: skip

@@ -1,0 +1,141 @@
+"""What the steps to come are shown: made beforehand by a thread where a card computes.
+
+It depends on nothing that the steps before it did, so no bit depends on how far ahead it is made.
+
+Letters: B batch, C channels, H and W height and width of latents.
+"""
+
+from collections import deque
+from collections.abc import Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from functools import partial
+from itertools import chain, islice
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
+
+from train.data.batches import Batches
+from train.data.order import step_order, steps_per_epoch
+from train.families.noise_process import Process
+from train.step.distributed import Processes
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+T = TypeVar("T")
+
+
+class PassInputs(NamedTuple):
+    """What one pass through the network is shown, on the CPU; the states of its texts are not here.
+
+    Attributes:
+        noisy_BCHW: Mixture of latents and noise.
+        target_BCHW: What the network should say of it.
+        weight_B: Of each sample's loss.
+        sizes: See `Batch`.
+    """
+
+    noisy_BCHW: "Tensor"
+    target_BCHW: "Tensor"
+    time_B: "Tensor"
+    weight_B: "Tensor"
+    sizes: "Mapping[str, Tensor]"
+    texts: tuple[str, ...]
+
+
+class StepInputs(NamedTuple):
+    """What this process is shown in a step.
+
+    Attributes:
+        samples: Of the whole step, those of other processes among them.
+        digests: Of each place of this process; see `Batch`.
+    """
+
+    passes: tuple[PassInputs, ...]
+    samples: int
+    digests: Mapping[int, bytes]
+
+
+def coming_steps(
+    batches: Batches, process: Process, processes: Processes, done: int, steps: int
+) -> Iterator[StepInputs]:
+    """Yield what each step from `done` up to `steps` is shown.
+
+    For a card it lies in memory that the card reads by itself.
+    """
+    config, repeats = batches.config, batches.data.repeats()
+    per_epoch = steps_per_epoch(repeats, config.batch, config.accumulate)
+    order = step_order(repeats, config.batch, config.accumulate, config.seed, done)
+    for step, each in enumerate(islice(order, steps - done), done):
+        keys, digests = [*chain(*each)], dict[int, bytes]()
+        passes = []
+        for places in processes.passes([len(some) for some in each]):
+            batch = batches.batch(keys, step, step // per_epoch, places, process)
+            digests |= dict(zip(places, batch.digests, strict=True))
+            drawn = (batch.x0_BCHW, batch.noise_BCHW, batch.time_B)
+            mixed = (process.mixture(*drawn), process.target(*drawn))
+            made = PassInputs(*mixed, batch.time_B, batch.weight_B, batch.sizes, batch.texts)
+            passes.append(made if processes.device == "cpu" else _pinned(made))
+        yield StepInputs(tuple(passes), len(keys), digests)
+
+
+def _pinned(made: PassInputs) -> PassInputs:
+    return PassInputs(
+        made.noisy_BCHW.pin_memory(),
+        made.target_BCHW.pin_memory(),
+        made.time_B.pin_memory(),
+        made.weight_B.pin_memory(),
+        {name: one.pin_memory() for name, one in made.sizes.items()},
+        made.texts,
+    )
+
+
+def moved(tensor: "Tensor", device: str) -> "Tensor":
+    """Return a tensor where a network computes; the host does not wait for the copy.
+
+    What lies in other memory than a card reads by itself is first copied there: else it would wait.
+    """
+    there = device.split(":")[0]
+    if tensor.device.type == there:
+        return tensor
+    found = tensor if there == "cpu" or tensor.is_pinned() else tensor.pin_memory()
+    return found.to(device, non_blocking=there != "cpu")
+
+
+@contextmanager
+def ahead(made: Iterator[T], depth: int, device: str = "cpu") -> Iterator[Iterator[T]]:
+    """Return an iterator over what `made` yields, made by a thread up to `depth` beforehand.
+
+    What `made` raises is raised where its turn has come. With the block the thread ends.
+
+    Args:
+        depth: 0 makes each where it is asked for.
+        device: That the thread prepares for.
+    """
+    if not depth:
+        yield made
+        return
+    worker = ThreadPoolExecutor(1, initializer=partial(_stand_at, device))
+    try:
+        yield _each(worker, made, depth)
+    finally:
+        worker.shutdown(cancel_futures=True)
+
+
+def _each(worker: ThreadPoolExecutor, made: Iterator[T], depth: int) -> Iterator[T]:
+    waiting: deque[Future[T | None]] = deque()
+    while True:
+        while len(waiting) < depth:
+            waiting.append(worker.submit(next, made, None))
+        found = waiting.popleft().result()
+        if found is None:
+            return
+        waiting.append(worker.submit(next, made, None))
+        yield found
+
+
+def _stand_at(device: str) -> None:
+    """Let a new thread belong to a card of several: each begins at the first one."""
+    import torch
+
+    if ":" in device:
+        torch.cuda.set_device(device)
