@@ -68,17 +68,67 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         yield top / "here"
 
 
-def typed(line: str, folder: Path, url: str) -> subprocess.CompletedProcess[str]:
-    """Run a command of the README in a folder, smaller where it would take long.
+class Typist:
+    """A process in which commands are typed one after the other: libraries are loaded once.
+
+    What they and their children write goes into a file; exit codes come back.
+    """
+
+    _PROGRAM = """if True:
+        import os, sys
+        from prep.cli.app import main as prep
+        from train.cli.app import main as train
+        answers = os.fdopen(os.dup(1), "w")
+        os.dup2(os.open("said", os.O_WRONLY | os.O_CREAT | os.O_APPEND), 1)
+        os.dup2(1, 2)
+        for line in sys.stdin:
+            program, *words = line.rstrip("\\n").split("\\0")
+            try:
+                {"prep": prep, "train": train}[program](words)
+            except SystemExit as ended:
+                sys.stdout.flush()
+                print(ended.code or 0, file=answers, flush=True)
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._process = subprocess.Popen(
+            [sys.executable, "-P", "-c", self._PROGRAM], cwd=folder, text=True,
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+        )  # fmt: skip
+
+    def type(self, words: list[str]) -> tuple[int, str]:
+        """Return the exit code of a command, and all that was said up to its end."""
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        self._process.stdin.write("\0".join(words) + "\n")
+        self._process.stdin.flush()
+        code = self._process.stdout.readline().strip()
+        return int(code or -1), (self._folder / "said").read_text()
+
+    def leave(self) -> None:
+        """End the process."""
+        self._process.communicate()
+
+
+@pytest.fixture(scope="module")
+def typist(home: Path) -> Iterator[Typist]:
+    """One process for all commands of the README."""
+    found = Typist(home)
+    yield found
+    found.leave()
+
+
+def typed(line: str, folder: Path, url: str, typist: Typist) -> tuple[int, str]:
+    """Type a command of the README, smaller where it would take long.
 
     Args:
+        folder: Where it is typed.
         url: Of the server that stands in for a person's own.
     """
     for old, new in (*SMALLER, ("http://localhost:1234/v1", url)):
         line = line.replace(old, new)
-    program, *words = shlex.split(line)
-    command = [sys.executable, *PROGRAMS[program], *words]
-    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+    done = typist.type(shlex.split(line))
     pipelines = folder / "pipelines.yaml"
     if pipelines.exists():
         text = pipelines.read_text()
@@ -88,15 +138,15 @@ def typed(line: str, folder: Path, url: str) -> subprocess.CompletedProcess[str]
     return done
 
 
-def test_every_command_works(home: Path) -> None:
+def test_every_command_works(home: Path, typist: Typist) -> None:
     """Typed in order, in one folder, every command of the README ends well."""
     lines = [line for line in commands() if not line.startswith("python bootstrap.py ")]
     with serving([says("Sure! A drawing.")]) as server:
         for line in lines:
             if line.startswith("prep reset "):  # it gives back a person's words: they are needed
                 (home / "raw" / "01.txt").write_text("my own tag\n")
-            done = typed(line, home, server.url)
-            assert done.returncode == 0, f"{line}\n{done.stdout}{done.stderr}"
+            code, said = typed(line, home, server.url, typist)
+            assert code == 0, f"{line}\n{said}"
     prompts = [asked.prompt() for asked in server.asked]
     assert len(prompts) == 6
     assert "in one paragraph" in prompts[0]

@@ -57,7 +57,6 @@ def here(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
             (folder / "a.txt").write_text(text)
     (home / "many" / "a.caption").write_text("a girl with a hat " * 20)
     (home / "prompts.txt").write_text(PROMPTS)
-    (home / "seeds.txt").write_text(PROMPTS.replace("--s 2", "--s 2 --ss dpmsolver++ --d 1"))
     with pytest.MonkeyPatch.context() as patched:
         patched.setenv("HF_HUB_OFFLINE", "1")
         patched.setenv("OMP_NUM_THREADS", "1")
@@ -97,4 +96,5 @@ def test_every_recipe_works(
     assert not any("_output_blocks_3_" in name for name in safetensors_file.header(blocks).tensors)
     (many,) = here.glob("runs/many-*/many.safetensors")
     assert {at.dtype for at in safetensors_file.header(many).tensors.values()} >= {"F16"}
-    assert len(list((here / "drawn").iterdir())) == 2
+    assert len(list((here / "drawn").iterdir())) == 6
+    assert (here / "sks-grid.png").exists()

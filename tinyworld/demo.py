@@ -60,7 +60,9 @@ _SHOWN = (
     "a square mascot with blue fur, a crown and a bowtie, waving on a beach",
 )
 _JUDGED = 32
-_DRAWING = ("--steps", "20", "--guidance", "4", "--strength", "1", "--quiet")
+_DRAWING = (
+    "--sampler", "unipc", "--steps", "8", "--guidance", "4", "--strength", "1", "--quiet",
+)  # fmt: skip
 
 
 def demo(folder: Path) -> int:

@@ -12,6 +12,7 @@ from prep.runtime.seeds import MOST_SEED
 from train.block_rates import rate_of, rates_of
 from train.optimizers import KNOWN_AS, OPTIMIZERS, Optimizer
 from train.option_fields import Options, deciding, described, option
+from train.sampler_rows import DDIM, KNOWN_SAMPLERS
 
 T = TypeVar("T")
 
@@ -25,6 +26,7 @@ PRECISIONS = ("fp32", "bf16", "fp16")
 ATTENTIONS = ("sdpa", "memory-efficient", "math", "xformers")
 TIMESTEPS = ("usual", "uniform", "logit-normal")
 TEXT_CACHES = ("memory", "disk")
+LOGS = ("tensorboard",)
 DEFAULT_STEPS = 1000
 _RATES = "1e-4, of a fine-tune 1e-5, of an optimizer that finds it 1"
 MOST_STEPS = 10_000_000
@@ -48,7 +50,9 @@ class Config:
     method: str
     own: Options
     base: str | None = option(
-        None, "Base model: folder, hub id or `tiny`; default: the dataset's", decides=False
+        None,
+        "Base model: folder, single file, hub id or `tiny`; default: the dataset's",
+        decides=False,
     )
     prediction: str | None = option(
         None, "What a base model in one file predicts: epsilon or v; default: what the file says",
@@ -183,6 +187,14 @@ class Config:
     prompts: Path | None = option(  # noqa: RUF009
         None, "File of prompts, one a line: drawn with each export", decides=False
     )
+    log: str | None = option(  # torchrun takes `--log` for one of its own
+        None, "Who else is told of each step, beside metrics.jsonl: tensorboard", decides=False,
+        also="--log-with", words=LOGS,
+    )  # fmt: skip
+    sampler: str = option(
+        DDIM, "How pictures of prompts that name no way are drawn, as `Euler a`", decides=False,
+        words=tuple(dict.fromkeys(KNOWN_SAMPLERS.values())), known_as=KNOWN_SAMPLERS,
+    )  # fmt: skip
     keep: int = option(
         2, "Checkpoints that are kept, the newest ones", decides=False, least=1, most=10_000
     )

@@ -24,6 +24,7 @@ def option(
     help: str,  # noqa: A002
     decides: bool = True,
     later: bool = False,
+    also: str = "",
     **limits: Any,
 ) -> Any:
     """Describe a field of a record of options.
@@ -34,10 +35,11 @@ def option(
             places does not.
         later: Whether recipes were made before it was there: it enters none at its default, so
             that those runs go on.
+        also: How else a person may type it.
         limits: Of a number `least` and `most`, the smallest and the largest value; of a word
             `words`, the values there are, and `known_as`, how else they are spelt -> ours.
     """
-    facts = {"help": help, "decides": decides, "later": later, "limits": limits}
+    facts = {"help": help, "decides": decides, "later": later, "also": also, "limits": limits}
     return field(default=default, metadata=facts)
 
 

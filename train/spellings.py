@@ -15,8 +15,6 @@ _TAKEN: Mapping[str, Mapping[str, str]] = MappingProxyType(
         "attention": {"torch": "sdpa"},
         "save_as": {"diffusers": "folder", "diffusers_safetensors": "folder"}
         | {"safetensors": "file"},
-        "sampler": {"k_euler": "euler", "k_euler_a": "euler_a", "euler_ancestral": "euler_a"}
-        | {"k_dpm_2": "dpm_2", "k_dpm_2_a": "dpm_2_a", "dpm++_2m": "dpmsolver++"},
     }
 )
 _LIGHT = [
@@ -52,7 +50,12 @@ _NEAREST: Mapping[str, Mapping[str, str]] = MappingProxyType(
             "cosine",
         ),
         "save_as": {"ckpt": "file"},
-        "sampler": {"lms": "euler", "k_lms": "euler", "unipc": "dpmsolver++"},
+        "sampler": dict.fromkeys(("dpm_fast", "dpm_adaptive", "deis"), "dpmsolver++")
+        | dict.fromkeys(("dpm++_2s_a", "dpmpp_2s_a", "dpmpp_2s_ancestral"), "dpmsingle")
+        | dict.fromkeys(("dpm++_3m_sde", "dpmpp_3m_sde"), "dpm++_2m_sde")
+        | dict.fromkeys(("dpm++_3m_sde_karras", "dpmpp_3m_sde_karras"), "dpm++_2m_sde_karras")
+        | {"dpm++_2s_a_karras": "dpm++_2m_karras", "restart": "heun", "heun++": "heun"},
+        "log": {"wandb": "tensorboard", "all": "tensorboard"},
     }
 )
 
@@ -104,10 +107,12 @@ _SETTINGS: Mapping[str, str] = MappingProxyType(
         "cache_text_encoder_outputs_to_disk": "text_cache",
         "save_every_n_epochs": "save_every_epochs",
         "save_every_n_steps": "save_every_steps",
+        "log_with": "log",
         "save_last_n_epochs": "keep",
         "save_last_n_steps": "keep",
         "save_model_as": "save_as",
         "sample_prompts": "prompts",
+        "sample_sampler": "sampler",
         "output_name": "name",
         "output_dir": "out",
     }
@@ -124,12 +129,12 @@ _OF_PREP: Mapping[str, str] = MappingProxyType(
 
 def setting(theirs: str) -> str | None:
     """Return what a setting of kohya's scripts is called here; None where we have none like it."""
-    return _SETTINGS.get(_plain(theirs))
+    return _SETTINGS.get(plain(theirs))
 
 
 def of_prep(theirs: str) -> str | None:
     """Return the command of `prep` that does what a setting of theirs decides; None for none."""
-    return _OF_PREP.get(_plain(theirs))
+    return _OF_PREP.get(plain(theirs))
 
 
 def ours(setting: str, value: str, words: Iterable[str]) -> str:
@@ -140,15 +145,16 @@ def ours(setting: str, value: str, words: Iterable[str]) -> str:
     Args:
         words: The values that the setting has.
     """
-    each = {_plain(word): word for word in words}
-    plain = _plain(value)
-    return each.get(plain) or _TAKEN.get(setting, {}).get(plain, value)
+    each = {plain(word): word for word in words}
+    word = plain(value)
+    return each.get(word) or _TAKEN.get(setting, {}).get(word, value)
 
 
 def nearest(setting: str, value: str) -> str | None:
     """Return the nearest that we have to what only kohya's scripts have; None where unknown."""
-    return _NEAREST.get(setting, {}).get(_plain(value))
+    return _NEAREST.get(setting, {}).get(plain(value))
 
 
-def _plain(value: str) -> str:
+def plain(value: str) -> str:
+    """Return a value in small letters, with `_` for `-` and spaces."""
     return value.strip().lower().replace("-", "_").replace(" ", "_")

@@ -49,7 +49,9 @@ def take_over(file: Path, location: Location, context: Context, *, theirs: bool 
                     session.ledger.edit(key, _FIELD, Edit(text, source))
         again = edited_views(session)
     report = carry_out(Job(location, again), context)
-    _tell(context, file, len(said) - len(kept), sorted(words.keys() - owners.keys()), sorted(kept))
+    strange = sorted(words.keys() - owners.keys())
+    cached = sum(1 for _ in location.root.rglob("*.npz"))
+    _tell(context, file, len(said) - len(kept), (strange, sorted(kept)), cached)
     return 4 if kept and report.exit_code() == 0 else report.exit_code()
 
 
@@ -61,8 +63,16 @@ def _others(session: Session, said: Mapping[str, str]) -> Iterator[tuple[str, st
             yield key, str(own.value)
 
 
-def _tell(context: Context, file: Path, taken: int, strange: list[str], kept: list[str]) -> None:
-    console = context.console
+def _tell(
+    context: Context, file: Path, taken: int, others: tuple[list[str], list[str]], cached: int
+) -> None:
+    """Say what was taken.
+
+    Args:
+        others: Rows of no picture here, and pictures that have other words.
+        cached: How many files of latents lie in the folder.
+    """
+    console, (strange, kept) = context.console, others
     console.say(f"read `{file}`: words of {counted(taken, 'picture')} taken", taken=taken)
     if strange:
         named = first_few([f"`{name}`" for name in strange])
@@ -72,6 +82,11 @@ def _tell(context: Context, file: Path, taken: int, strange: list[str], kept: li
         console.say(
             f"  {counted(len(kept), 'picture')} with other words of yours: {named}; "
             "add `--theirs` to take the file's"
+        )
+    if cached:
+        console.say(
+            f"  {counted(cached, 'file')} of latents (`.npz`) not taken: each holds one draw, and "
+            "says neither of which picture nor of which VAE; `prep latents` makes them"
         )
 
 

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import PurePosixPath
 from typing import Any
 
+from prep.runtime.counts import first_few
 from prep.runtime.errors import DatasetError
 
 _NAME = "image_path"  # of a row of JSON lines; in JSON it is the key
@@ -23,15 +24,22 @@ def texts(text: str, name: str) -> dict[str, str]:
         name: Its name, for messages; JSON lines end in `.jsonl`.
 
     Raises:
-        DatasetError: It is none of these files.
+        DatasetError: It is none of these files, or none of its rows has words.
     """
     found: dict[str, str] = {}
+    fields: dict[str, None] = {}
     for key, row in _rows(text, name):
+        fields |= dict.fromkeys(row)
         words = [row.get("caption") or "", row.get("tags") or ""]
         if not all(isinstance(word, str) for word in words):
             raise DatasetError(f"`{name}`: words of `{key}` are no text", "mend it there")
         first = (word.strip().split("\n")[0].strip() for word in words)
         found[key] = ", ".join(filter(None, first))
+    if not any(found.values()):
+        told = f"its rows have {first_few([*fields])}" if fields else "its rows are empty"
+        raise DatasetError(
+            f"no row of `{name}` has a `caption` or `tags`", f"{told}; write words into these two"
+        )
     return found
 
 

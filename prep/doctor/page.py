@@ -8,7 +8,7 @@ from prep.doctor.diagnosis import Diagnosis, masked, user_name
 from prep.models.locate import Models
 from prep.pipeline import command_line, locations
 from prep.runtime.console import Console
-from prep.runtime.errors import UserError
+from prep.runtime.errors import ConfigError, UserError
 
 UNWELL = 1  # the exit code where something is left to mend
 
@@ -37,7 +37,15 @@ def findings(
         folder: A dataset's folder; None for those of the pipelines.
         state: prep's folder for it, where it is not inside.
         pipelines: The file of pipelines; None for `./pipelines.yaml`, where there is one.
+
+    Raises:
+        ConfigError: prep's folder is named, and no dataset that it belongs to.
     """
+    if state is not None and folder is None:
+        raise ConfigError(
+            f"`--state {state}` is prep's folder of a dataset, and none is named",
+            "name it: `--in DIR`",
+        )
     yield from installation.findings()
     yield from folders.of_user(models)
     try:

@@ -19,6 +19,7 @@ from pathlib import Path
 from prep.models.safety import check
 from prep.models.user_memory import FileDigests, Pins
 from prep.runtime import files
+from prep.runtime.counts import first_few
 from prep.runtime.errors import ModelFileError
 
 
@@ -113,8 +114,9 @@ class Models:
         if not chosen:
             raise ModelFileError(
                 f"`{ask.name}` is not a {ask.kind}: it has none of "
-                f"{', '.join(ask.needs or ask.patterns)}",
-                f"name a {ask.kind}'s folder, a hub id, or `tiny`",
+                f"{first_few(ask.needs or ask.patterns)}",
+                f"name a {ask.kind}'s folder, {'a single file, ' if ask.ckpt else ''}a hub id, "
+                "or `tiny`",
             )
         if path.is_dir() and (lacking := _lacking(names, ask)):
             raise ModelFileError(
@@ -167,9 +169,10 @@ class Models:
             return path
         if ask.name.count("/") != 1 or ask.name.startswith((".", "/", "~")) or "\\" in ask.name:
             what = "base model" if ask.kind == "base" else ask.kind
+            file = "a single file, " if ask.ckpt else ""
             raise ModelFileError(
                 f"there is no {what} at `{ask.name}`",
-                "name a folder, a hub id `owner/name`, or `tiny`",
+                f"name a folder, {file}a hub id `owner/name`, or `tiny`",
             )
         return self._from_hub(ask)
 

@@ -72,15 +72,20 @@ def no_such(kind: str, name: str, known: Iterable[str]) -> ConfigError:
     return ConfigError(f"no {kind} is named `{name}`", nearest(name, known))
 
 
-def nearest(name: str, known: Iterable[str]) -> str:
+def nearest(name: str, known: Iterable[str], otherwise: str = "") -> str:
     """Return the hint for a misspelt name: the nearest known one, else a dozen of them.
 
     One that differs in capitals alone is the nearest.
+
+    Args:
+        otherwise: The hint where none is near, in place of the dozen.
     """
     names = sorted(known)
     near = [one for one in names if one.lower() == name.lower()]
     near = near or get_close_matches(name, names, n=1)
     if near:
         return f"did you mean `{near[0]}`?"
+    if otherwise:
+        return otherwise
     more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
     return f"known: {', '.join(names[:_SHOWN])}{more}" if names else "none is known here"

@@ -14,6 +14,7 @@ from types import UnionType
 from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 
 from prep.runtime import keys
+from prep.runtime.errors import nearest
 from prep.runtime.misfit import Misfit, at, excerpt, short
 
 _DEPTH = 20  # no file of ours nests deeper
@@ -58,7 +59,8 @@ def read(kind: type[_Made], row: Any) -> _Made:
     for name, value in row.items():
         check = checks.get(name)
         if check is None:
-            raise at(name, Misfit(f"has an unknown field `{short(name)}`", "remove it", "owner"))
+            hint = nearest(name, checks, otherwise="remove it")
+            raise at(name, Misfit(f"has an unknown field `{short(name)}`", hint, "owner"))
         try:
             made[name] = check(value)
         except Misfit as misfit:

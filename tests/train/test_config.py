@@ -35,9 +35,9 @@ def test_only_what_decides_bytes_is_in_the_recipe() -> None:
     assert given.deciding() == config_of(rank=4).deciding()
     assert {item.name for item in described(Config)} - set(given.deciding()) == {
         "accumulate", "attention", "base", "block_rates", "compile", "device", "epochs",
-            "full_bf16", "full_fp16",
-        "gradient_checkpointing", "keep", "max_tokens", "name", "out", "prediction", "prompts",
-        "resume", "save_every_epochs", "save_every_steps", "save_precision", "steps", "text_cache",
+        "full_bf16", "full_fp16", "gradient_checkpointing", "keep", "log", "max_tokens", "name",
+        "out", "prediction", "prompts", "resume", "sampler", "save_every_epochs",
+        "save_every_steps", "save_precision", "steps", "text_cache",
         "text_encoder_learning_rate", "timesteps", *TEXT,
     }  # fmt: skip
     assert given.deciding()["alpha"] == 4.0

@@ -1,10 +1,6 @@
 """What kohya's scripts call what we have."""
 
-from pathlib import Path
-from typing import Any
-
 import pytest
-import torch
 
 from prep.pipeline.subcommands import all_commands
 from prep.runtime.errors import ConfigError
@@ -12,13 +8,9 @@ from prep.stages import all_stages
 from train import spellings
 from train.cli.app import main
 from train.config import Config
-from train.families.sd15 import FAMILY
 from train.methods import all_methods, config_of
 from train.optimizers import OPTIMIZERS
 from train.option_fields import described
-from train.samples import schedulers
-from train.samples.prompts import Prompt, parse
-from train.samples.sampler import draw, opened_vae
 
 _KNOWN = ", ".join(OPTIMIZERS)
 
@@ -38,6 +30,7 @@ _KNOWN = ", ".join(OPTIMIZERS)
         ("precision", "BF16", "bf16"),
         ("method", "networks.lora", "lora"),
         ("device", "CUDA", "cuda"),
+        ("log", "TensorBoard", "tensorboard"),
     ],
 )
 def test_their_spelling_is_taken(setting: str, theirs: str, ours: str) -> None:
@@ -56,6 +49,7 @@ def test_their_spelling_is_taken(setting: str, theirs: str, ours: str) -> None:
         ("optimizer", "SGDNesterov", f"the nearest here is `adamw`; known: {_KNOWN}"),
         ("optimizer", "PagedAdamW8bit", f"the nearest here is `adamw8bit`; known: {_KNOWN}"),
         ("optimizer", "DAdaptLion", f"the nearest here is `dadaptation`; known: {_KNOWN}"),
+        ("log", "wandb", "the nearest here is `tensorboard`; known: tensorboard"),
         ("method", "networks.oft", "the nearest here is `lora`; known: lora, finetune"),
         ("schedule", "cosin", "known: constant, cosine, cosine-with-restarts"),
     ],
@@ -80,86 +74,6 @@ def test_their_spelling_of_a_method_s_own_option_is_taken(theirs: str, ours: str
 
     assert found == config_of("finetune", save_as=ours)
     assert caught.value.hint == "the nearest here is `file`; known: folder, file"
-
-
-@pytest.mark.parametrize(
-    ("theirs", "ours"),
-    [
-        ("ddim", "ddim"), ("ddpm", "ddpm"), ("pndm", "pndm"), ("euler", "euler"),
-        ("k_euler", "euler"), ("euler_a", "euler_a"), ("k_euler_a", "euler_a"),
-        ("Euler a", "euler_a"), ("heun", "heun"), ("dpmsolver", "dpmsolver"),
-        ("dpmsolver++", "dpmsolver++"), ("dpmsingle", "dpmsingle"), ("k_dpm_2", "dpm_2"),
-        ("dpm_2", "dpm_2"), ("k_dpm_2_a", "dpm_2_a"), ("dpm_2_a", "dpm_2_a"),
-    ],
-)  # fmt: skip
-def test_samplers_of_prompt_files_are_taken(theirs: str, ours: str) -> None:
-    """Case F9: `--ss` takes every name that kohya's scripts know, but those that need SciPy."""
-    assert parse(f"a cat --ss {theirs} --s 5", Prompt("")) == Prompt("a cat", sampler=ours, steps=5)
-
-
-@pytest.mark.parametrize(
-    ("name", "hint"),
-    [
-        ("lms", "the nearest here is `--ss euler`"),
-        ("k_lms", "the nearest here is `--ss euler`"),
-        ("eular", "did you mean `euler`?"),
-    ],
-)
-def test_a_sampler_that_we_lack(name: str, hint: str) -> None:
-    """Case F9: a sampler that is not here is refused with the nearest that is."""
-    with pytest.raises(ConfigError) as caught:
-        parse(f"a --ss {name}", Prompt(""))
-
-    assert (str(caught.value), caught.value.hint) == (f"`--ss {name}` is not known", hint)
-
-
-@pytest.mark.parametrize(
-    ("name", "kind"),
-    [
-        ("euler", "EulerDiscreteScheduler"),
-        ("euler_a", "EulerAncestralDiscreteScheduler"),
-        ("dpmsolver++", "DPMSolverMultistepScheduler"),
-        ("heun", "HeunDiscreteScheduler"),
-    ],
-)
-@pytest.mark.filterwarnings("ignore::DeprecationWarning")
-def test_a_picture_is_the_pipeline_s(base: Path, name: str, kind: str) -> None:
-    """Case F9: from the same noise each sampler draws what diffusers' own pipeline draws."""
-    import diffusers
-
-    pipeline: Any = diffusers.StableDiffusionPipeline.from_pretrained(
-        str(base), local_files_only=True
-    )
-    scheduler: Any = getattr(diffusers, kind)
-    pipeline.scheduler = scheduler(
-        beta_start=0.00085, beta_end=0.012, beta_schedule="scaled_linear"
-    )
-    pipeline.set_progress_bar_config(disable=True)
-    wanted = pipeline(
-        "mascot", negative_prompt="bad", width=64, height=32, num_inference_steps=4,
-        guidance_scale=3.0, generator=torch.Generator("cpu").manual_seed(5),
-    ).images[0]  # fmt: skip
-    prompt = Prompt("mascot", "bad", 64, 32, 5, 4, 3.0, name)
-
-    found = draw(FAMILY.load(base, "cpu"), FAMILY, opened_vae(base, "cpu"), prompt)
-
-    one, two = (
-        torch.frombuffer(bytearray(picture.tobytes()), dtype=torch.uint8).float()
-        for picture in (found, wanted)
-    )
-    assert abs(one - two).max() <= 1
-
-
-@pytest.mark.parametrize("name", schedulers.names_for(FAMILY))
-def test_every_sampler_draws(base: Path, name: str) -> None:
-    """Case F9: each name ends in a picture of the size that was asked for, the same twice."""
-    opened, coder = FAMILY.load(base, "cpu"), opened_vae(base, "cpu")
-    prompt = Prompt("mascot", width=32, height=32, steps=3, sampler=name)
-
-    one, two = (draw(opened, FAMILY, coder, prompt) for _ in range(2))
-
-    assert one.size == (32, 32)
-    assert one.tobytes() == two.tobytes()
 
 
 def test_a_word_of_ours_is_never_changed() -> None:

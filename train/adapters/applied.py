@@ -1,67 +1,121 @@
-"""A LoRA file on a base model: where its pairs go, and how strongly they act."""
+"""LoRA files on a base model: where their pairs go, and how strongly they act."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from prep.runtime.counts import counted
 from prep.runtime.errors import ModelFileError
 from train.adapters import adapter_file, lora_layers
 from train.families.family import Base, Family
+from train.families.lora_layout import KOHYA
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-    Fitted = tuple[Tensor, Tensor]
+
+class _Placed(NamedTuple):
+    """A pair in the shape that its module asks for; scale * up @ down is added to the weight."""
+
+    down: "Tensor"
+    up: "Tensor"
+    scale: float
 
 
 def add(path: Path, base: Base, family: Family) -> Mapping[str, float]:
-    """Put the LoRA of a file on a base model, with its own ranks; see `set_strength`.
+    """Put the LoRA of a file on a base model; see `add_all`."""
+    return add_all([(path, 1.0)], base, family)
+
+
+def add_all(loras: Sequence[tuple[Path, float]], base: Base, family: Family) -> Mapping[str, float]:
+    """Put the LoRAs of files on a base model, with their own ranks; see `set_strength`.
+
+    Where several have a pair for a module, they are one of all their ranks there.
+
+    Args:
+        loras: File, and how strongly it acts beside the others.
 
     Returns:
-        The scale, alpha / rank, of each adapted module, by the names of `lora.layers`.
+        The scale of each adapted module, by the names of `lora_layers.layers`: alpha / rank of a
+        LoRA alone.
 
     Raises:
-        ModelFileError: The file is no LoRA, or some of its modules are not in this base model, or
+        ModelFileError: A file is no LoRA, or some of its modules are not in this base model, or
             have another shape there.
     """
-    file = adapter_file.check(path)
-    saved = adapter_file.pairs(path, file.modules)
-    parts = [("", base.network), *((f"{part}.", one) for part, one in base.encoders.items())]
-    fitting: dict[str, Fitted] = {}
-    scales: dict[str, float] = {}
-    found: set[str] = set()
-    ranks: list[tuple[Any, dict[str, int]]] = []
-    for before, module in parts:
-        own: dict[str, int] = {}
-        for name, layer in _layers(module):
-            word = family.export_name(before + name)
-            found.add(word)
-            if word in saved:
-                down, up, scale = saved[word]
-                if pair := adapter_file.fitted(down, up, tuple(layer.weight.shape)):
-                    fitting[before + name], scales[before + name] = pair, scale
-                    own[name] = down.shape[0]
-        ranks.append((module, own))
-    _check_all(path, file, found, len(fitting))
-    for module, own in ranks:
-        if own:
-            lora_layers.add_ranks(module, own)
-    for name, placed in lora_layers.of_base(base).items():
-        down, up = fitting[name]
-        placed.down.data = down.float().to(base.device, copy=True)
-        placed.up.data = up.float().to(base.device, copy=True)
-    return scales
+    each: dict[str, list[_Placed]] = {}
+    for path, strength in loras:
+        for name, one in _placed(path, base, family).items():
+            each.setdefault(name, []).append(one._replace(scale=one.scale * strength))
+    found = {name: _joined(several) for name, several in each.items()}
+    for before, module in _parts(base):
+        ranks = {
+            name.removeprefix(before): one.down.shape[0]
+            for name, one in found.items()
+            if name.startswith(before) and (before or name.partition(".")[0] not in base.encoders)
+        }
+        if ranks:
+            lora_layers.add_ranks(module, ranks)
+    for name, pair in lora_layers.of_base(base).items():
+        pair.down.data = found[name].down.float().to(base.device, copy=True)
+        pair.up.data = found[name].up.float().to(base.device, copy=True)
+    return {name: one.scale for name, one in found.items()}
 
 
 def set_strength(base: Base, scales: Mapping[str, float], strength: float) -> None:
-    """Let the LoRA act with its scales times `strength`; with 0 the base model is itself.
+    """Let the LoRAs act with their scales times `strength`; with 0 the base model is itself.
 
     Args:
         scales: As `add` returned them.
     """
     for name, layer in lora_layers.layers(base):
         layer.scaling[lora_layers.ADAPTER] = strength * scales[name]
+
+
+def _placed(path: Path, base: Base, family: Family) -> dict[str, _Placed]:
+    """Return the pairs of a file by the names of their modules."""
+    file = adapter_file.check(path)
+    saved = adapter_file.pairs(path, file.modules)
+    found: dict[str, _Placed] = {}
+    known: set[str] = set()
+    for before, module in _parts(base):
+        for name, layer in _layers(module):
+            words = _words(before, name, family)
+            known.update(words)
+            word = next((one for one in words if one in saved), None)
+            if word is not None:
+                down, up, scale = saved[word]
+                if pair := adapter_file.fitted(down, up, tuple(layer.weight.shape)):
+                    found[before + name] = _Placed(*pair, scale)
+    _check_all(path, file, known, len(found))
+    return found
+
+
+def _words(before: str, name: str, family: Family) -> list[str]:
+    """Return what files call a module: as the family writes it, and as other trainers do.
+
+    Source: kohya-ss/sd-scripts (commit 48d368fa), networks/lora.py, reads both of XL's U-Net.
+    """
+    own = family.export_name(before + name)
+    if before or family.lora_layout is not KOHYA:
+        return [own]
+    return list(dict.fromkeys([own, f"lora_unet_{name.replace('.', '_')}"]))
+
+
+def _joined(each: Sequence[_Placed]) -> _Placed:
+    """Return several pairs of a module as one of all their ranks, of scale 1; one as it is."""
+    import torch
+
+    if len(each) == 1:
+        return each[0]
+    downs = [one.down.float() for one in each]
+    ups = [one.up.float() * one.scale for one in each]
+    return _Placed(torch.cat(downs), torch.cat(ups, dim=1), 1.0)
+
+
+def _parts(base: Base) -> list[tuple[str, Any]]:
+    """Return the network and the text encoders, with what the names of their modules begin with."""
+    return [("", base.network), *((f"{part}.", one) for part, one in base.encoders.items())]
 
 
 def _layers(module: Any) -> Iterable[tuple[str, Any]]:

@@ -10,10 +10,10 @@ import typer
 from prep.models.locate import Models, user_home
 from prep.runtime.console import Console
 from prep.runtime.program import run_app
-from prep.runtime.seeds import MOST_SEED
 from train.cli.account_lines import tell_words
 from train.cli.config_options import JSON, QUIET, VERBOSE, check_command, method_command
 from train.cli.option_hints import hint
+from train.cli.sample_command import sample_command
 from train.config import Config
 from train.methods import all_methods
 
@@ -153,56 +153,7 @@ def explain(
     told(file, Console(level=2 if verbose else 1, json=json))
 
 
-@app.command()
-def sample(
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="A LoRA")],
-    *,
-    prompt: Annotated[list[str] | None, typer.Option(help="What to draw; a row each")] = None,
-    prompts: Annotated[Path | None, typer.Option(help="File of prompts, one a line")] = None,
-    negative: Annotated[str, typer.Option(help="What not to draw")] = "",
-    strength: Annotated[
-        list[float] | None,
-        typer.Option(help="A column each; default: 1", min=-100, max=100),
-    ] = None,
-    seed: Annotated[
-        list[int] | None, typer.Option(help="A row each; default: 0", min=0, max=MOST_SEED)
-    ] = None,
-    steps: Annotated[int, typer.Option(help="Steps of a drawing", min=1, max=1000)] = 20,
-    guidance: Annotated[
-        float,
-        typer.Option(help="How strongly the text decides", min=0, max=100),
-    ] = 7.5,
-    base: Annotated[
-        str | None, typer.Option(help="Base model; default: the one the run folder names")
-    ] = None,
-    out: Annotated[
-        Path | None, typer.Option(help="The sheet; default: FILE with `-sheet.png`")
-    ] = None,
-    each: Annotated[
-        Path | None, typer.Option(metavar="FOLDER", help="Write every picture alone, too")
-    ] = None,
-    clip_skip: Annotated[
-        int | None,
-        typer.Option(
-            help="Layer of the text encoder, from the end; default: as it was trained",
-            min=1,
-            max=12,
-        ),
-    ] = None,
-    device: Annotated[str, typer.Option(help="auto, cpu or cuda")] = "auto",
-    quiet: QUIET = False,
-    json: JSON = False,
-) -> int:
-    """Draw a labelled sheet: the base model beside the LoRA, from the same noise."""
-    from train.samples.sheet import Wish, asked
-    from train.samples.sheet import sample as drawn
-
-    usual = {"negative": negative, "steps": steps, "guidance": guidance}
-    rows = asked(file, prompt or [], prompts, usual)
-    wish = Wish(rows, strength or [1.0], seed or [], base, device, each, clip_skip)
-    target = out or file.with_name(f"{file.stem}-sheet.png")
-    console = Console(level=0 if quiet else 1, json=json)
-    return drawn(file, wish, target, _models(), console).code
+app.command("sample")(sample_command(_models))
 
 
 def main(args: Sequence[str] | None = None) -> None:

@@ -81,7 +81,9 @@ def _options(record: Any) -> Iterator[_Named]:
     """Yield an option for each field of a record of options."""
     hints = get_type_hints(record)
     for item in described(record):
-        help_line = typer.Option(help=item.metadata["help"])
+        also = item.metadata["also"]
+        names = (flag(item.name), also) if also else ()
+        help_line = typer.Option(*names, help=item.metadata["help"])
         yield _Named(item.name, Annotated[hints[item.name], help_line], item.default)
 
 

@@ -1,6 +1,5 @@
 """What a LoRA file says of itself, in a person's words. Reads the header and checks the bytes."""
 
-import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -10,7 +9,7 @@ from prep.runtime.console import Console
 from prep.runtime.counts import counted
 from prep.runtime.errors import ModelFileError
 from train.adapters import adapter_file
-from train.export.metadata import CERTIFICATE
+from train.adapters.lora_metadata import certificate
 from train.families.lora_layout import layout_of
 
 _SHOWN = 20
@@ -46,15 +45,6 @@ def explain(path: Path, console: Console) -> None:
     if not born:
         lines.append("no certificate: another program made it")
     console.say(*lines, metadata=dict(said), certificate=born)
-
-
-def certificate(said: Mapping[str, str]) -> dict[str, Any] | None:
-    """Return the certificate among a file's metadata; None where another program wrote them."""
-    try:
-        found = json.loads(said.get(CERTIFICATE, "null"))
-    except ValueError:
-        return None
-    return found if isinstance(found, dict) and "samples" in found else None
 
 
 def _file(path: Path, head: safetensors_file.Header) -> Iterator[str]:

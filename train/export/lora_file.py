@@ -4,7 +4,6 @@ Source: hashes of kohya-ss/sd-scripts (commit 48d368fa).
 """
 
 import hashlib
-import json
 import shutil
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -14,13 +13,11 @@ from prep.models import safetensors_file
 from prep.runtime import files
 from prep.runtime.errors import MachineError
 from train.adapters.lora_layers import Pair
+from train.adapters.lora_metadata import said
 from train.families.family import Family
 
 if TYPE_CHECKING:
     from torch import Tensor
-
-# Where the folder of a fine-tuned model says what it was made of.
-BORN = "prep_certificate.json"
 
 
 def named(pairs: Mapping[str, Pair], alpha: float, family: Family) -> "dict[str, Tensor]":
@@ -121,17 +118,6 @@ def steps_of(path: Path) -> int:
     """Return after how many steps an export was made; reads its header only."""
     steps = said(path).get("ss_steps", "")
     return int(steps) if steps.isdigit() else 0
-
-
-def said(path: Path) -> Mapping[str, str]:
-    """Return what an export says of itself: a file in its header, a folder in a file of its own."""
-    if path.is_file():
-        return safetensors_file.header(path).metadata
-    try:
-        found = json.loads((path / BORN).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {}
-    return found if isinstance(found, dict) else {}
 
 
 def check_same(path: Path, tensors: "Mapping[str, Tensor]") -> None:

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from train.adapters.lora_metadata import CERTIFICATE
 from train.config import CHUNK_TOKENS, Config
 from train.data.captions import whole_texts
 from train.data.dataset import Data, TrainingSample
@@ -18,7 +19,6 @@ from train.families.family import Family
 from train.families.noise_process import Prediction
 from train.families.weighted_words import unweighted
 
-CERTIFICATE = "prep_certificate"
 # Readers refuse a header of 100 MB; a list of more text than this goes without the captions.
 _MOST_TEXT = 48 << 20
 # Features of kohya's scripts that are not used here, as those scripts write them.

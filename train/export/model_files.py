@@ -18,8 +18,9 @@ from typing import TYPE_CHECKING, Any
 from prep.models import safetensors_file, single_file, vae
 from prep.models.file_layouts import Layout
 from prep.runtime import files
+from train.adapters.lora_metadata import BORN
 from train.export import folder_rest
-from train.export.lora_file import BORN, Check, ProofError, proven
+from train.export.lora_file import Check, ProofError, proven
 from train.export.rounding import UNTRAINED, rounded
 from train.families import file_marks, loading
 from train.families.family import Base

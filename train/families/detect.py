@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from prep.models import file_layouts, single_file
 from prep.models.locate import Ask, FoundModel, Models
@@ -9,7 +10,7 @@ from prep.runtime import files
 from prep.runtime.counts import counted, first_few
 from prep.runtime.errors import ConfigError, ModelFileError, nearest
 from train.families import all_families
-from train.families.family import Family
+from train.families.family import Family, Outline
 from train.families.folder_weights import sharded
 
 
@@ -71,6 +72,13 @@ def hashes(found: FoundModel, models: Models) -> dict[str, str]:
         "ss_sd_model_hash": legacy,
         "ss_new_sd_model_hash": models.file_digest(found.path),
     }
+
+
+def side_of(outline: Outline, family: Family) -> int:
+    """Return the side of the square that a base model was made for, px; 0 where it is not said."""
+    network: Any = outline.base and outline.base.network
+    size = getattr(network.config, "sample_size", None) if network is not None else None
+    return size * family.space.factor if isinstance(size, int) else 0
 
 
 def unread_note(base: str, unread: Sequence[str]) -> str | None:

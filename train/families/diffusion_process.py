@@ -12,12 +12,16 @@ from prep.runtime.errors import ModelFileError
 from prep.runtime.files import content
 from prep.runtime.seeds import seed_for
 from train.families.noise_process import Prediction, Process, ProcessKind, share
+from train.sampler_rows import SAMPLERS
 
 if TYPE_CHECKING:
     from torch import Tensor
 
 
 _NOTHING = 1e-6  # an alpha_bar that is as good as zero; that of Stable Diffusion ends at 0.0047
+# What schedulers take for nothing, since they divide by it. Source: diffusers 0.42.1, all of those
+# that have `rescale_betas_zero_snr`.
+_LEAST = 2**-24
 
 
 @dataclass(frozen=True)
@@ -29,6 +33,8 @@ class Diffusion:
         prediction: What this very model was trained to output.
         trailing: Whether sampling begins at the very last timestep: of a schedule that ends in
             noise alone (zero terminal SNR) every other start would leave a grey cast.
+        spacing: Which timesteps schedulers of diffusers take, in their own words, if they are not
+            trailing; None where the config names none, for the usual ones of each scheduler.
 
     Source:
         Mixture: Ho et al. 2020, eq. 4. v: Salimans and Ho 2022, section 4. Zero terminal SNR: Lin
@@ -38,6 +44,7 @@ class Diffusion:
     alpha_bar_T: "Tensor"
     prediction: Prediction
     trailing: bool = False
+    spacing: str | None = None
 
     def time(self, seed: int, step: int, place: int, density: str = "usual") -> float:
         """Return a timestep of 0 .. T - 1, by default uniform over them."""
@@ -102,22 +109,27 @@ class Diffusion:
 
         Source:
             Song et al. 2021 (DDIM), eq. 12 with sigma 0; the last step ends at the first timestep's
-            noise, as SD 1.x asks (`set_alpha_to_one` false).
+            noise, as SD 1.x asks (`set_alpha_to_one` false). A step goes to the next timestep of
+            the drawing; diffusers' DDIMScheduler goes back by T // steps whatever comes next, which
+            is the same but where trailing timesteps had to be rounded.
         """
         found = self.unmixed(mixed_BCHW, answer_BCHW, self.times([now]))
         alpha_bar = self.alpha_bar_T[int(then or 0)]
         return alpha_bar.sqrt() * found[0] + (1 - alpha_bar).sqrt() * found[1]
 
     def scheduler_facts(self) -> dict[str, Any]:
-        """Return the betas that alpha_bar is the product of, and the prediction."""
-        alpha_bar_T = self.alpha_bar_T.double()
+        """Return the betas that alpha_bar is the product of, the prediction, and the timesteps."""
+        alpha_bar_T = self.alpha_bar_T.double().clamp(min=_LEAST)
         before_T = alpha_bar_T.roll(1)
         before_T[0] = 1.0
         betas = (1 - alpha_bar_T / before_T).float().tolist()
+        spacing = "trailing" if self.trailing else self.spacing
         return {
             "num_train_timesteps": len(betas),
             "trained_betas": betas,
             "prediction_type": self.prediction.value,
+            "steps_offset": 1,  # of `leading`, as in `falling`
+            **({"timestep_spacing": spacing} if spacing else {}),
         }
 
     def ends_in_noise(self) -> bool:
@@ -129,6 +141,17 @@ class Diffusion:
         alpha_bar_B = self.alpha_bar_T[time_B].to(like.device)
         a_B111 = alpha_bar_B.sqrt().view(-1, 1, 1, 1)
         return a_B111, (1 - alpha_bar_B).sqrt().view(-1, 1, 1, 1)
+
+
+def _spacing(said: Any) -> str | None:
+    """Return the timesteps that a config names; None for none.
+
+    Raises:
+        ValueError: No scheduler knows them.
+    """
+    if said not in (None, "leading", "trailing", "linspace"):
+        raise ValueError(f"timesteps are `{said}`")
+    return said  # type: ignore[no-any-return]
 
 
 # How a person names a prediction.
@@ -164,30 +187,13 @@ def diffusion_of(folder: Path, otherwise: Prediction, rescaled: bool = False) ->
         given = {word: config[word] for word in words if word in config}
         rescale = rescaled or bool(config.get("rescale_betas_zero_snr", False))
         schedule = kind(**given, rescale_betas_zero_snr=rescale)
-        trailing = rescale or config.get("timestep_spacing") == "trailing"
-        return Diffusion(schedule.alphas_cumprod, prediction, trailing)
+        spacing = config.get("timestep_spacing")
+        trailing = rescale or spacing == "trailing"
+        return Diffusion(schedule.alphas_cumprod, prediction, trailing, _spacing(spacing))
     except (OSError, ValueError, TypeError, AttributeError, NotImplementedError) as error:
         raise ModelFileError(
             f"`{path}` is not a noise schedule: {error}", "fetch the base model's files again"
         ) from None
 
 
-DIFFUSION = ProcessKind(
-    read=diffusion_of,
-    # Source: kohya-ss/sd-scripts (commit 48d368fa), library/train_util.py, get_my_scheduler.
-    samplers={
-        "ddpm": ("DDPMScheduler", {"clip_sample": False}),
-        "pndm": ("PNDMScheduler", {"skip_prk_steps": True, "steps_offset": 1}),
-        "euler": ("EulerDiscreteScheduler", {}),
-        "euler_a": ("EulerAncestralDiscreteScheduler", {}),
-        "dpmsolver": (
-            "DPMSolverMultistepScheduler",
-            {"algorithm_type": "dpmsolver", "final_sigmas_type": "sigma_min"},
-        ),
-        "dpmsolver++": ("DPMSolverMultistepScheduler", {"algorithm_type": "dpmsolver++"}),
-        "dpmsingle": ("DPMSolverSinglestepScheduler", {}),
-        "heun": ("HeunDiscreteScheduler", {}),
-        "dpm_2": ("KDPM2DiscreteScheduler", {}),
-        "dpm_2_a": ("KDPM2AncestralDiscreteScheduler", {}),
-    },
-)
+DIFFUSION = ProcessKind(diffusion_of, SAMPLERS)

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from prep.runtime.errors import ModelFileError
 from prep.runtime.files import content
 from train.families.noise_process import Prediction, Process, ProcessKind, share
+from train.sampler_rows import FLOW_SAMPLERS
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -81,7 +82,7 @@ class Flow:
         from diffusers import FlowMatchEulerDiscreteScheduler
 
         kind: Any = FlowMatchEulerDiscreteScheduler  # its class is typed only in part
-        scheduler = kind(**self.scheduler_facts())
+        scheduler = kind(self.count, self.shift)
         scheduler.set_timesteps(steps)
         found: list[float] = scheduler.timesteps.tolist()
         return found
@@ -93,8 +94,8 @@ class Flow:
         return mixed_BCHW + ((then or 0.0) - now) / self.count * answer_BCHW
 
     def scheduler_facts(self) -> dict[str, Any]:
-        """Return T and the shift."""
-        return {"num_train_timesteps": self.count, "shift": self.shift}
+        """Return T and the shift, by both names that schedulers have for it."""
+        return {"num_train_timesteps": self.count, "shift": self.shift, "flow_shift": self.shift}
 
     def _sigma(self, time_B: "Tensor", like: "Tensor") -> "Tensor":
         """Return the share of noise, shape (B, 1, 1, 1), on the device of `like`."""
@@ -133,10 +134,4 @@ def _no_flow(path: Path, why: str) -> ModelFileError:
     )
 
 
-FLOW = ProcessKind(
-    read=flow_of,
-    samplers={
-        "euler": ("FlowMatchEulerDiscreteScheduler", {}),
-        "heun": ("FlowMatchHeunDiscreteScheduler", {}),
-    },
-)
+FLOW = ProcessKind(flow_of, FLOW_SAMPLERS, own_label="Euler")

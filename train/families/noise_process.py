@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from prep.runtime.seeds import seed_for
+from train.sampler_rows import Sampler
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -77,7 +78,7 @@ class Process(Protocol):
         """
 
     def scheduler_facts(self) -> dict[str, Any]:
-        """Return what a scheduler of diffusers has to be told of it."""
+        """Return what schedulers of diffusers have to be told of it; each takes what it knows."""
 
 
 @dataclass(frozen=True)
@@ -86,12 +87,13 @@ class ProcessKind:
 
     Attributes:
         read: (folder of a scheduler, prediction where it names none) -> process.
-        samplers: The ways to draw beside the process's own, by the names of kohya's scripts:
-            diffusers' class, and what it is told beside `Process.scheduler_facts`.
+        samplers: The ways to draw beside the process's own, by name.
+        own_label: AUTOMATIC1111's name of the process's own way.
     """
 
     read: Callable[[Path, Prediction], Process]
-    samplers: Mapping[str, tuple[str, Mapping[str, Any]]]
+    samplers: Mapping[str, Sampler]
+    own_label: str = "DDIM"
 
 
 def share(seed: int, step: int, place: int, *, normal: bool) -> float:

@@ -43,6 +43,11 @@ def unweighted(text: str) -> str:
     return " ".join(words for words, _ in weighted(text))
 
 
+def escaped(text: str) -> str:
+    """Return a text whose weighted pieces are all its letters, brackets too."""
+    return re.sub(r"([()\[\]\\])", r"\\\1", text)
+
+
 def has_numbered_weight(text: str) -> bool:
     """Return whether a text gives a word its weight as a number, as in `(word:1.2)`."""
     return bool(_GIVEN.search(text))

@@ -55,8 +55,8 @@ IDLE: Mapping[str, str] = MappingProxyType(
                 "cache_text_encoder_outputs_to_disk text_encoder_batch_size skip_image_resolution",
             ),
             *_rows(
-                "`metrics.jsonl` in the run folder has every step",
-                "logging_dir log_with log_prefix log_tracker_name log_tracker_config log_config "
+                "`metrics.jsonl` has every step, and `log: tensorboard` shows them elsewhere",
+                "logging_dir log_prefix log_tracker_name log_tracker_config log_config "
                 "wandb_run_name wandb_api_key console_log_level console_log_file "
                 "console_log_simple",
             ),
@@ -72,8 +72,8 @@ IDLE: Mapping[str, str] = MappingProxyType(
                 "metadata_description metadata_license metadata_tags",
             ),
             *_rows(
-                "samples are drawn with each export, by the sampler of their line",
-                "sample_every_n_steps sample_every_n_epochs sample_at_first sample_sampler",
+                "samples are drawn with each export",
+                "sample_every_n_steps sample_every_n_epochs sample_at_first",
             ),
             *_rows("every export is kept", "save_last_n_epochs save_last_n_steps"),
             *_rows(

@@ -22,7 +22,7 @@ pretrained_model_name_or_path max_grad_norm lr_scheduler_num_cycles mixed_precis
 weighted_captions max_token_length shuffle_caption keep_tokens keep_tokens_separator
 enable_wildcard caption_dropout_rate caption_dropout_every_n_epochs caption_tag_dropout_rate
 torch_compile token_warmup_min token_warmup_step save_every_n_epochs save_every_n_steps
-sample_prompts output_name output_dir
+sample_prompts sample_sampler output_name output_dir
 """
 # Their name -> ours, where the value goes over as it is spelt.
 PLAIN: Mapping[str, str] = MappingProxyType(
@@ -34,7 +34,7 @@ network_module network_dim network_alpha network_args network_train_unet_only le
 unet_lr text_encoder_lr learning_rate_te learning_rate_te1 learning_rate_te2 train_text_encoder
 block_lr max_train_epochs max_train_steps train_batch_size gradient_accumulation_steps
 optimizer_type use_8bit_adam use_lion_optimizer optimizer_args lr_scheduler lr_warmup_steps
-xformers sdpa mem_eff_attn diffusers_xformers clip_skip v_parameterization save_model_as
+xformers sdpa mem_eff_attn diffusers_xformers clip_skip v_parameterization save_model_as log_with
 """
 READ = frozenset(_READ.split())  # what the functions below read
 _ATTENTIONS: Mapping[str, str] = MappingProxyType(
@@ -46,7 +46,7 @@ _ATTENTIONS: Mapping[str, str] = MappingProxyType(
 def settings_of(script: Script, given: Mapping[str, Any]) -> Settings:
     """Return the settings of the run that a script would do with these options."""
     found = Settings(script, given)
-    for part in (_length, _network, rates, optimizer, schedule, _form, _rest):
+    for part in (_length, _network, rates, optimizer, schedule, _form, _log, _rest):
         part(found)
     return found
 
@@ -99,6 +99,14 @@ def _form(found: Settings) -> None:
         near = spellings.nearest("save_as", form) or "file"
         found.wrong.append((f"`save_model_as` is `{form}`", f"the nearest here is `{near}`"))
     found.values["save_as"] = own
+
+
+def _log(found: Settings) -> None:
+    trackers = str(found.given.get("log_with", "")).lower()
+    if trackers in ("tensorboard", "all"):
+        found.values["log"] = "tensorboard"
+    if trackers and trackers != "tensorboard":
+        found.notes.append(f"`log_with` is `{trackers}`: of the trackers TensorBoard alone is here")
 
 
 def _rest(found: Settings) -> None:

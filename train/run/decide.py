@@ -58,6 +58,11 @@ class Run:
     chunks: int
 
     @property
+    def base_name(self) -> str:
+        """The base model's name without the folders that it lies in."""
+        return self.base.rstrip("/\\").replace("\\", "/").rpartition("/")[2]
+
+    @property
     def method(self) -> Method:
         """The method of training."""
         return method_named(self.config.method)
@@ -91,7 +96,7 @@ def decide(paths: Sequence[Path], config: Config, models: Models, precision: str
     if base is None:
         raise DatasetError(
             f"`{paths[0].name}` names no base model",
-            "name one: `--base FOLDER`, a hub id or `tiny`",
+            "name one: `--base` and a folder, a single file, a hub id or `tiny`",
         )
     found, family = opened_base(base, models)
     base_digest = models.digest(found)

@@ -2,7 +2,7 @@
 
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -12,6 +12,7 @@ from prep.runtime import files
 from prep.runtime.console import Console
 from prep.runtime.stopping import patience
 from prep.runtime.yaml_nodes import as_yaml
+from train.config import Config
 from train.data.batches import Batches
 from train.data.text_states import StateFiles, TextCache
 from train.export import lora_file
@@ -21,17 +22,19 @@ from train.run import checkpoint
 from train.run.after_step import AfterStep
 from train.run.decide import Run, check_length
 from train.run.machine_check import check_machine
-from train.run.memory_errors import memory_errors
+from train.run.memory_errors import memory_errors, spill_note
+from train.run.memory_use import taken_and_there
 from train.run.metrics import Metrics
 from train.run.outputs import RunOutput, lacking, output, pictures_of, prompts, renamed
 from train.run.publish_outputs import draw, keep, publish
 from train.run.read_ahead import read_ahead
+from train.run.tensorboard_log import followed
 from train.samples.prompts import Prompt
 from train.step import distributed
 from train.step.compiled import compiling
 from train.step.distributed import Processes
 from train.step.kernels import kernels, make_ready
-from train.step.loop import Training, pace_of, train
+from train.step.loop import Step, Training, pace_of, train
 from train.step.precision import keep_halved
 from train.step.schedule import peak_of
 from train.step.trainer import Trainer
@@ -212,7 +215,20 @@ def _train(
             publish=lambda step: keep(run, training, output(run, step, shown), console),
         )
         watch.finish(done)
-        train(training, trainer, done, run.steps, watch.after, at_once=watch.at_once)
+
+        def after(step: Step) -> None:
+            watch.after(step)
+            if step.number == done + 2:  # by then it has taken all that it will take
+                _tell_spill(run.config, found.device, console)
+
+        train(training, trainer, done, run.steps, after, at_once=watch.at_once)
+
+
+def _tell_spill(config: Config, device: str, console: Console) -> None:
+    """Say where a GPU's driver gives memory of the machine in its place."""
+    note = None if device == "cpu" else spill_note(*taken_and_there(device), config)
+    if note:
+        console.note(note)
 
 
 def _sweep(run: Run) -> None:
@@ -227,7 +243,9 @@ def _log(run: Run, done: int, found: Processes) -> Iterator[Metrics | None]:
         yield None
         return
     _sweep(run)
-    with Metrics.opened(run.folder / "metrics.jsonl", done) as metrics:
+    with Metrics.opened(run.folder / "metrics.jsonl", done) as metrics, ExitStack() as stack:
+        if run.config.log == "tensorboard":
+            metrics = stack.enter_context(followed(metrics, run.folder))
         yield metrics
 
 

@@ -16,6 +16,7 @@ def check_packages(config: Config, has: Callable[[str], bool]) -> None:
     for option, package in (
         (f"--optimizer {config.optimizer}", config.row().package),
         (f"--attention {config.attention}", "xformers" if config.attention == "xformers" else ""),
+        (f"--log {config.log}", config.log),
     ):
         if package and not has(package):
             raise MachineError(

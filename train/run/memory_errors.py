@@ -5,7 +5,7 @@ from contextlib import contextmanager
 
 from prep.runtime.errors import MachineError
 from train.config import Config
-from train.run.card_sizes import GIB, changes, room, typed
+from train.run.card_sizes import GIB, changes, typed
 
 # What torch says of a GPU's memory in errors that have no class of their own.
 _OF_GPU = ("CUBLAS_STATUS_ALLOC_FAILED", "CUDNN_STATUS_ALLOC_FAILED", "CUDA out of memory")
@@ -57,9 +57,9 @@ def spill_note(taken: int, there: int, config: Config) -> str | None:
     Drivers of Windows give memory of the machine in its place, and say nothing.
 
     Args:
-        taken: The most bytes that the training had at once; `there` are those of the GPU.
+        taken: The most bytes that torch had of the driver; `there` are those of the GPU.
     """
-    if taken <= room(there):
+    if taken <= there:
         return None
     return (
         f"the training takes {taken / GIB:.1f} GiB and the GPU has {there / GIB:.1f}: what does "

@@ -14,7 +14,7 @@ from train.families.family import Base, Family, PictureSizes
 from train.families.noise_process import errors
 from train.methods import method_named
 from train.run.fake_tensors import allocations, placed
-from train.step.kernels import checkpoint_encoder
+from train.step.kernels import checkpoint_encoder, kernels
 from train.step.loop import stacked
 from train.step.precision import halved, keep_halved
 
@@ -92,6 +92,7 @@ def forecast(
     kind = base.device.split(":")[0]
     _checkpoint(base, config.gradient_checkpointing)
     with (
+        kernels(kind, config.attention),
         FakeTensorMode(allow_non_fake_inputs=True),
         allocations(kind) as count,
         placed([base.network], kind, dtype),

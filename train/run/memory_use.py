@@ -12,3 +12,11 @@ def memory_told(device: str) -> str:
     import torch
 
     return f"{torch.cuda.max_memory_allocated(device) / GIB:.1f} GiB at most"
+
+
+def taken_and_there(device: str) -> tuple[int, int]:
+    """Return the most bytes that torch had of a GPU's driver so far, and those that the GPU has."""
+    import torch
+
+    there = torch.cuda.get_device_properties(device).total_memory
+    return torch.cuda.max_memory_reserved(device), there

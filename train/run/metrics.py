@@ -1,7 +1,7 @@
 """One JSON line a step: a log, written as it happens and no part of a run's result."""
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,10 +12,15 @@ from prep.runtime import files
 
 @dataclass(frozen=True)
 class Metrics:
-    """An open log of one run."""
+    """An open log of one run.
+
+    Attributes:
+        follow: Called with each line that was written.
+    """
 
     path: Path
     file: TextIO
+    follow: Callable[[Mapping[str, Any]], None] = lambda line: None
 
     @classmethod
     @contextmanager
@@ -40,6 +45,12 @@ class Metrics:
         with files.disk_errors(self.path):
             self.file.write(json.dumps(dict(line)) + "\n")
             self.file.flush()
+        self.follow(line)
+
+    def rows(self) -> Iterator[dict[str, Any]]:
+        """Yield what the log says of each step so far."""
+        with self.path.open(encoding="utf-8") as lines:
+            yield from map(json.loads, lines)
 
 
 def _until(path: Path, done: int) -> str:

@@ -13,8 +13,11 @@ from train.families.noise_process import Prediction
 from train.run import run_folder
 from train.run.card_sizes import card_note
 from train.run.decide import Run, check_vae, facts
+from train.run.outputs import drawn_texts
 from train.run.probe import Answer
 from train.run.text_notes import long_note, text_notes
+from train.sampler_rows import DDIM
+from train.samples.prompts import long_prompts
 
 
 def notes(run: Run, answer: Answer, first: bool) -> Iterator[str]:
@@ -29,23 +32,31 @@ def notes(run: Run, answer: Answer, first: bool) -> Iterator[str]:
         yield from run_folder.unfinished(
             run.config.out, run.name, facts(run), list(run.config.deciding())
         )
-    each = (
+    batches = batches_per_epoch(run.data.repeats(), run.config.batch)
+    yield from filter(None, (
         unread_note(run.base, answer.unread),
         prediction_note(run, answer.prediction),
         size_note(usual_size(run.data), answer.side, run.base),
         card_note(answer.memory),
-        batches_note(run.config, batches_per_epoch(run.data.repeats(), run.config.batch)),
+        sampler_note(run.config),
+        batches_note(run.config, batches),
         halves_note(run.config),
         compile_note(run.config, run.data.repeats()),
-    )
-    yield from filter(None, each)
+    ))  # fmt: skip
+    yield from text_notes(run.data.samples, run.config)
+    yield from _long_notes(run, answer)
+
+
+def _long_notes(run: Run, answer: Answer) -> Iterator[str]:
+    """Yield which texts that train, and which prompts, are longer than the text encoder reads."""
     samples, config = run.data.samples, run.config
-    yield from text_notes(samples, config)
     most = config.chunks() * CHUNK_TOKENS if run.family.chunked else answer.most_tokens
-    texts = longest_of_all(list(samples.values()), config)
-    counts = dict(zip(texts, answer.tokens, strict=True))
-    if note := long_note(samples, counts, min(answer.most_tokens, most), config):
-        yield note
+    texts, drawn = longest_of_all(list(samples.values()), config), drawn_texts(run)
+    counts = dict(zip((*texts, *drawn), answer.tokens, strict=True))
+    yield from filter(None, (
+        long_note(samples, counts, min(answer.most_tokens, most), config),
+        long_prompts({text: counts[text] for text in drawn}, answer.most_tokens),
+    ))  # fmt: skip
 
 
 def prediction_note(run: Run, found: str) -> str | None:
@@ -112,6 +123,13 @@ def halves_note(config: Config) -> str | None:
         "numbers vanish and steps become too long: `--optimizer adamw8bit` or `adafactor` keeps it "
         "otherwise"
     )
+
+
+def sampler_note(config: Config) -> str | None:
+    """Return what to know of `--sampler` where nothing is drawn."""
+    if config.sampler == DDIM or config.prompts is not None:
+        return None
+    return f"`--sampler {config.sampler}` has no effect: without `--prompts` nothing is drawn"
 
 
 def batches_note(config: Config, batches: int) -> str | None:

@@ -14,7 +14,9 @@ from train.config import Config
 from train.export.lora_file import unproven
 from train.export.metadata import usual_size
 from train.run.decide import Run
-from train.samples.prompts import Prompt, read
+from train.samples.picture_text import Shown, ShownLora, is_of
+from train.samples.prompt_files import read
+from train.samples.prompts import Prompt
 
 
 @dataclass(frozen=True)
@@ -25,15 +27,22 @@ class RunOutput:
         step: Steps that were done before it.
         export: Its file or folder.
         pictures: The file of each picture -> what it shows.
+        shown: What all of them show beside that.
     """
 
     step: int
     export: Path
     pictures: Mapping[Path, Prompt]
+    shown: Shown
 
     def missing(self) -> list[Path]:
-        """Return which of its files are not there."""
-        return [path for path in (self.export, *self.pictures) if not path.exists()]
+        """Return which of its files are not there, or are pictures of another prompt."""
+        lacking = [] if self.export.exists() else [self.export]
+        return lacking + [
+            path
+            for path, prompt in self.pictures.items()
+            if not path.exists() or not is_of(path, self.shown.text(prompt))
+        ]
 
 
 def prompts(run: Run) -> list[Prompt]:
@@ -45,7 +54,17 @@ def prompts(run: Run) -> list[Prompt]:
     if run.config.prompts is None:
         return []
     width, height = usual_size(run.data)
-    return read(run.config.prompts, Prompt("", width=width, height=height))
+    return read(
+        run.config.prompts, Prompt("", width=width, height=height, sampler=run.config.sampler)
+    )
+
+
+def drawn_texts(run: Run) -> list[str]:
+    """Return the texts of the pictures that a run draws, each once; none where they are no more."""
+    try:
+        return list(dict.fromkeys(text for one in prompts(run) for text in one.plain_texts()))
+    except UserError:
+        return []
 
 
 def output(run: Run, step: int, shown: Sequence[Prompt]) -> RunOutput:
@@ -56,7 +75,10 @@ def output(run: Run, step: int, shown: Sequence[Prompt]) -> RunOutput:
         folder / f"{name}-{number:02d}-{prompt.seed}.png": prompt
         for number, prompt in enumerate(shown)
     }
-    return RunOutput(step, export, pictures)
+    model, loras = (run.base_name, [ShownLora(run.name)])
+    if run.method.form(run.config):
+        model, loras = run.name, []
+    return RunOutput(step, export, pictures, Shown(run.family, model, loras, run.config.clip_skip))
 
 
 def pictures_of(export: Path) -> list[Path]:
@@ -91,17 +113,20 @@ def lacking(run: Run) -> list[RunOutput]:
 
 
 def missing(run: Run) -> list[Path]:
-    """Return the files that a run that is done lacks; see `lacking`."""
+    """Return the files that a run that is done lacks, or whose prompt was edited; see `lacking`."""
     return [path for one in lacking(run) for path in one.missing()]
 
 
 def missing_line(run: Run, paths: Sequence[Path]) -> str:
     """Return what a person should know of files that are missing."""
     names = [f"`{path.relative_to(run.folder)}`" for path in paths]
+    edited = any(path.exists() for path in paths)
     if len(names) == 1:
-        return f"{names[0]} is missing; the same command tries it again"
+        what = "is of a prompt that was edited" if edited else "is missing"
+        return f"{names[0]} {what}; the same command {'draws' if edited else 'tries'} it again"
+    what = "are missing or of prompts that were edited" if edited else "are missing"
     return (
-        f"{len(names)} exports and pictures are missing: {first_few(names)}; "
+        f"{len(names)} exports and pictures {what}: {first_few(names)}; "
         "the same command tries them again"
     )
 

@@ -16,8 +16,8 @@ from prep.runtime import errors
 from prep.runtime.errors import UserError
 from train.config import AUTO
 from train.families import all_families
+from train.families.detect import side_of
 from train.families.diffusion_process import predicting
-from train.families.family import Family
 
 
 @dataclass(frozen=True)
@@ -118,7 +118,7 @@ def _of_model(question: Question) -> Answer:
             from train.export.rehearsal import rehearse
 
             rehearse(question.form, base, coder, place, family.layout)
-    side = _side(base.network, family) if base else 0
+    side = side_of(outline, family)
     memory: Mapping[str, Any] = {}
     if question.training and base is not None:
         from train.run.memory_question import answer
@@ -132,12 +132,6 @@ def _of_model(question: Question) -> Answer:
         side=side,
         memory=memory,
     )
-
-
-def _side(network: Any, family: Family) -> int:
-    """Return the side of the square that a network's config speaks of, px; 0 where it does not."""
-    size = getattr(network.config, "sample_size", None)
-    return size * family.space.factor if isinstance(size, int) else 0
 
 
 def outside(question: Question) -> Answer:

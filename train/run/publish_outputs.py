@@ -22,7 +22,7 @@ def publish(run: Run, base: Base, path: Path, step: int) -> None:
     facts = Facts(
         name=run.name,
         recipe=run.recipe,
-        base=run.base.rstrip("/\\").replace("\\", "/").rpartition("/")[2],
+        base=run.base_name,
         base_digest=run.base_digest,
         base_hashes=run.base_hashes,
         version=program_version(),
@@ -47,8 +47,9 @@ def keep(run: Run, training: Training, wish: RunOutput, console: Console) -> Non
 
 
 def draw(run: Run, training: Training, wish: RunOutput, console: Console) -> None:
-    """Draw the pictures of an export that are missing, with fixed noise; see `Drawer`."""
-    asked = {path: prompt for path, prompt in wish.pictures.items() if not path.exists()}
+    """Draw the pictures of an export that are missing or of another prompt; see `Drawer`."""
+    missing = wish.missing()
+    asked = {path: prompt for path, prompt in wish.pictures.items() if path in missing}
     from train.samples.drawer import Drawer, png
     from train.samples.sampler import NotFiniteError, opened_vae
 
@@ -58,9 +59,9 @@ def draw(run: Run, training: Training, wish: RunOutput, console: Console) -> Non
             with memory_errors(run.config, picture=True), uncompiled(run.config.compile):
                 if drawer is None:
                     coder = opened_vae(run.found.path, training.base.device)
-                    drawer = Drawer(training.base, run.family, coder, run.config.clip_skip)
+                    drawer = Drawer(training.base, coder, wish.shown)
                 picture = drawer.picture(prompt)
         except (NotFiniteError, MemoryShortError) as error:
             console.wrong(f"not drawn: {path.name}: {error}")
         else:
-            files.write(path, png(picture))
+            files.write(path, png(picture, wish.shown.text(prompt)))

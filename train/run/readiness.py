@@ -34,8 +34,9 @@ from train.run.decide import (
 )
 from train.run.machine_check import check_packages
 from train.run.notes import notes
+from train.run.outputs import drawn_texts
 from train.run.probe_memory import looked_through
-from train.samples import prompts
+from train.samples import prompt_files
 from train.samples.prompts import Prompt
 
 
@@ -193,7 +194,7 @@ def _settings(config: Config) -> Iterator[Callable[[], object]]:
     """Yield what can be asked of the settings alone."""
     yield partial(check_packages, config, lambda package: find_spec(package) is not None)
     if config.prompts is not None:
-        yield partial(prompts.read, config.prompts, Prompt(""))
+        yield partial(prompt_files.read, config.prompts, Prompt(""))
 
 
 def _of_run(run: Run, first: bool) -> Iterator[Callable[[], object]]:
@@ -246,7 +247,7 @@ def _question(run: Run, forecast: bool) -> probe.Question:
         form=run.method.form(config),
         prediction=config.prediction or "",
         compile=config.compile,
-        texts=tuple(longest_of_all(list(run.data.samples.values()), config)),
+        texts=(*longest_of_all(list(run.data.samples.values()), config), *drawn_texts(run)),
         training=memory_question.question(run) if forecast else {},
     )
 

@@ -1,10 +1,11 @@
-"""One picture of a prompt, with the model as it is."""
+"""One picture of a prompt, with the model as it is, and its file."""
 
 import io
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from train.families.family import Base, Family
+from train.families.family import Base
+from train.samples.picture_text import KEY, Shown
 from train.samples.prompts import Prompt
 
 if TYPE_CHECKING:
@@ -13,12 +14,15 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Drawer:
-    """Draws prompts with the model as it is."""
+    """Draws prompts with the model as it is.
+
+    Attributes:
+        shown: What the model is, its family and clip skip.
+    """
 
     base: Base
-    family: Family
     vae: Any
-    clip_skip: int
+    shown: Shown
 
     def picture(self, prompt: Prompt) -> "Image.Image":
         """Return the picture of one prompt.
@@ -28,11 +32,18 @@ class Drawer:
         """
         from train.samples.sampler import draw
 
-        return draw(self.base, self.family, self.vae, prompt, self.clip_skip)
+        return draw(self.base, self.shown.family, self.vae, prompt, self.shown.clip_skip)
 
 
-def png(picture: "Image.Image") -> bytes:
-    """Return a picture as the bytes of a PNG file."""
-    found = io.BytesIO()
-    picture.save(found, "PNG")
+def png(picture: "Image.Image", text: str) -> bytes:
+    """Return a picture as the bytes of a PNG file.
+
+    Args:
+        text: What the file says of it; see `Shown.text`.
+    """
+    from PIL.PngImagePlugin import PngInfo
+
+    found, told = io.BytesIO(), PngInfo()
+    told.add_text(KEY, text)
+    picture.save(found, "PNG", pnginfo=told)
     return found.getvalue()

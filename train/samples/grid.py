@@ -1,4 +1,4 @@
-"""Pictures side by side, with a word above each column and beside each row. Pillow only."""
+"""Pictures side by side: with a word above each column and beside each row, or plain. Pillow."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -43,6 +43,23 @@ def grid(
         row, column = divmod(n, len(columns))
         place = (_SIDE + _MARGIN + column * (width + _MARGIN), _LINE + row * (height + _MARGIN))
         sheet.paste(picture, place)
+    return sheet
+
+
+def plain_grid(columns: int, pictures: "Sequence[Image.Image]") -> "Image.Image":
+    """Return one RGB picture of all pictures, row by row, edge to edge, without words.
+
+    Cells are as large as the largest picture; what is not filled is white.
+    """
+    from PIL import Image
+
+    width = max(one.width for one in pictures)
+    height = max(one.height for one in pictures)
+    rows = -(-len(pictures) // columns)
+    sheet = Image.new("RGB", (columns * width, rows * height), "white")
+    for n, picture in enumerate(pictures):
+        row, column = divmod(n, columns)
+        sheet.paste(picture, (column * width, row * height))
     return sheet
 
 

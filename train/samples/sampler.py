@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from prep.models import vae as coder
 from prep.runtime.errors import MachineError
-from train.families.family import Base, Family, PictureSizes
+from train.families.family import Base, Family
+from train.sampler_rows import DDIM
 from train.samples import schedulers
 from train.samples.prompts import Prompt
 
@@ -26,7 +27,9 @@ class NotFiniteError(MachineError):
 def draw(base: Base, family: Family, vae: Any, prompt: Prompt, clip_skip: int = 1) -> "Image.Image":
     """Return the picture of a prompt; the same for the same model, prompt and seed.
 
-    The model is left as it was; no random number of torch's own is drawn.
+    Brackets weigh words, as in every WebUI and in the samples of kohya's scripts, whatever was
+    asked of the texts that trained; as there, only so many chunks are read as the texts need. The
+    model is left as it was; no random number of torch's own is drawn.
 
     Args:
         vae: As `prep.models.vae.open_vae` returns it.
@@ -41,16 +44,16 @@ def draw(base: Base, family: Family, vae: Any, prompt: Prompt, clip_skip: int = 
     generator = torch.Generator("cpu").manual_seed(prompt.seed)
     noise_BCHW = torch.randn(shape, generator=generator).to(base.device)
     with torch.no_grad():
+        chunks = family.chunks(base, prompt.plain_texts())
         texts = [prompt.text, prompt.negative]
-        asked, other = family.encode(base, texts, clip_skip, family.chunks(base, texts))
+        asked, other = family.encode(base, texts, clip_skip, chunks, weighted=True)
         states = {k: torch.stack([other[k], asked[k]]).to(base.device) for k in asked}
-        side = (prompt.width, prompt.height)
-        states |= family.told([PictureSizes(side, (0, 0), side)] * 2, base.device)
+        states |= family.told([prompt.sizes()] * 2, base.device)
 
         def answer(latents_BCHW: "Tensor", now: Any) -> "Tensor":
             return _guided(base, family, latents_BCHW, now, (states, prompt.guidance))
 
-        if prompt.sampler == schedulers.DDIM:
+        if prompt.sampler == DDIM:
             latents_BCHW = _by_process(base, noise_BCHW, prompt.steps, answer)
         else:
             scheduler = schedulers.opened(

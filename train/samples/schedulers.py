@@ -1,40 +1,80 @@
-"""The ways from noise to a picture that a prompt can name: kohya's names, diffusers' schedulers."""
+"""The ways from noise to a picture that a person can name: by kohya's and the WebUIs' names."""
 
+import importlib.util
+import inspect
 import warnings
 from typing import Any
 
-from train.families import all_families
+from prep.runtime.errors import ConfigError, nearest
+from train import spellings
 from train.families.family import Family
+from train.families.loading import quiet
 from train.families.noise_process import Process
-
-# The process's own way, without randomness; see `train.samples.sampler`.
-DDIM = "ddim"
+from train.sampler_rows import DDIM, KNOWN_SAMPLERS
 
 
-def names() -> tuple[str, ...]:
-    """Return the names of all ways there are, whatever the family."""
-    found = [name for family in all_families().values() for name in family.process.samplers]
-    return (DDIM, *dict.fromkeys(found))
+def named(value: str, option: str) -> str:
+    """Return the name of a way as we spell it, by any spelling of it.
+
+    Args:
+        option: As it was typed, for the message: `--ss`, `--sampler`.
+
+    Raises:
+        ConfigError: There is none of this name.
+    """
+    if found := KNOWN_SAMPLERS.get(spellings.plain(value)):
+        return found
+    other = spellings.nearest("sampler", value)
+    names = dict.fromkeys(KNOWN_SAMPLERS.values())
+    hint = f"the nearest here is `{option} {other}`" if other else nearest(value, names)
+    raise ConfigError(f"`{option} {value}` is not known", hint)
 
 
-def names_for(family: Family) -> tuple[str, ...]:
-    """Return the names of the ways of a family."""
-    return (DDIM, *family.process.samplers)
+def label(name: str, family: Family) -> str:
+    """Return AUTOMATIC1111's name of a way."""
+    return family.process.own_label if name == DDIM else family.process.samplers[name].label
+
+
+def check(name: str, steps: int, family: Family) -> None:
+    """Raise ConfigError where a model of a family cannot be drawn with, so, in so many steps."""
+    known = (DDIM, *family.process.samplers)
+    if name not in known:
+        raise ConfigError(
+            f"`{name}` is no way to draw with a model of the kind `{family.name}`",
+            f"known: {', '.join(known)}",
+        )
+    if name == DDIM:
+        return
+    row = family.process.samplers[name]
+    if row.package and importlib.util.find_spec(row.package) is None:
+        raise ConfigError(
+            f"to draw by `{name}` needs `{row.package}`, which is not installed",
+            f"`pip install {row.package}`, or name another way, as `euler`",
+        )
+    if steps > row.most_steps:
+        raise ConfigError(
+            f"`{name}` cannot draw in {steps} steps", f"give 1 to {row.most_steps} steps"
+        )
 
 
 def opened(name: str, family: Family, process: Process, device: str, steps: int) -> Any:
     """Return a scheduler of diffusers for a process, set to a number of steps.
 
     Args:
-        name: One of `names_for`, but for `DDIM`.
+        name: One that `check` lets pass, but for `DDIM`.
         process: Of a base model of the family.
     """
     import diffusers
 
-    kind, more = family.process.samplers[name]
-    with warnings.catch_warnings():
+    row = family.process.samplers[name]
+    kind: Any = getattr(diffusers, row.kind)
+    taken = inspect.signature(kind.__init__).parameters
+    facts = {word: fact for word, fact in process.scheduler_facts().items() if word in taken}
+    with quiet(), warnings.catch_warnings():
         # Of NumPy and of diffusers about its own code: nobody here can act on them.
         warnings.simplefilter("ignore")
-        made: Any = getattr(diffusers, kind)(**process.scheduler_facts(), **more)
+        made: Any = kind(**{**facts, **row.more})
         made.set_timesteps(steps, device=device)
+    if hasattr(made, "set_begin_index"):
+        made.set_begin_index(0)  # else it looks for the first time, which may be there twice
     return made

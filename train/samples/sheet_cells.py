@@ -1,9 +1,9 @@
-"""The pictures of a labelled sheet: drawn one after the other, each kept as soon as it is there."""
+"""The pictures of a sheet: drawn one after the other, each kept as soon as it is there."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from prep.runtime import files
 from prep.runtime.console import Console
@@ -15,51 +15,68 @@ if TYPE_CHECKING:
     from PIL import Image
 
 
+class SheetColumn(NamedTuple):
+    """A column of a sheet.
+
+    Attributes:
+        strength: Of the LoRAs; with 0 the base model is itself.
+    """
+
+    label: str
+    strength: float
+
+
 @dataclass
 class Cells:
-    """The pictures of a sheet, row by row, the base model's first in each.
+    """The pictures of a sheet, row by row.
 
     Attributes:
         each: Folder that gets every picture alone too, as soon as it is drawn, or None.
+        grid: How many pictures stand side by side on a plain grid; 0 for a labelled sheet.
         pictures: Those that are drawn; None for one that came out as no numbers.
+        text: What the sheet's file says: that of its first row, in the last column.
     """
 
     rows: Sequence[Prompt]
-    strengths: Sequence[float]
-    each: Path | None
+    columns: Sequence[SheetColumn]
+    each: Path | None = None
+    grid: int = 0
     pictures: "list[Image.Image | None]" = field(default_factory=list)
+    text: str = ""
 
     @property
     def most(self) -> int:
         """How many pictures the sheet has place for."""
-        return len(self.rows) * len(self._columns())
+        return len(self.rows) * len(self.columns)
 
     def draw(self, drawer: Drawer, scales: Mapping[str, float], console: Console) -> None:
         """Draw all pictures.
 
         Raises:
-            NotFiniteError: No picture of the LoRA came out as numbers.
+            NotFiniteError: No picture that is more than the base model's came out as numbers.
         """
         from train.adapters.applied import set_strength
 
         broken: NotFiniteError | None = None
+        self.text = drawer.shown.text(self.rows[0], self.columns[-1].strength)
         with console.progress("drawing", self.most) as progress:
             for prompt in self.rows:
-                for strength in (0.0, *self.strengths):
-                    set_strength(drawer.base, scales, strength)
+                for column in self.columns:
+                    set_strength(drawer.base, scales, column.strength)
                     try:
-                        self._add(drawer.picture(prompt))
+                        self._add(drawer, prompt, column)
                     except NotFiniteError as error:
                         broken = error
                         self.pictures.append(None)
                     progress.advance()
-        width = len(self._columns())
-        if broken and not any(one for n, one in enumerate(self.pictures) if n % width):
+        width = len(self.columns)
+        shown = (one for n, one in enumerate(self.pictures) if width == 1 or n % width)
+        if broken and not any(shown):
             raise broken
 
     def failed(self) -> list[tuple[str, Prompt]]:
         """Return name and prompt of each picture that came out as no numbers."""
-        width = len(self._columns())
+        width = len(self.columns)
         return [
             (self._name(n), self.rows[n // width])
             for n, one in enumerate(self.pictures)
@@ -67,30 +84,31 @@ class Cells:
         ]
 
     def sheet(self) -> bytes:
-        """Return the labelled sheet as a PNG; white where there is no picture."""
+        """Return the sheet, or the plain grid, as a PNG; white where there is no picture."""
         from PIL import Image
 
-        from train.samples.grid import grid
+        from train.samples.grid import grid, plain_grid
 
-        columns = self._columns()
-        sizes = [(row.width, row.height) for row in self.rows for _ in columns]
+        sizes = [(row.width, row.height) for row in self.rows for _ in self.columns]
         drawn = [*self.pictures, *[None] * (self.most - len(self.pictures))]
         shown = [
             one or Image.new("RGB", size, "white") for one, size in zip(drawn, sizes, strict=True)
         ]
-        return png(grid(columns, [label(row) for row in self.rows], shown))
+        if self.grid:
+            return png(plain_grid(self.grid, shown), self.text)
+        labels = [column.label for column in self.columns]
+        return png(grid(labels, [label(row) for row in self.rows], shown), self.text)
 
-    def _add(self, picture: "Image.Image") -> None:
+    def _add(self, drawer: Drawer, prompt: Prompt, column: SheetColumn) -> None:
+        picture = drawer.picture(prompt)
         if self.each:
-            files.write(self.each / f"{self._name(len(self.pictures))}.png", png(picture))
+            told = drawer.shown.text(prompt, column.strength)
+            files.write(self.each / f"{self._name(len(self.pictures))}.png", png(picture, told))
         self.pictures.append(picture)
 
-    def _columns(self) -> list[str]:
-        return ["base model", *(f"strength {strength:g}" for strength in self.strengths)]
-
     def _name(self, number: int) -> str:
-        row, column = divmod(number, len(self._columns()))
-        return f"{row:03d} {self._columns()[column]}"
+        row, column = divmod(number, len(self.columns))
+        return f"{row:03d} {self.columns[column].label}"
 
 
 def label(prompt: Prompt) -> str:

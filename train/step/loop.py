@@ -91,6 +91,7 @@ class _Taken(NamedTuple):
     found: Later
     rate: float | None
     inputs: str
+    precision: str
 
     def step(self, newest: bool) -> Step:
         """Wait for what is to come.
@@ -100,9 +101,10 @@ class _Taken(NamedTuple):
         """
         loss, good = self.found.read()
         if not math.isfinite(loss):
-            raise _diverged(f"the loss of step {self.number} is {loss}")
+            raise _diverged(f"the loss of step {self.number} is {loss}", self.precision)
         if not good:
-            raise _diverged(f"the gradients of step {self.number} are not finite")
+            told = f"the gradients of step {self.number} are not finite"
+            raise _diverged(told, self.precision)
         return Step(self.number, loss, self.rate, self.inputs, newest)
 
 
@@ -135,13 +137,17 @@ def train(
             rate_at = partial(learning_rate, step, config=config, steps=steps)
             good = trainer.update(rate_at, loss, wait=not pace.behind)
             digest = inputs_digest(training.processes.shared(inputs.digests, inputs.samples))
-            taken.append(_Taken(step + 1, Later(loss, good), trainer.rate(), digest))
+            found = Later(loss, good)
+            taken.append(_Taken(step + 1, found, trainer.rate(), digest, config.precision))
             left = 0 if step + 1 == steps or at_once(step + 1) else pace.behind
             while len(taken) > left:
                 on_step(taken.popleft().step(newest=not taken))
 
 
-def _diverged(message: str) -> MachineError:
+def _diverged(message: str, precision: str) -> MachineError:
+    if precision == "fp16":
+        wide = "numbers over 65504 do not fit fp16: train with `--precision bf16` or `fp32`"
+        return MachineError(message, f"{wide}, or with a lower `--learning-rate`")
     return MachineError(
         message, "train with a lower `--learning-rate`; what was saved before is kept"
     )

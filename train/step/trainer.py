@@ -6,12 +6,15 @@ from typing import TYPE_CHECKING, Any
 
 from train.config import Config
 from train.optimizers import Rate
+from train.step import optimizer_state
 from train.step.open_optimizer import optimizer_of, scaler_of
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
 _GROUP = "group "  # begins the name of a tensor that belongs to a whole group of weights
+# The scale of a loss in float16 begins at 2 ** 16, and each step that is left out halves it.
+_LEAST_SCALE = 2.0**-10
 
 
 class Trainer:
@@ -96,14 +99,15 @@ class Trainer:
 
         Returns:
             False where the loss or the gradients are not finite numbers; then nothing has changed.
-            Of float16 such gradients are ordinary: the step is left out, and it is True.
+            Of float16 such gradients are ordinary: the step is left out, and it is True, until so
+            many came in a row that no scale will help.
         """
         import torch
 
         self._scaler.unscale_(self._optimizer)
         norm = torch.nn.utils.clip_grad_norm_(self.weights.values(), self._longest)
         halved = self._scaler.is_enabled()
-        good = torch.ones_like(norm, dtype=torch.bool) if halved else norm.isfinite()
+        good = self._is_scaled() if halved else norm.isfinite()
         if loss is not None:
             good = good & loss.isfinite()
         if wait or not self._row.leaves_out:
@@ -118,6 +122,12 @@ class Trainer:
             del self._optimizer.found_inf
         self._optimizer.zero_grad(set_to_none=True)
         return good
+
+    def _is_scaled(self) -> "Tensor":
+        """Return whether the scale of the loss is one that training has; read on its device."""
+        scale: Any = self._scaler._scale  # `get_scale` would wait for the device
+        found: Tensor = scale > _LEAST_SCALE
+        return found
 
     def _step(self, rate_at: Callable[[float], float]) -> None:
         for group, peak in zip(self._optimizer.param_groups, self._peaks, strict=True):
@@ -166,11 +176,11 @@ class Trainer:
         """Return what the optimizer remembers in tensors: `name/word` of every weight."""
         found = {
             f"{name}/{word}": value
-            for name, state in self._states().items()
+            for name, state in optimizer_state.states(self._optimizer, self.weights).items()
             for word, value in state.items()
             if hasattr(value, "dtype")
         }
-        for number, facts in enumerate(self._groups()):
+        for number, facts in enumerate(optimizer_state.groups(self._optimizer)):
             tensors = {word: value for word, value in facts.items() if hasattr(value, "dtype")}
             found |= {f"{_GROUP}{number}/{word}": value for word, value in tensors.items()}
         return found
@@ -179,13 +189,13 @@ class Trainer:
         """Return what the optimizer and the scaler remember in plain numbers, fit for JSON."""
         plain = {
             name: {word: value for word, value in state.items() if not hasattr(value, "dtype")}
-            for name, state in self._states().items()
+            for name, state in optimizer_state.states(self._optimizer, self.weights).items()
         }
         return {
             "optimizer": {name: state for name, state in plain.items() if state},
             "groups": [
                 {word: value for word, value in facts.items() if not hasattr(value, "dtype")}
-                for facts in self._groups()
+                for facts in optimizer_state.groups(self._optimizer)
             ],
             "scaler": self._scaler.state_dict(),
         }
@@ -212,7 +222,10 @@ class Trainer:
         states: dict[str, dict[str, Any]] = {name: {} for name in self.weights}
         groups = self._optimizer.state_dict()["param_groups"]
         for facts, saved in zip(groups, numbers.get("groups", [{}] * len(groups)), strict=True):
-            facts |= {word: _as(facts.get(word), value) for word, value in saved.items()}
+            facts |= {
+                word: optimizer_state.as_it_was(facts.get(word), value)
+                for word, value in saved.items()
+            }
         for name, state in numbers["optimizer"].items():
             states[name] |= state
         for place, tensor in tensors.items():
@@ -220,62 +233,13 @@ class Trainer:
             if name.startswith(_GROUP):
                 groups[int(name.removeprefix(_GROUP))][word] = tensor.clone()
             else:
-                states[name][word] = _laid_as(self.weights[name], tensor)
+                states[name][word] = optimizer_state.laid_as(self.weights[name], tensor)
         with torch.no_grad():
             for name, weight in self.weights.items():
                 weight.copy_(weights[name])
         known = {n: states[name] for n, name in enumerate(self._order) if states[name]}
         self._optimizer.load_state_dict({"state": known, "param_groups": groups})
         for name, state in states.items():
-            self._unround(name, state)
+            optimizer_state.unround(self._optimizer.state.get(self.weights[name], {}), state)
         if self._scaler.is_enabled():
             self._scaler.load_state_dict(numbers["scaler"])
-
-    def _unround(self, name: str, saved: Mapping[str, Any]) -> None:
-        """Give what is kept of a weight more precisely than the weight its numbers back.
-
-        Torch rounds them to the weight's precision where it loads them.
-        """
-        kept = self._optimizer.state.get(self.weights[name], {})
-        for word, value in saved.items():
-            if word in kept and hasattr(value, "dtype") and kept[word].dtype != value.dtype:
-                kept[word] = value.to(kept[word].device)
-
-    def _states(self) -> dict[str, dict[str, Any]]:
-        # Not its state_dict(): the 8-bit optimizers pack theirs into dicts of their own.
-        known = self._optimizer.state
-        return {name: dict(known.get(weight, {})) for name, weight in self.weights.items()}
-
-    def _groups(self) -> list[dict[str, Any]]:
-        """Return what the optimizer knows of each group: what is not as it began."""
-        usual = self._optimizer.defaults
-        return [
-            {
-                word: one
-                for word, one in facts.items()
-                if word != "params" and not (word in usual and _is(one, usual[word]))
-            }
-            for facts in self._optimizer.param_groups
-        ]
-
-
-def _laid_as(weight: "Tensor", tensor: "Tensor") -> "Tensor":
-    """Return a copy of a tensor; one of the weight's shape lies in memory as the weight does.
-
-    A fused optimizer goes through both as they lie, and would take other numbers without a word.
-    """
-    import torch
-
-    if tensor.shape != weight.shape:
-        return tensor.clone()
-    return torch.empty_like(weight, dtype=tensor.dtype, device=tensor.device).copy_(tensor)
-
-
-def _is(one: Any, other: Any) -> bool:
-    """Return whether two facts of a group are the same plain value; tensors never are."""
-    return not hasattr(one, "dtype") and type(one) is type(other) and bool(one == other)
-
-
-def _as(before: Any, saved: Any) -> Any:
-    """Return a value that JSON gave back in the type that it had: it knows lists alone."""
-    return tuple(saved) if isinstance(before, tuple) else saved

@@ -104,6 +104,17 @@ def test_a_folder_that_is_named(prep: Prep, draw: Draw, home: Path) -> None:
     assert "folder:        `b` cannot be read: No such file or directory\n" in gone.out
 
 
+def test_prep_s_folder_alone_is_refused(prep: Prep) -> None:
+    """`--state` without the dataset that it belongs to says nothing: it is asked for."""
+    said = prep("doctor", "--state", "kept")
+
+    assert (said.code, said.out) == (1, "")
+    assert said.err.splitlines() == [
+        "error: `--state kept` is prep's folder of a dataset, and none is named",
+        "hint: name it: `--in DIR`",
+    ]
+
+
 @pytest.mark.parametrize(
     ("text", "shown"),
     [

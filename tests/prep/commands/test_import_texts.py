@@ -51,6 +51,17 @@ def test_words_lie_beside_the_pictures(three: Path, prep: Prep) -> None:
     assert '"tags": ["a girl", "hat", "red"]' in (three / "meta.json").read_text()
 
 
+def test_latents_of_another_program_are_told_and_left(three: Path, prep: Prep) -> None:
+    """Files of latents say nothing of picture and VAE: they stay, and a line says so."""
+    (three / "raw" / "a_0064x0064_sd.npz").write_bytes(b"x")
+
+    assert prep("import", "meta_lat.json", "--in", "raw").out.splitlines()[-1] == (
+        "  1 file of latents (`.npz`) not taken: each holds one draw, and says neither of which "
+        "picture nor of which VAE; `prep latents` makes them"
+    )
+    assert (three / "raw" / "a_0064x0064_sd.npz").read_bytes() == b"x"
+
+
 def test_words_of_a_person_stay(three: Path, prep: Prep) -> None:
     """A picture with other words is named and left alone, until `--theirs` says who is right."""
     (three / "raw" / "a.txt").write_text("mine")
@@ -76,6 +87,11 @@ def test_metadata_of_other_pictures_is_refused(three: Path, prep: Prep) -> None:
     assert prep("import", "x.json", "--in", "raw").err.splitlines() == [
         "error: `x.json` is not metadata of kohya's sd-scripts",
         "hint: name the file that `merge_captions_to_metadata.py` or its like wrote",
+    ]
+    (three / "x.json").write_text('{"raw/a.png": {"captoin": "z", "train_resolution": [64, 64]}}')
+    assert prep("import", "x.json", "--in", "raw").err.splitlines() == [
+        "error: no row of `x.json` has a `caption` or `tags`",
+        "hint: its rows have captoin, train_resolution; write words into these two",
     ]
     assert sidecars(three) == {}
 

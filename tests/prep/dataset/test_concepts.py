@@ -162,7 +162,7 @@ def test_a_table_may_stand_in_pipelines_yaml(draw: Draw, prep: Prep) -> None:
         ("x: {repeats: 2000}", "`concepts.yaml` line 1: `repeats` of `x` is `2000`",
          "write a whole number, 1000 or less"),
         ("a: {}\nx: {trigr: y}", "`concepts.yaml` line 2: `x` has an unknown field `trigr`",
-         "remove it"),
+         "did you mean `trigger`?"),
         ("x: cat", '`concepts.yaml` line 1: `x` is `"cat"`', "write fields with values: {...}"),
         ("x: {trigger: no}", "`concepts.yaml` line 1: `trigger` of `x` is `false`", "write text"),
     ],

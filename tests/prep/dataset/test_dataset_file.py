@@ -92,7 +92,7 @@ def test_what_a_sample_trains_on(text: str, trains: str) -> None:
 @pytest.mark.parametrize(
     ("row", "message", "hint"),
     [
-        ('{"digset": "0"}', "`a.png` has an unknown field `digset`", "remove it"),
+        ('{"digset": "0"}', "`a.png` has an unknown field `digset`", "did you mean `digest`?"),
         ('{"text": "tag"}', "`a.png` has text `tag`", "known: tags, caption, both"),
         ('{"split": "test"}', "`a.png` has split `test`", "known: train, validation"),
         ('{"tags": "a, b"}', "`tags` of `a.png` is not a list", 'write ["one", "two"]'),

@@ -85,7 +85,7 @@ TOP = [
     ("counts", {"samples": "two"}, ': `samples` of `counts` is `"two"`', COUNT),
     ("counts", 5, ": `counts` is `5`", "write fields with values: {...}"),
     ("made_by", {"stages": 5}, ": `stages` of `made_by` is not a mapping", "remove it"),
-    ("rooot", "raw", " has an unknown field `rooot`", "remove it"),
+    ("rooot", "raw", " has an unknown field `rooot`", "did you mean `root`?"),
     ("samples", {"set\\0.png": {}}, ": the path `set\\0.png` leads out of the dataset", INSIDE),
     ("samples", {"C:a.png": {}}, ": the path `C:a.png` leads out of the dataset", INSIDE),
     ("samples", {".a/b.png": {}}, ": the path `.a/b.png` is hidden", AS_WRITTEN),

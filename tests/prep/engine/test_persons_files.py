@@ -86,7 +86,8 @@ def test_what_is_no_file_is_two_lines_at_once(
 
 def test_prompts_and_a_dataset_of_train(draw: Draw, home: Path) -> None:
     """Case C5: `train` reads its files the same way."""
-    from train.samples.prompts import Prompt, read
+    from train.samples.prompt_files import read
+    from train.samples.prompts import Prompt
 
     os.mkfifo("odd.txt")
     with pytest.raises(ConfigError) as caught:

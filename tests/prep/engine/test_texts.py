@@ -240,7 +240,7 @@ def test_a_preset_is_never_written_over_a_file(prep: Prep, draw: Draw, home: Pat
         (
             '{"format": "prep-dataset", "version": 1, "samples": {"a.png": {"digset": "0"}}}',
             "`a.png` has an unknown field `digset`",
-            "remove it",
+            "did you mean `digest`?",
         ),
     ],
 )

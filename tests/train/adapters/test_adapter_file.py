@@ -16,10 +16,14 @@ from train.adapters import adapter_file, applied
 from train.adapters.adapter_file import ALPHA, DOWN, UP
 from train.export import explain
 from train.families.sd15 import FAMILY
+from train.families.sdxl import FAMILY as SDXL
 from train.methods import config_of
 from train.run import start
 from train.samples import sheet
+from train.samples.as_trained import chosen_layer
 from train.samples.prompts import Prompt
+from train.samples.subject import Subject, subject_of
+from train.samples.wish import Wish
 
 Tensors = dict[str, torch.Tensor]
 PLACE = "lora_unet_down_blocks_0_attentions_0_transformer_blocks_0_attn1_to_q"
@@ -52,8 +56,10 @@ def _drawn(
 ) -> tuple[int, list[str], list[str]]:
     out, err = io.StringIO(), io.StringIO()
     prompt = Prompt("mascot", width=32, height=32, steps=2)
-    wish = sheet.Wish([prompt], more.pop("strengths", [1.0]), [], **more)
-    drawn = sheet.sample(path, wish, tmp_path / "s.png", models, Console(out=out, err=err))
+    wish = Wish([prompt], more.pop("strengths", [1.0]), [], **more)
+    drawn = sheet.sample(
+        _subject(path), wish, tmp_path / "s.png", models, Console(out=out, err=err)
+    )
     return drawn.code, out.getvalue().splitlines(), err.getvalue().splitlines()
 
 
@@ -229,6 +235,22 @@ def test_a_pair_of_another_shape_is_refused(
     )
 
 
+def test_both_names_of_a_module_of_xl_are_read(tmp_path: Path) -> None:
+    """As kohya's scripts name it after single files, and as other trainers do after diffusers."""
+    from safetensors.torch import save_file
+
+    place = "mid_block.attentions.0.transformer_blocks.0.attn1.to_q"
+    words = ("lora_unet_middle_block_1_transformer_blocks_0_attn1_to_q",
+             f"lora_unet_{place.replace('.', '_')}")  # fmt: skip
+    folder = SDXL.tiny.write(tmp_path / "xl")
+    for word in words:
+        path = tmp_path / f"{word}.safetensors"
+        pair = {"lora_down.weight": _ones(2, 64), "lora_up.weight": _ones(64, 2)}
+        save_file({f"{word}.{ending}": tensor for ending, tensor in pair.items()}, path)
+
+        assert dict(applied.add(path, SDXL.load(folder, "cpu"), SDXL)) == {place: 1.0}
+
+
 def test_matrices_and_kernels_of_one_pixel_are_the_same(
     made: Path, tmp_path: Path, base: Path
 ) -> None:
@@ -355,7 +377,10 @@ def test_clip_skip_is_that_of_the_training(
     changed_file: Callable[..., Path], said: str, wish: int | None, layer: int, told: list[str]
 ) -> None:
     """Case F3: the layer is the one in the file, or the one that was asked for, and it is said."""
-    assert sheet.chosen_layer(changed_file({}, ss_clip_skip=said), wish) == (layer, told)
+    assert chosen_layer(_subject(changed_file({}, ss_clip_skip=said)), wish) == (
+        layer,
+        told,
+    )
 
 
 @pytest.mark.parametrize("said", ["x", "-3", "2.5", "0", "\u00b2", "\u0663", " 2", "9" * 5000])
@@ -365,7 +390,7 @@ def test_a_clip_skip_that_is_no_number_is_not_guessed(
     """Case F3: what stands in the file and is no layer's number is told, with what to type."""
     path = changed_file({}, ss_clip_skip=said)
     with pytest.raises(ModelFileError) as caught:
-        sheet.chosen_layer(path, None)
+        chosen_layer(_subject(path), None)
 
     assert (str(caught.value), caught.value.hint) == (
         f"the clip skip of `{path}` is `{said[:40]}`, which is not the number of a layer",
@@ -438,3 +463,7 @@ def test_a_lora_of_more_layers_than_there_are(
         f"the clip skip of `{path}` is 12, and the text encoder of `{base}` has 2 layers",
         "name the base model that it was made for: `--base`, or a layer: `--clip-skip`",
     )
+
+
+def _subject(path: Path) -> Subject:
+    return subject_of([str(path)])

@@ -219,6 +219,26 @@ def test_what_cannot_be_taken_over_is_two_lines(
     assert refused(**options) == (message, hint)
 
 
+@pytest.mark.parametrize(
+    ("trackers", "log", "told"),
+    [
+        ("tensorboard", "tensorboard", []),
+        ("all", "tensorboard", ["all"]),
+        ("wandb", None, ["wandb"]),
+    ],
+)
+def test_trackers(trackers: str, log: str | None, told: list[str]) -> None:
+    """TensorBoard is written where it is asked for by name; another tracker is named."""
+    given = {"pretrained_model_name_or_path": "tiny", "seed": 1, "log_with": trackers}
+    dataset = {"datasets": [{"subsets": [{"image_dir": HERE}]}]}
+    found = pipelines_of(KohyaRun("fine_tune", given, dataset), Path(), [])
+
+    assert ('log: "tensorboard"' in found.text) == (log is not None)
+    assert found.notes == [
+        f"`log_with` is `{one}`: of the trackers TensorBoard alone is here" for one in told
+    ]
+
+
 def test_several_processes_multiply_nothing_here() -> None:
     """A command of two processes is told what stands for its batches, in numbers."""
     command = (

@@ -7,8 +7,9 @@ from prep.models.locate import Models
 from prep.runtime.errors import ConfigError
 from tests.train.runs import lora, new_console, said, steps
 from train.methods import config_of
-from train.run import decide
+from train.run import decide, probe
 from train.run.decide import program_version
+from train.run.readiness import ready
 
 LONG = ("mascot", *(f"tag {n}" for n in range(20)))  # 100 tokens and more
 
@@ -60,3 +61,21 @@ def test_a_run_of_cut_texts_is_refused_or_goes_on(
     assert made == old
     assert steps(made) == [1, 2]
     assert "continues after step 1 of 2" in said(console)[0] + said(console)[1]
+
+
+def test_a_long_prompt_is_told_before_the_training(
+    meta: Path, tmp_path: Path, models: Models
+) -> None:
+    """Of the prompts for its pictures, one that is cut is named; brackets are no tokens."""
+    file = tmp_path / "p.txt"
+    file.write_text(f"{'x ' * 250}--s 2\n{'(x) ' * 225}--n y --s 2\n")
+
+    found = ready([meta], config_of(steps=1, prompts=file, sampler="euler"), models, probe.here)
+    without = ready([meta], config_of(steps=1, sampler="euler"), models, probe.here)
+
+    assert found.notes == (
+        f"1 prompt has more than 225 tokens; its end is not read: `{'x ' * 20}` (250)",
+    )
+    assert without.notes == (
+        "`--sampler euler` has no effect: without `--prompts` nothing is drawn",
+    )

@@ -23,6 +23,13 @@ from train.run.machine_check import check_device, check_packages
                 "`pip install xformers`, or leave `--attention` out",
             ),
         ),
+        (
+            config_of(log="tensorboard"),
+            (
+                "`--log tensorboard` needs `tensorboard`, which is not installed",
+                "`pip install tensorboard`, or leave `--log` out",
+            ),
+        ),
     ],
 )
 def test_what_is_not_installed_is_named(config: Config, told: tuple[str, str]) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 import torch
+from PIL import Image
 
 from prep.models.locate import Models
 from prep.runtime.stopping import obey
@@ -297,6 +298,39 @@ def test_pictures_of_a_fine_tune_are_tried_again(
         for which in ("00-0", "01-3")
     ]
     assert _seen(tmp_path / "out") == before
+
+
+def test_edited_prompts_of_a_run_that_is_done_are_drawn(
+    words: list[str], tmp_path: Path, prompts: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Pictures that show another prompt now are drawn again, of every export; others are kept.
+
+    A picture that says nothing, as those of earlier versions, is kept, too.
+    """
+    assert _main(*words) == 0
+    (made,) = (tmp_path / "runs").glob("*/toy.safetensors")
+    folder = made.parent / "samples"
+    silent = folder / "toy-step00000002-00-0.png"
+    with Image.open(silent) as picture:
+        Image.frombytes("RGB", picture.size, picture.tobytes()).save(silent)
+    before = {path.name: path.read_bytes() for path in folder.iterdir()}
+    prompts.write_text("mascot, hat --s 2\nmascot, pose 1 --s 2 --d 3\n")
+    capsys.readouterr()
+
+    codes = _main("check", *words[1:]), _main(*words), _main("check", *words[1:])
+
+    told = capsys.readouterr().out.splitlines()
+    assert codes == (0, 0, 0)
+    assert f"already done: {made}" in told
+    assert [line for line in told if line.startswith(f"{made.parent}: ")] == [
+        (
+            f"{made.parent}: is done; `samples/toy-00-0.png` is of a prompt that was edited; "
+            "the same command draws it again"
+        ),
+        f"{made.parent}: is done",
+    ]
+    after = {path.name: path.read_bytes() for path in folder.iterdir()}
+    assert [name for name in sorted(before) if after[name] != before[name]] == ["toy-00-0.png"]
 
 
 def test_a_run_that_is_made_longer_keeps_its_pictures(

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 import torch
+from PIL import Image
 
 from prep.models import safetensors_file
 from prep.models.locate import Models
@@ -20,7 +21,9 @@ from train.families.noise_process import Prediction
 from train.methods import config_of
 from train.run import start
 from train.samples.prompts import Prompt
-from train.samples.sheet import Wish, sample
+from train.samples.sheet import sample
+from train.samples.subject import Subject, subject_of
+from train.samples.wish import Wish
 
 
 @pytest.fixture(scope="module")
@@ -119,15 +122,20 @@ def test_a_sheet_draws_as_it_was_trained(
     console, wish = new_console(), Wish([Prompt("mascot", width=64, height=64, steps=2)], [1.0], [])
     drawn = [tmp_path / "a.png", tmp_path / "b.png"]
 
-    sample(made, replace(wish, base=str(file)), drawn[0], models, console)
-    sample(made, replace(wish, base=str(marked)), drawn[1], models, new_console())
+    sample(_subject(made), replace(wish, base=str(file)), drawn[0], models, console)
+    sample(_subject(made), replace(wish, base=str(marked)), drawn[1], models, new_console())
 
     assert "prediction v, as it was trained\n" in said(console)[1]
-    assert drawn[0].read_bytes() == drawn[1].read_bytes()
+    one, two = (Image.open(path) for path in drawn)
+    assert one.tobytes() == two.tobytes()
 
     other = new_console()
-    sample(made, replace(wish, base=str(folder)), tmp_path / "c.png", models, other)
+    sample(_subject(made), replace(wish, base=str(folder)), tmp_path / "c.png", models, other)
     predicts = json.loads((folder / "scheduler/scheduler_config.json").read_text())
     told = f"`{made.name}` was trained for a base model of another prediction (v)"
     assert predicts.get("prediction_type", "epsilon") != "v_prediction"
     assert f"{told}: what is drawn says little\n" in said(other)[1]
+
+
+def _subject(path: Path) -> Subject:
+    return subject_of([str(path)])

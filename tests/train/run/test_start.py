@@ -238,7 +238,7 @@ def test_a_dataset_without_a_base_model(
 
     assert _told(meta, _config(tmp_path), models) == (
         "`meta_lat.json` names no base model",
-        "name one: `--base FOLDER`, a hub id or `tiny`",
+        "name one: `--base` and a folder, a single file, a hub id or `tiny`",
     )
 
 
@@ -246,7 +246,7 @@ def test_a_base_model_that_is_not_there(meta: Path, tmp_path: Path, models: Mode
     """A folder that does not exist, and a hub id without a network, are two lines each."""
     assert _told(meta, _config(tmp_path, base="./nowhere"), models) == (
         "there is no base model at `./nowhere`",
-        "name a folder, a hub id `owner/name`, or `tiny`",
+        "name a folder, a single file, a hub id `owner/name`, or `tiny`",
     )
     message, hint = _told(meta, _config(tmp_path, base="nobody/nothing"), models)
     assert message == "the base `nobody/nothing` is not on this machine and cannot be downloaded"

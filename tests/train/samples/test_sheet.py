@@ -19,9 +19,14 @@ from train.methods import config_of
 from train.run import start
 from train.samples import sheet
 from train.samples.grid import grid
-from train.samples.prompts import Prompt, parse, read
+from train.samples.prompt_files import read
+from train.samples.prompts import Prompt, parse
 from train.samples.sampler import draw, opened_vae
 from train.samples.sheet_cells import label
+from train.samples.subject import Subject, subject_of
+from train.samples.wish import Wish, asked
+
+KNOWN = "known: --n, --w, --h, --d, --s, --l, --ss, --ow, --oh, --cl, --ct"
 
 
 @pytest.fixture
@@ -57,7 +62,7 @@ def test_a_file_s_mistakes_come_together(tmp_path: Path) -> None:
 
     told = [(str(caught.value), caught.value.hint), *caught.value.others]
     assert told == [
-        (f"`{file}` line 3: `--x` is not known", "known: --n, --w, --h, --d, --s, --l, --ss"),
+        (f"`{file}` line 3: `--x` is not known", KNOWN),
         (f"`{file}` line 4: `--w 100` is wrong", "give a multiple of 8"),
         (f"`{file}` line 5: `--s no` is wrong", "give 1 to 1000"),
     ]
@@ -118,10 +123,12 @@ def test_a_sheet_has_the_base_model_beside_the_lora(
     Where a folder for them is named, the same pictures are there alone, one file a cell.
     """
     out = io.StringIO()
-    prompts = sheet.asked(made, ["mascot", "mascot, pose 1"], None, {"steps": 3})
-    wish = sheet.Wish(prompts, [0.0, 1.0], [0, 1], each=tmp_path / "alone")
+    prompts = asked(_subject(made), ["mascot", "mascot, pose 1"], None, {"steps": 3})
+    wish = Wish(prompts, [0.0, 1.0], [0, 1], each=tmp_path / "alone")
 
-    made_sheet = sheet.sample(made, wish, tmp_path / "s.png", models, Console(out=out, err=out))
+    made_sheet = sheet.sample(
+        _subject(made), wish, tmp_path / "s.png", models, Console(out=out, err=out)
+    )
 
     file = made_sheet.path
     assert made_sheet.code == 0
@@ -151,8 +158,8 @@ def test_a_sheet_has_the_base_model_beside_the_lora(
 
 def test_the_words_that_call_it_are_drawn_unless_told(made: Path, base: Path) -> None:
     """Without a prompt the trigger is drawn, at the size that most samples had."""
-    assert sheet.asked(made, [], None, {}) == [Prompt("mascot", width=64, height=64)]
-    assert sheet.base_of(made) == str(base)
+    assert asked(_subject(made), [], None, {}) == [Prompt("mascot", width=64, height=64)]
+    assert _subject(made).base() == str(base)
 
 
 def test_what_does_not_belong_together_is_told(
@@ -163,13 +170,13 @@ def test_what_does_not_belong_together_is_told(
 
     other = tmp_path / "other.safetensors"
     save_file({"lora_unet_no_such.lora_down.weight": torch.zeros(1, 1)} | load_file(made), other)
-    wish = sheet.Wish([Prompt("x", width=64, height=64, steps=1)], [1.0], [])
+    wish = Wish([Prompt("x", width=64, height=64, steps=1)], [1.0], [])
     modules = sum(name.endswith("down.weight") for name in load_file(other))
 
     def told(path: Path, base: str | None) -> str:
         with pytest.raises(UserError) as caught:
             sheet.sample(
-                path, sheet.Wish(wish.prompts, [1.0], [], base), tmp_path / "s.png", models,
+                _subject(path), Wish(wish.prompts, [1.0], [], base), tmp_path / "s.png", models,
                 Console(level=0),
             )  # fmt: skip
         assert caught.value.hint
@@ -231,8 +238,8 @@ def test_stopped_while_it_draws(
 ) -> None:
     """Case D1: what is drawn is kept, alone and on the sheet; the same command ends as ever."""
     out, alone = io.StringIO(), tmp_path / "alone"
-    rows = sheet.asked(made, ["mascot", "mascot, pose 1"], None, {"steps": 3})
-    wish = sheet.Wish(rows, [1.0], [], each=alone)
+    rows = asked(_subject(made), ["mascot", "mascot, pose 1"], None, {"steps": 3})
+    wish = Wish(rows, [1.0], [], each=alone)
     calls: list[int] = []
     earlier = Diffusion.earlier
 
@@ -245,11 +252,13 @@ def test_stopped_while_it_draws(
     with monkeypatch.context() as patch:
         patch.setattr(Diffusion, "earlier", stopping)
         with pytest.raises((KeyboardInterrupt, SystemExit)), obey():
-            sheet.sample(made, wish, tmp_path / "s.png", models, Console(out=out, err=out))
+            sheet.sample(
+                _subject(made), wish, tmp_path / "s.png", models, Console(out=out, err=out)
+            )
     names = ["000 base model.png", "000 strength 1.png"]
     part = [sorted(path.name for path in alone.iterdir()), _cells(tmp_path / "s.png")]
     said = out.getvalue()
-    sheet.sample(made, wish, tmp_path / "s.png", models, Console(level=0))
+    sheet.sample(_subject(made), wish, tmp_path / "s.png", models, Console(level=0))
     whole = _cells(tmp_path / "s.png")
 
     assert len(calls) == 8
@@ -268,10 +277,14 @@ def _cells(sheet: Path) -> list[bytes]:
 def test_stopped_before_a_picture(made: Path, tmp_path: Path, models: Models) -> None:
     """Case D1: a sheet that has no picture yet is not written, and the one before it stays."""
     (tmp_path / "s.png").write_bytes(b"before")
-    wish = sheet.Wish(sheet.asked(made, ["mascot"], None, {"steps": 1}), [1.0], [])
+    wish = Wish(asked(_subject(made), ["mascot"], None, {"steps": 1}), [1.0], [])
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Diffusion, "earlier", lambda *_: signal.raise_signal(signal.SIGTERM))
         with pytest.raises(SystemExit), obey():
-            sheet.sample(made, wish, tmp_path / "s.png", models, Console(level=0))
+            sheet.sample(_subject(made), wish, tmp_path / "s.png", models, Console(level=0))
 
     assert (tmp_path / "s.png").read_bytes() == b"before"
+
+
+def _subject(path: Path) -> Subject:
+    return subject_of([str(path)])

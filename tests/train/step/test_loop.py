@@ -205,12 +205,27 @@ def test_the_first_ten_losses(base: Path, meta: Path) -> None:
     assert [round(step.loss, 4) for step in seen] == pytest.approx(GOLDEN, abs=2e-3)
 
 
-def test_a_loss_that_is_no_number_stops_the_run(base: Path, meta: Path) -> None:
+@pytest.mark.parametrize(
+    ("precision", "hint"),
+    [
+        ("fp32", "train with a lower `--learning-rate`; what was saved before is kept"),
+        (
+            "fp16",
+            (
+                "numbers over 65504 do not fit fp16: train with `--precision bf16` or `fp32`, or "
+                "with a lower `--learning-rate`"
+            ),
+        ),
+    ],
+)
+def test_a_loss_that_is_no_number_stops_the_run(
+    base: Path, meta: Path, precision: str, hint: str
+) -> None:
     """Row 91: a loss that is not finite ends the run at its step, with advice."""
-    training, seen = _task(base, meta, _config()), []
+    training, seen = _task(base, meta, _config(precision=precision)), []
     states = TextCache(lambda ts: [{"text": torch.full((77, 32), torch.nan)} for _ in ts])
     spoilt = Training(training.base, FAMILY, training.batches, states, Processes())
-    trainer = Trainer(training.base.learning(), _config(), "cpu")
+    trainer = Trainer(training.base.learning(), _config(precision=precision), "cpu")
     before = {name: weight.detach().clone() for name, weight in trainer.weights.items()}
 
     with pytest.raises(MachineError) as caught:
@@ -218,7 +233,7 @@ def test_a_loss_that_is_no_number_stops_the_run(base: Path, meta: Path) -> None:
 
     assert (str(caught.value), caught.value.hint) == (
         "the loss of step 1 is nan",
-        "train with a lower `--learning-rate`; what was saved before is kept",
+        hint,
     )
     assert seen == []
     assert _equal(before, trainer.weights)  # type: ignore[arg-type]

@@ -152,3 +152,20 @@ def test_weights_without_a_gradient_get_zeros() -> None:
         [5], [3, 4], [2, 2, 1, 1], [64, 80],
     ]  # fmt: skip
     assert not any(gradient.any() for gradient in trainer.gradients())
+
+
+def test_gradients_that_never_fit_float16_end_the_run() -> None:
+    """A few steps are left out and the scale falls; where every one is, that is told in the end."""
+    trainer = Trainer(_weights(), config_of(precision="fp16"), "cpu")
+    before = {name: weight.detach().clone() for name, weight in trainer.weights.items()}
+    left_out = 0
+    while left_out < 40:
+        trainer.scaled(torch.ones(()))
+        for weight in trainer.weights.values():
+            weight.grad = torch.full_like(weight, torch.inf)
+        if not trainer.update(lambda _: 0.1):
+            break
+        left_out += 1
+
+    assert left_out == 26
+    assert all(torch.equal(before[name], weight) for name, weight in trainer.weights.items())

@@ -1,0 +1,114 @@
+"""What the file of a picture says of it: prompt and settings, as WebUIs write and read them.
+
+Source: AUTOMATIC1111's stable-diffusion-webui, modules/processing.py `create_infotext` and
+modules/infotext_utils.py `parse_generation_parameters`.
+"""
+
+import json
+import os
+import re
+import struct
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+from train.families.family import Family
+from train.samples import schedulers
+from train.samples.prompts import Prompt
+
+KEY = "parameters"  # of the text in a PNG file
+_MODEL = re.compile(r', Model: ("(?:\\.|[^"\\])*"|[^,]*)')
+
+
+class ShownLora(NamedTuple):
+    """A LoRA as WebUIs name it.
+
+    Attributes:
+        name: Of its file, without its ending.
+        digest: What WebUIs know it by; empty where it is not written yet.
+    """
+
+    name: str
+    strength: float = 1.0
+    digest: str = ""
+
+
+@dataclass(frozen=True)
+class Shown:
+    """What pictures show beside their prompts.
+
+    Attributes:
+        model: Name of the base model, or of the whole model that is drawn.
+        loras: What is on it.
+    """
+
+    family: Family
+    model: str
+    loras: Sequence[ShownLora] = ()
+    clip_skip: int = 1
+
+    def text(self, prompt: Prompt, strength: float = 1.0) -> str:
+        """Return the text of a picture.
+
+        Args:
+            strength: Of all LoRAs, times their own; with 0 none is named.
+        """
+        shown = [one for one in self.loras if strength]
+        words = [f"<lora:{one.name}:{one.strength * strength:g}>" for one in shown]
+        facts: dict[str, object] = {
+            "Steps": prompt.steps,
+            "Sampler": schedulers.label(prompt.sampler, self.family),
+            "CFG scale": f"{prompt.guidance:g}",
+            "Seed": prompt.seed,
+            "Size": f"{prompt.width}x{prompt.height}",
+            "Model": _quoted(self.model),
+        }
+        if self.clip_skip > 1:
+            facts["Clip skip"] = self.clip_skip
+        if known := [f"{one.name}: {one.digest[:12]}" for one in shown if one.digest]:
+            facts["Lora hashes"] = _quoted(", ".join(known))
+        lines = [" ".join(filter(None, [prompt.text, *words]))]
+        lines += [f"Negative prompt: {prompt.negative}"] if prompt.negative else []
+        return "\n".join([*lines, ", ".join(f"{word}: {fact}" for word, fact in facts.items())])
+
+
+def is_of(path: Path, text: str) -> bool:
+    """Return whether a picture's file says that it is of a text, by whatever model's name.
+
+    One that says nothing is taken for it: an earlier version drew it, or another program saved it.
+    """
+    try:
+        said = written(path)
+    except (OSError, ValueError, LookupError, struct.error):
+        return False
+    return said is None or _MODEL.sub("", said) == _MODEL.sub("", text)
+
+
+def written(path: Path) -> str | None:
+    """Return the text of a PNG file; None where it has none. `train check` asks, without Pillow.
+
+    Raises:
+        ValueError: It is no PNG file; `struct.error` where it is torn.
+
+    Source:
+        PNG specification (third edition), sections 5.3, 11.3.3.2 (tEXt) and 11.3.3.4 (iTXt).
+    """
+    with path.open("rb") as file:
+        if file.read(8) != b"\x89PNG\r\n\x1a\n":
+            raise ValueError(path)
+        while True:
+            length, kind = struct.unpack(">I4s", file.read(8))
+            if kind == b"IDAT":
+                return None
+            name, _, rest = file.read(length).partition(b"\0")
+            file.seek(4, os.SEEK_CUR)  # the checksum
+            if name.decode("latin-1") == KEY and kind == b"tEXt":
+                return rest.decode("latin-1")
+            if name.decode("latin-1") == KEY and kind == b"iTXt" and rest[:1] == b"\0":
+                return rest[2:].split(b"\0", 2)[2].decode("utf-8")
+
+
+def _quoted(text: str) -> str:
+    """Return a text in quotes where its commas, colons and lines would be read as others."""
+    return json.dumps(text, ensure_ascii=False) if any(c in text for c in ',:\n"') else text

@@ -1,0 +1,143 @@
+"""What `train sample` draws: LoRAs on a base model, or a whole model alone."""
+
+import json
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from prep.models import file_layouts, safetensors_file
+from prep.runtime.errors import ConfigError, ModelFileError, UsageError
+from train.adapters import adapter_file, lora_metadata
+
+_STRENGTH = re.compile(r"(.+):([+-]?(?:\d+\.?\d*|\.\d+))")
+_MOST_STRENGTH = 100
+
+
+@dataclass(frozen=True)
+class Subject:
+    """What is drawn.
+
+    Attributes:
+        loras: Their files, each with how strongly it acts beside the others.
+        model: A whole model as it was named, drawn alone; empty where there are LoRAs.
+    """
+
+    loras: tuple[tuple[Path, float], ...] = ()
+    model: str = ""
+
+    @property
+    def name(self) -> str:
+        """Its name, for files that show it."""
+        if self.loras:
+            return "+".join(path.stem for path, _ in self.loras)
+        plain = self.model.rstrip("/\\").replace("\\", "/").rpartition("/")[2]
+        ending = next((end for end in (".safetensors", ".ckpt") if plain.endswith(end)), "")
+        return plain.removesuffix(ending) or "model"
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """What a person calls each of its files."""
+        return tuple(path.name for path, _ in self.loras) or (self.model,)
+
+    @property
+    def first(self) -> str:
+        """The first of what a person named."""
+        return self.model or str(self.loras[0][0])
+
+    @property
+    def folder(self) -> Path:
+        """Where a sheet of it goes, unless a person says otherwise: beside it."""
+        place = self.loras[0][0] if self.loras else Path(self.model).expanduser()
+        return place.parent if place.exists() else Path()
+
+    @cached_property
+    def metadata(self) -> tuple[dict[str, str], ...]:
+        """What each of its files says of itself.
+
+        Raises:
+            ModelFileError: One of them is damaged.
+        """
+        places = [path for path, _ in self.loras] or [Path(self.model).expanduser()]
+        return tuple(dict(lora_metadata.said(place)) for place in places)
+
+    def base(self) -> str:
+        """Return the model itself, or the base model that the run folder of a LoRA names.
+
+        Raises:
+            ConfigError: No LoRA is in its run folder any more.
+        """
+        if self.model:
+            return self.model
+        for path, _ in self.loras:
+            try:
+                found = json.loads((path.parent / "config.json").read_text(encoding="utf-8"))
+                return str(found["base"])
+            except (OSError, ValueError, LookupError, TypeError):
+                continue
+        raise ConfigError(
+            f"the base model of `{self.first}` is not known: it is not in its run folder",
+            "name it: `--base` and a folder, a single file, a hub id or `tiny`",
+        )
+
+
+def subject_of(words: Sequence[str]) -> Subject:
+    """Return what the words behind `train sample` name: `a.safetensors b.safetensors:0.6`, a model.
+
+    A run folder is its export.
+
+    Raises:
+        ModelFileError: A file that is named is not there, is no LoRA and no model, or is damaged.
+        UsageError: A model is named beside others.
+    """
+    found = [_named(word) for word in words]
+    models = [one for one in found if isinstance(one, str)]
+    if models and len(words) > 1:
+        raise UsageError(
+            f"`{models[0]}` is a whole model, and it is named beside others",
+            "LoRAs are drawn on a model: name it by `--base`; a model is drawn alone",
+        )
+    if models:
+        return Subject(model=models[0])
+    return Subject(tuple(one for one in found if not isinstance(one, str)))
+
+
+def _named(word: str) -> tuple[Path, float] | str:
+    """Return a LoRA's file and strength, or the name of a model."""
+    path, strength = Path(word).expanduser(), 1.0
+    if (given := _STRENGTH.fullmatch(word)) and not path.exists():
+        path, strength = Path(given[1]).expanduser(), float(given[2])
+    path = _export(path)
+    if path.suffix.lower() != ".safetensors" or path.is_dir():
+        if not (path.exists() or word == "tiny" or word.count("/") == 1):
+            raise ModelFileError(
+                f"there is nothing to draw at `{word}`",
+                "name LoRAs (`.safetensors`), or a model: a folder, a single file, a hub id "
+                "`owner/name` or `tiny`",
+            )
+        return str(path) if path.exists() else word
+    if path.is_file() and _is_model(path):
+        return str(path)
+    adapter_file.check(path)
+    if abs(strength) > _MOST_STRENGTH:
+        raise UsageError(
+            f"the strength of `{word}` is too large", f"give -{_MOST_STRENGTH} to {_MOST_STRENGTH}"
+        )
+    return path, strength
+
+
+def _export(place: Path) -> Path:
+    """Return the export of a run folder; any other place as it is."""
+    try:
+        name = str(json.loads((place / "config.json").read_text(encoding="utf-8"))["name"])
+    except (OSError, ValueError, LookupError, TypeError):
+        return place
+    found = (place / f"{name}.safetensors", place / name)
+    return next((path for path in found if path.exists()), place)
+
+
+def _is_model(path: Path) -> bool:
+    """Return whether a file holds a whole model; that of a kind that is not known is told later."""
+    what = file_layouts.what(safetensors_file.header(path).tensors.keys())
+    return what.endswith("model")
