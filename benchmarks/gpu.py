@@ -122,14 +122,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
             rates(rows, task, few, steps)
             checks(rows, task, few, steps)
             task.rest()
-            rate = latents_rate(task.family, device, tiny)
             for batch in few:
                 name = f"{task.family.name} latents/s, calls of {batch}"
-                rows.row(name, partial(rate, batch, task.side))
-            del rate
+                rows.row(name, partial(latents_rate, task.family, device, tiny, batch, task.side))
         rows.row("tags/s", partial(tags_rate, Path(folder) / "tagger", tiny))
         for task, compile_s in zip(tasks, (60, 150), strict=True) if not tiny else ():
-            task.compile()
+            rows.row(f"{task.family.name}: compiled from now on", task.compile)
             rates(rows, task, few, steps, compile_s)
             task.rest()
     return int(any(str(one).startswith("failed") for one in rows.found.values()))
