@@ -1,7 +1,6 @@
 """Models at their real sizes with random weights, built where they compute; tiny ones to try."""
 
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -97,8 +96,13 @@ def write_latents(folder: Path, family: Family, side: int) -> Path:
     return folder / "meta_lat.json"
 
 
-def latents_rate(family: Family, device: str, tiny: bool) -> Callable[[int, int], float]:
-    """Return a function (pictures a call, their side in px) -> pictures/s through the VAE."""
+def latents_rate(family: Family, device: str, tiny: bool, batch: int, side: int) -> float:
+    """Return pictures/s through the VAE, pictures read to latents in memory.
+
+    Args:
+        batch: Pictures of a call.
+        side: Of the square pictures, px.
+    """
     import numpy as np
     import torch
     from PIL import Image
@@ -107,18 +111,14 @@ def latents_rate(family: Family, device: str, tiny: bool) -> Callable[[int, int]
     facts = layout_of(family).settings("vae") | ({"block_out_channels": [32] * 4} if tiny else {})
     with torch.device(device):
         coder = kind.from_config(facts).eval().requires_grad_(False)
-
-    def rate(batch: int, side: int) -> float:
-        draw = np.random.default_rng(0)
-        noise = [draw.integers(0, 255, (side, side, 3), np.uint8) for _ in range(batch)]
-        pictures = [Image.fromarray(one) for one in noise]
+    draw = np.random.default_rng(0)
+    noise = [draw.integers(0, 255, (side, side, 3), np.uint8) for _ in range(batch)]
+    pictures = [Image.fromarray(one) for one in noise]
+    vae.encode(coder, pictures)
+    calls, began = 1 if tiny else 5, time.perf_counter()
+    for _ in range(calls):
         vae.encode(coder, pictures)
-        calls, began = 1 if tiny else 5, time.perf_counter()
-        for _ in range(calls):
-            vae.encode(coder, pictures)
-        return round(calls * batch / (time.perf_counter() - began), 2)
-
-    return rate
+    return round(calls * batch / (time.perf_counter() - began), 2)
 
 
 def tags_rate(folder: Path, tiny: bool) -> str:

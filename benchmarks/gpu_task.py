@@ -128,10 +128,11 @@ class Task:
         same = all(torch.equal(one, parted[name]) for name, one in whole.items())
         return "equal" if same else "differs"
 
-    def compile(self) -> None:
-        """Let torch compile the network from now on."""
+    def compile(self) -> bool:
+        """Let torch compile the network from now on: at its first steps."""
         compile_network(self._opened(self._usual).network)
         self._compiled = True
+        return True
 
     def rest(self) -> None:
         """Leave the card to others."""

@@ -22,7 +22,7 @@ def test_all_rows_are_found_on_a_cpu(tmp_path: Path, capsys: pytest.CaptureFixtu
         for kernels in ("usual", "deterministic")
     }
     rates = [value for name, value in found.items() if name.endswith("steps/s")]
-    assert len(rates) == 8
+    assert len(rates) == 4
     assert min(rates) > 0
 
 

@@ -83,6 +83,12 @@ def longest_texts(sample: TrainingSample, config: Config) -> Iterator[str]:
         yield unweighted(text) if config.weighted_words else text
 
 
+def tags_that_move(sample: TrainingSample, config: Config) -> int:
+    """Return how many tags of a text may move or be left out: of its captions, at most."""
+    wholes = (_marked(said, config).partition(_REST)[0] for said in sample.wordings())
+    return max((len(_parts(whole, config)[1]) for whole in wholes if whole), default=0)
+
+
 def longest_of_all(samples: Sequence[TrainingSample], config: Config) -> list[str]:
     """Return the longest texts of samples, each once, sorted."""
     return sorted({text for one in samples for text in longest_texts(one, config)})

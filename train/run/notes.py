@@ -13,6 +13,7 @@ from train.families.noise_process import Prediction
 from train.run import run_folder
 from train.run.card_sizes import card_note
 from train.run.decide import Run, check_vae, facts
+from train.run.idle_notes import idle_notes
 from train.run.outputs import drawn_texts
 from train.run.probe import Answer
 from train.run.text_notes import long_note, text_notes
@@ -45,6 +46,7 @@ def notes(run: Run, answer: Answer, first: bool) -> Iterator[str]:
         compile_note(run.config, run.data.repeats()),
     ))  # fmt: skip
     yield from text_notes(run.data.samples, run.config)
+    yield from idle_notes(run.config, run.data, run.per_epoch)
     yield from _long_notes(run, answer)
 
 

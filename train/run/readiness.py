@@ -64,6 +64,7 @@ def ready(
     first: bool = True,
     *,
     forecast: bool = False,
+    card: probe.Ask = probe.outside,
 ) -> Ready:
     """Look at everything that a training needs; nothing is written, no weight is read.
 
@@ -72,6 +73,7 @@ def ready(
         ask: How to learn what only torch can tell: `probe.here` or `probe.outside`.
         first: Whether this process is the one that writes.
         forecast: Whether the memory that it takes is to be forecast, which takes some seconds.
+        card: How to learn what `--precision auto` is, before it is known that there is work to do.
 
     Raises:
         UserError: Something stands in the way; all that can be found is told at once.
@@ -80,7 +82,7 @@ def ready(
     run: Run | None = None
     if not wrong:
         try:
-            run = decide(paths, config, models, _usual_precision(config, ask))
+            run = decide(paths, config, models, _usual_precision(config, card))
             if is_done(run):
                 return Ready(run, True)
         except UserError as error:

@@ -112,7 +112,8 @@ def joined(wish: str) -> Iterator[Processes]:
 
     kind = torch_device(wish)
     state = PartialState(cpu=kind == "cpu")
-    device = kind if state.num_processes == 1 else str(state.device)
+    numbered = kind != "cpu" and state.num_processes > 1  # of CPUs there is one
+    device = str(state.device) if numbered else kind
     try:
         yield Processes(device, state.process_index, state.num_processes)
     finally:

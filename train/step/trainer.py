@@ -110,14 +110,15 @@ class Trainer:
         good = self._is_scaled() if halved else norm.isfinite()
         if loss is not None:
             good = good & loss.isfinite()
+        lost = ~good if self._lost is None else self._lost | ~good
+        self._lost = None if wait else lost
         if wait or not self._row.leaves_out:
-            if good:
+            if not lost:
                 self._step(rate_at)
         elif halved:
             self._step(rate_at)  # its scaler tells the optimizer
         else:
-            self._lost = ~good if self._lost is None else self._lost | ~good
-            self._optimizer.found_inf = self._lost.float()
+            self._optimizer.found_inf = lost.float()
             self._step(rate_at)
             del self._optimizer.found_inf
         self._optimizer.zero_grad(set_to_none=True)

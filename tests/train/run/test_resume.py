@@ -15,7 +15,7 @@ from train.run import checkpoint
 def test_three_kills_end_in_the_same_file(meta: Path, tmp_path: Path) -> None:
     """Row 72: killed after a step, inside a checkpoint and across an epoch, bytes are the same."""
     more = {"steps": 7, "batch": 1, "accumulate": 2, "save_every_steps": 2, "shuffle_tags": True,
-            "caption_dropout": 0.2, "text_encoder": True}  # fmt: skip
+            "keep_tags": 0, "caption_dropout": 0.2, "text_encoder": True}  # fmt: skip
     stopped = settings(tmp_path / "stopped", **more)  # 3 steps are an epoch
     home = tmp_path / "home"
 

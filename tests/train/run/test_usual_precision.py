@@ -64,7 +64,7 @@ def test_on_a_card_it_is_the_run_of_the_precision_that_was_taken(
     out = tmp_path / "runs"
     lora(meta, out, models, new_console(), steps=1, name="toy", device="cpu").unlink()
     usual = config_of(**settings(out, name="toy") | {"out": out})
-    found = readiness.ready([meta], usual, models, ask)
+    found = readiness.ready([meta], usual, models, ask, card=ask)
 
     assert asked == ["auto", "bf16"]
     plain = decide.decide([meta], replace(usual, precision="bf16"), models)

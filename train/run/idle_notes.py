@@ -1,0 +1,55 @@
+"""Options that are given and change nothing, with these samples or beside these other options."""
+
+from collections.abc import Iterator
+
+from prep.runtime.counts import counted
+from prep.runtime.yaml_nodes import as_yaml
+from train.config import Config
+from train.data.captions import tags_that_move
+from train.data.dataset import Data
+from train.option_fields import flag
+
+
+def idle_notes(config: Config, data: Data, per_epoch: int) -> Iterator[str]:
+    """Yield each option that is not at its default and changes nothing, and why.
+
+    Args:
+        config: With the number of steps.
+        per_epoch: Steps of an epoch.
+    """
+    for option, why in (*_alone(config), *_with_data(config, data, per_epoch)):
+        value = getattr(config, option)
+        if value != getattr(Config, option):
+            typed = flag(option) if value is True else f"{flag(option)} {as_yaml(value)}"
+            yield f"`{typed}` has no effect: {why}"
+
+
+def _alone(config: Config) -> Iterator[tuple[str, str]]:
+    """Yield options that mean nothing beside the others, and why."""
+    moved = config.shuffle_tags or config.tag_dropout or config.tag_warmup
+    if not moved and config.keep_tags:  # none to keep is what there is, then
+        yield "keep_tags", "no tag is moved or left out"
+    if not config.tag_warmup:
+        yield "tag_warmup_least", "there is no `--tag-warmup`"
+    if config.schedule != "cosine-with-restarts":
+        yield "cycles", f"the schedule is {config.schedule}"
+
+
+def _with_data(config: Config, data: Data, per_epoch: int) -> Iterator[tuple[str, str]]:
+    """Yield options that these samples, or so many steps, have nothing for, and why."""
+    samples = data.samples.values()
+    moving = max((tags_that_move(one, config) for one in samples), default=0)
+    if moving < 2:
+        yield "shuffle_tags", "no text has two tags that may move"
+    if not moving:
+        yield "tag_dropout", "no text has a tag that may be left out"
+        yield "tag_warmup", "no text has a tag that may be left out"
+    drawn = config.caption_dropout or config.wildcards or any(one.each for one in samples)
+    tags_drawn = (config.shuffle_tags and moving > 1) or (config.tag_dropout and moving)
+    if not (drawn or tags_drawn):
+        yield "text_variants", "nothing of a text is drawn"
+    if not any(one.regularisation for one in samples):
+        yield "prior_loss_weight", "there are no regularisation pictures"
+    epochs = -(-(config.steps or 0) // per_epoch)
+    if epochs < config.caption_dropout_every_epochs:
+        yield "caption_dropout_every_epochs", f"the run has {counted(epochs, 'epoch')}"
