@@ -54,7 +54,7 @@ def _together(config: Config) -> Iterator[tuple[str, str]]:
 def _unused(config: Config) -> Iterator[tuple[str, str]]:
     """Yield what is given and would decide nothing beside what was chosen.
 
-    `--cycles` is older than this rule: `notes` tells it.
+    `--cycles` is older than this rule: `idle_notes` tells it.
     """
     rows: list[tuple[str, str, str]] = []  # option, what does not use it, what does
     if config.loss in LOSSES:

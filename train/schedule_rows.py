@@ -48,7 +48,7 @@ class ScheduleOptions:
         most=10_000_000,
     )  # fmt: skip
     timescale: int = option(
-        0, "Steps whose root the rate falls by; of inverse-sqrt; 0: those of the warm-up, else 10000",
+        0, "Steps whose root the rate falls by; of inverse-sqrt; 0: of the warm-up, else 10000",
         later=True, least=0, most=10_000_000,
     )  # fmt: skip
     lowest_rate: float = option(

@@ -31,7 +31,7 @@ def _alone(config: Config) -> Iterator[tuple[str, str]]:
         yield "keep_tags", "no tag is moved or left out"
     if not config.tag_warmup:
         yield "tag_warmup_least", "there is no `--tag-warmup`"
-    if config.schedule != "cosine-with-restarts":
+    if "cycles" not in config.schedule_row().reads:
         yield "cycles", f"the schedule is {config.schedule}"
 
 

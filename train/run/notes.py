@@ -42,7 +42,6 @@ def notes(run: Run, answer: Answer, first: bool) -> Iterator[str]:
         sampler_note(run.config),
         batches_note(run.config, batches),
         halves_note(run.config),
-        cycles_note(run.config),
         compile_note(run.config, run.data.repeats()),
     ))  # fmt: skip
     yield from text_notes(run.data.samples, run.config)
@@ -126,13 +125,6 @@ def halves_note(config: Config) -> str | None:
         "numbers vanish and steps become too long: `--optimizer adamw8bit` or `adafactor` keeps it "
         "otherwise"
     )
-
-
-def cycles_note(config: Config) -> str | None:
-    """Return what to know of `--cycles` where the schedule has none."""
-    if config.cycles == Config.cycles or "cycles" in config.schedule_row().reads:
-        return None
-    return f"`--cycles {config.cycles}` has no effect with `--schedule {config.schedule}`"
 
 
 def sampler_note(config: Config) -> str | None:

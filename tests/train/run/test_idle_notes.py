@@ -33,6 +33,7 @@ def _told(meta: Path, **given: Any) -> list[str]:
         ({"tag_warmup_least": 3, "tag_warmup": 2}, []),
         ({"cycles": 2}, ["`--cycles 2` has no effect: the schedule is constant"]),
         ({"cycles": 2, "schedule": "cosine-with-restarts"}, []),
+        ({"cycles": 2, "schedule": "cosine-with-min-lr"}, []),
         ({"text_variants": 2}, ["`--text-variants 2` has no effect: nothing of a text is drawn"]),
         ({"text_variants": 2, "caption_dropout": 0.1}, []),
         ({"prior_loss_weight": 0.5}, [("`--prior-loss-weight 0.5` has no effect: there are no "

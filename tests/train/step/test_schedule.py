@@ -6,7 +6,6 @@ from prep.runtime.errors import ConfigError
 from train.families.sd15 import FAMILY
 from train.methods import config_of
 from train.methods.lora import share
-from train.run.notes import cycles_note
 from train.schedule_rows import SCHEDULES as ROWS
 from train.step.schedule import learning_rate, peak_of
 
@@ -144,15 +143,6 @@ def test_warm_up_and_decay_fit_the_run() -> None:
         "`--warmup` and `--decay-steps` are 8 and 14, and the run has 21 steps",
         "give fewer of them, or train longer",
     )
-
-
-def test_waves_that_are_not_there_are_told() -> None:
-    """`--cycles` of a schedule without waves is a line, and of one with them none."""
-    told = cycles_note(config_of(schedule="cosine", cycles=3))
-
-    assert told == "`--cycles 3` has no effect with `--schedule cosine`"
-    assert cycles_note(config_of(schedule="cosine-with-restarts", cycles=3)) is None
-    assert cycles_note(config_of()) is None
 
 
 def test_a_weight_learns_at_the_rate_of_its_part() -> None:
