@@ -75,6 +75,8 @@ def schedule(found: Settings) -> None:
     own = spellings.ours("schedule", name, SCHEDULES)
     relative = found.values.get("optimizer") == "adafactor-relative"
     if relative or name == "adafactor":
+        shaping = [theirs for theirs in _THEIRS.values() if theirs in found.given]
+        found.notes += [f"`{word}` is left out: Adafactor decides its steps" for word in shaping]
         return
     if own not in SCHEDULES:
         near = spellings.nearest("schedule", name) or "cosine"

@@ -198,6 +198,36 @@ def test_options_become_settings(options: dict[str, Any], wanted: dict[str, Any]
 
 
 @pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        ({"noise_offset_random_strength": True},
+         "`noise_offset_random_strength` is left out: it is not used without `noise_offset`"),
+        ({"huber_c": "0.2"}, "`huber_c` is left out: it is not used without `loss_type huber`"),
+        ({"lr_scheduler": "cosine", "lr_decay_steps": "5"},
+         "`lr_decay_steps` is left out: `cosine` does not use it"),
+        ({"optimizer_type": "AdaFactor", "lr_scheduler_power": "2"},
+         "`lr_scheduler_power` is left out: Adafactor decides its steps"),
+    ],
+)  # fmt: skip
+def test_what_their_scripts_would_not_use_is_told(options: dict[str, Any], told: str) -> None:
+    """An option beside which another is missing trains nothing there, and is named here."""
+    given = {"pretrained_model_name_or_path": "tiny", "network_module": "networks.lora"} | options
+    dataset = {"datasets": [{"subsets": [{"image_dir": HERE}]}]}
+
+    assert told in pipelines_of(KohyaRun("train_network", given, dataset), Path(), []).notes
+
+
+def test_fine_tune_s_unused_weight_is_told() -> None:
+    """fine_tune.py reads `v_pred_like_loss` and never uses it: nor is it used here, and told."""
+    given = {"pretrained_model_name_or_path": "tiny", "v_pred_like_loss": "0.1"}
+    dataset = {"datasets": [{"subsets": [{"image_dir": HERE}]}]}
+    found = pipelines_of(KohyaRun("fine_tune", given, dataset), Path(), [])
+
+    assert "`v_pred_like_loss` is left out: this script of kohya's does not use it" in found.notes
+    assert "v_pred_like_loss" not in found.text
+
+
+@pytest.mark.parametrize(
     ("options", "message", "hint"),
     [
         ({"network_dm": 4}, "kohya's scripts have no `network_dm`",
@@ -436,7 +466,7 @@ def test_a_model_is_written_in_the_form_of_its_base(
 
 
 def test_what_a_script_does_not_use_is_left_out() -> None:
-    """fine_tune.py reads `--full_bf16` and never uses it: neither is it used here, and told."""
+    """fine_tune.py reads `--full_bf16` and never uses it: nor is it used here, and told."""
     given = {"pretrained_model_name_or_path": "tiny", "mixed_precision": "bf16", "full_bf16": True}
     dataset = {"datasets": [{"subsets": [{"image_dir": HERE}]}]}
     found = pipelines_of(KohyaRun("fine_tune", given, dataset), Path(), [])
