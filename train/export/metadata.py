@@ -41,7 +41,6 @@ _UNUSED = {
     "ss_scale_weight_norms": "None",
     "ss_training_comment": "None",
     "ss_v2": "False",
-    "ss_zero_terminal_snr": "False",
 }
 # Of a flow modelspec has no word, and kohya's scripts write none.
 _PREDICTIONS = {Prediction.EPSILON: "epsilon", Prediction.V_PREDICTION: "v"}
@@ -61,6 +60,7 @@ class Facts:
         of_method: The `ss_*` fields that are the method's own.
         architecture: What the method adds to `modelspec.architecture`.
         chunks: Into how many chunks of 75 tokens texts were cut.
+        ends_in_noise: Whether nothing of the latents is left at the last timestep.
     """
 
     name: str
@@ -73,6 +73,7 @@ class Facts:
     of_method: Mapping[str, str] = field(default_factory=dict)
     architecture: str = ""
     chunks: int = 1
+    ends_in_noise: bool = False
 
 
 def metadata(data: Data, config: Config, family: Family, facts: Facts) -> dict[str, str]:
@@ -190,6 +191,7 @@ def _of_network(config: Config, family: Family, facts: Facts) -> dict[str, str]:
         "ss_clip_skip": str(config.clip_skip) if config.clip_skip > 1 else "None",
         "ss_max_token_length": str(facts.chunks * CHUNK_TOKENS) if facts.chunks > 1 else "None",
         "ss_sd_model_name": facts.base,
+        "ss_zero_terminal_snr": str(facts.ends_in_noise),
         **facts.base_hashes,
     }
 

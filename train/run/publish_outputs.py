@@ -7,6 +7,7 @@ from prep.runtime import files
 from prep.runtime.console import Console
 from train.export.lora_file import ProofError
 from train.export.metadata import Facts, metadata
+from train.families.diffusion_process import ends_in_noise
 from train.families.family import Base
 from train.methods.method import Export
 from train.run.decide import Run, program_version
@@ -30,6 +31,7 @@ def publish(run: Run, base: Base, path: Path, step: int) -> None:
         of_method=run.method.metadata(config),
         architecture=run.method.architecture,
         chunks=run.chunks,
+        ends_in_noise=ends_in_noise(base.process),
     )
     about = metadata(run.data, config, run.family, facts)
     with uncompiled(config.compile):

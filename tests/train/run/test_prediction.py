@@ -107,6 +107,7 @@ def test_a_fine_tune_of_a_model_like_noobai_s_says_what_it_is(
         head = safetensors_file.header(made)
         assert [head.tensors[name].shape for name in ("v_pred", "ztsnr")] == [(0,), (0,)]
         assert head.metadata["modelspec.prediction_type"] == "v"
+        assert head.metadata["ss_zero_terminal_snr"] == "True"
         found = LdmFile(LAYOUT["sdxl"]).process(made)
         assert found.prediction is Prediction.V_PREDICTION
         assert found.ends_in_noise()
