@@ -137,8 +137,9 @@ def _processes(run: KohyaRun, values: Mapping[str, Any]) -> Iterator[str]:
     if run.processes > 1:
         batch, batches = values["batch"], values["accumulate"] * run.processes
         yield (
-            f"kohya's scripts take a batch in each of {run.processes} processes; here their number "
-            f"changes nothing: for {batch * batches} samples a step write `accumulate: {batches}`"
+            f"kohya's scripts take a batch in each of {run.processes} processes; here their "
+            f"number changes nothing: for up to {batch * batches} samples a step write "
+            f"`accumulate: {batches}`"
         )
 
 

@@ -251,7 +251,7 @@ def test_several_processes_multiply_nothing_here() -> None:
     assert pipelines_of(run, Path(), []).notes == [
         (
             "kohya's scripts take a batch in each of 2 processes; here their number changes "
-            "nothing: for 24 samples a step write `accumulate: 6`"
+            "nothing: for up to 24 samples a step write `accumulate: 6`"
         )
     ]
 

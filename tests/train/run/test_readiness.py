@@ -2,10 +2,12 @@
 
 import json
 import os
+import re
 import shutil
 from collections import namedtuple
 from collections.abc import Callable
 from dataclasses import replace
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +21,7 @@ from prep.runtime.errors import ConfigError
 from prep.runtime.lock import hold
 from train.cli.app import main
 from train.data.dataset import TrainingSample
+from train.data.order import step_order, steps_per_epoch
 from train.families import all_families
 from train.methods import config_of
 from train.run import decide, notes, probe, readiness, recipe_versions, text_notes
@@ -349,7 +352,8 @@ NAMED: dict[str, tuple[Make, list[str]]] = {
     "latents of a sister VAE": (
         _sister, ["the latents of `meta_lat.json` were made with another VAE: `anime-vae`"]),
     "several batches a step": (
-        lambda _: ["--accumulate", "4"], ["4 samples a step: 4 batches of 1"]),
+        lambda _: ["--accumulate", "4"],
+        ["up to 4 samples a step, 3.0 on average: up to 4 batches of 1"]),
     "a tensor that nothing reads": (
         _foreign_tensor, ["1 tensor in the files of `{base}` is not read: `controlnet.x`"]),
     "an earlier run": (
@@ -450,16 +454,33 @@ def _broken(place: Place) -> Path:
 
 
 @pytest.mark.parametrize(
-    ("passes", "told"),
+    ("counts", "passes", "each", "note"),
     [
-        (1, None),
-        (3, "6 samples a step: 3 batches of 2"),
-        (4, "`--accumulate` is 4, and an epoch has 3 batches: a step is a whole epoch"),
+        ((2, 4), 1, "2 samples each", None),
+        ((2, 3, 1), 1, "up to 2 samples each, 1.5 on average", None),
+        ((2, 4, 2), 2, "4 samples each", "4 samples a step: 2 batches of 2"),
+        ((2, 3, 1), 3, "up to 5 samples each, 3.0 on average",
+         "up to 5 samples a step, 3.0 on average: up to 3 batches of up to 2"),
+        ((2, 4), 2, "up to 4 samples each, 3.0 on average",
+         "up to 4 samples a step, 3.0 on average: up to 2 batches of up to 2"),
+        ((2, 3, 1), 5, "6 samples each",
+         "`--accumulate` is 5, and an epoch has 4 batches: a step is a whole epoch"),
     ],
-)
-def test_the_samples_of_a_step_are_told(passes: int, told: str | None) -> None:
-    """Where a step has several batches, their samples are counted; an epoch holds no more."""
-    assert notes.batches_note(config_of(batch=2, accumulate=passes), 3) == told
+)  # fmt: skip
+def test_the_samples_of_a_step_are_told(
+    counts: tuple[int, ...], passes: int, each: str, note: str | None
+) -> None:
+    """Buckets leave batches short, epochs leave steps short: the most and the mean are counted."""
+    repeats = {(64 + n, 64): {f"{n}": count} for n, count in enumerate(counts)}
+    config = config_of(batch=2, accumulate=passes)
+
+    assert notes.samples_told(config, repeats, "each") == each
+    assert notes.batches_note(config, repeats) == note
+    shown = [sum(map(len, step)) for step in islice(step_order(repeats, 2, passes, 0), 60)]
+    numbers = [float(one) for one in re.findall(r"\d+(?:\.\d+)?", each)]
+    assert numbers[0] >= max(shown)
+    per_epoch = steps_per_epoch(repeats, 2, passes)
+    assert numbers[-1] == sum(shown[:per_epoch]) / per_epoch
 
 
 def test_what_compiling_and_float16_cost_is_told() -> None:
