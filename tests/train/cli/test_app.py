@@ -206,6 +206,7 @@ def _stopped(
         assert child.poll() is None
         log = next((tmp_path / "stopped").glob("*/metrics.jsonl"), None)
         time.sleep(0.002)
+    time.sleep(0 if after else 0.5)  # the log is there a little before the first step begins
     child.send_signal(number)
     told = child.communicate(timeout=30)[1]
     return child.returncode, told
