@@ -118,8 +118,8 @@ def _rest(found: Settings) -> None:
     named = [name for name in _ATTENTIONS if name in given]
     found.values |= {"attention": _ATTENTIONS[named[0]]} if named else {}
     if len(named) > 1:
-        told = " and ".join(f"`{name}`" for name in named[1:])
-        found.notes.append(f"{told} left out: of several kohya's scripts take `{named[0]}`")
+        told = ", ".join(f"`{name}`" for name in named)
+        found.notes.append(f"of {told} kohya's scripts take the first")
     if "v_parameterization" in given and found.base_is_file():  # a folder says it itself
         found.values["prediction"] = "v"
     skip = found.whole("clip_skip", 1)

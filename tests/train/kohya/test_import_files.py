@@ -274,7 +274,7 @@ def test_each_option_of_the_launcher_is_told() -> None:
 def test_of_several_attentions_one_is_taken() -> None:
     """In the order of kohya's scripts, whatever the order in the command."""
     assert _notes("--sdpa --xformers --mem_eff_attn") == [
-        "`xformers` and `sdpa` left out: of several kohya's scripts take `mem_eff_attn`"
+        "of `mem_eff_attn`, `xformers`, `sdpa` kohya's scripts take the first"
     ]
     assert _notes("--sdpa") == []
 
