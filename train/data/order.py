@@ -133,6 +133,17 @@ def steps_per_epoch(
     return -(-batches_per_epoch(repeats, batch) // accumulate)
 
 
+def samples_of_steps(
+    repeats: Mapping[Bucket, Mapping[str, int]], batch: int, accumulate: int = 1
+) -> tuple[int, float]:
+    """Return how many samples a step has at most, and how many on average over an epoch."""
+    counts = [sum(each.values()) for each in repeats.values()]
+    whole = min(accumulate, sum(count // batch for count in counts))
+    short = sorted((count % batch for count in counts), reverse=True)[: accumulate - whole]
+    average = sum(counts) / steps_per_epoch(repeats, batch, accumulate)
+    return whole * batch + sum(short), average
+
+
 def step_order(
     repeats: Mapping[Bucket, Mapping[str, int]],
     batch: int,

@@ -84,12 +84,25 @@ def _half(said: Mapping[str, str]) -> str:
 
 
 def _samples(said: Mapping[str, str]) -> str:
-    """Return how many samples a step had, and in how many batches."""
-    whole, passes = said.get("ss_total_batch_size", "?"), said.get("ss_gradient_accumulation_steps")
+    """Return how many samples a step had, and in how many batches.
+
+    Buckets leave batches short: what a certificate has counted is told, or else the most there can
+    have been.
+    """
+    most, passes = said.get("ss_total_batch_size", "?"), said.get("ss_gradient_accumulation_steps")
+    born, steps = certificate(said), said.get("ss_steps", "")
+    told, tail, some = f"up to {most}", "", "up to "
+    if born and steps.isdecimal() and int(steps):
+        average = sum(row["seen"] for row in born["samples"].values()) / int(steps)
+        if f"{average}" == f"{most}.0":
+            told, some = most, ""
+        else:
+            told, tail = f"{average:.1f}", " on average"
     if passes in (None, "1"):
-        return whole
+        return told + tail
     batch = said.get("ss_batch_size_per_device", "?")
-    return f"{whole} samples ({passes} batches of {batch})"
+    each = batch if batch == "1" else some + batch
+    return f"{told} samples{tail} ({some}{passes} batches of {each})"
 
 
 def _birth(born: Mapping[str, Any], level: int) -> Iterator[str]:

@@ -1,5 +1,6 @@
 """`train import`: kohya's files and command lines -> pipelines.yaml."""
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, get_args, get_type_hints
@@ -8,6 +9,7 @@ from prep.runtime import files
 from prep.runtime.console import Console
 from prep.runtime.errors import ConfigError, nearest
 from prep.runtime.program import program_words, run_child
+from train import spellings
 from train.config import Config
 from train.kohya import kohya_folders, kohya_settings
 from train.kohya.kohya_folders import folders_of, shared_options
@@ -15,6 +17,7 @@ from train.kohya.kohya_keys import FLAGS, IDLE, REFUSED, is_off
 from train.kohya.kohya_scripts import SCRIPTS, Mistake
 from train.kohya.kohya_settings import PLAIN, settings_of
 from train.kohya.kohya_sources import KohyaRun, read
+from train.kohya.launcher_notes import launcher_notes
 from train.kohya.pipelines_text import Places, pipelines_text
 from train.methods import config_of
 
@@ -52,9 +55,9 @@ def import_files(
         ConfigError: A source cannot be read, or an option is unknown, wrong, or not there: all of
             them are told at once.
     """
+    found = pipelines_of(read(sources), out.parent, without)
     if out.exists():
         raise ConfigError(f"`{out}` is there already", "move it away, or name another: `--out`")
-    found = pipelines_of(read(sources), out.parent, without)
     code = publish(found, out, console)
     if code in (0, _DIFFER):
         console.say(f"wrote `{out}`; look at it, then type `prep plan` and `prep run`")
@@ -62,7 +65,7 @@ def import_files(
 
 
 def publish(found: Imported, out: Path, console: Console) -> int:
-    """Let `prep import` take the words of metadata over, then write the file.
+    """Let `prep import` take the words of metadata over, then write the file, or write it anew.
 
     Returns:
         The worst exit code of `prep import`; where it failed nothing is written.
@@ -72,8 +75,7 @@ def publish(found: Imported, out: Path, console: Console) -> int:
     each = [[*program, str(file), "--in", str(folder), *speech] for file, folder in found.words]
     code = max(map(run_child, each), default=0)
     if code in (0, _DIFFER):
-        if not out.exists():  # the one that is there says the same
-            files.write(out, found.text.encode())
+        files.write(out, found.text.encode())
         for note in found.notes:
             console.note(note)
     return code
@@ -111,6 +113,7 @@ def pipelines_of(
         name: value for name, value in shared_options(folders, wrong).items() if name not in without
     }
     wrong = [*_unknown(given), *_without_value(given), *_refused(given), *wrong]
+    wrong += _no_prompts(given, run.here)
     found = settings_of(script, given)
     wrong += found.wrong
     base = str(given.get("pretrained_model_name_or_path", ""))
@@ -120,8 +123,8 @@ def pipelines_of(
         raise ConfigError(*wrong[0], wrong[1:])
     hints = get_type_hints(Config)
     values = {name: _typed(value, hints.get(name)) for name, value in found.values.items()}
-    _check(values)
-    idle = [f"`{name}` is left out: {IDLE[name]}" for name in sorted(IDLE.keys() & given.keys())]
+    _check(values, given)
+    notes = [*found.notes, *_processes(run, values), *launcher_notes(run.launcher), *_idle(given)]
     vae = str(given.get("vae", base))
     text = pipelines_text(folders, values, vae, Places(run.here, target))
     words = [
@@ -129,7 +132,7 @@ def pipelines_of(
         for one in folders
         if one.metadata is not None
     ]
-    return Imported(text, [*found.notes, *_processes(run, values), *idle], words)
+    return Imported(text, notes, words)
 
 
 def _processes(run: KohyaRun, values: Mapping[str, Any]) -> Iterator[str]:
@@ -137,8 +140,9 @@ def _processes(run: KohyaRun, values: Mapping[str, Any]) -> Iterator[str]:
     if run.processes > 1:
         batch, batches = values["batch"], values["accumulate"] * run.processes
         yield (
-            f"kohya's scripts take a batch in each of {run.processes} processes; here their number "
-            f"changes nothing: for {batch * batches} samples a step write `accumulate: {batches}`"
+            f"kohya's scripts take a batch in each of {run.processes} processes; here their "
+            f"number changes nothing: for up to {batch * batches} samples a step write "
+            f"`accumulate: {batches}`"
         )
 
 
@@ -171,9 +175,48 @@ def _refused(given: Mapping[str, Any]) -> list[Mistake]:
     ]
 
 
-def _check(values: Mapping[str, Any]) -> None:
-    """Raise ConfigError where a value is out of the limits of our settings."""
-    config_of(**{name: value for name, value in values.items() if name not in ("out", "prompts")})
+def _no_prompts(given: Mapping[str, Any], here: Path) -> Iterator[Mistake]:
+    """Yield that the file of prompts is not there."""
+    name = given.get("sample_prompts")
+    if isinstance(name, str) and not (here / name).is_file():
+        told = f"the file of prompts `{name}` is not there"
+        yield told, "write it, or draw nothing: `--without sample_prompts`"
+
+
+def _idle(given: Mapping[str, Any]) -> Iterator[str]:
+    """Yield which options are left out that change nothing of what is trained, and why."""
+    for name in sorted(IDLE.keys() & given.keys()):
+        yield f"`{name}` is left out: {IDLE[name]}"
+    saved = given.keys() & {"save_every_n_epochs", "save_every_n_steps"}
+    every = [unit for unit in ("epochs", "steps") if f"sample_every_n_{unit}" in given]
+    if "sample_prompts" in given and every and not saved:
+        often = given[f"sample_every_n_{every[0]}"]
+        yield (
+            "without `save_every_n_epochs` or `save_every_n_steps` nothing is drawn before the "
+            f"end: for samples on the way write `save_every_{every[0]}: {often}`"
+        )
+
+
+def _check(values: Mapping[str, Any], given: Mapping[str, Any]) -> None:
+    """Raise ConfigError where a value is out of the limits of our settings.
+
+    Args:
+        given: Options of kohya's, by whose names the settings are called.
+    """
+    theirs = {spellings.setting(name) or PLAIN.get(name): name for name in given}
+
+    def named(text: str | None) -> str:
+        return re.sub(
+            r"`--([a-z-]+)",
+            lambda found: f"`{theirs.get(found[1].replace('-', '_')) or found[0][1:]}",
+            text or "",
+        )
+
+    try:
+        config_of(**{name: one for name, one in values.items() if name not in ("out", "prompts")})
+    except ConfigError as error:
+        more = [(named(told), named(hint)) for told, hint in error.others]
+        raise ConfigError(named(str(error)), named(error.hint) or None, more) from None
 
 
 def _typed(value: Any, hint: Any) -> Any:

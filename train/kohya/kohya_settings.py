@@ -40,9 +40,10 @@ lr_scheduler_power lr_scheduler_timescale lr_scheduler_min_lr_ratio lr_decay_ste
 xformers sdpa mem_eff_attn diffusers_xformers clip_skip v_parameterization save_model_as log_with
 """
 READ = frozenset(_READ.split()) | kohya_losses.READ  # what is read below
+# Where several are given the first one counts, as in train_util.replace_unet_modules.
 _ATTENTIONS: Mapping[str, str] = MappingProxyType(
-    {"sdpa": "sdpa", "mem_eff_attn": "memory-efficient"}
-    | dict.fromkeys(("xformers", "diffusers_xformers"), "xformers")
+    {"mem_eff_attn": "memory-efficient", "xformers": "xformers", "sdpa": "sdpa"}
+    | {"diffusers_xformers": "xformers"}
 )
 
 
@@ -117,8 +118,11 @@ def _rest(found: Settings) -> None:
     found.values |= {"max_tokens": 75, "keep_tags": 0, "seed": 0, "precision": "fp32"}
     if "seed" not in given:
         found.notes.append("kohya's scripts draw a seed; it is 0 here unless you give another")
-    named = [word for name, word in _ATTENTIONS.items() if name in given]
-    found.values |= {"attention": named[0]} if named else {}
+    named = [name for name in _ATTENTIONS if name in given]
+    found.values |= {"attention": _ATTENTIONS[named[0]]} if named else {}
+    if len(named) > 1:
+        told = ", ".join(f"`{name}`" for name in named)
+        found.notes.append(f"of {told} kohya's scripts take the first")
     if "v_parameterization" in given and found.base_is_file():  # a folder says it itself
         found.values["prediction"] = "v"
     skip = found.whole("clip_skip", 1)

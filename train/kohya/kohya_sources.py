@@ -22,6 +22,7 @@ class KohyaRun:
         dataset: Content of the dataset file; None without one.
         here: Folder that paths are relative to.
         processes: How many train together.
+        launcher: Names of the other options of what starts the script.
     """
 
     script: str = ""
@@ -29,6 +30,7 @@ class KohyaRun:
     dataset: Mapping[str, Any] | None = None
     here: Path = Path()
     processes: int = 1
+    launcher: tuple[str, ...] = ()
 
 
 def read(sources: Sequence[str]) -> KohyaRun:
@@ -66,6 +68,7 @@ def _with_command(found: KohyaRun, text: str) -> KohyaRun:
         script=command.script,
         options=dict(found.options) | dict(command.options),
         processes=command.processes,
+        launcher=command.launcher,
     )
 
 

@@ -17,7 +17,7 @@ _REMARK = re.compile(
 _SET = re.compile(r"^\s*(?:set\s+|export\s+|\$)?\"?(\w+)\s*=\s*(.*?)\s*$", re.IGNORECASE)
 _NAMED = re.compile(r"\$\{(\w+)\}|\$(\w+)|%(\w+)%")
 # accelerate's word and torchrun's.
-_COUNT = re.compile(r"--(?:num_processes|nproc[-_]per[-_]node)[= ](\d+)")
+_COUNT = re.compile(r"--(num_processes|nproc[-_]per[-_]node)[= ](\d+)")
 _ENDS = ("&&", ";", "||", "|")
 # What typesetting makes of quotes and of two dashes.
 _TYPESET = str.maketrans(
@@ -33,18 +33,21 @@ class PastedCommand(NamedTuple):
         script: Name of the script that it starts, without folder and ending.
         options: Name -> a text, several texts, or True for a flag. The last one counts.
         processes: How many its launcher is told to start; 1 where it is not told.
+        launcher: Names of the launcher's other options.
     """
 
     script: str
     options: Mapping[str, Any]
     processes: int = 1
+    launcher: tuple[str, ...] = ()
 
 
 def parsed(text: str) -> PastedCommand:
     """Return the training script that a command line starts, and its options.
 
-    What stands in front of the script (`accelerate launch` and its options) is left out but for
-    the number of processes, and so are other lines; variables that they set are put in.
+    Of what stands in front of the script (`accelerate launch` and its options) the number of
+    processes is read, and the names of the others; other lines are left out; variables that they
+    set are put in.
 
     Raises:
         ConfigError: It starts none, or several, or a word or value is not where one can be.
@@ -62,13 +65,15 @@ def parsed(text: str) -> PastedCommand:
         )
     ((words, at),) = scripts
     name = re.split(r"[\\/]", words[at])[-1][: -len(".py")]
-    return PastedCommand(name, _options(words[at + 1 :]), _processes(words[:at]))
+    return PastedCommand(name, _options(words[at + 1 :]), *_launched(words[:at]))
 
 
-def _processes(words: list[str]) -> int:
-    """Return how many processes the words of a launcher ask for."""
+def _launched(words: list[str]) -> tuple[int, tuple[str, ...]]:
+    """Return how many processes the words of a launcher ask for, and its other options."""
     found = _COUNT.search(" ".join(words))
-    return int(found[1]) if found else 1
+    names = [word[2:].partition("=")[0] for word in words if word.startswith("--")]
+    more = dict.fromkeys(name for name in names if not (found and name == found[1]))
+    return int(found[2]) if found else 1, tuple(more)
 
 
 def _is_script(word: str) -> bool:

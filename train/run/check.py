@@ -16,6 +16,7 @@ from train.run import checkpoint, probe, readiness
 from train.run.card_sizes import memory_lines
 from train.run.decide import Run, is_precise
 from train.run.disk import MB, disk
+from train.run.notes import samples_told
 from train.run.outputs import missing, missing_line
 from train.run.text_notes import text_counts
 from train.step.schedule import learning_rate
@@ -78,7 +79,7 @@ def lines(
         yield texts
     yield (
         f"steps: {run.steps}, {run.per_epoch} an epoch, {run.steps / run.per_epoch:.1f} epochs, "
-        f"{counted(config.batch * config.accumulate, 'sample')} each"
+        f"{samples_told(config, data.repeats(), 'each')}"
     )
     yield f"learning rate: {_rates(config, run.steps)}"
     if sizes:

@@ -199,6 +199,7 @@ def _train(
         _log(run, done, found) as metrics,
         console.progress("training", run.steps - done) as progress,
         patience(lambda _: console.note("finishing the step and saving it")) as stop,
+        ExitStack() as first_step,
     ):
         watch = AfterStep(
             config=run.config,
@@ -216,7 +217,11 @@ def _train(
         )
         watch.finish(done)
 
+        if run.config.compile and found.count == 1:  # it takes minutes, and nothing is lost yet
+            first_step.enter_context(stop.impatience())
+
         def after(step: Step) -> None:
+            first_step.close()
             watch.after(step)
             if step.number == done + 2:  # by then it has taken all that it will take
                 _tell_spill(run.config, found.device, console)

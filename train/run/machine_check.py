@@ -8,21 +8,28 @@ from train.step.compiled import check_compiler
 
 
 def check_packages(config: Config, has: Callable[[str], bool]) -> None:
-    """Raise MachineError where the settings need what is not installed.
+    """Raise MachineError where the settings need what is not installed, with all that they need.
 
     Args:
         has: Whether a package is.
     """
-    for option, package in (
-        (f"--optimizer {config.optimizer}", config.row().package),
-        (f"--attention {config.attention}", "xformers" if config.attention == "xformers" else ""),
-        (f"--log {config.log}", config.log),
-    ):
-        if package and not has(package):
-            raise MachineError(
-                f"`{option}` needs `{package}`, which is not installed",
-                f"`pip install {package}`, or leave `{option.partition(' ')[0]}` out",
-            )
+    wrong = [
+        (
+            f"`{option}` needs `{package}`, which is not installed",
+            f"`pip install {package}`, or leave `{option.partition(' ')[0]}` out",
+        )
+        for option, package in (
+            (f"--optimizer {config.optimizer}", config.row().package),
+            (
+                f"--attention {config.attention}",
+                "xformers" if config.attention == "xformers" else "",
+            ),
+            (f"--log {config.log}", config.log),
+        )
+        if package and not has(package)
+    ]
+    if wrong:
+        raise MachineError(*wrong[0], wrong[1:])
 
 
 def has_bf16() -> bool:

@@ -5,12 +5,12 @@ from collections.abc import Iterator, Mapping
 from prep.runtime.counts import counted
 from train.config import CHUNK_TOKENS, Config
 from train.data.captions import longest_of_all
-from train.data.order import batches_per_epoch
+from train.data.order import batches_per_epoch, samples_of_steps
 from train.export.metadata import usual_size
 from train.families.detect import unread_note
 from train.families.file_marks import is_told
 from train.families.noise_process import Prediction
-from train.run import run_folder
+from train.run import checkpoint, run_folder
 from train.run.card_sizes import card_note
 from train.run.decide import Run, check_vae, facts
 from train.run.idle_notes import idle_notes
@@ -29,20 +29,20 @@ def notes(run: Run, answer: Answer, first: bool) -> Iterator[str]:
         first: Whether this process is the one that writes.
     """
     yield from check_vae(run)
-    if first:
+    if first and not any(checkpoint.whole(path) for _, path in checkpoint.steps(run.checkpoints)):
         yield from run_folder.unfinished(
             run.config.out, run.name, facts(run), list(run.config.deciding())
         )
-    batches = batches_per_epoch(run.data.repeats(), run.config.batch)
+    repeats = run.data.repeats()
     yield from filter(None, (
         unread_note(run.base, answer.unread),
         prediction_note(run, answer.prediction),
         size_note(usual_size(run.data), answer.side, run.base),
         card_note(answer.memory),
         sampler_note(run.config),
-        batches_note(run.config, batches),
+        batches_note(run.config, repeats),
         halves_note(run.config),
-        compile_note(run.config, run.data.repeats()),
+        compile_note(run.config, repeats),
     ))  # fmt: skip
     yield from text_notes(run.data.samples, run.config)
     yield from idle_notes(run.config, run.data, run.per_epoch)
@@ -134,18 +134,37 @@ def sampler_note(config: Config) -> str | None:
     return f"`--sampler {config.sampler}` has no effect: without `--prompts` nothing is drawn"
 
 
-def batches_note(config: Config, batches: int) -> str | None:
+def batches_note(
+    config: Config, repeats: Mapping[tuple[int, int], Mapping[str, int]]
+) -> str | None:
     """Return what to know of the samples of a step where it has several batches.
 
     Args:
-        batches: Of an epoch.
+        repeats: Bucket -> key -> how often the sample is seen in an epoch.
     """
     batch, passes = config.batch, config.accumulate
+    batches = batches_per_epoch(repeats, batch)
     if passes == 1:
         return None
-    if passes <= batches:
-        return f"{batch * passes} samples a step: {passes} batches of {batch}"
-    return (
-        f"`--accumulate` is {passes}, and an epoch has {counted(batches, 'batch', 'batches')}: a "
-        "step is a whole epoch"
-    )
+    if passes > batches:
+        return (
+            f"`--accumulate` is {passes}, and an epoch has {counted(batches, 'batch', 'batches')}: "
+            "a step is a whole epoch"
+        )
+    samples = samples_told(config, repeats, "a step")
+    some = "up to " if samples.startswith("up to ") else ""
+    return f"{samples}: {some}{passes} batches of {some if batch > 1 else ''}{batch}"
+
+
+def samples_told(
+    config: Config, repeats: Mapping[tuple[int, int], Mapping[str, int]], each: str
+) -> str:
+    """Return how many samples a step has, in a person's words: buckets leave some short.
+
+    Args:
+        repeats: Bucket -> key -> how often the sample is seen in an epoch.
+        each: What stands behind the number: `each` or `a step`.
+    """
+    most, average = samples_of_steps(repeats, config.batch, config.accumulate)
+    told = f"{counted(most, 'sample')} {each}"
+    return told if most == average else f"up to {told}, {average:.1f} on average"

@@ -72,7 +72,8 @@ def ready(
         paths: Dataset files.
         ask: How to learn what only torch can tell: `probe.here` or `probe.outside`.
         first: Whether this process is the one that writes.
-        forecast: Whether the memory that it takes is to be forecast, which takes some seconds.
+        forecast: Whether the memory that it takes is to be forecast, which takes some seconds; of
+            a run that is done it is told, too, what would stand in the way of another one.
         card: How to learn what `--precision auto` is, before it is known that there is work to do.
 
     Raises:
@@ -84,7 +85,7 @@ def ready(
         try:
             run = decide(paths, config, models, _usual_precision(config, card))
             if is_done(run):
-                return Ready(run, True)
+                return _done(run, models, ask) if forecast else Ready(run, True)
         except UserError as error:
             wrong.append(error)
     wrong += _raised(*_settings(config))
@@ -98,6 +99,16 @@ def ready(
         _refuse(answer.errors())
     check_loss(run.config, answer.prediction, answer.ends_in_noise)
     return Ready(run, False, tuple(notes(run, answer, first)), answer.memory)
+
+
+def _done(run: Run, models: Models, ask: probe.Ask) -> Ready:
+    """Return a run that is done, with what another one with its settings would meet here."""
+    wrong = [*_raised(*_settings(run.config))]
+    answer = looked_through(_question(run, forecast=True), run.found, models, ask)
+    each = [*wrong, *answer.errors()]
+    told = [line for one in each for line in (str(one), *(more for more, _ in one.others))]
+    told = [f"the run is done; another like it would not begin here: {line}" for line in told]
+    return Ready(run, True, tuple(told), answer.memory)
 
 
 def _base_of(

@@ -93,7 +93,7 @@ def check_version(out: Path, name: str, here: Mapping[str, Any], words: list[str
 
 
 def unfinished(out: Path, name: str, here: Mapping[str, Any], words: list[str]) -> list[str]:
-    """Return a line for each stopped run of this name that the same command will not go on with."""
+    """Return a line for each stopped run of this name that a new run does not go on with."""
     told: list[str] = []
     for folder, there, step in _stopped(out, name, here):
         why = "; ".join(differences(there, here, words)) or "it was made by another version"

@@ -1,5 +1,6 @@
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -173,25 +174,39 @@ def test_stopped_in_the_middle(
     assert one.read_bytes() == two.read_bytes()
 
 
+@pytest.mark.skipif(shutil.which("g++") is None, reason="torch needs a compiler")
+def test_stopped_while_the_first_step_compiles(tmp_path: Path, meta: Path) -> None:
+    """Nothing is lost before the first step of `--compile`, so a stop does not wait for it."""
+    code, told = _stopped(tmp_path, meta, signal.SIGINT, "--compile", after=0)
+
+    assert code == 130
+    assert "finishing the step" not in told
+    assert not [*(tmp_path / "stopped").glob("*/checkpoints/step-*")]
+
+
 def _words(meta: Path) -> list[str]:
     return ["lora", str(meta), "--rank", "2", "--out"]
 
 
-def _stopped(tmp_path: Path, meta: Path, number: int) -> tuple[int, str]:
-    """Send a signal to a training once it has done two steps; return its code and what it said."""
+def _stopped(
+    tmp_path: Path, meta: Path, number: int, *more: str, after: int = 2
+) -> tuple[int, str]:
+    """Send a signal to a training that has done so many steps; return its code and what it said."""
+    words = [*_words(meta), str(tmp_path / "stopped"), "--steps", "400", *more]
     child = subprocess.Popen(
-        [sys.executable, "-m", "train", *_words(meta), str(tmp_path / "stopped"), "--steps", "400"],
+        [sys.executable, "-m", "train", *words],
         stderr=subprocess.PIPE,
         text=True,
         env=_environment(tmp_path / "home"),
     )
     log: Path | None = None
     limit = time.monotonic() + 60
-    while not (log and log.read_text().count("\n") >= 2):
+    while not (log and log.read_text().count("\n") >= after):
         assert time.monotonic() < limit
         assert child.poll() is None
         log = next((tmp_path / "stopped").glob("*/metrics.jsonl"), None)
         time.sleep(0.002)
+    time.sleep(0 if after else 0.5)  # the log is there a little before the first step begins
     child.send_signal(number)
     told = child.communicate(timeout=30)[1]
     return child.returncode, told

@@ -84,9 +84,9 @@ def test_another_program_s_lora_is_told_as_far_as_it_goes(tmp_path: Path) -> Non
 @pytest.mark.parametrize(
     ("passes", "told"),
     [
-        (None, "5 steps of 8,"),
-        ("1", "5 steps of 8,"),
-        ("2", "5 steps of 8 samples (2 batches of 4),"),
+        (None, "5 steps of up to 8,"),
+        ("1", "5 steps of up to 8,"),
+        ("2", "5 steps of up to 8 samples (up to 2 batches of up to 4),"),
     ],
 )
 def test_the_batches_of_a_step_are_told(tmp_path: Path, passes: str | None, told: str) -> None:
@@ -99,6 +99,17 @@ def test_the_batches_of_a_step_are_told(tmp_path: Path, passes: str | None, told
     save_file({"lora_unet_a.lora_down.weight": torch.zeros(1)}, file, said)
 
     assert f"trained: {told}" in _told(file)
+
+
+def test_the_samples_of_a_step_are_those_that_were_shown(
+    meta: Path, tmp_path: Path, models: Models
+) -> None:
+    """Of three batches of two, a step of two and one of what is left: three samples on average."""
+    config = config_of(steps=2, batch=2, accumulate=2, rank=2, out=tmp_path / "runs", name="toy")
+    made = start.start([meta], config, models, Console(level=0))
+
+    told = "trained: 2 steps of 3.0 samples on average (up to 2 batches of up to 2), learning rate "
+    assert told in _told(made)
 
 
 def test_what_is_no_lora_is_told(tmp_path: Path, base: Path) -> None:

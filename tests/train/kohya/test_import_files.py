@@ -101,6 +101,10 @@ def test_a_tutorial_s_files_are_one_command(
     assert ended.value.code == 0, said.err
     assert said.err.splitlines() == [
         "kohya's scripts draw a seed; it is 0 here unless you give another",
+        (
+            "`--num_cpu_threads_per_process` in front of the script is left out: it says how the "
+            "scripts are started, not what they train"
+        ),
         "`cache_latents` is left out: it is always so here",
     ]
     assert (tutorial / "told.yaml").read_text().count("images: ") == 2
@@ -268,7 +272,7 @@ def test_fine_tune_s_unused_weight_is_told() -> None:
         ({"num_repeats": "5"}, "kohya's scripts have no `num_repeats`",
          "did you mean `dataset_repeats`?"),
         ({"save_model_as": "ckpt"}, "`save_model_as` is `ckpt`", "a LoRA is a safetensors file"),
-        ({"network_dim": "5000"}, "`--rank` is 5000", "give a whole number from 1 to 1024"),
+        ({"network_dim": "5000"}, "`network_dim` is 5000", "give a whole number from 1 to 1024"),
         ({"network_args": ["conv_dim=8"]},
          "`network_args`: convolutions have another rank or alpha than the rest",
          "give them the same"),
@@ -276,6 +280,8 @@ def test_fine_tune_s_unused_weight_is_told() -> None:
          "give one side: buckets are as large"),
         ({"caption_extension": ".cap"}, "`caption_extension` is `.cap`",
          "texts are read from `.txt` and `.caption`"),
+        ({"sample_prompts": "none.txt"}, "the file of prompts `none.txt` is not there",
+         "write it, or draw nothing: `--without sample_prompts`"),
         ({"pretrained_model_name_or_path": ""}, "no base model is named",
          "add `--pretrained_model_name_or_path`"),
     ],
@@ -307,6 +313,56 @@ def test_trackers(trackers: str, log: str | None, told: list[str]) -> None:
     ]
 
 
+def _notes(words: str, launcher: str = "") -> list[str]:
+    command = (
+        f"accelerate launch {launcher} train_network.py --pretrained_model_name_or_path tiny "
+        f"--network_module networks.lora --seed 1 --train_data_dir {HERE} {words}"
+    )
+    run = replace(read([command]), dataset={"datasets": [{"subsets": [{"image_dir": HERE}]}]})
+    return pipelines_of(run, Path(), []).notes
+
+
+def test_each_option_of_the_launcher_is_told() -> None:
+    """In front of the script: what the script gives itself, what starts it, and all else."""
+    launcher = "--mixed_precision=bf16 --num-cpu-threads-per-process 1 --use_deepspeed"
+
+    assert _notes("", f"{launcher} --num_processes 1") == [
+        (
+            "`--mixed_precision` in front of the script is left out: kohya's scripts take their "
+            "own `--mixed_precision`, behind the script's name"
+        ),
+        (
+            "`--num-cpu-threads-per-process` in front of the script is left out: it says how the "
+            "scripts are started, not what they train"
+        ),
+        "`--use_deepspeed` in front of the script is left out: nothing of it is taken over",
+    ]
+
+
+def test_of_several_attentions_one_is_taken() -> None:
+    """In the order of kohya's scripts, whatever the order in the command."""
+    assert _notes("--sdpa --xformers --mem_eff_attn") == [
+        "of `mem_eff_attn`, `xformers`, `sdpa` kohya's scripts take the first"
+    ]
+    assert _notes("--sdpa") == []
+
+
+def test_samples_on_the_way_need_exports(home: Path) -> None:
+    """Where nothing is saved on the way it is told what draws there; with exports, nothing."""
+    (home / "p.txt").write_text("a girl\n")
+    every = "--sample_prompts p.txt --sample_every_n_epochs 2"
+    left = "`sample_every_n_epochs` is left out: samples are drawn with each export"
+
+    assert _notes(every) == [
+        left,
+        (
+            "without `save_every_n_epochs` or `save_every_n_steps` nothing is drawn before the "
+            "end: for samples on the way write `save_every_epochs: 2`"
+        ),
+    ]
+    assert _notes(f"{every} --save_every_n_steps 4") == [left]
+
+
 def test_several_processes_multiply_nothing_here() -> None:
     """A command of two processes is told what stands for its batches, in numbers."""
     command = (
@@ -319,7 +375,7 @@ def test_several_processes_multiply_nothing_here() -> None:
     assert pipelines_of(run, Path(), []).notes == [
         (
             "kohya's scripts take a batch in each of 2 processes; here their number changes "
-            "nothing: for 24 samples a step write `accumulate: 6`"
+            "nothing: for up to 24 samples a step write `accumulate: 6`"
         )
     ]
 
@@ -365,13 +421,13 @@ def test_folders_that_differ_in_what_trains_are_refused(home: Path) -> None:
 def test_a_file_that_is_there_is_left_alone(
     tutorial: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """An earlier pipelines.yaml is not written over; a script's name that is unknown is told."""
+    """An earlier pipelines.yaml is not written over; what is wrong with a source is told first."""
     (tutorial / "pipelines.yaml").write_text("mine")
     for words, error in (
-        (["config.toml"], "error: `pipelines.yaml` is there already"),
-        (["flux_train.py --x 1", "--out", "new.yaml"],
+        (["config.toml", "dataset.toml"], "error: `pipelines.yaml` is there already"),
+        (["flux_train.py --x 1"],
          "error: `flux_train.py` is none of kohya's scripts that can be taken over"),
-        (["none.toml", "--out", "new.yaml"],
+        (["none.toml"],
          "error: `none.toml` cannot be read: No such file or directory"),
     ):  # fmt: skip
         with pytest.raises(SystemExit) as ended:
@@ -414,6 +470,30 @@ def test_a_config_file_trains_directly(tutorial: Path, capsys: pytest.CaptureFix
         "error: `config.yaml` is there already, and says something else",
         "hint: move it away, or carry it out: `prep run --pipelines config.yaml`",
     ]
+
+
+def test_what_was_written_beside_a_config_file_is_written_anew(
+    tutorial: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A changed TOML trains, though a run of before failed; a line that a person adds stays."""
+    written, config = tutorial / "config.yaml", tutorial / "config.toml"
+    config.write_text(config.read_text().replace('"tiny"', '"./none"'))
+
+    def typed() -> list[str]:
+        with pytest.raises(SystemExit) as ended:
+            main(["lora", "config.toml", "dataset.toml"])
+        assert ended.value.code == 1
+        return capsys.readouterr().err.splitlines()
+
+    typed()
+    one = written.read_text()
+    config.write_text(config.read_text().replace("network_dim = 4", "network_dim = 8"))
+    typed()
+    assert [line for line in one.splitlines() if "rank" in line] == ["      rank: 4"]
+    assert "      rank: 8\n" in written.read_text()
+    written.write_text(written.read_text() + "# mine\n")
+    assert typed()[0] == "error: `config.yaml` is there already, and says something else"
+    assert written.read_text().endswith("# mine\n")
 
 
 def test_a_fine_tune_of_metadata_is_one_command(

@@ -48,25 +48,27 @@ def test_commands_of_windows() -> None:
         "pretrained_model_name_or_path": "D:\\models\\v1-5.safetensors", "output_dir": "C:\\out\\",
         "seed": "42",
     }  # fmt: skip
-    assert parsed(CMD) == ("train_db", {"train_data_dir": "C:\\pics", "xformers": True}, 1)
+    assert parsed(CMD) == ("train_db", {"train_data_dir": "C:\\pics", "xformers": True}, 1, ())
 
 
 @pytest.mark.parametrize(
-    ("launcher", "processes"),
+    ("launcher", "processes", "others"),
     [
-        ("", 1),
-        ("accelerate launch --num_cpu_threads_per_process 8", 1),
-        ("accelerate launch --num_processes 2 --mixed_precision fp16", 2),
-        ("accelerate launch --num_processes=3", 3),
-        ("torchrun --nproc_per_node 4", 4),
-        ("torchrun --nproc-per-node=gpu", 1),
+        ("", 1, ()),
+        ("accelerate launch --num_cpu_threads_per_process 8", 1, ("num_cpu_threads_per_process",)),
+        ("accelerate launch --num_processes 2 --mixed_precision=fp16", 2, ("mixed_precision",)),
+        ("accelerate launch --num_processes=3", 3, ()),
+        ("torchrun --nproc_per_node 4", 4, ()),
+        ("torchrun --nproc-per-node=gpu", 1, ("nproc-per-node",)),
     ],
 )
-def test_the_launcher_says_how_many_processes(launcher: str, processes: int) -> None:
-    """Of what stands before the script the number of processes is read, and nothing else."""
+def test_the_launcher_says_how_many_processes(
+    launcher: str, processes: int, others: tuple[str, ...]
+) -> None:
+    """Of what stands before the script the number of processes is read, the others are named."""
     text = f"{launcher} train_network.py --seed 1"
 
-    assert parsed(text) == ("train_network", {"seed": "1"}, processes)
+    assert parsed(text) == ("train_network", {"seed": "1"}, processes, others)
 
 
 @pytest.mark.parametrize(

@@ -38,8 +38,21 @@ def test_what_is_not_installed_is_named(config: Config, told: tuple[str, str]) -
         check_packages(config, lambda package: False)
 
     assert (str(caught.value), caught.value.hint) == told
+    assert caught.value.others == ()
     check_packages(config, lambda package: True)
     check_packages(config_of(), lambda package: False)
+
+
+def test_all_that_is_not_installed_is_named_at_once() -> None:
+    """Several options whose packages are missing are told together."""
+    config = config_of(optimizer="adamw8bit", attention="xformers", log="tensorboard")
+    with pytest.raises(MachineError) as caught:
+        check_packages(config, lambda package: package == "tensorboard")
+
+    assert str(caught.value).startswith("`--optimizer adamw8bit` needs `bitsandbytes`, which is")
+    assert [told for told, _ in caught.value.others] == [
+        "`--attention xformers` needs `xformers`, which is not installed"
+    ]
 
 
 @pytest.mark.parametrize(

@@ -349,7 +349,8 @@ NAMED: dict[str, tuple[Make, list[str]]] = {
     "latents of a sister VAE": (
         _sister, ["the latents of `meta_lat.json` were made with another VAE: `anime-vae`"]),
     "several batches a step": (
-        lambda _: ["--accumulate", "4"], ["4 samples a step: 4 batches of 1"]),
+        lambda _: ["--accumulate", "4"],
+        ["up to 4 samples a step, 3.0 on average: up to 4 batches of 1"]),
     "a tensor that nothing reads": (
         _foreign_tensor, ["1 tensor in the files of `{base}` is not read: `controlnet.x`"]),
     "an earlier run": (
@@ -422,6 +423,34 @@ def test_a_run_that_is_done_needs_nothing(place: Place, capsys: pytest.CaptureFi
     assert _both(place, ["--prompts", "gone.txt"], capsys)[1] == (0, [])
 
 
+def test_what_another_run_would_lack_is_told_of_one_that_is_done(
+    place: Place, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Of a run that is done `train check` tells packages, device and memory; `train lora` none."""
+    usual = [str(place.meta), "--steps", "2", "--rank", "2", "--out", str(place.top / "runs")]
+    assert _said(["lora", *usual])[0] == 0
+    capsys.readouterr()
+    more = ["--attention", "xformers", "--log", "tensorboard"]
+
+    code, _ = _said(["check", *usual, *more])
+    told = capsys.readouterr()
+    plain = _said(["check", *usual], lambda: capsys.readouterr().out)
+    lora = _said(["lora", *usual, *more], lambda: capsys.readouterr().err)
+
+    why = "the run is done; another like it would not begin here: "
+    assert (code, told.err.splitlines()) == (
+        0,
+        [
+            f"{why}`--attention xformers` needs `xformers`, which is not installed",
+            f"{why}`--log tensorboard` needs `tensorboard`, which is not installed",
+            f"{why}`--attention xformers` needs a GPU, and this run is on the CPU",
+        ],
+    )
+    assert told.out.splitlines()[-1].endswith(": is done")
+    assert [line for line in plain[1] if line.startswith("memory: ")]
+    assert lora == (0, [])
+
+
 def test_the_probe_answers_alike_in_a_process_of_its_own(
     place: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -447,35 +476,6 @@ def _broken(place: Place) -> Path:
     base = place.own_base()
     (base / "scheduler/scheduler_config.json").write_text("[]")
     return base
-
-
-@pytest.mark.parametrize(
-    ("passes", "told"),
-    [
-        (1, None),
-        (3, "6 samples a step: 3 batches of 2"),
-        (4, "`--accumulate` is 4, and an epoch has 3 batches: a step is a whole epoch"),
-    ],
-)
-def test_the_samples_of_a_step_are_told(passes: int, told: str | None) -> None:
-    """Where a step has several batches, their samples are counted; an epoch holds no more."""
-    assert notes.batches_note(config_of(batch=2, accumulate=passes), 3) == told
-
-
-def test_what_compiling_and_float16_cost_is_told() -> None:
-    """Each size of bucket and of batch is compiled; squares of gradients vanish in float16."""
-    repeats = {(64, 64): {"a": 3, "b": 2}, (64, 32): {"c": 1}, (32, 64): {"d": 4}}
-
-    assert notes.compile_note(config_of(batch=2), repeats) is None
-    assert notes.compile_note(config_of(batch=2, compile=True), repeats) == (
-        "`--compile` makes a program for 4 sizes of bucket and batch, at the first step of each"
-    )
-    assert notes.halves_note(config_of(full_fp16=True)) == (
-        "`--full-fp16` keeps what `adamw` remembers in float16 too, where small numbers vanish and "
-        "steps become too long: `--optimizer adamw8bit` or `adafactor` keeps it otherwise"
-    )
-    assert notes.halves_note(config_of(full_fp16=True, optimizer="adafactor")) is None
-    assert notes.halves_note(config_of(full_bf16=True)) is None
 
 
 def test_long_texts_are_named_up_to_three() -> None:

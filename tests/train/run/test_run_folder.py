@@ -89,6 +89,19 @@ def test_a_new_run_names_the_one_it_does_not_go_on_with(
     )
 
 
+def test_a_run_that_is_gone_on_with_names_no_other(
+    meta: Path, tmp_path: Path, models: Models
+) -> None:
+    """Where its own folder has a checkpoint no new run begins, and the others are not told."""
+    for rank in (2, 4):
+        lora(meta, tmp_path, models, new_console(), steps=1, rank=rank, alpha=2.0).unlink()
+    console = new_console()
+
+    lora(meta, tmp_path, models, console, steps=2, rank=4, alpha=2.0)
+
+    assert said(console)[1] == "continues after step 1 of 2\n"
+
+
 def test_a_fine_tune_that_is_done_is_not_unfinished(
     meta: Path, tmp_path: Path, models: Models
 ) -> None:
@@ -189,5 +202,6 @@ def test_another_number_of_batches_is_another_run(
 
     assert said(console)[1] == (
         f"a new run begins; `{made.parent}`, stopped at step 1, is another: `--accumulate` is 1 "
-        "there and 2 here\n4 samples a step: 2 batches of 2\n"
+        "there and 2 here\nup to 4 samples a step, 3.0 on average: up to 2 batches of "
+        "up to 2\n"
     )
