@@ -8,7 +8,7 @@ import json
 import os
 import re
 import struct
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -18,6 +18,7 @@ from train.samples import schedulers
 from train.samples.prompts import Prompt
 
 KEY = "parameters"  # of the text in a PNG file
+MAKER = ("Software", "prep train")  # of another one, in every picture that we draw
 _MODEL = re.compile(r', Model: ("(?:\\.|[^"\\])*"|[^,]*)')
 
 
@@ -85,11 +86,25 @@ def is_of(path: Path, text: str) -> bool:
     return said is None or _MODEL.sub("", said) == _MODEL.sub("", text)
 
 
+def is_drawn(path: Path) -> bool:
+    """Return whether a file is a picture that this program drew, and no other program saved."""
+    try:
+        return MAKER in _texts(path)
+    except (OSError, ValueError, LookupError, struct.error):
+        return False
+
+
 def written(path: Path) -> str | None:
     """Return the text of a PNG file; None where it has none. `train check` asks, without Pillow.
 
     Raises:
         ValueError: It is no PNG file; `struct.error` where it is torn.
+    """
+    return next((text for name, text in _texts(path) if name == KEY), None)
+
+
+def _texts(path: Path) -> Iterator[tuple[str, str]]:
+    """Yield name and content of each text before a PNG file's pixels; raises as `written`.
 
     Source:
         PNG specification (third edition), sections 5.3, 11.3.3.2 (tEXt) and 11.3.3.4 (iTXt).
@@ -100,13 +115,13 @@ def written(path: Path) -> str | None:
         while True:
             length, kind = struct.unpack(">I4s", file.read(8))
             if kind == b"IDAT":
-                return None
+                return
             name, _, rest = file.read(length).partition(b"\0")
             file.seek(4, os.SEEK_CUR)  # the checksum
-            if name.decode("latin-1") == KEY and kind == b"tEXt":
-                return rest.decode("latin-1")
-            if name.decode("latin-1") == KEY and kind == b"iTXt" and rest[:1] == b"\0":
-                return rest[2:].split(b"\0", 2)[2].decode("utf-8")
+            if kind == b"tEXt":
+                yield name.decode("latin-1"), rest.decode("latin-1")
+            elif kind == b"iTXt" and rest[:1] == b"\0":
+                yield name.decode("latin-1"), rest[2:].split(b"\0", 2)[2].decode("utf-8")
 
 
 def _quoted(text: str) -> str:

@@ -18,6 +18,7 @@ from train.samples.as_trained import as_trained, check_layer, chosen_layer
 from train.samples.drawer import Drawer
 from train.samples.picture_text import Shown, ShownLora
 from train.samples.prompts import Prompt, long_prompts
+from train.samples.replacing_pictures import check_places
 from train.samples.sheet_cells import Cells, SheetColumn, label
 from train.samples.subject import Subject
 from train.samples.wish import Wish, check_family, check_together, rows_of
@@ -39,10 +40,11 @@ def sample(subject: Subject, wish: Wish, target: Path, models: Models, console: 
     """Draw the sheet, and tell what of the LoRAs it does not show.
 
     Raises:
-        UserError: A LoRA or the model cannot be used, they do not belong together, or no picture
-            of them could be drawn.
+        UserError: A LoRA or the model cannot be used, they do not belong together, a file that
+            another program made is in the way, or no picture could be drawn.
     """
     check_together(subject, wish)
+    check_places(target, wish.each, _cells(subject, wish, rows_of(wish, 0)).names())
     found = [adapter_file.check(path) for path, _ in subject.loras]
     for path, _ in subject.loras:
         adapter_file.check_finite(path)

@@ -49,6 +49,10 @@ class Cells:
         """How many pictures the sheet has place for."""
         return len(self.rows) * len(self.columns)
 
+    def names(self) -> list[str]:
+        """Return the names of the files of the pictures alone, row by row."""
+        return [f"{self._name(n)}.png" for n in range(self.most)]
+
     def draw(self, drawer: Drawer, scales: Mapping[str, float], console: Console) -> None:
         """Draw all pictures.
 

@@ -18,6 +18,7 @@ from train.families.sd15 import FAMILY
 from train.methods import config_of
 from train.run import start
 from train.samples import sheet
+from train.samples.drawer import png
 from train.samples.grid import grid
 from train.samples.prompt_files import read
 from train.samples.prompts import Prompt, parse
@@ -276,14 +277,15 @@ def _cells(sheet: Path) -> list[bytes]:
 
 def test_stopped_before_a_picture(made: Path, tmp_path: Path, models: Models) -> None:
     """Case D1: a sheet that has no picture yet is not written, and the one before it stays."""
-    (tmp_path / "s.png").write_bytes(b"before")
+    before = png(Image.new("RGB", (8, 8)), "before")
+    (tmp_path / "s.png").write_bytes(before)
     wish = Wish(asked(_subject(made), ["mascot"], None, {"steps": 1}), [1.0], [])
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Diffusion, "earlier", lambda *_: signal.raise_signal(signal.SIGTERM))
         with pytest.raises(SystemExit), obey():
             sheet.sample(_subject(made), wish, tmp_path / "s.png", models, Console(level=0))
 
-    assert (tmp_path / "s.png").read_bytes() == b"before"
+    assert (tmp_path / "s.png").read_bytes() == before
 
 
 def _subject(path: Path) -> Subject:
