@@ -7,12 +7,16 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from prep.models import file_layouts, safetensors_file
+from prep.models import file_layouts, safetensors_file, single_file
 from prep.runtime.errors import ConfigError, ModelFileError, UsageError
 from train.adapters import adapter_file, lora_metadata
 
 _STRENGTH = re.compile(r"(.+):([+-]?(?:\d+\.?\d*|\.\d+))")
 _MOST_STRENGTH = 100
+_WHAT = (
+    "name LoRAs (`.safetensors`), or a model: a folder, a single file, a hub id `owner/name` or "
+    "`tiny`"
+)
 
 
 @dataclass(frozen=True)
@@ -111,11 +115,9 @@ def _named(word: str) -> tuple[Path, float] | str:
     path = _export(path)
     if path.suffix.lower() != ".safetensors" or path.is_dir():
         if not (path.exists() or word == "tiny" or word.count("/") == 1):
-            raise ModelFileError(
-                f"there is nothing to draw at `{word}`",
-                "name LoRAs (`.safetensors`), or a model: a folder, a single file, a hub id "
-                "`owner/name` or `tiny`",
-            )
+            raise ModelFileError(f"there is nothing to draw at `{word}`", _WHAT)
+        if path.is_file() and path.suffix.lower() not in single_file.SUFFIXES:
+            raise ModelFileError(f"`{path}` is no LoRA and no model", _WHAT)
         return str(path) if path.exists() else word
     if path.is_file() and _is_model(path):
         return str(path)

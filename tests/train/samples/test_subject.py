@@ -1,0 +1,67 @@
+"""What the words behind `train sample` name, and what they cannot name."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from prep.models.locate import Models
+from prep.runtime.errors import ModelFileError, UserError
+from tests.train.runs import new_console
+from train.export.explain import explain
+from train.families.detect import opened_base
+from train.samples import sheet
+from train.samples.prompts import Prompt
+from train.samples.subject import subject_of
+from train.samples.wish import Wish
+
+_PNG = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR"
+_HEADER = b'{"a":{"dtype":"F32","data_offsets":[0,0]}}'  # without a shape
+FILES = {
+    "json": b'{"mean": [0.1, 0.2]}', "png": _PNG, "text": b"a cat\n", "empty": b"",
+    "numbers": bytes(range(256)), "shapeless": len(_HEADER).to_bytes(8, "little") + _HEADER,
+    "zip": b"PK\3\4" + bytes(40), "pickle": b"\x80\x02}q\0.",
+}  # fmt: skip
+WHAT = (
+    "name LoRAs (`.safetensors`), or a model: a folder, a single file, a hub id `owner/name` or "
+    "`tiny`"
+)
+
+
+@pytest.mark.parametrize("kind", [*FILES, "folder"])
+@pytest.mark.parametrize("ending", [".json", ".png", "", ".safetensors", ".ckpt"])
+def test_any_other_file_is_told_in_two_lines(
+    tmp_path: Path, models: Models, kind: str, ending: str
+) -> None:
+    """As a LoRA or model to draw, as a base model and to explain: a file by any name."""
+    path = tmp_path / f"it{ending}"
+    if kind == "folder":
+        path.mkdir()
+        (path / "a.txt").write_text("a")
+    else:
+        path.write_bytes(FILES[kind])
+    wish = Wish([Prompt("x", width=64, height=64, steps=1)], [1.0], [])
+    told: dict[str, str] = {}
+    for way, ask in {
+        "draw": lambda: sheet.sample(
+            subject_of([str(path)]), wish, tmp_path / "s.png", models, new_console()
+        ),
+        "base": lambda: opened_base(str(path), models),
+        "explain": lambda: explain(path, new_console()),
+    }.items():
+        with pytest.raises(ModelFileError) as caught:
+            ask()
+        assert caught.value.hint
+        told[way] = str(caught.value)
+
+    if kind != "folder" and ending not in (".safetensors", ".ckpt"):
+        assert told["draw"] == f"`{path}` is no LoRA and no model"
+        assert told["base"] == (
+            f"`{path}` is no model: its name ends in none of .safetensors and .ckpt"
+        )
+    elif kind in ("json", "png", "text", "empty", "numbers"):
+        what = {
+            ".safetensors": f"`{path}` is damaged: it is not a whole safetensors file",
+            ".ckpt": f"`{path}` is not a whole `.ckpt` file",
+        }[ending]
+        assert (told["draw"], told["base"]) == (what, what)
