@@ -12,6 +12,7 @@ from prep.runtime.errors import ConfigError, ModelFileError, UsageError
 from train.adapters import adapter_file, lora_metadata
 
 _STRENGTH = re.compile(r"(.+):([+-]?(?:\d+\.?\d*|\.\d+))")
+_ENDING = re.compile(r"(.+):([^:/\\]*)")
 _MOST_STRENGTH = 100
 _WHAT = (
     "name LoRAs (`.safetensors`), or a model: a folder, a single file, a hub id `owner/name` or "
@@ -92,8 +93,9 @@ def subject_of(words: Sequence[str]) -> Subject:
     A run folder is its export.
 
     Raises:
-        ModelFileError: A file that is named is not there, is no LoRA and no model, or is damaged.
-        UsageError: A model is named beside others.
+        ModelFileError: A file that is named is not there, is no LoRA and no model, or is damaged,
+            or a run is not finished.
+        UsageError: A strength is no number, or a model is named beside others.
     """
     found = [_named(word) for word in words]
     models = [one for one in found if isinstance(one, str)]
@@ -112,6 +114,10 @@ def _named(word: str) -> tuple[Path, float] | str:
     path, strength = Path(word).expanduser(), 1.0
     if (given := _STRENGTH.fullmatch(word)) and not path.exists():
         path, strength = Path(given[1]).expanduser(), float(given[2])
+    elif (end := _ENDING.fullmatch(word)) and not path.exists() and Path(end[1]).exists():
+        raise UsageError(
+            f"the strength `{end[2]}` is no number", f"write it as `{Path(end[1]).name}:0.6`"
+        )
     path = _export(path)
     if path.suffix.lower() != ".safetensors" or path.is_dir():
         if not (path.exists() or word == "tiny" or word.count("/") == 1):
@@ -130,13 +136,25 @@ def _named(word: str) -> tuple[Path, float] | str:
 
 
 def _export(place: Path) -> Path:
-    """Return the export of a run folder; any other place as it is."""
+    """Return the export of a run folder; any other place as it is.
+
+    Raises:
+        ModelFileError: The run is not finished.
+    """
     try:
-        name = str(json.loads((place / "config.json").read_text(encoding="utf-8"))["name"])
+        told = json.loads((place / "config.json").read_text(encoding="utf-8"))
+        name, _, _ = str(told["name"]), told["base"], told["datasets"]  # else it is another's
     except (OSError, ValueError, LookupError, TypeError):
         return place
-    found = (place / f"{name}.safetensors", place / name)
-    return next((path for path in found if path.exists()), place)
+    for end in (f"{name}.safetensors", name):
+        if (place / end).exists():
+            return place / end
+    between = [one for one in sorted(place.glob(f"{name}-*")) if "-not-proven" not in one.name]
+    raise ModelFileError(
+        f"the run in `{place}` is not finished: it has no `{name}.safetensors`",
+        "type its command again to finish it"
+        + (f", or name an export on the way: `{between[-1]}`" if between else ""),
+    )
 
 
 def _is_model(path: Path) -> bool:

@@ -65,3 +65,44 @@ def test_any_other_file_is_told_in_two_lines(
             ".ckpt": f"`{path}` is not a whole `.ckpt` file",
         }[ending]
         assert (told["draw"], told["base"]) == (what, what)
+
+
+def test_a_run_that_is_not_finished_is_told(tmp_path: Path) -> None:
+    """By its folder's export that is not there, with the newest one on the way."""
+    (tmp_path / "config.json").write_text(json.dumps({"name": "a", "base": "b", "datasets": []}))
+    told = []
+    for between in (
+        "",
+        "a-step00000002.safetensors",
+        "a-step00000004.safetensors",
+        "a-step00000006-not-proven.safetensors",
+    ):
+        if between:
+            (tmp_path / between).touch()
+        with pytest.raises(ModelFileError) as caught:
+            subject_of([str(tmp_path)])
+        told.append((str(caught.value), caught.value.hint))
+
+    again = "type its command again to finish it"
+    line = f"the run in `{tmp_path}` is not finished: it has no `a.safetensors`"
+    assert [told[0], told[3]] == [
+        (line, again),
+        (
+            line,
+            f"{again}, or name an export on the way: `{tmp_path / 'a-step00000004.safetensors'}`",
+        ),
+    ]
+
+
+@pytest.mark.parametrize("end", ["abc", "", "0,5", "1e3"])
+def test_a_strength_that_is_no_number_is_told(tmp_path: Path, end: str) -> None:
+    """What stands behind a file that is there is its strength, and nothing else."""
+    (tmp_path / "A.safetensors").touch()
+
+    with pytest.raises(UserError) as caught:
+        subject_of([f"{tmp_path / 'A.safetensors'}:{end}"])
+
+    assert (str(caught.value), caught.value.hint) == (
+        f"the strength `{end}` is no number",
+        "write it as `A.safetensors:0.6`",
+    )
