@@ -16,7 +16,7 @@ from train.families.detect import opened_base, side_of, unread_note
 from train.families.family import Family, Outline
 from train.samples.as_trained import as_trained, check_layer, chosen_layer
 from train.samples.drawer import Drawer
-from train.samples.picture_text import Shown, ShownLora
+from train.samples.picture_text import Shown, ShownLora, block_words
 from train.samples.prompts import Prompt, long_prompts
 from train.samples.replacing_pictures import check_places
 from train.samples.sheet_cells import Cells, SheetColumn, label
@@ -90,22 +90,33 @@ def _opened(
         for name, scale in scales.items()
     }
     loras = [
-        ShownLora(path.stem, strength, safetensors_file.data_digest(path))
-        for path, strength in subject.loras
+        ShownLora(name, strength, safetensors_file.data_digest(path))
+        for path, name, strength in subject.shown()
     ]
-    shown = Shown(family, Subject(model=place.ask.name).name, loras, layer)
+    model_name = Subject(model=place.ask.name).name
+    shown = Shown(family, model_name, loras, layer, wish.block_weights)
     return Drawer(base, opened_vae(place.path, base.device), shown), weighed, guessed
 
 
 def _cells(subject: Subject, wish: Wish, rows: Sequence[Prompt]) -> Cells:
     """Return the pictures that are to be drawn, and how they stand."""
     if subject.model:
-        columns = [SheetColumn(subject.name, 0.0)]
+        columns = [SheetColumn(subject.name, 0.0, subject.name)]
     else:
-        columns = [SheetColumn(f"strength {one:g}", one) for one in wish.strengths]
+        labels = [f"strength {one:g}" for one in wish.strengths]
+        titles = [_title(label, subject, wish) for label in labels]
+        columns = [*map(SheetColumn, labels, wish.strengths, titles)]
         if wish.grid is None:
-            columns.insert(0, SheetColumn("base model", 0.0))
+            columns.insert(0, SheetColumn("base model", 0.0, "base model"))
     return Cells(rows, columns, wish.each, wish.grid[1] if wish.grid else 0)
+
+
+def _title(label: str, subject: Subject, wish: Wish) -> str:
+    """Return what stands above a column of LoRAs: several are named, and so are block weights."""
+    each = [f"{name}:{one:g}" if one != 1 else name for _, name, one in subject.shown()]
+    more = [" + ".join(each)] if len(each) > 1 else []
+    more += [block_words(wish.block_weights)] if wish.block_weights else []
+    return ", ".join([label, *more])
 
 
 def _further(

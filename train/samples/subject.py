@@ -41,6 +41,17 @@ class Subject:
         ending = next((end for end in (".safetensors", ".ckpt") if plain.endswith(end)), "")
         return plain.removesuffix(ending) or "model"
 
+    def shown(self) -> list[tuple[Path, str, float]]:
+        """Return each LoRA once: its file, name and strength; one named twice adds its strengths.
+
+        A name is that of its file without the ending, with folders where others have that name.
+        """
+        each: dict[Path, float] = {}
+        for path, strength in self.loras:
+            each[path.absolute()] = each.get(path.absolute(), 0.0) + strength
+        names = _told_apart([path.with_suffix("").parts for path in each])
+        return [(path, name, one) for (path, one), name in zip(each.items(), names, strict=True)]
+
     @property
     def names(self) -> tuple[str, ...]:
         """What a person calls each of its files."""
@@ -107,6 +118,17 @@ def subject_of(words: Sequence[str]) -> Subject:
     if models:
         return Subject(model=models[0])
     return Subject(tuple(one for one in found if not isinstance(one, str)))
+
+
+def _told_apart(each: Sequence[tuple[str, ...]]) -> list[str]:
+    """Return the shortest end of each path, given in parts, that no other of them has."""
+    found = []
+    for own in each:
+        others = [other for other in each if other != own]
+        ends = (own[-n:] for n in range(1, len(own)))
+        free = (end for end in ends if all(one[-len(end) :] != end for one in others))
+        found.append("/".join(next(free, own)))
+    return found
 
 
 def _named(word: str) -> tuple[Path, float] | str:

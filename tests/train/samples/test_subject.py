@@ -12,7 +12,7 @@ from train.export.explain import explain
 from train.families.detect import opened_base
 from train.samples import sheet
 from train.samples.prompts import Prompt
-from train.samples.subject import subject_of
+from train.samples.subject import Subject, subject_of
 from train.samples.wish import Wish
 
 _PNG = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR"
@@ -106,3 +106,20 @@ def test_a_strength_that_is_no_number_is_told(tmp_path: Path, end: str) -> None:
         f"the strength `{end}` is no number",
         "write it as `A.safetensors:0.6`",
     )
+
+
+def test_loras_of_one_name_are_told_apart() -> None:
+    """By the folders that differ; a file that is named twice is one, of both strengths."""
+
+    def names(*words: str) -> list[tuple[str, float]]:
+        loras = [word.partition(":")[::2] for word in words]
+        subject = Subject(tuple((Path(path), float(own or 1)) for path, own in loras))
+        return [(name, own) for _, name, own in subject.shown()]
+
+    assert names("r/few-1/few.safetensors", "r/few-2/few.safetensors:0.5", "v1.5.safetensors") == [
+        ("few-1/few", 1.0), ("few-2/few", 0.5), ("v1.5", 1.0)
+    ]  # fmt: skip
+    assert names("/a/x/few.safetensors", "/b/x/few.safetensors") == [
+        ("a/x/few", 1.0), ("b/x/few", 1.0)
+    ]  # fmt: skip
+    assert names("few.safetensors", "./few.safetensors:0.5") == [("few", 1.5)]
