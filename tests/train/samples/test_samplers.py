@@ -207,6 +207,10 @@ def test_ways_that_cannot_be_taken_are_told(opened: Callable[[str], Opened]) -> 
     assert told("a --ss DPM++ 3M SDE") == (
         "`--ss DPM++ 3M SDE` is not known", "the nearest here is `--ss dpm++_2m_sde`",
     )  # fmt: skip
+    assert told("a --ss DPM++ 2M Karas") == (
+        "`--ss DPM++ 2M Karas` is not known", "did you mean `dpm++_2m_karras`?",
+    )  # fmt: skip
+    assert told('a --ss "zzz"')[1].startswith("known: ddim, ")
     assert told("a --ss eular") == ("`--ss eular` is not known", "did you mean `euler`?")
     if importlib.util.find_spec("scipy") is None:
         assert told("a --ss k_lms") == (
@@ -216,7 +220,8 @@ def test_ways_that_cannot_be_taken_are_told(opened: Callable[[str], Opened]) -> 
 
 
 SPELLINGS = [
-    ("ddim", "ddim"), ("DDIM", "ddim"), ("k_euler", "euler"), ("Euler a", "euler_a"),
+    ("ddim", "ddim"), ("DDIM", "ddim"), ('"DPM++ 2M Karras"', "dpm++_2m_karras"), ("'ddim'", "ddim"),
+    ("k_euler", "euler"), ("Euler a", "euler_a"),
     ("k_euler_a", "euler_a"), ("euler_ancestral", "euler_a"), ("k_lms", "lms"),
     ("k_dpm_2", "dpm_2"), ("DPM2 a Karras", "dpm_2_a_karras"), ("k_dpm_2_a", "dpm_2_a"),
     ("dpmsolver", "dpmsolver"), ("dpmsolver++", "dpmsolver++"), ("DPM++ 2M", "dpmsolver++"),
