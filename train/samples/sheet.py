@@ -21,7 +21,7 @@ from train.samples.prompts import Prompt, long_prompts
 from train.samples.replacing_pictures import check_places
 from train.samples.sheet_cells import Cells, SheetColumn, label
 from train.samples.subject import Subject
-from train.samples.wish import Wish, check_family, check_together, rows_of
+from train.samples.wish import Wish, check_family, check_together, rows_of, seeds_note
 
 
 @dataclass(frozen=True)
@@ -58,7 +58,13 @@ def sample(subject: Subject, wish: Wish, target: Path, models: Models, console: 
     check_family(wish, rows, family)
     drawer, scales, guessed = _opened(subject, wish, (place, family), layer)
     unread = [line for one in found for line in one.lines()]
-    for line in (*unread, *told, *guessed, *_further(subject, (place, family), outline, rows)):
+    for line in (
+        *seeds_note(wish),
+        *unread,
+        *told,
+        *guessed,
+        *_further(subject, (place, family), outline, rows),
+    ):
         console.note(line)
     cells = _cells(subject, wish, rows)
     try:

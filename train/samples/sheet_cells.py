@@ -104,7 +104,7 @@ class Cells:
         if self.grid:
             return png(plain_grid(self.grid, shown), self.text)
         labels = [column.title for column in self.columns]
-        return png(grid(labels, [label(row) for row in self.rows], shown), self.text)
+        return png(grid(labels, [_row(row) for row in self.rows], shown), self.text)
 
     def _add(self, drawer: Drawer, prompt: Prompt, column: SheetColumn) -> None:
         picture = drawer.picture(prompt)
@@ -120,5 +120,10 @@ class Cells:
 
 def label(prompt: Prompt) -> str:
     """Return what stands beside a row of a sheet."""
+    return " / ".join(_row(prompt))
+
+
+def _row(prompt: Prompt) -> tuple[str, str]:
+    """Return what a row shows, and the end of its label, which is never cut."""
     without = f" / not: {prompt.negative}" if prompt.negative else ""
-    return f"{prompt.text}{without} / seed {prompt.seed}"
+    return f"{prompt.text}{without}", f"seed {prompt.seed}"
