@@ -80,19 +80,22 @@ def ready(
     """
     wrong = [*_of_files(paths, config, models)]
     run: Run | None = None
+    done = False
     if not wrong:
         try:
             run = decide(paths, config, models, _usual_precision(config, card))
-            if is_done(run):
-                return Ready(run, True)
+            done = is_done(run)
         except UserError as error:
             wrong.append(error)
-    wrong += _raised(*_settings(config))
+    # Of what is done only the pictures can change, and so their prompts alone are looked at.
+    wrong += _raised(*(_prompts_of(config) if done else _settings(config)))
     if run is None:
         _refuse(wrong)
-    wrong += _raised(*_of_run(run, first))
+    wrong += _raised(partial(check_prompts, run)) if done else _raised(*_of_run(run, first))
     if wrong:
         _refuse(wrong)
+    if done:
+        return Ready(run, True)
     answer = looked_through(_question(run, forecast), run.found, models, ask)
     if answer.wrong:
         _refuse(answer.errors())
@@ -195,6 +198,11 @@ def _usual_precision(config: Config, ask: probe.Ask) -> str:
 def _settings(config: Config) -> Iterator[Callable[[], object]]:
     """Yield what can be asked of the settings alone."""
     yield partial(check_packages, config, lambda package: find_spec(package) is not None)
+    yield from _prompts_of(config)
+
+
+def _prompts_of(config: Config) -> Iterator[Callable[[], object]]:
+    """Yield how the file of prompts is read, where there is one."""
     if config.prompts is not None:
         yield partial(prompt_files.read, config.prompts, Prompt(""))
 
