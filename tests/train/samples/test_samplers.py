@@ -220,8 +220,8 @@ def test_ways_that_cannot_be_taken_are_told(opened: Callable[[str], Opened]) -> 
 
 
 SPELLINGS = [
-    ("ddim", "ddim"), ("DDIM", "ddim"), ('"DPM++ 2M Karras"', "dpm++_2m_karras"), ("'ddim'", "ddim"),
-    ("k_euler", "euler"), ("Euler a", "euler_a"),
+    ("ddim", "ddim"), ("DDIM", "ddim"), ('"DPM++ 2M Karras"', "dpm++_2m_karras"),
+    ("'ddim'", "ddim"), ("k_euler", "euler"), ("Euler a", "euler_a"),
     ("k_euler_a", "euler_a"), ("euler_ancestral", "euler_a"), ("k_lms", "lms"),
     ("k_dpm_2", "dpm_2"), ("DPM2 a Karras", "dpm_2_a_karras"), ("k_dpm_2_a", "dpm_2_a"),
     ("dpmsolver", "dpmsolver"), ("dpmsolver++", "dpmsolver++"), ("DPM++ 2M", "dpmsolver++"),
