@@ -107,7 +107,10 @@ def lacking(run: Run) -> list[RunOutput]:
 
 def _made(run: Run) -> list[RunOutput]:
     """Return the exports of a run that is done that are there, or did not pass their proof."""
-    shown = prompts(run)
+    try:
+        shown = prompts(run)
+    except UserError:  # lost while it trained: then the export is what counts
+        shown = []
     due = (step for step in range(1, run.steps) if is_due(step, run.config, run.per_epoch))
     found = [output(run, step, shown) for step in (*due, run.steps)]
     return [one for one in found if one.export.exists() or unproven(one.export).exists()]
@@ -131,7 +134,7 @@ def made_line(run: Run, paths: Sequence[Path]) -> str:
 
 def gone_line(run: Run) -> str | None:
     """Return which pictures of a run that is done are of prompts that its file has no more."""
-    if run.config.prompts is None:
+    if not drawn_texts(run):  # none are asked for, or their file was lost while it trained
         return None
     gone = [
         f"`{path.relative_to(run.folder)}`"

@@ -346,6 +346,25 @@ def test_edited_prompts_of_a_run_that_is_done_are_drawn(
     assert {path.name: path.read_bytes() for path in folder.iterdir()} == after
 
 
+def test_prompts_that_are_lost_while_it_trains_spoil_nothing(
+    words: list[str], tmp_path: Path, prompts: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The run ends well, with the pictures that it had read the prompts of."""
+    real = Drawer.picture
+
+    def picture(drawer: Drawer, prompt: Any) -> Any:
+        prompts.unlink(missing_ok=True)
+        return real(drawer, prompt)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Drawer, "picture", picture)
+        assert _main(*words) == 0
+
+    assert capsys.readouterr().err == ""
+    assert len(list((tmp_path / "runs").glob("*/samples/*.png"))) == 4
+    assert _main(*words) == 1
+
+
 def test_a_run_that_is_made_longer_keeps_its_pictures(
     meta: Path, tmp_path: Path, models: Models, prompts: Path
 ) -> None:
