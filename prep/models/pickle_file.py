@@ -6,6 +6,7 @@ at before anything is unpacked.
 
 import pickletools
 import zipfile
+import zlib
 from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
 
 _MOST_PICKLE = 16 << 20  # a model's own has names and shapes, and 1 MB at most
 _MOST_MEMORY = 768 << 20
+# What is said of a zip that is torn, or packed in a way that nobody packs weights in.
+_NO_ZIP = (zipfile.BadZipFile, zlib.error, RuntimeError)
 _SAFE = "use the `.safetensors` version of the model"
 
 
@@ -35,7 +38,7 @@ def words(path: Path) -> list[str]:
             return sorted({word for _, word, _ in found if isinstance(word, str)})
     except MemoryError:
         raise _too_large(path) from None
-    except (OSError, ValueError, zipfile.BadZipFile) as error:
+    except (*_NO_ZIP, OSError, ValueError, EOFError) as error:
         raise ModelFileError(f"`{path}` is not a whole `.ckpt` file", _SAFE) from error
 
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from prep.models.safety import check
+from prep.models.safety import check, check_safetensors
 from prep.runtime import files
 from prep.runtime.errors import ModelFileError
 
@@ -125,20 +125,26 @@ def header(path: Path) -> Header:
         ModelFileError: The file is not a whole safetensors file, or is a pickle under that name.
     """
     check(path)
+    if path.suffix.lower() != ".safetensors":
+        check_safetensors(path)  # `check` looked at it by its name
     with path.open("rb") as file:
         (length,) = struct.unpack("<Q", file.read(8))
         entries = json.loads(file.read(length))
-    metadata = entries.pop("__metadata__", {})
-    places = {
-        name: TensorSpan(
-            entry["dtype"],
-            tuple(entry["shape"]),
-            8 + length + entry["data_offsets"][0],
-            8 + length + entry["data_offsets"][1],
-        )
-        for name, entry in sorted(entries.items())
-    }
+    try:
+        metadata = dict(entries.pop("__metadata__", {}))
+        places = {name: _span(entry, 8 + length) for name, entry in sorted(entries.items())}
+    except (ValueError, TypeError, LookupError) as error:
+        raise ModelFileError(
+            f"`{path}` is damaged: its header does not say what its tensors are",
+            "fetch the file again",
+        ) from error
     return Header(places, metadata)
+
+
+def _span(entry: Mapping[str, Any], begin: int) -> TensorSpan:
+    """Return where a tensor lies, by its entry in a header; `begin`: of all tensors, bytes."""
+    start, end = entry["data_offsets"]
+    return TensorSpan(entry["dtype"], tuple(entry["shape"]), begin + start, begin + end)
 
 
 def check_weights(path: Path, tensors: Mapping[str, TensorSpan]) -> None:

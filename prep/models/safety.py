@@ -43,8 +43,13 @@ def check(path: Path, ckpt: bool = False) -> None:
             f"`{path}` has {size >> 20} MB, and at most {_MOST_TEXT >> 20} MB of text are read",
             "use the file that was published with the model",
         )
-    if path.suffix.lower() != ".safetensors":
-        return
+    if path.suffix.lower() == ".safetensors":
+        check_safetensors(path)
+
+
+def check_safetensors(path: Path) -> None:
+    """Refuse a file, whatever its name ends in, that is no whole safetensors file; see `check`."""
+    size = path.stat().st_size
     with path.open("rb") as file:
         head = file.read(8)
         length = struct.unpack("<Q", head)[0] if len(head) == 8 else size
@@ -61,6 +66,10 @@ def check(path: Path, ckpt: bool = False) -> None:
             raise ModelFileError(
                 f"`{path}` is a pickle named .safetensors and is not opened",
                 "get the model from a place that publishes real safetensors",
+            )
+        if path.suffix.lower() != ".safetensors":
+            raise ModelFileError(
+                f"`{path}` is not a safetensors file", "name a `.safetensors` file"
             )
         raise ModelFileError(
             f"`{path}` is damaged: it is not a whole safetensors file", "fetch the file again"

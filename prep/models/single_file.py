@@ -32,6 +32,11 @@ def names(path: Path) -> list[str]:
     """
     if path.suffix.lower() == ".safetensors":
         return list(safetensors_file.header(path).tensors)
+    if path.suffix.lower() not in SUFFIXES:
+        raise ModelFileError(
+            f"`{path}` is no model: its name ends in none of {' and '.join(SUFFIXES)}",
+            "name a model's folder, its single file, a hub id or `tiny`",
+        )
     return pickle_file.words(path)
 
 

@@ -32,7 +32,8 @@ _STRENGTH = Annotated[
     ),
 ]
 _SEED = Annotated[
-    list[int] | None, typer.Option(help="A row each; default: 0", min=0, max=MOST_SEED)
+    list[int] | None,
+    typer.Option(help="A row each for prompts without `--d`; default: 0", min=0, max=MOST_SEED),
 ]
 _SAMPLER = Annotated[
     str, typer.Option(help="How noise becomes a picture: as `Euler a`, `dpm++_2m_karras`")

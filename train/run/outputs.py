@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from prep.runtime.counts import first_few
+from prep.runtime.counts import counted, first_few
 from prep.runtime.errors import UserError
 from train.config import Config
 from train.export.lora_file import unproven
@@ -102,19 +102,51 @@ def lacking(run: Run) -> list[RunOutput]:
 
     An export on the way that was deleted is not among them; one that did not pass its proof is.
     """
+    return [one for one in _made(run) if one.missing()]
+
+
+def _made(run: Run) -> list[RunOutput]:
+    """Return the exports of a run that is done that are there, or did not pass their proof."""
     try:
         shown = prompts(run)
-    except UserError:  # what is done needs no file of prompts any more
+    except UserError:  # lost while it trained: then the export is what counts
         shown = []
     due = (step for step in range(1, run.steps) if is_due(step, run.config, run.per_epoch))
     found = [output(run, step, shown) for step in (*due, run.steps)]
-    tried = [one for one in found if one.export.exists() or unproven(one.export).exists()]
-    return [one for one in tried if one.missing()]
+    return [one for one in found if one.export.exists() or unproven(one.export).exists()]
 
 
 def missing(run: Run) -> list[Path]:
     """Return the files that a run that is done lacks, or whose prompt was edited; see `lacking`."""
     return [path for one in lacking(run) for path in one.missing()]
+
+
+def made_line(run: Run, paths: Sequence[Path]) -> str:
+    """Return what was made of files that were missing or of prompts that were edited."""
+    pictures = [path for path in paths if path.suffix == ".png"]
+    exports = len(paths) - len(pictures)
+    each = [counted(len(pictures), "picture")] if pictures else []
+    each += [counted(exports, "export")] if exports else []
+    names = [f"`{path.relative_to(run.folder)}`" for path in paths]
+    verb = "made" if exports else "drawn"
+    return f"{' and '.join(each)} {verb} again: {first_few(names)}"
+
+
+def gone_line(run: Run) -> str | None:
+    """Return which pictures of a run that is done are of prompts that its file has no more."""
+    if not drawn_texts(run):  # none are asked for, or their file was lost while it trained
+        return None
+    gone = [
+        f"`{path.relative_to(run.folder)}`"
+        for one in _made(run)
+        for path in sorted(pictures_of(one.export))
+        if path not in one.pictures
+    ]
+    if not gone:
+        return None
+    be, they = ("is of a prompt", "it is") if len(gone) == 1 else ("are of prompts", "they are")
+    count = counted(len(gone), "picture")
+    return f"{count} {be} that the file of prompts has no more; {they} left: {first_few(gone)}"
 
 
 def missing_line(run: Run, paths: Sequence[Path]) -> str:

@@ -21,7 +21,7 @@ from train.data.captions import longest_of_all
 from train.families.detect import base_at_hand, check_clip_skip, check_prediction, opened_base
 from train.families.family import Family
 from train.methods import method_named
-from train.run import checkpoint, disk, memory_question, probe, run_folder
+from train.run import checkpoint, disk, memory_question, probe, run_checks, run_folder
 from train.run.base_checks import check_blocks, check_form, check_loss, check_prompts
 from train.run.decide import (
     Run,
@@ -81,19 +81,22 @@ def ready(
     """
     wrong = [*_of_files(paths, config, models)]
     run: Run | None = None
+    done = False
     if not wrong:
         try:
             run = decide(paths, config, models, _usual_precision(config, card))
-            if is_done(run):
-                return _done(run, models, ask) if forecast else Ready(run, True)
+            done = is_done(run)
         except UserError as error:
             wrong.append(error)
-    wrong += _raised(*_settings(config))
+    # Of what is done only the pictures can change, and so their prompts alone are looked at.
+    wrong += _raised(*(run_checks.of_prompts(config) if done else run_checks.of_settings(config)))
     if run is None:
         _refuse(wrong)
-    wrong += _raised(*_of_run(run, first))
+    wrong += _raised(partial(check_prompts, run)) if done else _raised(*run_checks.of_run(run, first))
     if wrong:
         _refuse(wrong)
+    if done:
+        return _done(run, models, ask) if forecast else Ready(run, True)
     answer = looked_through(_question(run, forecast), run.found, models, ask)
     if answer.wrong:
         _refuse(answer.errors())
@@ -103,7 +106,7 @@ def ready(
 
 def _done(run: Run, models: Models, ask: probe.Ask) -> Ready:
     """Return a run that is done, with what another one with its settings would meet here."""
-    wrong = [*_raised(*_settings(run.config))]
+    wrong = [*_raised(*run_checks.of_settings(run.config))]
     answer = looked_through(_question(run, forecast=True), run.found, models, ask)
     each = [*wrong, *answer.errors()]
     told = [line for one in each for line in (str(one), *(more for more, _ in one.others))]
@@ -119,7 +122,7 @@ def _base_of(
     Raises:
         UserError: Something stands in the way; all that can be found is told at once.
     """
-    wrong = [*_raised(*_settings(config), partial(disk.check_writable, config.out))]
+    wrong = [*_raised(*run_checks.of_settings(config), partial(disk.check_writable, config.out))]
     if config.resume is not None:
         wrong += _raised(partial(run_folder.run_folder, config.resume))
     there: tuple[FoundModel, Family] | None = None
@@ -139,7 +142,7 @@ def _base_of(
     return there or (None, None)
 
 
-def check_settings(
+def checkrun_checks.of_settings(
     config: Config, models: Models, ask: probe.Ask | None, remember: bool = True
 ) -> None:
     """Look at all that can be known before there is a dataset.
@@ -203,51 +206,6 @@ def _usual_precision(config: Config, ask: probe.Ask) -> str:
         return "fp32"
     answer = ask(probe.Question("", "", config.device, AUTO, "sdpa"))
     return answer.precision or "fp32"  # what is wrong is told with all else
-
-
-def _settings(config: Config) -> Iterator[Callable[[], object]]:
-    """Yield what can be asked of the settings alone."""
-    yield partial(check_packages, config, lambda package: find_spec(package) is not None)
-    if config.prompts is not None:
-        yield partial(prompt_files.read, config.prompts, Prompt(""))
-
-
-def _of_run(run: Run, first: bool) -> Iterator[Callable[[], object]]:
-    """Yield what can be asked of a run and its folder, for the process that writes it."""
-    yield partial(check_vae, run)
-    yield partial(check_buckets, run)
-    yield partial(check_prompts, run)
-    yield partial(check_form, run.config, run.family)
-    yield partial(check_blocks, run.config, run.family)
-    yield partial(check_prediction, run.config.prediction, run.found.path, run.family)
-    yield partial(
-        check_clip_skip, run.config.clip_skip, run.family.layers(run.found.path), run.base
-    )
-    if first:
-        yield partial(disk.check_writable, run.folder)
-        yield partial(disk.check_room, run)
-        yield partial(_check_saved, run)
-        yield partial(_check_holder, run)
-        yield partial(
-            run_folder.check_version,
-            run.config.out,
-            run.name,
-            facts(run),
-            list(run.config.deciding()),
-        )
-
-
-def _check_saved(run: Run) -> None:
-    """Raise where the run folder's checkpoints cannot be gone on with."""
-    found, _ = checkpoint.newest_place(run.checkpoints, run.recipe)
-    if found is not None:
-        check_length(run, checkpoint.step_of(found))
-
-
-def _check_holder(run: Run) -> None:
-    error = lock.holder(run.checkpoints, run.folder)
-    if error is not None:
-        raise error
 
 
 def _question(run: Run, forecast: bool) -> probe.Question:

@@ -69,7 +69,7 @@ def _missing(run: Run, again: bool, console: Console) -> list[Path]:
     Args:
         again: Whether to try them again first.
     """
-    from train.run.outputs import missing, missing_line  # as above
+    from train.run.outputs import gone_line, made_line, missing, missing_line  # as above
 
     found = missing(run)
     if found and again:
@@ -77,7 +77,11 @@ def _missing(run: Run, again: bool, console: Console) -> list[Path]:
 
         with hold(run.checkpoints, run.folder, "train"):
             try_again(run, console)
-        found = missing(run)
+        lacked, found = found, missing(run)
+        if made := [path for path in lacked if path not in found]:
+            console.note(made_line(run, made))
+    if gone := gone_line(run):
+        console.note(gone)
     if found:
         console.wrong(missing_line(run, found))
     return found

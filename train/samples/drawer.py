@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from train.families.family import Base
-from train.samples.picture_text import KEY, Shown
+from train.samples.picture_text import KEY, MAKER, Shown
 from train.samples.prompts import Prompt
 
 if TYPE_CHECKING:
@@ -45,5 +45,6 @@ def png(picture: "Image.Image", text: str) -> bytes:
 
     found, told = io.BytesIO(), PngInfo()
     told.add_text(KEY, text)
+    told.add_text(*MAKER)
     picture.save(found, "PNG", pnginfo=told)
     return found.getvalue()

@@ -12,13 +12,16 @@ _SIDE = 160
 
 
 def grid(
-    columns: Sequence[str], rows: Sequence[str], pictures: "Sequence[Image.Image]"
+    columns: Sequence[str],
+    rows: Sequence[tuple[str, str]],
+    pictures: "Sequence[Image.Image]",
 ) -> "Image.Image":
     """Return one RGB picture of all pictures, row by row, labelled.
 
     Cells are as large as the largest picture; labels that are too long end in dots.
 
     Args:
+        rows: What stands beside each: a text, and a word that is below it whole.
         pictures: `len(columns)` times `len(rows)` of them.
     """
     from PIL import Image, ImageDraw, ImageFont
@@ -35,9 +38,9 @@ def grid(
     for n, label in enumerate(columns):
         left = _SIDE + _MARGIN + n * (width + _MARGIN)
         pen.text((left, 3), _cut(label, width, font), "black", font)
-    for n, label in enumerate(rows):
+    for n, (text, end) in enumerate(rows):
         top = _LINE + n * (height + _MARGIN)
-        for m, line in enumerate(_lines(label, _SIDE, font)[: max(1, height // _LINE)]):
+        for m, line in enumerate(_beside(text, end, height // _LINE, font)):
             pen.text((_MARGIN, top + m * _LINE), line, "black", font)
     for n, picture in enumerate(pictures):
         row, column = divmod(n, len(columns))
@@ -70,6 +73,16 @@ def _cut(text: str, width: int, font: "object") -> str:
     while text and _length(text + "...", font) > width:
         text = text[:-1]
     return text + "..."
+
+
+def _beside(text: str, end: str, most: int, font: "object") -> list[str]:
+    """Return the lines of a row's label: as many of its text as there is room for, and its end."""
+    width = _SIDE - _MARGIN
+    lines = _lines(text, width, font)
+    room = max(0, most - 1)
+    if room < len(lines):
+        lines = [*lines[: room - 1], _cut(" ".join(lines[room - 1 :]), width, font)][:room]
+    return [*lines, end]
 
 
 def _lines(text: str, width: int, font: "object") -> list[str]:

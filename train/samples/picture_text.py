@@ -8,8 +8,8 @@ import json
 import os
 import re
 import struct
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
@@ -18,6 +18,7 @@ from train.samples import schedulers
 from train.samples.prompts import Prompt
 
 KEY = "parameters"  # of the text in a PNG file
+MAKER = ("Software", "prep train")  # of another one, in every picture that we draw
 _MODEL = re.compile(r', Model: ("(?:\\.|[^"\\])*"|[^,]*)')
 
 
@@ -25,7 +26,7 @@ class ShownLora(NamedTuple):
     """A LoRA as WebUIs name it.
 
     Attributes:
-        name: Of its file, without its ending.
+        name: Of its file, without its ending; with folders where others have that name.
         digest: What WebUIs know it by; empty where it is not written yet.
     """
 
@@ -41,21 +42,29 @@ class Shown:
     Attributes:
         model: Name of the base model, or of the whole model that is drawn.
         loras: What is on it.
+        blocks: Block or group of blocks -> how strongly LoRAs act there, times the rest.
     """
 
     family: Family
     model: str
     loras: Sequence[ShownLora] = ()
     clip_skip: int = 1
+    blocks: Mapping[str, float] = field(default_factory=dict)
 
-    def text(self, prompt: Prompt, strength: float = 1.0) -> str:
-        """Return the text of a picture.
+    def text(self, prompt: Prompt, strengths: Sequence[float] = (1.0,)) -> str:
+        """Return the text of a picture, or of a sheet of some.
 
         Args:
-            strength: Of all LoRAs, times their own; with 0 none is named.
+            strengths: Of all LoRAs, times their own; with 0 none is named. Several are said beside
+                the prompt, for no word in it is true of all.
         """
-        shown = [one for one in self.loras if strength]
-        words = [f"<lora:{one.name}:{one.strength * strength:g}>" for one in shown]
+        acting = [one for one in dict.fromkeys(strengths) if one]
+        shown = self.loras if acting else ()
+        words = [
+            f"<lora:{_without(':<>', one.name)}:{one.strength * acting[0]:g}>"
+            for one in shown
+            if len(acting) == 1
+        ]
         facts: dict[str, object] = {
             "Steps": prompt.steps,
             "Sampler": schedulers.label(prompt.sampler, self.family),
@@ -66,7 +75,12 @@ class Shown:
         }
         if self.clip_skip > 1:
             facts["Clip skip"] = self.clip_skip
-        if known := [f"{one.name}: {one.digest[:12]}" for one in shown if one.digest]:
+        if shown and len(acting) > 1:
+            facts["Strengths"] = _quoted(", ".join(f"{one:g}" for one in acting))
+        if shown and self.blocks:
+            facts["Block weights"] = _quoted(block_words(self.blocks))
+        known = [f"{_without(':,', one.name)}: {one.digest[:12]}" for one in shown if one.digest]
+        if known:
             facts["Lora hashes"] = _quoted(", ".join(known))
         lines = [" ".join(filter(None, [prompt.text, *words]))]
         lines += [f"Negative prompt: {prompt.negative}"] if prompt.negative else []
@@ -85,11 +99,25 @@ def is_of(path: Path, text: str) -> bool:
     return said is None or _MODEL.sub("", said) == _MODEL.sub("", text)
 
 
+def is_drawn(path: Path) -> bool:
+    """Return whether a file is a picture that this program drew, and no other program saved."""
+    try:
+        return MAKER in _texts(path)
+    except (OSError, ValueError, LookupError, struct.error):
+        return False
+
+
 def written(path: Path) -> str | None:
     """Return the text of a PNG file; None where it has none. `train check` asks, without Pillow.
 
     Raises:
         ValueError: It is no PNG file; `struct.error` where it is torn.
+    """
+    return next((text for name, text in _texts(path) if name == KEY), None)
+
+
+def _texts(path: Path) -> Iterator[tuple[str, str]]:
+    """Yield name and content of each text before a PNG file's pixels; raises as `written`.
 
     Source:
         PNG specification (third edition), sections 5.3, 11.3.3.2 (tEXt) and 11.3.3.4 (iTXt).
@@ -100,13 +128,26 @@ def written(path: Path) -> str | None:
         while True:
             length, kind = struct.unpack(">I4s", file.read(8))
             if kind == b"IDAT":
-                return None
+                return
             name, _, rest = file.read(length).partition(b"\0")
             file.seek(4, os.SEEK_CUR)  # the checksum
-            if name.decode("latin-1") == KEY and kind == b"tEXt":
-                return rest.decode("latin-1")
-            if name.decode("latin-1") == KEY and kind == b"iTXt" and rest[:1] == b"\0":
-                return rest[2:].split(b"\0", 2)[2].decode("utf-8")
+            if kind == b"tEXt":
+                yield name.decode("latin-1"), rest.decode("latin-1")
+            elif kind == b"iTXt" and rest[:1] == b"\0":
+                yield name.decode("latin-1"), rest[2:].split(b"\0", 2)[2].decode("utf-8")
+
+
+def block_words(blocks: Mapping[str, float]) -> str:
+    """Return block weights as a person types them."""
+    return ",".join(f"{block}={weight:g}" for block, weight in blocks.items())
+
+
+def _without(marks: str, name: str) -> str:
+    """Return a name without marks that would end it, as AUTOMATIC1111 writes it.
+
+    Source: its extensions-builtin/Lora/extra_networks_lora.py, `ExtraNetworkLora.activate`.
+    """
+    return name.translate(dict.fromkeys(map(ord, marks)))
 
 
 def _quoted(text: str) -> str:

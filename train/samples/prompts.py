@@ -9,7 +9,7 @@ Source of the flags: kohya-ss/sd-scripts (commit 48d368fa), library/train_util.p
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from prep.runtime.counts import counted, first_few
@@ -69,6 +69,7 @@ class Prompt:
         original_width: What the network is told of the picture before it was made smaller, px;
             None: the picture's own. So is `original_height`.
         crop_left: What it is told was cut off at the left, px; `crop_top`: at the top.
+        own_seed: Whether its line says the seed.
     """
 
     text: str
@@ -83,6 +84,7 @@ class Prompt:
     original_height: int | None = None
     crop_left: int = 0
     crop_top: int = 0
+    own_seed: bool = field(default=False, compare=False)
 
     def sizes(self) -> PictureSizes:
         """Return what a network is told of the picture's sizes."""
@@ -125,7 +127,7 @@ def with_flags(prompt: Prompt, given: Mapping[str, str]) -> Prompt:
         found[name] = value.strip() if kind is str else _number(flag, value, (kind, least, most))
     if "sampler" in found:
         found["sampler"] = schedulers.named(found["sampler"], "--ss")
-    return replace(prompt, **found)
+    return replace(prompt, **found, own_seed="seed" in found)
 
 
 def _number(flag: str, value: str, limits: tuple[type, float, float]) -> Any:

@@ -3,6 +3,7 @@
 import importlib.util
 import inspect
 import warnings
+from difflib import get_close_matches
 from typing import Any
 
 from prep.runtime.errors import ConfigError, nearest
@@ -14,7 +15,7 @@ from train.sampler_rows import DDIM, KNOWN_SAMPLERS
 
 
 def named(value: str, option: str) -> str:
-    """Return the name of a way as we spell it, by any spelling of it.
+    """Return the name of a way as we spell it, by any spelling of it, in quotes or not.
 
     Args:
         option: As it was typed, for the message: `--ss`, `--sampler`.
@@ -22,11 +23,16 @@ def named(value: str, option: str) -> str:
     Raises:
         ConfigError: There is none of this name.
     """
-    if found := KNOWN_SAMPLERS.get(spellings.plain(value)):
+    bare = value.strip().strip("\"'")
+    word = spellings.plain(bare)
+    if found := KNOWN_SAMPLERS.get(word):
         return found
-    other = spellings.nearest("sampler", value)
-    names = dict.fromkeys(KNOWN_SAMPLERS.values())
-    hint = f"the nearest here is `{option} {other}`" if other else nearest(value, names)
+    if other := spellings.nearest("sampler", bare):
+        hint = f"the nearest here is `{option} {other}`"
+    elif near := get_close_matches(word, KNOWN_SAMPLERS, n=1):
+        hint = f"did you mean `{KNOWN_SAMPLERS[near[0]]}`?"
+    else:
+        hint = nearest("", dict.fromkeys(KNOWN_SAMPLERS.values()))
     raise ConfigError(f"`{option} {value}` is not known", hint)
 
 

@@ -16,11 +16,12 @@ from train.families.detect import opened_base, side_of, unread_note
 from train.families.family import Family, Outline
 from train.samples.as_trained import as_trained, check_layer, chosen_layer
 from train.samples.drawer import Drawer
-from train.samples.picture_text import Shown, ShownLora
+from train.samples.picture_text import Shown, ShownLora, block_words
 from train.samples.prompts import Prompt, long_prompts
+from train.samples.replacing_pictures import check_places
 from train.samples.sheet_cells import Cells, SheetColumn, label
 from train.samples.subject import Subject
-from train.samples.wish import Wish, check_family, check_together, rows_of
+from train.samples.wish import Wish, check_family, check_together, rows_of, seeds_note
 
 
 @dataclass(frozen=True)
@@ -39,10 +40,11 @@ def sample(subject: Subject, wish: Wish, target: Path, models: Models, console: 
     """Draw the sheet, and tell what of the LoRAs it does not show.
 
     Raises:
-        UserError: A LoRA or the model cannot be used, they do not belong together, or no picture
-            of them could be drawn.
+        UserError: A LoRA or the model cannot be used, they do not belong together, a file that
+            another program made is in the way, or no picture could be drawn.
     """
     check_together(subject, wish)
+    check_places(target, wish.each, _cells(subject, wish, rows_of(wish, 0)).names())
     found = [adapter_file.check(path) for path, _ in subject.loras]
     for path, _ in subject.loras:
         adapter_file.check_finite(path)
@@ -56,7 +58,13 @@ def sample(subject: Subject, wish: Wish, target: Path, models: Models, console: 
     check_family(wish, rows, family)
     drawer, scales, guessed = _opened(subject, wish, (place, family), layer)
     unread = [line for one in found for line in one.lines()]
-    for line in (*unread, *told, *guessed, *_further(subject, (place, family), outline, rows)):
+    for line in (
+        *seeds_note(wish),
+        *unread,
+        *told,
+        *guessed,
+        *_further(subject, (place, family), outline, rows),
+    ):
         console.note(line)
     cells = _cells(subject, wish, rows)
     try:
@@ -88,22 +96,33 @@ def _opened(
         for name, scale in scales.items()
     }
     loras = [
-        ShownLora(path.stem, strength, safetensors_file.data_digest(path))
-        for path, strength in subject.loras
+        ShownLora(name, strength, safetensors_file.data_digest(path))
+        for path, name, strength in subject.shown()
     ]
-    shown = Shown(family, Subject(model=place.ask.name).name, loras, layer)
+    model_name = Subject(model=place.ask.name).name
+    shown = Shown(family, model_name, loras, layer, wish.block_weights)
     return Drawer(base, opened_vae(place.path, base.device), shown), weighed, guessed
 
 
 def _cells(subject: Subject, wish: Wish, rows: Sequence[Prompt]) -> Cells:
     """Return the pictures that are to be drawn, and how they stand."""
     if subject.model:
-        columns = [SheetColumn(subject.name, 0.0)]
+        columns = [SheetColumn(subject.name, 0.0, subject.name)]
     else:
-        columns = [SheetColumn(f"strength {one:g}", one) for one in wish.strengths]
+        labels = [f"strength {one:g}" for one in wish.strengths]
+        titles = [_title(label, subject, wish) for label in labels]
+        columns = [*map(SheetColumn, labels, wish.strengths, titles)]
         if wish.grid is None:
-            columns.insert(0, SheetColumn("base model", 0.0))
+            columns.insert(0, SheetColumn("base model", 0.0, "base model"))
     return Cells(rows, columns, wish.each, wish.grid[1] if wish.grid else 0)
+
+
+def _title(label: str, subject: Subject, wish: Wish) -> str:
+    """Return what stands above a column of LoRAs: several are named, and so are block weights."""
+    each = [f"{name}:{one:g}" if one != 1 else name for _, name, one in subject.shown()]
+    more = [" + ".join(each)] if len(each) > 1 else []
+    more += [block_words(wish.block_weights)] if wish.block_weights else []
+    return ", ".join([label, *more])
 
 
 def _further(

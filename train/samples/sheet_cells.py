@@ -19,11 +19,14 @@ class SheetColumn(NamedTuple):
     """A column of a sheet.
 
     Attributes:
+        label: What the names of its pictures' files say.
         strength: Of the LoRAs; with 0 the base model is itself.
+        title: What stands above it.
     """
 
     label: str
     strength: float
+    title: str
 
 
 @dataclass
@@ -34,7 +37,7 @@ class Cells:
         each: Folder that gets every picture alone too, as soon as it is drawn, or None.
         grid: How many pictures stand side by side on a plain grid; 0 for a labelled sheet.
         pictures: Those that are drawn; None for one that came out as no numbers.
-        text: What the sheet's file says: that of its first row, in the last column.
+        text: What the sheet's file says: that of its first row, at all strengths.
     """
 
     rows: Sequence[Prompt]
@@ -49,6 +52,10 @@ class Cells:
         """How many pictures the sheet has place for."""
         return len(self.rows) * len(self.columns)
 
+    def names(self) -> list[str]:
+        """Return the names of the files of the pictures alone, row by row."""
+        return [f"{self._name(n)}.png" for n in range(self.most)]
+
     def draw(self, drawer: Drawer, scales: Mapping[str, float], console: Console) -> None:
         """Draw all pictures.
 
@@ -58,7 +65,7 @@ class Cells:
         from train.adapters.applied import set_strength
 
         broken: NotFiniteError | None = None
-        self.text = drawer.shown.text(self.rows[0], self.columns[-1].strength)
+        self.text = drawer.shown.text(self.rows[0], [one.strength for one in self.columns])
         with console.progress("drawing", self.most) as progress:
             for prompt in self.rows:
                 for column in self.columns:
@@ -96,13 +103,13 @@ class Cells:
         ]
         if self.grid:
             return png(plain_grid(self.grid, shown), self.text)
-        labels = [column.label for column in self.columns]
-        return png(grid(labels, [label(row) for row in self.rows], shown), self.text)
+        labels = [column.title for column in self.columns]
+        return png(grid(labels, [_row(row) for row in self.rows], shown), self.text)
 
     def _add(self, drawer: Drawer, prompt: Prompt, column: SheetColumn) -> None:
         picture = drawer.picture(prompt)
         if self.each:
-            told = drawer.shown.text(prompt, column.strength)
+            told = drawer.shown.text(prompt, [column.strength])
             files.write(self.each / f"{self._name(len(self.pictures))}.png", png(picture, told))
         self.pictures.append(picture)
 
@@ -113,5 +120,10 @@ class Cells:
 
 def label(prompt: Prompt) -> str:
     """Return what stands beside a row of a sheet."""
+    return " / ".join(_row(prompt))
+
+
+def _row(prompt: Prompt) -> tuple[str, str]:
+    """Return what a row shows, and the end of its label, which is never cut."""
     without = f" / not: {prompt.negative}" if prompt.negative else ""
-    return f"{prompt.text}{without} / seed {prompt.seed}"
+    return f"{prompt.text}{without}", f"seed {prompt.seed}"

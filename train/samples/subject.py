@@ -7,12 +7,17 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from prep.models import file_layouts, safetensors_file
+from prep.models import file_layouts, safetensors_file, single_file
 from prep.runtime.errors import ConfigError, ModelFileError, UsageError
 from train.adapters import adapter_file, lora_metadata
 
 _STRENGTH = re.compile(r"(.+):([+-]?(?:\d+\.?\d*|\.\d+))")
+_ENDING = re.compile(r"(.+):([^:/\\]*)")
 _MOST_STRENGTH = 100
+_WHAT = (
+    "name LoRAs (`.safetensors`), or a model: a folder, a single file, a hub id `owner/name` or "
+    "`tiny`"
+)
 
 
 @dataclass(frozen=True)
@@ -35,6 +40,17 @@ class Subject:
         plain = self.model.rstrip("/\\").replace("\\", "/").rpartition("/")[2]
         ending = next((end for end in (".safetensors", ".ckpt") if plain.endswith(end)), "")
         return plain.removesuffix(ending) or "model"
+
+    def shown(self) -> list[tuple[Path, str, float]]:
+        """Return each LoRA once: its file, name and strength; one named twice adds its strengths.
+
+        A name is that of its file without the ending, with folders where others have that name.
+        """
+        each: dict[Path, float] = {}
+        for path, strength in self.loras:
+            each[path.absolute()] = each.get(path.absolute(), 0.0) + strength
+        names = _told_apart([path.with_suffix("").parts for path in each])
+        return [(path, name, one) for (path, one), name in zip(each.items(), names, strict=True)]
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -88,8 +104,9 @@ def subject_of(words: Sequence[str]) -> Subject:
     A run folder is its export.
 
     Raises:
-        ModelFileError: A file that is named is not there, is no LoRA and no model, or is damaged.
-        UsageError: A model is named beside others.
+        ModelFileError: A file that is named is not there, is no LoRA and no model, or is damaged,
+            or a run is not finished.
+        UsageError: A strength is no number, or a model is named beside others.
     """
     found = [_named(word) for word in words]
     models = [one for one in found if isinstance(one, str)]
@@ -103,19 +120,32 @@ def subject_of(words: Sequence[str]) -> Subject:
     return Subject(tuple(one for one in found if not isinstance(one, str)))
 
 
+def _told_apart(each: Sequence[tuple[str, ...]]) -> list[str]:
+    """Return the shortest end of each path, given in parts, that no other of them has."""
+    found = []
+    for own in each:
+        others = [other for other in each if other != own]
+        ends = (own[-n:] for n in range(1, len(own)))
+        free = (end for end in ends if all(one[-len(end) :] != end for one in others))
+        found.append("/".join(next(free, own)))
+    return found
+
+
 def _named(word: str) -> tuple[Path, float] | str:
     """Return a LoRA's file and strength, or the name of a model."""
     path, strength = Path(word).expanduser(), 1.0
     if (given := _STRENGTH.fullmatch(word)) and not path.exists():
         path, strength = Path(given[1]).expanduser(), float(given[2])
+    elif (end := _ENDING.fullmatch(word)) and not path.exists() and Path(end[1]).exists():
+        raise UsageError(
+            f"the strength `{end[2]}` is no number", f"write it as `{Path(end[1]).name}:0.6`"
+        )
     path = _export(path)
     if path.suffix.lower() != ".safetensors" or path.is_dir():
         if not (path.exists() or word == "tiny" or word.count("/") == 1):
-            raise ModelFileError(
-                f"there is nothing to draw at `{word}`",
-                "name LoRAs (`.safetensors`), or a model: a folder, a single file, a hub id "
-                "`owner/name` or `tiny`",
-            )
+            raise ModelFileError(f"there is nothing to draw at `{word}`", _WHAT)
+        if path.is_file() and path.suffix.lower() not in single_file.SUFFIXES:
+            raise ModelFileError(f"`{path}` is no LoRA and no model", _WHAT)
         return str(path) if path.exists() else word
     if path.is_file() and _is_model(path):
         return str(path)
@@ -128,13 +158,25 @@ def _named(word: str) -> tuple[Path, float] | str:
 
 
 def _export(place: Path) -> Path:
-    """Return the export of a run folder; any other place as it is."""
+    """Return the export of a run folder; any other place as it is.
+
+    Raises:
+        ModelFileError: The run is not finished.
+    """
     try:
-        name = str(json.loads((place / "config.json").read_text(encoding="utf-8"))["name"])
+        told = json.loads((place / "config.json").read_text(encoding="utf-8"))
+        name, _, _ = str(told["name"]), told["base"], told["datasets"]  # else it is another's
     except (OSError, ValueError, LookupError, TypeError):
         return place
-    found = (place / f"{name}.safetensors", place / name)
-    return next((path for path in found if path.exists()), place)
+    for end in (f"{name}.safetensors", name):
+        if (place / end).exists():
+            return place / end
+    between = [one for one in sorted(place.glob(f"{name}-*")) if "-not-proven" not in one.name]
+    raise ModelFileError(
+        f"the run in `{place}` is not finished: it has no `{name}.safetensors`",
+        "type its command again to finish it"
+        + (f", or name an export on the way: `{between[-1]}`" if between else ""),
+    )
 
 
 def _is_model(path: Path) -> bool:

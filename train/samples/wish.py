@@ -21,7 +21,7 @@ class Wish:
     """What a sheet shows.
 
     Attributes:
-        prompts: A row for each, and for each of `seeds`.
+        prompts: A row for each, and for each of `seeds` where its line says none.
         strengths: A column for each, beside the base model's; of all LoRAs, times their own.
         base: The base model; None for the one in the run folder's `config.json`.
         each: Folder that gets every picture alone too, or None.
@@ -103,12 +103,18 @@ def rows_of(wish: Wish, side: int) -> list[Prompt]:
     rows = [
         replace(one, seed=seed, width=one.width or side, height=one.height or side)
         for one in wish.prompts
-        for seed in wish.seeds or [one.seed]
+        for seed in (not one.own_seed and wish.seeds) or [one.seed]
     ]
     if wish.grid is None:
         return rows
     high, wide = wish.grid
     return [replace(rows[0], seed=rows[0].seed + n) for n in range(high * wide)]
+
+
+def seeds_note(wish: Wish) -> list[str]:
+    """Return what a person should know where seeds are given and no prompt takes them."""
+    idle = wish.seeds and all(one.own_seed for one in wish.prompts)
+    return ["`--seed` changes nothing: each prompt says its own by `--d`"] if idle else []
 
 
 def check_family(wish: Wish, rows: Sequence[Prompt], family: Family) -> None:

@@ -112,3 +112,17 @@ def test_matrices_lie_at_round_addresses(tmp_path: Path) -> None:
     assert list(found) == ["a", "b", "c"]
     assert [found[name].start % 64 for name in "bc"] == [0, 0]
     assert found["a"].end == path.stat().st_size
+
+
+@pytest.mark.parametrize("data", [b'{"mean": [0.1]}', b"\x89PNG\r\n\x1a\n\0\0\0\r", b"a", b""])
+def test_a_file_of_another_kind_by_any_name(tmp_path: Path, data: bytes) -> None:
+    """Its first bytes are not taken for a length: they would ask for exabytes of memory."""
+    (tmp_path / "it.json").write_bytes(data)
+
+    with pytest.raises(ModelFileError) as caught:
+        safetensors_file.header(tmp_path / "it.json")
+
+    assert (str(caught.value), caught.value.hint) == (
+        f"`{tmp_path / 'it.json'}` is not a safetensors file",
+        "name a `.safetensors` file",
+    )

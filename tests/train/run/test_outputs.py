@@ -189,9 +189,11 @@ def test_a_picture_that_fails_is_told_at_the_end(
     assert told.out.splitlines()[-1] == f"{made.parent}: is done; {line}"
 
     assert _main(*words, "--json") == 0
-    assert json.loads(capsys.readouterr().out) == {
-        "say": f"already done: {made}", "export": str(made), "done": True,
-    }  # fmt: skip
+    again = ", ".join(f"`samples/{name}`" for name in failed)
+    assert [json.loads(line) for line in capsys.readouterr().out.splitlines()] == [
+        {"say": f"already done: {made}", "export": str(made), "done": True},
+        {"say": f"2 pictures drawn again: {again}", "kind": "note"},
+    ]  # fmt: skip
     assert made.stat().st_mtime_ns == before
     assert _seen(tmp_path / "runs") == _seen(tmp_path / "whole")
 
@@ -319,7 +321,9 @@ def test_edited_prompts_of_a_run_that_is_done_are_drawn(
 
     codes = _main("check", *words[1:]), _main(*words), _main("check", *words[1:])
 
-    told = capsys.readouterr().out.splitlines()
+    whole = capsys.readouterr()
+    told = whole.out.splitlines()
+    assert "1 picture drawn again: `samples/toy-00-0.png`" in whole.err.splitlines()
     assert codes == (0, 0, 0)
     assert f"already done: {made}" in told
     assert [line for line in told if line.startswith(f"{made.parent}: ")] == [
@@ -331,6 +335,34 @@ def test_edited_prompts_of_a_run_that_is_done_are_drawn(
     ]
     after = {path.name: path.read_bytes() for path in folder.iterdir()}
     assert [name for name in sorted(before) if after[name] != before[name]] == ["toy-00-0.png"]
+    prompts.write_text("mascot, hat --s 2\n")
+    assert _main(*words) == 0
+    assert capsys.readouterr().err.splitlines() == [
+        (
+            "2 pictures are of prompts that the file of prompts has no more; they are left: "
+            "`samples/toy-step00000002-01-3.png`, `samples/toy-01-3.png`"
+        )
+    ]
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == after
+
+
+def test_prompts_that_are_lost_while_it_trains_spoil_nothing(
+    words: list[str], tmp_path: Path, prompts: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The run ends well, with the pictures that it had read the prompts of."""
+    real = Drawer.picture
+
+    def picture(drawer: Drawer, prompt: Any) -> Any:
+        prompts.unlink(missing_ok=True)
+        return real(drawer, prompt)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Drawer, "picture", picture)
+        assert _main(*words) == 0
+
+    assert capsys.readouterr().err == ""
+    assert len(list((tmp_path / "runs").glob("*/samples/*.png"))) == 4
+    assert _main(*words) == 1
 
 
 def test_a_run_that_is_made_longer_keeps_its_pictures(

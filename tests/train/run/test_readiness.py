@@ -415,12 +415,26 @@ def test_all_that_is_wrong_is_told_at_once(
 
 
 def test_a_run_that_is_done_needs_nothing(place: Place, capsys: pytest.CaptureFixture[str]) -> None:
-    """Case F2: what is trained already is not refused for what a training would need."""
+    """Case F2: what is trained already is not refused for what a training would need.
+
+    Its pictures are drawn anew where their prompts change: those are looked at as ever.
+    """
     words = place.prompts("mascot --s 1\n")
     assert [code for code, _ in _both(place, words, capsys)] == [0, 0]
-    (place.top / "p.txt").unlink()
+    place.prompts("mascot --x 1\nhat --ct 8\n")
+    broken = _both(place, words, capsys)
+    place.prompts("hat --ct 8\n")
+    strange = _both(place, words, capsys)
 
-    assert _both(place, ["--prompts", "gone.txt"], capsys)[1] == (0, [])
+    for told, line in ((broken, "`p.txt` line 1: `--x` is not known"), (strange, "`--ct` says")):
+        assert told[0] == told[1]
+        assert told[0][0] == 1
+        assert told[0][1][0].startswith(f"error: {line}")
+    assert _both(place, [], capsys)[1] == (0, [])
+    assert _both(place, ["--prompts", "gone.txt"], capsys)[1] == (1, [
+        "error: the file of prompts `gone.txt` is not there",
+        "hint: name a text file with one prompt a line",
+    ])  # fmt: skip
 
 
 def test_what_another_run_would_lack_is_told_of_one_that_is_done(

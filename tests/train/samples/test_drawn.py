@@ -21,6 +21,7 @@ from tests.train.runs import lora, new_console, said
 from train.adapters import applied
 from train.cli.app import main
 from train.families.sd15 import FAMILY
+from train.samples import grid as sheet_grid
 from train.samples.drawer import png
 from train.samples.picture_text import Shown, ShownLora, is_of, written
 from train.samples.prompts import Prompt
@@ -227,6 +228,44 @@ def _read_by_webuis(text: str) -> dict[str, str]:
     found = {word: json.loads(v) if v[0] == '"' else v for word, v in pattern.findall(last)}
     prompt, _, negative = "\n".join(lines).partition("\nNegative prompt: ")
     return {"Prompt": prompt, "Negative prompt": negative} | found
+
+
+def test_a_picture_says_all_that_acts() -> None:
+    """Block weights, odd names as AUTOMATIC1111 writes them, and a sheet's several strengths."""
+    loras = [ShownLora("few-1/few", 0.5, "ab" * 32), ShownLora("a,b:c", 1.0, "cd" * 32)]
+    shown = Shown(FAMILY, "base", loras, blocks={"IN": 0.5, "MID": 0.0})
+    start = "Steps: 20, Sampler: DDIM, CFG scale: 7.5, Seed: 0, Size: 512x512, Model: base"
+    rest = (
+        'Block weights: "IN=0.5,MID=0", Lora hashes: "few-1/few: abababababab, abc: cdcdcdcdcdcd"'
+    )
+
+    one, sheet, none = (shown.text(Prompt("x"), own) for own in ([0.0, 2.0], [1.0, 0.5], [0.0]))
+
+    assert one == f"x <lora:few-1/few:1> <lora:a,bc:2>\n{start}, {rest}"
+    assert sheet == f'x\n{start}, Strengths: "1, 0.5", {rest}'
+    assert none == f"x\n{start}"
+    assert _read_by_webuis(one)["Block weights"] == "IN=0.5,MID=0"
+
+
+def test_a_column_says_what_acts(
+    runs: dict[str, Path], models: Models, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where there are several LoRAs they stand above their column, and so do block weights."""
+    seen: list[list[str]] = []
+    real = sheet_grid.grid
+    monkeypatch.setattr(sheet_grid, "grid", lambda *words: seen.append(words[0]) or real(*words))
+    row = replace(PROMPT, steps=1)
+
+    _, _, alone = _drawn(
+        [str(runs["one"]), f"{runs['two']}:0.5"], models, tmp_path / "s.png",
+        prompts=[row], strengths=[1.0, 0.5], block_weights={"IN": 0.5},
+    )  # fmt: skip
+
+    more = "one + two:0.5, IN=0.5"
+    assert seen == [["base model", f"strength 1, {more}", f"strength 0.5, {more}"]]
+    assert 'Strengths: "1, 0.5"' in _text(tmp_path / "s.png")
+    assert "Block weights: IN=0.5" in _text(alone / "000 strength 1.png")
+    assert "Block weights" not in _text(alone / "000 base model.png")
 
 
 def test_words_that_are_no_latin_are_kept(tmp_path: Path) -> None:

@@ -207,6 +207,10 @@ def test_ways_that_cannot_be_taken_are_told(opened: Callable[[str], Opened]) -> 
     assert told("a --ss DPM++ 3M SDE") == (
         "`--ss DPM++ 3M SDE` is not known", "the nearest here is `--ss dpm++_2m_sde`",
     )  # fmt: skip
+    assert told("a --ss DPM++ 2M Karas") == (
+        "`--ss DPM++ 2M Karas` is not known", "did you mean `dpm++_2m_karras`?",
+    )  # fmt: skip
+    assert told('a --ss "zzz"')[1].startswith("known: ddim, ")
     assert told("a --ss eular") == ("`--ss eular` is not known", "did you mean `euler`?")
     if importlib.util.find_spec("scipy") is None:
         assert told("a --ss k_lms") == (
@@ -231,6 +235,8 @@ def test_samplers_are_known_by_the_names_that_others_have() -> None:
     found = [(name, parse(f"a cat --ss {name} --s 5", Prompt("")).sampler) for name, _ in SPELLINGS]
 
     assert found == SPELLINGS
+    quoted = [parse(f"a --ss {mark}DPM++ 2M Karras{mark}", Prompt("")) for mark in "\"'"]
+    assert [one.sampler for one in quoted] == ["dpm++_2m_karras"] * 2
     assert [(name, config_of(sampler=name).sampler) for name, _ in SPELLINGS] == SPELLINGS
 
 

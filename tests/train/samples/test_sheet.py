@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 import torch
-from PIL import Image
+from PIL import Image, ImageDraw
 
 from prep.models.locate import Models
 from prep.runtime.console import Console
@@ -18,13 +18,14 @@ from train.families.sd15 import FAMILY
 from train.methods import config_of
 from train.run import start
 from train.samples import sheet
+from train.samples.drawer import png
 from train.samples.grid import grid
 from train.samples.prompt_files import read
 from train.samples.prompts import Prompt, parse
 from train.samples.sampler import draw, opened_vae
 from train.samples.sheet_cells import label
 from train.samples.subject import Subject, subject_of
-from train.samples.wish import Wish, asked
+from train.samples.wish import Wish, asked, rows_of, seeds_note
 
 KNOWN = "known: --n, --w, --h, --d, --s, --l, --ss, --ow, --oh, --cl, --ct"
 
@@ -212,6 +213,20 @@ def test_sample_pictures_are_drawn_in_training_and_change_nothing(
     ]  # fmt: skip
 
 
+def test_a_line_s_seed_wins() -> None:
+    """As its steps and sampler do; seeds of the command are rows for prompts without one."""
+    prompts = [parse("a --d 7", Prompt("")), parse("b", Prompt(""))]
+
+    rows = rows_of(Wish(prompts, [1.0], [1, 2]), 64)
+
+    assert [(row.text, row.seed) for row in rows] == [("a", 7), ("b", 1), ("b", 2)]
+    assert seeds_note(Wish(prompts, [1.0], [1])) == []
+    assert seeds_note(Wish(prompts[:1], [1.0], [])) == []
+    assert seeds_note(Wish(prompts[:1], [1.0], [1])) == [
+        "`--seed` changes nothing: each prompt says its own by `--d`"
+    ]
+
+
 def test_a_row_says_what_was_asked() -> None:
     """Prompt, negative prompt where there is one, and seed stand beside a row."""
     assert label(Prompt("a cat", seed=3)) == "a cat / seed 3"
@@ -222,7 +237,7 @@ def test_labels_are_written_and_cut() -> None:
     """A sheet is white with its pictures in place; a label that is too long ends in dots."""
     cells = [Image.new("RGB", (40, 40), colour) for colour in ("red", "lime", "blue", "black")]
 
-    sheet = grid(["one", "a label that is far too long"], ["x", "y"], cells)
+    sheet = grid(["one", "a label that is far too long"], [("x", ""), ("y", "")], cells)
 
     assert sheet.size == (160 + 2 * 48 + 8, 18 + 2 * 48 + 8)
     assert [sheet.getpixel((170 + 48 * c, 20 + 48 * r)) for r in (0, 1) for c in (0, 1)] == [
@@ -230,6 +245,28 @@ def test_labels_are_written_and_cut() -> None:
     ]  # fmt: skip
     assert sheet.getpixel((2, 2)) == (255, 255, 255)
     assert sheet.crop((168, 0, 264, 18)).getcolors(9999) != [(96 * 18, (255, 255, 255))]
+
+
+def test_a_long_label_keeps_its_seed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It ends in dots where lines are missing; its seed stands below; no line meets the picture."""
+    lines: list[tuple[float, float, str]] = []
+    real = ImageDraw.ImageDraw.text
+
+    def text(pen: Any, at: tuple[float, float], words: str, *more: Any) -> None:
+        lines.append((*at, words))
+        assert at[0] + more[1].getlength(words) <= 160 or at[1] == 3
+        real(pen, at, words, *more)
+
+    monkeypatch.setattr(ImageDraw.ImageDraw, "text", text)
+    for height in (64, 40, 16, 200):
+        words = "a word of many letters " * 6 + "wordsthatgoonandonwithoutanyspaceatall"
+        grid(["one"], [(words, "seed 7")], [Image.new("RGB", (64, height))])
+
+    each = " ".join(words for _, _, words in lines).split("one")[1:]
+    assert each[0].rstrip().endswith("... seed 7")
+    assert each[1].rstrip().endswith("... seed 7")
+    assert each[2].strip() == "seed 7"
+    assert each[3].count("word of") == 6
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
@@ -276,14 +313,15 @@ def _cells(sheet: Path) -> list[bytes]:
 
 def test_stopped_before_a_picture(made: Path, tmp_path: Path, models: Models) -> None:
     """Case D1: a sheet that has no picture yet is not written, and the one before it stays."""
-    (tmp_path / "s.png").write_bytes(b"before")
+    before = png(Image.new("RGB", (8, 8)), "before")
+    (tmp_path / "s.png").write_bytes(before)
     wish = Wish(asked(_subject(made), ["mascot"], None, {"steps": 1}), [1.0], [])
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Diffusion, "earlier", lambda *_: signal.raise_signal(signal.SIGTERM))
         with pytest.raises(SystemExit), obey():
             sheet.sample(_subject(made), wish, tmp_path / "s.png", models, Console(level=0))
 
-    assert (tmp_path / "s.png").read_bytes() == b"before"
+    assert (tmp_path / "s.png").read_bytes() == before
 
 
 def _subject(path: Path) -> Subject:
