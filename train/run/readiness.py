@@ -7,13 +7,11 @@ the two cannot say different things.
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, NoReturn
 
 from prep.models.devices import without_cards
 from prep.models.locate import FoundModel, Models
-from prep.runtime import lock
 from prep.runtime.errors import UserError
 from train.config import AUTO, Config
 from train.data import dataset as datasets
@@ -21,23 +19,16 @@ from train.data.captions import longest_of_all
 from train.families.detect import base_at_hand, check_clip_skip, check_prediction, opened_base
 from train.families.family import Family
 from train.methods import method_named
-from train.run import checkpoint, disk, memory_question, probe, run_checks, run_folder
+from train.run import disk, memory_question, probe, run_checks, run_folder
 from train.run.base_checks import check_blocks, check_form, check_loss, check_prompts
 from train.run.decide import (
     Run,
-    check_buckets,
-    check_length,
-    check_vae,
     decide,
-    facts,
     is_done,
 )
-from train.run.machine_check import check_packages
 from train.run.notes import notes
 from train.run.outputs import drawn_texts
 from train.run.probe_memory import looked_through
-from train.samples import prompt_files
-from train.samples.prompts import Prompt
 
 
 @dataclass(frozen=True)
@@ -92,7 +83,8 @@ def ready(
     wrong += _raised(*(run_checks.of_prompts(config) if done else run_checks.of_settings(config)))
     if run is None:
         _refuse(wrong)
-    wrong += _raised(partial(check_prompts, run)) if done else _raised(*run_checks.of_run(run, first))
+    rows = [partial(check_prompts, run)] if done else run_checks.of_run(run, first)
+    wrong += _raised(*rows)
     if wrong:
         _refuse(wrong)
     if done:
@@ -142,7 +134,7 @@ def _base_of(
     return there or (None, None)
 
 
-def checkrun_checks.of_settings(
+def check_settings(
     config: Config, models: Models, ask: probe.Ask | None, remember: bool = True
 ) -> None:
     """Look at all that can be known before there is a dataset.
