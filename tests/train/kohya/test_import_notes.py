@@ -1,0 +1,77 @@
+"""What an import tells of what it leaves out or takes otherwise."""
+
+from dataclasses import replace
+from pathlib import Path
+
+from train.kohya.import_files import pipelines_of
+from train.kohya.kohya_sources import read
+
+HERE = str(Path(__file__).parent)  # a folder without pictures and texts
+
+
+def notes(words: str, launcher: str = "") -> list[str]:
+    """Return what is told of a pasted command with a few words more."""
+    command = (
+        f"accelerate launch {launcher} train_network.py --pretrained_model_name_or_path tiny "
+        f"--network_module networks.lora --seed 1 --train_data_dir {HERE} {words}"
+    )
+    run = replace(read([command]), dataset={"datasets": [{"subsets": [{"image_dir": HERE}]}]})
+    return pipelines_of(run, Path(), []).notes
+
+
+def test_each_option_of_the_launcher_is_told() -> None:
+    """In front of the script: what the script gives itself, what starts it, and all else."""
+    launcher = "--mixed_precision=bf16 --num-cpu-threads-per-process 1 --use_deepspeed"
+
+    assert notes("", f"{launcher} --num_processes 1") == [
+        (
+            "`--mixed_precision` in front of the script is left out: kohya's scripts take their "
+            "own `--mixed_precision`, behind the script's name"
+        ),
+        (
+            "`--num-cpu-threads-per-process` in front of the script is left out: it says how the "
+            "scripts are started, not what they train"
+        ),
+        "`--use_deepspeed` in front of the script is left out: nothing of it is taken over",
+    ]
+
+
+def test_of_several_attentions_one_is_taken() -> None:
+    """In the order of kohya's scripts, whatever the order in the command."""
+    assert notes("--sdpa --xformers --mem_eff_attn") == [
+        "of `mem_eff_attn`, `xformers`, `sdpa` kohya's scripts take the first"
+    ]
+    assert notes("--sdpa") == []
+
+
+def test_samples_on_the_way_need_exports(home: Path) -> None:
+    """Where nothing is saved on the way it is told what draws there; with exports, nothing."""
+    (home / "p.txt").write_text("a girl\n")
+    every = "--sample_prompts p.txt --sample_every_n_epochs 2"
+    left = "`sample_every_n_epochs` is left out: samples are drawn with each export"
+
+    assert notes(every) == [
+        left,
+        (
+            "without `save_every_n_epochs` or `save_every_n_steps` nothing is drawn before the "
+            "end: for samples on the way write `save_every_epochs: 2`"
+        ),
+    ]
+    assert notes(f"{every} --save_every_n_steps 4") == [left]
+
+
+def test_several_processes_multiply_nothing_here() -> None:
+    """A command of two processes is told what stands for its batches, in numbers."""
+    command = (
+        "accelerate launch --num_processes 2 train_network.py --train_batch_size 4 "
+        "--gradient_accumulation_steps 3 --pretrained_model_name_or_path tiny "
+        f"--network_module networks.lora --seed 1 --train_data_dir {HERE}"
+    )
+    run = replace(read([command]), dataset={"datasets": [{"subsets": [{"image_dir": HERE}]}]})
+
+    assert pipelines_of(run, Path(), []).notes == [
+        (
+            "kohya's scripts take a batch in each of 2 processes; here their number changes "
+            "nothing: for up to 24 samples a step write `accumulate: 6`"
+        )
+    ]
