@@ -238,7 +238,7 @@ def test_fine_tune_s_unused_weight_is_told() -> None:
         ({"network_dropout": "0.1"},
          "`network_dropout` is `0.1`, and here a LoRA learns without dropout and limits",
          "train without it: `--without network_dropout`"),
-        ({"loss_type": "l3"}, "`--loss` is `l3`", "known: l2, l1, huber, smooth-l1"),
+        ({"loss_type": "l3"}, "`loss_type` is `l3`", "known: l2, l1, huber, smooth-l1"),
         ({"noise_offset": "some"}, "`noise_offset` is `some`", "give a number"),
         ({"network_module": "lycoris.kohya"}, "`network_module` is `lycoris.kohya`",
          "a LoRA of `networks.lora` is what there is"),
