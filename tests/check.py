@@ -106,7 +106,7 @@ def _succeeds(command: list[str]) -> bool:
     return subprocess.run(command, cwd=ROOT, check=False).returncode == 0
 
 
-# A file of tests stays in one process; files come in their order, so that none of the long ones,
+# Three processes for two cores: many tests wait. A file of tests stays in one; files come in their order, so that none of the long ones,
 # which are a test each, is left for the end.
 _IN_ORDER = ("--dist", "loadfile", "--no-loadscope-reorder")
 CHECKS: tuple[tuple[str, Callable[[], bool]], ...] = (
@@ -115,7 +115,7 @@ CHECKS: tuple[tuple[str, Callable[[], bool]], ...] = (
     ("mypy", tool("mypy")),
     ("lint-imports", contracts),
     ("budgets", budgets),
-    ("pytest", tool("pytest", "-q", "-n", "2", *_IN_ORDER, "--durations", "15")),
+    ("pytest", tool("pytest", "-q", "-n", "3", *_IN_ORDER, "--durations", "15")),
 )
 
 

@@ -1,7 +1,7 @@
 """Every number that a person can give has a smallest and a largest value, declared once."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import Field
 from typing import Any, get_type_hints
 
@@ -57,6 +57,19 @@ def options() -> Iterator[tuple[str, Any]]:
                     yield path, one
 
 
+# What a setting has to stand beside, else it would decide nothing and is refused.
+BESIDE: Mapping[str, Mapping[str, Any]] = {
+    "schedule_power": {"schedule": "polynomial"},
+    "decay_steps": {"schedule": "warmup-stable-decay"},
+    "timescale": {"schedule": "inverse-sqrt"},
+    "lowest_rate": {"schedule": "cosine-with-min-lr"},
+    "huber_c": {"loss": "huber"},
+    "huber_scale": {"loss": "huber", "huber_schedule": "constant"},
+    "adaptive_noise_scale": {"noise_offset": 0.1},
+    "multires_noise_discount": {"multires_noise_iterations": 6},
+}
+
+
 def test_there_are_numbers_to_look_at() -> None:
     """The walk finds the numeric options of both programs."""
     assert len(PARAMS) > 25
@@ -95,7 +108,9 @@ def test_a_setting_of_a_training_has_limits(method: str, item: "Field[Any]") -> 
     whole = KINDS[item.name] in WHOLE
 
     for good in (least, most):
-        config = config_of(method, text_encoder=True, **{item.name: good})
+        beside = {} if good == item.default else BESIDE.get(item.name, {})
+        together = {**beside, item.name: good}
+        config = config_of(method, text_encoder=True, **together)
         assert config.chosen()[item.name] == pytest.approx(good)
     for given in outside(least, most, whole):
         with pytest.raises(ConfigError) as caught:

@@ -34,7 +34,7 @@ pipelines:
       method: lora
       base: tiny
       text_encoder: true              # the trigger is a word that it never heard
-      steps: 500
+      steps: 300
       batch: 4
       rank: 8
       learning_rate: 2.0e-3

@@ -112,8 +112,8 @@ def test_a_mistake_is_passed_on(tmp_path: Path) -> None:
 def test_the_demo_learns_the_mascot_and_does_nothing_twice(tmp_path: Path) -> None:
     """From nothing, in one go: the LoRA draws the mascot when called, the base model does not.
 
-    By 128 samples the LoRA's share is about 0.94 and the base model's 0.03
-    (docs/tiny_world.md); with 32 samples and another CPU, half of them and a quarter are safe
+    After 500 steps the LoRA's share is about 0.94 and the base model's 0.03; the demo takes 300
+    (docs/tiny_world.md). With 32 samples and another CPU half of them and a quarter are safe
     bounds. The second run changes no file and takes under 5 s.
     """
     code, out, err, _ = demo(tmp_path)

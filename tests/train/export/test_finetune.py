@@ -136,7 +136,7 @@ def test_a_file_that_loads_again(
 
 def test_a_repeated_batch_is_learnt(meta: Path, tmp_path: Path, models: Models, base: Path) -> None:
     """With latents, noise and timesteps held fixed, the loss falls by half in 50 steps."""
-    from train.families.noise_process import errors
+    from train.loss_rows import LOSSES, errors
 
     opened = FAMILY.load(base, "cpu")
     opened.network.requires_grad_(True)
@@ -150,7 +150,7 @@ def test_a_repeated_batch_is_learnt(meta: Path, tmp_path: Path, models: Models, 
     seen = []
     for _ in range(50):
         answer = FAMILY.denoise(opened.network, noisy, when, {"text": state.expand(2, -1, -1)})
-        loss = errors(answer, target).mean()
+        loss = errors(answer, target, LOSSES["l2"]).mean()
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()

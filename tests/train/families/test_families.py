@@ -11,8 +11,8 @@ from train.adapters import lora_layers
 from train.export import lora_file
 from train.families import all_families
 from train.families.family import Base, Family, PictureSizes
-from train.families.noise_process import errors
 from train.families.sd15 import FAMILY as SD15
+from train.loss_rows import LOSSES, errors
 
 every_family = pytest.mark.parametrize("family", all_families().values(), ids=lambda f: f.name)
 
@@ -92,7 +92,9 @@ def test_one_repeated_batch_is_learnt(family: Family, opened: Base) -> None:
     optimizer = torch.optim.AdamW(lora_layers.trainable(opened.network), lr=0.02)
     seen = []
     for _ in range(50):
-        total = errors(family.denoise(opened.network, noisy, when, states), target).mean()
+        total = errors(
+            family.denoise(opened.network, noisy, when, states), target, LOSSES["l2"]
+        ).mean()
         optimizer.zero_grad()
         total.backward()
         optimizer.step()

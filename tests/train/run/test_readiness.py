@@ -21,7 +21,7 @@ from train.cli.app import main
 from train.data.dataset import TrainingSample
 from train.families import all_families
 from train.methods import config_of
-from train.run import decide, notes, probe, readiness, recipe_versions, text_notes
+from train.run import decide, notes, probe, readiness, recipe_versions, run_checks, text_notes
 from train.run.probe_memory import looked_through
 
 Make = Callable[["Place"], list[str]]
@@ -272,7 +272,7 @@ def _said(words: list[str], read: Callable[[], str] = str) -> Answer:
 def place(tmp_path: Path, base: Path, meta: Path, monkeypatch: pytest.MonkeyPatch) -> Place:
     """A dataset and a base model that a run would succeed with."""
     _environment(monkeypatch, tmp_path)
-    monkeypatch.setattr(readiness, "find_spec", lambda package: None)  # no optional package
+    monkeypatch.setattr(run_checks, "find_spec", lambda package: None)  # no optional package
     return Place(tmp_path, base, meta, monkeypatch)
 
 
