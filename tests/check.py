@@ -106,8 +106,8 @@ def _succeeds(command: list[str]) -> bool:
     return subprocess.run(command, cwd=ROOT, check=False).returncode == 0
 
 
-# Three processes for two cores: many tests wait. A file of tests stays in one; files come in their order, so that none of the long ones,
-# which are a test each, is left for the end.
+# Three processes for two cores, since many tests wait. A file of tests stays in one; files come in
+# their order, so that none of the long ones, which are a test each, is left for the end.
 _IN_ORDER = ("--dist", "loadfile", "--no-loadscope-reorder")
 CHECKS: tuple[tuple[str, Callable[[], bool]], ...] = (
     ("ruff format", tool("ruff", "format", "--check", ".")),

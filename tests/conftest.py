@@ -8,7 +8,7 @@ import tempfile
 
 import pytest
 
-# The suite runs in as many processes as there are cores: each computes in one thread, and so does
+# The suite runs in several processes: each computes in one thread, and so does
 # every program that a test starts, whose bits depend on the number of threads.
 os.environ["OMP_NUM_THREADS"] = "1"
 # What programs remember of models is this suite's own, not the person's who runs it.
