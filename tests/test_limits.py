@@ -14,6 +14,7 @@ from prep.runtime.errors import ConfigError
 from prep.stages import all_stages
 from train.cli import app as train_cli
 from train.config import Config
+from train.config_checks import with_steps
 from train.methods import all_methods, config_of
 from train.option_fields import described
 
@@ -162,7 +163,7 @@ def test_numbers_of_a_sheet_have_limits(
 def test_epochs_that_are_too_many_steps() -> None:
     """Case D1: epochs are limited by the steps that they are, too."""
     with pytest.raises(ConfigError) as caught:
-        config_of(epochs=1_000_000).counted(20)
+        with_steps(config_of(epochs=1_000_000), 20)
 
     assert (str(caught.value), caught.value.hint) == (
         "`--epochs` is 1000000, which is 20000000 steps",

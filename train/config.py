@@ -6,8 +6,6 @@ from typing import Any, TypeVar
 
 from prep.models.tokenizer import CHUNKS
 from prep.runtime import keys
-from prep.runtime.counts import counted
-from prep.runtime.errors import ConfigError
 from prep.runtime.seeds import MOST_SEED
 from train.block_rates import rate_of, rates_of
 from train.loss_rows import LossOptions
@@ -240,31 +238,6 @@ class Config(NoiseOptions, LossOptions, ScheduleOptions):
     def schedule_row(self) -> Schedule:
         """Return the schedule."""
         return SCHEDULES[self.schedule]
-
-    def counted(self, per_epoch: int) -> "Config":
-        """Return the settings with their number of steps, for epochs of so many steps.
-
-        Raises:
-            ConfigError: They are too many, or the learning rate would still rise at the end.
-        """
-        steps = self.epochs * per_epoch if self.epochs else self.steps or DEFAULT_STEPS
-        if steps > MOST_STEPS:
-            raise ConfigError(
-                f"`--epochs` is {self.epochs}, which is {steps} steps",
-                f"train at most {MOST_STEPS} steps",
-            )
-        if self.warmup >= steps:
-            raise ConfigError(
-                f"`--warmup` is {self.warmup}, and the run has {counted(steps, 'step')}",
-                "give fewer steps to warm up, or train longer",
-            )
-        if self.warmup + self.decay_steps > steps:
-            raise ConfigError(
-                f"`--warmup` and `--decay-steps` are {self.warmup} and {self.decay_steps}, and the "
-                f"run has {counted(steps, 'step')}",
-                "give fewer of them, or train longer",
-            )
-        return replace(self, steps=steps, epochs=None)
 
     def settled(self, usual: str) -> "Config":
         """Return the settings with the precision that is computed in.

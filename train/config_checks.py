@@ -4,10 +4,11 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from prep.runtime import keys
+from prep.runtime.counts import counted
 from prep.runtime.errors import ConfigError
 from train import noise_options
 from train.block_rates import rates_of
-from train.config import AUTO, Config
+from train.config import AUTO, DEFAULT_STEPS, MOST_STEPS, Config
 from train.loss_rows import LOSSES
 from train.optimizers import OPTIMIZERS, Rate
 from train.option_fields import flag, mistakes, spelled
@@ -26,6 +27,32 @@ def checked(config: Config) -> Config:
         (message, hint), *others = wrong
         raise ConfigError(message, hint, others)
     return config.settled(config.full()) if config.full() else config
+
+
+def with_steps(config: Config, per_epoch: int) -> Config:
+    """Return the settings with their number of steps, for epochs of so many steps.
+
+    Raises:
+        ConfigError: They are too many, or the learning rate would still rise at the end.
+    """
+    steps = config.epochs * per_epoch if config.epochs else config.steps or DEFAULT_STEPS
+    if steps > MOST_STEPS:
+        raise ConfigError(
+            f"`--epochs` is {config.epochs}, which is {steps} steps",
+            f"train at most {MOST_STEPS} steps",
+        )
+    if config.warmup >= steps:
+        raise ConfigError(
+            f"`--warmup` is {config.warmup}, and the run has {counted(steps, 'step')}",
+            "give fewer steps to warm up, or train longer",
+        )
+    if config.warmup + config.decay_steps > steps:
+        raise ConfigError(
+            f"`--warmup` and `--decay-steps` are {config.warmup} and {config.decay_steps}, and the "
+            f"run has {counted(steps, 'step')}",
+            "give fewer of them, or train longer",
+        )
+    return replace(config, steps=steps, epochs=None)
 
 
 def _together(config: Config) -> Iterator[tuple[str, str]]:

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from train.option_fields import flag, option
 
 LAST_TIMESTEP = 1000
-# Option -> the one that it shapes, without which it decides nothing.
-_SHAPES = {
+# Option -> the one that it shapes, without which it decides nothing; in kohya's scripts, too.
+SHAPES = {
     "noise_offset_random_strength": "noise_offset",
     "adaptive_noise_scale": "noise_offset",
     "multires_noise_discount": "multires_noise_iterations",
@@ -59,7 +59,7 @@ class NoiseOptions:
 
 def faults(options: NoiseOptions) -> Iterator[tuple[str, str]]:
     """Yield what does not go together, as message and hint."""
-    for name, shaped in _SHAPES.items():
+    for name, shaped in SHAPES.items():
         given = getattr(options, name) != getattr(NoiseOptions, name)
         if given and not getattr(options, shaped):
             told = f"`{flag(name)}` is given without `{flag(shaped)}`, which it shapes"

@@ -6,6 +6,7 @@ import pytest
 
 from prep.runtime.errors import ConfigError
 from train.config import Config, safe_name
+from train.config_checks import with_steps
 from train.loss_rows import LossOptions
 from train.methods import config_of
 from train.methods.lora import LoraOptions
@@ -57,16 +58,16 @@ def test_only_what_decides_bytes_is_in_the_recipe() -> None:
 
 def test_steps_are_counted() -> None:
     """Epochs are turned into steps, and neither given means a thousand."""
-    assert config_of(epochs=3).counted(7).steps == 21
-    assert config_of(steps=5).counted(7).steps == 5
-    assert config_of().counted(7).steps == 1000
-    assert config_of(schedule="cosine", epochs=3).counted(7).deciding()["steps"] == 21
+    assert with_steps(config_of(epochs=3), 7).steps == 21
+    assert with_steps(config_of(steps=5), 7).steps == 5
+    assert with_steps(config_of(), 7).steps == 1000
+    assert with_steps(config_of(schedule="cosine", epochs=3), 7).deciding()["steps"] == 21
 
 
 def test_a_warm_up_has_an_end() -> None:
     """A learning rate that would rise for the whole run is a mistake."""
     with pytest.raises(ConfigError) as caught:
-        config_of(warmup=21, epochs=3).counted(7)
+        with_steps(config_of(warmup=21, epochs=3), 7)
 
     assert (str(caught.value), caught.value.hint) == (
         "`--warmup` is 21, and the run has 21 steps",

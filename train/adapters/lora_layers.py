@@ -5,8 +5,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from prep.runtime.seeds import seed_for
 from train.families.family import Base
+from train.generators import generator_for
 
 if TYPE_CHECKING:
     from peft import LoraConfig
@@ -103,7 +103,7 @@ def seed_weights(network: "nn.Module", seed: int, part: str = "") -> None:
     import torch
 
     for name, pair in pairs(network, part).items():
-        generator = torch.Generator("cpu").manual_seed(seed_for(seed, "lora", name))
+        generator = generator_for(seed, "lora", name)
         first = torch.empty(pair.down.shape, dtype=torch.float32)
         torch.nn.init.kaiming_uniform_(first, a=math.sqrt(5), generator=generator)
         with torch.no_grad():

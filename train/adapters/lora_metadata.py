@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from prep.models import safetensors_file
+from prep.models.tokenizer import CHUNKS
 from train.families.weighted_words import escaped
 
 CERTIFICATE = "prep_certificate"
@@ -58,7 +59,7 @@ def trained_tokens(told: Mapping[str, str]) -> int:
     """
     most = told.get("ss_max_token_length", "")
     if most == "None":
-        return 75
+        return CHUNKS[0]
     return int(most) if most.isascii() and most.isdigit() else 0
 
 

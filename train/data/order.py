@@ -9,6 +9,7 @@ from itertools import islice
 from typing import TYPE_CHECKING
 
 from prep.runtime.seeds import seed_for, seeds_for
+from train.generators import generator_for
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -186,8 +187,7 @@ def uniform(seed: int, purpose: str, step: int, place: int) -> float:
     """Return a number of [0, 1), drawn as `normal` draws."""
     import torch
 
-    generator = torch.Generator("cpu").manual_seed(seed_for(seed, purpose, step, place))
-    return float(torch.rand((), generator=generator))
+    return float(torch.rand((), generator=generator_for(seed, purpose, step, place)))
 
 
 def normal(seed: int, purpose: str, step: int, place: int, shape: tuple[int, ...]) -> "Tensor":
@@ -199,5 +199,4 @@ def normal(seed: int, purpose: str, step: int, place: int, shape: tuple[int, ...
     """
     import torch
 
-    generator = torch.Generator("cpu").manual_seed(seed_for(seed, purpose, step, place))
-    return torch.randn(shape, generator=generator)
+    return torch.randn(shape, generator=generator_for(seed, purpose, step, place))

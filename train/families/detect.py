@@ -74,6 +74,11 @@ def hashes(found: FoundModel, models: Models) -> dict[str, str]:
     }
 
 
+def last_part(name: str) -> str:
+    """Return a model's name, as a person typed it, without the folders or the owner before it."""
+    return name.rstrip("/\\").replace("\\", "/").rpartition("/")[2]
+
+
 def side_of(outline: Outline, family: Family) -> int:
     """Return the side of the square that a base model was made for, px; 0 where it is not said."""
     network: Any = outline.base and outline.base.network

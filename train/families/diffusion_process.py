@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from prep.runtime.errors import ModelFileError
 from prep.runtime.files import content
-from prep.runtime.seeds import seed_for
 from train.families.noise_process import Prediction, Process, ProcessKind, share
+from train.generators import generator_for
 from train.sampler_rows import SAMPLERS
 
 if TYPE_CHECKING:
@@ -63,7 +63,7 @@ class Diffusion:
         low = min(low, high - 1)
         if density == "logit-normal":
             return low + int(share(seed, step, place, normal=True) * (high - low))
-        generator = torch.Generator("cpu").manual_seed(seed_for(seed, "timestep", step, place))
+        generator = generator_for(seed, "timestep", step, place)
         return int(torch.randint(low, high, (), generator=generator))
 
     def times(self, drawn: "list[float]") -> "Tensor":

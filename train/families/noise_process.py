@@ -10,7 +10,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
-from prep.runtime.seeds import seed_for
+from train.generators import generator_for
 from train.sampler_rows import Sampler
 
 if TYPE_CHECKING:
@@ -119,7 +119,7 @@ def share(seed: int, step: int, place: int, *, normal: bool) -> float:
     """
     import torch
 
-    generator = torch.Generator("cpu").manual_seed(seed_for(seed, "timestep", step, place))
+    generator = generator_for(seed, "timestep", step, place)
     if not normal:
         return float(torch.rand((), generator=generator))
     return min(float(torch.randn((), generator=generator).sigmoid()), 1 - 2**-24)

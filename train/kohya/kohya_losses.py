@@ -3,14 +3,13 @@
 Source: kohya-ss/sd-scripts (commit 48d368fa): library/train_util.py, custom_train_functions.py.
 """
 
-from collections.abc import Mapping
-from types import MappingProxyType
 from typing import Any
 
 from train import spellings
 from train.config import Config
 from train.kohya.kohya_scripts import Settings
 from train.loss_rows import LOSSES
+from train.noise_options import SHAPES
 
 _NUMBERS = """
 huber_c huber_scale min_snr_gamma v_pred_like_loss noise_offset adaptive_noise_scale
@@ -23,15 +22,6 @@ ip_noise_gamma_random_strength
 """
 _WORDS = "loss_type huber_schedule"
 READ = frozenset(" ".join((_NUMBERS, _WHOLE, _ON, _WORDS)).split())
-# Theirs -> the option of theirs without which their scripts do not use it.
-_NEEDS: Mapping[str, str] = MappingProxyType(
-    {
-        "noise_offset_random_strength": "noise_offset",
-        "adaptive_noise_scale": "noise_offset",
-        "multires_noise_discount": "multires_noise_iterations",
-        "ip_noise_gamma_random_strength": "ip_noise_gamma",
-    }
-)
 
 
 def losses(found: Settings) -> None:
@@ -44,7 +34,7 @@ def losses(found: Settings) -> None:
         told["loss_type"] = spellings.ours("loss", str(told["loss_type"]), LOSSES)
     values = {name: value for name, value in told.items() if value != getattr(Config, _ours(name))}
     loss = values.get("loss_type", Config.loss)
-    unused = {name: other for name, other in _NEEDS.items() if other not in values}
+    unused = {name: other for name, other in SHAPES.items() if other not in values}
     if loss in LOSSES and not LOSSES[loss].wide:
         unused |= dict.fromkeys(("huber_schedule", "huber_c", "huber_scale"), "loss_type huber")
     elif str(values.get("huber_schedule", "snr")).lower() == "snr":

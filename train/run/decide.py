@@ -12,13 +12,14 @@ from prep.runtime import files
 from prep.runtime.counts import counted
 from prep.runtime.errors import ConfigError, DatasetError, MachineError, ModelFileError
 from train.config import CHUNK_TOKENS, Config, safe_name
+from train.config_checks import with_steps
 from train.data import dataset as datasets
 from train.data.captions import longest_of_all
 from train.data.dataset import Data
 from train.data.order import parts_of_epoch, steps_per_epoch
 from train.export import lora_file
 from train.export.rounding import precision_of
-from train.families.detect import hashes, opened_base
+from train.families.detect import hashes, last_part, opened_base
 from train.families.family import Family
 from train.methods import method_named
 from train.methods.method import Method
@@ -60,7 +61,7 @@ class Run:
     @property
     def base_name(self) -> str:
         """The base model's name without the folders that it lies in."""
-        return self.base.rstrip("/\\").replace("\\", "/").rpartition("/")[2]
+        return last_part(self.base)
 
     @property
     def method(self) -> Method:
@@ -91,7 +92,7 @@ def decide(paths: Sequence[Path], config: Config, models: Models, precision: str
     """
     data = datasets.load(paths)
     per_epoch = steps_per_epoch(data.repeats(), config.batch, config.accumulate)
-    config = config.counted(per_epoch).settled(precision)
+    config = with_steps(config, per_epoch).settled(precision)
     base = config.base or data.base
     if base is None:
         raise DatasetError(

@@ -14,7 +14,7 @@ from train.families.family import Base, Family, PictureSizes
 from train.loss_rows import errors
 from train.methods import method_named
 from train.run.fake_tensors import allocations, placed
-from train.step.kernels import checkpoint_encoder, kernels
+from train.step.kernels import checkpoint_activations, kernels
 from train.step.loop import stacked
 from train.step.precision import halved, keep_halved
 
@@ -90,7 +90,7 @@ def forecast(
     dtype = method_named(config.method).precision(config)
     time_B = base.process.times(base.process.falling(1) * shape.batch)
     kind = base.device.split(":")[0]
-    _checkpoint(base, config.gradient_checkpointing)
+    checkpoint_activations(base, config.gradient_checkpointing)
     with (
         kernels(kind, config.attention),
         FakeTensorMode(allow_non_fake_inputs=True),
@@ -175,14 +175,3 @@ def _latents(base: Base, family: Family, count: int, size: tuple[int, int]) -> "
     space = family.space
     width, height = (side // space.factor for side in size)
     return torch.empty((count, space.channels, height, width), device=base.device)
-
-
-def _checkpoint(base: Base, wish: bool) -> None:
-    """Compute activations twice, or once."""
-    network: Any = base.network
-    if wish:
-        network.enable_gradient_checkpointing()
-    else:
-        network.disable_gradient_checkpointing()
-    for encoder in base.encoders.values() if base.text_learns() else ():
-        checkpoint_encoder(encoder, wish)

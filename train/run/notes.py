@@ -29,7 +29,8 @@ def notes(run: Run, answer: Answer, first: bool) -> Iterator[str]:
         first: Whether this process is the one that writes.
     """
     yield from check_vae(run)
-    if first and not any(checkpoint.whole(path) for _, path in checkpoint.steps(run.checkpoints)):
+    # One of the checkpoints is whole, else the run would have been refused.
+    if first and not checkpoint.steps(run.checkpoints):
         yield from run_folder.unfinished(
             run.config.out, run.name, facts(run), list(run.config.deciding())
         )

@@ -5,7 +5,7 @@ the two cannot say different things.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any, NoReturn
@@ -89,7 +89,7 @@ def ready(
         _refuse(wrong)
     if done:
         return _done(run, models, ask) if forecast else Ready(run, True)
-    answer = looked_through(_question(run, forecast), run.found, models, ask)
+    answer = looked_through(_question_of(run, forecast), run.found, models, ask)
     if answer.wrong:
         _refuse(answer.errors())
     check_loss(run.config, answer.prediction, answer.ends_in_noise)
@@ -99,7 +99,7 @@ def ready(
 def _done(run: Run, models: Models, ask: probe.Ask) -> Ready:
     """Return a run that is done, with what another one with its settings would meet here."""
     wrong = [*_raised(*run_checks.of_settings(run.config))]
-    answer = looked_through(_question(run, forecast=True), run.found, models, ask)
+    answer = looked_through(_question_of(run, forecast=True), run.found, models, ask)
     each = [*wrong, *answer.errors()]
     told = [line for one in each for line in (str(one), *(more for more, _ in one.others))]
     told = [f"the run is done; another like it would not begin here: {line}" for line in told]
@@ -150,18 +150,7 @@ def check_settings(
     found, kind = _base_of(config, models, fetch=ask is not None)
     if ask is None:
         return
-    vae = _needs_vae(config)
-    question = probe.Question(
-        str(found.path) if found else "",
-        kind.name if kind else "",
-        config.device,
-        config.precision,
-        config.attention,
-        vae,
-        form=method_named(config.method).form(config),
-        prediction=config.prediction or "",
-        compile=config.compile,
-    )
+    question = _question(config, found, kind)
     answer = looked_through(question, found, models, ask) if remember else ask(question)
     if answer.wrong:
         _refuse(answer.errors())
@@ -200,26 +189,30 @@ def _usual_precision(config: Config, ask: probe.Ask) -> str:
     return answer.precision or "fp32"  # what is wrong is told with all else
 
 
-def _question(run: Run, forecast: bool) -> probe.Question:
-    config = run.config
+def _question(config: Config, found: FoundModel | None, family: Family | None) -> probe.Question:
+    """Return what is asked of settings and a base model; None where none is named."""
+    form = method_named(config.method).form(config)
     return probe.Question(
-        str(run.found.path),
-        run.family.name,
+        str(found.path) if found else "",
+        family.name if family else "",
         config.device,
         config.precision,
         config.attention,
-        vae=_needs_vae(config),
-        form=run.method.form(config),
+        vae=config.prompts is not None or bool(form),  # for pictures, or for the export
+        form=form,
         prediction=config.prediction or "",
         compile=config.compile,
-        texts=(*longest_of_all(list(run.data.samples.values()), config), *drawn_texts(run)),
-        training=memory_question.question(run) if forecast else {},
     )
 
 
-def _needs_vae(config: Config) -> bool:
-    """Return whether the base model's VAE has to be read: for pictures, or for the export."""
-    return config.prompts is not None or bool(method_named(config.method).form(config))
+def _question_of(run: Run, forecast: bool) -> probe.Question:
+    """Return what is asked of a run."""
+    config = run.config
+    return replace(
+        _question(config, run.found, run.family),
+        texts=(*longest_of_all(list(run.data.samples.values()), config), *drawn_texts(run)),
+        training=memory_question.question(run) if forecast else {},
+    )
 
 
 def _raised(*rows: Callable[[], object]) -> Iterator[UserError]:

@@ -39,10 +39,7 @@ _FLAGS: Mapping[str, tuple[str, type, float, float]] = {
 _SIZES = ("ow", "oh", "cl", "ct")
 # Theirs that are not taken: why, and what to do.
 _REFUSED: Mapping[str, tuple[str, str]] = {
-    **dict.fromkeys(
-        ("g",),
-        ("the guidance that FLUX has built in, which is not here", "give `--l 7.5` in its place"),
-    ),
+    "g": ("the guidance that FLUX has built in, which is not here", "give `--l 7.5` in its place"),
     "nl": ("the negative prompt acts as strongly as the prompt", "leave it out"),
     **dict.fromkeys(("nw", "nh"), ("both prompts are told the same sizes", "leave it out")),
     **dict.fromkeys(("t", "i"), ("nothing is drawn from another picture", "leave it out")),

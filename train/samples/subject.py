@@ -10,6 +10,7 @@ from pathlib import Path
 from prep.models import file_layouts, safetensors_file, single_file
 from prep.runtime.errors import ConfigError, ModelFileError, UsageError
 from train.adapters import adapter_file, lora_metadata
+from train.families.detect import last_part
 
 _STRENGTH = re.compile(r"(.+):([+-]?(?:\d+\.?\d*|\.\d+))")
 _ENDING = re.compile(r"(.+):([^:/\\]*)")
@@ -37,7 +38,7 @@ class Subject:
         """Its name, for files that show it."""
         if self.loras:
             return "+".join(path.stem for path, _ in self.loras)
-        plain = self.model.rstrip("/\\").replace("\\", "/").rpartition("/")[2]
+        plain = last_part(self.model)
         ending = next((end for end in (".safetensors", ".ckpt") if plain.endswith(end)), "")
         return plain.removesuffix(ending) or "model"
 

@@ -56,9 +56,7 @@ def make_ready(base: Base, family: Family, config: Config) -> None:
     if family.convolved and base.device != "cpu":
         lay_channels_last(network)
     if config.gradient_checkpointing:
-        network.enable_gradient_checkpointing()
-        for encoder in base.encoders.values() if base.text_learns() else ():
-            checkpoint_encoder(encoder)
+        checkpoint_activations(base)
     if config.attention == "xformers":
         network.enable_xformers_memory_efficient_attention()
     if config.compile:
@@ -70,6 +68,17 @@ def lay_channels_last(network: Any) -> None:
     import torch
 
     network.to(memory_format=torch.channels_last)
+
+
+def checkpoint_activations(base: Base, wish: bool = True) -> None:
+    """Let the network, and text encoders that learn, compute activations twice, or once."""
+    network: Any = base.network
+    if wish:
+        network.enable_gradient_checkpointing()
+    else:
+        network.disable_gradient_checkpointing()
+    for encoder in base.encoders.values() if base.text_learns() else ():
+        checkpoint_encoder(encoder, wish)
 
 
 def checkpoint_encoder(encoder: Any, wish: bool = True) -> None:

@@ -3,6 +3,7 @@ from typing import Any
 import pytest
 
 from prep.runtime.errors import ConfigError
+from train.config_checks import with_steps
 from train.families.sd15 import FAMILY
 from train.methods import config_of
 from train.methods.lora import share
@@ -137,7 +138,7 @@ def test_warm_up_and_decay_fit_the_run() -> None:
     config = config_of(schedule="warmup-stable-decay", warmup=8, decay_steps=14, epochs=3)
 
     with pytest.raises(ConfigError) as caught:
-        config.counted(7)
+        with_steps(config, 7)
 
     assert (str(caught.value), caught.value.hint) == (
         "`--warmup` and `--decay-steps` are 8 and 14, and the run has 21 steps",
