@@ -147,4 +147,5 @@ METHOD = Method(
     apply=verify.apply,
     metadata=metadata,
     share=share,
+    prompt_word="lora",
 )

@@ -149,7 +149,7 @@ def test_the_other_method_s_options_are_refused(
         2, "", "error: `train lora` has no `--save-as`\nhint: leave it out\n",
     )  # fmt: skip
     assert _main(capsys, str(meta), "--method", "lara") == (
-        2, "", "error: `--method` is `lara`\nhint: known: lora, finetune\n",
+        2, "", "error: `--method` is `lara`\nhint: known: lora, embedding, finetune\n",
     )  # fmt: skip
 
 
