@@ -4,6 +4,7 @@ The loop, the checks and the metadata ask this record, and know no method by nam
 """
 
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple, Protocol
@@ -99,6 +100,8 @@ class Method:
         form: Settings -> how the export holds a whole model, `folder` or `file`; empty where it
             holds none.
         share: (name of a weight, settings) -> its learning rate over that of its part.
+        alone: (base) -> a block in which the base model is as it was before it learned; None where
+            the method changes the base model itself.
     """
 
     name: str
@@ -117,3 +120,4 @@ class Method:
     architecture: str = ""
     form: Callable[[Config], str] = lambda config: ""
     share: Callable[[str, Config], float] = lambda name, config: 1.0
+    alone: Callable[[Base], AbstractContextManager[None]] | None = None

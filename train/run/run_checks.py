@@ -8,7 +8,7 @@ from prep.runtime import lock
 from train.config import Config
 from train.families.detect import check_clip_skip, check_prediction
 from train.run import checkpoint, disk, run_folder
-from train.run.base_checks import check_blocks, check_form, check_prompts
+from train.run.base_checks import check_blocks, check_form, check_preservation, check_prompts
 from train.run.decide import Run, check_buckets, check_length, check_vae, facts
 from train.run.machine_check import check_packages
 from train.samples import prompt_files
@@ -18,6 +18,7 @@ from train.samples.prompts import Prompt
 def of_settings(config: Config) -> Iterator[Callable[[], object]]:
     """Yield what can be asked of the settings alone."""
     yield partial(check_packages, config, lambda package: find_spec(package) is not None)
+    yield partial(check_preservation, config)
     yield from of_prompts(config)
 
 
