@@ -12,6 +12,7 @@ from train.methods import config_of
 from train.methods.lora import LoraOptions
 from train.noise_options import NoiseOptions
 from train.option_fields import described
+from train.preservation_options import PreservationOptions
 from train.schedule_rows import SCHEDULES, ScheduleOptions
 from train.timestep_options import TimestepOptions
 
@@ -24,8 +25,8 @@ TEXT = {
 }  # fmt: skip
 
 # Those of losses and schedules; tests of their own have each of them.
-GROUPS = (LossOptions, NoiseOptions, ScheduleOptions, TimestepOptions)
-LATER = {one.name for kind in GROUPS for one in fields(kind)}
+RECORDS = (LossOptions, NoiseOptions, PreservationOptions, ScheduleOptions, TimestepOptions)
+LATER = {one.name for kind in RECORDS for one in fields(kind)}
 
 
 def test_alpha_is_rank_unless_given() -> None:

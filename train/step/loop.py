@@ -5,7 +5,8 @@ Letters: B batch, C channels, H and W height and width of latents, T timesteps.
 
 import math
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
@@ -56,7 +57,11 @@ def pace_of(processes: Processes) -> Pace:
 
 @dataclass(frozen=True)
 class Training:
-    """What is trained, on what, and by whom."""
+    """What is trained, on what, and by whom.
+
+    Attributes:
+        alone: Returns a block in which the base model is as it was before it learned.
+    """
 
     base: Base
     family: Family
@@ -64,6 +69,7 @@ class Training:
     states: TextCache
     processes: Processes
     pace: Pace = AT_ONCE
+    alone: Callable[[], AbstractContextManager[None]] = nullcontext
 
 
 class Step(NamedTuple):
@@ -163,10 +169,11 @@ def _gradients(training: Training, trainer: Trainer, inputs: StepInputs) -> "Ten
     processes = training.processes
     total = torch.zeros((), device=training.base.device)
     for one in inputs.passes:
-        error_B = _errors(training, one)
-        loss = (error_B * moved(one.weight_B, training.base.device)).sum() / inputs.samples
-        trainer.scaled(loss).backward()  # type: ignore[no-untyped-call]
-        total += loss.detach()
+        weight_B = moved(one.weight_B, training.base.device)
+        for error_B in _errors(training, one):
+            loss = (error_B * weight_B).sum() / inputs.samples
+            trainer.scaled(loss).backward()  # type: ignore[no-untyped-call]
+            total += loss.detach()
     if processes.count > 1:
         used = trainer.used()
         processes.sum([*trainer.gradients(), used, total])
@@ -174,19 +181,34 @@ def _gradients(training: Training, trainer: Trainer, inputs: StepInputs) -> "Ten
     return total
 
 
-def _errors(training: Training, shown: PassInputs) -> "Tensor":
-    """Return the mean loss of each sample, float32."""
-    base, config = training.base, training.batches.config
-    with halved(base.device, config.precision):
-        answer_BCHW = training.family.denoise(
+def _errors(training: Training, shown: PassInputs) -> "Iterator[Tensor]":
+    """Yield the mean loss of each sample, float32; then what it has lost of the base model.
+
+    Each is yielded where the one before it is done with: the graphs of both never stand at once.
+    """
+    import torch
+
+    base, loss = training.base, training.batches.config.loss_row()
+    width_B = None if shown.width_B is None else moved(shown.width_B, base.device)
+    target_BCHW = moved(shown.target_BCHW, base.device)
+    yield errors(_answer(training, shown, shown.texts), target_BCHW, loss, width_B)
+    for texts, weights in shown.preserved:
+        with training.alone(), torch.no_grad():
+            own_BCHW = _answer(training, shown, texts)
+        error_B = errors(_answer(training, shown, texts), own_BCHW, loss, width_B)
+        yield error_B * torch.tensor(weights, device=base.device)
+
+
+def _answer(training: Training, shown: PassInputs, texts: Sequence[str]) -> "Tensor":
+    """Return what the network says of what it is shown with some texts, BCHW, float32."""
+    base, precision = training.base, training.batches.config.precision
+    with halved(base.device, precision):
+        return training.family.denoise(
             base.network,
             moved(shown.noisy_BCHW, base.device),
             moved(shown.time_B, base.device),
-            stacked(training.states.of(shown.texts), base.device, shown.sizes),
-        )
-    width_B = None if shown.width_B is None else moved(shown.width_B, base.device)
-    target_BCHW = moved(shown.target_BCHW, base.device)
-    return errors(answer_BCHW.float(), target_BCHW, config.loss_row(), width_B)
+            stacked(training.states.of(texts), base.device, shown.sizes),
+        ).float()
 
 
 def stacked(

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, NamedTuple, TypeVar
 from train.config import Config
 from train.data.batches import Batch, Batches
 from train.data.order import step_order, steps_per_epoch
+from train.data.preserved_texts import PreservedTexts
 from train.families.noise_process import Prediction, Process
 from train.step.distributed import Processes
 
@@ -33,7 +34,7 @@ class PassInputs(NamedTuple):
         target_BCHW: What the network should say of it.
         weight_B: Of each sample's loss.
         width_B: See `LossOptions.widths`; None of a loss without a width.
-        sizes: See `Batch`.
+        sizes: See `Batch`, as for `preserved`.
     """
 
     noisy_BCHW: "Tensor"
@@ -43,6 +44,7 @@ class PassInputs(NamedTuple):
     width_B: "Tensor | None"
     sizes: "Mapping[str, Tensor]"
     texts: tuple[str, ...]
+    preserved: tuple[PreservedTexts, ...] = ()
 
 
 class StepInputs(NamedTuple):
@@ -92,6 +94,7 @@ def _pass_inputs(batch: Batch, process: Process, config: Config) -> PassInputs:
         config.widths(snr_B, process.depth(batch.time_B)).float() if wide else None,
         batch.sizes,
         batch.texts,
+        batch.preserved,
     )
 
 
@@ -104,6 +107,7 @@ def _pinned(made: PassInputs) -> PassInputs:
         None if made.width_B is None else made.width_B.pin_memory(),
         {name: one.pin_memory() for name, one in made.sizes.items()},
         made.texts,
+        made.preserved,
     )
 
 
