@@ -14,6 +14,7 @@ from train.optimizers import KNOWN_AS, OPTIMIZERS, Optimizer
 from train.option_fields import Options, deciding, described, option
 from train.sampler_rows import DDIM, KNOWN_SAMPLERS
 from train.schedule_rows import SCHEDULES, Schedule, ScheduleOptions
+from train.watch_options import WatchOptions
 
 T = TypeVar("T")
 
@@ -33,7 +34,7 @@ MOST_STEPS = 10_000_000
 
 
 @dataclass(frozen=True)
-class Config(NoiseOptions, LossOptions, ScheduleOptions):
+class Config(WatchOptions, NoiseOptions, LossOptions, ScheduleOptions):
     """What a person may choose, whatever the method; `checked` looks whether it can be.
 
     Attributes:

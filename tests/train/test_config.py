@@ -13,6 +13,7 @@ from train.methods.lora import LoraOptions
 from train.noise_options import NoiseOptions
 from train.option_fields import described
 from train.schedule_rows import SCHEDULES, ScheduleOptions
+from train.watch_options import WatchOptions
 
 # Options of texts that came later, each with a value that is not its default.
 TEXT = {
@@ -22,8 +23,9 @@ TEXT = {
     "weighted_words": True, "wildcards": True,
 }  # fmt: skip
 
-# Those of losses and schedules; tests of their own have each of them.
-LATER = {one.name for kind in (LossOptions, NoiseOptions, ScheduleOptions) for one in fields(kind)}
+# Those of losses, schedules and what is watched; tests of their own have each of them.
+_KINDS = (LossOptions, NoiseOptions, ScheduleOptions, WatchOptions)
+LATER = {one.name for kind in _KINDS for one in fields(kind)}
 
 
 def test_alpha_is_rank_unless_given() -> None:

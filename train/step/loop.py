@@ -66,6 +66,18 @@ class Training:
     pace: Pace = AT_ONCE
 
 
+class ShownLoss(NamedTuple):
+    """The loss of one showing of a sample, before what it weighs.
+
+    Attributes:
+        time: As the network is given it.
+    """
+
+    key: str
+    time: float
+    loss: float
+
+
 class Step(NamedTuple):
     """What is known of a step that is done.
 
@@ -75,6 +87,7 @@ class Step(NamedTuple):
         rate: The learning rate that was used; see `Trainer.rate`.
         inputs: Digest of keys, texts, timesteps, latents and noise of all samples.
         newest: Whether the weights are those after it: no later one was begun.
+        each: Of every showing.
     """
 
     number: int
@@ -82,6 +95,7 @@ class Step(NamedTuple):
     rate: float | None
     inputs: str
     newest: bool = True
+    each: tuple[ShownLoss, ...] = ()
 
 
 class _Taken(NamedTuple):
@@ -92,6 +106,7 @@ class _Taken(NamedTuple):
     rate: float | None
     inputs: str
     precision: str
+    keys: tuple[str, ...]
 
     def step(self, newest: bool) -> Step:
         """Wait for what is to come.
@@ -99,13 +114,15 @@ class _Taken(NamedTuple):
         Raises:
             MachineError: Loss or gradients are not finite numbers.
         """
-        loss, good = self.found.read()
+        loss, good, *each = self.found.read()
         if not math.isfinite(loss):
             raise _diverged(f"the loss of step {self.number} is {loss}", self.precision)
         if not good:
             told = f"the gradients of step {self.number} are not finite"
             raise _diverged(told, self.precision)
-        return Step(self.number, loss, self.rate, self.inputs, newest)
+        count = len(self.keys)
+        shown = tuple(map(ShownLoss, self.keys, each[:count], each[count:]))
+        return Step(self.number, loss, self.rate, self.inputs, newest, shown)
 
 
 def train(
@@ -133,12 +150,14 @@ def train(
     taken: deque[_Taken] = deque()
     with ahead(made, pace.ahead, base.device) as coming:
         for step, inputs in enumerate(coming, done):
-            loss = _gradients(training, trainer, inputs)
+            loss, each_2N = _gradients(training, trainer, inputs)
             rate_at = partial(learning_rate, step, config=config, steps=steps)
             good = trainer.update(rate_at, loss, wait=not pace.behind)
-            digest = inputs_digest(training.processes.shared(inputs.digests, inputs.samples))
-            found = Later(loss, good)
-            taken.append(_Taken(step + 1, found, trainer.rate(), digest, config.precision))
+            digest = inputs_digest(training.processes.shared(inputs.digests, len(inputs.keys)))
+            found = Later(loss, good, each_2N)
+            taken.append(
+                _Taken(step + 1, found, trainer.rate(), digest, config.precision, inputs.keys)
+            )
             left = 0 if step + 1 == steps or at_once(step + 1) else pace.behind
             while len(taken) > left:
                 on_step(taken.popleft().step(newest=not taken))
@@ -153,29 +172,37 @@ def _diverged(message: str, precision: str) -> MachineError:
     )
 
 
-def _gradients(training: Training, trainer: Trainer, inputs: StepInputs) -> "Tensor":
-    """Leave the gradients of a whole step in the weights; return its loss, on the device.
+def _gradients(training: Training, trainer: Trainer, inputs: StepInputs) -> "tuple[Tensor, Tensor]":
+    """Leave the gradients of a whole step in the weights.
 
     Each sample counts alike, whatever the size of its batch.
+
+    Returns:
+        The loss of the step, and of each sample its time and its loss without weight, shape
+        (2, N); on the device.
     """
     import torch
 
     processes = training.processes
-    total = torch.zeros((), device=training.base.device)
+    device, samples = training.base.device, len(inputs.keys)
+    total, each_2N = torch.zeros((), device=device), torch.zeros((2, samples), device=device)
     for one in inputs.passes:
-        error_B = _errors(training, one)
-        loss = (error_B * moved(one.weight_B, training.base.device)).sum() / inputs.samples
+        error_B = losses_of(training, one)
+        loss = (error_B * moved(one.weight_B, device)).sum() / samples
         trainer.scaled(loss).backward()  # type: ignore[no-untyped-call]
         total += loss.detach()
+        here = slice(one.places.start, one.places.stop)
+        each_2N[0, here] = moved(one.time_B, device)
+        each_2N[1, here] = error_B.detach()
     if processes.count > 1:
         used = trainer.used()
-        processes.sum([*trainer.gradients(), used, total])
+        processes.sum([*trainer.gradients(), used, total, each_2N])
         trainer.leave_alone(used)
-    return total
+    return total, each_2N
 
 
-def _errors(training: Training, shown: PassInputs) -> "Tensor":
-    """Return the mean loss of each sample, float32."""
+def losses_of(training: Training, shown: PassInputs) -> "Tensor":
+    """Return the mean loss of each sample of a pass, without what it weighs, float32."""
     base, config = training.base, training.batches.config
     with halved(base.device, config.precision):
         answer_BCHW = training.family.denoise(
