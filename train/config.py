@@ -16,6 +16,7 @@ from train.preservation_options import PreservationOptions
 from train.sampler_rows import DDIM, KNOWN_SAMPLERS
 from train.schedule_rows import SCHEDULES, Schedule, ScheduleOptions
 from train.timestep_options import TimestepOptions
+from train.watch_options import WatchOptions
 
 T = TypeVar("T")
 
@@ -34,7 +35,14 @@ MOST_STEPS = 10_000_000
 
 
 @dataclass(frozen=True)
-class Config(PreservationOptions, TimestepOptions, NoiseOptions, LossOptions, ScheduleOptions):
+class Config(
+    WatchOptions,
+    PreservationOptions,
+    TimestepOptions,
+    NoiseOptions,
+    LossOptions,
+    ScheduleOptions,
+):
     """What a person may choose, whatever the method; `checked` looks whether it can be.
 
     Attributes:

@@ -15,6 +15,7 @@ from train.option_fields import described
 from train.preservation_options import PreservationOptions
 from train.schedule_rows import SCHEDULES, ScheduleOptions
 from train.timestep_options import TimestepOptions
+from train.watch_options import WatchOptions
 
 # Options of texts that came later, each with a value that is not its default.
 TEXT = {
@@ -24,8 +25,10 @@ TEXT = {
     "weighted_words": True, "wildcards": True,
 }  # fmt: skip
 
-# Those of losses and schedules; tests of their own have each of them.
-RECORDS = (LossOptions, NoiseOptions, PreservationOptions, ScheduleOptions, TimestepOptions)
+# Those of losses, schedules and what is watched; tests of their own have each of them.
+RECORDS = (
+    LossOptions, NoiseOptions, PreservationOptions, ScheduleOptions, TimestepOptions, WatchOptions,
+)  # fmt: skip
 LATER = {one.name for kind in RECORDS for one in fields(kind)}
 
 

@@ -68,7 +68,7 @@ class Batches:
         Args:
             told: See `Family.told`.
         """
-        self.data, self.config, self._told = data, config, told
+        self.data, self.config, self.told = data, config, told
         self._scale, self._shift = scale, shift
         self._kept: OrderedDict[Path, vae.Latents] = OrderedDict()
         self._bytes = 0
@@ -123,7 +123,7 @@ class Batches:
             texts,
             weights,
             digests,
-            self._told([one.sizes for one in samples]),
+            self.told([one.sizes for one in samples]),
             preserved_texts(samples, texts, self.config),
         )
 
@@ -131,6 +131,10 @@ class Batches:
         mean, logvar = self._latents(one)
         noise = normal(self.config.seed, "posterior", step, place, tuple(mean.shape))
         return (mean + (0.5 * logvar).exp() * noise - self._shift) * self._scale
+
+    def mean(self, one: TrainingSample) -> "Tensor":
+        """Return the clean latents of a sample without the VAE's own noise, shape CHW."""
+        return (self._latents(one).mean - self._shift) * self._scale
 
     def _latents(self, one: TrainingSample) -> vae.Latents:
         path = one.latents
