@@ -4,12 +4,14 @@ Opened by torch's weights_only unpickler; nothing that came with the file can ru
 at before anything is unpacked.
 """
 
+import io
+import pickle
 import pickletools
 import zipfile
 import zlib
 from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from prep.runtime.errors import ModelFileError
 from prep.runtime.memory_limit import memory_limit
@@ -22,6 +24,55 @@ _MOST_MEMORY = 768 << 20
 # What is said of a zip that is torn, or packed in a way that nobody packs weights in.
 _NO_ZIP = (zipfile.BadZipFile, zlib.error, RuntimeError)
 _SAFE = "use the `.safetensors` version of the model"
+
+
+class PickledTensor(NamedTuple):
+    """What a pickle says of a tensor.
+
+    Attributes:
+        kind: torch's name of its storage, as `FloatStorage`.
+    """
+
+    kind: str
+    shape: tuple[int, ...]
+
+
+def outline(path: Path) -> Any:
+    """Return what a file's pickle holds, with shapes in the place of tensors; no torch.
+
+    Raises:
+        ModelFileError: The file is damaged, not a zip of torch's, or holds more than tensors,
+            texts, numbers and what gathers them.
+    """
+    try:
+        with zipfile.ZipFile(path) as file, memory_limit(_MOST_MEMORY):
+            _check_parts(path, file.infolist())
+            (inner,) = (name for name in file.namelist() if name.endswith("/data.pkl"))
+            return _Outline(io.BytesIO(file.read(inner))).load()
+    except MemoryError:
+        raise _too_large(path) from None
+    except ModelFileError:
+        raise
+    except Exception as error:  # a pickle can go wrong in any way
+        raise not_plain(path) from error
+
+
+class _Outline(pickle.Unpickler):
+    """Reads a pickle of tensors: no class of a file is looked up."""
+
+    def find_class(self, module: str, name: str) -> Any:
+        """Return what stands in the place of the few functions that such a pickle names."""
+        if (module, name) == ("torch._utils", "_rebuild_tensor_v2"):
+            return lambda kind, offset, shape, *rest: PickledTensor(kind, tuple(shape))
+        if (module, name) == ("collections", "OrderedDict"):
+            return dict
+        if module == "torch" and name.endswith("Storage"):
+            return name
+        raise pickle.UnpicklingError(f"{module}.{name}")
+
+    def persistent_load(self, pid: Any) -> Any:
+        """Return the kind of a storage."""
+        return pid[1]
 
 
 def words(path: Path) -> list[str]:
