@@ -13,8 +13,8 @@ from train.optimizers import OPTIMIZERS
 from train.option_fields import described
 from train.schedule_rows import SCHEDULES
 
-_KNOWN, _METHODS = ", ".join(all_methods())
-_SCHEDULES = ", ".join(OPTIMIZERS), ", ".join(SCHEDULES)
+_KNOWN, _SCHEDULES = ", ".join(OPTIMIZERS), ", ".join(SCHEDULES)
+_METHODS = ", ".join(all_methods())
 
 
 @pytest.mark.parametrize(
