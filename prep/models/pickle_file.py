@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 _MOST_PICKLE = 16 << 20  # a model's own has names and shapes, and 1 MB at most
+_MOST_SAID = 160 << 20  # with what a file says of all the pictures that it was trained on
 _MOST_MEMORY = 768 << 20
 # What is said of a zip that is torn, or packed in a way that nobody packs weights in.
 _NO_ZIP = (zipfile.BadZipFile, zlib.error, RuntimeError)
@@ -46,7 +47,7 @@ def outline(path: Path) -> Any:
     """
     try:
         with zipfile.ZipFile(path) as file, memory_limit(_MOST_MEMORY):
-            _check_parts(path, file.infolist())
+            _check_parts(path, file.infolist(), _MOST_SAID)
             (inner,) = (name for name in file.namelist() if name.endswith("/data.pkl"))
             return _Outline(io.BytesIO(file.read(inner))).load()
     except MemoryError:
@@ -129,12 +130,12 @@ def not_plain(path: Path) -> ModelFileError:
     )
 
 
-def _check_parts(path: Path, parts: Iterable[zipfile.ZipInfo]) -> None:
+def _check_parts(path: Path, parts: Iterable[zipfile.ZipInfo], most: int = _MOST_PICKLE) -> None:
     """Raise where a zip unpacks to more than weights can: they are numbers, and are not packed."""
     packed = sum(one.file_size - one.compress_size for one in parts)
     pickles = sum(one.file_size for one in parts if "/data/" not in one.filename)
     kinds = {one.compress_type for one in parts} - {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED}
-    if kinds or max(packed, pickles) > _MOST_PICKLE:
+    if kinds or packed > _MOST_PICKLE or pickles > most:
         raise _too_large(path)
 
 
