@@ -9,6 +9,7 @@ import pickle
 import pickletools
 import zipfile
 import zlib
+from collections import OrderedDict
 from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -66,7 +67,7 @@ class _Outline(pickle.Unpickler):
         if (module, name) == ("torch._utils", "_rebuild_tensor_v2"):
             return lambda kind, offset, shape, *rest: PickledTensor(kind, tuple(shape))
         if (module, name) == ("collections", "OrderedDict"):
-            return dict
+            return OrderedDict
         if module == "torch" and name.endswith("Storage"):
             return name
         raise pickle.UnpicklingError(f"{module}.{name}")

@@ -20,7 +20,6 @@ class DrawnKind:
     """One kind of file.
 
     Attributes:
-        what: What it is, in a person's words.
         fits: Whether a file is of this kind; reads no more than its header.
         check: What a file holds. Raises ModelFileError where nothing of it can be used.
         check_numbers: Raises ModelFileError where some are not finite.
@@ -33,7 +32,6 @@ class DrawnKind:
         digest: What WebUIs know a file by, where pictures name that.
     """
 
-    what: str
     fits: Callable[[Path], bool]
     check: Callable[[Path], Sorted]
     check_numbers: Callable[[Path], None]
@@ -54,7 +52,6 @@ def _add_loras(files: Files, base: Base, family: Family, blocks: Mapping[str, fl
 
 
 LORA = DrawnKind(
-    what="a LoRA",
     fits=lambda path: True,
     check=adapter_file.check,
     check_numbers=adapter_file.check_finite,
@@ -64,7 +61,6 @@ LORA = DrawnKind(
     digest=safetensors_file.data_digest,
 )
 EMBEDDING = DrawnKind(
-    what="an embedding",
     fits=embedding_file.fits,
     check=embedding_file.check,
     check_numbers=adapter_file.check_finite,
@@ -74,7 +70,6 @@ EMBEDDING = DrawnKind(
     called=embedding_file.word_of,
 )
 HYPERNETWORK = DrawnKind(
-    what="a hypernetwork",
     fits=hypernetwork_file.fits,
     check=hypernetwork_file.check,
     check_numbers=hypernetwork_file.check_numbers,

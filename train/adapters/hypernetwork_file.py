@@ -89,25 +89,32 @@ def structure(path: Path, found: Mapping[Any, Any]) -> Structure:
     Raises:
         ModelFileError: It is of a kind that is not known.
     """
-    layers = tuple(found.get("layer_structure") or (1, 2, 1))
+    layers = _numbers(found.get("layer_structure") or (1, 2, 1))
     activation = found.get("activation_func") or LINEAR
-    if activation not in (LINEAR, *ACTIVATIONS) or layers[0] != 1 or layers[-1] != 1:
+    if activation not in (LINEAR, *ACTIVATIONS) or layers[:1] != (1,) or layers[-1:] != (1,):
+        told = _listed(layers) or "that are no numbers"
         raise ModelFileError(
-            f"`{path}` is a hypernetwork of layers {_listed(layers)} and activation "
-            f"`{activation}`, which are not known",
+            f"`{path}` is a hypernetwork of layers {told} and activation `{activation}`, which "
+            "are not known",
             f"those that are: {', '.join((LINEAR, *ACTIVATIONS))}",
         )
-    dropouts = found.get("dropout_structure") or ()
+    dropouts = _numbers(found.get("dropout_structure") or ())
     if not dropouts and found.get("use_dropout"):
-        inner = [_USUAL_DROPOUT] * (len(layers) - 2)
-        dropouts = (0, *(inner if found.get("last_layer_dropout") else [*inner[:-1], 0]), 0)
+        inner = (_USUAL_DROPOUT,) * (len(layers) - 2)
+        dropouts = (0, *(inner if found.get("last_layer_dropout") else (*inner[:-1], 0)), 0)
     return Structure(
         layers,
         activation,
         bool(found.get("is_layer_norm")),
         bool(found.get("activate_output", True)),
-        tuple(dropouts),
+        dropouts,
     )
+
+
+def _numbers(value: Any) -> tuple[float, ...]:
+    """Return numbers of a file; none where it holds something else in their place."""
+    each = tuple(value) if isinstance(value, list | tuple) else ()
+    return each if all(isinstance(one, int | float) for one in each) else ()
 
 
 def check_numbers(path: Path) -> None:
@@ -156,30 +163,32 @@ def opened(path: Path) -> "dict[int, nn.ModuleDict]":
     Raises:
         ModelFileError: Its weights are not those of its structure.
     """
+    import torch
+
     found = loaded(path)
     made: dict[int, nn.ModuleDict] = {}
     for width, pair in _pairs(found).items():
-        made[width] = hypernetwork_layers.made(width, structure(path, found))
+        with torch.device("meta"):  # whatever size a file says
+            made[width] = hypernetwork_layers.made(width, structure(path, found))
         try:
             for end in ENDS:
-                made[width][end].load_state_dict(_own(pair[end]))
+                made[width][end].load_state_dict(_own(pair[end]), assign=True)
         except RuntimeError as error:
             raise ModelFileError(
                 f"`{path}` is a hypernetwork whose weights are not those of its structure",
                 "fetch the file again",
             ) from error
-        made[width].requires_grad_(False)
+        made[width].float().requires_grad_(False)
     return made
 
 
 def _own(tensors: "Mapping[str, Tensor]") -> "dict[str, Tensor]":
     """Return tensors by the names that they have within a small network."""
-    plain = {
-        ".".join([_OLD.get(first, first), rest]) if first in _OLD else f"{first}.{rest}": one
-        for name, one in tensors.items()
-        for first, _, rest in [name.partition(".")]
-    }
-    return {name.removeprefix(_BEFORE): one for name, one in plain.items()}
+    found = {}
+    for name, one in tensors.items():
+        first, _, rest = name.partition(".")
+        found[f"{_OLD.get(first, first)}.{rest}".removeprefix(_BEFORE)] = one
+    return found
 
 
 def named(pair: "nn.ModuleDict") -> "list[dict[str, Tensor]]":

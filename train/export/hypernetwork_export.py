@@ -9,7 +9,7 @@ from typing import Any
 
 from prep.runtime import files
 from train.adapters import hypernetwork_file, hypernetwork_layers
-from train.adapters.hypernetwork_layers import ENDS, Structure
+from train.adapters.hypernetwork_layers import Structure
 from train.export.lora_file import ProofError, proven
 from train.export.rounding import rounded
 from train.families.family import Base, Family
@@ -43,19 +43,20 @@ def write(
 
     def check(made: Path) -> None:
         found = hypernetwork_file.opened(made)
-        for width, pair in tensors.items():
-            for end, own in zip(ENDS, pair, strict=True):
-                read = found[width][end].state_dict() if width in found else {}
-                _check_same({f"linear.{name}": one for name, one in read.items()}, own)
+        if found.keys() != tensors.keys() or not all(
+            _are_same(read, own)
+            for width, pair in tensors.items()
+            for read, own in zip(hypernetwork_file.named(found[width]), pair, strict=True)
+        ):
+            raise ProofError("the export reads back as other numbers", "check the disk, run again")
 
     proven(path, check, lambda place, proof: files.write(place, data, proof))
 
 
-def _check_same(found: Mapping[str, Any], wanted: Mapping[str, Any]) -> None:
-    if found.keys() != wanted.keys() or not all(
+def _are_same(found: Mapping[str, Any], wanted: Mapping[str, Any]) -> bool:
+    return found.keys() == wanted.keys() and all(
         bool((found[name] == one).all()) for name, one in wanted.items()
-    ):
-        raise ProofError("the export reads back as other numbers", "check the disk, run again")
+    )
 
 
 def _facts(structure: Structure, first: str, said: Mapping[str, str]) -> dict[str, Any]:

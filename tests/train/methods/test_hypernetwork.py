@@ -3,6 +3,7 @@
 import pickle
 import re
 import zipfile
+from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -159,6 +160,8 @@ def test_files_of_every_structure_are_read(tmp_path: Path, facts: dict[str, Any]
     pair = tuple(_tensors(whole, generator) for _ in range(2))
     if whole.get("use_dropout"):
         del whole["dropout_structure"]
+    for one in pair:  # as `state_dict` gives them
+        one._metadata = OrderedDict(version=1)  # type: ignore[attr-defined]
     file = tmp_path / "x.pt"
     torch.save({8: pair, "step": 3, "name": "x"} | whole, file)
     hypernetwork_file.check(file)
@@ -172,9 +175,23 @@ def test_files_of_every_structure_are_read(tmp_path: Path, facts: dict[str, Any]
         assert np.abs((x + made[end](x)).numpy() - wanted).max() < 1e-5
 
 
+def test_the_oldest_files_are_read(tmp_path: Path) -> None:
+    """Two layers by names of their own, and no facts: no activation, no normalisation."""
+    x, up, down = torch.randn(5, 8), torch.randn(16, 8), torch.randn(8, 16)
+    old = {
+        "linear1.weight": up, "linear1.bias": torch.ones(16),
+        "linear2.weight": down, "linear2.bias": torch.ones(8),
+    }  # fmt: skip
+    torch.save({8: (old, old)}, tmp_path / "x.pt")
+
+    found = hypernetwork_file.opened(tmp_path / "x.pt")[8]["v"](x)
+    assert torch.allclose(found, (x @ up.T + 1) @ down.T + 1, atol=1e-4)
+
+
 def _tensors(facts: Any, generator: torch.Generator) -> dict[str, torch.Tensor]:
     """Return weights of width 8, with the numbers of the parts that have some."""
-    sizes, number, found = [int(8 * one) for one in facts["layer_structure"]], 0, {}
+    sizes, number = [int(8 * one) for one in facts["layer_structure"]], 0
+    found: OrderedDict[str, torch.Tensor] = OrderedDict()
     for i in range(3):
         shape = (sizes[i + 1], sizes[i])
         found[f"linear.{number}.weight"] = torch.randn(shape, generator=generator)
@@ -279,7 +296,7 @@ def test_what_cannot_be_used_is_refused(trained: Trained, tmp_path: Path, base: 
     with zipfile.ZipFile(files["code"], "w") as file:
         file.writestr("x/data.pkl", pickle.dumps(print))
     torch.save({"string_to_param": {"*": torch.ones(1, 32)}}, files["other"])
-    torch.save(whole | {"activation_func": "mystery"}, files["strange"])
+    torch.save(whole | {"layer_structure": 7}, files["strange"])
     torch.save(
         {48: whole[32], **{k: v for k, v in whole.items() if isinstance(k, str)}}, files["short"]
     )
@@ -294,7 +311,9 @@ def test_what_cannot_be_used_is_refused(trained: Trained, tmp_path: Path, base: 
         "name one that AUTOMATIC1111 or `train hypernetwork` made; of others the `.safetensors` "
         "version"
     )
-    layers = "a hypernetwork of layers 1, 1.5, 2, 1 and activation `mystery`, which are not known"
+    layers = (
+        "a hypernetwork of layers that are no numbers and activation `swish`, which are not known"
+    )
     numbers = "holds numbers that are not finite (NaN or infinite) in 1 of its tensors"
     base_hint = "name the base model that it was made for: `--base`"
 
