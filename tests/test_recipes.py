@@ -96,5 +96,6 @@ def test_every_recipe_works(
     assert not any("_output_blocks_3_" in name for name in safetensors_file.header(blocks).tensors)
     (many,) = here.glob("runs/many-*/many.safetensors")
     assert {at.dtype for at in safetensors_file.header(many).tensors.values()} >= {"F16"}
+    assert [path.name for path in (here / "runs").glob("hyper-*/*.pt")] == ["hyper.pt"]
     assert len(list((here / "drawn").iterdir())) == 6
     assert (here / "sks-grid.png").exists()

@@ -30,7 +30,7 @@ ATTENTIONS = ("sdpa", "memory-efficient", "math", "xformers")
 TEXT_CACHES = ("memory", "disk")
 LOGS = ("tensorboard",)
 DEFAULT_STEPS = 1000
-_RATES = "1e-4, of a fine-tune 1e-5, of an optimizer that finds it 1"
+_RATES = "1e-4; hypernetwork, fine-tune: 1e-5, embedding: 5e-4, optimizer that finds it: 1"
 MOST_STEPS = 10_000_000
 
 

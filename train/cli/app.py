@@ -143,11 +143,13 @@ def import_(
 
 @app.command()
 def explain(
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="A LoRA")],
+    file: Annotated[
+        Path, typer.Argument(metavar="FILE", help="A LoRA, an embedding or a hypernetwork")
+    ],
     verbose: VERBOSE = False,
     json: JSON = False,
 ) -> None:
-    """Tell what a LoRA was made of: base model, settings, every picture."""
+    """Tell what a LoRA, and what is like one, was made of: base model, settings, every picture."""
     from train.export.explain import explain as told
 
     told(file, Console(level=2 if verbose else 1, json=json))

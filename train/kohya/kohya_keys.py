@@ -102,6 +102,7 @@ _REFUSED: tuple[tuple[str, tuple[str, ...], str], ...] = (
     ("network_dropout scale_weight_norms", (), "a LoRA learns without dropout and limits"),
     ("network_weights dim_from_weights base_weights", (), "a LoRA begins anew"),
     ("weights", (), "vectors begin as `init_word`"),
+    ("hypernetwork_module hypernetwork_weights", (), "`train hypernetwork` makes one of its own"),
     ("base_weights_multiplier", (), "a LoRA begins anew"),
     ("network_train_text_encoder_only", (), "the network always learns"),
     ("fused_backward_pass fused_optimizer_groups", (), "gradients are kept until the step"),
