@@ -68,7 +68,7 @@ class Batches:
         Args:
             told: See `Family.told`.
         """
-        self.data, self.config, self._told = data, config, told
+        self.data, self.config, self.told = data, config, told
         self._scale, self._shift = scale, shift
         self._kept: OrderedDict[Path, vae.Latents] = OrderedDict()
         self._bytes = 0
@@ -103,8 +103,10 @@ class Batches:
             noise_of(x0, Draw(seed, step, n), self.config)
             for n, x0 in zip(places, clean, strict=True)
         ]
-        density, within = self.config.timesteps, self.config.timestep_range()
-        times = [process.time(seed, step, n, density, within=within) for n in places]
+        times = [
+            process.time(seed, step, n, self.config.density(one.concept, x0.shape[-2:]))
+            for n, one, x0 in zip(places, samples, clean, strict=True)
+        ]
         digests = tuple(
             _digest([keys[n], *said], x0, eps)
             for n, *said, x0, eps in zip(places, texts, times, clean, noise, strict=True)
@@ -121,7 +123,7 @@ class Batches:
             texts,
             weights,
             digests,
-            self._told([one.sizes for one in samples]),
+            self.told([one.sizes for one in samples]),
             preserved_texts(samples, texts, self.config),
         )
 
@@ -129,6 +131,10 @@ class Batches:
         mean, logvar = self._latents(one)
         noise = normal(self.config.seed, "posterior", step, place, tuple(mean.shape))
         return (mean + (0.5 * logvar).exp() * noise - self._shift) * self._scale
+
+    def mean(self, one: TrainingSample) -> "Tensor":
+        """Return the clean latents of a sample without the VAE's own noise, shape CHW."""
+        return (self._latents(one).mean - self._shift) * self._scale
 
     def _latents(self, one: TrainingSample) -> vae.Latents:
         path = one.latents

@@ -148,5 +148,6 @@ METHOD = Method(
     apply=verify.apply,
     metadata=metadata,
     share=share,
+    prompt_word="lora",
     alone=set_aside,
 )

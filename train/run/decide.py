@@ -95,6 +95,7 @@ def decide(paths: Sequence[Path], config: Config, models: Models, precision: str
     data = balanced(data) if config.balance_regularisation else data
     per_epoch = steps_per_epoch(data.repeats(), config.batch, config.accumulate)
     config = with_steps(config, per_epoch).settled(precision)
+    config, data = method_named(config.method).settled(config, data)
     base = config.base or data.base
     if base is None:
         raise DatasetError(
@@ -120,7 +121,9 @@ def _chunks(config: Config, data: Data, family: Family, place: Path) -> int:
 
     Where no text has more bytes than that, none has more tokens, and nothing is opened.
     """
-    texts = longest_of_all(list(data.samples.values()), config)
+    method = method_named(config.method)
+    longest = longest_of_all(list(data.samples.values()), config)
+    texts = [method.counted(text, config) for text in longest]
     if config.chunks() == 1 or all(len(text.encode()) <= CHUNK_TOKENS for text in texts):
         return 1
     return min(config.chunks(), family.chunks_at(place, texts))

@@ -109,6 +109,8 @@ def forecast(
             away, weights = weights - count.now, count.now
         learn = sum(weight.nbytes for weight in base.learning().values())
         remembered = round(learn * config.row().kept)
+        if config.ema:  # float32, whatever the weights are
+            remembered += 4 * sum(weight.numel() for weight in base.learning().values())
         reading, count.peak = count.peak, count.now
         target_BCHW = _latents(base, family, shape.batch, shape.size)
         answer_BCHW = _answer(base, family, config, shape, (states, time_B))

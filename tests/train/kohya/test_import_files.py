@@ -272,7 +272,9 @@ def test_fine_tune_s_unused_weight_is_told() -> None:
         ({"network_dim": True}, "`network_dim` has no value", "give it one, or leave it out"),
         ({"num_repeats": "5"}, "kohya's scripts have no `num_repeats`",
          "did you mean `dataset_repeats`?"),
-        ({"save_model_as": "ckpt"}, "`save_model_as` is `ckpt`", "a LoRA is a safetensors file"),
+        ({"save_model_as": "ckpt"}, "`save_model_as` is `ckpt`",
+         "a LoRA or an embedding is a safetensors file"),
+        ({"init_word": "girl"}, "`init_word` is given", "it is for `train_textual_inversion.py`"),
         ({"network_dim": "5000"}, "`network_dim` is 5000", "give a whole number from 1 to 1024"),
         ({"network_args": ["conv_dim=8"]},
          "`network_args`: convolutions have another rank or alpha than the rest",
@@ -477,6 +479,26 @@ def test_a_model_is_written_in_the_form_of_its_base(
     found = pipelines_of(KohyaRun("fine_tune", given, dataset), Path(), [])
 
     assert f'      save_as: "{wanted}"\n' in found.text
+
+
+def test_an_embedding_is_taken_over(home: Path) -> None:
+    """Its word, vectors and sentences by our names; what kohya's script has otherwise is told."""
+    (home / "pics" / "1_x").mkdir(parents=True)
+    (home / "pics" / "1_x" / "a.png").write_text("x")
+    command = (
+        "accelerate launch sdxl_train_textual_inversion.py --token_string=mychar --init_word "
+        "'a girl' --num_vectors_per_token=4 --use_style_template --use_object_template "
+        "--pretrained_model_name_or_path=tiny --train_data_dir=pics --learning_rate=1e-3"
+    )
+    found = pipelines_of(read([command]), home, [])
+
+    for line in (
+        'method: "embedding"', 'token: "mychar"', "vectors: 4", 'initial_words: "a girl"',
+        'template: "object"', "learning_rate: 0.001", "text_encoder: false",
+    ):  # fmt: skip
+        assert f"      {line}\n" in found.text
+    told = "of `use_object_template` and `use_style_template` kohya's scripts take the first"
+    assert told in found.notes
 
 
 def test_what_a_script_does_not_use_is_left_out() -> None:
