@@ -111,7 +111,7 @@ class Method:
         notes: (settings, samples, place of the base model) -> what a person should know.
         prompt_word: How prompts name its export, as in `<lora:name:1>`; empty where they do not.
         alone: (base) -> a block in which the base model is as it was before it learned; None where
-            the method changes the base model itself.
+            there is no adapter that can be put aside.
     """
 
     name: str
