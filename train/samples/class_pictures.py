@@ -7,6 +7,7 @@ known by its name alone: two calls at once draw the same bytes.
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
+from itertools import count, islice
 from pathlib import Path
 from typing import Any
 
@@ -85,8 +86,7 @@ def class_pictures(wish: ClassWish, models: Models, console: Console) -> int:
     """
     _check_folder(wish.folder)
     place, family = opened_base(wish.base, models)
-    check_clip_skip(wish.clip_skip, family.layers(place.path), wish.base)
-    check_drawable(_sized(wish.prompt, family.side_step), family)
+    _check_model(wish, place, family)
     key = key_of(wish, family, models.digest(place))
     missing = missing_of(wish, key)
     if not missing:
@@ -106,6 +106,8 @@ def foreseen(wish: ClassWish, models: Models, console: Console) -> None:
     """
     _check_folder(wish.folder)
     there = base_at_hand(wish.base, models)
+    if there is not None:
+        _check_model(wish, *there)
     if there is None or not models.known(there[0]):
         console.say(f"draws what is missing of {wish.count} in {wish.folder}", busy=True)
         return
@@ -122,7 +124,7 @@ def key_of(wish: ClassWish, family: Family, base_digest: str) -> str:
 
 
 def missing_of(wish: ClassWish, key: str) -> dict[int, str]:
-    """Return number -> name of the pictures that are to be drawn.
+    """Return number -> name of the pictures that are to be drawn: the first that are not there.
 
     Raises:
         ConfigError: Pictures of other settings are in the folder.
@@ -138,19 +140,21 @@ def missing_of(wish: ClassWish, key: str) -> dict[int, str]:
             f"settings, as `{other[0]}`",
             f"move {it} away or delete {it}, or give the settings of then",
         )
-    theirs = sum(found is None or found[1] != key for found in keys.values())
-    wanted = {number: f"class-{key}-{number:04d}.png" for number in range(1, wish.count + 1)}
-    return {
-        number: name
-        for number, name in wanted.items()
-        if number <= wish.count - theirs and not (wish.folder / name).exists()
-    }
+    names = ((number, f"class-{key}-{number:04d}.png") for number in count(1))
+    free = (pair for pair in names if not (wish.folder / pair[1]).exists())
+    return dict(islice(free, max(0, wish.count - len(keys))))
 
 
 def _check_folder(folder: Path) -> None:
     """Raise MachineError where no pictures can be put into a folder."""
     if error := files.blocked(folder, "folder"):
         raise error
+
+
+def _check_model(wish: ClassWish, place: FoundModel, family: Family) -> None:
+    """Raise ConfigError where a model cannot draw what is asked for."""
+    check_clip_skip(wish.clip_skip, family.layers(place.path), wish.base)
+    check_drawable(_sized(wish.prompt, family.side_step), family)
 
 
 def _pictures(folder: Path) -> Iterator[Path]:

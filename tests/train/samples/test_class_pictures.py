@@ -94,8 +94,12 @@ def test_what_a_person_has_there_stays(tmp_path: Path, base: Path, models: Model
     after = {path: path.read_bytes() for path in wish.folder.rglob("*") if path.is_file()}
     assert after == before
     assert all(path.read_bytes() == b"mine" for path in mine)
-    fewer = replace(wish, count=1)
-    assert missing_of(fewer, made.name[6:14]) == {}  # and none is taken away
+    key, second = made.name[6:14], f"{made.name[:-5]}2.png"
+    assert missing_of(replace(wish, count=1), key) == {}  # and none is taken away
+    assert missing_of(replace(wish, count=4), key) == {2: second}
+    made.rename(wish.folder / second)
+    assert missing_of(replace(wish, count=4), key) == {1: made.name}
+    assert missing_of(wish, key) == {}  # there are three
 
 
 def test_other_settings_are_other_pictures(
