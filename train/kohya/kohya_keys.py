@@ -117,7 +117,11 @@ _REFUSED: tuple[tuple[str, tuple[str, ...], str], ...] = (
     ("lr_scheduler_type", (), "schedules have names"),
     ("stop_text_encoder_training", (), "a text encoder learns to the end"),
     ("no_token_padding", (), "texts are filled up"),
-    ("custom_attributes", (), "`--prior-prediction` keeps the base model's answers, for all"),
+    (
+        "custom_attributes",
+        (),
+        "`prior_prediction` keeps the base model's answers, for all pictures",
+    ),
     ("resume resume_from_huggingface", (), "states of other programs are not read"),
     ("save_n_epoch_ratio", (), "name epochs or steps: `save_every_n_epochs`"),
 )

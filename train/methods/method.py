@@ -112,7 +112,7 @@ class Method:
         prompt_word: How prompts name its export, as in `<lora:name:1>`; empty where they do not.
         shards: Whether its weights may be split over several processes.
         alone: (base) -> a block in which the base model is as it was before it learned; None where
-            the method changes the base model itself.
+            there is no adapter that can be put aside.
     """
 
     name: str
