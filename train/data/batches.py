@@ -6,6 +6,7 @@ Letters: B batch, C channels, H and W height and width of latents.
 import hashlib
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -15,6 +16,7 @@ from train.config import Config
 from train.data.captions import text_of
 from train.data.dataset import Data, TrainingSample
 from train.data.drawn_noise import Draw, Noise, noise_of
+from train.data.mask_files import mask_of
 from train.data.order import normal, nth_of
 from train.families.family import PictureSizes
 from train.families.noise_process import Process
@@ -35,8 +37,10 @@ class Batch(NamedTuple):
         texts: One a sample.
         weight_B: Of each sample's loss.
         sizes: What the network is told of the pictures' sizes, by names, shape (B, N) each.
-        digests: SHA-256 over key, text, timestep, latents and noise of each sample, and over the
-            noise that is shown where it is another.
+        digests: SHA-256 over key, text, timestep, latents and noise of each sample, over the
+            noise that is shown where it is another, and over its mask.
+        mask_BHW: How much each place of the latents counts, 0 to 1; None where no sample of the
+            whole data has a mask that is asked for, so that none depends on its neighbours.
     """
 
     x0_BCHW: "Tensor"
@@ -47,6 +51,7 @@ class Batch(NamedTuple):
     weight_B: "Tensor"
     digests: tuple[bytes, ...]
     sizes: "Mapping[str, Tensor]"
+    mask_BHW: "Tensor | None" = None
 
 
 class Batches:
@@ -69,6 +74,7 @@ class Batches:
         self._scale, self._shift = scale, shift
         self._kept: OrderedDict[Path, vae.Latents] = OrderedDict()
         self._bytes = 0
+        self._masked = config.masked_loss and bool(data.masks())
 
     def batch(
         self, keys: Sequence[str], step: int, epoch: int, places: range, process: Process
@@ -102,9 +108,15 @@ class Batches:
         ]
         density, within = self.config.timesteps, self.config.timestep_range()
         times = [process.time(seed, step, n, density, within=within) for n in places]
+        masks = [
+            [mask_of(one.mask, one.mask_digest, x0)] if self._masked else []
+            for one, x0 in zip(samples, clean, strict=True)
+        ]
         digests = tuple(
-            _digest([keys[n], *said], x0, eps)
-            for n, *said, x0, eps in zip(places, texts, times, clean, noise, strict=True)
+            _digest([keys[n], *said], x0, eps, mask)
+            for n, *said, x0, eps, mask in zip(
+                places, texts, times, clean, noise, masks, strict=True
+            )
         )
         prior = self.config.prior_loss_weight
         weights = torch.tensor(
@@ -119,6 +131,7 @@ class Batches:
             weights,
             digests,
             self._told([one.sizes for one in samples]),
+            torch.stack([*chain(*masks)]) if self._masked else None,
         )
 
     def _drawn(self, one: TrainingSample, step: int, place: int) -> "Tensor":
@@ -144,9 +157,11 @@ def inputs_digest(digests: Sequence[bytes]) -> str:
     return files.digest_bytes(b"".join(digests))[:16]
 
 
-def _digest(said: Sequence[object], x0_CHW: "Tensor", noise: Noise) -> bytes:
+def _digest(
+    said: Sequence[object], x0_CHW: "Tensor", noise: Noise, mask: "Sequence[Tensor]"
+) -> bytes:
     state = hashlib.sha256(files.canonical(list(said)).encode())
     each = (noise.asked_CHW,) if noise.shown_CHW is noise.asked_CHW else noise
-    for tensor in (x0_CHW, *each):
+    for tensor in (x0_CHW, *each, *mask):
         state.update(tensor.contiguous().numpy().data)
     return state.digest()

@@ -50,6 +50,8 @@ def _with_data(config: Config, data: Data, per_epoch: int) -> Iterator[tuple[str
         yield "text_variants", "nothing of a text is drawn"
     if not any(one.regularisation for one in samples):
         yield "prior_loss_weight", "there are no regularisation pictures"
+    if not data.masks():
+        yield "masked_loss", "no sample has a mask"
     epochs = -(-(config.steps or 0) // per_epoch)
     if epochs < config.caption_dropout_every_epochs:
         yield "caption_dropout_every_epochs", f"the run has {counted(epochs, 'epoch')}"

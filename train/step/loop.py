@@ -185,8 +185,9 @@ def _errors(training: Training, shown: PassInputs) -> "Tensor":
             stacked(training.states.of(shown.texts), base.device, shown.sizes),
         )
     width_B = None if shown.width_B is None else moved(shown.width_B, base.device)
+    mask_BHW = None if shown.mask_BHW is None else moved(shown.mask_BHW, base.device)
     target_BCHW = moved(shown.target_BCHW, base.device)
-    return errors(answer_BCHW.float(), target_BCHW, config.loss_row(), width_B)
+    return errors(answer_BCHW.float(), target_BCHW, config.loss_row(), width_B, mask_BHW)
 
 
 def stacked(

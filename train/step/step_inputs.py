@@ -33,6 +33,7 @@ class PassInputs(NamedTuple):
         target_BCHW: What the network should say of it.
         weight_B: Of each sample's loss.
         width_B: See `LossOptions.widths`; None of a loss without a width.
+        mask_BHW: See `Batch`.
         sizes: See `Batch`.
     """
 
@@ -41,6 +42,7 @@ class PassInputs(NamedTuple):
     time_B: "Tensor"
     weight_B: "Tensor"
     width_B: "Tensor | None"
+    mask_BHW: "Tensor | None"
     sizes: "Mapping[str, Tensor]"
     texts: tuple[str, ...]
 
@@ -90,6 +92,7 @@ def _pass_inputs(batch: Batch, process: Process, config: Config) -> PassInputs:
         batch.time_B,
         batch.weight_B if weight_B is None else batch.weight_B * weight_B.float(),
         config.widths(snr_B, process.depth(batch.time_B)).float() if wide else None,
+        batch.mask_BHW,
         batch.sizes,
         batch.texts,
     )
@@ -102,6 +105,7 @@ def _pinned(made: PassInputs) -> PassInputs:
         made.time_B.pin_memory(),
         made.weight_B.pin_memory(),
         None if made.width_B is None else made.width_B.pin_memory(),
+        None if made.mask_BHW is None else made.mask_BHW.pin_memory(),
         {name: one.pin_memory() for name, one in made.sizes.items()},
         made.texts,
     )
