@@ -10,7 +10,7 @@ from prep.engine import traces
 from prep.engine.inventory import dataset_edits
 from prep.engine.inventory.declarations import Declarations
 from prep.engine.inventory.inventory import DROP, Baseline, Inventory
-from prep.engine.inventory.lineage import Sources, inherit
+from prep.engine.inventory.lineage import SourceFolders, inherit
 from prep.engine.inventory.location import Location
 from prep.engine.inventory.planes import Planes
 from prep.engine.inventory.read import read_pictures
@@ -227,7 +227,7 @@ def open_session(job: Job, context: Context, ledger: Ledger) -> tuple[Session, B
     )
     traces.check_ledger(job.meta, inventory, baseline.samples)
     inventory = read_texts(inventory, written, baseline, ledger.intents(), digests)
-    sources = Sources(declared.texts, digests)
+    sources = SourceFolders(declared.texts, digests)
     inherit(inventory, written, sources)
     if job.meta is not None:
         inventory = dataset_edits.read_back(job.meta, inventory, written, digests)

@@ -26,7 +26,7 @@ _DEPTH = 20  # a chain of folders is short; a circle of them would have no end
 
 
 @dataclass(frozen=True)
-class Source:
+class SourceFolder:
     """A folder that pictures were derived from, and what its ledger knows."""
 
     root: Path
@@ -37,7 +37,7 @@ class Source:
     samples: Mapping[str, tuple[str, str | None]]
 
 
-def inherit(inventory: Inventory, written: Written, sources: "Sources") -> None:
+def inherit(inventory: Inventory, written: Written, sources: "SourceFolders") -> None:
     """Give each derived picture the text a person wrote for its source, unless it has its own.
 
     Where the source picture is gone, what was inherited from it before stays.
@@ -62,7 +62,7 @@ def _same(own: Edit, text: str | None) -> bool:
     return text is not None and text_files.encode(text) == text_files.encode(str(own.value))
 
 
-class Sources:
+class SourceFolders:
     """Folders that pictures were derived from, each read once.
 
     Args:
@@ -71,7 +71,7 @@ class Sources:
 
     def __init__(self, texts: tuple[str, ...], digests: Digests) -> None:
         self._texts, self._digests = texts, digests
-        self._found: dict[str, Source | None] = {}
+        self._found: dict[str, SourceFolder | None] = {}
 
     def text(
         self, root: Path, lineage: Mapping[str, Any], suffix: str, name: str
@@ -89,7 +89,7 @@ class Sources:
             root, lineage = source.root, artifacts.loaded(told.encode())
         return True, None
 
-    def of(self, root: Path, lineage: Mapping[str, Any]) -> Source | None:
+    def of(self, root: Path, lineage: Mapping[str, Any]) -> SourceFolder | None:
         """Return the folder that a picture of `root` was derived from; None where it is gone."""
         top = os.path.normpath(root / lineage["root"])
         if top not in self._found:
@@ -97,7 +97,7 @@ class Sources:
             self._found[top] = self._read(Path(top), Path(os.path.normpath(root / state)))
         return self._found[top]
 
-    def _read(self, top: Path, state: Path) -> Source | None:
+    def _read(self, top: Path, state: Path) -> SourceFolder | None:
         try:
             views = Location(top, state, {}).views
             folder = overlay.lay(scan.scan(top, self._texts), views, self._texts)
@@ -109,10 +109,10 @@ class Sources:
             outputs, edits, samples = ledger.outputs(), ledger.edits(), ledger.samples()
         finally:
             ledger.close()
-        return Source(top, folder, clashing, outputs, edits, samples)
+        return SourceFolder(top, folder, clashing, outputs, edits, samples)
 
 
-def _own(source: Source, key: str, suffix: str, name: str, digests: Digests) -> str | None:
+def _own(source: SourceFolder, key: str, suffix: str, name: str, digests: Digests) -> str | None:
     """Return what a person wrote for a field of a source picture itself, or None."""
     name_of_file = scan.stem(key) + suffix
     file = source.folder.sidecars.get(name_of_file)

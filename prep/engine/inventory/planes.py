@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from prep.engine.inventory.inventory import Inventory
-    from prep.engine.inventory.lineage import Sources
+    from prep.engine.inventory.lineage import SourceFolders
 
 _DEPTH = 20  # as of texts
 
@@ -49,7 +49,7 @@ class Plane(NamedTuple):
 class Planes:
     """The masks and the alpha of all pictures of a folder, looked up where they are asked for."""
 
-    def __init__(self, inventory: Inventory, sources: Sources, digests: Digests) -> None:
+    def __init__(self, inventory: Inventory, sources: SourceFolders, digests: Digests) -> None:
         """Look nothing up yet.
 
         Args:
