@@ -18,6 +18,7 @@ from train.data.dataset import Data, TrainingSample
 from train.data.drawn_noise import Draw, Noise, noise_of
 from train.data.mask_files import mask_of
 from train.data.order import normal, nth_of
+from train.data.preserved_texts import PreservedTexts, preserved_texts
 from train.families.family import PictureSizes
 from train.families.noise_process import Process
 
@@ -41,6 +42,7 @@ class Batch(NamedTuple):
             noise that is shown where it is another, and over its mask.
         mask_BHW: How much each place of the latents counts, 0 to 1; None where no sample of the
             whole data has a mask that is asked for, so that none depends on its neighbours.
+        preserved: What else each sample is shown with, to keep the base model's own answers.
     """
 
     x0_BCHW: "Tensor"
@@ -51,6 +53,7 @@ class Batch(NamedTuple):
     weight_B: "Tensor"
     digests: tuple[bytes, ...]
     sizes: "Mapping[str, Tensor]"
+    preserved: tuple[PreservedTexts, ...] = ()
     mask_BHW: "Tensor | None" = None
 
 
@@ -70,7 +73,7 @@ class Batches:
         Args:
             told: See `Family.told`.
         """
-        self.data, self.config, self._told = data, config, told
+        self.data, self.config, self.told = data, config, told
         self._scale, self._shift = scale, shift
         self._kept: OrderedDict[Path, vae.Latents] = OrderedDict()
         self._bytes = 0
@@ -106,8 +109,10 @@ class Batches:
             noise_of(x0, Draw(seed, step, n), self.config)
             for n, x0 in zip(places, clean, strict=True)
         ]
-        density, within = self.config.timesteps, self.config.timestep_range()
-        times = [process.time(seed, step, n, density, within=within) for n in places]
+        times = [
+            process.time(seed, step, n, self.config.density(one.concept, x0.shape[-2:]))
+            for n, one, x0 in zip(places, samples, clean, strict=True)
+        ]
         masks = [
             [mask_of(one.mask, one.mask_digest, x0)] if self._masked else []
             for one, x0 in zip(samples, clean, strict=True)
@@ -130,7 +135,8 @@ class Batches:
             texts,
             weights,
             digests,
-            self._told([one.sizes for one in samples]),
+            self.told([one.sizes for one in samples]),
+            preserved_texts(samples, texts, self.config),
             torch.stack([*chain(*masks)]) if self._masked else None,
         )
 
@@ -138,6 +144,10 @@ class Batches:
         mean, logvar = self._latents(one)
         noise = normal(self.config.seed, "posterior", step, place, tuple(mean.shape))
         return (mean + (0.5 * logvar).exp() * noise - self._shift) * self._scale
+
+    def mean(self, one: TrainingSample) -> "Tensor":
+        """Return the clean latents of a sample without the VAE's own noise, shape CHW."""
+        return (self._latents(one).mean - self._shift) * self._scale
 
     def _latents(self, one: TrainingSample) -> vae.Latents:
         path = one.latents

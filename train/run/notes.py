@@ -47,6 +47,7 @@ def notes(run: Run, answer: Answer, first: bool) -> Iterator[str]:
         compile_note(run.config, repeats),
         mask_note(run.data, run.config),
     ))  # fmt: skip
+    yield from run.method.notes(run.config, run.data, run.found.path)
     yield from text_notes(run.data.samples, run.config)
     yield from idle_notes(run.config, run.data, run.per_epoch)
     yield from _long_notes(run, answer)
