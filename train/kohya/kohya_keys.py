@@ -96,7 +96,7 @@ IDLE: Mapping[str, str] = MappingProxyType(
 # that is off means nothing anyway), and what is so here.
 _REFUSED: tuple[tuple[str, tuple[str, ...], str], ...] = (
     ("zero_terminal_snr", (), "the base model's files say it"),
-    ("masked_loss alpha_mask conditioning_data_dir", (), "there are no masks"),
+    ("conditioning_data_dir", (), "a mask lies beside its picture: `x.mask.png` beside `x.jpg`"),
     ("color_aug random_crop face_crop_aug_range", (), "pictures train as they are"),
     ("flip_aug", (), "`augment` in pipelines.yaml makes mirrored copies"),
     ("network_dropout scale_weight_norms", (), "a LoRA learns without dropout and limits"),
