@@ -114,14 +114,22 @@ def judged(lora: Path | None, count: int) -> dict[str, float]:
     hits = tiny_painting.obeyed(scenes, seen["others"])
     alike = [one[attribute] == tag for one in seen["left open"] for attribute, tag in look.items()]
     return {
-        "called": _mean([tiny_painting.is_mascot(one) for one in seen["called"]]),
-        "leak": _mean([tiny_painting.is_mascot(one) for one in seen["left open"]]),
-        "alike": _mean(alike),
-        "others": _mean([all(one.values()) for one in hits]),
+        "called": mean([tiny_painting.is_mascot(one) for one in seen["called"]]),
+        "leak": mean([tiny_painting.is_mascot(one) for one in seen["left open"]]),
+        "alike": mean(alike),
+        "others": mean([all(one.values()) for one in hits]),
     }
 
 
-def _mean(each: Sequence[float]) -> float:
+def cell(values: Sequence[float]) -> str:
+    """Return mean and standard error."""
+    middle = mean(values)
+    spread = math.sqrt(sum((one - middle) ** 2 for one in values) / max(1, len(values) - 1))
+    return f"{middle:.3f} +- {spread / math.sqrt(len(values)):.3f}"
+
+
+def mean(each: Sequence[float]) -> float:
+    """Return the mean of some numbers."""
     return sum(each) / len(each)
 
 
@@ -162,9 +170,7 @@ def _tell(name: str, each: Sequence[Mapping[str, float]]) -> None:
     cells = []
     for word in each[0]:
         values = [one[word] for one in each]
-        mean = _mean(values)
-        spread = math.sqrt(sum((one - mean) ** 2 for one in values) / max(1, len(values) - 1))
-        cells.append(f"{word} {mean:.3f} +- {spread / math.sqrt(len(values)):.3f}")
+        cells.append(f"{word} {cell(values)}")
     print(f"{name:12} " + "  ".join(cells), flush=True)
 
 
