@@ -37,9 +37,8 @@ _ADAPTING = [
 # The same, of what we do not have -> what is nearest to it here.
 _NEAREST: Mapping[str, Mapping[str, str]] = MappingProxyType(
     {
-        "method": dict.fromkeys(
-            ("networks.dylora", "networks.oft", "networks.lora_fa", "lycoris.kohya"), "lora"
-        ),
+        "method": dict.fromkeys(("networks.dylora", "networks.lora_fa", "lycoris.kohya"), "lora")
+        | {"networks.oft": "oft"},
         "optimizer": dict.fromkeys(_LIGHT, "adamw8bit")
         | dict.fromkeys(_FREE, "adamw-schedulefree")
         | dict.fromkeys(_ADAPTING, "dadaptation")

@@ -23,13 +23,30 @@ from train.run import start
 
 
 def _rows() -> list[tuple[str, str, str]]:
-    """Return each family with each optimizer, methods in turn."""
-    methods = list(all_methods())
-    return [
-        (family, methods[(f + o) % len(methods)], optimizer)
-        for f, family in enumerate(all_families())
-        for o, optimizer in enumerate(OPTIMIZERS)
-    ]
+    """Return each family with each optimizer, and with each method that it fits.
+
+    Two families train LoRAs and fine-tunes alone in these rows: each optimizer has both.
+    """
+    found: list[tuple[str, str, str]] = []
+    for place, (name, fitting) in enumerate(
+        sorted(_fitting().items(), key=lambda row: len(row[1]))
+    ):
+        chosen = ["lora", "finetune"] if place < 2 else fitting
+        rows = [
+            (name, chosen[(place + number) % len(chosen)], optimizer)
+            for number, optimizer in enumerate(OPTIMIZERS)
+        ]
+        missing = [method for method in fitting if method not in {row[1] for row in rows}]
+        found += [*rows, *zip([name] * len(missing), missing, OPTIMIZERS, strict=False)]
+    return found
+
+
+def _fitting() -> Mapping[str, list[str]]:
+    """Return the methods that have names for the modules of each family."""
+    return {
+        name: [one.name for one in all_methods().values() if one.fits(family)]
+        for name, family in all_families().items()
+    }
 
 
 @pytest.fixture(scope="module")
@@ -40,12 +57,12 @@ def bases(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, Path]:
 
 
 def test_every_pair_is_among_the_rows() -> None:
-    """Of family, method and optimizer any two are tried together."""
-    kinds = (all_families(), all_methods(), OPTIMIZERS)
+    """Any family and method, family and optimizer, and LoRA or fine-tune and optimizer."""
+    rows, whole = _rows(), ("lora", "finetune")
 
-    for one, other in itertools.combinations(range(3), 2):
-        found = {(row[one], row[other]) for row in _rows()}
-        assert found == set(itertools.product(kinds[one], kinds[other]))
+    assert {row[:2] for row in rows} == {(f, m) for f, each in _fitting().items() for m in each}
+    assert {(row[0], row[2]) for row in rows} == set(itertools.product(all_families(), OPTIMIZERS))
+    assert {row[1:] for row in rows} >= set(itertools.product(whole, OPTIMIZERS))
 
 
 @pytest.mark.parametrize(("family", "method", "optimizer"), _rows())

@@ -10,7 +10,6 @@ from prep.runtime.counts import counted
 from prep.runtime.errors import ModelFileError
 from train.adapters import adapter_file
 from train.adapters.lora_metadata import certificate
-from train.families.lora_layout import layout_of
 
 _SHOWN = 20
 
@@ -26,19 +25,19 @@ def explain(path: Path, console: Console) -> None:
     if path.suffix.lower() != ".safetensors":
         raise ModelFileError(f"`{path}` is not a `.safetensors` file", "name a LoRA")
     head = safetensors_file.header(path)
+    read = adapter_file.sort(head.tensors)
     what = file_layouts.what(head.tensors.keys())
-    kinds = set(adapter_file.sort(head.tensors).unread) - {adapter_file.UNKNOWN}
+    kinds = read.unread.keys() - {adapter_file.UNKNOWN}
     if what == file_layouts.OTHER and kinds:
         what = f"a file of {', '.join(sorted(kinds))}"
-    if what != "a LoRA":
+    if what != "a LoRA" and not read.changed:
         raise ModelFileError(f"`{path}` is {what}, not a LoRA", "name a LoRA")
     said = head.metadata
     born = certificate(said)
     adapter_file.check_finite(path)
-    unread = adapter_file.sort(head.tensors).lines()
     lines = [
-        *_file(path, head),
-        *unread,
+        *_file(path, head, read),
+        *read.lines(),
         *_training(said),
         *(_birth(born, console.level) if born else ()),
     ]
@@ -47,15 +46,15 @@ def explain(path: Path, console: Console) -> None:
     console.say(*lines, metadata=dict(said), certificate=born)
 
 
-def _file(path: Path, head: safetensors_file.Header) -> Iterator[str]:
+def _file(path: Path, head: safetensors_file.Header, read: adapter_file.Sorted) -> Iterator[str]:
     said = head.metadata
-    ending = layout_of(head.tensors).down
-    begun = [name for name in head.tensors if name.endswith(ending)]
+    begun = {*read.modules, *read.torn}
     modules, text = len(begun), sum(name.startswith(("lora_te", "text_encoder")) for name in begun)
     inside = f", {text} of them in the text encoder" if text else ""
     rank, alpha = said.get("ss_network_dim", "?"), said.get("ss_network_alpha", "?")
-    whole = f"{counted(modules, 'module')}{inside}"
-    yield f"{path.name}: a LoRA of rank {rank} and alpha {alpha}, {whole}"
+    kind, acting = read.kind(), f"of rank {rank} and alpha {alpha}"
+    acting = f"in blocks of up to {rank}" if kind == "an OFT" else acting
+    yield f"{path.name}: {kind} {acting}, {counted(modules, 'module')}{inside}"
     written = said.get("sshs_model_hash")
     if written:
         same = safetensors_file.data_digest(path) == written

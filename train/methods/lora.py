@@ -15,47 +15,20 @@ from train.config import Config
 from train.export import lora_file, verify
 from train.export.rounding import as_saved
 from train.families.family import Base, Family
+from train.methods.adapter_options import RankOptions, endings_of
 from train.methods.method import Export, Method, Shapes, Sizes, learning_shapes, learns
-from train.option_fields import as_float32, deciding, option
+from train.option_fields import option
 from train.step.precision import HALVES
-
-# Each holds the modules of the one before it: kohya's names for SD 1.x count 128, 192 and 278.
-TARGETS = ("attention", "transformer", "convolutions")
 
 
 @dataclass(frozen=True)
-class LoraOptions:
-    """What a person may choose of a LoRA.
-
-    Attributes:
-        alpha: Scale of the adapter times rank; None means rank, a scale of one.
-    """
-
-    rank: int = option(16, "Inner width of the adapter", least=1, most=1024)
-    alpha: float | None = option(
-        None, "Scale of the adapter times rank; default: the rank", least=1e-6, most=100_000
-    )
-    targets: str = option(
-        "transformer", "Where the adapter goes: attention, transformer or convolutions",
-        words=TARGETS,
-    )  # fmt: skip
+class LoraOptions(RankOptions):
+    """What a person may choose of a LoRA."""
 
     lora_plus: float = option(
         1.0, "Learning rate of the up weights over that of the down weights (LoRA+)", later=True,
         least=1, most=1000,
     )  # fmt: skip
-
-    def scale(self) -> float:
-        """Return alpha after its default.
-
-        It is the float32 number nearest to what was given, which is what a LoRA file holds:
-        training, export and certificate have one and the same scale.
-        """
-        return float(self.rank) if self.alpha is None else as_float32(self.alpha)
-
-    def deciding(self) -> Mapping[str, Any]:
-        """Return all of them, with alpha after its default."""
-        return deciding(self) | {"alpha": self.scale()}
 
 
 def attach(base: Base, family: Family, config: Config) -> None:
@@ -67,21 +40,16 @@ def attach(base: Base, family: Family, config: Config) -> None:
         def where(name: str, before: str = f"{part}." if part else "") -> bool:
             return learns(before + name, family, config)
 
-        endings = _endings(part, family, config)
+        endings = endings_of(part, family, config)
         lora_layers.add(module, endings, own.rank, own.scale(), where)
         lora_layers.seed_weights(module, config.seed, part)
-
-
-def _endings(part: str, family: Family, config: Config) -> tuple[str, ...]:
-    """Return the endings of the names of what gets an adapter in a text encoder, or the network."""
-    return family.text_targets if part else family.targets(config.own_as(LoraOptions).targets)
 
 
 def sizes(config: Config, family: Family, shapes: Shapes) -> Sizes:
     """Return how many numbers the adapter has: all learn, and all are written."""
     own = config.own_as(LoraOptions)
     count = sum(
-        adapter_size(found, _endings(part, family, config), own.rank)
+        adapter_size(found, endings_of(part, family, config), own.rank)
         for part, found in learning_shapes(config, family, shapes).items()
     )
     return Sizes(count, count)

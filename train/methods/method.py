@@ -99,6 +99,7 @@ class Method:
         form: Settings -> how the export holds a whole model, `folder` or `file`; empty where it
             holds none.
         share: (name of a weight, settings) -> its learning rate over that of its part.
+        fits: Whether its exports have names for models of a family.
     """
 
     name: str
@@ -117,3 +118,4 @@ class Method:
     architecture: str = ""
     form: Callable[[Config], str] = lambda config: ""
     share: Callable[[str, Config], float] = lambda name, config: 1.0
+    fits: Callable[[Family], bool] = lambda family: True

@@ -5,7 +5,7 @@ from train.block_rates import EVERY, group_of, rates_of, strange
 from train.config import Config
 from train.families.family import Family
 from train.families.noise_process import Prediction
-from train.methods import method_named
+from train.methods import all_methods, method_named
 from train.option_fields import flag
 from train.run import outputs
 from train.run.decide import Run
@@ -26,6 +26,18 @@ def check_form(config: Config, family: Family) -> None:
         raise ConfigError(
             f"a model of the kind `{family.name}` cannot be written as one file",
             "write a folder: leave out `--save-as`",
+        )
+
+
+def check_method(config: Config, family: Family) -> None:
+    """Raise where the method's exports have no names for a model of this family."""
+    method = method_named(config.method)
+    if not method.fits(family):
+        others = [f"`train {one.name}`" for one in all_methods().values() if one.fits(family)]
+        raise ConfigError(
+            f"`train {method.name}` has no names for the modules of a model of the kind "
+            f"`{family.name}`",
+            f"what trains one: {', '.join(others)}",
         )
 
 

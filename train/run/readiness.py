@@ -20,7 +20,13 @@ from train.families.detect import base_at_hand, check_clip_skip, check_predictio
 from train.families.family import Family
 from train.methods import method_named
 from train.run import disk, memory_question, probe, run_checks, run_folder
-from train.run.base_checks import check_blocks, check_form, check_loss, check_prompts
+from train.run.base_checks import (
+    check_blocks,
+    check_form,
+    check_loss,
+    check_method,
+    check_prompts,
+)
 from train.run.decide import (
     Run,
     decide,
@@ -124,6 +130,7 @@ def _base_of(
         if there is not None:
             found, kind = there
             check_clip_skip(config.clip_skip, kind.layers(found.path), config.base or "")
+            check_method(config, kind)
             check_form(config, kind)
             check_blocks(config, kind)
             check_prediction(config.prediction, found.path, kind)

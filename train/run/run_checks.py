@@ -8,7 +8,7 @@ from prep.runtime import lock
 from train.config import Config
 from train.families.detect import check_clip_skip, check_prediction
 from train.run import checkpoint, disk, run_folder
-from train.run.base_checks import check_blocks, check_form, check_prompts
+from train.run.base_checks import check_blocks, check_form, check_method, check_prompts
 from train.run.decide import Run, check_buckets, check_length, check_vae, facts
 from train.run.machine_check import check_packages
 from train.samples import prompt_files
@@ -32,6 +32,7 @@ def of_run(run: Run, first: bool) -> Iterator[Callable[[], object]]:
     yield partial(check_vae, run)
     yield partial(check_buckets, run)
     yield partial(check_prompts, run)
+    yield partial(check_method, run.config, run.family)
     yield partial(check_form, run.config, run.family)
     yield partial(check_blocks, run.config, run.family)
     yield partial(check_prediction, run.config.prediction, run.found.path, run.family)

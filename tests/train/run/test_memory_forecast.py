@@ -58,10 +58,10 @@ def _most(act: Callable[[], None]) -> int:
 
 def _rows() -> list[tuple[str, str, int]]:
     """Return each family with each of the settings, methods in turn."""
-    methods = [*all_methods()]
     return [
-        (family, methods[(f + s) % len(methods)], s)
-        for f, family in enumerate(all_families())
+        (name, methods[(f + s) % len(methods)], s)
+        for f, (name, family) in enumerate(all_families().items())
+        for methods in [[one.name for one in all_methods().values() if one.fits(family)]]
         for s in range(len(SETTINGS))
     ]
 
