@@ -13,6 +13,7 @@ from train.methods.lora import LoraOptions
 from train.noise_options import NoiseOptions
 from train.option_fields import described
 from train.schedule_rows import SCHEDULES, ScheduleOptions
+from train.timestep_options import TimestepOptions
 
 # Options of texts that came later, each with a value that is not its default.
 TEXT = {
@@ -23,7 +24,8 @@ TEXT = {
 }  # fmt: skip
 
 # Those of losses and schedules; tests of their own have each of them.
-LATER = {one.name for kind in (LossOptions, NoiseOptions, ScheduleOptions) for one in fields(kind)}
+GROUPS = (LossOptions, NoiseOptions, ScheduleOptions, TimestepOptions)
+LATER = {one.name for kind in GROUPS for one in fields(kind)}
 
 
 def test_alpha_is_rank_unless_given() -> None:
@@ -46,7 +48,7 @@ def test_only_what_decides_bytes_is_in_the_recipe() -> None:
         "full_bf16", "full_fp16", "gradient_checkpointing", "keep", "log", "max_tokens", "name",
         "out", "prediction", "prompts", "resume", "sampler", "save_every_epochs",
         "save_every_steps", "save_precision", "steps", "text_cache",
-        "text_encoder_learning_rate", "timesteps", *TEXT,
+        "text_encoder_learning_rate", *TEXT,
     }  # fmt: skip
     assert given.deciding()["alpha"] == 4.0
     more = {"text_encoder": True, "text_encoder_learning_rate": 1e-5, "lora_plus": 16.0,

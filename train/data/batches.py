@@ -100,8 +100,10 @@ class Batches:
             noise_of(x0, Draw(seed, step, n), self.config)
             for n, x0 in zip(places, clean, strict=True)
         ]
-        density, within = self.config.timesteps, self.config.timestep_range()
-        times = [process.time(seed, step, n, density, within=within) for n in places]
+        times = [
+            process.time(seed, step, n, self.config.density(one.concept, x0.shape[-2:]))
+            for n, one, x0 in zip(places, samples, clean, strict=True)
+        ]
         digests = tuple(
             _digest([keys[n], *said], x0, eps)
             for n, *said, x0, eps in zip(places, texts, times, clean, noise, strict=True)

@@ -11,12 +11,13 @@ from train.run import outputs
 from train.run.decide import Run
 from train.samples.prompts import check_drawable
 
-# Option -> what models that it is for predict. A flow has no such weights in kohya's scripts.
+# Option -> what models that it is for predict. A flow has no weights by snr in kohya's scripts.
 _MEANT_FOR = {
     "min_snr": ("noise", "v"),
     "debiased_estimation_loss": ("noise", "v"),
     "scale_v_pred_loss_like_noise_pred": ("v",),
     "v_pred_like_loss": ("noise",),
+    "timestep_shift": ("a flow",),
 }
 
 

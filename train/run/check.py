@@ -18,6 +18,7 @@ from train.run.decide import Run, is_precise
 from train.run.disk import MB, disk
 from train.run.notes import samples_told
 from train.run.outputs import missing, missing_line
+from train.run.rate_curve import curve
 from train.run.text_notes import text_counts
 from train.step.schedule import learning_rate
 
@@ -82,6 +83,9 @@ def lines(
         f"{samples_told(config, data.repeats(), 'each')}"
     )
     yield f"learning rate: {_rates(config, run.steps)}"
+    if (peak := config.learning_rate) is not None:
+        drawn = curve(lambda step: learning_rate(step, peak, config, run.steps), run.steps)
+        yield from (f"  {line}" for line in drawn)
     if sizes:
         yield (
             f"disk: an export {sizes['export'] / MB:.1f} MB, a checkpoint "
