@@ -12,8 +12,9 @@ from train import spellings
 from train.export.model_files import FORMS
 from train.kohya import kohya_losses
 from train.kohya.kohya_losses import losses
+from train.kohya.kohya_networks import network
 from train.kohya.kohya_rates import optimizer, rates, schedule
-from train.kohya.kohya_scripts import Script, Settings, as_number
+from train.kohya.kohya_scripts import Script, Settings
 
 _SAME = """
 seed save_precision prior_loss_weight gradient_checkpointing full_fp16 full_bf16 caption_prefix
@@ -50,7 +51,7 @@ _ATTENTIONS: Mapping[str, str] = MappingProxyType(
 def settings_of(script: Script, given: Mapping[str, Any]) -> Settings:
     """Return the settings of the run that a script would do with these options."""
     found = Settings(script, given)
-    for part in (_length, _network, rates, optimizer, schedule, losses, _form, _log, _rest):
+    for part in (_length, network, rates, optimizer, schedule, losses, _form, _log, _rest):
         part(found)
     return found
 
@@ -62,32 +63,6 @@ def _length(found: Settings) -> None:
         found.values["epochs"] = found.whole("max_train_epochs", 1)
     else:
         found.values["steps"] = found.whole("max_train_steps", 1600)
-
-
-def _network(found: Settings) -> None:
-    if found.script.method != "lora":
-        return
-    module = str(found.given.get("network_module", ""))
-    if module != "networks.lora":
-        found.wrong.append(
-            (f"`network_module` is `{module}`", "a LoRA of `networks.lora` is what there is")
-        )
-    rank, alpha = found.whole("network_dim", 4), found.number("network_alpha", 1)
-    found.values |= {"rank": rank, "alpha": alpha or float(rank)}
-    kernel = dict[str, float]()
-    for name, value in found.pairs("network_args"):
-        if name == "loraplus_lr_ratio":
-            found.values["lora_plus"] = as_number(name, value, 1, found.wrong)
-        elif name in ("conv_dim", "conv_alpha"):
-            kernel[name] = as_number(name, value, 1, found.wrong)
-        else:
-            told = f"`network_args` has `{name}={value}`, and there is nothing like it"
-            found.wrong.append((told, "leave it out, or all of them: `--without network_args`"))
-    if kernel:
-        if (kernel.get("conv_dim", 4), kernel.get("conv_alpha", 1)) != (rank, alpha):
-            told = "convolutions have another rank or alpha than the rest"
-            found.wrong.append((f"`network_args`: {told}", "give them the same"))
-        found.values["targets"] = "convolutions"
 
 
 def _form(found: Settings) -> None:
