@@ -1,6 +1,6 @@
 """What may be chosen together: settings looked through before anything is done with them."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 
 from prep.runtime import keys
@@ -15,14 +15,19 @@ from train.option_fields import flag, mistakes, spelled
 from train.schedule_rows import READ, SCHEDULES, faults, reading
 
 
-def checked(config: Config) -> Config:
+def checked(
+    config: Config, faults_of: Callable[[Config], Iterable[tuple[str, str]]] = lambda config: ()
+) -> Config:
     """Return settings whose words are spelt as ours are, and whose values are within limits.
+
+    Args:
+        faults_of: Settings -> message and hint of what of the method's own cannot be together.
 
     Raises:
         ConfigError: A value is not; all of them are told at once.
     """
     config = spelled(replace(config, own=spelled(config.own)))
-    wrong = [*mistakes(config.own), *mistakes(config), *_together(config)]
+    wrong = [*mistakes(config.own), *mistakes(config), *_together(config), *faults_of(config)]
     if wrong:
         (message, hint), *others = wrong
         raise ConfigError(message, hint, others)

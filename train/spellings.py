@@ -66,6 +66,7 @@ _SETTINGS: Mapping[str, str] = MappingProxyType(
         "lr": "learning_rate",
         "unet_lr": "learning_rate",
         "text_encoder_lr": "text_encoder_learning_rate",
+        "conv_dim": "conv_rank",
         "loraplus_lr_ratio": "lora_plus",
         "block_lr": "block_rates",
         "down_lr_weight": "block_rates",

@@ -10,7 +10,7 @@ from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any
 
 from train.adapters import adapter_shapes
-from train.adapters.adapter_kinds import ALPHA, LORA, MAGNITUDE
+from train.adapters.adapter_kinds import ALPHA, LORA, MAGNITUDE, Shape
 from train.adapters.adapter_shapes import ShapesFor
 from train.adapters.weight_rules import added, norms, rank_of, rotation, scale_of
 from train.families.family import Base, Family
@@ -23,13 +23,16 @@ _PART = "lycoris"
 
 
 def adapt(
-    network: "nn.Module", chosen: Callable[[str], bool], shapes_for: ShapesFor, strength: float
+    network: "nn.Module",
+    chosen: Callable[[str], bool],
+    shapes_for: ShapesFor,
+    strength: Callable[[Shape], float],
 ) -> None:
     """Give modules an adapter whose numbers are not set yet; see `seed_weights`.
 
     Args:
         chosen: Name of a module -> whether it gets one.
-        strength: Alpha over rank.
+        strength: Shape of a weight -> alpha over rank.
     """
     import torch
     from torch import nn
@@ -39,7 +42,8 @@ def adapt(
             continue
         weight: Any = layer.weight
         holder = nn.Module()
-        for ending, shape in shapes_for(tuple(weight.shape)).items():
+        size = tuple(weight.shape)
+        for ending, shape in shapes_for(size).items():
             place, _, last = ending.rpartition(".")
             within: Any = holder
             if place:
@@ -50,7 +54,7 @@ def adapt(
             within.register_parameter(last, nn.Parameter(made))
         layer.add_module(_PART, holder)
         own = weights(layer)
-        set_scale(layer, strength if rank_of(own) else 1.0)
+        set_scale(layer, strength(size) if rank_of(own) else 1.0)
         if MAGNITUDE in own and own[MAGNITUDE].shape[0] == 1:
             layer.register_forward_pre_hook(_before)
         layer.register_forward_hook(_after)

@@ -55,11 +55,11 @@ def method_of(method: str, options: Mapping[str, Any]) -> str:
 
 def _lora(found: Settings, args: dict[str, str]) -> None:
     rank, alpha = _size(found)
-    kernel = _kernel(found, args)
-    if kernel:
-        if (kernel.get("conv_dim", 4), kernel.get("conv_alpha", 1)) != (rank, alpha):
-            _differs(found)
+    if "conv_dim" in args:
         found.values["targets"] = "convolutions"
+        _kernels(found, args, (rank, alpha), 1)
+    elif args.pop("conv_alpha", None) is not None:
+        found.notes.append("`conv_alpha` is left out: it is not used without `conv_dim`")
     _plus(found, args)
 
 
@@ -71,13 +71,11 @@ def _lycoris(found: Settings, args: dict[str, str]) -> None:
         found.wrong.append((f"`network_args` has `algo={algo}`", near))
         return
     found.values["method"] = kind
-    rank, alpha = _size(found)
-    kernel = _kernel(found, args)
-    if (kernel.get("conv_dim", rank), kernel.get("conv_alpha", alpha)) != (rank, alpha):
-        _differs(found)
+    size = _size(found)
     preset = args.pop("preset", "full")
     if preset in _PRESETS:
         found.values["targets"] = _PRESETS[preset]
+        _kernels(found, args, size, size[1])
     else:
         known = ", ".join(_PRESETS)
         found.wrong.append((f"`network_args` has `preset={preset}`", f"known: {known}"))
@@ -114,15 +112,24 @@ def _size(found: Settings) -> tuple[int, float]:
     return rank, alpha
 
 
-def _kernel(found: Settings, args: dict[str, str]) -> dict[str, float]:
-    """Return rank and alpha of convolutions, as far as they are given."""
-    names = [name for name in ("conv_dim", "conv_alpha") if name in args]
-    return {name: as_number(name, args.pop(name), 1, found.wrong) for name in names}
+def _kernels(
+    found: Settings, args: dict[str, str], size: tuple[int, float], usual_alpha: float
+) -> None:
+    """Gather rank and alpha of convolutions where they are others than the rest.
 
-
-def _differs(found: Settings) -> None:
-    told = "convolutions have another rank or alpha than the rest"
-    found.wrong.append((f"`network_args`: {told}", "give them the same"))
+    Args:
+        size: Rank and alpha of the rest.
+        usual_alpha: Where none is given.
+    """
+    rank = as_whole("conv_dim", args.pop("conv_dim", size[0]), size[0], found.wrong)
+    alpha = as_number("conv_alpha", args.pop("conv_alpha", usual_alpha), usual_alpha, found.wrong)
+    if found.values["targets"] != "convolutions" or (rank, alpha) == size:
+        return
+    if found.values["method"] == "oft":
+        told = f"convolutions have a `conv_dim` of {rank}, and the rest one of {size[0]}"
+        found.wrong.append((f"`network_args`: {told}", "give them the same"))
+    else:
+        found.values |= {"conv_rank": rank, "conv_alpha": alpha or float(rank)}
 
 
 def _plus(found: Settings, args: dict[str, str]) -> None:

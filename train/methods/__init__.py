@@ -50,7 +50,7 @@ def config_of(method: str = USUAL, **given: Any) -> Config:
     """
     record = method_named(method)
     own = {name: given.pop(name) for name in own_options(record) if name in given}
-    config = checked(Config(record.name, record.options(**own), **given))
+    config = checked(Config(record.name, record.options(**own), **given), record.faults)
     if config.learning_rate is not None or config.row().rate is Rate.ITS_OWN:
         return config
     usual = config.row().usual_rate

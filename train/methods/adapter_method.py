@@ -2,18 +2,20 @@
 
 import json
 from collections.abc import Callable, Mapping
+from functools import partial
 from math import prod
 from pathlib import Path
 from typing import Any
 
 from train.adapters import adapted_layers
+from train.adapters.adapter_kinds import Shape
 from train.adapters.adapter_shapes import ShapesFor
 from train.config import Config
 from train.export import adapter_proof, lora_file
 from train.export.rounding import as_saved
 from train.families.family import Base, Family
 from train.families.lora_layout import KOHYA
-from train.methods.adapter_options import RankOptions, TargetOptions, endings_of
+from train.methods.adapter_options import RankOptions, TargetOptions, endings_of, kernel_faults
 from train.methods.method import Export, Method, Shapes, Sizes, learning_shapes, learns
 from train.option_fields import Options
 from train.step.precision import HALVES
@@ -34,7 +36,7 @@ def adapter_method(
     """Return the method of a kind of adapter.
 
     Args:
-        title: As people write its name.
+        title: As people write its name, with `a` or `an`.
         shapes_for: Its options -> which tensors a module gets.
         said: Its options -> the arguments that LyCORIS calls them by.
         width: Its options -> what LyCORIS calls its dimension.
@@ -45,7 +47,7 @@ def adapter_method(
         parts: dict[str, Any] = {"": base.network, **(base.encoders if config.text_encoder else {})}
         for part, module in parts.items():
             chosen = _chosen(part, family, config)
-            adapted_layers.adapt(module, chosen, shapes, _scale(config))
+            adapted_layers.adapt(module, chosen, shapes, partial(_scale, config))
             adapted_layers.seed_weights(module, config.seed, part)
 
     def sizes(config: Config, family: Family, shapes: Shapes) -> Sizes:
@@ -58,10 +60,11 @@ def adapter_method(
         return Sizes(count, count)
 
     def metadata(config: Config) -> Mapping[str, str]:
+        own = config.own
         given = {"preset": _PRESETS[config.own_as(TargetOptions).targets], **said(config.own)}
+        given |= own.said_of_kernels() if isinstance(own, RankOptions) else {}
         if config.block_rates:
             given |= {"block_rates": config.block_rates}
-        own = config.own
         return {
             "ss_network_module": "lycoris.kohya",
             "ss_network_dim": str(width(own)),
@@ -71,8 +74,8 @@ def adapter_method(
 
     return Method(
         name=name,
-        about=f"Train a {title} on the samples of META; the file is one of LyCORIS.",
-        made=f"a {title} on",
+        about=f"Train {title} on the samples of META; the file is one of LyCORIS.",
+        made=f"{title} on",
         options=options,
         architecture="/lora",
         precision=lambda config: HALVES.get(config.precision, "float32"),
@@ -83,6 +86,7 @@ def adapter_method(
         apply=apply,
         metadata=metadata,
         fits=lambda family: family.lora_layout is KOHYA,
+        faults=kernel_faults,
     )
 
 
@@ -114,7 +118,10 @@ def _dotted(part: str, family: Family, config: Config, more: str = "") -> tuple[
     return tuple(f".{ending}{more}" for ending in endings_of(part, family, config))
 
 
-def _scale(config: Config) -> float:
-    """Return alpha over rank; 1 of a kind that has neither."""
+def _scale(config: Config, shape: Shape) -> float:
+    """Return alpha over rank of a module; 1 of a kind that has neither."""
     own = config.own
-    return own.scale() / own.rank if isinstance(own, RankOptions) else 1.0
+    if not isinstance(own, RankOptions):
+        return 1.0
+    size = own.size_for(shape)
+    return size.alpha / size.rank

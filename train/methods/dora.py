@@ -9,7 +9,6 @@ Source: Liu et al. 2024.
 """
 
 from dataclasses import dataclass
-from functools import partial
 
 from train.adapters import adapter_shapes
 from train.methods.adapter_method import adapter_method
@@ -35,8 +34,8 @@ class DoraOptions(RankOptions):
 
 METHOD = adapter_method(
     "dora",
-    "DoRA",
+    "a DoRA",
     DoraOptions,
-    lambda own: partial(adapter_shapes.dora, rank=own.rank, of_inputs=own.of_inputs()),
+    lambda own: lambda shape: adapter_shapes.dora(shape, own.size_for(shape).rank, own.of_inputs()),
     said=lambda own: {"algo": "locon", "dora_wd": "True", "wd_on_output": str(not own.of_inputs())},
 )

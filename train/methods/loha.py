@@ -4,7 +4,6 @@ Source: Hyeon-Woo et al. 2022 (FedPara), section 3; LyCORIS.
 """
 
 from dataclasses import dataclass
-from functools import partial
 
 from train.adapters import adapter_shapes
 from train.methods.adapter_method import adapter_method
@@ -21,8 +20,8 @@ class LohaOptions(RankOptions):
 
 METHOD = adapter_method(
     "loha",
-    "LoHa",
+    "a LoHa",
     LohaOptions,
-    lambda own: partial(adapter_shapes.loha, rank=own.rank),
+    lambda own: lambda shape: adapter_shapes.loha(shape, own.size_for(shape).rank),
     said=lambda own: {"algo": "loha"},
 )

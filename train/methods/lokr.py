@@ -4,7 +4,6 @@ Source: Edalati et al. 2022 (KronA); LyCORIS.
 """
 
 from dataclasses import dataclass
-from functools import partial
 
 from train.adapters import adapter_shapes
 from train.methods.adapter_method import adapter_method
@@ -31,10 +30,12 @@ class LokrOptions(RankOptions):
 
 METHOD = adapter_method(
     "lokr",
-    "LoKr",
+    "a LoKr",
     LokrOptions,
-    lambda own: partial(
-        adapter_shapes.lokr, rank=own.rank, factor=own.factor, both=own.decompose_both
+    lambda own: (
+        lambda shape: adapter_shapes.lokr(
+            shape, own.size_for(shape).rank, own.factor, own.decompose_both
+        )
     ),
     said=lambda own: {
         "algo": "lokr",

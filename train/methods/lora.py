@@ -15,7 +15,7 @@ from train.config import Config
 from train.export import lora_file, verify
 from train.export.rounding import as_saved
 from train.families.family import Base, Family
-from train.methods.adapter_options import RankOptions, endings_of
+from train.methods.adapter_options import RankOptions, endings_of, kernel_faults
 from train.methods.method import Export, Method, Shapes, Sizes, learning_shapes, learns
 from train.option_fields import option
 from train.step.precision import HALVES
@@ -41,7 +41,7 @@ def attach(base: Base, family: Family, config: Config) -> None:
             return learns(before + name, family, config)
 
         endings = endings_of(part, family, config)
-        lora_layers.add(module, endings, own.rank, own.scale(), where)
+        lora_layers.add(module, endings, own.rank, own.scale(), where, kernels=own.of_kernels())
         lora_layers.seed_weights(module, config.seed, part)
 
 
@@ -49,25 +49,39 @@ def sizes(config: Config, family: Family, shapes: Shapes) -> Sizes:
     """Return how many numbers the adapter has: all learn, and all are written."""
     own = config.own_as(LoraOptions)
     count = sum(
-        adapter_size(found, endings_of(part, family, config), own.rank)
+        adapter_size(found, endings_of(part, family, config), own.rank, own.of_kernels().rank)
         for part, found in learning_shapes(config, family, shapes).items()
     )
     return Sizes(count, count)
 
 
-def adapter_size(shapes: Mapping[str, tuple[int, ...]], endings: Sequence[str], rank: int) -> int:
-    """Return how many numbers an adapter has, by the shapes of the weights it goes beside."""
+def adapter_size(
+    shapes: Mapping[str, tuple[int, ...]],
+    endings: Sequence[str],
+    rank: int,
+    of_kernels: int | None = None,
+) -> int:
+    """Return how many numbers an adapter has, by the shapes of the weights it goes beside.
+
+    Args:
+        of_kernels: Rank of kernels of more than one pixel, where it is another.
+    """
     dotted = tuple(f".{ending}.weight" for ending in endings)
     found = [shape for name, shape in shapes.items() if name.endswith(dotted)]
-    return sum(rank * (out + prod(inner)) for out, *inner in found)
+    wide = of_kernels or rank
+    return sum(
+        (wide if lora_layers.is_kernel(shape) else rank) * (shape[0] + prod(shape[1:]))
+        for shape in found
+    )
 
 
 def publish(export: Export) -> None:
     """Write a LoRA file; see `Publish`."""
     base, family = export.base, export.family
-    pairs, scale = lora_layers.of_base(base), export.config.own_as(LoraOptions).scale()
-    precision = export.config.save_precision
-    tensors = as_saved(lora_file.named(pairs, scale, family), precision)
+    own, precision = export.config.own_as(LoraOptions), export.config.save_precision
+    pairs = lora_layers.of_base(base)
+    named = lora_file.named(pairs, own.scale(), family, own.of_kernels().alpha)
+    tensors = as_saved(named, precision)
 
     def check(made: Path) -> None:
         verify.check_applied(made, base, family, precision)
@@ -86,8 +100,7 @@ def share(name: str, config: Config) -> float:
 def metadata(config: Config) -> Mapping[str, str]:
     """Return what kohya's scripts say of the network they train."""
     own = config.own_as(LoraOptions)
-    kernels = {"conv_dim": str(own.rank), "conv_alpha": str(own.scale())}
-    given = kernels if own.targets == "convolutions" else {}
+    given = own.said_of_kernels()
     if own.lora_plus != 1:
         given = given | {"loraplus_lr_ratio": str(own.lora_plus)}
     if config.block_rates:
@@ -115,4 +128,5 @@ METHOD = Method(
     apply=verify.apply,
     metadata=metadata,
     share=share,
+    faults=kernel_faults,
 )

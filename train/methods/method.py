@@ -3,7 +3,7 @@
 The loop, the checks and the metadata ask this record, and know no method by name.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple, Protocol
@@ -100,6 +100,7 @@ class Method:
             holds none.
         share: (name of a weight, settings) -> its learning rate over that of its part.
         fits: Whether its exports have names for models of a family.
+        faults: Settings -> message and hint of what of its own cannot be together.
     """
 
     name: str
@@ -119,3 +120,4 @@ class Method:
     form: Callable[[Config], str] = lambda config: ""
     share: Callable[[str, Config], float] = lambda name, config: 1.0
     fits: Callable[[Family], bool] = lambda family: True
+    faults: Callable[[Config], Iterable[tuple[str, str]]] = lambda config: ()

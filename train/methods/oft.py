@@ -24,7 +24,7 @@ class OftOptions(TargetOptions):
 
 METHOD = adapter_method(
     "oft",
-    "OFT",
+    "an OFT",
     OftOptions,
     lambda own: partial(adapter_shapes.oft, width=own.block_size),
     said=lambda own: {"algo": "diag-oft"},

@@ -38,7 +38,7 @@ def _adapted(kind: str, layer: str, learned: bool = True) -> tuple[Any, torch.Te
     found = copy.deepcopy(plain)
     network = nn.Sequential()
     network.add_module("one", found)
-    adapted_layers.adapt(network, lambda name: name == "one", SHAPES[kind], SCALE)
+    adapted_layers.adapt(network, lambda name: name == "one", SHAPES[kind], lambda shape: SCALE)
     adapted_layers.seed_weights(network, 7)
     for tensor in adapted_layers.weights(found).values() if learned else ():
         tensor.data += 0.1 * torch.randn_like(tensor)

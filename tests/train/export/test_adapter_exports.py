@@ -26,7 +26,7 @@ from train.run import decide, disk, start
 METHODS = {"loha": "LoHa", "lokr": "LoKr", "oft": "OFT", "dora": "DoRA"}
 OUTPUTS = "dora of outputs"
 GIVEN: Mapping[str, Mapping[str, Any]] = {
-    "loha": {"rank": 3, "alpha": 1.5, "precision": "bf16"},
+    "loha": {"rank": 3, "alpha": 1.5, "conv_rank": 2, "conv_alpha": 0.5, "precision": "bf16"},
     "lokr": {"rank": 4, "alpha": 2.0, "decompose_both": True, "save_precision": "fp16"},
     "oft": {"block_size": 4, "block_rates": "MID=0,TE1=0.5"},
     "dora": {"rank": 3, "alpha": 1.5},
@@ -118,17 +118,38 @@ def test_names_and_alphas_are_those_of_lycoris(made: Mapping[str, Path]) -> None
         assert any(n.startswith("lora_te_text_model_encoder_layers_0_") for n in saved)
     assert not any("_mid_block_" in name for name in load_file(made["oft"]))  # its rate is 0
     assert load_file(made["lokr"])[f"{place}.lokr_w1"].dtype == torch.float16
+    kernel = "lora_unet_down_blocks_0_resnets_0_conv1"
+    assert load_file(made["loha"])[f"{kernel}.hada_w1_b"].shape == (2, 32 * 9)
+    assert load_file(made["loha"])[f"{kernel}.alpha"] == 0.5
 
 
 def test_metadata_are_those_of_kohya_s_scripts_with_lycoris(made: Mapping[str, Path]) -> None:
     """Module, width, alpha and arguments stand where other programs look for them."""
     fields = ("ss_network_module", "ss_network_dim", "ss_network_alpha", "ss_network_args")
     args = {
-        "loha": {"algo": "loha"},
-        "lokr": {"algo": "lokr", "factor": "-1", "decompose_both": "True"},
+        "loha": {"algo": "loha", "conv_dim": "2", "conv_alpha": "0.5"},
+        "lokr": {
+            "algo": "lokr",
+            "factor": "-1",
+            "decompose_both": "True",
+            "conv_dim": "4",
+            "conv_alpha": "2.0",
+        },
         "oft": {"algo": "diag-oft", "block_rates": "MID=0,TE1=0.5"},
-        "dora": {"algo": "locon", "dora_wd": "True", "wd_on_output": "False"},
-        OUTPUTS: {"algo": "locon", "dora_wd": "True", "wd_on_output": "True"},
+        "dora": {
+            "algo": "locon",
+            "dora_wd": "True",
+            "wd_on_output": "False",
+            "conv_dim": "3",
+            "conv_alpha": "1.5",
+        },
+        OUTPUTS: {
+            "algo": "locon",
+            "dora_wd": "True",
+            "wd_on_output": "True",
+            "conv_dim": "3",
+            "conv_alpha": "3.0",
+        },
     }
     size = {"loha": ("3", "1.5"), "lokr": ("4", "2.0"), "oft": ("4", "None"),
             "dora": ("3", "1.5"), OUTPUTS: ("3", "3.0")}  # fmt: skip
