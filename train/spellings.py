@@ -62,6 +62,7 @@ _SETTINGS: Mapping[str, str] = MappingProxyType(
         "network_module": "method",
         "network_dim": "rank",
         "network_alpha": "alpha",
+        "network_weights": "start_from",
         "v_parameterization": "prediction",
         "lr": "learning_rate",
         "unet_lr": "learning_rate",

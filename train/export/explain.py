@@ -67,6 +67,8 @@ def _training(said: Mapping[str, str]) -> Iterator[str]:
     if base := said.get("ss_sd_model_name"):
         kind = said.get("modelspec.architecture", said.get("ss_base_model_version", "?"))
         yield f"base model: {base} ({kind.removesuffix('/lora')})"
+    if start := said.get("prep_start_from"):
+        yield f"went on from: {start}"
     if steps := said.get("ss_steps"):
         yield (
             f"trained: {steps} {'step' if steps == '1' else 'steps'} of "

@@ -35,6 +35,11 @@ def network(found: Settings) -> None:
         _lycoris(found, args)
     else:
         _lora(found, args)
+    if (start := found.given.get("network_weights")) is not None:
+        found.values["start_from"] = str(start)
+        if found.values["method"] != "lora":
+            told = f"`network_weights` is `{start}`, and LoRAs alone go on from a file here"
+            found.wrong.append((told, "train anew: `--without network_weights`"))
     for name, value in args.items():
         told = f"`network_args` has `{name}={value}`, and there is nothing like it"
         found.wrong.append((told, "leave it out, or all of them: `--without network_args`"))

@@ -33,9 +33,9 @@ PLAIN: Mapping[str, str] = MappingProxyType(
     | {name: spellings.setting(name) or name for name in _PLAIN.split()}
 )
 _READ = """
-network_module network_dim network_alpha network_args network_train_unet_only learning_rate
-unet_lr text_encoder_lr learning_rate_te learning_rate_te1 learning_rate_te2 train_text_encoder
-block_lr max_train_epochs max_train_steps train_batch_size gradient_accumulation_steps
+network_module network_dim network_alpha network_args network_weights
+network_train_unet_only learning_rate unet_lr text_encoder_lr learning_rate_te learning_rate_te1
+learning_rate_te2 train_text_encoder block_lr max_train_epochs max_train_steps train_batch_size gradient_accumulation_steps
 optimizer_type use_8bit_adam use_lion_optimizer optimizer_args lr_scheduler lr_warmup_steps
 lr_scheduler_power lr_scheduler_timescale lr_scheduler_min_lr_ratio lr_decay_steps lr_scheduler_args
 xformers sdpa mem_eff_attn diffusers_xformers clip_skip v_parameterization save_model_as log_with

@@ -15,6 +15,7 @@ from train.config import Config
 from train.export import lora_file, verify
 from train.export.rounding import as_saved
 from train.families.family import Base, Family
+from train.methods import lora_start
 from train.methods.adapter_options import RankOptions, endings_of, kernel_faults
 from train.methods.method import Export, Method, Shapes, Sizes, learning_shapes, learns
 from train.option_fields import option
@@ -29,6 +30,9 @@ class LoraOptions(RankOptions):
         1.0, "Learning rate of the up weights over that of the down weights (LoRA+)", later=True,
         least=1, most=1000,
     )  # fmt: skip
+    start_from: Path | None = option(  # noqa: RUF009  (a Path cannot change)
+        None, "LoRA to go on from: its targets and ranks are those of this one", decides=False
+    )
 
 
 def attach(base: Base, family: Family, config: Config) -> None:
@@ -105,7 +109,8 @@ def metadata(config: Config) -> Mapping[str, str]:
         given = given | {"loraplus_lr_ratio": str(own.lora_plus)}
     if config.block_rates:
         given = given | {"block_rates": config.block_rates}
-    return {
+    began = {} if own.start_from is None else {"prep_start_from": own.start_from.name}
+    return began | {
         "ss_network_module": "networks.lora",
         "ss_network_dim": str(own.rank),
         "ss_network_alpha": str(own.scale()),
@@ -129,4 +134,7 @@ METHOD = Method(
     metadata=metadata,
     share=share,
     faults=kernel_faults,
+    starts=lambda config: config.own_as(LoraOptions).start_from,
+    check_start=lora_start.check_start,
+    begin=lora_start.begin,
 )

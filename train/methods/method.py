@@ -101,6 +101,10 @@ class Method:
         share: (name of a weight, settings) -> its learning rate over that of its part.
         fits: Whether its exports have names for models of a family.
         faults: Settings -> message and hint of what of its own cannot be together.
+        starts: Settings -> the file that its first numbers are from, or None.
+        check_start: (file, settings, family, shapes as `sizes` has them, or none) -> None: raise
+            where it cannot begin from that file.
+        begin: (file, base, family) -> None: give what learns the numbers of the file.
     """
 
     name: str
@@ -121,3 +125,6 @@ class Method:
     share: Callable[[str, Config], float] = lambda name, config: 1.0
     fits: Callable[[Family], bool] = lambda family: True
     faults: Callable[[Config], Iterable[tuple[str, str]]] = lambda config: ()
+    starts: Callable[[Config], Path | None] = lambda config: None
+    check_start: Callable[[Path, Config, Family, Shapes], None] = lambda *given: None
+    begin: Callable[[Path, Base, Family], None] = lambda *given: None

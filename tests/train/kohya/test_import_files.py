@@ -66,7 +66,8 @@ def of_options(**options: Any) -> dict[str, Any]:
     lines = found.text.partition("    train:\n")[2].splitlines()
     pairs = (line.strip().partition(": ") for line in lines)
     return {
-        name: value if name in ("base", "out") else json.loads(value) for name, _, value in pairs
+        name: value if name in ("base", "out", "start_from") else json.loads(value)
+        for name, _, value in pairs
     }
 
 
@@ -183,6 +184,8 @@ def test_defaults_are_kohya_s() -> None:
         ({"network_dim": "8", "network_alpha": "4", "network_args": ["conv_dim=2"]},
          {"targets": "convolutions", "conv_rank": 2, "conv_alpha": 1.0, "rank": 8, "alpha": 4.0}),
         ({"network_args": "loraplus_lr_ratio=16"}, {"lora_plus": 16.0}),
+        ({"network_weights": "old/a.safetensors"},
+         {"start_from": "./old/a.safetensors"}),
         ({"v_parameterization": True, "clip_skip": "2"}, {"prediction": None, "clip_skip": 2}),
         ({"v_parameterization": True, "pretrained_model_name_or_path": "x.safetensors"},
          {"prediction": "v"}),
