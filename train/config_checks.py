@@ -16,18 +16,18 @@ from train.schedule_rows import READ, SCHEDULES, faults, reading
 
 
 def checked(
-    config: Config, faults_of: Callable[[Config], Iterable[tuple[str, str]]] = lambda config: ()
+    config: Config, own: Callable[[Config], Iterable[tuple[str, str]]] = lambda config: ()
 ) -> Config:
     """Return settings whose words are spelt as ours are, and whose values are within limits.
 
     Args:
-        faults_of: Settings -> message and hint of what of the method's own cannot be together.
+        own: Settings -> message and hint of each fault that their method alone knows.
 
     Raises:
         ConfigError: A value is not; all of them are told at once.
     """
     config = spelled(replace(config, own=spelled(config.own)))
-    wrong = [*mistakes(config.own), *mistakes(config), *_together(config), *faults_of(config)]
+    wrong = [*mistakes(config.own), *mistakes(config), *_together(config), *own(config)]
     if wrong:
         (message, hint), *others = wrong
         raise ConfigError(message, hint, others)
@@ -73,6 +73,9 @@ def _together(config: Config) -> Iterator[tuple[str, str]]:
     yield from _unused(config)
     yield from noise_options.faults(config)
     yield from timestep_options.faults(config)
+    if config.ema and config.optimizer in OPTIMIZERS and config.row().modes:
+        told = f"`--ema` is given, and `{config.optimizer}` averages the weights by itself"
+        yield told, "leave it out, or choose another `--optimizer`"
     if config.schedule in SCHEDULES:
         yield from faults(config.schedule_row(), config, config.learning_rate)
     try:

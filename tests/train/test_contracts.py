@@ -17,35 +17,43 @@ from prep.runtime.console import Console
 from tests.train.conftest import build_dataset
 from train.families import all_families
 from train.families.family import PictureSizes
-from train.methods import all_methods, config_of
+from train.methods import USUAL, all_methods, config_of
 from train.optimizers import OPTIMIZERS
+from train.preservation_options import OWN_ANSWERS
 from train.run import start
 
 
 def _rows() -> list[tuple[str, str, str]]:
-    """Return each family with each optimizer, and with each method that it fits.
+    """Return each kind of export with each optimizer, on families in turn that its methods train.
 
-    Two families train LoRAs and fine-tunes alone in these rows: each optimizer has both.
+    Of methods that write their exports alike one takes its turn; at last come the families that
+    a method has not met.
     """
     found: list[tuple[str, str, str]] = []
-    for place, (name, fitting) in enumerate(
-        sorted(_fitting().items(), key=lambda row: len(row[1]))
-    ):
-        chosen = ["lora", "finetune"] if place < 2 else fitting
-        rows = [
-            (name, chosen[(place + number) % len(chosen)], optimizer)
-            for number, optimizer in enumerate(OPTIMIZERS)
-        ]
-        missing = [method for method in fitting if method not in {row[1] for row in rows}]
-        found += [*rows, *zip([name] * len(missing), missing, OPTIMIZERS, strict=False)]
-    return found
+    alike: dict[object, list[str]] = {}
+    for name, method in sorted(all_methods().items(), key=lambda pair: len(_trained()[pair[0]])):
+        alike.setdefault(method.publish, []).append(name)
+    for turn, optimizer in enumerate(OPTIMIZERS):
+        left = [*all_families()]
+        for methods in alike.values():
+            method = methods[turn % len(methods)]
+            trained = _trained()[method]
+            each = trained[turn % len(trained) :] + trained[: turn % len(trained)]
+            family = next((one for one in each if one in left), each[0])
+            left = [one for one in left if one != family]
+            found.append((family, method, optimizer))
+        found += [(family, USUAL, optimizer) for family in left]
+    met = {row[:2] for row in found}
+    missing = [(f, m) for m, each in _trained().items() for f in each if (f, m) not in met]
+    return [*found, *((*pair, one) for pair, one in zip(missing, [*OPTIMIZERS] * 4, strict=False))]
 
 
-def _fitting() -> Mapping[str, list[str]]:
-    """Return the methods that have names for the modules of each family."""
+def _trained() -> dict[str, list[str]]:
+    """Return the families that each method trains."""
+    families, methods = all_families(), all_methods()
     return {
-        name: [one.name for one in all_methods().values() if one.fits(family)]
-        for name, family in all_families().items()
+        name: [one.name for one in families.values() if method.trains(one)]
+        for name, method in methods.items()
     }
 
 
@@ -57,12 +65,14 @@ def bases(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, Path]:
 
 
 def test_every_pair_is_among_the_rows() -> None:
-    """Any family and method, family and optimizer, and LoRA or fine-tune and optimizer."""
-    rows, whole = _rows(), ("lora", "finetune")
+    """Any family and method, family and optimizer, and kind of export and optimizer."""
+    rows, publish = _rows(), {name: one.publish for name, one in all_methods().items()}
+    kinds = set(publish.values())
 
-    assert {row[:2] for row in rows} == {(f, m) for f, each in _fitting().items() for m in each}
+    assert {row[:2] for row in rows} == {(f, m) for m, each in _trained().items() for f in each}
     assert {(row[0], row[2]) for row in rows} == set(itertools.product(all_families(), OPTIMIZERS))
-    assert {row[1:] for row in rows} >= set(itertools.product(whole, OPTIMIZERS))
+    found = {(publish[row[1]], row[2]) for row in rows}
+    assert found == set(itertools.product(kinds, OPTIMIZERS))
 
 
 @pytest.mark.parametrize(("family", "method", "optimizer"), _rows())
@@ -74,17 +84,23 @@ def test_a_stopped_run_ends_in_the_same_bytes(
     method: str,
     optimizer: str,
 ) -> None:
-    """A step, and one more by the same command, are two in one go, with an export between."""
+    """A step, and one more by the same command, are two in one go, with an export between.
+
+    Some of those that can keep the base model's own answers do it, on both texts.
+    """
     if package := OPTIMIZERS[optimizer].package:
         pytest.importorskip(package, reason="the optional package is not installed")
     meta = build_dataset(tmp_path / "data", bases[family], count=2)
+    keeps = all_methods()[method].alone is not None and optimizer != "adamw"
+    weights = dict.fromkeys(OWN_ANSWERS, 0.5 * keeps)
     found = []
     for name, stops in (("whole", [2]), ("cut", [1, 2])):
         for steps in stops:
             config = config_of(
-                method, optimizer=optimizer, steps=steps, text_encoder=True,
+                method, optimizer=optimizer, steps=steps,
+                text_encoder=all_methods()[method].of_parts,
                 out=tmp_path / name, name="toy",
-                save_every_steps=1,
+                save_every_steps=1, **weights,
             )  # fmt: skip
             found.append(start.start([meta], config, models, Console(level=0)))
 
@@ -103,7 +119,7 @@ def test_two_processes_see_what_one_sees(
     meta = build_dataset(tmp_path / "data", bases[family])
     config = config_of(
         steps=4, rank=2, learning_rate=1e-3, batch=2, accumulate=2, shuffle_tags=True,
-        out=tmp_path / "one",
+        prior_prediction=0.5, out=tmp_path / "one",
     )  # fmt: skip
     one = start.start([meta], config, models, Console(level=0))
     environment = os.environ | {
@@ -125,7 +141,7 @@ def test_two_processes_see_what_one_sees(
     done = subprocess.run(
         [
             sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2",
-            "-m", "train", "lora", str(meta), *words, "--shuffle-tags",
+            "-m", "train", "lora", str(meta), *words, "--shuffle-tags", "--prior-prediction", "0.5",
             "--out", str(tmp_path / "two"),
         ],
         cwd=Path(__file__).resolve().parents[2], env=environment, capture_output=True, text=True,

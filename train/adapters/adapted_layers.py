@@ -6,13 +6,13 @@ its DoRA has magnitudes of outputs alone, and its LoKr scales two whole factors.
 """
 
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, contextmanager
 from typing import TYPE_CHECKING, Any
 
 from train.adapters import adapter_shapes
 from train.adapters.adapter_kinds import ALPHA, LORA, MAGNITUDE, Shape
 from train.adapters.adapter_shapes import ShapesFor
-from train.adapters.weight_rules import added, norms, rank_of, rotation, scale_of
+from train.adapters.weight_rules import added, norms, rank_of, rotation, scale_of, stretch
 from train.families.family import Base, Family
 from train.generators import generator_for
 
@@ -73,6 +73,23 @@ def scale(layer: Any) -> float:
 def set_scale(layer: Any, to: float) -> None:
     """Let an adapted module's tensors act so strongly."""
     getattr(layer, _PART).scale = to
+
+
+@contextmanager
+def set_aside(base: Base) -> Iterator[None]:
+    """Return a block in which the base model answers as if it had no adapters."""
+    holders = [getattr(layer, _PART) for layer in of_base(base).values()]
+    for holder in holders:
+        holder.idle = True
+    try:
+        yield
+    finally:
+        for holder in holders:
+            del holder.idle
+
+
+def _is_idle(layer: Any) -> bool:
+    return hasattr(getattr(layer, _PART), "idle")
 
 
 def of_network(network: "nn.Module", part: str = "") -> "Iterator[tuple[str, Any]]":
@@ -160,12 +177,16 @@ def _alpha(layer: Any, own: "Mapping[str, Tensor]") -> float:
 
 def _before(layer: Any, given: "tuple[Tensor, ...]") -> "tuple[Tensor, ...]":
     """Scale what a module with magnitudes of its inputs is given: the columns of its weight."""
+    if _is_idle(layer):
+        return given
     values, *rest = given
     return (_scaled(values, _stretch(layer, weights(layer))), *rest)
 
 
 def _after(layer: Any, given: "tuple[Tensor, ...]", answer: "Tensor") -> "Tensor":
     """Return what an adapted module answers."""
+    if _is_idle(layer):
+        return answer
     own = weights(layer)
     if "oft_blocks" in own:
         return answer + _turn(layer, own, answer)
@@ -232,8 +253,7 @@ def _stretch(layer: Any, own: "Mapping[str, Tensor]") -> "Tensor":
         with torch.no_grad():
             pair = {ending: own[ending].float() for ending in LORA}
             whole = layer.weight.float() + added(pair, scale(layer)).reshape(layer.weight.shape)
-            length = norms(whole, like=magnitude)
-        return (magnitude / length).reshape(-1, *[1] * (layer.weight.ndim - 2))
+        return stretch(magnitude, whole).reshape(-1, *[1] * (layer.weight.ndim - 2))
 
 
 def _scaled(values: "Tensor", by: "Tensor") -> "Tensor":

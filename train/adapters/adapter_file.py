@@ -4,14 +4,14 @@ Every tensor of a file is in exactly one place: it is applied, or it is named as
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from math import prod
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from prep.models import safetensors_file
 from prep.runtime.errors import ModelFileError
-from train.adapters.adapter_kinds import AdapterKind, kind_of
+from train.adapters.adapter_kinds import AdapterKind, whole_kind
 from train.families.family import Family
 from train.families.lora_layout import KOHYA, LoraLayout, layout_of
 
@@ -74,7 +74,7 @@ class Sorted:
     modules: tuple[str, ...]
     torn: tuple[str, ...]
     unread: Mapping[str, tuple[str, ...]]
-    changed: Mapping[str, AdapterKind]
+    changed: Mapping[str, AdapterKind] = field(default_factory=dict)
 
     def kind(self) -> str:
         """Return what the adapters are: `a LoRA`, `a LoHa`, several where they are of several."""
@@ -128,7 +128,9 @@ def _changed(
             strange.add(word)
         if ending != "alpha":
             each.setdefault(word, {})[ending] = at.shape
-    found = {word: kind_of(shapes) for word, shapes in sorted(each.items()) if word not in strange}
+    found = {
+        word: whole_kind(shapes) for word, shapes in sorted(each.items()) if word not in strange
+    }
     return {word: kind for word, kind in found.items() if kind is not None}
 
 

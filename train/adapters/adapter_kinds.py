@@ -43,7 +43,7 @@ _OWN: Mapping[str, tuple[str, ...]] = {
 }
 
 
-def kind_of(shapes: Shapes) -> AdapterKind | None:
+def whole_kind(shapes: Shapes) -> AdapterKind | None:
     """Return what kind of adapter beside LoRA a module's tensors are, if they are a whole one.
 
     Args:

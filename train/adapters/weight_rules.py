@@ -30,7 +30,7 @@ def change(tensors: "Tensors", weight: "Tensor") -> "Tensor":
         return whole
     magnitude = tensors["dora_scale"].reshape(_magnitude_shape(tensors["dora_scale"], weight))
     found = weight + whole
-    return found * (magnitude / norms(found, like=magnitude)) - weight
+    return found * stretch(magnitude, found) - weight
 
 
 def scale_of(tensors: "Tensors") -> float:
@@ -138,6 +138,16 @@ def norms(weight: "Tensor", like: "Tensor") -> "Tensor":
     axes = [axis for axis in range(weight.ndim) if axis != kept]
     found: Tensor = torch.linalg.vector_norm(weight, dim=axes, keepdim=True)
     return found
+
+
+def stretch(magnitude: "Tensor", weight: "Tensor") -> "Tensor":
+    """Return what gives the rows or columns of a weight the lengths that a magnitude says.
+
+    Those of a length of zero stay zeros.
+    """
+    import torch
+
+    return magnitude / (norms(weight, like=magnitude) + torch.finfo(weight.dtype).eps)
 
 
 def _magnitude_shape(magnitude: "Tensor", weight: "Tensor") -> tuple[int, ...]:

@@ -1,4 +1,4 @@
-"""What a LoRA file says of itself, in a person's words. Reads the header and checks the bytes."""
+"""What a file says of itself, in a person's words. Reads the header and checks the bytes."""
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -9,34 +9,34 @@ from prep.runtime.console import Console
 from prep.runtime.counts import counted
 from prep.runtime.errors import ModelFileError
 from train.adapters import adapter_file
+from train.adapters.file_kinds import LORA, kind_of
 from train.adapters.lora_metadata import certificate
 
 _SHOWN = 20
 
 
 def explain(path: Path, console: Console) -> None:
-    """Print a LoRA's certificate; all pictures with `-v`, everything as one object with `--json`.
+    """Print a file's certificate; all pictures with `-v`, everything as one object with `--json`.
+
+    It is a LoRA or an embedding.
 
     Raises:
-        ModelFileError: The file is missing, damaged or no LoRA, or holds NaN.
+        ModelFileError: The file is missing, damaged or of no such kind, or holds NaN.
     """
     if not path.is_file():
         raise ModelFileError(f"there is no file `{path}`", "name a LoRA: a `.safetensors` file")
     if path.suffix.lower() != ".safetensors":
         raise ModelFileError(f"`{path}` is not a `.safetensors` file", "name a LoRA")
-    head = safetensors_file.header(path)
-    read = adapter_file.sort(head.tensors)
-    what = file_layouts.what(head.tensors.keys())
-    kinds = read.unread.keys() - {adapter_file.UNKNOWN}
-    if what == file_layouts.OTHER and kinds:
-        what = f"a file of {', '.join(sorted(kinds))}"
-    if what != "a LoRA" and not read.changed:
-        raise ModelFileError(f"`{path}` is {what}, not a LoRA", "name a LoRA")
+    kind, head = kind_of(path), safetensors_file.header(path)
+    read = adapter_file.sort(head.tensors) if kind is LORA else kind.check(path)
+    if kind is LORA:
+        _check_lora(path, head, read)
+    kind.check_numbers(path)
     said = head.metadata
     born = certificate(said)
-    adapter_file.check_finite(path)
     lines = [
-        *_file(path, head, read),
+        *(kind.told(path) if kind.told else _modules(path, head, read)),
+        *_file(path, head),
         *read.lines(),
         *_training(said),
         *(_birth(born, console.level) if born else ()),
@@ -46,7 +46,16 @@ def explain(path: Path, console: Console) -> None:
     console.say(*lines, metadata=dict(said), certificate=born)
 
 
-def _file(path: Path, head: safetensors_file.Header, read: adapter_file.Sorted) -> Iterator[str]:
+def _check_lora(path: Path, head: safetensors_file.Header, read: adapter_file.Sorted) -> None:
+    what = file_layouts.what(head.tensors.keys())
+    kinds = read.unread.keys() - {adapter_file.UNKNOWN}
+    if what == file_layouts.OTHER and kinds:
+        what = f"a file of {', '.join(sorted(kinds))}"
+    if what != "a LoRA" and not read.changed:
+        raise ModelFileError(f"`{path}` is {what}, not a LoRA", "name a LoRA")
+
+
+def _modules(path: Path, head: safetensors_file.Header, read: adapter_file.Sorted) -> Iterator[str]:
     said = head.metadata
     begun = {*read.modules, *read.torn}
     modules, text = len(begun), sum(name.startswith(("lora_te", "text_encoder")) for name in begun)
@@ -55,6 +64,10 @@ def _file(path: Path, head: safetensors_file.Header, read: adapter_file.Sorted) 
     kind, acting = read.kind(), f"of rank {rank} and alpha {alpha}"
     acting = f"in blocks of up to {rank}" if kind == "an OFT" else acting
     yield f"{path.name}: {kind} {acting}, {counted(modules, 'module')}{inside}"
+
+
+def _file(path: Path, head: safetensors_file.Header) -> Iterator[str]:
+    said = head.metadata
     written = said.get("sshs_model_hash")
     if written:
         same = safetensors_file.data_digest(path) == written
@@ -66,7 +79,7 @@ def _file(path: Path, head: safetensors_file.Header, read: adapter_file.Sorted) 
 def _training(said: Mapping[str, str]) -> Iterator[str]:
     if base := said.get("ss_sd_model_name"):
         kind = said.get("modelspec.architecture", said.get("ss_base_model_version", "?"))
-        yield f"base model: {base} ({kind.removesuffix('/lora')})"
+        yield f"base model: {base} ({kind.partition('/')[0]})"
     if start := said.get("prep_start_from"):
         yield f"went on from: {start}"
     if steps := said.get("ss_steps"):
@@ -76,6 +89,8 @@ def _training(said: Mapping[str, str]) -> Iterator[str]:
             f"{said.get('ss_learning_rate', '?')} ({said.get('ss_lr_scheduler', '?')}), "
             f"seed {said.get('ss_seed', '?')}{_half(said)}"
         )
+    if decay := (certificate(said) or {}).get("config", {}).get("ema"):
+        yield f"weights: their moving average over the steps, decay {decay}"
 
 
 def _half(said: Mapping[str, str]) -> str:

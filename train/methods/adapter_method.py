@@ -85,8 +85,10 @@ def adapter_method(
         publish=publish,
         apply=apply,
         metadata=metadata,
-        fits=lambda family: family.lora_layout is KOHYA,
+        trains=lambda family: family.lora_layout is KOHYA,
         faults=kernel_faults,
+        prompt_word="lora",
+        alone=adapted_layers.set_aside,
     )
 
 

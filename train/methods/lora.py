@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from train.adapters import lora_layers
+from train.adapters.set_aside import set_aside
 from train.config import Config
 from train.export import lora_file, verify
 from train.export.rounding import as_saved
@@ -137,4 +138,6 @@ METHOD = Method(
     starts=lambda config: config.own_as(LoraOptions).start_from,
     check_start=lora_start.check_start,
     begin=lora_start.begin,
+    prompt_word="lora",
+    alone=set_aside,
 )

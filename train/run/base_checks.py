@@ -3,9 +3,10 @@
 from prep.runtime.errors import ConfigError, UserError
 from train.block_rates import EVERY, group_of, rates_of, strange
 from train.config import Config
+from train.families import all_families
 from train.families.family import Family
 from train.families.noise_process import Prediction
-from train.methods import all_methods, method_named
+from train.methods import method_named
 from train.option_fields import flag
 from train.run import outputs
 from train.run.decide import Run
@@ -21,24 +22,23 @@ _MEANT_FOR = {
 }
 
 
+def check_family(config: Config, family: Family) -> None:
+    """Raise where a method does not train base models of a family."""
+    method = method_named(config.method)
+    if not method.trains(family):
+        known = (name for name, one in all_families().items() if method.trains(one))
+        raise ConfigError(
+            f"`train {method.name}` does not train models of the kind `{family.name}`",
+            f"name one of the kind {' or '.join(known)}, or train a LoRA: `train lora`",
+        )
+
+
 def check_form(config: Config, family: Family) -> None:
     """Raise where the export is to be a file of a kind that cannot be written of this family."""
     if method_named(config.method).form(config) == "file" and family.layout is None:
         raise ConfigError(
             f"a model of the kind `{family.name}` cannot be written as one file",
             "write a folder: leave out `--save-as`",
-        )
-
-
-def check_method(config: Config, family: Family) -> None:
-    """Raise where the method's exports have no names for a model of this family."""
-    method = method_named(config.method)
-    if not method.fits(family):
-        others = [f"`train {one.name}`" for one in all_methods().values() if one.fits(family)]
-        raise ConfigError(
-            f"`train {method.name}` has no names for the modules of a model of the kind "
-            f"`{family.name}`",
-            f"what trains one: {', '.join(others)}",
         )
 
 
@@ -104,3 +104,13 @@ def check_blocks(config: Config, family: Family) -> None:
     learning = blocks if config.text_encoder else family.blocks
     if not any(config.block_rate(block) for block in learning):
         raise ConfigError(f"{told}: no block learns", "give a block a rate above 0")
+
+
+def check_preservation(config: Config) -> None:
+    """Raise where the base model's own answers are asked for, and the method changes it itself."""
+    for name in config.own_answers() if method_named(config.method).alone is None else ():
+        raise ConfigError(
+            f"`{flag(name)}` is given, and `{config.method}` changes the base model itself, whose "
+            "own answers are then gone",
+            "leave it out, and keep the class by regularisation pictures: `train class-pictures`",
+        )

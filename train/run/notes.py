@@ -45,6 +45,7 @@ def notes(run: Run, answer: Answer, first: bool) -> Iterator[str]:
         halves_note(run.config),
         compile_note(run.config, repeats),
     ))  # fmt: skip
+    yield from run.method.notes(run.config, run.data, run.found.path)
     yield from text_notes(run.data.samples, run.config)
     yield from idle_notes(run.config, run.data, run.per_epoch)
     yield from _long_notes(run, answer)

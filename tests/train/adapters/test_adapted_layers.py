@@ -1,6 +1,7 @@
 """LoHa, LoKr, OFT and DoRA: what trains, what readers compute, and what other libraries compute."""
 
 import copy
+from collections import OrderedDict
 from collections.abc import Mapping
 from functools import partial
 from typing import Any
@@ -11,7 +12,7 @@ import torch
 from torch import nn
 
 from train.adapters import adapted_layers, adapter_shapes, weight_rules
-from train.adapters.adapter_kinds import kind_of
+from train.adapters.adapter_kinds import whole_kind
 
 SHAPES: Mapping[str, Any] = {
     "loha": partial(adapter_shapes.loha, rank=3),
@@ -121,7 +122,7 @@ def test_a_module_answers_as_the_rules_of_its_readers_say(kind: str, layer: str)
     assert float(abs(wanted - weight).max()) > 0.01
     own = adapted_layers.weights(found)
     assert all(one.grad is not None and one.grad.any() for one in own.values())
-    made = kind_of({name: tuple(one.shape) for name, one in own.items()})
+    made = whole_kind({name: tuple(one.shape) for name, one in own.items()})
     assert made is not None
     assert made.name.lower() == kind.partition(" ")[0]
     assert made.fits(tuple(weight.shape))
@@ -135,6 +136,11 @@ def test_an_adapter_changes_nothing_at_first(kind: str, layer: str) -> None:
     again, *_ = _adapted(kind, layer, learned=False)
 
     assert torch.allclose(found(given), plain(given), atol=1e-6)
+    found.weight.data[:, 0] = 0  # as pruned models have it
+    adapted_layers.seed_weights(nn.Sequential(found), 7)
+    assert found(given).isfinite().all()
+    found.weight.data.copy_(plain.weight)
+    adapted_layers.seed_weights(nn.Sequential(OrderedDict(one=found)), 7)
     own = adapted_layers.weights(again)
     assert all(torch.equal(one, own[n]) for n, one in adapted_layers.weights(found).items())
 
@@ -215,7 +221,7 @@ def test_what_other_trainers_write_is_read_by_the_same_rules() -> None:
 
     def read(tensors: Mapping[str, torch.Tensor]) -> Any:
         shapes = {name: tuple(one.shape) for name, one in tensors.items() if name != "alpha"}
-        kind = kind_of(shapes)
+        kind = whole_kind(shapes)
         assert kind is not None
         assert kind.fits((6, 4, 3, 3))
         return weight_rules.change(tensors, weight).numpy()

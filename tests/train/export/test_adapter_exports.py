@@ -80,8 +80,14 @@ def _answers(base: Base) -> list[torch.Tensor]:
 def test_what_train_sample_reads_is_what_was_trained(
     made: Mapping[str, Path], base: Path, name: str
 ) -> None:
-    """The file on a base model answers as the trained model, at strength 0 as the base model."""
-    wanted = _answers(_trained(made[name], base))
+    """The file on a base model answers as the trained model, at strength 0 as the base model.
+
+    So does the trained model whose adapters are set aside.
+    """
+    trained = _trained(made[name], base)
+    wanted = _answers(trained)
+    with adapted_layers.set_aside(trained):
+        aside = _answers(trained)
     read = FAMILY.load(base, "cpu")
     plain = _answers(read)
 
@@ -90,6 +96,7 @@ def test_what_train_sample_reads_is_what_was_trained(
     found = _answers(read)
     applied.set_strength(read, scales, 0.0)
 
+    assert all(map(torch.equal, aside, plain))
     for one, other, before, without in zip(found, wanted, plain, _answers(read), strict=True):
         assert torch.allclose(one, other, atol=2e-4)
         assert torch.equal(before, without)
@@ -244,8 +251,7 @@ def test_a_family_without_names_for_them_is_refused(tmp_path: Path, models: Mode
     with pytest.raises(ConfigError) as caught:
         start.start([meta], config_of("loha", steps=1, out=tmp_path), models, Console(level=0))
 
-    known = ", ".join(f"`train {one.name}`" for one in all_methods().values() if one.fits(family))
     assert (str(caught.value), caught.value.hint) == (
-        "`train loha` has no names for the modules of a model of the kind `sd35`",
-        f"what trains one: {known}",
+        "`train loha` does not train models of the kind `sd35`",
+        "name one of the kind sd15 or sd2 or sdxl, or train a LoRA: `train lora`",
     )
