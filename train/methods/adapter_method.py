@@ -15,7 +15,12 @@ from train.export import adapter_proof, lora_file
 from train.export.rounding import as_saved
 from train.families.family import Base, Family
 from train.families.lora_layout import KOHYA
-from train.methods.adapter_options import RankOptions, TargetOptions, endings_of, kernel_faults
+from train.methods.adapter_options import (
+    AdapterOptions,
+    TargetOptions,
+    endings_of,
+    kernel_faults,
+)
 from train.methods.method import Export, Method, Shapes, Sizes, learning_shapes, learns
 from train.option_fields import Options
 from train.step.precision import HALVES
@@ -62,13 +67,13 @@ def adapter_method(
     def metadata(config: Config) -> Mapping[str, str]:
         own = config.own
         given = {"preset": _PRESETS[config.own_as(TargetOptions).targets], **said(config.own)}
-        given |= own.said_of_kernels() if isinstance(own, RankOptions) else {}
+        given |= own.said_of_kernels() if isinstance(own, AdapterOptions) else {}
         if config.block_rates:
             given |= {"block_rates": config.block_rates}
         return {
             "ss_network_module": "lycoris.kohya",
             "ss_network_dim": str(width(own)),
-            "ss_network_alpha": str(own.scale() if isinstance(own, RankOptions) else None),
+            "ss_network_alpha": str(own.scale() if isinstance(own, AdapterOptions) else None),
             "ss_network_args": json.dumps(given, sort_keys=True),
         }
 
@@ -123,7 +128,7 @@ def _dotted(part: str, family: Family, config: Config, more: str = "") -> tuple[
 def _scale(config: Config, shape: Shape) -> float:
     """Return alpha over rank of a module; 1 of a kind that has neither."""
     own = config.own
-    if not isinstance(own, RankOptions):
+    if not isinstance(own, AdapterOptions):
         return 1.0
     size = own.size_for(shape)
     return size.alpha / size.rank

@@ -36,7 +36,7 @@ class AdapterSize(NamedTuple):
 
 
 @dataclass(frozen=True)
-class RankOptions(TargetOptions):
+class RankOptions:
     """How wide an adapter is within, and how strongly it acts.
 
     Attributes:
@@ -81,6 +81,11 @@ class RankOptions(TargetOptions):
         """Return rank and alpha of the adapter of a module, by the shape of its weight."""
         return self.of_kernels() if is_kernel(shape) else AdapterSize(self.rank, self.scale())
 
+
+@dataclass(frozen=True)
+class AdapterOptions(TargetOptions, RankOptions):
+    """Both: rank and alpha come first."""
+
     def deciding(self) -> Mapping[str, Any]:
         """Return all of them, with alphas as float32 has them, and alpha after its default."""
         found = deciding(self) | {"alpha": self.scale()}
@@ -98,7 +103,7 @@ class RankOptions(TargetOptions):
 
 def kernel_faults(config: Config) -> Iterator[tuple[str, str]]:
     """Yield that something is said of convolutions, where none has an adapter."""
-    if not isinstance(config.own, RankOptions) or config.own.targets == TARGETS[-1]:
+    if not isinstance(config.own, AdapterOptions) or config.own.targets == TARGETS[-1]:
         return
     for name in ("conv_rank", "conv_alpha"):
         if getattr(config.own, name) is not None:

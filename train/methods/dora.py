@@ -12,14 +12,14 @@ from dataclasses import dataclass
 
 from train.adapters import adapter_shapes
 from train.methods.adapter_method import adapter_method
-from train.methods.adapter_options import RankOptions
+from train.methods.adapter_options import AdapterOptions
 from train.option_fields import option
 
 _INPUTS = "inputs"
 
 
 @dataclass(frozen=True)
-class DoraOptions(RankOptions):
+class DoraOptions(AdapterOptions):
     """What a person may choose of a DoRA."""
 
     magnitude: str = option(

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 
 from train.adapters import adapter_shapes
 from train.methods.adapter_method import adapter_method
-from train.methods.adapter_options import RankOptions
+from train.methods.adapter_options import AdapterOptions
 from train.option_fields import option
 
 
 @dataclass(frozen=True)
-class LohaOptions(RankOptions):
+class LohaOptions(AdapterOptions):
     """What a person may choose of a LoHa: a rank of r acts as one of r squared does in a LoRA."""
 
     rank: int = option(8, "Inner width of the adapter", least=1, most=1024)

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 
 from train.adapters import adapter_shapes
 from train.methods.adapter_method import adapter_method
-from train.methods.adapter_options import RankOptions
+from train.methods.adapter_options import AdapterOptions
 from train.option_fields import option
 
 
 @dataclass(frozen=True)
-class LokrOptions(RankOptions):
+class LokrOptions(AdapterOptions):
     """What a person may choose of a LoKr.
 
     Attributes:

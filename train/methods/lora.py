@@ -17,15 +17,15 @@ from train.export import lora_file, verify
 from train.export.rounding import as_saved
 from train.families.family import Base, Family
 from train.methods import lora_start
-from train.methods.adapter_options import RankOptions, endings_of, kernel_faults
+from train.methods.adapter_options import AdapterOptions, endings_of, kernel_faults
 from train.methods.method import Export, Method, Shapes, Sizes, learning_shapes, learns
 from train.option_fields import option
 from train.step.precision import HALVES
 
 
 @dataclass(frozen=True)
-class LoraOptions(RankOptions):
-    """What a person may choose of a LoRA."""
+class _OnlyLora:
+    """What a person may choose of a LoRA, and of no other adapter."""
 
     lora_plus: float = option(
         1.0, "Learning rate of the up weights over that of the down weights (LoRA+)", later=True,
@@ -34,6 +34,11 @@ class LoraOptions(RankOptions):
     start_from: Path | None = option(  # noqa: RUF009  (a Path cannot change)
         None, "LoRA to go on from: its targets and ranks are those of this one", decides=False
     )
+
+
+@dataclass(frozen=True)
+class LoraOptions(_OnlyLora, AdapterOptions):
+    """What a person may choose of a LoRA."""
 
 
 def attach(base: Base, family: Family, config: Config) -> None:

@@ -11,7 +11,7 @@ from train.adapters import adapter_file, lora_layers
 from train.config import Config
 from train.families.family import Base, Family
 from train.families.lora_layout import layout_of
-from train.methods.adapter_options import RankOptions, endings_of
+from train.methods.adapter_options import AdapterOptions, endings_of
 from train.methods.method import Shapes, learning_shapes
 
 
@@ -47,7 +47,7 @@ def check_start(path: Path, config: Config, family: Family, shapes: Shapes) -> N
 
 def _wanted(config: Config, family: Family, shapes: Shapes) -> Iterator[tuple[str, _PairShape]]:
     """Yield the modules that will learn, by their names in a file."""
-    own = config.own_as(RankOptions)
+    own = config.own_as(AdapterOptions)
     for part, found in learning_shapes(config, family, shapes).items():
         dotted = tuple(f".{one}.weight" for one in endings_of(part, family, config))
         for name, shape in found.items():
