@@ -37,9 +37,8 @@ _ADAPTING = [
 # The same, of what we do not have -> what is nearest to it here.
 _NEAREST: Mapping[str, Mapping[str, str]] = MappingProxyType(
     {
-        "method": dict.fromkeys(
-            ("networks.dylora", "networks.oft", "networks.lora_fa", "lycoris.kohya"), "lora"
-        ),
+        "method": dict.fromkeys(("networks.dylora", "networks.lora_fa", "lycoris.kohya"), "lora")
+        | {"networks.oft": "oft"},
         "optimizer": dict.fromkeys(_LIGHT, "adamw8bit")
         | dict.fromkeys(_FREE, "adamw-schedulefree")
         | dict.fromkeys(_ADAPTING, "dadaptation")
@@ -63,6 +62,7 @@ _SETTINGS: Mapping[str, str] = MappingProxyType(
         "network_module": "method",
         "network_dim": "rank",
         "network_alpha": "alpha",
+        "network_weights": "start_from",
         "token_string": "token",
         "num_vectors_per_token": "vectors",
         "init_word": "initial_words",
@@ -72,6 +72,7 @@ _SETTINGS: Mapping[str, str] = MappingProxyType(
         "lr": "learning_rate",
         "unet_lr": "learning_rate",
         "text_encoder_lr": "text_encoder_learning_rate",
+        "conv_dim": "conv_rank",
         "loraplus_lr_ratio": "lora_plus",
         "block_lr": "block_rates",
         "down_lr_weight": "block_rates",

@@ -4,13 +4,14 @@ Every tensor of a file is in exactly one place: it is applied, or it is named as
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from math import prod
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from prep.models import safetensors_file
 from prep.runtime.errors import ModelFileError
+from train.adapters.adapter_kinds import AdapterKind, whole_kind
 from train.families.family import Family
 from train.families.lora_layout import KOHYA, LoraLayout, layout_of
 
@@ -64,14 +65,23 @@ class Sorted:
     """The tensors of a file by what becomes of them.
 
     Attributes:
-        modules: Name of each module that has a whole pair of a LoRA, sorted.
-        torn: Those that have a part of one.
+        modules: Name of each module that has a whole adapter, sorted.
+        torn: Those that have a part of a LoRA.
         unread: What a tensor is -> the names of those that are not applied, sorted.
+        changed: Which of the modules have an adapter of another kind than LoRA -> its kind.
     """
 
     modules: tuple[str, ...]
     torn: tuple[str, ...]
     unread: Mapping[str, tuple[str, ...]]
+    changed: Mapping[str, AdapterKind] = field(default_factory=dict)
+
+    def kind(self) -> str:
+        """Return what the adapters are: `a LoRA`, `a LoHa`, several where they are of several."""
+        kinds = {one.name for one in self.changed.values()}
+        kinds |= {"LoRA"} if len(self.changed) < len(self.modules) or not kinds else set()
+        found = " and ".join(sorted(kinds))
+        return f"{'an' if found[0] in 'AEIOU' else 'a'} {found}"
 
     def lines(self) -> list[str]:
         """Return a line for each kind of tensor that is not applied."""
@@ -86,12 +96,13 @@ class Sorted:
 def sort(places: Mapping[str, safetensors_file.TensorSpan]) -> Sorted:
     """Sort the tensors of a file by their names, dtypes and shapes; nothing of torch is loaded."""
     own = layout_of(places)
+    changed = _changed(places, own)
     begun = {name.removesuffix(own.down) for name in places if name.endswith(own.down)}
-    whole = {word for word in begun if _is_pair(word, places, own)}
+    whole = {word for word in begun if _is_pair(word, places, own)} | changed.keys()
     unread: dict[str, list[str]] = {}
     others = {name.partition(".")[0]: kind for name in places if (kind := _special(name, own))}
     for name, at in sorted(places.items()):
-        word = _module(name, own)
+        word = name.partition(".")[0] if name.partition(".")[0] in changed else _module(name, own)
         if word in whole and (not name.endswith(own.alpha) or prod(at.shape) == 1):
             continue
         torn = _fault(word, places, own) if word is not None else UNKNOWN
@@ -101,7 +112,26 @@ def sort(places: Mapping[str, safetensors_file.TensorSpan]) -> Sorted:
         tuple(sorted(whole)),
         tuple(sorted(begun - whole)),
         {kind: tuple(names) for kind, names in unread.items()},
+        changed,
     )
+
+
+def _changed(
+    places: Mapping[str, safetensors_file.TensorSpan], own: LoraLayout
+) -> dict[str, AdapterKind]:
+    """Return the modules that have a whole adapter of another kind than LoRA, sorted."""
+    each: dict[str, dict[str, tuple[int, ...]]] = {}
+    strange: set[str] = set()
+    for name, at in places.items() if own is KOHYA else ():
+        word, _, ending = name.partition(".")
+        if at.dtype not in _EXPONENTS or 0 in at.shape:
+            strange.add(word)
+        if ending != "alpha":
+            each.setdefault(word, {})[ending] = at.shape
+    found = {
+        word: whole_kind(shapes) for word, shapes in sorted(each.items()) if word not in strange
+    }
+    return {word: kind for word, kind in found.items() if kind is not None}
 
 
 def check(path: Path) -> Sorted:
@@ -172,7 +202,7 @@ def not_finite(path: Path) -> list[str]:
 
 
 def pairs(path: Path, modules: Iterable[str]) -> "dict[str, tuple[Tensor, Tensor, float]]":
-    """Return the LoRA of some modules: down and up as they lie in the file, and the scale."""
+    """Return the pairs of some modules: down and up as they lie in the file, and the scale."""
     from safetensors import safe_open
 
     found: dict[str, tuple[Tensor, Tensor, float]] = {}
@@ -182,6 +212,19 @@ def pairs(path: Path, modules: Iterable[str]) -> "dict[str, tuple[Tensor, Tensor
         for word in modules:
             wanted = (word + ending for ending in own.endings())
             found[word] = own.read(word, {n: file.get_tensor(n) for n in wanted if n in names})
+    return found
+
+
+def changes(path: Path, read: Sorted) -> "dict[str, dict[str, Tensor]]":
+    """Return the tensors of each module that has another kind of adapter, by their endings."""
+    from safetensors import safe_open
+
+    found: dict[str, dict[str, Tensor]] = {word: {} for word in read.changed}
+    with safe_open(path, framework="pt") as file:
+        for name in file.keys():  # noqa: SIM118  (it is no mapping)
+            word, _, ending = name.partition(".")
+            if word in found:
+                found[word][ending] = file.get_tensor(name)
     return found
 
 

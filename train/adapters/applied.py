@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from prep.runtime.counts import counted
 from prep.runtime.errors import ModelFileError
 from train.adapters import adapter_file, lora_layers
+from train.adapters.weight_rules import change
 from train.families.family import Base, Family
 from train.families.lora_layout import KOHYA
 
@@ -15,7 +16,10 @@ if TYPE_CHECKING:
 
 
 class _Placed(NamedTuple):
-    """A pair in the shape that its module asks for; scale * up @ down is added to the weight."""
+    """A pair in the shape that its module asks for; scale * up @ down is added to the weight.
+
+    What another kind of adapter changes is a pair of the weight's own rank.
+    """
 
     down: "Tensor"
     up: "Tensor"
@@ -75,20 +79,44 @@ def set_strength(base: Base, scales: Mapping[str, float], strength: float) -> No
 def _placed(path: Path, base: Base, family: Family) -> dict[str, _Placed]:
     """Return the pairs of a file by the names of their modules."""
     file = adapter_file.check(path)
-    saved = adapter_file.pairs(path, file.modules)
+    saved = adapter_file.pairs(path, [one for one in file.modules if one not in file.changed])
+    others = adapter_file.changes(path, file)
     found: dict[str, _Placed] = {}
     known: set[str] = set()
     for before, module in _parts(base):
         for name, layer in _layers(module):
             words = _words(before, name, family)
             known.update(words)
-            word = next((one for one in words if one in saved), None)
-            if word is not None:
-                down, up, scale = saved[word]
-                if pair := adapter_file.fitted(down, up, tuple(layer.weight.shape)):
-                    found[before + name] = _Placed(*pair, scale)
+            for word in words:
+                pair: _Placed | None = None
+                if word in saved:
+                    pair = _of_pair(saved[word], layer)
+                elif word in others and file.changed[word].fits(tuple(layer.weight.shape)):
+                    pair = _of_change(others[word], layer)
+                if pair is not None:
+                    found[before + name] = pair
     _check_all(path, file, known, len(found))
     return found
+
+
+def _of_pair(saved: "tuple[Tensor, Tensor, float]", layer: Any) -> _Placed | None:
+    """Return a pair of a file in the shape of a module; None where it does not fit."""
+    down, up, scale = saved
+    pair = adapter_file.fitted(down, up, tuple(layer.weight.shape))
+    return None if pair is None else _Placed(*pair, scale)
+
+
+def _of_change(tensors: "Mapping[str, Tensor]", layer: Any) -> _Placed:
+    """Return what another kind of adapter adds to a module's weight, with a matrix of ones."""
+    import torch
+
+    with torch.no_grad():
+        weight = layer.weight.float().cpu()
+        whole = change({name: one.float() for name, one in tensors.items()}, weight)
+    out, in_ = whole.shape[:2]
+    if whole.ndim == 2 and in_ < out:
+        return _Placed(torch.eye(in_), whole, 1.0)
+    return _Placed(whole, torch.eye(out).reshape(out, out, *[1] * (whole.ndim - 2)), 1.0)
 
 
 def _words(before: str, name: str, family: Family) -> list[str]:

@@ -34,29 +34,40 @@ def add(
     rank: int,
     alpha: float,
     learns: Callable[[str], bool] = lambda name: True,
+    *,
+    kernels: tuple[int, float] | None = None,
 ) -> None:
     """Give every module whose name ends in one of `targets` an adapter that changes nothing yet.
 
     Args:
         learns: Name of such a module -> whether it gets one.
+        kernels: Rank and alpha of kernels of more than one pixel, where they are others.
     """
     from peft import LoraConfig
 
     dotted = tuple(f".{target}" for target in targets)
-    found = [name for name, _ in network.named_modules() if name.endswith(dotted)]
+    found = {name: one for name, one in network.named_modules() if name.endswith(dotted)}
     left = [name for name in found if not learns(name)]
     if len(left) == len(found):
         return
+    wide = [f"^{name}$" for name, one in found.items() if is_kernel(tuple(one.weight.shape))]
     config = LoraConfig(
         r=rank,
         lora_alpha=alpha,  # type: ignore[arg-type]  # peft says int, and only divides by rank
         target_modules=list(targets),
         exclude_modules=left or None,
+        rank_pattern=dict.fromkeys(wide, kernels[0]) if kernels else {},
+        alpha_pattern=dict.fromkeys(wide, kernels[1]) if kernels else {},
     )
     _inject(network, config)
     for pair in pairs(network).values():  # half precision would round small steps away
         for weight in (pair.down, pair.up):
             weight.data = weight.data.float()
+
+
+def is_kernel(shape: tuple[int, ...]) -> bool:
+    """Return whether a weight is a kernel of more than one pixel, by its shape."""
+    return math.prod(shape[2:]) > 1
 
 
 def add_ranks(network: Any, ranks: Mapping[str, int]) -> None:

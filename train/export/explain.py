@@ -11,7 +11,6 @@ from prep.runtime.errors import ModelFileError
 from train.adapters import adapter_file, lora_metadata
 from train.adapters.file_kinds import LORA, kind_of
 from train.adapters.lora_metadata import certificate
-from train.families.lora_layout import layout_of
 
 _SHOWN = 20
 
@@ -57,21 +56,21 @@ def _unread(path: Path) -> adapter_file.Sorted:
     kinds = set(found.unread) - {adapter_file.UNKNOWN}
     if what == file_layouts.OTHER and kinds:
         what = f"a file of {', '.join(sorted(kinds))}"
-    if what != "a LoRA":
+    if what != "a LoRA" and not found.changed:
         raise ModelFileError(f"`{path}` is {what}, not a LoRA", "name a LoRA")
     return found
 
 
 def _modules(path: Path) -> Iterator[str]:
     head = safetensors_file.header(path)
-    said = head.metadata
-    ending = layout_of(head.tensors).down
-    begun = [name for name in head.tensors if name.endswith(ending)]
+    said, read = head.metadata, adapter_file.sort(head.tensors)
+    begun = {*read.modules, *read.torn}
     modules, text = len(begun), sum(name.startswith(("lora_te", "text_encoder")) for name in begun)
     inside = f", {text} of them in the text encoder" if text else ""
     rank, alpha = said.get("ss_network_dim", "?"), said.get("ss_network_alpha", "?")
-    whole = f"{counted(modules, 'module')}{inside}"
-    yield f"{path.name}: a LoRA of rank {rank} and alpha {alpha}, {whole}"
+    kind, acting = read.kind(), f"of rank {rank} and alpha {alpha}"
+    acting = f"in blocks of up to {rank}" if kind == "an OFT" else acting
+    yield f"{path.name}: {kind} {acting}, {counted(modules, 'module')}{inside}"
 
 
 def _file(path: Path, said: Mapping[str, str]) -> Iterator[str]:
@@ -87,6 +86,8 @@ def _training(said: Mapping[str, str]) -> Iterator[str]:
     if base := said.get("ss_sd_model_name"):
         kind = said.get("modelspec.architecture", said.get("ss_base_model_version", "?"))
         yield f"base model: {base} ({kind.partition('/')[0]})"
+    if start := said.get("prep_start_from"):
+        yield f"went on from: {start}"
     if steps := said.get("ss_steps"):
         yield (
             f"trained: {steps} {'step' if steps == '1' else 'steps'} of "

@@ -34,7 +34,7 @@ def check_applied(path: Path, base: Base, family: Family, precision: str = "fp32
 
     saved = load_file(path)
     written = _as_written(base, family, precision)
-    _check_numbers(saved, written)
+    check_numbers(saved, written)
     kept = {
         name: (pair.down.data, pair.up.data) for name, pair in lora_layers.of_base(base).items()
     }
@@ -50,10 +50,10 @@ def check_applied(path: Path, base: Base, family: Family, precision: str = "fp32
         for layer, scale in scales:
             layer.scaling[lora_layers.ADAPTER] = scale
     if not all(_close(one, two) for one, two in zip(wanted, found, strict=True)):
-        raise ProofError(_OTHERWISE)
+        raise ProofError(OTHERWISE)
 
 
-_OTHERWISE = "the export does not do what the trained model does"
+OTHERWISE = "the export does not do what the trained model does"
 
 
 def _as_written(base: Base, family: Family, precision: str) -> "dict[str, Tensor]":
@@ -75,12 +75,12 @@ def _round(base: Base, family: Family, written: "Mapping[str, Tensor]") -> None:
         pair.up.data = up.to(pair.up) * (scale / layers[name].scaling[lora_layers.ADAPTER])
 
 
-def _check_numbers(saved: "Mapping[str, Tensor]", written: "Mapping[str, Tensor]") -> None:
+def check_numbers(saved: "Mapping[str, Tensor]", written: "Mapping[str, Tensor]") -> None:
     """Raise ProofError unless a file has the trained tensors and scales, and no others."""
     if saved.keys() != written.keys() or not all(
         _same(saved[name], tensor) for name, tensor in written.items()
     ):
-        raise ProofError(_OTHERWISE)
+        raise ProofError(OTHERWISE)
 
 
 def _same(found: "Tensor", wanted: "Tensor") -> bool:

@@ -14,6 +14,7 @@ from train.config import Config
 from train.kohya import kohya_folders, kohya_settings
 from train.kohya.kohya_folders import folders_of, shared_options
 from train.kohya.kohya_keys import FLAGS, IDLE, REFUSED, is_off
+from train.kohya.kohya_networks import method_of
 from train.kohya.kohya_scripts import SCRIPTS, Mistake
 from train.kohya.kohya_settings import PLAIN, settings_of
 from train.kohya.kohya_sources import KohyaRun, read
@@ -103,9 +104,10 @@ def pipelines_of(
             f"`{run.script}.py` is none of kohya's scripts that can be taken over",
             nearest(run.script, SCRIPTS),
         )
-    if method not in (None, script.method):
+    asked = method_of(script.method, options)
+    if method not in (None, asked):
         raise ConfigError(
-            f"this is a training by `train {script.method}`, not by `train {method}`",
+            f"this is a training by `train {asked}`, not by `train {method}`",
             "a LoRA has `network_module`, a fine-tune has none",
         )
     folders, wrong = folders_of(options, run.dataset, run.here)

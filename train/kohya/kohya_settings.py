@@ -12,8 +12,9 @@ from train import spellings
 from train.export.model_files import FORMS
 from train.kohya import kohya_losses
 from train.kohya.kohya_losses import losses
+from train.kohya.kohya_networks import network
 from train.kohya.kohya_rates import optimizer, rates, schedule
-from train.kohya.kohya_scripts import Script, Settings, as_number
+from train.kohya.kohya_scripts import Script, Settings
 
 _SAME = """
 seed save_precision prior_loss_weight gradient_checkpointing full_fp16 full_bf16 caption_prefix
@@ -32,12 +33,13 @@ PLAIN: Mapping[str, str] = MappingProxyType(
     | {name: spellings.setting(name) or name for name in _PLAIN.split()}
 )
 _READ = """
-network_module network_dim network_alpha network_args network_train_unet_only learning_rate
-unet_lr text_encoder_lr learning_rate_te learning_rate_te1 learning_rate_te2 train_text_encoder
-block_lr max_train_epochs max_train_steps train_batch_size gradient_accumulation_steps
-optimizer_type use_8bit_adam use_lion_optimizer optimizer_args lr_scheduler lr_warmup_steps
-lr_scheduler_power lr_scheduler_timescale lr_scheduler_min_lr_ratio lr_decay_steps lr_scheduler_args
-xformers sdpa mem_eff_attn diffusers_xformers clip_skip v_parameterization save_model_as log_with
+network_module network_dim network_alpha network_args network_weights network_train_unet_only
+learning_rate unet_lr text_encoder_lr learning_rate_te learning_rate_te1 learning_rate_te2
+train_text_encoder block_lr max_train_epochs max_train_steps train_batch_size
+gradient_accumulation_steps optimizer_type use_8bit_adam use_lion_optimizer optimizer_args
+lr_scheduler lr_warmup_steps lr_scheduler_power lr_scheduler_timescale lr_scheduler_min_lr_ratio
+lr_decay_steps lr_scheduler_args xformers sdpa mem_eff_attn diffusers_xformers clip_skip
+v_parameterization save_model_as log_with
 """
 # Of embeddings: their name -> what is so where it is not given.
 _WORDS: Mapping[str, Any] = MappingProxyType(
@@ -58,7 +60,7 @@ _ATTENTIONS: Mapping[str, str] = MappingProxyType(
 def settings_of(script: Script, given: Mapping[str, Any]) -> Settings:
     """Return the settings of the run that a script would do with these options."""
     found = Settings(script, given)
-    for part in (_length, _network, _words, rates, optimizer, schedule, losses, _form, _log, _rest):
+    for part in (_length, network, _words, rates, optimizer, schedule, losses, _form, _log, _rest):
         part(found)
     return found
 
@@ -70,32 +72,6 @@ def _length(found: Settings) -> None:
         found.values["epochs"] = found.whole("max_train_epochs", 1)
     else:
         found.values["steps"] = found.whole("max_train_steps", 1600)
-
-
-def _network(found: Settings) -> None:
-    if found.script.method != "lora":
-        return
-    module = str(found.given.get("network_module", ""))
-    if module != "networks.lora":
-        found.wrong.append(
-            (f"`network_module` is `{module}`", "a LoRA of `networks.lora` is what there is")
-        )
-    rank, alpha = found.whole("network_dim", 4), found.number("network_alpha", 1)
-    found.values |= {"rank": rank, "alpha": alpha or float(rank)}
-    kernel = dict[str, float]()
-    for name, value in found.pairs("network_args"):
-        if name == "loraplus_lr_ratio":
-            found.values["lora_plus"] = as_number(name, value, 1, found.wrong)
-        elif name in ("conv_dim", "conv_alpha"):
-            kernel[name] = as_number(name, value, 1, found.wrong)
-        else:
-            told = f"`network_args` has `{name}={value}`, and there is nothing like it"
-            found.wrong.append((told, "leave it out, or all of them: `--without network_args`"))
-    if kernel:
-        if (kernel.get("conv_dim", 4), kernel.get("conv_alpha", 1)) != (rank, alpha):
-            told = "convolutions have another rank or alpha than the rest"
-            found.wrong.append((f"`network_args`: {told}", "give them the same"))
-        found.values["targets"] = "convolutions"
 
 
 def _words(found: Settings) -> None:

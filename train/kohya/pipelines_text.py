@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from prep.runtime.yaml_nodes import quote
 from train.kohya.kohya_folders import KohyaFolder
 
-_PATHS = ("out", "prompts")
+_PATHS = ("out", "prompts", "start_from")
 
 
 class Places(NamedTuple):

@@ -16,47 +16,29 @@ from train.config import Config
 from train.export import lora_file, verify
 from train.export.rounding import as_saved
 from train.families.family import Base, Family
+from train.methods import lora_start
+from train.methods.adapter_options import AdapterOptions, endings_of, kernel_faults
 from train.methods.method import Export, Method, Shapes, Sizes, learning_shapes, learns
-from train.option_fields import as_float32, deciding, option
+from train.option_fields import option
 from train.step.precision import HALVES
-
-# Each holds the modules of the one before it: kohya's names for SD 1.x count 128, 192 and 278.
-TARGETS = ("attention", "transformer", "convolutions")
 
 
 @dataclass(frozen=True)
-class LoraOptions:
-    """What a person may choose of a LoRA.
-
-    Attributes:
-        alpha: Scale of the adapter times rank; None means rank, a scale of one.
-    """
-
-    rank: int = option(16, "Inner width of the adapter", least=1, most=1024)
-    alpha: float | None = option(
-        None, "Scale of the adapter times rank; default: the rank", least=1e-6, most=100_000
-    )
-    targets: str = option(
-        "transformer", "Where the adapter goes: attention, transformer or convolutions",
-        words=TARGETS,
-    )  # fmt: skip
+class _OnlyLora:
+    """What a person may choose of a LoRA, and of no other adapter."""
 
     lora_plus: float = option(
         1.0, "Learning rate of the up weights over that of the down weights (LoRA+)", later=True,
         least=1, most=1000,
     )  # fmt: skip
+    start_from: Path | None = option(  # noqa: RUF009  (a Path cannot change)
+        None, "LoRA to go on from: its targets and ranks are those of this one", decides=False
+    )
 
-    def scale(self) -> float:
-        """Return alpha after its default.
 
-        It is the float32 number nearest to what was given, which is what a LoRA file holds:
-        training, export and certificate have one and the same scale.
-        """
-        return float(self.rank) if self.alpha is None else as_float32(self.alpha)
-
-    def deciding(self) -> Mapping[str, Any]:
-        """Return all of them, with alpha after its default."""
-        return deciding(self) | {"alpha": self.scale()}
+@dataclass(frozen=True)
+class LoraOptions(_OnlyLora, AdapterOptions):
+    """What a person may choose of a LoRA."""
 
 
 def attach(base: Base, family: Family, config: Config) -> None:
@@ -68,39 +50,48 @@ def attach(base: Base, family: Family, config: Config) -> None:
         def where(name: str, before: str = f"{part}." if part else "") -> bool:
             return learns(before + name, family, config)
 
-        endings = _endings(part, family, config)
-        lora_layers.add(module, endings, own.rank, own.scale(), where)
+        endings = endings_of(part, family, config)
+        lora_layers.add(module, endings, own.rank, own.scale(), where, kernels=own.of_kernels())
         lora_layers.seed_weights(module, config.seed, part)
-
-
-def _endings(part: str, family: Family, config: Config) -> tuple[str, ...]:
-    """Return the endings of the names of what gets an adapter in a text encoder, or the network."""
-    return family.text_targets if part else family.targets(config.own_as(LoraOptions).targets)
 
 
 def sizes(config: Config, family: Family, shapes: Shapes) -> Sizes:
     """Return how many numbers the adapter has: all learn, and all are written."""
     own = config.own_as(LoraOptions)
     count = sum(
-        adapter_size(found, _endings(part, family, config), own.rank)
+        adapter_size(found, endings_of(part, family, config), own.rank, own.of_kernels().rank)
         for part, found in learning_shapes(config, family, shapes).items()
     )
     return Sizes(count, count)
 
 
-def adapter_size(shapes: Mapping[str, tuple[int, ...]], endings: Sequence[str], rank: int) -> int:
-    """Return how many numbers an adapter has, by the shapes of the weights it goes beside."""
+def adapter_size(
+    shapes: Mapping[str, tuple[int, ...]],
+    endings: Sequence[str],
+    rank: int,
+    of_kernels: int | None = None,
+) -> int:
+    """Return how many numbers an adapter has, by the shapes of the weights it goes beside.
+
+    Args:
+        of_kernels: Rank of kernels of more than one pixel, where it is another.
+    """
     dotted = tuple(f".{ending}.weight" for ending in endings)
     found = [shape for name, shape in shapes.items() if name.endswith(dotted)]
-    return sum(rank * (out + prod(inner)) for out, *inner in found)
+    wide = of_kernels or rank
+    return sum(
+        (wide if lora_layers.is_kernel(shape) else rank) * (shape[0] + prod(shape[1:]))
+        for shape in found
+    )
 
 
 def publish(export: Export) -> None:
     """Write a LoRA file; see `Publish`."""
     base, family = export.base, export.family
-    pairs, scale = lora_layers.of_base(base), export.config.own_as(LoraOptions).scale()
-    precision = export.config.save_precision
-    tensors = as_saved(lora_file.named(pairs, scale, family), precision)
+    own, precision = export.config.own_as(LoraOptions), export.config.save_precision
+    pairs = lora_layers.of_base(base)
+    named = lora_file.named(pairs, own.scale(), family, own.of_kernels().alpha)
+    tensors = as_saved(named, precision)
 
     def check(made: Path) -> None:
         verify.check_applied(made, base, family, precision)
@@ -119,13 +110,13 @@ def share(name: str, config: Config) -> float:
 def metadata(config: Config) -> Mapping[str, str]:
     """Return what kohya's scripts say of the network they train."""
     own = config.own_as(LoraOptions)
-    kernels = {"conv_dim": str(own.rank), "conv_alpha": str(own.scale())}
-    given = kernels if own.targets == "convolutions" else {}
+    given = own.said_of_kernels()
     if own.lora_plus != 1:
         given = given | {"loraplus_lr_ratio": str(own.lora_plus)}
     if config.block_rates:
         given = given | {"block_rates": config.block_rates}
-    return {
+    began = {} if own.start_from is None else {"prep_start_from": own.start_from.name}
+    return began | {
         "ss_network_module": "networks.lora",
         "ss_network_dim": str(own.rank),
         "ss_network_alpha": str(own.scale()),
@@ -148,6 +139,10 @@ METHOD = Method(
     apply=verify.apply,
     metadata=metadata,
     share=share,
+    faults=kernel_faults,
+    starts=lambda config: config.own_as(LoraOptions).start_from,
+    check_start=lora_start.check_start,
+    begin=lora_start.begin,
     prompt_word="lora",
     alone=set_aside,
 )

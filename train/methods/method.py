@@ -113,6 +113,10 @@ class Method:
         shards: Whether its weights may be split over several processes.
         alone: (base) -> a block in which the base model is as it was before it learned; None where
             there is no adapter that can be put aside.
+        starts: Settings -> the file that its first numbers are from, or None.
+        check_start: (file, settings, family, shapes as `sizes` has them, or none) -> None: raise
+            where it cannot begin from that file.
+        begin: (file, base, family) -> None: give what learns the numbers of the file.
     """
 
     name: str
@@ -141,3 +145,6 @@ class Method:
     prompt_word: str = ""
     shards: bool = False
     alone: Callable[[Base], AbstractContextManager[None]] | None = None
+    starts: Callable[[Config], Path | None] = lambda config: None
+    check_start: Callable[[Path, Config, Family, Shapes], None] = lambda *given: None
+    begin: Callable[[Path, Base, Family], None] = lambda *given: None

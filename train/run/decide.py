@@ -145,6 +145,8 @@ def _recipe(config: Config, data: Data, family: Family, base_digest: str, chunks
     found |= {"parts of an epoch": parts} if parts > 1 else {}
     found |= {"sizes": told} if any(told.values()) else {}
     found |= {"chunks": chunks} if chunks > 1 else {}
+    if (start := method_named(config.method).starts(config)) is not None:
+        found["start"] = files.digest(start) if start.is_file() else ""
     found |= {"captions": several} if (several := data.captions()) else {}
     found |= {"masks": masks} if (masks := data.masks()) else {}
     found |= {"callers": data.callers()} if config.prior_prediction else {}

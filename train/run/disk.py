@@ -19,7 +19,7 @@ def disk(run: Run) -> dict[str, int]:
 
     Nothing where the shapes of the base model's weights cannot be read without opening it.
     """
-    shapes = _shapes(run.found.path, run.family)
+    shapes = shapes_of(run.found.path, run.family)
     if not shapes:
         return {}
     learn, written = run.method.sizes(run.config, run.family, shapes)
@@ -34,7 +34,7 @@ def disk(run: Run) -> dict[str, int]:
     return {"export": export_bytes, "checkpoint": whole, "most": most}
 
 
-def _shapes(place: Path, family: Family) -> dict[str, dict[str, tuple[int, ...]]]:
+def shapes_of(place: Path, family: Family) -> dict[str, dict[str, tuple[int, ...]]]:
     """Return the shapes of network, text encoders and VAE by diffusers' names; headers only."""
     if place.is_dir():
         frozen = (part for part in family.frozen if (place / part).is_dir())

@@ -124,6 +124,8 @@ def opened(run: Run, found: Processes) -> Training:
     base = run.family.load(run.found.path, found.device, run.method.precision(config))
     base = replace(base, process=predicting(base.process, config.prediction))
     run.method.attach(base, run.family, config)
+    if (start := run.method.starts(config)) is not None:
+        run.method.begin(start, base, run.family)
     keep_halved(base.learning().values(), config.full())
     make_ready(base, run.family, config)
     if config.shard:

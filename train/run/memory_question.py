@@ -29,7 +29,11 @@ _WEIGH = (
 def question(run: Run) -> dict[str, Any]:
     """Return what decides how much memory a run takes, and nothing else."""
     config = run.config
-    own = {item.name: getattr(config.own, item.name) for item in described(config.own)}
+    own = {
+        item.name: getattr(config.own, item.name)
+        for item in described(config.own)
+        if item.metadata["decides"]
+    }
     counts = {size: sum(each.values()) for size, each in run.data.repeats().items()}
     size = max(counts, key=lambda one: min(counts[one], config.batch) * one[0] * one[1])
     shape = PassShape(

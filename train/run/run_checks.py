@@ -43,6 +43,7 @@ def of_run(run: Run, first: bool) -> Iterator[Callable[[], object]]:
     yield partial(_check_concepts, run)
     yield partial(check_prompts, run)
     yield partial(check_family, run.config, run.family)
+    yield partial(_check_start, run)
     yield partial(check_form, run.config, run.family)
     yield partial(check_blocks, run.config, run.family)
     yield partial(check_prediction, run.config.prediction, run.found.path, run.family)
@@ -72,6 +73,13 @@ def _check_concepts(run: Run) -> None:
                 f"`--concept-timesteps` names `{name}`, and no sample is of that concept",
                 nearest(name, concepts) if concepts else "give `--min-timestep`, `--max-timestep`",
             )
+
+
+def _check_start(run: Run) -> None:
+    """Raise where the file that a training is to go on from is not there, or does not fit."""
+    if (start := run.method.starts(run.config)) is not None:
+        shapes = disk.shapes_of(run.found.path, run.family)
+        run.method.check_start(start, run.config, run.family, shapes)
 
 
 def _check_saved(run: Run) -> None:

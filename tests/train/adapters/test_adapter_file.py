@@ -134,8 +134,8 @@ def test_explain_names_them_too(
 
 
 def test_a_file_of_another_method_is_told_as_what_it_is(tmp_path: Path) -> None:
-    """Case F1: 40 modules of LoHa and nothing else are no LoRA that can be drawn, in two lines."""
-    words = ("hada_w1_a", "hada_w1_b", "hada_w2_a", "hada_w2_b")
+    """Case F1: 40 modules of IA3 and nothing else are no LoRA that can be drawn, in two lines."""
+    words = ("weight", "on_input")
     one = safetensors_file.Packed("F32", (1, 1), bytes(4))
     path = tmp_path / "x.safetensors"
     path.write_bytes(
@@ -146,7 +146,7 @@ def test_a_file_of_another_method_is_told_as_what_it_is(tmp_path: Path) -> None:
         adapter_file.check(path)
 
     assert (str(caught.value), caught.value.hint) == (
-        f"`{path}` is not a LoRA in kohya's layout: its tensors are 160 of LoHa",
+        f"`{path}` is not a LoRA in kohya's layout: its tensors are 40 of IA3, 40 of another kind",
         "name a LoRA",
     )
 

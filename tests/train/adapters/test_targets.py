@@ -1,10 +1,13 @@
+import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+from safetensors.torch import load_file
 
+from prep.models import safetensors_file
 from prep.models.locate import Models
 from prep.runtime.console import Console
 from prep.runtime.errors import ConfigError
@@ -14,12 +17,12 @@ from train.families.family import Base
 from train.families.sd15 import FAMILY
 from train.methods import config_of
 from train.methods.lora import attach
-from train.run import start
+from train.run import decide, disk, start
 
 ASKED: tuple[Mapping[str, Any], ...] = (
     {"targets": "attention"},
     {"targets": "transformer"},
-    {"targets": "convolutions"},
+    {"targets": "convolutions", "conv_rank": 2, "conv_alpha": 0.5},
     {"targets": "transformer", "text_encoder": True},
     {"targets": "attention", "alpha": 1.0},
 )
@@ -128,7 +131,6 @@ def test_diffusers_computes_what_the_trained_model_computes(
 ) -> None:
     """Our file in diffusers: same tensors, text states and prediction bit for bit; it shows."""
     from diffusers import StableDiffusionPipeline
-    from safetensors.torch import load_file
 
     config = config_of(steps=12, rank=4, learning_rate=0.02, out=tmp_path, batch=2, **given)
     made = start.start([meta], config, models, Console(level=0))
@@ -151,6 +153,8 @@ def test_diffusers_computes_what_the_trained_model_computes(
         wanted = FAMILY.denoise(trained.network, *inputs, {"text": state[None]})
         found = FAMILY.denoise(pipeline.unet, *inputs, {"text": text})
 
+    kernel = saved.get("lora_unet_down_blocks_0_resnets_0_conv1.lora_down.weight")
+    assert kernel is None or tuple(kernel.shape) == (2, 32, 3, 3)
     assert len(held) == sum(not name.endswith(".alpha") for name in saved) > 0
     assert any(name.startswith("lora_te_") for name in saved) == config.text_encoder
     assert torch.equal(text[0], state)
@@ -159,10 +163,38 @@ def test_diffusers_computes_what_the_trained_model_computes(
     assert (_picture(pipeline, 0.0) == plain).all()
 
 
+def test_convolutions_may_have_their_own_rank_and_alpha(
+    meta: Path, tmp_path: Path, models: Models
+) -> None:
+    """What is foretold of the disk is the file; a kernel of one pixel counts as a matrix."""
+    given = {"targets": "convolutions", "rank": 4, "conv_rank": 1}
+    config = config_of(steps=1, out=tmp_path, alpha=2.0, **given)  # type: ignore[arg-type]
+    run = decide.decide([meta], config, models)
+
+    made = start.start([meta], config, models, Console(level=0))
+
+    head = safetensors_file.header(made)
+    sizes = [at.end - at.start for at in head.tensors.values() if at.shape]
+    assert disk.disk(run)["export"] == sum(sizes)
+    alphas = load_file(made)
+    place = "lora_unet_down_blocks_0"
+    assert alphas[f"{place}_resnets_0_conv1.alpha"] == 1.0
+    assert alphas[f"{place}_attentions_0_proj_in.alpha"] == 2.0
+    said = json.loads(head.metadata["ss_network_args"])
+    assert said == {"conv_dim": "1", "conv_alpha": "1.0"}
+    with pytest.raises(ConfigError) as caught:
+        config_of(conv_rank=2)
+    assert (str(caught.value), caught.value.hint) == (
+        "`--conv-rank` is given, and convolutions get no adapter",
+        "let them have one: `--targets convolutions`, or leave it out",
+    )
+    assert (
+        config_of(targets="convolutions").deciding().keys() & {"conv_rank", "conv_alpha"} == set()
+    )
+
+
 def test_the_text_encoder_learns(meta: Path, tmp_path: Path, models: Models) -> None:
     """With `--text-encoder` every module of the encoder has moved away from its first weights."""
-    from safetensors.torch import load_file
-
     config = config_of(steps=2, rank=2, out=tmp_path, text_encoder=True)
 
     saved = load_file(start.start([meta], config, models, Console(level=0)))

@@ -66,7 +66,8 @@ def of_options(**options: Any) -> dict[str, Any]:
     lines = found.text.partition("    train:\n")[2].splitlines()
     pairs = (line.strip().partition(": ") for line in lines)
     return {
-        name: value if name in ("base", "out") else json.loads(value) for name, _, value in pairs
+        name: value if name in ("base", "out", "start_from") else json.loads(value)
+        for name, _, value in pairs
     }
 
 
@@ -181,8 +182,12 @@ def test_defaults_are_kohya_s() -> None:
           "lr_warmup_steps": "5"},
          {"schedule": "piecewise-constant", "rate_rules": "1:10,0.1", "warmup": None}),
         ({"network_dim": "8", "network_args": ["conv_dim=8", "conv_alpha=1"]},
-         {"targets": "convolutions"}),
+         {"targets": "convolutions", "conv_rank": None}),
+        ({"network_dim": "8", "network_alpha": "4", "network_args": ["conv_dim=2"]},
+         {"targets": "convolutions", "conv_rank": 2, "conv_alpha": 1.0, "rank": 8, "alpha": 4.0}),
         ({"network_args": "loraplus_lr_ratio=16"}, {"lora_plus": 16.0}),
+        ({"network_weights": "old/a.safetensors"},
+         {"start_from": "./old/a.safetensors"}),
         ({"v_parameterization": True, "clip_skip": "2"}, {"prediction": None, "clip_skip": 2}),
         ({"v_parameterization": True, "pretrained_model_name_or_path": "x.safetensors"},
          {"prediction": "v"}),
@@ -210,6 +215,8 @@ def test_options_become_settings(options: dict[str, Any], wanted: dict[str, Any]
         ({"huber_c": "0.2"}, "`huber_c` is left out: it is not used without `loss_type huber`"),
         ({"lr_scheduler": "cosine", "lr_decay_steps": "5"},
          "`lr_decay_steps` is left out: `cosine` does not use it"),
+        ({"network_args": ["conv_alpha=2"]},
+         "`conv_alpha` is left out: it is not used without `conv_dim`"),
         ({"optimizer_type": "AdaFactor", "lr_scheduler_power": "2"},
          "`lr_scheduler_power` is left out: Adafactor decides its steps"),
     ],
@@ -242,8 +249,8 @@ def test_fine_tune_s_unused_weight_is_told() -> None:
          "train without it: `--without network_dropout`"),
         ({"loss_type": "l3"}, "`loss_type` is `l3`", "known: l2, l1, huber, smooth-l1"),
         ({"noise_offset": "some"}, "`noise_offset` is `some`", "give a number"),
-        ({"network_module": "lycoris.kohya"}, "`network_module` is `lycoris.kohya`",
-         "a LoRA of `networks.lora` is what there is"),
+        ({"network_module": "networks.oft"}, "`network_module` is `networks.oft`",
+         "`networks.lora` and `lycoris.kohya` are what there is"),
         ({"optimizer_type": "PagedLion8bit"}, "`optimizer_type` is `PagedLion8bit`",
          "the nearest here is `adamw8bit`"),
         ({"optimizer_args": "betas=(0.9,0.99)"},
@@ -276,9 +283,7 @@ def test_fine_tune_s_unused_weight_is_told() -> None:
          "a LoRA or an embedding is a safetensors file"),
         ({"init_word": "girl"}, "`init_word` is given", "it is for `train_textual_inversion.py`"),
         ({"network_dim": "5000"}, "`network_dim` is 5000", "give a whole number from 1 to 1024"),
-        ({"network_args": ["conv_dim=8"]},
-         "`network_args`: convolutions have another rank or alpha than the rest",
-         "give them the same"),
+        ({"network_args": ["conv_dim=2.5"]}, "`conv_dim` is `2.5`", "give a whole number"),
         ({"resolution": "512,768"}, "`resolution` is 512 by 768",
          "give one side: buckets are as large"),
         ({"caption_extension": ".cap"}, "`caption_extension` is `.cap`",

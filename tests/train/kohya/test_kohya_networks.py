@@ -1,0 +1,72 @@
+"""What `network_module` and `network_args` ask for, as settings of ours."""
+
+from typing import Any
+
+import pytest
+
+from tests.train.kohya.test_import_files import of_options, refused
+from train.kohya.kohya_networks import LYCORIS, method_of
+
+
+@pytest.mark.parametrize(
+    ("args", "wanted"),
+    [
+        ([], {"method": "lora", "rank": 8, "alpha": 4.0, "targets": "convolutions"}),
+        (["algo=locon", "preset=attn-mlp", "loraplus_lr_ratio=4"],
+         {"method": "lora", "targets": "transformer", "lora_plus": 4.0}),
+        (["algo=loha", "preset=attn-only", "conv_dim=8", "conv_alpha=4"],
+         {"method": "loha", "rank": 8, "alpha": 4.0, "targets": "attention"}),
+        (["algo=LoKr", "factor=8", "decompose_both=True", "use_tucker=False", "dropout=0"],
+         {"method": "lokr", "factor": 8, "decompose_both": True}),
+        (["algo=lokr", "bypass_mode=True"],
+         {"method": "lokr", "factor": -1, "decompose_both": None}),
+        (["algo=locon", "conv_dim=2"],
+         {"method": "lora", "rank": 8, "alpha": 4.0, "conv_rank": 2, "conv_alpha": 4.0}),
+        (["algo=loha", "preset=attn-mlp", "conv_dim=2"], {"method": "loha", "conv_rank": None}),
+        (["algo=diag-oft"], {"method": "oft", "block_size": 8, "rank": None, "alpha": None}),
+        (["algo=lora", "dora_wd=True"], {"method": "dora", "magnitude": "outputs"}),
+        (["algo=locon", "dora_wd=True", "wd_on_output=False"],
+         {"method": "dora", "magnitude": "inputs", "rank": 8}),
+    ],
+)  # fmt: skip
+def test_the_kinds_of_lycoris_are_methods_of_ours(args: list[str], wanted: dict[str, Any]) -> None:
+    """Kind, size, place and what a kind has of its own are said in our words."""
+    found = of_options(
+        network_module=LYCORIS, network_dim="8", network_alpha="4", network_args=args
+    )
+
+    assert {name: found.get(name) for name in wanted} == wanted
+
+
+@pytest.mark.parametrize(
+    ("args", "message", "hint"),
+    [
+        (["algo=boft"], "`network_args` has `algo=boft`", "the nearest here is `algo=locon`"),
+        (["algo=diag-oft", "conv_dim=8"],
+         "`network_args`: convolutions have a `conv_dim` of 8, and the rest one of 4",
+         "give them the same"),
+        (["algo=loha", "preset=mine.toml"], "`network_args` has `preset=mine.toml`",
+         "known: full, attn-mlp, attn-only"),
+        (["algo=lokr", "use_tucker=True"],
+         "`network_args` has `use_tucker=True`, and there is nothing like it",
+         "leave it out, or all of them: `--without network_args`"),
+        (["algo=loha", "dora_wd=True"],
+         "`network_args` has `dora_wd=True`, and there is nothing like it",
+         "leave it out, or all of them: `--without network_args`"),
+        (["algo=lokr", "factor=x"], "`factor` is `x`", "give a number"),
+    ],
+)  # fmt: skip
+def test_what_there_is_not_of_lycoris_is_refused(args: list[str], message: str, hint: str) -> None:
+    """An argument that would change what is trained is named, with what to do."""
+    assert refused(network_module=LYCORIS, network_args=args) == (message, hint)
+
+
+def test_the_method_is_known_before_the_settings() -> None:
+    """`train loha config.toml` takes the options of a LoHa; LoRA and fine-tune stay as they are."""
+    lycoris = {"network_module": LYCORIS}
+
+    assert method_of("lora", lycoris | {"network_args": ["algo=loha"]}) == "loha"
+    assert method_of("lora", lycoris | {"network_args": "dora_wd=True"}) == "dora"
+    assert method_of("lora", lycoris | {"network_args": "algo=full"}) == "lora"
+    assert method_of("lora", {"network_module": "networks.lora"}) == "lora"
+    assert method_of("finetune", {}) == "finetune"

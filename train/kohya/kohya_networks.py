@@ -1,0 +1,163 @@
+"""What a run of kohya's scripts trains beside the base model: LoRAs, and the kinds of LyCORIS.
+
+Source: kohya-ss/sd-scripts (commit 48d368fa), networks/lora.py; LyCORIS 4.1.3, lycoris/kohya.py and
+config.py.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from train.kohya.kohya_scripts import Settings, as_number, as_whole
+
+LYCORIS = "lycoris.kohya"
+# LyCORIS' name of a kind -> our method.
+_ALGOS: Mapping[str, str] = {
+    "lora": "lora", "locon": "lora", "loha": "loha", "lokr": "lokr", "diag-oft": "oft"
+}  # fmt: skip
+# LyCORIS' word of where adapters go -> ours.
+_PRESETS: Mapping[str, str] = {
+    "full": "convolutions", "attn-mlp": "transformer", "attn-only": "attention"
+}  # fmt: skip
+_OFF = ("", "0", "0.0", "none", "false")
+_USUAL_RANK = 4  # of LyCORIS and of kohya's LoRA
+
+
+def network(found: Settings) -> None:
+    """Gather what learns beside the base model."""
+    if found.script.method != "lora":
+        return
+    module = str(found.given.get("network_module", ""))
+    if module not in (LYCORIS, "networks.lora"):
+        hint = f"`networks.lora` and `{LYCORIS}` are what there is"
+        found.wrong.append((f"`network_module` is `{module}`", hint))
+    args = dict(found.pairs("network_args"))
+    if module == LYCORIS:
+        _lycoris(found, args)
+    else:
+        _lora(found, args)
+    if (start := found.given.get("network_weights")) is not None:
+        found.values["start_from"] = str(start)
+        if found.values["method"] != "lora":
+            told = f"`network_weights` is `{start}`, and LoRAs alone go on from a file here"
+            found.wrong.append((told, "train anew: `--without network_weights`"))
+    for name, value in args.items():
+        told = f"`network_args` has `{name}={value}`, and there is nothing like it"
+        found.wrong.append((told, "leave it out, or all of them: `--without network_args`"))
+
+
+def method_of(method: str, options: Mapping[str, Any]) -> str:
+    """Return what a script's method is called here, by what it is given.
+
+    Args:
+        method: That of the script.
+    """
+    if method != "lora" or options.get("network_module") != LYCORIS:
+        return method
+    value = options.get("network_args", [])
+    pairs = [str(one).partition("=") for one in ([value] if isinstance(value, str) else value)]
+    return _kind({name.strip(): text.strip("'\" ") for name, _, text in pairs}) or method
+
+
+def _lora(found: Settings, args: dict[str, str]) -> None:
+    rank, alpha = _size(found)
+    if "conv_dim" in args:
+        found.values["targets"] = "convolutions"
+        _kernels(found, args, (rank, alpha), 1)
+    elif args.pop("conv_alpha", None) is not None:
+        found.notes.append("`conv_alpha` is left out: it is not used without `conv_dim`")
+    _plus(found, args)
+
+
+def _lycoris(found: Settings, args: dict[str, str]) -> None:
+    kind = _kind(args)
+    algo = args.pop("algo", "lora")
+    if kind is None:
+        near = "the nearest here is `algo=locon`"
+        found.wrong.append((f"`network_args` has `algo={algo}`", near))
+        return
+    found.values["method"] = kind
+    size = _size(found)
+    preset = args.pop("preset", "full")
+    if preset in _PRESETS:
+        found.values["targets"] = _PRESETS[preset]
+        _kernels(found, args, size, size[1])
+    else:
+        known = ", ".join(_PRESETS)
+        found.wrong.append((f"`network_args` has `preset={preset}`", f"known: {known}"))
+    if preset == "full":
+        found.notes.append(
+            "`preset=full` of LyCORIS has the first and the last convolution and the embedding of "
+            "timesteps, too: here they stay as they are"
+        )
+    _OWN[kind](found, args)
+    args.pop("bypass_mode", None)  # another way to the same numbers
+    for name in [name for name, value in args.items() if value.lower() in _OFF]:
+        del args[name]
+
+
+def _kind(args: Mapping[str, str]) -> str | None:
+    """Return the method that arguments of LyCORIS ask for; None for what there is not."""
+    kind = _ALGOS.get(args.get("algo", "lora").lower())
+    return "dora" if kind == "lora" and _is_on(args.get("dora_wd")) else kind
+
+
+def _is_on(value: str | None) -> bool:
+    """Return whether LyCORIS takes a value for yes: any but `False`."""
+    return value is not None and value.lower() != "false"
+
+
+def _size(found: Settings) -> tuple[int, float]:
+    """Gather rank and alpha, and return them."""
+    rank = found.whole("network_dim", _USUAL_RANK)
+    alpha = found.number("network_alpha", 1) or float(rank)
+    if found.values["method"] == "oft":
+        found.values["block_size"] = rank
+    else:
+        found.values |= {"rank": rank, "alpha": alpha}
+    return rank, alpha
+
+
+def _kernels(
+    found: Settings, args: dict[str, str], size: tuple[int, float], usual_alpha: float
+) -> None:
+    """Gather rank and alpha of convolutions where they are others than the rest.
+
+    Args:
+        size: Rank and alpha of the rest.
+        usual_alpha: Where none is given.
+    """
+    rank = as_whole("conv_dim", args.pop("conv_dim", size[0]), size[0], found.wrong)
+    alpha = as_number("conv_alpha", args.pop("conv_alpha", usual_alpha), usual_alpha, found.wrong)
+    if found.values["targets"] != "convolutions" or (rank, alpha) == size:
+        return
+    if found.values["method"] == "oft":
+        told = f"convolutions have a `conv_dim` of {rank}, and the rest one of {size[0]}"
+        found.wrong.append((f"`network_args`: {told}", "give them the same"))
+    else:
+        found.values |= {"conv_rank": rank, "conv_alpha": alpha or float(rank)}
+
+
+def _plus(found: Settings, args: dict[str, str]) -> None:
+    if (value := args.pop("loraplus_lr_ratio", None)) is not None:
+        found.values["lora_plus"] = as_number("loraplus_lr_ratio", value, 1, found.wrong)
+
+
+def _dora(found: Settings, args: dict[str, str]) -> None:
+    args.pop("dora_wd", None)
+    outputs = _is_on(args.pop("wd_on_output", "True"))
+    found.values["magnitude"] = "outputs" if outputs else "inputs"
+
+
+def _lokr(found: Settings, args: dict[str, str]) -> None:
+    found.values["factor"] = as_whole("factor", args.pop("factor", -1), -1, found.wrong)
+    if _is_on(args.pop("decompose_both", None)):
+        found.values["decompose_both"] = True
+
+
+def _nothing(found: Settings, args: dict[str, str]) -> None:
+    """Gather nothing: there is nothing of its own."""
+
+
+_OWN: Mapping[str, Callable[[Settings, dict[str, str]], None]] = {
+    "lora": _plus, "dora": _dora, "lokr": _lokr, "loha": _nothing, "oft": _nothing
+}  # fmt: skip
