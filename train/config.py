@@ -12,9 +12,11 @@ from train.loss_rows import LossOptions
 from train.noise_options import NoiseOptions
 from train.optimizers import KNOWN_AS, OPTIMIZERS, Optimizer
 from train.option_fields import Options, deciding, described, option
+from train.preservation_options import PreservationOptions
 from train.sampler_rows import DDIM, KNOWN_SAMPLERS
 from train.schedule_rows import SCHEDULES, Schedule, ScheduleOptions
 from train.timestep_options import TimestepOptions
+from train.watch_options import WatchOptions
 
 T = TypeVar("T")
 
@@ -33,7 +35,14 @@ MOST_STEPS = 10_000_000
 
 
 @dataclass(frozen=True)
-class Config(TimestepOptions, NoiseOptions, LossOptions, ScheduleOptions):
+class Config(
+    WatchOptions,
+    PreservationOptions,
+    TimestepOptions,
+    NoiseOptions,
+    LossOptions,
+    ScheduleOptions,
+):
     """What a person may choose, whatever the method; `checked` looks whether it can be.
 
     Attributes:

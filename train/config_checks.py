@@ -73,6 +73,9 @@ def _together(config: Config) -> Iterator[tuple[str, str]]:
     yield from _unused(config)
     yield from noise_options.faults(config)
     yield from timestep_options.faults(config)
+    if config.ema and config.optimizer in OPTIMIZERS and config.row().modes:
+        told = f"`--ema` is given, and `{config.optimizer}` averages the weights by itself"
+        yield told, "leave it out, or choose another `--optimizer`"
     if config.schedule in SCHEDULES:
         yield from faults(config.schedule_row(), config, config.learning_rate)
     try:

@@ -12,8 +12,10 @@ from train.methods import config_of
 from train.methods.lora import LoraOptions
 from train.noise_options import NoiseOptions
 from train.option_fields import described
+from train.preservation_options import PreservationOptions
 from train.schedule_rows import SCHEDULES, ScheduleOptions
 from train.timestep_options import TimestepOptions
+from train.watch_options import WatchOptions
 
 # Options of texts that came later, each with a value that is not its default.
 TEXT = {
@@ -23,9 +25,11 @@ TEXT = {
     "weighted_words": True, "wildcards": True,
 }  # fmt: skip
 
-# Those of losses and schedules; tests of their own have each of them.
-GROUPS = (LossOptions, NoiseOptions, ScheduleOptions, TimestepOptions)
-LATER = {one.name for kind in GROUPS for one in fields(kind)}
+# Those of losses, schedules and what is watched; tests of their own have each of them.
+RECORDS = (
+    LossOptions, NoiseOptions, PreservationOptions, ScheduleOptions, TimestepOptions, WatchOptions,
+)  # fmt: skip
+LATER = {one.name for kind in RECORDS for one in fields(kind)}
 
 
 def test_alpha_is_rank_unless_given() -> None:

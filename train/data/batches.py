@@ -16,6 +16,7 @@ from train.data.captions import text_of
 from train.data.dataset import Data, TrainingSample
 from train.data.drawn_noise import Draw, Noise, noise_of
 from train.data.order import normal, nth_of
+from train.data.preserved_texts import PreservedTexts, preserved_texts
 from train.families.family import PictureSizes
 from train.families.noise_process import Process
 
@@ -37,6 +38,7 @@ class Batch(NamedTuple):
         sizes: What the network is told of the pictures' sizes, by names, shape (B, N) each.
         digests: SHA-256 over key, text, timestep, latents and noise of each sample, and over the
             noise that is shown where it is another.
+        preserved: What else each sample is shown with, to keep the base model's own answers.
     """
 
     x0_BCHW: "Tensor"
@@ -47,6 +49,7 @@ class Batch(NamedTuple):
     weight_B: "Tensor"
     digests: tuple[bytes, ...]
     sizes: "Mapping[str, Tensor]"
+    preserved: tuple[PreservedTexts, ...] = ()
 
 
 class Batches:
@@ -65,7 +68,7 @@ class Batches:
         Args:
             told: See `Family.told`.
         """
-        self.data, self.config, self._told = data, config, told
+        self.data, self.config, self.told = data, config, told
         self._scale, self._shift = scale, shift
         self._kept: OrderedDict[Path, vae.Latents] = OrderedDict()
         self._bytes = 0
@@ -120,13 +123,18 @@ class Batches:
             texts,
             weights,
             digests,
-            self._told([one.sizes for one in samples]),
+            self.told([one.sizes for one in samples]),
+            preserved_texts(samples, texts, self.config),
         )
 
     def _drawn(self, one: TrainingSample, step: int, place: int) -> "Tensor":
         mean, logvar = self._latents(one)
         noise = normal(self.config.seed, "posterior", step, place, tuple(mean.shape))
         return (mean + (0.5 * logvar).exp() * noise - self._shift) * self._scale
+
+    def mean(self, one: TrainingSample) -> "Tensor":
+        """Return the clean latents of a sample without the VAE's own noise, shape CHW."""
+        return (self._latents(one).mean - self._shift) * self._scale
 
     def _latents(self, one: TrainingSample) -> vae.Latents:
         path = one.latents

@@ -32,12 +32,13 @@ class TrainingSample:
         lead: How many of the tags are the trigger.
         sizes: Of the picture as it trains.
         each: Where it has several captions, what it is shown with, once for each of them.
+        trigger: Of its concept; empty for none, as is `class_prompt`.
         latents: File of mean and log-variance.
         latents_digest: SHA-256 of that file.
         repeats: How often it is seen in an epoch.
         weight: Multiplies its loss.
         regularisation: Whether it shows the class, not the subject. It is seen as often as its
-            repeats say: unlike in kohya's scripts, no count of other pictures decides.
+            repeats say, unless both kinds are balanced as in kohya's scripts: see `balance`.
     """
 
     digest: str
@@ -54,6 +55,8 @@ class TrainingSample:
     lead: int = 0
     sizes: PictureSizes = _NONE
     each: tuple[Wording, ...] = ()
+    trigger: str = ""
+    class_prompt: str = ""
 
     def wordings(self) -> tuple[Wording, ...]:
         """Return what it is shown with: one of these at each showing."""
@@ -71,6 +74,7 @@ class Data:
         vaes: Name of the dataset file -> the VAE that made its latents.
         base: The base model that the datasets name.
         triggers: Triggers that texts begin with, each once, in the order of the concepts' names.
+        spare: How many regularisation pictures were left out to balance them with the others.
     """
 
     name: str
@@ -79,6 +83,7 @@ class Data:
     vaes: Mapping[str, Vae]
     base: str | None
     triggers: tuple[str, ...] = ()
+    spare: int = 0
 
     def repeats(self) -> dict[Bucket, dict[str, int]]:
         """Return how often each sample is seen in an epoch, by bucket; buckets and keys sorted."""
@@ -113,6 +118,13 @@ class Data:
             for key, one in self.samples.items()
             if one.each
         }
+
+    def callers(self) -> dict[str, list[str]]:
+        """Return what calls each sample's concept, and what it is one of.
+
+        They decide bytes where texts are shown without the trigger; see `preserved_texts`.
+        """
+        return {key: [one.trigger, one.class_prompt] for key, one in self.samples.items()}
 
 
 def load(paths: Sequence[Path]) -> Data:
@@ -245,6 +257,8 @@ def _training_sample(
         sizes=PictureSizes(
             sample.original_size, (sample.crop or (0, 0))[:2], sample.bucket or (0, 0)
         ),
+        trigger=concept.trigger,
+        class_prompt=concept.class_prompt,
     )
 
 

@@ -94,6 +94,8 @@ def _training(said: Mapping[str, str]) -> Iterator[str]:
             f"{said.get('ss_learning_rate', '?')} ({said.get('ss_lr_scheduler', '?')}), "
             f"seed {said.get('ss_seed', '?')}{_half(said)}"
         )
+    if decay := (certificate(said) or {}).get("config", {}).get("ema"):
+        yield f"weights: their moving average over the steps, decay {decay}"
 
 
 def _half(said: Mapping[str, str]) -> str:

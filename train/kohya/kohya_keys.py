@@ -117,7 +117,7 @@ _REFUSED: tuple[tuple[str, tuple[str, ...], str], ...] = (
     ("lr_scheduler_type", (), "schedules have names"),
     ("stop_text_encoder_training", (), "a text encoder learns to the end"),
     ("no_token_padding", (), "texts are filled up"),
-    ("custom_attributes", (), "the base model's answers are not preserved"),
+    ("custom_attributes", (), "`--prior-prediction` keeps the base model's answers, for all"),
     ("resume resume_from_huggingface", (), "states of other programs are not read"),
     ("save_n_epoch_ratio", (), "name epochs or steps: `save_every_n_epochs`"),
 )

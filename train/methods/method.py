@@ -4,6 +4,7 @@ The loop, the checks and the metadata ask this record, and know no method by nam
 """
 
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple, Protocol
@@ -109,6 +110,8 @@ class Method:
         reads: Settings -> whether something learns that texts are read by.
         notes: (settings, samples, place of the base model) -> what a person should know.
         prompt_word: How prompts name its export, as in `<lora:name:1>`; empty where they do not.
+        alone: (base) -> a block in which the base model is as it was before it learned; None where
+            the method changes the base model itself.
     """
 
     name: str
@@ -135,3 +138,4 @@ class Method:
     reads: Callable[[Config], bool] = lambda config: config.text_encoder
     notes: Callable[[Config, Data, Path], Iterable[str]] = lambda config, data, place: ()
     prompt_word: str = ""
+    alone: Callable[[Base], AbstractContextManager[None]] | None = None

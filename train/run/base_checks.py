@@ -104,3 +104,13 @@ def check_blocks(config: Config, family: Family) -> None:
     learning = blocks if config.text_encoder else family.blocks
     if not any(config.block_rate(block) for block in learning):
         raise ConfigError(f"{told}: no block learns", "give a block a rate above 0")
+
+
+def check_preservation(config: Config) -> None:
+    """Raise where the base model's own answers are asked for, and the method changes it itself."""
+    for name in config.own_answers() if method_named(config.method).alone is None else ():
+        raise ConfigError(
+            f"`{flag(name)}` is given, and `{config.method}` changes the base model itself, whose "
+            "own answers are then gone",
+            "leave it out, and keep the class by regularisation pictures: `train class-pictures`",
+        )

@@ -14,6 +14,7 @@ from prep.runtime.errors import ConfigError, DatasetError, MachineError, ModelFi
 from train.config import CHUNK_TOKENS, Config, safe_name
 from train.config_checks import with_steps
 from train.data import dataset as datasets
+from train.data.balance import balanced
 from train.data.captions import longest_of_all
 from train.data.dataset import Data
 from train.data.order import parts_of_epoch, steps_per_epoch
@@ -91,6 +92,7 @@ def decide(paths: Sequence[Path], config: Config, models: Models, precision: str
         ConfigError: The settings do not fit the data, or `resume` names another run.
     """
     data = datasets.load(paths)
+    data = balanced(data) if config.balance_regularisation else data
     per_epoch = steps_per_epoch(data.repeats(), config.batch, config.accumulate)
     config = with_steps(config, per_epoch).settled(precision)
     config, data = method_named(config.method).settled(config, data)
@@ -144,6 +146,7 @@ def _recipe(config: Config, data: Data, family: Family, base_digest: str, chunks
     found |= {"sizes": told} if any(told.values()) else {}
     found |= {"chunks": chunks} if chunks > 1 else {}
     found |= {"captions": several} if (several := data.captions()) else {}
+    found |= {"callers": data.callers()} if config.prior_prediction else {}
     return files.digest_bytes(files.canonical(found).encode())
 
 

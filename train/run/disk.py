@@ -28,7 +28,8 @@ def disk(run: Run) -> dict[str, int]:
     kept = run.config.keep + 1  # an old one goes only when the new one is whole
     export_bytes = BYTES[run.config.save_precision] * written
     each = BYTES[run.config.full() or "fp32"]
-    whole = round(each * learn * (1 + run.config.row().kept))
+    averaged = BYTES["fp32"] * learn if run.config.ema else 0
+    whole = round(each * learn * (1 + run.config.row().kept)) + averaged
     most = exports * export_bytes + kept * whole
     return {"export": export_bytes, "checkpoint": whole, "most": most}
 

@@ -2,7 +2,7 @@
 
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -138,7 +138,11 @@ def opened(run: Run, found: Processes) -> Training:
         base.text_learns(),
         _state_files(run, found) if config.text_cache == "disk" else None,
     )
-    return Training(base, run.family, batches, states, found, pace_of(found))
+    alone = run.method.alone
+    return Training(
+        base, run.family, batches, states, found, pace_of(found),
+        partial(alone, base) if alone else nullcontext,
+    )  # fmt: skip
 
 
 def _state_files(run: Run, found: Processes) -> StateFiles:

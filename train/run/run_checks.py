@@ -9,7 +9,13 @@ from prep.runtime.errors import ConfigError, nearest
 from train.config import Config
 from train.families.detect import check_clip_skip, check_prediction
 from train.run import checkpoint, disk, run_folder
-from train.run.base_checks import check_blocks, check_family, check_form, check_prompts
+from train.run.base_checks import (
+    check_blocks,
+    check_family,
+    check_form,
+    check_preservation,
+    check_prompts,
+)
 from train.run.decide import Run, check_buckets, check_length, check_vae, facts
 from train.run.machine_check import check_packages
 from train.samples import prompt_files
@@ -20,6 +26,7 @@ from train.timestep_options import ranges_of
 def of_settings(config: Config) -> Iterator[Callable[[], object]]:
     """Yield what can be asked of the settings alone."""
     yield partial(check_packages, config, lambda package: find_spec(package) is not None)
+    yield partial(check_preservation, config)
     yield from of_prompts(config)
 
 

@@ -10,10 +10,10 @@ class Later:
     """A few numbers of a device, on their way to the host."""
 
     def __init__(self, *numbers: "Tensor") -> None:
-        """Ask for scalars of one device; what it has to do before is not waited for."""
+        """Ask for tensors of one device; what it has to do before is not waited for."""
         import torch
 
-        found = torch.stack([one.detach().float() for one in numbers])
+        found = torch.cat([one.detach().float().reshape(-1) for one in numbers])
         self._event = None
         self._host = found
         if found.is_cuda:
@@ -23,7 +23,7 @@ class Later:
             self._event.record()
 
     def read(self) -> list[float]:
-        """Return the numbers, as soon as they are here."""
+        """Return the numbers of all tensors, one behind the other, as soon as they are here."""
         if self._event is not None:
             self._event.synchronize()
         return [float(one) for one in self._host.tolist()]

@@ -5,9 +5,11 @@ Letters: B batch, C channels, H and W height and width of latents, T timesteps.
 
 import math
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from functools import partial
+from itertools import chain
 from typing import TYPE_CHECKING, NamedTuple
 
 from prep.models.devices import moved
@@ -56,7 +58,11 @@ def pace_of(processes: Processes) -> Pace:
 
 @dataclass(frozen=True)
 class Training:
-    """What is trained, on what, and by whom."""
+    """What is trained, on what, and by whom.
+
+    Attributes:
+        alone: Returns a block in which the base model is as it was before it learned.
+    """
 
     base: Base
     family: Family
@@ -64,6 +70,19 @@ class Training:
     states: TextCache
     processes: Processes
     pace: Pace = AT_ONCE
+    alone: Callable[[], AbstractContextManager[None]] = nullcontext
+
+
+class ShownLoss(NamedTuple):
+    """The loss of one showing of a sample, before what it weighs.
+
+    Attributes:
+        time: As the network is given it.
+    """
+
+    key: str
+    time: float
+    loss: float
 
 
 class Step(NamedTuple):
@@ -75,6 +94,7 @@ class Step(NamedTuple):
         rate: The learning rate that was used; see `Trainer.rate`.
         inputs: Digest of keys, texts, timesteps, latents and noise of all samples.
         newest: Whether the weights are those after it: no later one was begun.
+        each: Of every showing.
     """
 
     number: int
@@ -82,6 +102,7 @@ class Step(NamedTuple):
     rate: float | None
     inputs: str
     newest: bool = True
+    each: tuple[ShownLoss, ...] = ()
 
 
 class _Taken(NamedTuple):
@@ -92,6 +113,7 @@ class _Taken(NamedTuple):
     rate: float | None
     inputs: str
     precision: str
+    keys: tuple[str, ...]
 
     def step(self, newest: bool) -> Step:
         """Wait for what is to come.
@@ -99,13 +121,15 @@ class _Taken(NamedTuple):
         Raises:
             MachineError: Loss or gradients are not finite numbers.
         """
-        loss, good = self.found.read()
+        loss, good, *each = self.found.read()
         if not math.isfinite(loss):
             raise _diverged(f"the loss of step {self.number} is {loss}", self.precision)
         if not good:
             told = f"the gradients of step {self.number} are not finite"
             raise _diverged(told, self.precision)
-        return Step(self.number, loss, self.rate, self.inputs, newest)
+        count = len(self.keys)
+        shown = tuple(map(ShownLoss, self.keys, each[:count], each[count:]))
+        return Step(self.number, loss, self.rate, self.inputs, newest, shown)
 
 
 def train(
@@ -133,12 +157,14 @@ def train(
     taken: deque[_Taken] = deque()
     with ahead(made, pace.ahead, base.device) as coming:
         for step, inputs in enumerate(coming, done):
-            loss = _gradients(training, trainer, inputs)
+            loss, each_2N = _gradients(training, trainer, inputs)
             rate_at = partial(learning_rate, step, config=config, steps=steps)
             good = trainer.update(rate_at, loss, wait=not pace.behind)
-            digest = inputs_digest(training.processes.shared(inputs.digests, inputs.samples))
-            found = Later(loss, good)
-            taken.append(_Taken(step + 1, found, trainer.rate(), digest, config.precision))
+            digest = inputs_digest(training.processes.shared(inputs.digests, len(inputs.keys)))
+            found = Later(loss, good, each_2N)
+            taken.append(
+                _Taken(step + 1, found, trainer.rate(), digest, config.precision, inputs.keys)
+            )
             left = 0 if step + 1 == steps or at_once(step + 1) else pace.behind
             while len(taken) > left:
                 on_step(taken.popleft().step(newest=not taken))
@@ -153,40 +179,74 @@ def _diverged(message: str, precision: str) -> MachineError:
     )
 
 
-def _gradients(training: Training, trainer: Trainer, inputs: StepInputs) -> "Tensor":
-    """Leave the gradients of a whole step in the weights; return its loss, on the device.
+def _gradients(training: Training, trainer: Trainer, inputs: StepInputs) -> "tuple[Tensor, Tensor]":
+    """Leave the gradients of a whole step in the weights.
 
     Each sample counts alike, whatever the size of its batch.
+
+    Returns:
+        The loss of the step, and of each sample its time and its loss without weight, shape
+        (2, N); on the device.
     """
     import torch
 
     processes = training.processes
-    total = torch.zeros((), device=training.base.device)
+    device, samples = training.base.device, len(inputs.keys)
+    total, each_2N = torch.zeros((), device=device), torch.zeros((2, samples), device=device)
     for one in inputs.passes:
-        error_B = _errors(training, one)
-        loss = (error_B * moved(one.weight_B, training.base.device)).sum() / inputs.samples
-        trainer.scaled(loss).backward()  # type: ignore[no-untyped-call]
-        total += loss.detach()
+        weight_B, here = moved(one.weight_B, device), slice(one.places.start, one.places.stop)
+        own_B = losses_of(training, one)
+        each_2N[0, here] = moved(one.time_B, device)
+        each_2N[1, here] = own_B.detach()
+        for error_B in chain([own_B], _lost(training, one)):
+            loss = (error_B * weight_B).sum() / samples
+            trainer.scaled(loss).backward()  # type: ignore[no-untyped-call]
+            total += loss.detach()
     if processes.count > 1:
         used = trainer.used()
-        processes.sum([*trainer.gradients(), used, total])
+        processes.sum([*trainer.gradients(), used, total, each_2N])
         trainer.leave_alone(used)
-    return total
+    return total, each_2N
 
 
-def _errors(training: Training, shown: PassInputs) -> "Tensor":
-    """Return the mean loss of each sample, float32."""
-    base, config = training.base, training.batches.config
-    with halved(base.device, config.precision):
-        answer_BCHW = training.family.denoise(
+def losses_of(training: Training, shown: PassInputs) -> "Tensor":
+    """Return the mean loss of each sample of a pass, without what it weighs, float32."""
+    target_BCHW = moved(shown.target_BCHW, training.base.device)
+    return _errors(training, shown, shown.texts, target_BCHW)
+
+
+def _lost(training: Training, shown: PassInputs) -> "Iterator[Tensor]":
+    """Yield what each sample has lost of the base model, once for each way to preserve it.
+
+    Each is yielded where the one before it is done with: graphs of two never stand at once.
+    """
+    import torch
+
+    for texts, weights in shown.preserved:
+        with training.alone(), torch.no_grad():
+            own_BCHW = _answer(training, shown, texts)
+        weight_B = torch.tensor(weights, device=training.base.device)
+        yield _errors(training, shown, texts, own_BCHW) * weight_B
+
+
+def _errors(
+    training: Training, shown: PassInputs, texts: Sequence[str], target_BCHW: "Tensor"
+) -> "Tensor":
+    loss = training.batches.config.loss_row()
+    width_B = None if shown.width_B is None else moved(shown.width_B, training.base.device)
+    return errors(_answer(training, shown, texts), target_BCHW, loss, width_B)
+
+
+def _answer(training: Training, shown: PassInputs, texts: Sequence[str]) -> "Tensor":
+    """Return what the network says of what it is shown with some texts, BCHW, float32."""
+    base, precision = training.base, training.batches.config.precision
+    with halved(base.device, precision):
+        return training.family.denoise(
             base.network,
             moved(shown.noisy_BCHW, base.device),
             moved(shown.time_B, base.device),
-            stacked(training.states.of(shown.texts), base.device, shown.sizes),
-        )
-    width_B = None if shown.width_B is None else moved(shown.width_B, base.device)
-    target_BCHW = moved(shown.target_BCHW, base.device)
-    return errors(answer_BCHW.float(), target_BCHW, config.loss_row(), width_B)
+            stacked(training.states.of(texts), base.device, shown.sizes),
+        ).float()
 
 
 def stacked(

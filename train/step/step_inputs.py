@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, NamedTuple, TypeVar
 from train.config import Config
 from train.data.batches import Batch, Batches
 from train.data.order import step_order, steps_per_epoch
+from train.data.preserved_texts import PreservedTexts
 from train.families.noise_process import Prediction, Process
 from train.step.distributed import Processes
 
@@ -33,7 +34,8 @@ class PassInputs(NamedTuple):
         target_BCHW: What the network should say of it.
         weight_B: Of each sample's loss.
         width_B: See `LossOptions.widths`; None of a loss without a width.
-        sizes: See `Batch`.
+        sizes: See `Batch`, as for `preserved`.
+        places: Indices of the samples among all samples of the step.
     """
 
     noisy_BCHW: "Tensor"
@@ -43,18 +45,20 @@ class PassInputs(NamedTuple):
     width_B: "Tensor | None"
     sizes: "Mapping[str, Tensor]"
     texts: tuple[str, ...]
+    preserved: tuple[PreservedTexts, ...] = ()
+    places: range = range(0)
 
 
 class StepInputs(NamedTuple):
     """What this process is shown in a step.
 
     Attributes:
-        samples: Of the whole step, those of other processes among them.
+        keys: Of the samples of the whole step, those of other processes among them.
         digests: Of each place of this process; see `Batch`.
     """
 
     passes: tuple[PassInputs, ...]
-    samples: int
+    keys: tuple[str, ...]
     digests: Mapping[int, bytes]
 
 
@@ -74,12 +78,12 @@ def coming_steps(
         for places in processes.passes([len(some) for some in each]):
             batch = batches.batch(keys, step, step // per_epoch, places, process)
             digests |= dict(zip(places, batch.digests, strict=True))
-            made = _pass_inputs(batch, process, config)
+            made = pass_inputs(batch, process, config)._replace(places=places)
             passes.append(made if processes.device == "cpu" else _pinned(made))
-        yield StepInputs(tuple(passes), len(keys), digests)
+        yield StepInputs(tuple(passes), tuple(keys), digests)
 
 
-def _pass_inputs(batch: Batch, process: Process, config: Config) -> PassInputs:
+def pass_inputs(batch: Batch, process: Process, config: Config) -> PassInputs:
     """Return what a pass is shown of a batch, and how its losses are measured and weighed."""
     snr_B = process.snr(batch.time_B).double()
     weight_B = config.weights(snr_B, process.prediction is Prediction.V_PREDICTION)
@@ -92,18 +96,18 @@ def _pass_inputs(batch: Batch, process: Process, config: Config) -> PassInputs:
         config.widths(snr_B, process.depth(batch.time_B)).float() if wide else None,
         batch.sizes,
         batch.texts,
+        batch.preserved,
     )
 
 
 def _pinned(made: PassInputs) -> PassInputs:
-    return PassInputs(
-        made.noisy_BCHW.pin_memory(),
-        made.target_BCHW.pin_memory(),
-        made.time_B.pin_memory(),
-        made.weight_B.pin_memory(),
-        None if made.width_B is None else made.width_B.pin_memory(),
-        {name: one.pin_memory() for name, one in made.sizes.items()},
-        made.texts,
+    return made._replace(
+        noisy_BCHW=made.noisy_BCHW.pin_memory(),
+        target_BCHW=made.target_BCHW.pin_memory(),
+        time_B=made.time_B.pin_memory(),
+        weight_B=made.weight_B.pin_memory(),
+        width_B=None if made.width_B is None else made.width_B.pin_memory(),
+        sizes={name: one.pin_memory() for name, one in made.sizes.items()},
     )
 
 

@@ -7,12 +7,14 @@ from typing import TYPE_CHECKING, Any
 from train.config import Config
 from train.optimizers import Rate
 from train.step import optimizer_state
+from train.step.moving_average import MovingAverage
 from train.step.open_optimizer import optimizer_of, scaler_of
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
 _GROUP = "group "  # begins the name of a tensor that belongs to a whole group of weights
+_AVERAGE = "average "  # begins that of the average of a weight
 # The scale of a loss in float16 begins at 2 ** 16, and each step that is left out halves it.
 _LEAST_SCALE = 2.0**-10
 
@@ -48,6 +50,7 @@ class Trainer:
         )
         self._order = [name for names in groups.values() for name in names]
         self._scaler = scaler_of(device, config)
+        self._average = MovingAverage(self.weights, config.ema) if config.ema else None
         self._lost: Tensor | None = None  # whether a step came that nothing may follow
 
     def scaled(self, loss: "Tensor") -> "Tensor":
@@ -122,6 +125,8 @@ class Trainer:
             self._step(rate_at)
             del self._optimizer.found_inf
         self._optimizer.zero_grad(set_to_none=True)
+        if self._average:
+            self._average.follow()
         return good
 
     def _is_scaled(self) -> "Tensor":
@@ -151,6 +156,8 @@ class Trainer:
         """Put the weights that are to be used in the place of those to train with, for good."""
         if self._row.modes:
             self._optimizer.eval()
+        if self._average:
+            self._average.put()
 
     @contextmanager
     def at_rest(self) -> Iterator[None]:
@@ -160,7 +167,7 @@ class Trainer:
         """
         import torch
 
-        if not self._row.modes:
+        if not (self._row.modes or self._average):
             yield
             return
         kept = {name: weight.detach().clone() for name, weight in self.weights.items()}
@@ -168,7 +175,8 @@ class Trainer:
         try:
             yield
         finally:
-            self._optimizer.train()
+            if self._row.modes:
+                self._optimizer.train()
             with torch.no_grad():
                 for name, weight in self.weights.items():
                     weight.copy_(kept[name])  # there and back again is not the same to the bit
@@ -184,6 +192,9 @@ class Trainer:
         for number, facts in enumerate(optimizer_state.groups(self._optimizer)):
             tensors = {word: value for word, value in facts.items() if hasattr(value, "dtype")}
             found |= {f"{_GROUP}{number}/{word}": value for word, value in tensors.items()}
+        if self._average:
+            means = self._average.tensors().items()
+            found |= {f"{_AVERAGE}{name}": mean for name, mean in means}
         return found
 
     def numbers(self) -> dict[str, Any]:
@@ -199,7 +210,7 @@ class Trainer:
                 for facts in optimizer_state.groups(self._optimizer)
             ],
             "scaler": self._scaler.state_dict(),
-        }
+        } | ({"averaged": self._average.steps()} if self._average else {})
 
     def restore(
         self,
@@ -229,6 +240,7 @@ class Trainer:
             }
         for name, state in numbers["optimizer"].items():
             states[name] |= state
+        means, tensors = _parted(tensors)
         for place, tensor in tensors.items():
             name, _, word = place.rpartition("/")
             if name.startswith(_GROUP):
@@ -242,5 +254,21 @@ class Trainer:
         self._optimizer.load_state_dict({"state": known, "param_groups": groups})
         for name, state in states.items():
             optimizer_state.unround(self._optimizer.state.get(self.weights[name], {}), state)
+        self._restore_others(means, numbers)
+
+    def _restore_others(self, means: "Mapping[str, Tensor]", numbers: Mapping[str, Any]) -> None:
+        """Give scaler and average back what they knew."""
         if self._scaler.is_enabled():
             self._scaler.load_state_dict(numbers["scaler"])
+        if self._average:
+            self._average.restore(means, numbers["averaged"])
+
+
+def _parted(tensors: "Mapping[str, Tensor]") -> "tuple[dict[str, Tensor], dict[str, Tensor]]":
+    """Return averages of weights, by the weights' names, and what the optimizer remembers."""
+    means = {
+        place.removeprefix(_AVERAGE): one
+        for place, one in tensors.items()
+        if place.startswith(_AVERAGE)
+    }
+    return means, {place: one for place, one in tensors.items() if not place.startswith(_AVERAGE)}

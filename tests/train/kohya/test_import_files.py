@@ -106,7 +106,9 @@ def test_a_tutorial_s_files_are_one_command(
         ),
         "`cache_latents` is left out: it is always so here",
     ]
-    assert (tutorial / "told.yaml").read_text().count("images: ") == 2
+    text = (tutorial / "told.yaml").read_text()
+    assert text.count("images: ") == 2
+    assert "balance_regularisation: true" in text  # one of its folders shows the class
 
 
 def test_the_tutorial_s_number_of_steps() -> None:
@@ -386,7 +388,7 @@ def test_a_config_file_trains_directly(tutorial: Path, capsys: pytest.CaptureFix
     assert code == 0, said
     (run,) = (tutorial / "out").glob("mychara-*")
     steps = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
-    assert len(steps) == (3 * 2 + 1 * 1) * 2
+    assert len(steps) == (3 * 2 + 6) * 2  # the class picture is seen as often as the others
     config = json.loads((run / "config.json").read_text())
     assert (config["alpha"], config["rank"], config["text_encoder"]) == (1.0, 4, False)
     meta = (tutorial / "class-pics.json").read_text()
