@@ -124,6 +124,10 @@ class Config(
     gradient_checkpointing: bool = option(
         False, "Compute activations twice, to save memory", decides=False
     )
+    shard: bool = option(
+        False, "Split weights, gradients and optimizer of a fine-tune over the processes",
+        decides=False,
+    )  # fmt: skip
     clip_skip: int = option(
         1, "Layer of the text encoder that is used, from the end; 1: the last", least=1, most=12
     )

@@ -104,6 +104,8 @@ def _error(capsys: pytest.CaptureFixture[str], *words: str) -> str:
         ("lora x --rnk 4", "did you mean `--rank`?"),
         ("lora x --bucket_reso_steps 64",
          "leave it out: `prep bucket` does that, see `prep bucket --help`"),
+        ("lora x --num_class_images 200",
+         "leave it out: `train class-pictures` draws class pictures, see its `--help`"),
         ("finetune x --network-dim 4", "see `train finetune --help`"),
         ("check x --method finetune --network-dim 4", "see `train check --help`"),
         ("check x --method=finetune --rnk 4", "see `train check --help`"),

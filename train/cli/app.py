@@ -11,6 +11,7 @@ from prep.models.locate import Models, user_home
 from prep.runtime.console import Console
 from prep.runtime.program import run_app
 from train.cli.account_lines import tell_words
+from train.cli.class_pictures_command import class_pictures_command
 from train.cli.config_options import JSON, QUIET, VERBOSE, check_command, method_command
 from train.cli.option_hints import hint
 from train.cli.sample_command import sample_command
@@ -156,6 +157,7 @@ def explain(
 
 
 app.command("sample")(sample_command(_models))
+app.command("class-pictures")(class_pictures_command(_models))
 
 
 def main(args: Sequence[str] | None = None) -> None:

@@ -3,7 +3,7 @@
 import os
 import shlex
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from prep.dataset import dataset_file
@@ -16,6 +16,7 @@ from prep.models.vae_files import Vae
 from prep.runtime import files
 from prep.runtime.errors import ConfigError, DatasetError, nearest
 from train.data.latents_files import check_latents, check_text_of_any, check_whole
+from train.data.mask_files import check_masks
 from train.data.order import Bucket
 from train.families.family import PictureSizes
 
@@ -35,6 +36,8 @@ class TrainingSample:
         trigger: Of its concept; empty for none, as is `class_prompt`.
         latents: File of mean and log-variance.
         latents_digest: SHA-256 of that file.
+        mask: File of its mask; None without one.
+        mask_digest: SHA-256 of that file; empty where masks are not asked for.
         repeats: How often it is seen in an epoch.
         weight: Multiplies its loss.
         regularisation: Whether it shows the class, not the subject. It is seen as often as its
@@ -55,6 +58,8 @@ class TrainingSample:
     lead: int = 0
     sizes: PictureSizes = _NONE
     each: tuple[Wording, ...] = ()
+    mask: Path | None = None
+    mask_digest: str = ""
     trigger: str = ""
     class_prompt: str = ""
 
@@ -111,6 +116,10 @@ class Data:
             for key, one in self.samples.items()
         }
 
+    def masks(self) -> dict[str, str]:
+        """Return key -> digest of the mask, of the samples that have one that is asked for."""
+        return {key: one.mask_digest for key, one in self.samples.items() if one.mask_digest}
+
     def captions(self) -> dict[str, list[object]]:
         """Return what `content` leaves out of the samples with several captions: each of them."""
         return {
@@ -127,19 +136,23 @@ class Data:
         return {key: [one.trigger, one.class_prompt] for key, one in self.samples.items()}
 
 
-def load(paths: Sequence[Path]) -> Data:
+def load(paths: Sequence[Path], masked: bool = False) -> Data:
     """Read dataset files and look at every latents file.
 
+    Args:
+        masked: Whether masks are asked for: they are looked at, too.
+
     Raises:
-        DatasetError: A file is no dataset, has no latents or no texts, its latents are missing or
-            not those of its buckets, or there is nothing to train on.
+        DatasetError: A file is no dataset, has no latents or no texts, its latents or masks are
+            missing or not those of its buckets, or there is nothing to train on.
         ConfigError: One file is named twice.
     """
     each = _opened(paths)
     samples: dict[str, TrainingSample] = {}
     for number, (path, found) in enumerate(each, 1):
         before = "" if number == 1 else f"{number}/"
-        samples |= {before + key: one for key, one in _training_samples(path, found).items()}
+        each_sample = _training_samples(path, found, masked)
+        samples |= {before + key: one for key, one in each_sample.items()}
     root = (paths[0].parent / each[0][1].root).resolve()
     return Data(
         name=root.name,
@@ -225,13 +238,16 @@ def _nothing(path: Path, found: Dataset) -> DatasetError:
     )
 
 
-def _training_samples(path: Path, found: Dataset) -> dict[str, TrainingSample]:
+def _training_samples(path: Path, found: Dataset, masked: bool) -> dict[str, TrainingSample]:
     chosen = _chosen(path, found)
     check_whole(path, found, chosen)
     state = path.parent / (found.state or found.root)
     places = {key: files.inside(state, str(sample.latents)) for key, sample in chosen.items()}
     digests = check_latents(path, chosen, places, found.vae.space() if found.vae else SD1)
-    return {key: _training_sample(path, found, key, (places[key], digests[key])) for key in chosen}
+    masks = {key: files.inside(state, one.mask) for key, one in chosen.items() if one.mask}
+    told = check_masks(path, chosen, masks) if masked else {}
+    made = ((k, _training_sample(path, found, k, (places[k], digests[k]))) for k in chosen)
+    return {k: replace(one, mask=masks.get(k), mask_digest=told.get(k, "")) for k, one in made}
 
 
 def _training_sample(

@@ -130,7 +130,9 @@ def _birth(born: Mapping[str, Any], level: int) -> Iterator[str]:
     yield f"base model's digest: {born['base_digest']}"
     yield f"made by: {born['program']}, recipe {born['recipe']}"
     samples = born["samples"]
-    yield f"pictures: {len(samples)}, kept for validation: {born['held_out']}"
+    masks = sum("mask" in row for row in samples.values())
+    masked = f", with a mask: {masks}" if masks else ""
+    yield f"pictures: {len(samples)}{masked}, kept for validation: {born['held_out']}"
     shown = len(samples) if level > 1 else _SHOWN
     for key, row in list(samples.items())[:shown]:
         text = row.get("text", "")

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping
 from prep.runtime.counts import counted
 from train.config import CHUNK_TOKENS, Config
 from train.data.captions import longest_of_all
+from train.data.dataset import Data
 from train.data.order import batches_per_epoch, samples_of_steps
 from train.export.metadata import usual_size
 from train.families.detect import unread_note
@@ -44,6 +45,7 @@ def notes(run: Run, answer: Answer, first: bool) -> Iterator[str]:
         batches_note(run.config, repeats),
         halves_note(run.config),
         compile_note(run.config, repeats),
+        mask_note(run.data, run.config),
     ))  # fmt: skip
     yield from run.method.notes(run.config, run.data, run.found.path)
     yield from text_notes(run.data.samples, run.config)
@@ -116,6 +118,15 @@ def compile_note(
     }
     told = counted(len(batches), "size", "sizes")
     return f"`--compile` makes a program for {told} of bucket and batch, at the first step of each"
+
+
+def mask_note(data: Data, config: Config) -> str | None:
+    """Return what to know of masks that nothing is done with."""
+    masks = sum(one.mask is not None for one in data.samples.values())
+    if config.masked_loss or not masks:
+        return None
+    of = counted(len(data.samples), "sample")
+    return f"{masks} of {of} have a mask, which decides nothing without `--masked-loss`"
 
 
 def halves_note(config: Config) -> str | None:
