@@ -106,16 +106,16 @@ def test_a_setting_of_a_training_has_limits(method: str, item: "Field[Any]") -> 
     """Case D1: each number of a training has two limits, told with the option's name."""
     limits = item.metadata["limits"]
     least, most = limits["least"], limits["most"]
-    whole = KINDS[item.name] in WHOLE
+    whole, of_parts = KINDS[item.name] in WHOLE, all_methods()[method].of_parts
 
     for good in (least, most):
         beside = {} if good == item.default else BESIDE.get(item.name, {})
         together = {**beside, item.name: good}
-        config = config_of(method, text_encoder=True, **together)
+        config = config_of(method, text_encoder=of_parts, **together)
         assert config.chosen()[item.name] == pytest.approx(good)
     for given in outside(least, most, whole):
         with pytest.raises(ConfigError) as caught:
-            config_of(method, text_encoder=True, **{item.name: given})
+            config_of(method, text_encoder=of_parts, **{item.name: given})
         assert (str(caught.value), caught.value.hint) == (
             f"`--{item.name.replace('_', '-')}` is {given}",
             f"give a {'whole number' if whole else 'number'} from {least} to {most}",

@@ -120,7 +120,7 @@ def test_two_processes_see_what_one_sees(
 ) -> None:
     """Two gloo processes have the inputs, and but for rounding the losses, of one process."""
     meta = build_dataset(tmp_path / "data", bases[family])
-    given = {"steps": 4, "learning_rate": 1e-4, "batch": 2, "accumulate": 2}
+    given: dict[str, float] = {"steps": 4, "learning_rate": 1e-4, "batch": 2, "accumulate": 2}
     given |= {"prior_prediction": 0.5} if all_methods()[method].alone else {}
     config = config_of(method, shuffle_tags=True, out=tmp_path / "one", **given)
     one = start.start([meta], config, models, Console(level=0))

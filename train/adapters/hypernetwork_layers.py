@@ -5,9 +5,12 @@ Source: AUTOMATIC1111's stable-diffusion-webui, modules/hypernetworks/hypernetwo
 """
 
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from itertools import pairwise
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple
+
+from train.families.family import Base
 
 if TYPE_CHECKING:
     from torch import nn
@@ -19,6 +22,7 @@ ACTIVATIONS: Mapping[str, str] = MappingProxyType(
 )
 LINEAR = "linear"
 _NAME = "hypernetwork"  # of what learns, within the network
+_STRENGTH = "hypernetwork_strength"
 ENDS = ("k", "v")
 
 
@@ -103,7 +107,18 @@ def let_learn(network: Any, pairs: "Mapping[int, nn.ModuleDict]") -> None:
 
     each = nn.ModuleDict({str(width): pair for width, pair in pairs.items()})
     network.add_module(_NAME, each.requires_grad_(True))
-    put_before(network, pairs, lambda name: 1.0)
+    setattr(network, _STRENGTH, 1.0)
+    put_before(network, pairs, lambda name: getattr(network, _STRENGTH))
+
+
+@contextmanager
+def set_still(base: Base) -> Iterator[None]:
+    """Return a block in which the small networks that learn do not act."""
+    setattr(base.network, _STRENGTH, 0.0)
+    try:
+        yield
+    finally:
+        setattr(base.network, _STRENGTH, 1.0)
 
 
 def learning(network: Any) -> "dict[int, nn.ModuleDict]":

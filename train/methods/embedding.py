@@ -25,7 +25,7 @@ from train.families.family import Base, Family
 from train.families.folder_weights import tokenizer_of
 from train.generators import generator_for
 from train.methods.method import Export, Method, Shapes, Sizes
-from train.option_fields import deciding, option
+from train.option_fields import deciding, flag, option
 from train.step.precision import HALVES
 
 if TYPE_CHECKING:
@@ -73,6 +73,9 @@ def faults(config: Config) -> Iterator[tuple[str, str]]:
         )
     if own.initial_words and not own.initial_words.strip():
         yield "`--initial-words` is empty", "give words that the base model knows, as `girl`"
+    for name in config.own_answers():
+        told = f"`{flag(name)}` is given, and texts without the word are answered as ever"
+        yield told, "leave it out: an embedding changes nothing of them"
 
 
 def settled(config: Config, data: Data) -> tuple[Config, Data]:

@@ -161,5 +161,6 @@ METHOD = Method(
     trains=lambda family: family.hypernetworks,
     faults=faults,
     reads=lambda config: False,
+    alone=hypernetwork_layers.set_still,
     prompt_word="hypernet",
 )

@@ -328,6 +328,9 @@ PARTS = "is given, and `train embedding` trains no parts of the model"
      "give words that the base model knows, as `girl`"),
     ({"text_encoder": True}, f"`--text-encoder` {PARTS}", "leave it out"),
     ({"block_rates": "TE1=1"}, f"`--block-rates` {PARTS}", "leave it out"),
+    ({"prior_prediction": 0.5},
+     "`--prior-prediction` is given, and texts without the word are answered as ever",
+     "leave it out: an embedding changes nothing of them"),
 ])  # fmt: skip
 def test_settings_that_mean_nothing_are_refused(given: Any, told: str, hint: str) -> None:
     """Two lines each, before anything is opened."""

@@ -228,6 +228,12 @@ def test_only_the_small_networks_learn(trained: Trained) -> None:
     FAMILY.denoise(bases[0].network, noisy, torch.tensor([500]), given).sum().backward()
     assert {n for n, w in bases[0].network.named_parameters() if w.grad is not None} == set(learn)
     assert not bases[0].text_learns()
+    plain = FAMILY.load(trained.base, "cpu").network
+    with torch.no_grad(), hypernetwork_layers.set_still(bases[0]):
+        still = FAMILY.denoise(bases[0].network, noisy, torch.tensor([500]), given)
+        assert torch.equal(still, FAMILY.denoise(plain, noisy, torch.tensor([500]), given))
+    again = FAMILY.denoise(bases[0].network, noisy, torch.tensor([500]), given)
+    assert not torch.equal(still, again)
 
 
 def test_the_file_is_that_of_the_format(trained: Trained) -> None:
