@@ -33,7 +33,7 @@ def _by_kohya(repeats: list[int], train: int) -> list[int]:
 
 
 @pytest.mark.parametrize(
-    ("own", "repeats"), [(10, [1, 1]), (7, [2, 1]), (3, [1, 1, 1]), (3, [1, 1, 4]), (1, [1, 1, 1])]
+    ("own", "repeats"), [(10, [1, 1]), (8, [2, 1]), (3, [1, 1, 1]), (3, [1, 1, 4]), (1, [1, 1, 1])]
 )
 def test_they_are_seen_as_kohya_s_scripts_show_them(
     meta: Path, changed: Callable[..., Path], own: int, repeats: list[int]

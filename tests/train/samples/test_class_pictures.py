@@ -94,6 +94,9 @@ def test_what_a_person_has_there_stays(tmp_path: Path, base: Path, models: Model
     after = {path: path.read_bytes() for path in wish.folder.rglob("*") if path.is_file()}
     assert after == before
     assert all(path.read_bytes() == b"mine" for path in mine)
+    made.unlink()
+    class_pictures(wish, models, new_console())
+    assert {path: path.read_bytes() for path in before} == before  # with the caption as edited
     key, second = made.name[6:14], f"{made.name[:-5]}2.png"
     assert missing_of(replace(wish, count=1), key) == {}  # and none is taken away
     assert missing_of(replace(wish, count=4), key) == {2: second}
