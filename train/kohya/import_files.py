@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple, get_args, get_type_hints
 
@@ -112,6 +113,8 @@ def pipelines_of(
     given = options | {
         name: value for name, value in shared_options(folders, wrong).items() if name not in without
     }
+    if "alpha_mask" in without:
+        folders = [replace(one, alpha_mask=False) for one in folders]
     given |= {"alpha_mask": True} if any(one.alpha_mask for one in folders) else {}
     wrong = [*_unknown(given), *_without_value(given), *_refused(given), *wrong]
     wrong += _no_prompts(given, run.here)
@@ -129,6 +132,8 @@ def pipelines_of(
     _check(values, given)
     notes = [*found.notes, *_processes(run, values), *launcher_notes(run.launcher), *_idle(given)]
     vae = str(given.get("vae", base))
+    if "masked_loss" not in values:  # this script would not use them
+        folders = [replace(one, alpha_mask=False) for one in folders]
     text = pipelines_text(folders, values, vae, Places(run.here, target))
     words = [
         (run.here / one.metadata, run.here / one.images)

@@ -255,6 +255,15 @@ def test_fan_outs_carry_masks_and_alpha(tmp_path: Path) -> None:
     assert np.array_equal(mine, drawn_mask(4, (128, 128)).astype(np.uint8))
     own.unlink()
     assert project.run().maps() == {}
+    cut = project.images / "a.png@crop.png"
+    ours = cut.read_bytes()
+    cut.write_bytes(picture(8, (128, 256)))  # a person's, in its place
+    project.run()
+    assert (
+        f"failed: {cut.name}: its mask: it is 128x128 px, and the picture 128x256\n" in project.said
+    )
+    cut.write_bytes(ours)
+    project.run()
     project.file.write_text(STAGES.replace("tiny}", "tiny, alpha_mask: true}"))
     (project.folder / "raw").rename(project.folder / "away")
     (project.folder / "cut").rename(project.folder / "away too")
