@@ -13,7 +13,7 @@ from prep.runtime.program import program_words, run_child
 from train import spellings
 from train.config import Config
 from train.kohya import kohya_folders, kohya_settings
-from train.kohya.kohya_folders import folders_of, shared_options
+from train.kohya.kohya_folders import KohyaFolder, folders_of, shared_options
 from train.kohya.kohya_keys import FLAGS, IDLE, REFUSED, is_off
 from train.kohya.kohya_scripts import SCRIPTS, Mistake
 from train.kohya.kohya_settings import PLAIN, settings_of
@@ -113,8 +113,7 @@ def pipelines_of(
     given = options | {
         name: value for name, value in shared_options(folders, wrong).items() if name not in without
     }
-    if "alpha_mask" in without:
-        folders = [replace(one, alpha_mask=False) for one in folders]
+    folders = _masked(folders, "alpha_mask" not in without)
     given |= {"alpha_mask": True} if any(one.alpha_mask for one in folders) else {}
     wrong = [*_unknown(given), *_without_value(given), *_refused(given), *wrong]
     wrong += _no_prompts(given, run.here)
@@ -132,8 +131,7 @@ def pipelines_of(
     _check(values, given)
     notes = [*found.notes, *_processes(run, values), *launcher_notes(run.launcher), *_idle(given)]
     vae = str(given.get("vae", base))
-    if "masked_loss" not in values:  # this script would not use them
-        folders = [replace(one, alpha_mask=False) for one in folders]
+    folders = _masked(folders, "masked_loss" in values)  # of kohya's scripts one uses none
     text = pipelines_text(folders, values, vae, Places(run.here, target))
     words = [
         (run.here / one.metadata, run.here / one.images)
@@ -141,6 +139,11 @@ def pipelines_of(
         if one.metadata is not None
     ]
     return Imported(text, notes, words)
+
+
+def _masked(folders: Sequence[KohyaFolder], wanted: bool) -> list[KohyaFolder]:
+    """Return folders, with masks of their pictures' alpha only where these are wanted."""
+    return [replace(one, alpha_mask=one.alpha_mask and wanted) for one in folders]
 
 
 def _processes(run: KohyaRun, values: Mapping[str, Any]) -> Iterator[str]:

@@ -176,6 +176,7 @@ def test_a_mask_of_no_picture_is_named(project: Project) -> None:
         ("c.png: its mask `c.mask.png`: it is a link: copy the picture itself into the folder"),
     ):  # fmt: skip
         assert f"failed: {line}\n" in project.said
+    assert "  5 pictures: 2 good, 0 left out, 3 failed\n" in project.said
     assert samples(project) == {"b.png", "d.png"}
     assert {*masks(project)} == {"b.png"}
 
