@@ -3,6 +3,7 @@
 import time
 from collections import deque
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -19,6 +20,7 @@ from train.run.metrics import Metrics
 from train.run.outputs import is_due
 from train.step.distributed import Processes
 from train.step.loop import Step
+from train.step.shards import gathered
 from train.step.trainer import Trainer
 
 # A run that is killed loses at most so much work, whatever the person asked for.
@@ -38,6 +40,7 @@ class AfterStep:
         machine: See `Checkpoint.machine`.
         publish: Called with a step that is saved, to make what is missing of its export and
             pictures.
+        whole: Returns a block, which all processes enter, in which the first one has all weights.
         losses: Of the last steps, for the mean that is shown.
     """
 
@@ -53,6 +56,7 @@ class AfterStep:
     progress: Progress
     stop: Stop
     publish: Callable[[int], None]
+    whole: Callable[[], AbstractContextManager[None]] = nullcontext
     saved_at: float = field(default_factory=time.monotonic)
     losses: deque[float] = field(default_factory=lambda: deque(maxlen=_MEAN_OF))
 
@@ -76,10 +80,8 @@ class AfterStep:
         self.progress.advance(told=partial(self._told, step))
         if not step.newest:
             return
-        stopped = self.processes.total(self.stop.asked is not None) > 0
-        last = step.number == self.steps
-        due = self._is_due(step.number) or self._is_late()
-        if self.processes.first and (due or stopped or last):
+        stopped, late = self.processes.any(self.stop.asked is not None, self._is_late())
+        if stopped or late or step.number == self.steps or self._is_due(step.number):
             self._checkpoint(step.number)
         if stopped:
             self.processes.wait()  # a launcher ends the others where one has left
@@ -99,11 +101,12 @@ class AfterStep:
         if not self._is_due(step):
             return
         try:
-            if self.processes.first:
-                with self.stop.impatience(), self.trainer.at_rest():
-                    self.publish(step)
+            with self.whole():
+                if self.processes.first:
+                    with self.stop.impatience(), self.trainer.at_rest():
+                        self.publish(step)
         finally:
-            if self.processes.total(self.stop.asked is not None):
+            if any(self.processes.any(self.stop.asked is not None)):
                 self.stop.leave()
 
     def _is_late(self) -> bool:
@@ -119,8 +122,12 @@ class AfterStep:
         return 0 < step < self.steps and is_due(step, self.config, self.per_epoch)
 
     def _checkpoint(self, step: int) -> None:
+        """Save a step; every process gives what it alone has of it."""
         trainer = self.trainer
-        weights, tensors, numbers = trainer.weights, trainer.tensors(), trainer.numbers()
-        made = Checkpoint(step, self.recipe, weights, tensors, numbers, self.machine)
-        checkpoint.write(self.folder, made, self.config.keep)
+        weights = gathered(trainer.weights, self.processes)
+        tensors = gathered(trainer.tensors(), self.processes)
         self.saved_at = time.monotonic()
+        if self.processes.first:
+            made = Checkpoint(step, self.recipe, weights, tensors, trainer.numbers(), self.machine)
+            checkpoint.write(self.folder, made, self.config.keep)
+            self.saved_at = time.monotonic()

@@ -25,8 +25,8 @@ from train.run.machine_check import check_machine
 from train.run.memory_errors import memory_errors, spill_note
 from train.run.memory_use import taken_and_there
 from train.run.metrics import Metrics
-from train.run.outputs import RunOutput, lacking, output, pictures_of, prompts, renamed
-from train.run.publish_outputs import draw, keep, publish
+from train.run.outputs import RunOutput, lacking, output, prompts
+from train.run.publish_outputs import keep, publish_last
 from train.run.read_ahead import read_ahead
 from train.run.tensorboard_log import followed
 from train.samples.prompts import Prompt
@@ -37,6 +37,7 @@ from train.step.kernels import kernels, make_ready
 from train.step.loop import Step, Training, pace_of, train
 from train.step.precision import keep_halved
 from train.step.schedule import peak_of
+from train.step.shards import shard, whole
 from train.step.trainer import Trainer
 
 _TEXTS = "texts"  # in the run folder: states of texts, until the run is done
@@ -58,16 +59,16 @@ def carry_out(run: Run, console: Console) -> None:
         compiling(run.config.compile),
     ):
         check_machine(run.config, found.device)
+        if run.config.shard and found.count == 1:
+            console.note("`--shard` has no effect: one process trains")
         training = opened(run, found)
         trainer = _trainer(run, training.base)
         done = _restored(run, trainer, machine(run, found), console)
         read_ahead(run, training, done, console)
         _train(run, training, trainer, done, console, shown=shown)
-        if found.first:
-            _keep_shorter(run)
-            with trainer.at_rest():
-                draw(run, training, output(run, run.steps, shown), console)
-                publish(run, training.base, run.export, run.steps)  # last: with it the run is done
+        with whole(training.base):
+            if found.first:
+                publish_last(run, training, trainer, shown, console)
         found.wait()
         if found.first:
             shutil.rmtree(run.folder / _TEXTS, ignore_errors=True)
@@ -125,6 +126,9 @@ def opened(run: Run, found: Processes) -> Training:
     run.method.attach(base, run.family, config)
     keep_halved(base.learning().values(), config.full())
     make_ready(base, run.family, config)
+    if config.shard:
+        shard(base, found)
+        found = replace(found, alike=True)
     space = vae_files.space_of(run.found.path)
     batches = Batches(run.data, config, space.scale, space.shift, run.family.told)
     states = TextCache(
@@ -218,6 +222,7 @@ def _train(
             progress=progress,
             stop=stop,
             publish=lambda step: keep(run, training, output(run, step, shown), console),
+            whole=partial(whole, training.base),
         )
         watch.finish(done)
 
@@ -256,16 +261,3 @@ def _log(run: Run, done: int, found: Processes) -> Iterator[Metrics | None]:
         if run.config.log == "tensorboard":
             metrics = stack.enter_context(followed(metrics, run.folder))
         yield metrics
-
-
-def _keep_shorter(run: Run) -> None:
-    """Give pictures and export of a run that was made longer the name of its step."""
-    if run.export.exists():
-        name = f"{run.name}-step{lora_file.steps_of(run.export):08d}"
-        for path in pictures_of(run.export):
-            path.replace(path.with_name(name + path.name.removeprefix(run.name)))
-        target = renamed(run, name)
-        if target.is_dir():  # made on the way, of the same weights; a folder cannot be replaced
-            shutil.rmtree(run.export)
-        else:
-            run.export.replace(target)

@@ -22,6 +22,7 @@ from train.step.distributed import Processes
 from train.step.later import Later
 from train.step.precision import halved
 from train.step.schedule import learning_rate
+from train.step.shards import is_split
 from train.step.step_inputs import PassInputs, StepInputs, ahead, coming_steps
 from train.step.trainer import Trainer
 
@@ -204,7 +205,8 @@ def _gradients(training: Training, trainer: Trainer, inputs: StepInputs) -> "tup
             total += loss.detach()
     if processes.count > 1:
         used = trainer.used()
-        processes.sum([*trainer.gradients(), used, total, each_2N])
+        own = [one for one in trainer.gradients() if not is_split(one)]
+        processes.sum([*own, used, total, each_2N])
         trainer.leave_alone(used)
     return total, each_2N
 

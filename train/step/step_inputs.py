@@ -36,7 +36,8 @@ class PassInputs(NamedTuple):
         width_B: See `LossOptions.widths`; None of a loss without a width.
         mask_BHW: See `Batch`.
         sizes: See `Batch`, as for `preserved`.
-        places: Indices of the samples among all samples of the step.
+        places: Indices of the samples among all samples of the step; empty where they count for
+            nothing here.
     """
 
     noisy_BCHW: "Tensor"
@@ -78,9 +79,13 @@ def coming_steps(
         keys, digests = [*chain(*each)], dict[int, bytes]()
         passes = []
         for places in processes.passes([len(some) for some in each]):
-            batch = batches.batch(keys, step, step // per_epoch, places, process)
-            digests |= dict(zip(places, batch.digests, strict=True))
+            shown = places or range(places.start, places.start + 1)
+            batch = batches.batch(keys, step, step // per_epoch, shown, process)
             made = pass_inputs(batch, process, config)._replace(places=places)
+            if places:
+                digests |= dict(zip(places, batch.digests, strict=True))
+            else:  # others compute all of this batch, and this process goes along
+                made = made._replace(weight_B=made.weight_B * 0)
             passes.append(made if processes.device == "cpu" else _pinned(made))
         yield StepInputs(tuple(passes), tuple(keys), digests)
 
