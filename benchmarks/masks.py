@@ -1,6 +1,6 @@
 """What a mask of the mascot does for a LoRA: are places obeyed that its pictures never showed?
 
-`python -m benchmarks.masks [--seeds 3] [--steps 300] [--count 64]`
+`python -m benchmarks.masks [--seeds 0 1 2] [--steps 400] [--count 24]`
 
 All pictures of a training show one place, and their texts do not say so. The same training is done
 with and without `--masked-loss`; then prompts with the trigger ask for the other places, and two
@@ -16,6 +16,7 @@ import statistics
 import subprocess
 import sys
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
@@ -33,6 +34,7 @@ PICTURES = 16
 WAYS = ("whole", "masked")
 POSES = {"standing": "standing", "waving": "waving", "cheering": "arms up", "jumping": "jumping"}
 FRAMINGS = {"full_body": "full body", "upper_body": "upper body"}
+DRAWING_STEPS = 10
 GAIN = 0.1
 
 
@@ -67,7 +69,10 @@ def measured(lora: Path, places: tuple[str, ...], count: int) -> dict[str, float
     base, coder = FAMILY.load(MODELS / "base", "cpu"), vae.open_vae(MODELS / "base", "cpu")
     applied.set_strength(base, applied.add(lora, base, FAMILY), 1.0)
     texts, sizes = tiny_painting.calls(TRIGGER, places, count)
-    pictures = tiny_painting.painted(base, coder, tiny_painting.prompts_of(texts, sizes))
+    prompts = [
+        replace(prompt, steps=DRAWING_STEPS) for prompt in tiny_painting.prompts_of(texts, sizes)
+    ]
+    pictures = tiny_painting.painted(base, coder, prompts)
     found = {}
     for name, judge in judges(MODELS).items():
         seen = judge(pictures)
@@ -82,12 +87,12 @@ def measured(lora: Path, places: tuple[str, ...], count: int) -> dict[str, float
 def main() -> int:
     """Train and measure, print; return 1 where a mask gains too little."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--seeds", type=int, default=3)
-    parser.add_argument("--steps", type=int, default=300)
-    parser.add_argument("--count", type=int, default=64)
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
+    parser.add_argument("--steps", type=int, default=400)
+    parser.add_argument("--count", type=int, default=24)
     given = parser.parse_args()
     rows: list[dict[str, dict[str, float]]] = []
-    for seed in range(given.seeds):
+    for seed in given.seeds:
         place = BACKGROUNDS[seed % len(BACKGROUNDS)]
         others = tuple(name for name in BACKGROUNDS if name != place)
         with tempfile.TemporaryDirectory() as top:

@@ -84,7 +84,7 @@ def _read(
                 failed = failure or Outcome(key, inputs, None, "failed")
                 yield replace(failed, why=of + failed.why)
                 continue
-            for warning in result.warnings:
+            for warning in result.warnings if decoded != ALPHA else ():  # of a picture that is read
                 note(f"{key}: {of}{warning}")
             pixels: dict[str, Any] = {decoded: result.image(), SIZE: list(result.whole)}
             del result  # the image is a copy

@@ -3,7 +3,7 @@
 Done in the decoding process, so that only the small picture crosses the pipe. Knows no model.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
@@ -32,20 +32,28 @@ class Resize(NamedTuple):
             `thumbnail`: the longer side becomes `size` if it
             is larger, as Pillow does that. `grey`: Pillow's `L` from here on; the result is RGB
             again. `cut`: the part within the four of `size`, (left, top, right, bottom). `mirror`:
-            left to right. First of all steps: `mask of` says that it has to be as large as the
-            picture in `file`, `alpha of` that its alpha is wanted, as grey.
+            left to right. `alpha of`, the first of all steps: its alpha is wanted, as grey.
         filter: One of FILTERS; unused by `pad`, `thumbnail` and `grey`.
         colour: RGB, 0 to 255, of the border; None repeats the picture's edge. Used by `pad` alone.
         size: px; 0 is the model's own size. Of `sides`, (width, height). Unused by `pad` and
             `grey`.
-        file: Path. Used by `mask of` alone.
     """
 
     kind: str
     filter: str = ""
     colour: tuple[int, int, int] | None = None
     size: int | tuple[int, ...] = 0
-    file: str = ""
+
+
+class MaskOf(NamedTuple):
+    """A step that changes nothing: by now the image has to be as large as a picture.
+
+    Attributes:
+        file: Path of the picture that it is a mask of.
+    """
+
+    kind: str
+    file: str
 
 
 def sized(steps: Sequence[Resize], size: int) -> tuple[Resize, ...]:
@@ -86,6 +94,17 @@ def pixels_after(size: tuple[int, int], steps: Sequence[Sequence[object]]) -> in
         elif step.kind not in (GREY, THUMBNAIL, MIRROR, MASK_OF, ALPHA_OF):
             size = _wanted(step, *size)
     return size[0] * size[1]
+
+
+def wanted_sizes(
+    size: tuple[int, int], steps: Sequence[Sequence[object]]
+) -> Iterator[tuple[tuple[int, int], str]]:
+    """Yield the size that a mask has by each `mask of`, and the picture that it lies over there."""
+    for step in steps:
+        if step[0] == CUT:
+            size = _box_sides(Resize(*step))  # type: ignore[arg-type]
+        elif step[0] == MASK_OF:
+            yield size, str(step[1])
 
 
 def _wanted(step: Resize, width: int, height: int) -> tuple[int, int]:

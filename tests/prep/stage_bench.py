@@ -18,7 +18,7 @@ from prep.dataset.file_names import link_before
 from prep.images.fitting import fitted
 from prep.models.locate import Models
 from prep.sheets.columns import WORDS
-from prep.stage import Derived, Page, Rejected, Rows, Shape, Stage
+from prep.stage import ALPHA, MASK_FILE, PIXELS, Derived, Page, Rejected, Rows, Shape, Stage
 from prep.stages import all_stages
 from tagger_models.scores import unpacked
 
@@ -101,7 +101,7 @@ class Bench:
             each = {key: dict(zip(names, row, strict=True)) for key, row in rows.items()}
             rows = {
                 key: tuple(
-                    fitted(value.copy(), stage.fit(last[0], loaded, row)) if n == "image" else value
+                    fitted(value.copy(), stage.fit(last[0], loaded, row)) if n in PIXELS else value
                     for n, value in row.items()
                 )
                 for key, row in each.items()
@@ -132,6 +132,8 @@ class Bench:
     def _value(self, name: str, key: str, large: bool) -> Any:
         if name == "image":
             return self.pictures[key]
+        if name in PIXELS:
+            return self.pictures[key].convert("L").convert("RGB")
         if name == "size":
             return list(self.pictures[key].size)
         if name == "digest":
@@ -139,6 +141,8 @@ class Bench:
         producer = self.producer(name)
         if producer is None:
             return None
+        if not large and {MASK_FILE, ALPHA} & dict(producer.needs()).keys():
+            return None  # as most pictures have no mask: their dataset files stay what they were
         if producer.suffix and not large:  # a view is told where it lies
             return f"{name}/{list(SIZES).index(key)}{producer.suffix}"
         value = self.made(producer)[key]
@@ -188,6 +192,9 @@ def opened(writes: str, data: bytes) -> Any:
     if data.startswith(b"\xff\xd8"):  # what JPEG makes of pixels belongs to its library
         small = Image.open(io.BytesIO(data))
         return [*small.size, *(float(value / 255) for value in small.resize((2, 2)).tobytes())]
+    if data.startswith(b"\x89PNG"):
+        grey = Image.open(io.BytesIO(data))
+        return [grey.mode, *grey.size, hashlib.sha256(grey.tobytes()).hexdigest()]
     if data.startswith(b"PK"):
         pages = openpyxl.load_workbook(io.BytesIO(data)).worksheets
         return [[list(cells) for cells in page.iter_rows(values_only=True)] for page in pages]

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple, get_args, get_type_hints
 
@@ -12,7 +13,7 @@ from prep.runtime.program import program_words, run_child
 from train import spellings
 from train.config import Config
 from train.kohya import kohya_folders, kohya_settings
-from train.kohya.kohya_folders import folders_of, shared_options
+from train.kohya.kohya_folders import KohyaFolder, folders_of, shared_options
 from train.kohya.kohya_keys import FLAGS, IDLE, REFUSED, is_off
 from train.kohya.kohya_networks import method_of
 from train.kohya.kohya_scripts import SCRIPTS, Mistake
@@ -114,6 +115,7 @@ def pipelines_of(
     given = options | {
         name: value for name, value in shared_options(folders, wrong).items() if name not in without
     }
+    folders = _masked(folders, "alpha_mask" not in without)
     given |= {"alpha_mask": True} if any(one.alpha_mask for one in folders) else {}
     wrong = [*_unknown(given), *_without_value(given), *_refused(given), *wrong]
     wrong += _no_prompts(given, run.here)
@@ -131,6 +133,7 @@ def pipelines_of(
     _check(values, given)
     notes = [*found.notes, *_processes(run, values), *launcher_notes(run.launcher), *_idle(given)]
     vae = str(given.get("vae", base))
+    folders = _masked(folders, "masked_loss" in values)  # of kohya's scripts one uses none
     text = pipelines_text(folders, values, vae, Places(run.here, target))
     words = [
         (run.here / one.metadata, run.here / one.images)
@@ -138,6 +141,11 @@ def pipelines_of(
         if one.metadata is not None
     ]
     return Imported(text, notes, words)
+
+
+def _masked(folders: Sequence[KohyaFolder], wanted: bool) -> list[KohyaFolder]:
+    """Return folders, with masks of their pictures' alpha only where these are wanted."""
+    return [replace(one, alpha_mask=one.alpha_mask and wanted) for one in folders]
 
 
 def _processes(run: KohyaRun, values: Mapping[str, Any]) -> Iterator[str]:

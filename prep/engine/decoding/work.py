@@ -65,8 +65,8 @@ def shown(path: str, fit: Fits = ()) -> Iterator[tuple[UprightPicture, Source]]:
 
     Args:
         path: The file.
-        fit: Steps that it will go through: the first may say that its alpha is wanted, or that it
-            is a mask.
+        fit: Steps that it will go through: they may say that its alpha is wanted, or that it is a
+            mask.
 
     Raises:
         images.Unreadable: For whatever is wrong with the file, unstable for one that changed
@@ -81,8 +81,8 @@ def shown(path: str, fit: Fits = ()) -> Iterator[tuple[UprightPicture, Source]]:
         if error.args == unreadable.NO_MEMORY:
             raise MemoryError from None
         raise
-    if fit and fit[0][0] == fitting.MASK_OF:
-        _check_as_large(picture.image.size, fitting.Resize(*fit[0]).file)
+    for size, file in fitting.wanted_sizes(picture.image.size, fit):
+        _check_as_large(size, file)
     told = {
         "sha256": found.sha256,
         "format": picture.format,

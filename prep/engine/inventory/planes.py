@@ -14,7 +14,7 @@ from prep.engine.inventory.scan import Folder
 from prep.engine.state import artifacts
 from prep.engine.state.digest_cache import Digests
 from prep.engine.state.file_stat import path_in
-from prep.images.fitting import ALPHA_OF, CUT, MASK_OF, MIRROR, Resize
+from prep.images.fitting import ALPHA_OF, CUT, MASK_OF, MIRROR, MaskOf, Resize
 from prep.runtime.files import canonical, digest_bytes
 from prep.stage import KEY, MASK_FILE
 
@@ -38,11 +38,11 @@ class Plane(NamedTuple):
 
     file: str
     digest: str
-    steps: tuple[Resize, ...]
+    steps: tuple[Resize | MaskOf, ...]
 
     def told(self) -> str:
         """Return what stands for it in recipes: no path is in it."""
-        cuts = [[step.kind, step.size] for step in self.steps if step.kind in (CUT, MIRROR)]
+        cuts = [[step.kind, step[-1]] for step in self.steps if step.kind in (CUT, MIRROR)]
         return digest_bytes(canonical([self.digest, cuts]).encode()) if cuts else self.digest
 
 
@@ -90,7 +90,9 @@ class Planes:
         """Return a picture's plane, the nearest up its line, and whether its file is there."""
         root, folder = self._inventory.location.root.absolute(), self._inventory.folder
         lineage = self._inventory.lineage.get(key)
-        cuts: tuple[Resize, ...] = ()
+        # A person may have put another picture in the place of the one that was cut.
+        over = MaskOf(MASK_OF, path_in(root, folder.pictures[key]))
+        cuts: tuple[Resize | MaskOf, ...] = (over,) if lineage else ()
         for _ in range(_DEPTH):
             own = self._alpha if alpha else self._mask
             if (plane := own(root, folder, key, lineage)) is not None:
@@ -111,7 +113,7 @@ class Planes:
         if key not in folder.masks:
             return None
         file = path_in(root, folder.masks[key])
-        over = Resize(MASK_OF, file=path_in(root, folder.pictures[key]))
+        over = MaskOf(MASK_OF, path_in(root, folder.pictures[key]))
         return Plane(file, self._digests.of(file) or "", (over,))
 
     def _alpha(

@@ -176,6 +176,7 @@ def test_a_mask_of_no_picture_is_named(project: Project) -> None:
         ("c.png: its mask `c.mask.png`: it is a link: copy the picture itself into the folder"),
     ):  # fmt: skip
         assert f"failed: {line}\n" in project.said
+    assert "  5 pictures: 2 good, 0 left out, 3 failed\n" in project.said
     assert samples(project) == {"b.png", "d.png"}
     assert {*masks(project)} == {"b.png"}
 
@@ -255,6 +256,15 @@ def test_fan_outs_carry_masks_and_alpha(tmp_path: Path) -> None:
     assert np.array_equal(mine, drawn_mask(4, (128, 128)).astype(np.uint8))
     own.unlink()
     assert project.run().maps() == {}
+    cut = project.images / "a.png@crop.png"
+    ours = cut.read_bytes()
+    cut.write_bytes(picture(8, (128, 256)))  # a person's, in its place
+    project.run()
+    assert (
+        f"failed: {cut.name}: its mask: it is 128x128 px, and the picture 128x256\n" in project.said
+    )
+    cut.write_bytes(ours)
+    project.run()
     project.file.write_text(STAGES.replace("tiny}", "tiny, alpha_mask: true}"))
     (project.folder / "raw").rename(project.folder / "away")
     (project.folder / "cut").rename(project.folder / "away too")

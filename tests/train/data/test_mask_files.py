@@ -17,6 +17,7 @@ from prep.runtime.errors import DatasetError
 from tests.train.runs import lora, new_console, said
 from train.data import dataset
 from train.data.batches import Batches
+from train.export.explain import explain
 from train.families.diffusion_process import Diffusion
 from train.families.noise_process import Prediction
 from train.loss_rows import LOSSES, errors
@@ -144,5 +145,7 @@ def test_masks_decide_a_run_where_they_are_asked_for(
     assert ["mask" in row for row in born[asked]["samples"].values()] == [True, *[False] * 5]
     assert born[asked]["config"]["masked_loss"] is True
     assert not any("mask" in row for row in born[unasked]["samples"].values())
+    explain(asked, told_by := new_console())
+    assert "pictures: 6, with a mask: 1, kept for validation: 0\n" in said(told_by)[0]
     data, config = dataset.load([masked], True), config_of(masked_loss=True, steps=2)
     assert [*idle_notes(config, data, 6)] == ["`--masked-loss` has no effect: no sample has a mask"]

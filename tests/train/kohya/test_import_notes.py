@@ -89,7 +89,7 @@ def test_masks_are_taken_over_where_they_mean_the_same(home: Path) -> None:
         ("train_network", lora, told, ("{model: tiny, alpha_mask: true}", True)),
         ("sdxl_train", "--alpha_mask", {}, ("{model: tiny, alpha_mask: true}", True)),
         ("train_network", lora, told | {"alpha_mask": False}, ("{model: tiny}", False)),
-        ("fine_tune", "--alpha_mask", {}, ("{model: tiny, alpha_mask: true}", False)),
+        ("fine_tune", "--alpha_mask", {}, ("{model: tiny}", False)),
     ):
         run = read([command.format(script, words)])
         run = replace(run, dataset={"datasets": [{"subsets": [{"image_dir": HERE} | subset]}]})
@@ -99,6 +99,9 @@ def test_masks_are_taken_over_where_they_mean_the_same(home: Path) -> None:
         assert ("      masked_loss: true\n" in made.text) is wanted[1]
         left = "`masked_loss` is left out: this script of kohya's does not use it"
         assert (left in made.notes) is (script == "fine_tune")
+        bare = pipelines_of(run, Path(), ["alpha_mask", "masked_loss"]).text
+        assert "alpha_mask" not in bare
+        assert "masked_loss" not in bare
     run = replace(run, dataset={"datasets": [{"subsets": [told | {"conditioning_data_dir": "m"}]}]})
     with pytest.raises(ConfigError) as caught:
         pipelines_of(run, Path(), [])
