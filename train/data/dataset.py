@@ -1,22 +1,26 @@
 """Published datasets -> the samples to train on, checked before anything heavy is loaded."""
 
-import os
-import shlex
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from prep.dataset import dataset_file
 from prep.dataset.account import Account, account, joined
 from prep.dataset.dataset_file import Concept, Dataset, Sample
 from prep.dataset.wording import Wording, begins
-from prep.models import single_file
 from prep.models.latent_space import SD1
 from prep.models.vae_files import Vae
 from prep.runtime import files
 from prep.runtime.errors import ConfigError, DatasetError, nearest
-from train.data.latents_files import check_latents, check_text_of_any, check_whole
+from train.data.latents_files import (
+    check_kind,
+    check_latents,
+    check_text_of_any,
+    check_whole,
+    nothing_to_train,
+)
 from train.data.order import Bucket
+from train.data.picture_sources import source_of
 from train.families.family import PictureSizes
 
 _NONE = PictureSizes((0, 0), (0, 0), (0, 0))
@@ -32,6 +36,7 @@ class TrainingSample:
         lead: How many of the tags are the trigger.
         sizes: Of the picture as it trains.
         each: Where it has several captions, what it is shown with, once for each of them.
+        source: The file of the picture that it was made of, or its own.
         latents: File of mean and log-variance.
         latents_digest: SHA-256 of that file.
         repeats: How often it is seen in an epoch.
@@ -54,6 +59,7 @@ class TrainingSample:
     lead: int = 0
     sizes: PictureSizes = _NONE
     each: tuple[Wording, ...] = ()
+    source: str = ""
 
     def wordings(self) -> tuple[Wording, ...]:
         """Return what it is shown with: one of these at each showing."""
@@ -68,6 +74,7 @@ class Data:
         name: What a LoRA of it is called unless told otherwise: the name of the pictures' folder.
         samples: Key -> sample. Keys of a second dataset file begin with `2/`, and so on.
         held_out: How many samples are kept for validation.
+        validation: Those of them that have latents, and so can be measured, by key.
         vaes: Name of the dataset file -> the VAE that made its latents.
         base: The base model that the datasets name.
         triggers: Triggers that texts begin with, each once, in the order of the concepts' names.
@@ -79,6 +86,7 @@ class Data:
     vaes: Mapping[str, Vae]
     base: str | None
     triggers: tuple[str, ...] = ()
+    validation: Mapping[str, TrainingSample] = field(default_factory=dict)
 
     def repeats(self) -> dict[Bucket, dict[str, int]]:
         """Return how often each sample is seen in an epoch, by bucket; buckets and keys sorted."""
@@ -125,9 +133,12 @@ def load(paths: Sequence[Path]) -> Data:
     """
     each = _opened(paths)
     samples: dict[str, TrainingSample] = {}
+    validation: dict[str, TrainingSample] = {}
     for number, (path, found) in enumerate(each, 1):
         before = "" if number == 1 else f"{number}/"
         samples |= {before + key: one for key, one in _training_samples(path, found).items()}
+        kept = _with_latents(path, found, _kept(found))
+        validation |= {before + key: one for key, one in kept.items()}
     root = (paths[0].parent / each[0][1].root).resolve()
     return Data(
         name=root.name,
@@ -136,6 +147,7 @@ def load(paths: Sequence[Path]) -> Data:
         vaes={path.name: found.vae for path, found in each if found.vae},
         base=next((found.base for _, found in each if found.base), None),
         triggers=tuple(dict.fromkeys(word for _, found in each for word in _triggers(found))),
+        validation=validation,
     )
 
 
@@ -169,7 +181,7 @@ def _opened(paths: Sequence[Path]) -> list[tuple[Path, Dataset]]:
     if len({path.resolve() for path in paths}) < len(paths):
         raise ConfigError("one dataset file is named twice", "name each file once")
     for path in paths:
-        _check_kind(path)
+        check_kind(path)
     return [(path, dataset_file.load(path)) for path in paths]
 
 
@@ -191,31 +203,28 @@ def _chosen(path: Path, found: Dataset) -> dict[str, Sample]:
         if sample.split == "train" and _concept(path, found, key, sample).repeats > 0
     }
     if not chosen:
-        raise _nothing(path, found)
+        raise nothing_to_train(path, found)
     return chosen
-
-
-def _nothing(path: Path, found: Dataset) -> DatasetError:
-    """Return the error for a dataset file without samples to train on: why there is none."""
-    told = f"`{path.name}` has no samples to train on"
-    if found.samples:
-        hint = "every sample is kept for validation, or its concept has no repeats"
-        return DatasetError(told, hint)
-    if not (count := len(found.left_out)):
-        return DatasetError(told, "run the stages before it: `prep run`")
-    first, why = min(found.left_out.items())
-    what = "its only picture was" if count == 1 else f"all {count} pictures were"
-    folder = os.path.normpath(path.parent / found.root)
-    one = "" if count == 1 else "the first is "
-    return DatasetError(
-        f"{told}: {what} left out; {one}`{first}`: {why}",
-        f"mend that, or look at each: `prep why {shlex.quote(first)} --in {shlex.quote(folder)}`",
-    )
 
 
 def _training_samples(path: Path, found: Dataset) -> dict[str, TrainingSample]:
     chosen = _chosen(path, found)
     check_whole(path, found, chosen)
+    return _with_latents(path, found, chosen)
+
+
+def _kept(found: Dataset) -> dict[str, Sample]:
+    """Return the samples that are kept for validation and have latents, keys sorted."""
+    return {
+        key: one
+        for key, one in sorted(found.samples.items())
+        if one.split == "validation" and one.latents and one.bucket
+    }
+
+
+def _with_latents(
+    path: Path, found: Dataset, chosen: Mapping[str, Sample]
+) -> dict[str, TrainingSample]:
     state = path.parent / (found.state or found.root)
     places = {key: files.inside(state, str(sample.latents)) for key, sample in chosen.items()}
     digests = check_latents(path, chosen, places, found.vae.space() if found.vae else SD1)
@@ -242,20 +251,11 @@ def _training_sample(
         regularisation=concept.regularisation,
         lead=said.lead,
         each=each if len(each) > 1 else (),
+        source=source_of(path, found, key, sample),
         sizes=PictureSizes(
             sample.original_size, (sample.crop or (0, 0))[:2], sample.bucket or (0, 0)
         ),
     )
-
-
-def _check_kind(path: Path) -> None:
-    """Raise for the files that are given in place of a dataset most often."""
-    if path.suffix.lower() in single_file.SUFFIXES:
-        raise DatasetError(
-            f"`{path}` is a file of weights, not a dataset",
-            "name the file that `prep latents` wrote, `meta_lat.json`; "
-            "a base model goes after `--base`",
-        )
 
 
 def _concept(path: Path, found: Dataset, key: str, sample: Sample) -> Concept:

@@ -1,5 +1,6 @@
 """What a LoRA file says of itself, in a person's words. Reads the header and checks the bytes."""
 
+import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ from prep.runtime.counts import counted
 from prep.runtime.errors import ModelFileError
 from train.adapters import adapter_file
 from train.adapters.lora_metadata import certificate
+from train.export.average import AVERAGED
 from train.families.lora_layout import layout_of
 
 _SHOWN = 20
@@ -75,6 +77,10 @@ def _training(said: Mapping[str, str]) -> Iterator[str]:
             f"{said.get('ss_learning_rate', '?')} ({said.get('ss_lr_scheduler', '?')}), "
             f"seed {said.get('ss_seed', '?')}{_half(said)}"
         )
+    if averaged := said.get(AVERAGED):
+        rows = json.loads(averaged)
+        each = ", ".join(f"step {row['step']} x {row['weight']:.3f}" for row in rows)
+        yield f"average of {counted(len(rows), 'export')} of that run: {each}"
     if decay := (certificate(said) or {}).get("config", {}).get("ema"):
         yield f"weights: their moving average over the steps, decay {decay}"
 

@@ -14,6 +14,7 @@ from prep.runtime.stopping import patience
 from prep.runtime.yaml_nodes import as_yaml
 from train.config import Config
 from train.data.batches import Batches
+from train.data.dataset import TrainingSample
 from train.data.text_states import StateFiles, TextCache
 from train.export import lora_file
 from train.families.diffusion_process import predicting
@@ -25,14 +26,16 @@ from train.run.machine_check import check_machine
 from train.run.memory_errors import memory_errors, spill_note
 from train.run.memory_use import taken_and_there
 from train.run.metrics import Metrics
-from train.run.outputs import RunOutput, lacking, output, pictures_of, prompts, renamed
-from train.run.publish_outputs import draw, keep, publish
+from train.run.outputs import RunOutput, lacking, output, prompts
+from train.run.publish_outputs import draw, keep, keep_shorter, publish
 from train.run.read_ahead import read_ahead
 from train.run.tensorboard_log import followed
+from train.run.watch import Watch, measured_samples, watching
 from train.samples.prompts import Prompt
 from train.step import distributed
-from train.step.compiled import compiling
+from train.step.compiled import compiling, uncompiled
 from train.step.distributed import Processes
+from train.step.fixed_noise import fixed_losses
 from train.step.kernels import kernels, make_ready
 from train.step.loop import Step, Training, pace_of, train
 from train.step.precision import keep_halved
@@ -64,7 +67,7 @@ def carry_out(run: Run, console: Console) -> None:
         read_ahead(run, training, done, console)
         _train(run, training, trainer, done, console, shown=shown)
         if found.first:
-            _keep_shorter(run)
+            keep_shorter(run)
             with trainer.at_rest():
                 draw(run, training, output(run, run.steps, shown), console)
                 publish(run, training.base, run.export, run.steps)  # last: with it the run is done
@@ -197,6 +200,7 @@ def _train(
     found = training.processes
     with (
         _log(run, done, found) as metrics,
+        _watch(run, training, metrics, done, console) as seen,
         console.progress("training", run.steps - done) as progress,
         patience(lambda _: console.note("finishing the step and saving it")) as stop,
         ExitStack() as first_step,
@@ -214,6 +218,8 @@ def _train(
             progress=progress,
             stop=stop,
             publish=lambda step: keep(run, training, output(run, step, shown), console),
+            watch=seen,
+            measured=any(measured_samples(run.data, run.config)),
         )
         watch.finish(done)
 
@@ -254,14 +260,18 @@ def _log(run: Run, done: int, found: Processes) -> Iterator[Metrics | None]:
         yield metrics
 
 
-def _keep_shorter(run: Run) -> None:
-    """Give pictures and export of a run that was made longer the name of its step."""
-    if run.export.exists():
-        name = f"{run.name}-step{lora_file.steps_of(run.export):08d}"
-        for path in pictures_of(run.export):
-            path.replace(path.with_name(name + path.name.removeprefix(run.name)))
-        target = renamed(run, name)
-        if target.is_dir():  # made on the way, of the same weights; a folder cannot be replaced
-            shutil.rmtree(run.export)
-        else:
-            run.export.replace(target)
+@contextmanager
+def _watch(
+    run: Run, training: Training, metrics: Metrics | None, done: int, console: Console
+) -> Iterator[Watch | None]:
+    """Watch the run in the process that writes."""
+    if metrics is None:
+        yield None
+        return
+
+    def measure(samples: Mapping[str, TrainingSample]) -> dict[str, list[float]]:
+        with uncompiled(run.config.compile):
+            return fixed_losses(training, samples)
+
+    with watching(run.data, run.config, metrics, done, console, measure=measure) as found:
+        yield found

@@ -1,10 +1,12 @@
 """What a run is to leave is written: exports, and the pictures drawn with each."""
 
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
 from prep.runtime import files
 from prep.runtime.console import Console
+from train.export import lora_file
 from train.export.lora_file import ProofError
 from train.export.metadata import Facts, metadata
 from train.families.diffusion_process import ends_in_noise
@@ -12,7 +14,7 @@ from train.families.family import Base
 from train.methods.method import Export
 from train.run.decide import Run, program_version
 from train.run.memory_errors import MemoryShortError, memory_errors
-from train.run.outputs import RunOutput
+from train.run.outputs import RunOutput, pictures_of, renamed
 from train.step.compiled import uncompiled
 from train.step.loop import Training
 
@@ -67,3 +69,16 @@ def draw(run: Run, training: Training, wish: RunOutput, console: Console) -> Non
             console.wrong(f"not drawn: {path.name}: {error}")
         else:
             files.write(path, png(picture, wish.shown.text(prompt)))
+
+
+def keep_shorter(run: Run) -> None:
+    """Give pictures and export of a run that was made longer the name of its step."""
+    if run.export.exists():
+        name = f"{run.name}-step{lora_file.steps_of(run.export):08d}"
+        for path in pictures_of(run.export):
+            path.replace(path.with_name(name + path.name.removeprefix(run.name)))
+        target = renamed(run, name)
+        if target.is_dir():  # made on the way, of the same weights; a folder cannot be replaced
+            shutil.rmtree(run.export)
+        else:
+            run.export.replace(target)

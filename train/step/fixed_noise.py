@@ -43,9 +43,11 @@ def fixed_losses(
     """
     import torch
 
+    if not samples:
+        return {}
     found: dict[str, list[float]] = {key: [] for key in samples}
     process, config = training.base.process, training.batches.config
-    with torch.no_grad():
+    with torch.no_grad(), training.base.reading():
         for number, time in enumerate(times(process, training.batches)):
             for keys in _passes(samples, config.batch):
                 batch = _batch(training, [samples[key] for key in keys], number, time)
