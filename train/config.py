@@ -12,8 +12,10 @@ from train.loss_rows import LossOptions
 from train.noise_options import NoiseOptions
 from train.optimizers import KNOWN_AS, OPTIMIZERS, Optimizer
 from train.option_fields import Options, deciding, described, option
+from train.preservation_options import PreservationOptions
 from train.sampler_rows import DDIM, KNOWN_SAMPLERS
 from train.schedule_rows import SCHEDULES, Schedule, ScheduleOptions
+from train.timestep_options import TimestepOptions
 from train.watch_options import WatchOptions
 
 T = TypeVar("T")
@@ -25,7 +27,6 @@ PREDICTIONS = ("epsilon", "v")
 AUTO = "auto"
 PRECISIONS = ("fp32", "bf16", "fp16")
 ATTENTIONS = ("sdpa", "memory-efficient", "math", "xformers")
-TIMESTEPS = ("usual", "uniform", "logit-normal")
 TEXT_CACHES = ("memory", "disk")
 LOGS = ("tensorboard",)
 DEFAULT_STEPS = 1000
@@ -34,7 +35,14 @@ MOST_STEPS = 10_000_000
 
 
 @dataclass(frozen=True)
-class Config(WatchOptions, NoiseOptions, LossOptions, ScheduleOptions):
+class Config(
+    WatchOptions,
+    PreservationOptions,
+    TimestepOptions,
+    NoiseOptions,
+    LossOptions,
+    ScheduleOptions,
+):
     """What a person may choose, whatever the method; `checked` looks whether it can be.
 
     Attributes:
@@ -97,12 +105,6 @@ class Config(WatchOptions, NoiseOptions, LossOptions, ScheduleOptions):
         0, "Steps in which the learning rate rises from 0", least=0, most=MOST_STEPS
     )
     cycles: int = option(1, "Waves of a cosine that has several", least=1, most=10_000)
-    timesteps: str = option(
-        "usual",
-        "How they are drawn: uniform, logit-normal, or as is usual: logit-normal where latents "
-        "flow, else uniform",
-        later=True, words=TIMESTEPS,
-    )  # fmt: skip
     precision: str = option(
         AUTO, "auto (bf16 on a card that has it, else fp16; fp32 on the CPU), fp32, bf16 or fp16",
         words=(AUTO, *PRECISIONS),

@@ -1,12 +1,12 @@
 """What may be chosen together: settings looked through before anything is done with them."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 
 from prep.runtime import keys
 from prep.runtime.counts import counted
 from prep.runtime.errors import ConfigError
-from train import noise_options, watch_options
+from train import noise_options, timestep_options, watch_options
 from train.block_rates import rates_of
 from train.config import AUTO, DEFAULT_STEPS, MOST_STEPS, Config
 from train.loss_rows import LOSSES
@@ -15,14 +15,19 @@ from train.option_fields import flag, mistakes, spelled
 from train.schedule_rows import READ, SCHEDULES, faults, reading
 
 
-def checked(config: Config) -> Config:
+def checked(
+    config: Config, own: Callable[[Config], Iterable[tuple[str, str]]] = lambda config: ()
+) -> Config:
     """Return settings whose words are spelt as ours are, and whose values are within limits.
+
+    Args:
+        own: Settings -> message and hint of each fault that their method alone knows.
 
     Raises:
         ConfigError: A value is not; all of them are told at once.
     """
     config = spelled(replace(config, own=spelled(config.own)))
-    wrong = [*mistakes(config.own), *mistakes(config), *_together(config)]
+    wrong = [*mistakes(config.own), *mistakes(config), *_together(config), *own(config)]
     if wrong:
         (message, hint), *others = wrong
         raise ConfigError(message, hint, others)
@@ -68,6 +73,7 @@ def _together(config: Config) -> Iterator[tuple[str, str]]:
     yield from _unused(config)
     yield from noise_options.faults(config)
     yield from watch_options.faults(config)
+    yield from timestep_options.faults(config)
     if config.ema and config.optimizer in OPTIMIZERS and config.row().modes:
         told = f"`--ema` is given, and `{config.optimizer}` averages the weights by itself"
         yield told, "leave it out, or choose another `--optimizer`"

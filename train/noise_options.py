@@ -1,11 +1,10 @@
-"""What a person may choose of the noise that is mixed into latents, and of its timesteps."""
+"""What a person may choose of the noise that is mixed into latents."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 from train.option_fields import flag, option
 
-LAST_TIMESTEP = 1000
 # Option -> the one that it shapes, without which it decides nothing; in kohya's scripts, too.
 SHAPES = {
     "noise_offset_random_strength": "noise_offset",
@@ -44,17 +43,6 @@ class NoiseOptions:
     ip_noise_gamma_random_strength: bool = option(
         False, "Draw that strength at each showing, from 0 up to it", later=True
     )
-    min_timestep: int = option(
-        0, "Least timestep that trains", later=True, least=0, most=LAST_TIMESTEP - 1
-    )
-    max_timestep: int = option(
-        LAST_TIMESTEP, "Timesteps below it train", later=True, least=1, most=LAST_TIMESTEP
-    )
-
-    def timestep_range(self) -> tuple[int, int] | None:
-        """Return the first timestep that trains and the one behind the last; None for all."""
-        found = (self.min_timestep, self.max_timestep)
-        return None if found == (0, LAST_TIMESTEP) else found
 
 
 def faults(options: NoiseOptions) -> Iterator[tuple[str, str]]:
@@ -64,6 +52,3 @@ def faults(options: NoiseOptions) -> Iterator[tuple[str, str]]:
         if given and not getattr(options, shaped):
             told = f"`{flag(name)}` is given without `{flag(shaped)}`, which it shapes"
             yield told, "give that too, or leave it out"
-    if options.min_timestep >= options.max_timestep:
-        told = f"`--min-timestep` is {options.min_timestep}, and `--max-timestep` is "
-        yield f"{told}{options.max_timestep}", "give a smaller one first: the second trains no more"

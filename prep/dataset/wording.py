@@ -1,5 +1,6 @@
 """The text that a picture trains on: its tags, its caption or both, behind the trigger. Pure."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -73,3 +74,19 @@ def begins(text: str, trigger: str) -> bool:
     first = ", ".join(parsed(trigger)).casefold()
     folded = text.casefold()
     return bool(first) and folded.startswith(first) and not folded[len(first) :][:1].isalnum()
+
+
+def without_trigger(text: str, trigger: str, instead: str = "") -> str:
+    """Return a text with other words wherever it names the trigger, in any case.
+
+    Where there are no others the trigger is left out, and a comma with it.
+    """
+    words = [re.escape(word) for word in parsed(trigger)]
+    if not words:
+        return text
+    named = re.compile(rf"(?<!\w){', *'.join(words)}(?!\w)", re.IGNORECASE)
+    found, count = named.subn(lambda _: instead, text)
+    if instead or not count:
+        return found
+    pieces = (" ".join(piece.split()) for piece in found.split(","))
+    return ", ".join(piece for piece in pieces if piece)

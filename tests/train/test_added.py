@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 
@@ -145,16 +146,46 @@ def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return top
 
 
-def train(checkout: Path, *words: str) -> subprocess.CompletedProcess[str]:
-    """Run train in the copy, with its packages in place of the installed ones."""
+class Ended(NamedTuple):
+    """How a command ended."""
+
+    code: int
+    out: str
+    err: str
+
+
+# Several commands in one process: each of its own would load the libraries anew.
+RUNNER = """\
+import contextlib, io, json, sys
+from train.cli.app import main
+
+for words in json.loads(sys.argv[1]):
+    out, err = io.StringIO(), io.StringIO()
+    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+        try:
+            main(words)
+        except SystemExit as ended:
+            code = ended.code or 0
+    print(json.dumps([code, out.getvalue(), err.getvalue()]))
+"""
+
+
+def train(checkout: Path, *commands: list[str], before: str = "") -> list[Ended]:
+    """Run commands of train in the copy, its packages in place of the installed ones.
+
+    Args:
+        before: Code that comes first.
+    """
     variables = os.environ | {
         "PYTHONPATH": str(checkout), "COLUMNS": "200", "XDG_DATA_HOME": str(checkout / "user"),
         "PYTHONDONTWRITEBYTECODE": "1", "HF_HUB_OFFLINE": "1",
     }  # fmt: skip
-    return subprocess.run(
-        [sys.executable, "-m", "train", *words],
+    ended = subprocess.run(
+        [sys.executable, "-c", before + RUNNER, json.dumps(commands)],
         cwd=checkout, env=variables, capture_output=True, text=True, check=False,
     )  # fmt: skip
+    assert ended.returncode == 0, ended.stderr
+    return [Ended(*json.loads(line)) for line in ended.stdout.splitlines()]
 
 
 def test_a_method_is_one_file(
@@ -163,28 +194,32 @@ def test_a_method_is_one_file(
     """It is a command with its own options, foretold, trained, exported, and found done."""
     meta = str(built_dataset(tmp_path / "data", base))
     out = ["--steps", "2", "--out", str(tmp_path / "runs"), "--name", "toy"]
-    listed = train(checkout, "--help").stdout
-    shown = " ".join(train(checkout, "bitfit", "--help").stdout.split())
-    foretold = train(checkout, "check", meta, "--method", "bitfit", "--skip", "1", *out)
-    refused = train(checkout, "check", meta, "--method", "bitfit", "--rank", "4", *out)
-    made = train(checkout, "bitfit", meta, "--skip", "1", "--json", *out)
-    again = train(checkout, "bitfit", meta, "--skip", "1", *out)
+    help_page, own_page, foretold, refused, made, again = train(
+        checkout,
+        ["--help"],
+        ["bitfit", "--help"],
+        ["check", meta, "--method", "bitfit", "--skip", "1", *out],
+        ["check", meta, "--method", "bitfit", "--rank", "4", *out],
+        ["bitfit", meta, "--skip", "1", "--json", *out],
+        ["bitfit", meta, "--skip", "1", *out],
+    )
+    shown = " ".join(own_page.out.split())
 
-    assert "bitfit" in listed
-    assert "Train the biases of the U-Net." in listed
+    assert "bitfit" in help_page.out
+    assert "Train the biases of the U-Net." in help_page.out
     assert "--skip <int> Blocks that keep their biases [default: 0]" in shown
     assert "--rank" not in shown
-    assert foretold.stdout.startswith(f"toy: biases of `{base}` (sd15)\n"), foretold.stderr
-    assert "settings: method bitfit, skip 1, learning_rate 0.001, " in foretold.stdout
-    assert refused.stderr.splitlines() == [
+    assert foretold.out.startswith(f"toy: biases of `{base}` (sd15)\n"), foretold.err
+    assert "settings: method bitfit, skip 1, learning_rate 0.001, " in foretold.out
+    assert refused.err.splitlines() == [
         "error: `train bitfit` has no `--rank`", "hint: leave it out",
     ]  # fmt: skip
-    assert made.returncode == 0, made.stderr
-    file = Path(json.loads(made.stdout.splitlines()[-1])["export"])
+    assert made.code == 0, made.err
+    file = Path(json.loads(made.out.splitlines()[-1])["export"])
     head = safetensors_file.header(file)
     assert head.tensors
     assert all(name.endswith(".bias") for name in head.tensors)
-    assert "already done" in again.stdout
+    assert "already done" in again.out
 
 
 def test_an_optimizer_is_one_row(
@@ -193,38 +228,44 @@ def test_an_optimizer_is_one_row(
     """It can be chosen with every method, and a stopped run goes on to the same bytes."""
     meta = str(built_dataset(tmp_path / "data", base))
     common = ["--optimizer", "adagrad", "--rank", "2", "--name", "toy"]
-    whole = train(checkout, "lora", meta, *common, "--steps", "4", "--out", str(tmp_path / "one"))
-    for steps in ("2", "4"):
-        cut = train(
-            checkout, "lora", meta, *common, "--steps", steps, "--out", str(tmp_path / "two")
-        )
+    one, two = ["--out", str(tmp_path / "one")], ["--out", str(tmp_path / "two")]
+    whole, begun, cut = train(
+        checkout,
+        ["lora", meta, *common, "--steps", "4", *one],
+        ["lora", meta, *common, "--steps", "2", *two],
+        ["lora", meta, *common, "--steps", "4", *two],
+    )
 
-    assert (whole.returncode, cut.returncode) == (0, 0), whole.stderr + cut.stderr
-    (one,) = (tmp_path / "one").glob("*/toy.safetensors")
-    (two,) = (tmp_path / "two").glob("*/toy.safetensors")
-    assert "continues after step 2 of 4" in cut.stderr + cut.stdout
-    assert one.read_bytes() == two.read_bytes()
+    assert (whole.code, begun.code, cut.code) == (0, 0, 0), whole.err + begun.err + cut.err
+    (straight,) = (tmp_path / "one").glob("*/toy.safetensors")
+    (stopped,) = (tmp_path / "two").glob("*/toy.safetensors")
+    assert "continues after step 2 of 4" in cut.err + cut.out
+    assert straight.read_bytes() == stopped.read_bytes()
 
 
 def test_a_family_and_its_process_are_a_file_each(
     checkout: Path, built_dataset: Callable[..., Path], tmp_path: Path
 ) -> None:
     """Recognised by its folder, told, trained by its own schedule, exported, drawn; it goes on."""
-    code = "import sys, pathlib; from train.families.toy import FAMILY as f; "
-    code += "f.tiny.write(pathlib.Path(sys.argv[1]))"
     base = tmp_path / "toys"
-    subprocess.run([sys.executable, "-c", code, str(base)], cwd=checkout, check=True)
+    write = "import pathlib; from train.families.toy import FAMILY\n"
+    write += f"FAMILY.tiny.write(pathlib.Path({str(base)!r}))\n"
+    train(checkout, before=write)
     meta = str(built_dataset(tmp_path / "data", base))
     out = ["--rank", "2", "--out", str(tmp_path / "runs"), "--name", "toy"]
-    foretold = train(checkout, "check", meta, *out)
-    made = train(checkout, "lora", meta, "--steps", "2", *out)
-    again = train(checkout, "lora", meta, "--steps", "3", *out)
+    foretold, made, again = train(
+        checkout,
+        ["check", meta, *out],
+        ["lora", meta, "--steps", "2", *out],
+        ["lora", meta, "--steps", "3", *out],
+    )
     (file,) = tmp_path.glob("runs/*/toy.safetensors")
-    drawn = train(checkout, "sample", str(file), "--prompt", "toy --w 64 --h 64 --s 2")
+    words = ["sample", str(file), "--prompt", "toy --w 64 --h 64 --s 2"]
+    (drawn,) = train(checkout, words)
 
-    assert foretold.stdout.startswith(f"toy: a LoRA on `{base}` (toy)\n"), foretold.stderr
-    assert (made.returncode, again.returncode, drawn.returncode) == (0, 0, 0), drawn.stderr
-    assert "continues after step 2 of 3" in again.stderr
+    assert foretold.out.startswith(f"toy: a LoRA on `{base}` (toy)\n"), foretold.err
+    assert (made.code, again.code, drawn.code) == (0, 0, 0), drawn.err
+    assert "continues after step 2 of 3" in again.err
     assert safetensors_file.header(file).metadata["ss_base_model_version"] == "toy_v1"
     assert safetensors_file.header(file).metadata["modelspec.architecture"] == "toy-v1/lora"
     assert file.with_name("toy-sheet.png").stat().st_size > 0

@@ -12,7 +12,9 @@ from train.methods import config_of
 from train.methods.lora import LoraOptions
 from train.noise_options import NoiseOptions
 from train.option_fields import described
+from train.preservation_options import PreservationOptions
 from train.schedule_rows import SCHEDULES, ScheduleOptions
+from train.timestep_options import TimestepOptions
 from train.watch_options import WatchOptions
 
 # Options of texts that came later, each with a value that is not its default.
@@ -24,8 +26,10 @@ TEXT = {
 }  # fmt: skip
 
 # Those of losses, schedules and what is watched; tests of their own have each of them.
-_KINDS = (LossOptions, NoiseOptions, ScheduleOptions, WatchOptions)
-LATER = {one.name for kind in _KINDS for one in fields(kind)}
+RECORDS = (
+    LossOptions, NoiseOptions, PreservationOptions, ScheduleOptions, TimestepOptions, WatchOptions,
+)  # fmt: skip
+LATER = {one.name for kind in RECORDS for one in fields(kind)}
 
 
 def test_alpha_is_rank_unless_given() -> None:
@@ -48,7 +52,7 @@ def test_only_what_decides_bytes_is_in_the_recipe() -> None:
         "full_bf16", "full_fp16", "gradient_checkpointing", "keep", "log", "max_tokens", "name",
         "out", "prediction", "prompts", "resume", "sampler", "save_every_epochs",
         "save_every_steps", "save_precision", "steps", "text_cache",
-        "text_encoder_learning_rate", "timesteps", *TEXT,
+        "text_encoder_learning_rate", *TEXT,
     }  # fmt: skip
     assert given.deciding()["alpha"] == 4.0
     more = {"text_encoder": True, "text_encoder_learning_rate": 1e-5, "lora_plus": 16.0,

@@ -52,7 +52,7 @@ def test_their_spelling_is_taken(setting: str, theirs: str, ours: str) -> None:
         ("optimizer", "PagedAdamW8bit", f"the nearest here is `adamw8bit`; known: {_KNOWN}"),
         ("optimizer", "DAdaptLion", f"the nearest here is `dadaptation`; known: {_KNOWN}"),
         ("log", "wandb", "the nearest here is `tensorboard`; known: tensorboard"),
-        ("method", "networks.oft", "the nearest here is `lora`; known: lora, finetune"),
+        ("method", "networks.oft", "the nearest here is `lora`; known: lora, embedding, finetune"),
         ("schedule", "cosin", f"known: {_SCHEDULES}"),
     ],
 )  # fmt: skip

@@ -16,6 +16,7 @@ from train.data.captions import text_of
 from train.data.dataset import Data, TrainingSample
 from train.data.drawn_noise import Draw, Noise, noise_of
 from train.data.order import normal, nth_of
+from train.data.preserved_texts import PreservedTexts, preserved_texts
 from train.families.family import PictureSizes
 from train.families.noise_process import Process
 
@@ -37,6 +38,7 @@ class Batch(NamedTuple):
         sizes: What the network is told of the pictures' sizes, by names, shape (B, N) each.
         digests: SHA-256 over key, text, timestep, latents and noise of each sample, and over the
             noise that is shown where it is another.
+        preserved: What else each sample is shown with, to keep the base model's own answers.
     """
 
     x0_BCHW: "Tensor"
@@ -47,6 +49,7 @@ class Batch(NamedTuple):
     weight_B: "Tensor"
     digests: tuple[bytes, ...]
     sizes: "Mapping[str, Tensor]"
+    preserved: tuple[PreservedTexts, ...] = ()
 
 
 class Batches:
@@ -100,8 +103,10 @@ class Batches:
             noise_of(x0, Draw(seed, step, n), self.config)
             for n, x0 in zip(places, clean, strict=True)
         ]
-        density, within = self.config.timesteps, self.config.timestep_range()
-        times = [process.time(seed, step, n, density, within=within) for n in places]
+        times = [
+            process.time(seed, step, n, self.config.density(one.concept, x0.shape[-2:]))
+            for n, one, x0 in zip(places, samples, clean, strict=True)
+        ]
         digests = tuple(
             _digest([keys[n], *said], x0, eps)
             for n, *said, x0, eps in zip(places, texts, times, clean, noise, strict=True)
@@ -119,6 +124,7 @@ class Batches:
             weights,
             digests,
             self.told([one.sizes for one in samples]),
+            preserved_texts(samples, texts, self.config),
         )
 
     def _drawn(self, one: TrainingSample, step: int, place: int) -> "Tensor":

@@ -13,6 +13,7 @@ from prep.dataset.wording import Wording
 from prep.runtime.seeds import seed_for
 from train.config import Config
 from train.data.dataset import TrainingSample
+from train.data.preserved_texts import all_shown
 from train.families.weighted_words import unweighted
 
 _SEEDS = 1 << 63
@@ -90,8 +91,10 @@ def tags_that_move(sample: TrainingSample, config: Config) -> int:
 
 
 def longest_of_all(samples: Sequence[TrainingSample], config: Config) -> list[str]:
-    """Return the longest texts of samples, each once, sorted."""
-    return sorted({text for one in samples for text in longest_texts(one, config)})
+    """Return the longest texts of samples, each once, sorted; those to preserve among them."""
+    return sorted(
+        {text for one in samples for text in all_shown(one, [*longest_texts(one, config)], config)}
+    )
 
 
 def has_wildcard(text: str) -> bool:

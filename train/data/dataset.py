@@ -37,12 +37,13 @@ class TrainingSample:
         sizes: Of the picture as it trains.
         each: Where it has several captions, what it is shown with, once for each of them.
         source: The file of the picture that it was made of, or its own.
+        trigger: Of its concept; empty for none, as is `class_prompt`.
         latents: File of mean and log-variance.
         latents_digest: SHA-256 of that file.
         repeats: How often it is seen in an epoch.
         weight: Multiplies its loss.
         regularisation: Whether it shows the class, not the subject. It is seen as often as its
-            repeats say: unlike in kohya's scripts, no count of other pictures decides.
+            repeats say, unless both kinds are balanced as in kohya's scripts: see `balance`.
     """
 
     digest: str
@@ -60,6 +61,8 @@ class TrainingSample:
     sizes: PictureSizes = _NONE
     each: tuple[Wording, ...] = ()
     source: str = ""
+    trigger: str = ""
+    class_prompt: str = ""
 
     def wordings(self) -> tuple[Wording, ...]:
         """Return what it is shown with: one of these at each showing."""
@@ -78,6 +81,7 @@ class Data:
         vaes: Name of the dataset file -> the VAE that made its latents.
         base: The base model that the datasets name.
         triggers: Triggers that texts begin with, each once, in the order of the concepts' names.
+        spare: How many regularisation pictures were left out to balance them with the others.
     """
 
     name: str
@@ -87,6 +91,7 @@ class Data:
     base: str | None
     triggers: tuple[str, ...] = ()
     validation: Mapping[str, TrainingSample] = field(default_factory=dict)
+    spare: int = 0
 
     def repeats(self) -> dict[Bucket, dict[str, int]]:
         """Return how often each sample is seen in an epoch, by bucket; buckets and keys sorted."""
@@ -122,6 +127,13 @@ class Data:
             if one.each
         }
 
+    def callers(self) -> dict[str, list[str]]:
+        """Return what calls each sample's concept, and what it is one of.
+
+        They decide bytes where texts are shown without the trigger; see `preserved_texts`.
+        """
+        return {key: [one.trigger, one.class_prompt] for key, one in self.samples.items()}
+
 
 def load(paths: Sequence[Path]) -> Data:
     """Read dataset files and look at every latents file.
@@ -156,13 +168,11 @@ def _triggers(found: Dataset) -> list[str]:
     used = {
         sample.concept
         for sample in found.samples.values()
-        if sample.split == "train" and _calls(sample, found.trigger(sample))
+        for trigger in (found.trigger(sample),)
+        if sample.split == "train"
+        and any(begins(said.text(), trigger) for said in sample.wordings(trigger))
     }
     return [one.trigger for name, one in sorted(found.concepts.items()) if name in used]
-
-
-def _calls(sample: Sample, trigger: str) -> bool:
-    return any(begins(said.text(), trigger) for said in sample.wordings(trigger))
 
 
 def account_of(paths: Sequence[Path]) -> Account:
@@ -255,6 +265,8 @@ def _training_sample(
         sizes=PictureSizes(
             sample.original_size, (sample.crop or (0, 0))[:2], sample.bucket or (0, 0)
         ),
+        trigger=concept.trigger,
+        class_prompt=concept.class_prompt,
     )
 
 

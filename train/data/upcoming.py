@@ -7,6 +7,7 @@ from train.config import Config
 from train.data.captions import are_few, text_of, texts_of
 from train.data.dataset import Data
 from train.data.order import nth_of, step_order, steps_per_epoch
+from train.data.preserved_texts import all_shown
 
 
 def upcoming_texts(data: Data, config: Config, done: int, steps: int) -> Iterator[str]:
@@ -30,7 +31,8 @@ def _of_samples(data: Data, config: Config, done: int, steps: int) -> Iterator[s
         for key in map(str, chain(*batches)):
             if key not in seen:
                 seen.add(key)
-                yield from sorted(texts_of(data.samples[key], key, config))
+                sample = data.samples[key]
+                yield from all_shown(sample, sorted(texts_of(sample, key, config)), config)
         if len(seen) == most:
             return
 
@@ -42,4 +44,5 @@ def _of_showings(data: Data, config: Config, done: int, steps: int) -> Iterator[
     for step, batches in enumerate(islice(order, steps - done), done):
         for key in chain(*batches):
             sample, epoch = data.samples[key], step // per_epoch
-            yield text_of(sample, str(key), epoch, config, nth_of(key), step=step)
+            text = text_of(sample, str(key), epoch, config, nth_of(key), step=step)
+            yield from all_shown(sample, [text], config)

@@ -1,4 +1,4 @@
-"""What a LoRA file says of itself, in a person's words. Reads the header and checks the bytes."""
+"""What a file says of itself, in a person's words. Reads the header and checks the bytes."""
 
 import json
 from collections.abc import Iterator, Mapping
@@ -10,6 +10,7 @@ from prep.runtime.console import Console
 from prep.runtime.counts import counted
 from prep.runtime.errors import ModelFileError
 from train.adapters import adapter_file
+from train.adapters.file_kinds import LORA, kind_of
 from train.adapters.lora_metadata import certificate
 from train.export.average import AVERAGED
 from train.families.lora_layout import layout_of
@@ -18,29 +19,27 @@ _SHOWN = 20
 
 
 def explain(path: Path, console: Console) -> None:
-    """Print a LoRA's certificate; all pictures with `-v`, everything as one object with `--json`.
+    """Print a file's certificate; all pictures with `-v`, everything as one object with `--json`.
+
+    It is a LoRA or an embedding.
 
     Raises:
-        ModelFileError: The file is missing, damaged or no LoRA, or holds NaN.
+        ModelFileError: The file is missing, damaged or of no such kind, or holds NaN.
     """
     if not path.is_file():
         raise ModelFileError(f"there is no file `{path}`", "name a LoRA: a `.safetensors` file")
     if path.suffix.lower() != ".safetensors":
         raise ModelFileError(f"`{path}` is not a `.safetensors` file", "name a LoRA")
-    head = safetensors_file.header(path)
-    what = file_layouts.what(head.tensors.keys())
-    kinds = set(adapter_file.sort(head.tensors).unread) - {adapter_file.UNKNOWN}
-    if what == file_layouts.OTHER and kinds:
-        what = f"a file of {', '.join(sorted(kinds))}"
-    if what != "a LoRA":
-        raise ModelFileError(f"`{path}` is {what}, not a LoRA", "name a LoRA")
+    kind, head = kind_of(path), safetensors_file.header(path)
+    if kind is LORA:
+        _check_lora(path, head)
+    kind.check_numbers(path)
     said = head.metadata
     born = certificate(said)
-    adapter_file.check_finite(path)
-    unread = adapter_file.sort(head.tensors).lines()
     lines = [
+        *(kind.told(path) if kind.told else _modules(path, head)),
         *_file(path, head),
-        *unread,
+        *(adapter_file.sort(head.tensors) if kind is LORA else kind.check(path)).lines(),
         *_training(said),
         *(_birth(born, console.level) if born else ()),
     ]
@@ -49,7 +48,16 @@ def explain(path: Path, console: Console) -> None:
     console.say(*lines, metadata=dict(said), certificate=born)
 
 
-def _file(path: Path, head: safetensors_file.Header) -> Iterator[str]:
+def _check_lora(path: Path, head: safetensors_file.Header) -> None:
+    what = file_layouts.what(head.tensors.keys())
+    kinds = set(adapter_file.sort(head.tensors).unread) - {adapter_file.UNKNOWN}
+    if what == file_layouts.OTHER and kinds:
+        what = f"a file of {', '.join(sorted(kinds))}"
+    if what != "a LoRA":
+        raise ModelFileError(f"`{path}` is {what}, not a LoRA", "name a LoRA")
+
+
+def _modules(path: Path, head: safetensors_file.Header) -> Iterator[str]:
     said = head.metadata
     ending = layout_of(head.tensors).down
     begun = [name for name in head.tensors if name.endswith(ending)]
@@ -58,6 +66,10 @@ def _file(path: Path, head: safetensors_file.Header) -> Iterator[str]:
     rank, alpha = said.get("ss_network_dim", "?"), said.get("ss_network_alpha", "?")
     whole = f"{counted(modules, 'module')}{inside}"
     yield f"{path.name}: a LoRA of rank {rank} and alpha {alpha}, {whole}"
+
+
+def _file(path: Path, head: safetensors_file.Header) -> Iterator[str]:
+    said = head.metadata
     written = said.get("sshs_model_hash")
     if written:
         same = safetensors_file.data_digest(path) == written
@@ -69,7 +81,7 @@ def _file(path: Path, head: safetensors_file.Header) -> Iterator[str]:
 def _training(said: Mapping[str, str]) -> Iterator[str]:
     if base := said.get("ss_sd_model_name"):
         kind = said.get("modelspec.architecture", said.get("ss_base_model_version", "?"))
-        yield f"base model: {base} ({kind.removesuffix('/lora')})"
+        yield f"base model: {base} ({kind.partition('/')[0]})"
     if steps := said.get("ss_steps"):
         yield (
             f"trained: {steps} {'step' if steps == '1' else 'steps'} of "

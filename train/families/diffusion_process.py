@@ -13,6 +13,7 @@ from prep.runtime.files import content
 from train.families.noise_process import Prediction, Process, ProcessKind, share
 from train.generators import generator_for
 from train.sampler_rows import SAMPLERS
+from train.timestep_options import USUAL, Density
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -46,23 +47,15 @@ class Diffusion:
     trailing: bool = False
     spacing: str | None = None
 
-    def time(
-        self,
-        seed: int,
-        step: int,
-        place: int,
-        density: str = "usual",
-        *,
-        within: tuple[int, int] | None = None,
-    ) -> float:
+    def time(self, seed: int, step: int, place: int, density: Density = USUAL) -> float:
         """Return a timestep of 0 .. T - 1, by default uniform over them."""
         import torch
 
-        low, high = within or (0, len(self.alpha_bar_T))
+        low, high = density.within or (0, len(self.alpha_bar_T))
         high = min(high, len(self.alpha_bar_T))
         low = min(low, high - 1)
-        if density == "logit-normal":
-            return low + int(share(seed, step, place, normal=True) * (high - low))
+        if density.kind not in ("usual", "uniform"):
+            return low + int(share(seed, step, place, density, density.kind) * (high - low))
         generator = generator_for(seed, "timestep", step, place)
         return int(torch.randint(low, high, (), generator=generator))
 

@@ -7,7 +7,7 @@ FlowMatchEulerDiscreteScheduler of diffusers 0.42.1.
 """
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +15,7 @@ from prep.runtime.errors import ModelFileError
 from prep.runtime.files import content
 from train.families.noise_process import Prediction, Process, ProcessKind, share
 from train.sampler_rows import FLOW_SAMPLERS
+from train.timestep_options import USUAL, Density
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -34,33 +35,24 @@ class Flow:
     count: int = 1000
     prediction: Prediction = Prediction.FLOW
 
-    def time(
-        self,
-        seed: int,
-        step: int,
-        place: int,
-        density: str = "usual",
-        *,
-        within: tuple[int, int] | None = None,
-    ) -> float:
+    def time(self, seed: int, step: int, place: int, density: Density = USUAL) -> float:
         """Return one of T times, by default logit-normal; then it is shifted.
 
         Of a range the density lies over its times, as far as they are from noise before the shift.
+        A share counts from noise on: so the mean of a logit-normal one has its sign turned.
 
         Source:
             Esser et al. 2024, eq. 19 and 23; the choice of diffusers'
             examples/dreambooth/train_dreambooth_lora_sd3.py, in their order.
         """
-        drawn = int(share(seed, step, place, normal=density != "uniform") * self.count)
-        sigma = 1 - drawn / self.count
-        if within:
-            low, high = (self._unshifted(time / self.count) for time in within)
+        kind = "logit-normal" if density.kind == "usual" else density.kind
+        turned = replace(density, mean=-density.mean)
+        sigma = 1 - int(share(seed, step, place, turned, kind) * self.count) / self.count
+        shift = density.shift or self.shift
+        if density.within:
+            low, high = (_unshifted(time / self.count, shift) for time in density.within)
             sigma = low + (high - low) * sigma
-        return self.count * self.shift * sigma / (1 + (self.shift - 1) * sigma)
-
-    def _unshifted(self, sigma: float) -> float:
-        """Return the sigma that is shifted to this one."""
-        return sigma / (self.shift - (self.shift - 1) * sigma)
+        return self.count * shift * sigma / (1 + (shift - 1) * sigma)
 
     def times(self, drawn: "list[float]") -> "Tensor":
         """Return numbers of float32: a time need not be whole."""
@@ -121,6 +113,11 @@ class Flow:
     def _sigma(self, time_B: "Tensor", like: "Tensor") -> "Tensor":
         """Return the share of noise, shape (B, 1, 1, 1), on the device of `like`."""
         return (time_B.to(like.device) / self.count).view(-1, 1, 1, 1)
+
+
+def _unshifted(sigma: float, shift: float) -> float:
+    """Return the sigma that is shifted to this one."""
+    return sigma / (shift - (shift - 1) * sigma)
 
 
 def flow_of(folder: Path, otherwise: Prediction) -> Process:

@@ -4,6 +4,7 @@ A process knows no network and no file but the scheduler's config. Letters: B ba
 H and W height and width of latents, T timesteps.
 """
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
@@ -12,9 +13,13 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from train.generators import generator_for
 from train.sampler_rows import Sampler
+from train.timestep_options import USUAL, Density
 
 if TYPE_CHECKING:
     from torch import Tensor
+
+
+_BELOW_ONE = 1 - 2**-24
 
 
 class Prediction(StrEnum):
@@ -40,17 +45,13 @@ class Process(Protocol):
         seed: int,
         step: int,
         place: int,
-        density: str = "usual",
-        *,
-        within: tuple[int, int] | None = None,
+        density: Density = USUAL,
     ) -> float:
         """Return the time of a sample of a step, drawn from all that there are.
 
         Args:
             step: From 0.
             place: Index of the sample in the whole batch of the step.
-            density: uniform, logit-normal, or usual: the one that is usual for the process.
-            within: First time and the one behind the last; None for all.
         """
 
     def times(self, drawn: "list[float]") -> "Tensor":
@@ -108,18 +109,23 @@ class ProcessKind:
     own_label: str = "DDIM"
 
 
-def share(seed: int, step: int, place: int, *, normal: bool) -> float:
+def share(seed: int, step: int, place: int, density: Density, kind: str) -> float:
     """Return the share of all times that is drawn for a sample of a step, in [0, 1).
 
     Args:
-        normal: Whether it is logit-normal, of mean 0 and deviation 1; else uniform.
+        kind: Of the density, the usual one made out.
 
     Source:
-        Esser et al. 2024, eq. 19; diffusers 0.42.1, `compute_density_for_timestep_sampling`.
+        Esser et al. 2024, eq. 19 and 20; diffusers 0.42.1, `compute_density_for_timestep_sampling`.
     """
     import torch
 
     generator = generator_for(seed, "timestep", step, place)
-    if not normal:
-        return float(torch.rand((), generator=generator))
-    return min(float(torch.randn((), generator=generator).sigmoid()), 1 - 2**-24)
+    if kind == "logit-normal":
+        drawn = torch.randn((), generator=generator)
+        return min(float((density.mean + density.deviation * drawn).sigmoid()), _BELOW_ONE)
+    found = float(torch.rand((), generator=generator))
+    if kind == "mode":
+        bent = math.cos(math.pi * found / 2) ** 2 - 1 + found
+        found = min(max(1 - found - density.scale * bent, 0.0), _BELOW_ONE)
+    return found

@@ -82,5 +82,6 @@ FAMILY = KIND.family(
     denoise=denoise,
     export_name=export_name,
     tiny=_TINY,
+    embeddings={"text_encoder": "emb_params"},
     **unet_parts.alike(SD15.ups),
 )

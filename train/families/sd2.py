@@ -40,5 +40,6 @@ FAMILY = KIND.family(
     denoise=sd15.denoise,
     export_name=sd15.export_name,
     tiny=_TINY,
+    embeddings={"text_encoder": "emb_params"},
     **unet_parts.alike(SD2.ups),
 )

@@ -126,6 +126,7 @@ FAMILY = KIND.family(
     denoise=denoise,
     export_name=export_name,
     tiny=_TINY,
+    embeddings={"text_encoder": "clip_l", "text_encoder_2": "clip_g"},
     **unet_parts.alike(file_layouts.SDXL.ups),
     sizes=sizes,
 )

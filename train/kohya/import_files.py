@@ -115,6 +115,8 @@ def pipelines_of(
     wrong = [*_unknown(given), *_without_value(given), *_refused(given), *wrong]
     wrong += _no_prompts(given, run.here)
     found = settings_of(script, given)
+    if any(one.get("regularisation") for each in folders for one in each.concepts.values()):
+        found.values["balance_regularisation"] = True  # theirs always are
     wrong += found.wrong
     base = str(given.get("pretrained_model_name_or_path", ""))
     if not base:

@@ -23,10 +23,10 @@ full_bf16 full_fp16 fused_backward_pass gradient_checkpointing highvram
 ip_noise_gamma_random_strength is_reg log_config lowram masked_loss mem_eff_attn
 network_train_text_encoder_only network_train_unet_only no_half_vae no_metadata no_token_padding
 noise_offset_random_strength output_config persistent_data_loader_workers random_crop
-resume_from_huggingface sample_at_first save_state save_state_on_train_end
-save_state_to_huggingface scale_v_pred_loss_like_noise_pred sdpa shuffle_caption skip_cache_check
-skip_until_initial_step torch_compile train_text_encoder use_8bit_adam use_lion_optimizer
-use_safetensors v2 v_parameterization weighted_captions xformers zero3_init_flag
+resume_from_huggingface sample_at_first save_state save_state_on_train_end save_state_to_huggingface
+scale_v_pred_loss_like_noise_pred sdpa shuffle_caption skip_cache_check skip_until_initial_step
+torch_compile train_text_encoder use_8bit_adam use_lion_optimizer use_object_template
+use_safetensors use_style_template v2 v_parameterization weighted_captions xformers zero3_init_flag
 zero3_save_16bit_model zero_terminal_snr
 """
 FLAGS = frozenset(_FLAGS.split())  # have no value: they are there, or not
@@ -105,6 +105,7 @@ _REFUSED: tuple[tuple[str, tuple[str, ...], str], ...] = (
     ("flip_aug", (), "`augment` in pipelines.yaml makes mirrored copies"),
     ("network_dropout scale_weight_norms", (), "a LoRA learns without dropout and limits"),
     ("network_weights dim_from_weights base_weights", (), "a LoRA begins anew"),
+    ("weights", (), "vectors begin as `init_word`"),
     ("base_weights_multiplier", (), "a LoRA begins anew"),
     ("network_train_text_encoder_only", (), "the network always learns"),
     ("fused_backward_pass fused_optimizer_groups", (), "gradients are kept until the step"),
@@ -116,7 +117,7 @@ _REFUSED: tuple[tuple[str, tuple[str, ...], str], ...] = (
     ("lr_scheduler_type", (), "schedules have names"),
     ("stop_text_encoder_training", (), "a text encoder learns to the end"),
     ("no_token_padding", (), "texts are filled up"),
-    ("custom_attributes", (), "the base model's answers are not preserved"),
+    ("custom_attributes", (), "`--prior-prediction` keeps the base model's answers, for all"),
     ("resume resume_from_huggingface", (), "states of other programs are not read"),
     ("save_n_epoch_ratio", (), "name epochs or steps: `save_every_n_epochs`"),
 )

@@ -46,6 +46,10 @@ SCRIPTS: Mapping[str, Script] = MappingProxyType(
         "fine_tune": Script("finetune", text_encoder=_asked, full_bf16=False, v_like_loss=False),
         "sdxl_train": Script("finetune", xl=True, text_encoder=_asked),
         "train_db": Script("finetune"),
+        "train_textual_inversion": Script("embedding", text_encoder=lambda given: False),
+        "sdxl_train_textual_inversion": Script(
+            "embedding", xl=True, text_encoder=lambda given: False
+        ),
     }
 )
 

@@ -1,7 +1,7 @@
 """Options of kohya's training scripts as settings of ours, their defaults among them.
 
 Source: kohya-ss/sd-scripts (commit 48d368fa): train_network.py, sdxl_train_network.py,
-fine_tune.py, sdxl_train.py, train_db.py, library/train_util.py.
+fine_tune.py, sdxl_train.py, train_db.py, train_textual_inversion.py, library/train_util.py.
 """
 
 from collections.abc import Mapping
@@ -39,7 +39,15 @@ optimizer_type use_8bit_adam use_lion_optimizer optimizer_args lr_scheduler lr_w
 lr_scheduler_power lr_scheduler_timescale lr_scheduler_min_lr_ratio lr_decay_steps lr_scheduler_args
 xformers sdpa mem_eff_attn diffusers_xformers clip_skip v_parameterization save_model_as log_with
 """
-READ = frozenset(_READ.split()) | kohya_losses.READ  # what is read below
+# Of embeddings: their name -> what is so where it is not given.
+_WORDS: Mapping[str, Any] = MappingProxyType(
+    {"token_string": "", "num_vectors_per_token": 1, "init_word": ""}
+)
+_TEMPLATES: Mapping[str, str] = MappingProxyType(
+    {"use_object_template": "object", "use_style_template": "style"}
+)
+# What is read below.
+READ = frozenset(_READ.split()) | kohya_losses.READ | _WORDS.keys() | _TEMPLATES.keys()
 # Where several are given the first one counts, as in train_util.replace_unet_modules.
 _ATTENTIONS: Mapping[str, str] = MappingProxyType(
     {"mem_eff_attn": "memory-efficient", "xformers": "xformers", "sdpa": "sdpa"}
@@ -50,7 +58,7 @@ _ATTENTIONS: Mapping[str, str] = MappingProxyType(
 def settings_of(script: Script, given: Mapping[str, Any]) -> Settings:
     """Return the settings of the run that a script would do with these options."""
     found = Settings(script, given)
-    for part in (_length, _network, rates, optimizer, schedule, losses, _form, _log, _rest):
+    for part in (_length, _network, _words, rates, optimizer, schedule, losses, _form, _log, _rest):
         part(found)
     return found
 
@@ -90,13 +98,35 @@ def _network(found: Settings) -> None:
         found.values["targets"] = "convolutions"
 
 
+def _words(found: Settings) -> None:
+    """Gather what an embedding stands for; of two templates theirs take the one for objects."""
+    given = found.given
+    named = [name for name in (*_WORDS, *_TEMPLATES) if name in given]
+    if found.script.method != "embedding":
+        for name in named:
+            found.wrong.append((f"`{name}` is given", "it is for `train_textual_inversion.py`"))
+        return
+    for name, usual in _WORDS.items():
+        number = isinstance(usual, int)
+        ours = spellings.setting(name) or name
+        found.values[ours] = found.whole(name, usual) if number else str(given.get(name, usual))
+    if not found.values["token"]:
+        found.wrong.append(("`token_string` is not given", "name the word of the embedding"))
+    named = [name for name in _TEMPLATES if name in given]
+    if named:
+        found.values["template"] = _TEMPLATES[named[0]]
+    if len(named) > 1:
+        found.notes.append(f"of `{named[0]}` and `{named[1]}` kohya's scripts take the first")
+
+
 def _form(found: Settings) -> None:
     """Gather the form of the export; theirs is that of the base model unless it is given."""
     usual = "safetensors" if found.base_is_file() else "diffusers"
     form = str(found.given.get("save_model_as", usual))
-    if found.script.method == "lora":
+    if found.script.method != "finetune":
         if "save_model_as" in found.given and form != "safetensors":
-            found.wrong.append((f"`save_model_as` is `{form}`", "a LoRA is a safetensors file"))
+            told = "a LoRA or an embedding is a safetensors file"
+            found.wrong.append((f"`save_model_as` is `{form}`", told))
         return
     own = spellings.ours("save_as", form, FORMS)
     if own not in FORMS:

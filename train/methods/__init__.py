@@ -2,7 +2,9 @@
 
 import importlib
 import pkgutil
+from collections.abc import Iterator
 from dataclasses import fields, replace
+from functools import partial
 from typing import Any
 
 from prep.runtime.errors import ConfigError
@@ -11,6 +13,7 @@ from train.config import Config
 from train.config_checks import checked
 from train.methods.method import Method
 from train.optimizers import Rate
+from train.option_fields import flag
 
 USUAL = "lora"  # where a person names none
 
@@ -50,11 +53,23 @@ def config_of(method: str = USUAL, **given: Any) -> Config:
     """
     record = method_named(method)
     own = {name: given.pop(name) for name in own_options(record) if name in given}
-    config = checked(Config(record.name, record.options(**own), **given))
+    config = Config(record.name, record.options(**own), **given)
+    config = checked(config, partial(_faults, record))
     if config.learning_rate is not None or config.row().rate is Rate.ITS_OWN:
         return config
     usual = config.row().usual_rate
     return replace(config, learning_rate=record.usual_rate if usual is None else usual)
+
+
+def _faults(method: Method, config: Config) -> Iterator[tuple[str, str]]:
+    """Yield what a method makes wrong of settings that are good alone."""
+    for name in ("text_encoder", "block_rates") if not method.of_parts else ():
+        if getattr(config, name):
+            told = (
+                f"`{flag(name)}` is given, and `train {method.name}` trains no parts of the model"
+            )
+            yield told, "leave it out"
+    yield from method.faults(config)
 
 
 def own_options(method: Method) -> tuple[str, ...]:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from train.adapters import lora_layers
+from train.adapters.set_aside import set_aside
 from train.config import Config
 from train.export import lora_file, verify
 from train.export.rounding import as_saved
@@ -147,4 +148,6 @@ METHOD = Method(
     apply=verify.apply,
     metadata=metadata,
     share=share,
+    prompt_word="lora",
+    alone=set_aside,
 )

@@ -3,12 +3,14 @@
 The loop, the checks and the metadata ask this record, and know no method by name.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
 from train.config import Config
+from train.data.dataset import Data
 from train.families.family import Base, Family
 from train.option_fields import Options
 
@@ -99,6 +101,17 @@ class Method:
         form: Settings -> how the export holds a whole model, `folder` or `file`; empty where it
             holds none.
         share: (name of a weight, settings) -> its learning rate over that of its part.
+        of_parts: Whether it trains parts of the base model: blocks, and text encoders on request.
+        trains: Whether it trains base models of a family.
+        faults: Settings that are good alone -> message and hint of what is wrong with them.
+        settled: (settings, samples) -> both, with what only the one tells of the other. Raises
+            ConfigError where they do not go together.
+        counted: (text, settings) -> a text of as many tokens as it has where it trains.
+        reads: Settings -> whether something learns that texts are read by.
+        notes: (settings, samples, place of the base model) -> what a person should know.
+        prompt_word: How prompts name its export, as in `<lora:name:1>`; empty where they do not.
+        alone: (base) -> a block in which the base model is as it was before it learned; None where
+            the method changes the base model itself.
     """
 
     name: str
@@ -117,3 +130,12 @@ class Method:
     architecture: str = ""
     form: Callable[[Config], str] = lambda config: ""
     share: Callable[[str, Config], float] = lambda name, config: 1.0
+    of_parts: bool = True
+    trains: Callable[[Family], bool] = lambda family: True
+    faults: Callable[[Config], Iterable[tuple[str, str]]] = lambda config: ()
+    settled: Callable[[Config, Data], tuple[Config, Data]] = lambda config, data: (config, data)
+    counted: Callable[[str, Config], str] = lambda text, config: text
+    reads: Callable[[Config], bool] = lambda config: config.text_encoder
+    notes: Callable[[Config, Data, Path], Iterable[str]] = lambda config, data, place: ()
+    prompt_word: str = ""
+    alone: Callable[[Base], AbstractContextManager[None]] | None = None

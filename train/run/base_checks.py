@@ -3,6 +3,7 @@
 from prep.runtime.errors import ConfigError, UserError
 from train.block_rates import EVERY, group_of, rates_of, strange
 from train.config import Config
+from train.families import all_families
 from train.families.family import Family
 from train.families.noise_process import Prediction
 from train.methods import method_named
@@ -11,13 +12,25 @@ from train.run import outputs
 from train.run.decide import Run
 from train.samples.prompts import check_drawable
 
-# Option -> what models that it is for predict. A flow has no such weights in kohya's scripts.
+# Option -> what models that it is for predict. A flow has no weights by snr in kohya's scripts.
 _MEANT_FOR = {
     "min_snr": ("noise", "v"),
     "debiased_estimation_loss": ("noise", "v"),
     "scale_v_pred_loss_like_noise_pred": ("v",),
     "v_pred_like_loss": ("noise",),
+    "timestep_shift": ("a flow",),
 }
+
+
+def check_family(config: Config, family: Family) -> None:
+    """Raise where a method does not train base models of a family."""
+    method = method_named(config.method)
+    if not method.trains(family):
+        known = (name for name, one in all_families().items() if method.trains(one))
+        raise ConfigError(
+            f"`train {method.name}` does not train models of the kind `{family.name}`",
+            f"name one of the kind {' or '.join(known)}, or train a LoRA: `train lora`",
+        )
 
 
 def check_form(config: Config, family: Family) -> None:
@@ -91,3 +104,13 @@ def check_blocks(config: Config, family: Family) -> None:
     learning = blocks if config.text_encoder else family.blocks
     if not any(config.block_rate(block) for block in learning):
         raise ConfigError(f"{told}: no block learns", "give a block a rate above 0")
+
+
+def check_preservation(config: Config) -> None:
+    """Raise where the base model's own answers are asked for, and the method changes it itself."""
+    for name in config.own_answers() if method_named(config.method).alone is None else ():
+        raise ConfigError(
+            f"`{flag(name)}` is given, and `{config.method}` changes the base model itself, whose "
+            "own answers are then gone",
+            "leave it out, and keep the class by regularisation pictures: `train class-pictures`",
+        )

@@ -10,6 +10,7 @@ from prep.runtime.counts import counted
 from prep.runtime.files import free_bytes
 from prep.runtime.yaml_nodes import as_yaml
 from train.config import Config
+from train.data.dataset import Data
 from train.export import lora_file
 from train.optimizers import Rate
 from train.run import checkpoint, probe, readiness
@@ -18,6 +19,7 @@ from train.run.decide import Run, is_precise
 from train.run.disk import MB, disk
 from train.run.notes import samples_told
 from train.run.outputs import missing, missing_line
+from train.run.rate_curve import curve
 from train.run.text_notes import text_counts
 from train.step.schedule import learning_rate
 
@@ -70,6 +72,7 @@ def lines(
     yield f"{run.name}: {run.method.made} `{run.base}` ({run.family.name})"
     yield f"settings: {told}"
     yield f"samples: {len(data.samples)}, kept for validation: {data.held_out}"
+    yield from _regularisation(data, config)
     for (width, height), counts in data.repeats().items():
         shown = sum(counts.values())
         batches = -(-shown // config.batch)
@@ -82,6 +85,9 @@ def lines(
         f"{samples_told(config, data.repeats(), 'each')}"
     )
     yield f"learning rate: {_rates(config, run.steps)}"
+    if (peak := config.learning_rate) is not None:
+        drawn = curve(lambda step: learning_rate(step, peak, config, run.steps), run.steps)
+        yield from (f"  {line}" for line in drawn)
     if sizes:
         yield (
             f"disk: an export {sizes['export'] / MB:.1f} MB, a checkpoint "
@@ -91,6 +97,23 @@ def lines(
     if memory:
         yield from memory_lines(memory)
     yield f"{run.folder}: {state(run)}"
+
+
+def _regularisation(data: Data, config: Config) -> Iterator[str]:
+    """Yield how often class pictures are shown in an epoch, and how their loss is weighed."""
+    ours = [one for one in data.samples.values() if one.regularisation]
+    if not ours:
+        return
+    shown = {True: 0, False: 0}
+    for one in data.samples.values():
+        shown[one.regularisation] += one.repeats
+    weights = sorted({one.weight * config.prior_loss_weight for one in ours})
+    told = " to ".join(f"{weight:.7g}" for weight in dict.fromkeys((weights[0], weights[-1])))
+    left = f"; {data.spare} more are left out: there are fewer others" if data.spare else ""
+    yield (
+        f"regularisation pictures: {len(ours)}, shown {shown[True]} beside {shown[False]} others, "
+        f"weight {told}{left}"
+    )
 
 
 def _rates(config: Config, steps: int) -> str:

@@ -14,6 +14,7 @@ from prep.runtime.errors import ConfigError, DatasetError, MachineError, ModelFi
 from train.config import CHUNK_TOKENS, Config, safe_name
 from train.config_checks import with_steps
 from train.data import dataset as datasets
+from train.data.balance import balanced
 from train.data.captions import longest_of_all
 from train.data.dataset import Data
 from train.data.held_out import without_held_out
@@ -92,8 +93,10 @@ def decide(paths: Sequence[Path], config: Config, models: Models, precision: str
         ConfigError: The settings do not fit the data, or `resume` names another run.
     """
     data = without_held_out(datasets.load(paths), config)
+    data = balanced(data) if config.balance_regularisation else data
     per_epoch = steps_per_epoch(data.repeats(), config.batch, config.accumulate)
     config = with_steps(config, per_epoch).settled(precision)
+    config, data = method_named(config.method).settled(config, data)
     base = config.base or data.base
     if base is None:
         raise DatasetError(
@@ -119,7 +122,9 @@ def _chunks(config: Config, data: Data, family: Family, place: Path) -> int:
 
     Where no text has more bytes than that, none has more tokens, and nothing is opened.
     """
-    texts = longest_of_all(list(data.samples.values()), config)
+    method = method_named(config.method)
+    longest = longest_of_all(list(data.samples.values()), config)
+    texts = [method.counted(text, config) for text in longest]
     if config.chunks() == 1 or all(len(text.encode()) <= CHUNK_TOKENS for text in texts):
         return 1
     return min(config.chunks(), family.chunks_at(place, texts))
@@ -142,6 +147,7 @@ def _recipe(config: Config, data: Data, family: Family, base_digest: str, chunks
     found |= {"sizes": told} if any(told.values()) else {}
     found |= {"chunks": chunks} if chunks > 1 else {}
     found |= {"captions": several} if (several := data.captions()) else {}
+    found |= {"callers": data.callers()} if config.prior_prediction else {}
     return files.digest_bytes(files.canonical(found).encode())
 
 

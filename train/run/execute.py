@@ -2,7 +2,7 @@
 
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -14,7 +14,6 @@ from prep.runtime.stopping import patience
 from prep.runtime.yaml_nodes import as_yaml
 from train.config import Config
 from train.data.batches import Batches
-from train.data.dataset import TrainingSample
 from train.data.text_states import StateFiles, TextCache
 from train.export import lora_file
 from train.families.diffusion_process import predicting
@@ -33,7 +32,7 @@ from train.run.tensorboard_log import followed
 from train.run.watch import Watch, measured_samples, watching
 from train.samples.prompts import Prompt
 from train.step import distributed
-from train.step.compiled import compiling, uncompiled
+from train.step.compiled import compiling
 from train.step.distributed import Processes
 from train.step.fixed_noise import fixed_losses
 from train.step.kernels import kernels, make_ready
@@ -141,7 +140,11 @@ def opened(run: Run, found: Processes) -> Training:
         base.text_learns(),
         _state_files(run, found) if config.text_cache == "disk" else None,
     )
-    return Training(base, run.family, batches, states, found, pace_of(found))
+    alone = run.method.alone
+    return Training(
+        base, run.family, batches, states, found, pace_of(found),
+        partial(alone, base) if alone else nullcontext,
+    )  # fmt: skip
 
 
 def _state_files(run: Run, found: Processes) -> StateFiles:
@@ -268,10 +271,6 @@ def _watch(
     if metrics is None:
         yield None
         return
-
-    def measure(samples: Mapping[str, TrainingSample]) -> dict[str, list[float]]:
-        with uncompiled(run.config.compile):
-            return fixed_losses(training, samples)
-
+    measure = partial(fixed_losses, training)
     with watching(run.data, run.config, metrics, done, console, measure=measure) as found:
         yield found

@@ -2,11 +2,12 @@
 
 from collections.abc import Iterator
 
+from prep.dataset.wording import without_trigger
 from prep.runtime.counts import counted
 from prep.runtime.yaml_nodes import as_yaml
 from train.config import Config
-from train.data.captions import tags_that_move
-from train.data.dataset import Data
+from train.data.captions import tags_that_move, whole_texts
+from train.data.dataset import Data, TrainingSample
 from train.option_fields import flag
 
 
@@ -48,8 +49,25 @@ def _with_data(config: Config, data: Data, per_epoch: int) -> Iterator[tuple[str
     tags_drawn = (config.shuffle_tags and moving > 1) or (config.tag_dropout and moving)
     if not (drawn or tags_drawn):
         yield "text_variants", "nothing of a text is drawn"
-    if not any(one.regularisation for one in samples):
-        yield "prior_loss_weight", "there are no regularisation pictures"
+    yield from _of_class(data)
+    if not any(_names_trigger(one, config) for one in samples):
+        yield "prior_prediction", "no text names a trigger"
     epochs = -(-(config.steps or 0) // per_epoch)
     if epochs < config.caption_dropout_every_epochs:
         yield "caption_dropout_every_epochs", f"the run has {counted(epochs, 'epoch')}"
+
+
+def _of_class(data: Data) -> Iterator[tuple[str, str]]:
+    """Yield options of regularisation pictures that have no such pictures, or no others."""
+    kinds = {one.regularisation for one in data.samples.values()}
+    if True not in kinds:
+        for name in ("prior_loss_weight", "balance_regularisation"):
+            yield name, "there are no regularisation pictures"
+    elif False not in kinds:
+        yield "balance_regularisation", "there are regularisation pictures alone"
+
+
+def _names_trigger(sample: TrainingSample, config: Config) -> bool:
+    """Return whether one of a sample's texts is another one without the trigger."""
+    texts = whole_texts(sample, config)
+    return any(without_trigger(one, sample.trigger, sample.class_prompt) != one for one in texts)

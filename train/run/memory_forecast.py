@@ -5,7 +5,7 @@ pass, and a picture where some are drawn on the way.
 """
 
 from collections.abc import Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, nullcontext
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -112,11 +112,18 @@ def forecast(
         if config.ema:  # float32, whatever the weights are
             remembered += 4 * sum(weight.numel() for weight in base.learning().values())
         reading, count.peak = count.peak, count.now
-        loss = _loss(base, family, config, shape, (states, time_B))
+        target_BCHW = _latents(base, family, shape.batch, shape.size)
+        answer_BCHW = _answer(base, family, config, shape, (states, time_B))
+        loss = _loss(config, answer_BCHW, target_BCHW, time_B)
         activations = count.now - weights
         loss.backward()  # type: ignore[no-untyped-call]
         steps = [count.peak + remembered]
-        del loss, states
+        del loss, answer_BCHW, target_BCHW
+        if config.own_answers():
+            count.peak = count.now
+            _preserve(base, family, config, shape, (states, time_B))
+            steps.append(count.peak + remembered)
+        del states
         for weight in base.learning().values():
             weight.grad = None
         if shape.drawn and vae is not None:
@@ -135,31 +142,62 @@ def _states(base: Base, family: Family, config: Config, shape: PassShape) -> "li
     return family.encode(base, [text] * shape.batch, config.clip_skip, shape.chunks)
 
 
-def _loss(
+def _answer(
     base: Base,
     family: Family,
     config: Config,
     shape: PassShape,
     shown: "tuple[Sequence[Conditioning], Tensor]",
 ) -> "Tensor":
-    """Return the loss of one pass: its graph holds what the backward pass needs.
+    """Return what the network says of latents in one pass, float32.
 
     Args:
         shown: States of texts, and timesteps: what a pass takes does not depend on which.
     """
     states, time_B = shown
-    latents_BCHW = _latents(base, family, shape.batch, shape.size)
     told = family.told([PictureSizes(shape.size, (0, 0), shape.size)] * shape.batch)
     with halved(base.device, config.precision):
-        answer_BCHW = family.denoise(
+        return family.denoise(
             base.network,
-            latents_BCHW,
+            _latents(base, family, shape.batch, shape.size),
             time_B.to(base.device),
             stacked(states, base.device, told),
-        )
+        ).float()
+
+
+def _loss(
+    config: Config, answer_BCHW: "Tensor", wanted_BCHW: "Tensor", time_B: "Tensor"
+) -> "Tensor":
+    """Return the loss of one pass: its graph holds what the backward pass needs."""
     loss = config.loss_row()
-    width_B = time_B.to(base.device) if loss.wide else None
-    return errors(answer_BCHW.float(), latents_BCHW, loss, width_B).sum()
+    width_B = time_B.to(answer_BCHW.device) if loss.wide else None
+    return errors(answer_BCHW, wanted_BCHW, loss, width_B).sum()
+
+
+def _preserve(
+    base: Base,
+    family: Family,
+    config: Config,
+    shape: PassShape,
+    shown: "tuple[Sequence[Conditioning], Tensor]",
+) -> None:
+    """Take the pass that keeps the base model's own answers, and the one that asks for them."""
+    import torch
+
+    states, time_B = shown
+
+    def read() -> "Sequence[Conditioning]":
+        if not base.text_learns():
+            return states
+        with halved(base.device, config.precision):
+            return _states(base, family, config, shape)
+
+    alone = method_named(config.method).alone or nullcontext
+    with alone(base), torch.no_grad():
+        own_BCHW = _answer(base, family, config, shape, (read(), time_B))
+    answer_BCHW = _answer(base, family, config, shape, (read(), time_B))
+    loss = _loss(config, answer_BCHW, own_BCHW, time_B)
+    loss.backward()  # type: ignore[no-untyped-call]
 
 
 def _draw(base: Base, family: Family, vae: Any, size: tuple[int, int]) -> None:

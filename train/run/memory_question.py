@@ -10,6 +10,7 @@ from train.data.captions import are_few
 from train.families.family import Base, Family
 from train.methods import config_of
 from train.option_fields import described
+from train.preservation_options import OWN_ANSWERS
 from train.run.card_sizes import cards
 from train.run.decide import Run
 from train.run.memory_forecast import Forecast, PassShape, attached, forecast
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 # Options that decide how much memory a training takes, besides those of its method alone.
 _WEIGH = (
     "text_encoder", "block_rates", "batch", "accumulate", "optimizer", "precision", "attention",
-    "gradient_checkpointing", "clip_skip", "full_fp16", "full_bf16", "loss",
+    "gradient_checkpointing", "clip_skip", "full_fp16", "full_bf16", "loss", *OWN_ANSWERS,
 )  # fmt: skip
 
 

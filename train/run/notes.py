@@ -51,6 +51,7 @@ def notes(run: Run, answer: Answer, first: bool) -> Iterator[str]:
         *held_out_notes(run.data),
         watch_note(run),
     ))  # fmt: skip
+    yield from run.method.notes(run.config, run.data, run.found.path)
     yield from text_notes(run.data.samples, run.config)
     yield from idle_notes(run.config, run.data, run.per_epoch)
     yield from _long_notes(run, answer)

@@ -75,7 +75,8 @@ def output(run: Run, step: int, shown: Sequence[Prompt]) -> RunOutput:
         folder / f"{name}-{number:02d}-{prompt.seed}.png": prompt
         for number, prompt in enumerate(shown)
     }
-    model, loras = (run.base_name, [ShownLora(run.name)])
+    word = run.method.prompt_word
+    model, loras = (run.base_name, [ShownLora(run.name, word=word)] if word else [])
     if run.method.form(run.config):
         model, loras = run.name, []
     return RunOutput(step, export, pictures, Shown(run.family, model, loras, run.config.clip_skip))

@@ -20,7 +20,7 @@ from train.families.detect import base_at_hand, check_clip_skip, check_predictio
 from train.families.family import Family
 from train.methods import method_named
 from train.run import disk, memory_question, probe, run_checks, run_folder
-from train.run.base_checks import check_blocks, check_form, check_loss, check_prompts
+from train.run.base_checks import check_blocks, check_family, check_form, check_loss, check_prompts
 from train.run.decide import (
     Run,
     decide,
@@ -124,6 +124,7 @@ def _base_of(
         if there is not None:
             found, kind = there
             check_clip_skip(config.clip_skip, kind.layers(found.path), config.base or "")
+            check_family(config, kind)
             check_form(config, kind)
             check_blocks(config, kind)
             check_prediction(config.prediction, found.path, kind)
@@ -208,9 +209,10 @@ def _question(config: Config, found: FoundModel | None, family: Family | None) -
 def _question_of(run: Run, forecast: bool) -> probe.Question:
     """Return what is asked of a run."""
     config = run.config
+    texts = (*longest_of_all(list(run.data.samples.values()), config), *drawn_texts(run))
     return replace(
         _question(config, run.found, run.family),
-        texts=(*longest_of_all(list(run.data.samples.values()), config), *drawn_texts(run)),
+        texts=tuple(run.method.counted(text, config) for text in texts),
         training=memory_question.question(run) if forecast else {},
     )
 

@@ -5,19 +5,28 @@ from functools import partial
 from importlib.util import find_spec
 
 from prep.runtime import lock
+from prep.runtime.errors import ConfigError, nearest
 from train.config import Config
 from train.families.detect import check_clip_skip, check_prediction
 from train.run import checkpoint, disk, run_folder
-from train.run.base_checks import check_blocks, check_form, check_prompts
+from train.run.base_checks import (
+    check_blocks,
+    check_family,
+    check_form,
+    check_preservation,
+    check_prompts,
+)
 from train.run.decide import Run, check_buckets, check_length, check_vae, facts
 from train.run.machine_check import check_packages
 from train.samples import prompt_files
 from train.samples.prompts import Prompt
+from train.timestep_options import ranges_of
 
 
 def of_settings(config: Config) -> Iterator[Callable[[], object]]:
     """Yield what can be asked of the settings alone."""
     yield partial(check_packages, config, lambda package: find_spec(package) is not None)
+    yield partial(check_preservation, config)
     yield from of_prompts(config)
 
 
@@ -31,7 +40,9 @@ def of_run(run: Run, first: bool) -> Iterator[Callable[[], object]]:
     """Yield what can be asked of a run and its folder, for the process that writes it."""
     yield partial(check_vae, run)
     yield partial(check_buckets, run)
+    yield partial(_check_concepts, run)
     yield partial(check_prompts, run)
+    yield partial(check_family, run.config, run.family)
     yield partial(check_form, run.config, run.family)
     yield partial(check_blocks, run.config, run.family)
     yield partial(check_prediction, run.config.prediction, run.found.path, run.family)
@@ -50,6 +61,17 @@ def of_run(run: Run, first: bool) -> Iterator[Callable[[], object]]:
             facts(run),
             list(run.config.deciding()),
         )
+
+
+def _check_concepts(run: Run) -> None:
+    """Raise where timesteps are given for a concept that no sample is of."""
+    concepts = sorted({one.concept for one in run.data.samples.values() if one.concept})
+    for name in ranges_of(run.config.concept_timesteps):
+        if name not in concepts:
+            raise ConfigError(
+                f"`--concept-timesteps` names `{name}`, and no sample is of that concept",
+                nearest(name, concepts) if concepts else "give `--min-timestep`, `--max-timestep`",
+            )
 
 
 def _check_saved(run: Run) -> None:

@@ -8,6 +8,7 @@ from train.config import Config
 from train.data.captions import has_wildcard, longest_texts
 from train.data.dataset import TrainingSample
 from train.families.weighted_words import has_numbered_weight, has_weight
+from train.methods import method_named
 from train.option_fields import flag
 
 Samples = Mapping[str, TrainingSample]
@@ -73,7 +74,7 @@ def text_notes(samples: Samples, config: Config) -> Iterator[str]:
                 f"{sign.untaken}; `{flag(sign.option)}` takes them for that: "
                 f"{first_few([f'`{key}`' for key in found])}"
             )
-    if config.text_encoder and config.text_cache != "memory":
+    if method_named(config.method).reads(config) and config.text_cache != "memory":
         yield f"`--text-cache {config.text_cache}` has no effect: the text encoder learns"
     mark = config.keep_tags_separator
     if mark and not _with(samples, config, lambda text: mark in text):

@@ -23,16 +23,18 @@ _MODEL = re.compile(r', Model: ("(?:\\.|[^"\\])*"|[^,]*)')
 
 
 class ShownLora(NamedTuple):
-    """A LoRA as WebUIs name it.
+    """A LoRA, or what is drawn like one, as WebUIs name it.
 
     Attributes:
         name: Of its file, without its ending; with folders where others have that name.
         digest: What WebUIs know it by; empty where it is not written yet.
+        word: What it is, as prompts have it.
     """
 
     name: str
     strength: float = 1.0
     digest: str = ""
+    word: str = "lora"
 
 
 @dataclass(frozen=True)
@@ -61,7 +63,7 @@ class Shown:
         acting = [one for one in dict.fromkeys(strengths) if one]
         shown = self.loras if acting else ()
         words = [
-            f"<lora:{_without(':<>', one.name)}:{one.strength * acting[0]:g}>"
+            f"<{one.word}:{_without(':<>', one.name)}:{one.strength * acting[0]:g}>"
             for one in shown
             if len(acting) == 1
         ]

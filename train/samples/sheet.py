@@ -1,6 +1,6 @@
 """`train sample`: LoRAs beside their base model on one labelled sheet, a model, or a plain grid."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,9 +9,9 @@ from prep.models.locate import FoundModel, Models
 from prep.runtime import files
 from prep.runtime.console import Console
 from prep.runtime.counts import counted, first_few
-from train.adapters import adapter_file
+from train.adapters.file_kinds import called_by, kind_of, put_on, words_notes
 from train.adapters.lora_metadata import trained_tokens
-from train.block_rates import rate_of
+from train.adapters.new_words import lengthened
 from train.families.detect import opened_base, side_of, unread_note
 from train.families.family import Family, Outline
 from train.samples.as_trained import as_trained, check_layer, chosen_layer
@@ -45,18 +45,18 @@ def sample(subject: Subject, wish: Wish, target: Path, models: Models, console: 
     """
     check_together(subject, wish)
     check_places(target, wish.each, _cells(subject, wish, rows_of(wish, 0)).names())
-    found = [adapter_file.check(path) for path, _ in subject.loras]
+    found = [kind_of(path).check(path) for path, _ in subject.loras]
     for path, _ in subject.loras:
-        adapter_file.check_finite(path)
+        kind_of(path).check_numbers(path)
     layer, told = chosen_layer(subject, wish.clip_skip)
     place, family = opened_base(wish.base or subject.base(), models)
     for path, _ in subject.loras:
-        adapter_file.check_kind(path, family)
+        kind_of(path).check_kind(path, family)
     check_layer(subject, layer, family.layers(place.path), wish.clip_skip, place.ask.name)
     outline = family.outline(place.path)
     rows = rows_of(wish, side_of(outline, family))
     check_family(wish, rows, family)
-    drawer, scales, guessed = _opened(subject, wish, (place, family), layer)
+    drawer, act, guessed = _opened(subject, wish, (place, family), layer)
     unread = [line for one in found for line in one.lines()]
     for line in (
         *seeds_note(wish),
@@ -68,7 +68,7 @@ def sample(subject: Subject, wish: Wish, target: Path, models: Models, console: 
         console.note(line)
     cells = _cells(subject, wish, rows)
     try:
-        cells.draw(drawer, scales, console)
+        cells.draw(drawer, act, console)
     except (KeyboardInterrupt, SystemExit):  # a stop
         if any(cells.pictures):
             files.write(target, cells.sheet())
@@ -81,27 +81,23 @@ def sample(subject: Subject, wish: Wish, target: Path, models: Models, console: 
 
 def _opened(
     subject: Subject, wish: Wish, model: tuple[FoundModel, Family], layer: int
-) -> tuple[Drawer, Mapping[str, float], list[str]]:
-    """Return what draws, the scale of each adapted module, and what a person should know."""
+) -> tuple[Drawer, Callable[[float], None], list[str]]:
+    """Return what draws, what lets the files act so strongly, and what a person should know."""
     from prep.models.devices import torch_device
-    from train.adapters.applied import add_all
     from train.samples.sampler import opened_vae
 
     place, family = model
     base = family.load(place.path, torch_device(wish.device))
     base, guessed = as_trained(subject, base, place.path)
-    scales = add_all(subject.loras, base, family)
-    weighed = {
-        name: scale * rate_of(family.block(name), wish.block_weights)
-        for name, scale in scales.items()
-    }
+    act = put_on(subject.loras, base, family, wish.block_weights)
     loras = [
-        ShownLora(name, strength, safetensors_file.data_digest(path))
+        ShownLora(name, strength, safetensors_file.data_digest(path), word)
         for path, name, strength in subject.shown()
+        if (word := kind_of(path).word)
     ]
     model_name = Subject(model=place.ask.name).name
     shown = Shown(family, model_name, loras, layer, wish.block_weights)
-    return Drawer(base, opened_vae(place.path, base.device), shown), weighed, guessed
+    return Drawer(base, opened_vae(place.path, base.device), shown), act, guessed
 
 
 def _cells(subject: Subject, wish: Wish, rows: Sequence[Prompt]) -> Cells:
@@ -131,8 +127,14 @@ def _further(
     """Return what a person should know of a base model's files and of the prompts."""
     place, family = model
     texts = list(dict.fromkeys(text for row in rows for text in row.plain_texts()))
-    counts = dict(zip(texts, outline.tokens(texts), strict=True))
-    notes = [unread_note(place.ask.name, outline.unread), long_prompts(counts, outline.most_tokens)]
+    words = [*called_by(subject.loras).values()]
+    read = [lengthened(text, words) for text in texts]
+    counts = dict(zip(texts, outline.tokens(read), strict=True))
+    notes = [
+        *words_notes(subject.loras, texts),
+        unread_note(place.ask.name, outline.unread),
+        long_prompts(counts, outline.most_tokens),
+    ]
     for name, told in zip(subject.names, subject.metadata, strict=True):
         most = (family.chunked and trained_tokens(told)) or outline.most_tokens
         over = [text for text, count in counts.items() if most < count <= outline.most_tokens]

@@ -1,6 +1,6 @@
 """The pictures of a sheet: drawn one after the other, each kept as soon as it is there."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -56,20 +56,21 @@ class Cells:
         """Return the names of the files of the pictures alone, row by row."""
         return [f"{self._name(n)}.png" for n in range(self.most)]
 
-    def draw(self, drawer: Drawer, scales: Mapping[str, float], console: Console) -> None:
+    def draw(self, drawer: Drawer, act: Callable[[float], None], console: Console) -> None:
         """Draw all pictures.
+
+        Args:
+            act: Called with the strength of a column before its picture.
 
         Raises:
             NotFiniteError: No picture that is more than the base model's came out as numbers.
         """
-        from train.adapters.applied import set_strength
-
         broken: NotFiniteError | None = None
         self.text = drawer.shown.text(self.rows[0], [one.strength for one in self.columns])
         with console.progress("drawing", self.most) as progress:
             for prompt in self.rows:
                 for column in self.columns:
-                    set_strength(drawer.base, scales, column.strength)
+                    act(column.strength)
                     try:
                         self._add(drawer, prompt, column)
                     except NotFiniteError as error:

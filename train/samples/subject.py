@@ -9,7 +9,8 @@ from pathlib import Path
 
 from prep.models import file_layouts, safetensors_file, single_file
 from prep.runtime.errors import ConfigError, ModelFileError, UsageError
-from train.adapters import adapter_file, lora_metadata
+from train.adapters import lora_metadata
+from train.adapters.file_kinds import kind_of
 from train.families.detect import last_part
 
 _STRENGTH = re.compile(r"(.+):([+-]?(?:\d+\.?\d*|\.\d+))")
@@ -26,7 +27,7 @@ class Subject:
     """What is drawn.
 
     Attributes:
-        loras: Their files, each with how strongly it acts beside the others.
+        loras: Their files, embeddings among them, each with how strongly it acts beside the others.
         model: A whole model as it was named, drawn alone; empty where there are LoRAs.
     """
 
@@ -150,12 +151,23 @@ def _named(word: str) -> tuple[Path, float] | str:
         return str(path) if path.exists() else word
     if path.is_file() and _is_model(path):
         return str(path)
-    adapter_file.check(path)
+    kind_of(path).check(path)
+    _check_strength(word, path, strength)
+    return path, strength
+
+
+def _check_strength(word: str, path: Path, strength: float) -> None:
+    """Raise UsageError where a file cannot act so strongly."""
+    called = kind_of(path).called(path)
+    if strength != 1 and called:
+        raise UsageError(
+            f"`{word}` is an embedding, and those have no strength",
+            f"weigh its word in the prompt: `({called.word}:{strength:g})`",
+        )
     if abs(strength) > _MOST_STRENGTH:
         raise UsageError(
             f"the strength of `{word}` is too large", f"give -{_MOST_STRENGTH} to {_MOST_STRENGTH}"
         )
-    return path, strength
 
 
 def _export(place: Path) -> Path:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from prep.runtime.errors import ConfigError, UsageError
+from train.adapters.file_kinds import called_by
 from train.adapters.lora_metadata import calling_words, trained_size
 from train.block_rates import strange
 from train.families.family import Family
@@ -83,6 +84,13 @@ def check_together(subject: Subject, wish: Wish) -> None:
         if subject.model and is_given:
             raise UsageError(
                 f"`{option}` is for LoRAs, and `{subject.model}` is a whole model", "leave it out"
+            )
+    called = called_by(subject.loras)
+    for option in ("--strength", "--block-weights"):
+        if subject.loras and len(called) == len(subject.shown()) and given[option]:
+            raise UsageError(
+                f"`{option}` is given, and an embedding has no strength",
+                f"weigh its word in the prompt: `({next(iter(called.values())).word}:0.8)`",
             )
     if wish.grid is None:
         return

@@ -7,6 +7,7 @@ their number nor on which of them sees it. Started by `torchrun` or `accelerate 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -14,6 +15,9 @@ if TYPE_CHECKING:
 
 # Gradients are summed in pieces of about so many numbers.
 _PIECE = 1 << 24
+# The first process may draw pictures and write files meanwhile: the others wait so long. Whoever
+# ends takes the others along at once, without waiting: torchrun sees to it.
+_MOST_WAITING = timedelta(days=7)
 
 
 @dataclass(frozen=True)
@@ -111,7 +115,7 @@ def joined(wish: str) -> Iterator[Processes]:
     from prep.models.devices import torch_device
 
     kind = torch_device(wish)
-    state = PartialState(cpu=kind == "cpu")
+    state = PartialState(cpu=kind == "cpu", timeout=_MOST_WAITING)
     numbered = kind != "cpu" and state.num_processes > 1  # of CPUs there is one
     device = str(state.device) if numbered else kind
     try:

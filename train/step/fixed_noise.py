@@ -14,6 +14,7 @@ from train.data.captions import whole_texts
 from train.data.dataset import TrainingSample
 from train.data.order import normal
 from train.families.noise_process import Process
+from train.step.compiled import uncompiled
 from train.step.loop import Training, losses_of
 from train.step.step_inputs import pass_inputs
 
@@ -22,15 +23,14 @@ if TYPE_CHECKING:
 
 TIMES = 4  # that each picture is measured at
 _DRAWN = 255  # times that their quantiles are taken of
+_CELLS = (64, 64)  # latents of the pictures whose times they are, where a size decides it
 _PURPOSE = "fixed noise"
 
 
 def times(process: Process, batches: Batches) -> list[float]:
-    """Return the times: quantiles of those that this training draws."""
-    config, within = batches.config, batches.config.timestep_range()
-    drawn = sorted(
-        process.time(0, step, 0, config.timesteps, within=within) for step in range(_DRAWN)
-    )
+    """Return the times: quantiles of those that this training draws, of pictures of one size."""
+    density = batches.config.density("", _CELLS)
+    drawn = sorted(process.time(0, step, 0, density) for step in range(_DRAWN))
     return [drawn[(2 * n + 1) * _DRAWN // (2 * TIMES)] for n in range(TIMES)]
 
 
@@ -47,7 +47,7 @@ def fixed_losses(
         return {}
     found: dict[str, list[float]] = {key: [] for key in samples}
     process, config = training.base.process, training.batches.config
-    with torch.no_grad(), training.base.reading():
+    with uncompiled(config.compile), torch.no_grad(), training.base.reading():
         for number, time in enumerate(times(process, training.batches)):
             for keys in _passes(samples, config.batch):
                 batch = _batch(training, [samples[key] for key in keys], number, time)

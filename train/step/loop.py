@@ -5,9 +5,11 @@ Letters: B batch, C channels, H and W height and width of latents, T timesteps.
 
 import math
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from functools import partial
+from itertools import chain
 from typing import TYPE_CHECKING, NamedTuple
 
 from prep.models.devices import moved
@@ -56,7 +58,11 @@ def pace_of(processes: Processes) -> Pace:
 
 @dataclass(frozen=True)
 class Training:
-    """What is trained, on what, and by whom."""
+    """What is trained, on what, and by whom.
+
+    Attributes:
+        alone: Returns a block in which the base model is as it was before it learned.
+    """
 
     base: Base
     family: Family
@@ -64,6 +70,7 @@ class Training:
     states: TextCache
     processes: Processes
     pace: Pace = AT_ONCE
+    alone: Callable[[], AbstractContextManager[None]] = nullcontext
 
 
 class ShownLoss(NamedTuple):
@@ -187,13 +194,14 @@ def _gradients(training: Training, trainer: Trainer, inputs: StepInputs) -> "tup
     device, samples = training.base.device, len(inputs.keys)
     total, each_2N = torch.zeros((), device=device), torch.zeros((2, samples), device=device)
     for one in inputs.passes:
-        error_B = losses_of(training, one)
-        loss = (error_B * moved(one.weight_B, device)).sum() / samples
-        trainer.scaled(loss).backward()  # type: ignore[no-untyped-call]
-        total += loss.detach()
-        here = slice(one.places.start, one.places.stop)
+        weight_B, here = moved(one.weight_B, device), slice(one.places.start, one.places.stop)
+        own_B = losses_of(training, one)
         each_2N[0, here] = moved(one.time_B, device)
-        each_2N[1, here] = error_B.detach()
+        each_2N[1, here] = own_B.detach()
+        for error_B in chain([own_B], _lost(training, one)):
+            loss = (error_B * weight_B).sum() / samples
+            trainer.scaled(loss).backward()  # type: ignore[no-untyped-call]
+            total += loss.detach()
     if processes.count > 1:
         used = trainer.used()
         processes.sum([*trainer.gradients(), used, total, each_2N])
@@ -203,17 +211,42 @@ def _gradients(training: Training, trainer: Trainer, inputs: StepInputs) -> "tup
 
 def losses_of(training: Training, shown: PassInputs) -> "Tensor":
     """Return the mean loss of each sample of a pass, without what it weighs, float32."""
-    base, config = training.base, training.batches.config
-    with halved(base.device, config.precision):
-        answer_BCHW = training.family.denoise(
+    target_BCHW = moved(shown.target_BCHW, training.base.device)
+    return _errors(training, shown, shown.texts, target_BCHW)
+
+
+def _lost(training: Training, shown: PassInputs) -> "Iterator[Tensor]":
+    """Yield what each sample has lost of the base model, once for each way to preserve it.
+
+    Each is yielded where the one before it is done with: graphs of two never stand at once.
+    """
+    import torch
+
+    for texts, weights in shown.preserved:
+        with training.alone(), torch.no_grad():
+            own_BCHW = _answer(training, shown, texts)
+        weight_B = torch.tensor(weights, device=training.base.device)
+        yield _errors(training, shown, texts, own_BCHW) * weight_B
+
+
+def _errors(
+    training: Training, shown: PassInputs, texts: Sequence[str], target_BCHW: "Tensor"
+) -> "Tensor":
+    loss = training.batches.config.loss_row()
+    width_B = None if shown.width_B is None else moved(shown.width_B, training.base.device)
+    return errors(_answer(training, shown, texts), target_BCHW, loss, width_B)
+
+
+def _answer(training: Training, shown: PassInputs, texts: Sequence[str]) -> "Tensor":
+    """Return what the network says of what it is shown with some texts, BCHW, float32."""
+    base, precision = training.base, training.batches.config.precision
+    with halved(base.device, precision):
+        return training.family.denoise(
             base.network,
             moved(shown.noisy_BCHW, base.device),
             moved(shown.time_B, base.device),
-            stacked(training.states.of(shown.texts), base.device, shown.sizes),
-        )
-    width_B = None if shown.width_B is None else moved(shown.width_B, base.device)
-    target_BCHW = moved(shown.target_BCHW, base.device)
-    return errors(answer_BCHW.float(), target_BCHW, config.loss_row(), width_B)
+            stacked(training.states.of(texts), base.device, shown.sizes),
+        ).float()
 
 
 def stacked(

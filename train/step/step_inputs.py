@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, NamedTuple, TypeVar
 from train.config import Config
 from train.data.batches import Batch, Batches
 from train.data.order import step_order, steps_per_epoch
+from train.data.preserved_texts import PreservedTexts
 from train.families.noise_process import Prediction, Process
 from train.step.distributed import Processes
 
@@ -33,7 +34,7 @@ class PassInputs(NamedTuple):
         target_BCHW: What the network should say of it.
         weight_B: Of each sample's loss.
         width_B: See `LossOptions.widths`; None of a loss without a width.
-        sizes: See `Batch`.
+        sizes: See `Batch`, as for `preserved`.
         places: Indices of the samples among all samples of the step.
     """
 
@@ -44,6 +45,7 @@ class PassInputs(NamedTuple):
     width_B: "Tensor | None"
     sizes: "Mapping[str, Tensor]"
     texts: tuple[str, ...]
+    preserved: tuple[PreservedTexts, ...] = ()
     places: range = range(0)
 
 
@@ -94,6 +96,7 @@ def pass_inputs(batch: Batch, process: Process, config: Config) -> PassInputs:
         config.widths(snr_B, process.depth(batch.time_B)).float() if wide else None,
         batch.sizes,
         batch.texts,
+        batch.preserved,
     )
 
 

@@ -14,6 +14,7 @@ from train.families.diffusion_process import Diffusion
 from train.families.flow_process import Flow
 from train.families.noise_process import Prediction
 from train.methods import config_of
+from train.timestep_options import Density
 
 KEYS = ("0.png", "3.png")
 
@@ -55,7 +56,7 @@ def test_timesteps_are_drawn_as_asked(meta: Path) -> None:
     """With `--timesteps` the times of a step are those of that density, else the usual ones."""
     flow = Flow()
     for density in ("usual", "uniform", "logit-normal"):
-        wanted = [flow.time(0, 3, place, density) for place in range(2)]
+        wanted = [flow.time(0, 3, place, Density(density)) for place in range(2)]
 
         found = _feed(meta, timesteps=density).batch(KEYS, 3, 0, range(2), flow)
 

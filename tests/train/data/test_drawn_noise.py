@@ -21,6 +21,7 @@ from train.methods import config_of
 from train.noise_options import NoiseOptions
 from train.step.distributed import Processes
 from train.step.step_inputs import coming_steps
+from train.timestep_options import Density
 
 Numbers = np.ndarray[Any, Any]
 DRAW = Draw(3, 5, 1)
@@ -123,7 +124,7 @@ def _batches(meta: Path, **given: Any) -> Batches:
 ALL = {
     "noise_offset": 0.1, "noise_offset_random_strength": True, "adaptive_noise_scale": 0.2,
     "multires_noise_iterations": 4, "multires_noise_discount": 0.5, "ip_noise_gamma": 0.1,
-    "ip_noise_gamma_random_strength": True, "min_timestep": 100, "max_timestep": 900,
+    "ip_noise_gamma_random_strength": True,
 }  # fmt: skip
 
 
@@ -164,12 +165,12 @@ def test_the_network_is_shown_the_perturbed_mixture(meta: Path) -> None:
     torch.testing.assert_close(found.passes[0].noisy_BCHW, wanted, rtol=1e-4, atol=1e-5)
 
 
-@pytest.mark.parametrize("density", ["usual", "uniform", "logit-normal"])
+@pytest.mark.parametrize("density", ["usual", "uniform", "logit-normal", "mode"])
 @pytest.mark.parametrize("process", [Diffusion(torch.zeros(1000), Prediction.EPSILON), Flow(3.0)])
 def test_timesteps_stay_within_their_range(process: Diffusion | Flow, density: str) -> None:
     """Both ends are reached, of a range of three and of one, and nothing beyond them."""
-    narrow = [process.time(0, step, 0, density, within=(500, 503)) for step in range(200)]
-    wide = [process.time(0, step, 0, "uniform", within=(200, 800)) for step in range(400)]
+    narrow = [process.time(0, step, 0, Density(density, within=(500, 503))) for step in range(200)]
+    wide = [process.time(0, step, 0, Density("uniform", within=(200, 800))) for step in range(400)]
 
     assert 500 <= min(narrow) < 501
     assert 502 <= max(narrow) <= 503
@@ -177,10 +178,12 @@ def test_timesteps_stay_within_their_range(process: Diffusion | Flow, density: s
     assert 790 < max(wide) <= 800
     if isinstance(process, Diffusion):
         assert set(narrow) == {500, 501, 502}
-        assert {process.time(0, step, 0, density, within=(7, 8)) for step in range(9)} == {7}
-    assert [process.time(0, n, 0, density, within=(0, 1000)) for n in range(9)] == pytest.approx(
-        [process.time(0, n, 0, density) for n in range(9)]
-    )
+        assert {process.time(0, step, 0, Density(density, within=(7, 8))) for step in range(9)} == {
+            7
+        }
+    assert [
+        process.time(0, n, 0, Density(density, within=(0, 1000))) for n in range(9)
+    ] == pytest.approx([process.time(0, n, 0, Density(density)) for n in range(9)])
 
 
 @pytest.mark.parametrize(
@@ -192,10 +195,6 @@ def test_timesteps_stay_within_their_range(process: Diffusion | Flow, density: s
         ({"ip_noise_gamma_random_strength": True},
          "`--ip-noise-gamma-random-strength` is given without `--ip-noise-gamma`, which it shapes",
          "give that too, or leave it out"),
-        ({"min_timestep": 500, "max_timestep": 500},
-         "`--min-timestep` is 500, and `--max-timestep` is 500",
-         "give a smaller one first: the second trains no more"),
-        ({"max_timestep": 1001}, "`--max-timestep` is 1001", "give a whole number from 1 to 1000"),
     ],
 )  # fmt: skip
 def test_noise_that_would_not_be_there_is_refused(

@@ -11,6 +11,7 @@ from prep.runtime.errors import ModelFileError
 from train.families.diffusion_process import Diffusion
 from train.families.flow_process import Flow, flow_of
 from train.families.noise_process import Prediction, Process
+from train.timestep_options import Density
 
 
 def _random(*shape: int, seed: int = 0) -> torch.Tensor:
@@ -58,7 +59,9 @@ def test_times_have_the_density_that_is_asked_for(
     process: Process, density: str, normal: bool
 ) -> None:
     """Logit-normal as the paper's eq. 19 or uniform, whatever the shift, for every process."""
-    drawn = np.array([process.time(7, n, m, density) for n in range(500) for m in range(4)])
+    drawn = np.array(
+        [process.time(7, n, m, Density(density)) for n in range(500) for m in range(4)]
+    )
     shift = getattr(process, "shift", 1.0)
     share = drawn / 1000 / (shift - (shift - 1) * drawn / 1000)  # the shift taken back
     grid = (np.arange(5000) + 0.5) / 5000

@@ -106,7 +106,9 @@ def test_a_tutorial_s_files_are_one_command(
         ),
         "`cache_latents` is left out: it is always so here",
     ]
-    assert (tutorial / "told.yaml").read_text().count("images: ") == 2
+    text = (tutorial / "told.yaml").read_text()
+    assert text.count("images: ") == 2
+    assert "balance_regularisation: true" in text  # one of its folders shows the class
 
 
 def test_the_tutorial_s_number_of_steps() -> None:
@@ -270,7 +272,9 @@ def test_fine_tune_s_unused_weight_is_told() -> None:
         ({"network_dim": True}, "`network_dim` has no value", "give it one, or leave it out"),
         ({"num_repeats": "5"}, "kohya's scripts have no `num_repeats`",
          "did you mean `dataset_repeats`?"),
-        ({"save_model_as": "ckpt"}, "`save_model_as` is `ckpt`", "a LoRA is a safetensors file"),
+        ({"save_model_as": "ckpt"}, "`save_model_as` is `ckpt`",
+         "a LoRA or an embedding is a safetensors file"),
+        ({"init_word": "girl"}, "`init_word` is given", "it is for `train_textual_inversion.py`"),
         ({"network_dim": "5000"}, "`network_dim` is 5000", "give a whole number from 1 to 1024"),
         ({"network_args": ["conv_dim=8"]},
          "`network_args`: convolutions have another rank or alpha than the rest",
@@ -384,7 +388,7 @@ def test_a_config_file_trains_directly(tutorial: Path, capsys: pytest.CaptureFix
     assert code == 0, said
     (run,) = (tutorial / "out").glob("mychara-*")
     steps = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
-    assert len(steps) == (3 * 2 + 1 * 1) * 2
+    assert len(steps) == (3 * 2 + 6) * 2  # the class picture is seen as often as the others
     config = json.loads((run / "config.json").read_text())
     assert (config["alpha"], config["rank"], config["text_encoder"]) == (1.0, 4, False)
     meta = (tutorial / "class-pics.json").read_text()
@@ -475,6 +479,26 @@ def test_a_model_is_written_in_the_form_of_its_base(
     found = pipelines_of(KohyaRun("fine_tune", given, dataset), Path(), [])
 
     assert f'      save_as: "{wanted}"\n' in found.text
+
+
+def test_an_embedding_is_taken_over(home: Path) -> None:
+    """Its word, vectors and sentences by our names; what kohya's script has otherwise is told."""
+    (home / "pics" / "1_x").mkdir(parents=True)
+    (home / "pics" / "1_x" / "a.png").write_text("x")
+    command = (
+        "accelerate launch sdxl_train_textual_inversion.py --token_string=mychar --init_word "
+        "'a girl' --num_vectors_per_token=4 --use_style_template --use_object_template "
+        "--pretrained_model_name_or_path=tiny --train_data_dir=pics --learning_rate=1e-3"
+    )
+    found = pipelines_of(read([command]), home, [])
+
+    for line in (
+        'method: "embedding"', 'token: "mychar"', "vectors: 4", 'initial_words: "a girl"',
+        'template: "object"', "learning_rate: 0.001", "text_encoder: false",
+    ):  # fmt: skip
+        assert f"      {line}\n" in found.text
+    told = "of `use_object_template` and `use_style_template` kohya's scripts take the first"
+    assert told in found.notes
 
 
 def test_what_a_script_does_not_use_is_left_out() -> None:

@@ -9,8 +9,9 @@ from train.kohya.kohya_settings import PLAIN
 from train.methods import all_methods
 from train.option_fields import described
 
-# Every key of the dataset TOML, and every option of train_network.py, fine_tune.py and
-# sdxl_train*.py of kohya-ss/sd-scripts 48d368fa, one family of them a line.
+# Every key of the dataset TOML, and every option of train_network.py, fine_tune.py,
+# train_textual_inversion.py and sdxl_train*.py of kohya-ss/sd-scripts 48d368fa, one family of them
+# a line.
 TOML = """
 resolution batch_size enable_bucket min_bucket_reso max_bucket_reso bucket_reso_steps
 bucket_no_upscale network_multiplier validation_split validation_seed resize_interpolation
@@ -58,6 +59,7 @@ wandb_api_key console_log_level console_log_file console_log_simple
 clip_skip weighted_captions use_safetensors text_encoder_batch_size skip_image_resolution
 zero_stage zero3_init_flag zero3_save_16bit_model offload_optimizer_device offload_param_device
 fp16_master_weights_and_gradients dataset_class
+token_string num_vectors_per_token init_word use_object_template use_style_template weights
 """
 
 

@@ -55,11 +55,12 @@ def test_everything_is_told_before_it_costs_anything(
         "steps: 9, 3 an epoch, 3.0 epochs, 2 samples each",
         "learning rate: cosine, 0.0001 at first, 5.87e-05 half way, 3.02e-06 at last",
     ]
-    assert told[8].startswith("disk: an export 0.1 MB, a checkpoint 0.")
-    assert told[9].startswith("memory: ")
-    assert told[10] == "  fits a GPU of 8 GiB as it is"
-    assert told[11].endswith(": begins at step 1")
-    assert len(told) == 12
+    assert (told[8], told[15]) == ("  0.0001 |**", "    step  1       9")
+    assert told[16].startswith("disk: an export 0.1 MB, a checkpoint 0.")
+    assert told[17].startswith("memory: ")
+    assert told[18] == "  fits a GPU of 8 GiB as it is"
+    assert told[19].endswith(": begins at step 1")
+    assert len(told) == 20
     assert not (tmp_path / "runs").exists()
 
 
@@ -148,7 +149,7 @@ def test_the_other_method_s_options_are_refused(
         2, "", "error: `train lora` has no `--save-as`\nhint: leave it out\n",
     )  # fmt: skip
     assert _main(capsys, str(meta), "--method", "lara") == (
-        2, "", "error: `--method` is `lara`\nhint: known: lora, finetune\n",
+        2, "", "error: `--method` is `lara`\nhint: known: lora, embedding, finetune\n",
     )  # fmt: skip
 
 

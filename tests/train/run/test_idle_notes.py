@@ -38,7 +38,10 @@ def _told(meta: Path, **given: Any) -> list[str]:
         ({"text_variants": 2, "caption_dropout": 0.1}, []),
         ({"prior_loss_weight": 0.5}, [("`--prior-loss-weight 0.5` has no effect: there are no "
                                       "regularisation pictures")]),
+        ({"balance_regularisation": True}, [("`--balance-regularisation` has no effect: there are "
+                                             "no regularisation pictures")]),
         ({"caption_dropout_every_epochs": 2}, []),
+        ({"prior_prediction": 1.0, "blank_prompt_preservation": 1.0}, []),
         ({"caption_dropout_every_epochs": 3},
          ["`--caption-dropout-every-epochs 3` has no effect: the run has 2 epochs"]),
     ],
@@ -58,9 +61,18 @@ def test_captions_have_no_tags_to_move(meta: Path, changed: Callable[..., Path])
     found = changed(meta, concepts={"toy": concept})
 
     assert _told(
-        found, shuffle_tags=True, tag_dropout=0.5, tag_warmup=2, keep_tags=0, prior_loss_weight=0.5
+        found,
+        shuffle_tags=True,
+        tag_dropout=0.5,
+        tag_warmup=2,
+        keep_tags=0,
+        prior_loss_weight=0.5,
+        prior_prediction=1.0,
+        balance_regularisation=True,
     ) == [
         "`--shuffle-tags` has no effect: no text has two tags that may move",
         f"`--tag-dropout 0.5` has no effect: {_STAYS}",
         f"`--tag-warmup 2` has no effect: {_STAYS}",
+        "`--balance-regularisation` has no effect: there are regularisation pictures alone",
+        "`--prior-prediction 1.0` has no effect: no text names a trigger",
     ]

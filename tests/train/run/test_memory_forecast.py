@@ -29,7 +29,7 @@ CONFIGS = Path(clip_tokens.__file__).parent / "configs"
 SETTINGS: tuple[Mapping[str, Any], ...] = (
     {"batch": 2},
     {"batch": 1, "precision": "bf16"},
-    {"batch": 2, "gradient_checkpointing": True, "text_encoder": True},
+    {"batch": 2, "gradient_checkpointing": True, "text_encoder": True, "prior_prediction": 1.0},
 )
 
 
