@@ -1,6 +1,6 @@
 """Whether a picture that is learnt by heart is found, and none where there is none.
 
-`python -m benchmarks.memorised [--runs N] [--pictures N] [--copies N] [--steps N] [--out FILE]`
+`python -m benchmarks.memorised [--runs N] [--first SEED] [--pictures N] [--copies N] [--steps N]`
 
 In the tiny world a LoRA of the mascot is trained on pictures of which one lies there again and
 again under other names, and on the same pictures without the copies. The first has to lead the
@@ -127,9 +127,9 @@ def outcome(folder: Path, seed: int, plan: Plan, copies: int) -> Outcome:
     )  # fmt: skip
 
 
-def outcomes(runs: int, plan: Plan) -> Iterator[Outcome]:
+def outcomes(seeds: range, plan: Plan) -> Iterator[Outcome]:
     """Yield what runs show, with copies and without by turns."""
-    for seed in range(runs):
+    for seed in seeds:
         for copies in (plan.copies, 0):
             with tempfile.TemporaryDirectory() as folder:
                 yield outcome(Path(folder), seed, plan, copies)
@@ -139,13 +139,15 @@ def main() -> int:
     """Measure, print a line a run; return 1 where a bound is not kept."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--runs", type=int, default=10)
+    parser.add_argument("--first", type=int, default=0)
     parser.add_argument("--pictures", type=int, default=16)
     parser.add_argument("--copies", type=int, default=20)
     parser.add_argument("--steps", type=int, default=200)
     parser.add_argument("--out", type=Path, default=Path("memorised.json"))
     given = parser.parse_args()
     each = []
-    for one in outcomes(given.runs, Plan(given.pictures, given.copies, given.steps)):
+    plan = Plan(given.pictures, given.copies, given.steps)
+    for one in outcomes(range(given.first, given.first + given.runs), plan):
         each.append(one)
         what = f"planted {one.planted}" if one.planted else "clean         "
         print(

@@ -34,7 +34,7 @@ from train.samples.prompts import Prompt
 from train.step import distributed
 from train.step.compiled import compiling
 from train.step.distributed import Processes
-from train.step.fixed_noise import fixed_losses
+from train.step.fixed_noise import losses_at_fixed_noise
 from train.step.kernels import kernels, make_ready
 from train.step.loop import Step, Training, pace_of, train
 from train.step.precision import keep_halved
@@ -271,6 +271,6 @@ def _watch(
     if metrics is None:
         yield None
         return
-    measure = partial(fixed_losses, training)
+    measure = partial(losses_at_fixed_noise, training)
     with watching(run.data, run.config, metrics, done, console, measure=measure) as found:
         yield found

@@ -34,7 +34,7 @@ def times(process: Process, batches: Batches) -> list[float]:
     return [drawn[(2 * n + 1) * _DRAWN // (2 * TIMES)] for n in range(TIMES)]
 
 
-def fixed_losses(
+def losses_at_fixed_noise(
     training: Training, samples: Mapping[str, TrainingSample]
 ) -> dict[str, list[float]]:
     """Return the loss of each sample at each of the times, without what it weighs.

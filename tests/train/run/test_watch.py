@@ -17,12 +17,15 @@ from prep.models import vae
 from prep.models.locate import Models
 from prep.runtime import files
 from tests.train.conftest import build_dataset
-from tests.train.runs import lora, new_console
+from tests.train.runs import lora, new_console, said
 from train.families.sd15 import FAMILY
 from train.generators import generator_for
 from train.run import picture_losses
+from train.run.fixed_losses import FixedLosses
+from train.run.metrics import Metrics
 from train.run.picture_losses import PictureLosses
-from train.step.loop import ShownLoss
+from train.run.watch import Samples, Watch
+from train.step.loop import ShownLoss, Step
 
 FILES = ("metrics.jsonl", "picture_losses.bin", "fixed_losses.jsonl", "images.safetensors")
 HELD_OUT = {"2.png", "5.png"}
@@ -166,3 +169,35 @@ def test_what_a_killed_run_wrote_is_cut_back(tmp_path: Path) -> None:
     with PictureLosses.opened(path, ["a", "c"], 5) as file:  # of other pictures: it begins anew
         assert file.number_of == {"a": 0, "c": 1}
     assert picture_losses.read(tmp_path) is None
+
+
+def test_what_goes_wrong_is_told_once(tmp_path: Path) -> None:
+    """A picture that is learnt by heart, and a loss that leaves its range, in plain words."""
+    keys, console, falls = [f"{n}.png" for n in range(9)], new_console(), [1.0, 0.95, 0.4, 0.3]
+    with (
+        Metrics.opened(tmp_path / "metrics.jsonl", 0) as metrics,
+        PictureLosses.opened(tmp_path / "pictures", keys, 0) as pictures,
+        FixedLosses.opened(tmp_path / "fixed", 0) as fixed,
+    ):
+
+        def measure(samples: Samples) -> dict[str, list[float]]:
+            usual = {key: [1.0 - 0.01 * n] * 4 for n, key in enumerate(samples)}
+            return usual | {"4.png": [falls[len(fixed.rows)]] * 4} if samples else {}
+
+        seen = Watch(console, pictures, fixed, measure, metrics, dict.fromkeys(keys), {})  # type: ignore[arg-type]
+        for step in range(4):
+            seen.look(step)
+        for step in range(1, 401):
+            seen.after(Step(step, 0.1 + (step % 10) / 100 + (step > 200), 0.1, ""))
+        told = seen.told()
+
+    assert told == "trained 0.8867, "
+    heart, left = said(console)[1].splitlines()
+    assert heart == (
+        "`4.png` is being learnt by heart: at the same noise its loss is 0.40 of what it was, much "
+        f"further from it than that of the other 8 pictures; `train losses {tmp_path}` lists them"
+    )
+    assert left == (
+        "the loss has left its range: over the last 100 steps it is 1.6 times that of the first "
+        "100; a lower `--learning-rate` is what helps most often"
+    )
