@@ -141,8 +141,8 @@ def lora_figures(
 ) -> list[Figure]:
     """Return what a LoRA of the mascot does with its trigger, without it, and in a new place."""
     base, coder = FAMILY.load(place, "cpu"), vae.open_vae(place, "cpu")
-    called = prompts_of(*_called(trigger, SEEN_PLACES, count))
-    abroad = prompts_of(*_called(trigger, ("studio",), count))
+    called = prompts_of(*calls(trigger, SEEN_PLACES, count))
+    abroad = prompts_of(*calls(trigger, ("studio",), count))
     scenes = _scenes(count, unseen=False)
     plain = prompts_of([caption(scene) for scene in scenes], [scene.size for scene in scenes])
     before = {"called": painted(base, coder, called), "plain": painted(base, coder, plain)}
@@ -192,7 +192,7 @@ def _scenes(count: int, unseen: bool) -> list[Scene]:
     ]
 
 
-def _called(
+def calls(
     trigger: str, places: Sequence[str], count: int
 ) -> tuple[list[str], list[tuple[int, int]]]:
     """Return prompts with a trigger that say nothing of its looks, and their sizes."""

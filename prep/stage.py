@@ -5,10 +5,12 @@ declaration; a file in `prep/stages` that holds one is all there is to add.
 
 Artifacts of a sample are named by the stages that write them. Some are there without a stage:
 `image` (the picture: upright RGB in a map; in a fan-out without its pixels, to be cut by `crop`
-and mirrored), `size` (its upright width and height, px), `digest` (SHA-256 of its file), `key`,
-`lineage` (where a derived picture comes from), the person's own fields (`keep`, `weight`, ...),
-`yours.NAME`, what a person wrote for an artifact that a stage makes too, and `meta.NAME`, what they
-wrote for it into a dataset file.
+and mirrored), `mask_file` (RGB of the mask beside it, `x.mask.png`, or beside that which it was cut
+from, cut and mirrored alike) and `alpha` (its own, or that of what it was cut from, as grey RGB:
+white is opaque; of a picture without a mask), both of a map alone; `size` (the picture's upright
+width and height, px), `digest` (SHA-256 of its file), `key`, `lineage` (where a derived picture
+comes from), the person's own fields (`keep`, `weight`, ...), `yours.NAME`, what a person wrote for
+an artifact that a stage makes too, and `meta.NAME`, what they wrote for it into a dataset file.
 In `reads`, a name that ends in `?` may be absent: the stage is then given None.
 """
 
@@ -21,6 +23,9 @@ Run = Callable[..., Any]
 
 # What is there without a stage, and what names of what a person wrote begin with.
 IMAGE, SIZE, DIGEST, KEY, LINEAGE = "image", "size", "digest", "key", "lineage"
+MASK_FILE, ALPHA = "mask_file", "alpha"
+MASK_SUFFIX = ".mask.png"  # ends the name of a mask, in place of the picture's own ending
+PIXELS = (IMAGE, MASK_FILE, ALPHA)  # a stage reads at most one of these
 YOURS = "yours."
 IN_DATASET = "meta."
 

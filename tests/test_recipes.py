@@ -22,6 +22,7 @@ SMALLER = (
     (r"--epochs \d+", "--epochs 1"), (r"--save-every-epochs \d+", "--save-every-epochs 1"),
     (r"--steps \d+", "--steps 2"), (r"--save-every-steps \d+", "--save-every-steps 1"),
     (r"--cycles \d+", "--cycles 1"), (r"--resolution \d+", "--resolution 64 --step 32"),
+    (r"--count \d+", "--count 2 --steps 2"),
     (r"(prep bucket illust.json)", r"\1 --resolution 64 --step 32"),
 )  # fmt: skip
 
@@ -96,5 +97,7 @@ def test_every_recipe_works(
     assert not any("_output_blocks_3_" in name for name in safetensors_file.header(blocks).tensors)
     (many,) = here.glob("runs/many-*/many.safetensors")
     assert {at.dtype for at in safetensors_file.header(many).tensors.values()} >= {"F16"}
+    assert [path.name for path in (here / "runs").glob("hyper-*/*.pt")] == ["hyper.pt"]
     assert len(list((here / "drawn").iterdir())) == 6
+    assert len(list((here / "illust/reg/1_a girl").glob("class-*.png"))) == 1  # one is there
     assert (here / "sks-grid.png").exists()

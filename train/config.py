@@ -30,7 +30,7 @@ ATTENTIONS = ("sdpa", "memory-efficient", "math", "xformers")
 TEXT_CACHES = ("memory", "disk")
 LOGS = ("tensorboard",)
 DEFAULT_STEPS = 1000
-_RATES = "1e-4, of a fine-tune 1e-5, of an optimizer that finds it 1"
+_RATES = "1e-4; hypernetwork, fine-tune: 1e-5, embedding: 5e-4, optimizer that finds it: 1"
 MOST_STEPS = 10_000_000
 
 
@@ -124,6 +124,10 @@ class Config(
     gradient_checkpointing: bool = option(
         False, "Compute activations twice, to save memory", decides=False
     )
+    shard: bool = option(
+        False, "Split weights, gradients and optimizer of a fine-tune over the processes",
+        decides=False,
+    )  # fmt: skip
     clip_skip: int = option(
         1, "Layer of the text encoder that is used, from the end; 1: the last", least=1, most=12
     )

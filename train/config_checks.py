@@ -70,6 +70,7 @@ def _together(config: Config) -> Iterator[tuple[str, str]]:
         told = "`--text-encoder-learning-rate` is given, and the text encoder does not learn"
         yield told, "let it learn: `--text-encoder`, or leave the rate out"
     yield from _halves(config)
+    yield from _shards(config) if config.shard else ()
     yield from _unused(config)
     yield from noise_options.faults(config)
     yield from watch_options.faults(config)
@@ -116,6 +117,22 @@ def _halves(config: Config) -> Iterator[tuple[str, str]]:
     elif config.full() and config.precision not in (AUTO, config.full()):
         told = f"`--full-{config.full()}` is given, and `--precision` is {config.precision}"
         yield told, f"give `--precision {config.full()}`, or leave it out"
+
+
+# Option -> the one value that weights which are split over processes can learn with.
+_OF_SHARDS = {"optimizer": "adamw", "text_encoder": False, "ema": 0.0, "compile": False}
+
+
+def _shards(config: Config) -> Iterator[tuple[str, str]]:
+    """Yield what weights that are split over processes cannot learn with."""
+    for name, value in _OF_SHARDS.items():
+        given = getattr(config, name)
+        if given != value:
+            typed = flag(name) if given is True else f"{flag(name)} {given}"
+            hint = f"give `{flag(name)} {value}`" if isinstance(value, str) else "leave one out"
+            yield f"`--shard` and `{typed}` are given, and do not go together", hint
+    if config.full() or config.precision == "fp16":
+        yield "`--shard` is given with weights in half precision, or fp16", "train in fp32 or bf16"
 
 
 def _rates_of_its_own(config: Config) -> Iterator[tuple[str, str]]:

@@ -84,6 +84,10 @@ class LossOptions:
         later=True, least=0, most=1000,
     )  # fmt: skip
 
+    masked_loss: bool = option(
+        False, "Where a picture's mask is black nothing is learned of it", later=True
+    )
+
     def loss_row(self) -> Loss:
         """Return the loss."""
         return LOSSES[self.loss]
@@ -152,12 +156,21 @@ def noise_like_weight(snr_B: "Tensor") -> "Tensor":
 
 
 def errors(
-    answer_BCHW: "Tensor", target_BCHW: "Tensor", loss: Loss, width_B: "Tensor | None" = None
+    answer_BCHW: "Tensor",
+    target_BCHW: "Tensor",
+    loss: Loss,
+    width_B: "Tensor | None" = None,
+    mask_BHW: "Tensor | None" = None,
 ) -> "Tensor":
     """Return each sample's mean loss, shape (B,).
 
     Args:
         width_B: See `LossOptions.widths`; None of a loss without a width.
+        mask_BHW: How much each place counts in that mean, 0 to 1, not 0 everywhere: what a mask
+            hides makes the loss of a picture neither smaller nor larger. None: all alike.
     """
     width_B111 = None if width_B is None else width_B.view(-1, 1, 1, 1)
-    return loss.of(answer_BCHW - target_BCHW, width_B111).mean(dim=(1, 2, 3))
+    each_BCHW = loss.of(answer_BCHW - target_BCHW, width_B111)
+    if mask_BHW is None:
+        return each_BCHW.mean(dim=(1, 2, 3))
+    return (each_BCHW.mean(dim=1) * mask_BHW).sum(dim=(1, 2)) / mask_BHW.sum(dim=(1, 2))

@@ -141,6 +141,11 @@ _OF_PREP: Mapping[str, str] = MappingProxyType(
     | {"dataset_repeats": "edit", "num_repeats": "edit", "class_tokens": "edit"}
 )
 
+# What diffusers' DreamBooth scripts set, and `train class-pictures` does.
+_OF_CLASS = frozenset(
+    ("with_prior_preservation", "class_data_dir", "class_prompt", "num_class_images")
+)
+
 
 def setting(theirs: str) -> str | None:
     """Return what a setting of kohya's scripts is called here; None where we have none like it."""
@@ -150,6 +155,11 @@ def setting(theirs: str) -> str | None:
 def of_prep(theirs: str) -> str | None:
     """Return the command of `prep` that does what a setting of theirs decides; None for none."""
     return _OF_PREP.get(plain(theirs))
+
+
+def of_class(theirs: str) -> bool:
+    """Return whether a setting of diffusers' DreamBooth scripts decides what the class shows."""
+    return plain(theirs) in _OF_CLASS
 
 
 def ours(setting: str, value: str, words: Iterable[str]) -> str:

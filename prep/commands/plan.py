@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from prep.engine.opening import read_only_session
 from prep.engine.preview import StagePreview, Upcoming, expecting, idle, previews, upcoming_of
 from prep.engine.session import Context, Job
-from prep.pipeline import jobs, training
+from prep.pipeline import class_folders, jobs, training
 from prep.pipeline.pipeline import Pipeline
 from prep.runtime.console import Console
 from prep.stage import Shape
@@ -23,10 +23,13 @@ def plan_pipeline(pipeline: Pipeline, context: Context) -> int:
     """Print what a whole pipeline would do.
 
     Raises:
-        ConfigError: The `train:` section has mistakes; `prep run` would end with them.
+        ConfigError: The `train:` section or `class_pictures:` have mistakes; `prep run` would end
+            with them.
     """
     if pipeline.train is not None:
         training.check(pipeline, at_hand=True)
+    for line in class_folders.check(pipeline):
+        context.console.say(f"{'class':<12}  {line}", stage="class-pictures")
     console = context.console
     waits = [_print_jobs(one, context) for one in pipeline.parts()]
     if pipeline.train is not None:

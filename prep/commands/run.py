@@ -6,7 +6,7 @@ from dataclasses import replace
 from prep.engine.report import Report
 from prep.engine.runner import carry_out
 from prep.engine.session import Context, Job
-from prep.pipeline import jobs, training
+from prep.pipeline import class_folders, jobs, training
 from prep.pipeline.pipeline import Pipeline
 from prep.runtime.console import Console
 from prep.runtime.program import run_child
@@ -23,10 +23,13 @@ def run_pipeline(pipeline: Pipeline, context: Context, speech: Sequence[str]) ->
     """Carry a whole pipeline out, training last; return the worst exit code (3 wins over 4).
 
     Raises:
-        ConfigError: The `train:` section has mistakes; then no stage has run.
+        ConfigError: The `train:` section or `class_pictures:` have mistakes; then no stage has run.
     """
     if pipeline.train is not None:
         training.check(pipeline)
+    class_folders.check(pipeline)
+    if code := class_folders.draw(pipeline, speech):
+        return code
     context = replace(context, names_meta="`meta:` in pipelines.yaml")
     codes = [run_one(job, context) for one in pipeline.parts() for job in jobs.of_pipeline(one)]
     worst = next((code for code in _STOPPERS if code in codes), 0)

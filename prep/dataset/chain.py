@@ -85,14 +85,14 @@ def continued(
     Args:
         facts: `previous`: the bytes of the file before; file, root, state, program and made_by.
         rows: Key -> what the stage knows of a sample; samples without a row are left out.
-        left_out: Key -> why.
+        left_out: Key -> why; also of samples that have a row.
         change: A sample and its row -> the sample as it is from now on.
     """
     before = parse(facts["previous"].decode("utf-8-sig"), facts["file"])
     samples, missing = dict(before.samples), dict[str, str]()
     before = replace(before, samples={})  # what each becomes takes its place, one by one
     for key in list(samples):
-        row = rows.get(key)
+        row = None if key in left_out else rows.get(key)
         if row is None:
             missing[key] = left_out.get(key, "it is gone")
             del samples[key]

@@ -18,6 +18,7 @@ from prep.runtime.schema import limits, read
 from prep.runtime.text_files import file_name
 
 USUAL = "concepts.yaml"
+_OF_TRAINING = "prior_loss_weight"  # of all class pictures together: an option of `train`
 
 
 @dataclass(frozen=True)
@@ -56,7 +57,9 @@ def wishes(text: str) -> dict[str, ConceptWish]:
             found[concept] = read(ConceptWish, {} if row is None else row)
         except Misfit as misfit:
             told = at(concept or '""', misfit)
-            wrong.append((f"`{name}` line {node.line}{told.sentence({})}", told.hint))
+            weighed = isinstance(row, dict) and _OF_TRAINING in row
+            hint = "`weight` is what a concept's pictures weigh" if weighed else told.hint
+            wrong.append((f"`{name}` line {node.line}{told.sentence({})}", hint))
     if wrong:
         raise ConfigError(*wrong[0], wrong[1:])
     return found

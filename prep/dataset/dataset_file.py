@@ -1,7 +1,8 @@
 """The dataset file (`meta*.json`, `.jsonl`): what prep publishes and train reads.
 
 All paths are POSIX. `root` (the pictures) and `state` (prep's folder) are relative to the file;
-a sample's key is relative to `root`, its `latents` to `state`. Sizes are (width, height) in px.
+a sample's key is relative to `root`, its `latents` and `mask` to `state`. Sizes are (width, height)
+in px.
 """
 
 import json
@@ -67,6 +68,7 @@ class Sample:
         bucket: (width, height) px, what the latents depict.
         weight: Multiplies its loss, 0 to 1000.
         latents: Path of the latents relative to the state folder.
+        mask: Path, relative to the state folder, of a grey PNG of the bucket's size: white trains.
         source: Lineage of a derived picture: source key, box and kind.
         yours: Which of tags and caption a person wrote.
         unused: Words of a person that a step took away -> see `prep.dataset.account.TAKEN` for the
@@ -86,6 +88,7 @@ class Sample:
     crop: tuple[int, int, int, int] | None = field(default=None, metadata=_BOX)
     bucket: tuple[int, int] | None = field(default=None, metadata=_SIZE)
     latents: str | None = field(default=None, metadata=limits(form="path"))
+    mask: str | None = field(default=None, metadata=limits(form="path"))
     source: Mapping[str, Any] | None = None
     yours: tuple[str, ...] = ()
     unused: Mapping[str, tuple[str, ...]] = field(default_factory=dict)

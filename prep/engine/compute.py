@@ -1,8 +1,8 @@
 """Samples -> outcomes: decoding overlaps with the model, batches have one size."""
 
-import os
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import ExitStack, closing
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -13,12 +13,13 @@ from prep.engine.plan import StagePlan
 from prep.engine.stage_call import Caller, Outcome, called
 from prep.engine.threads import at_once, one_ahead
 from prep.engine.values import Values
-from prep.stage import IMAGE, SIZE
+from prep.stage import ALPHA, IMAGE, MASK_FILE, PIXELS, SIZE
 
 _WAITS = "waiting for the pictures that the model has in hand"
 _GROUP_BYTES = 256 << 20  # whole pictures that wait for the others of their batch
-_PIXELS = (IMAGE, SIZE)  # what comes from the decoder
-_PASSING = ("missing", "unstable", "io-error", "oom")
+_DECODED = (*PIXELS, SIZE)  # what comes from the decoder
+_TOLD = {IMAGE: "", MASK_FILE: "its mask: ", ALPHA: "its alpha: "}
+_PASSING = ("missing", "unstable", "io-error", "oom", "unlike")
 
 
 def outcomes(
@@ -43,10 +44,10 @@ def outcomes(
     call = Caller(plan.step, note, warn)
     if plan.step.stage.batch:
         call.open()  # here a stop waits for no model that is being loaded
-    others = [name for name, _ in plan.step.stage.needs() if name not in _PIXELS]
-    decoders = Decoders(
-        jobs, fit=call.fit(lambda key: {name: values.value(name, key) for name in others})
-    )
+    others = [name for name, _ in plan.step.stage.needs() if name not in _DECODED]
+    fit = call.fit(lambda key: {name: values.value(name, key) for name in others})
+    pixels = _pixels(plan)
+    decoders = Decoders(jobs, fit=lambda key: (*values.plane(pixels, key).steps, *fit(key)))
     with closing(_read(plan, values, decoders, note)) as read:  # an error ends its decoders, too
         if call.concurrency:
             yield from at_once(partial(_alone, call), read, call.concurrency)
@@ -67,25 +68,25 @@ def _read(
 ) -> Generator[_Read | Outcome, None, None]:
     """Yield key, inputs and what the stage reads of each sample, or why it cannot be read."""
     names = [name for name, _ in plan.step.stage.needs()]
-    keys = _ordered(plan, values)
-    if IMAGE not in names:
+    keys, decoded = _ordered(plan, values), _pixels(plan)
+    if not decoded:
         for key in keys:
             read = tuple(values.value(name, key) for name in names)
             yield key, plan.run[key][0], read
         return
     with ExitStack() as stack:
         pool = stack.enter_context(decoders)
-        folder = values.inventory.folder
-        root = Path(os.path.abspath(folder.root))
-        paths = ((key, root / folder.pictures[key]) for key in keys)
+        paths = ((key, Path(values.plane(decoded, key).file)) for key in keys)
         for key, result in pool.decoded(paths):
             inputs = plan.run[key][0]
-            if (failure := unread(key, inputs, result, values)) or isinstance(result, Failure):
-                yield failure or Outcome(key, inputs, None, "failed")
+            wanted, of = values.plane(decoded, key).digest, _TOLD[decoded]
+            if (failure := unread(key, inputs, result, wanted)) or isinstance(result, Failure):
+                failed = failure or Outcome(key, inputs, None, "failed")
+                yield replace(failed, why=of + failed.why)
                 continue
             for warning in result.warnings:
-                note(f"{key}: {warning}")
-            pixels: dict[str, Any] = {IMAGE: result.image(), SIZE: list(result.whole)}
+                note(f"{key}: {of}{warning}")
+            pixels: dict[str, Any] = {decoded: result.image(), SIZE: list(result.whole)}
             del result  # the image is a copy
             yield (
                 key,
@@ -94,13 +95,20 @@ def _read(
             )
 
 
-def unread(
-    key: str, inputs: str, result: DecodedPicture | Failure, values: Values
-) -> Outcome | None:
-    """Return the outcome of a picture that cannot be read; None for one that was."""
+def _pixels(plan: StagePlan) -> str:
+    """Return which pixels a stage reads; empty where it reads none."""
+    return next((name for name, _ in plan.step.stage.needs() if name in PIXELS), "")
+
+
+def unread(key: str, inputs: str, result: DecodedPicture | Failure, digest: str) -> Outcome | None:
+    """Return the outcome of a picture that cannot be read; None for one that was.
+
+    Args:
+        digest: SHA-256 that its file had when it was looked at.
+    """
     if isinstance(result, Failure):
         return Outcome(key, inputs, None, "failed", result.why, result.kind in _PASSING)
-    if result.sha256 != values.inventory.digests[key]:
+    if result.sha256 != digest:
         why = "it changed during the run; run again"
         return Outcome(key, inputs, None, "failed", why, passing=True)
     return None

@@ -47,7 +47,7 @@ def outcomes(
         with Decoders(jobs, parts=cutter.parts) as decoders:
             for key, result in decoders.decoded(cutter.pictures()):
                 inputs = plan.run[key][0]
-                outcome = unread(key, inputs, result, values)
+                outcome = unread(key, inputs, result, values.inventory.digests[key])
                 if outcome is None and isinstance(result, DecodedPicture):
                     for warning in result.warnings:
                         note(f"{key}: {warning}")

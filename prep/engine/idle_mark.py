@@ -22,7 +22,7 @@ from prep.engine.state.file_stat import stat_of
 from prep.engine.state.recipe import param_value
 from prep.runtime.errors import UserError
 from prep.runtime.files import canonical
-from prep.stage import RequestedStage, Shape, Stage
+from prep.stage import ALPHA, MASK_FILE, RequestedStage, Shape, Stage
 
 _FILE = "ledger.idle"
 
@@ -84,12 +84,14 @@ def _can_be(session: Session) -> bool:
 def _mark(session: Session) -> str:
     """Return the digest of all that decides a plan, but for what stands in the ledger."""
     inventory = session.inventory
+    read = {need for one in session.job.asked for need, _ in one.stage.needs()}
     facts = [
         __version__,
         seal.content(session.ledger.state),
         [_asked(session, one) for one in session.job.asked],
         [inventory.faulty, inventory.clashing, dict(fanout.lost_before(session))],
         sorted(map(list, inventory.conflicts)),
+        {name: session.values.digests(name) for name in (MASK_FILE, ALPHA) if name in read},
     ]
     state = hashlib.sha256(canonical(facts).encode())
     stages = [asked.stage for asked in session.job.asked]

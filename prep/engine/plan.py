@@ -7,7 +7,7 @@ from typing import Any
 
 from prep.engine.state.recipe import ABSENT, WAITS, Made, Why, why_stale
 from prep.engine.values import Values
-from prep.stage import SIZE, Stage
+from prep.stage import ALPHA, MASK_FILE, SIZE, Stage
 
 
 @dataclass(frozen=True)
@@ -80,10 +80,12 @@ def plan_map(
             continue
         digests = [column.get(key, ABSENT) for column in columns]
         inputs = " ".join(digests)
+        missing = _missing(needs, digests)
+        if missing in (MASK_FILE, ALPHA):  # most pictures have none, and nothing lacks
+            continue
         if WAITS in digests:
             waits.append(key)
             continue
-        missing = _missing(needs, digests)
         if missing is not None:
             lacking[key] = missing
             continue

@@ -10,8 +10,9 @@ from prep.engine import traces
 from prep.engine.inventory import dataset_edits
 from prep.engine.inventory.declarations import Declarations
 from prep.engine.inventory.inventory import DROP, Baseline, Inventory
-from prep.engine.inventory.lineage import inherit
+from prep.engine.inventory.lineage import SourceFolders, inherit
 from prep.engine.inventory.location import Location
+from prep.engine.inventory.planes import Planes
 from prep.engine.inventory.read import read_pictures
 from prep.engine.inventory.read_texts import read_texts
 from prep.engine.inventory.scan import scan
@@ -28,7 +29,7 @@ from prep.images import picture_file
 from prep.models.locate import Ask, FoundModel, Models
 from prep.runtime.console import Console
 from prep.runtime.keys import nfc
-from prep.stage import IMAGE, RequestedStage, Shape, Stage
+from prep.stage import PIXELS, RequestedStage, Shape, Stage
 
 
 @dataclass(frozen=True)
@@ -102,7 +103,8 @@ class Session:
         asks = asked.stage.models(asked.params) if asked.stage.models else ()
         look = self._looked_up if self.context.looking else self._found
         found, digests = look(asks)
-        pixels = picture_file.VERSION if IMAGE in asked.stage.reads and _decodes(asked.stage) else 0
+        decoded = _decodes(asked.stage) and any(name in PIXELS for name in asked.stage.reads)
+        pixels = picture_file.VERSION if decoded else 0
         text = base_text(asked.stage, asked.params, digests, pixels)
         return PlannedStage(asked.stage, asked.params, self.number(text), found, asked.command)
 
@@ -225,7 +227,8 @@ def open_session(job: Job, context: Context, ledger: Ledger) -> tuple[Session, B
     )
     traces.check_ledger(job.meta, inventory, baseline.samples)
     inventory = read_texts(inventory, written, baseline, ledger.intents(), digests)
-    inherit(inventory, written, digests)
+    sources = SourceFolders(declared.texts, digests)
+    inherit(inventory, written, sources)
     if job.meta is not None:
         inventory = dataset_edits.read_back(job.meta, inventory, written, digests)
     producers = {
@@ -233,7 +236,8 @@ def open_session(job: Job, context: Context, ledger: Ledger) -> tuple[Session, B
         for stage in context.stages.values()
         if stage.shape in (Shape.MAP, Shape.DECISION)
     }
-    values = Values(inventory, written.edits, ledger, producers)
+    planes = Planes(inventory, sources, digests)
+    values = Values(inventory, written.edits, ledger, producers, planes)
     values.sparing = not baseline.samples
     values.lost = traces.any_of(job.meta, inventory, written.outputs)
     return Session(job, context, ledger, inventory, written, values, digests), baseline

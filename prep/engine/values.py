@@ -1,17 +1,22 @@
 """What is known of every sample: digests and values of its artifacts."""
 
+import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from sys import intern
-from typing import Any
+from typing import Any, TypeVar
 
 from prep.engine.inventory.inventory import Inventory
+from prep.engine.inventory.planes import Plane, Planes
 from prep.engine.state import artifacts
 from prep.engine.state.ledger import Ledger
 from prep.engine.state.ledger_queries import Edit
 from prep.engine.state.recipe import ABSENT, WAITS, Made
-from prep.stage import DIGEST, IMAGE, KEY, LINEAGE, YOURS, Stage
+from prep.stage import ALPHA, DIGEST, IMAGE, KEY, LINEAGE, MASK_FILE, SIZE, YOURS, Stage
+
+T = TypeVar("T")
+_GONE = "gone"  # stands for a file that cannot be read
 
 
 @dataclass
@@ -31,11 +36,13 @@ class Values:
     edits: Mapping[tuple[str, str], Edit]
     ledger: Ledger
     producers: Mapping[str, Stage]
+    planes: Planes | None = None
     pending: dict[str, frozenset[str]] = field(default_factory=dict)
     lost: bool = False
     sparing: bool = False
     _made: dict[str, dict[str, Made]] = field(default_factory=dict)
     _any: dict[str, bool] = field(default_factory=dict)
+    _told: dict[str, dict[str, str]] = field(default_factory=dict)
     _persons: dict[str, dict[str, str]] = field(default_factory=dict)
 
     def made(self, stage: str) -> dict[str, Made]:
@@ -43,7 +50,7 @@ class Values:
         if stage not in self._made:
             if self.sparing:
                 self._made.clear()
-            self._made[stage] = self._renamed(self.ledger.made(stage))
+            self._made[stage] = self._standing(stage, self._renamed(self.ledger.made(stage)))
         return self._made[stage]
 
     def result(self, stage: str, key: str) -> Made | None:
@@ -52,7 +59,7 @@ class Values:
             return self._made[stage].get(key)
         if stage not in self._any:
             self._any[stage] = self.ledger.has_results(stage)
-        if not self._any[stage]:
+        if not (self._any[stage] and self._standing(stage, {key: None})):
             return None
         found, before = self.ledger.result(stage, key), self._names_before.get(key)
         return self.ledger.result(stage, before) if found is None and before else found
@@ -63,12 +70,47 @@ class Values:
 
     def unmade(self, stage: str) -> dict[str, Made]:
         """Return those of the samples that a stage rejected or failed of."""
-        return self._renamed(self.ledger.unmade(stage))
+        return self._standing(stage, self._renamed(self.ledger.unmade(stage)))
+
+    def _standing(self, stage: str, rows: dict[str, T]) -> dict[str, T]:
+        """Return results without those of masks that are gone: these say nothing any more."""
+        by_name = (one for one in self.producers.values() if one.name == stage)
+        needs = next((one.needs() for one in by_name), ())
+        for name, optional in needs:
+            if name in (MASK_FILE, ALPHA) and not optional and rows:
+                there = self.digests(name)
+                rows = {key: row for key, row in rows.items() if key in there}
+        return rows
+
+    def plane(self, name: str, key: str) -> Plane:
+        """Return where the pixels of a picture come from, or those of its mask or alpha."""
+        if name == IMAGE:
+            folder = self.inventory.folder
+            file = os.path.join(os.path.abspath(folder.root), folder.pictures[key])
+            return Plane(file, self.inventory.digests[key], ())
+        found, gone = self.planes.of(name) if self.planes else ({}, {})
+        return found[key] if key in found else gone[key]
+
+    def _planes(self, name: str) -> dict[str, str]:
+        """Return key -> digest of masks or alphas; where the source is gone, that of before."""
+        found, gone = self.planes.of(name) if self.planes else ({}, {})
+        told = {key: plane.told() for key, plane in found.items()}
+        for stage in self.producers.values() if gone else ():
+            names = [need for need, _ in stage.needs() if need != SIZE]
+            for key in gone if name in names else ():
+                row = self.ledger.result(stage.name, key)
+                if row is not None and row.inputs:
+                    told[key] = row.inputs.split(" ")[names.index(name)]
+                elif row is not None or name == ALPHA:  # it cannot be made, and must be told
+                    told[key] = _GONE
+        masked = self.digests(MASK_FILE) if name == ALPHA else {}
+        return {key: digest for key, digest in told.items() if key not in masked}
 
     def states(self, stage: str) -> dict[str, str]:
         """Return key -> made, rejected or failed, of a stage's results; no row is read whole."""
         today = dict(self.inventory.renamed)
-        return {today.get(key, key): state for key, state in self.ledger.states(stage)}
+        found = {today.get(key, key): state for key, state in self.ledger.states(stage)}
+        return self._standing(stage, found)
 
     def _renamed(self, rows: dict[str, Made]) -> dict[str, Made]:
         for old, new in self.inventory.renamed:
@@ -113,6 +155,10 @@ class Values:
         """Return key -> digest of an artifact, or WAITS, for every sample that has it."""
         if name in (IMAGE, DIGEST):
             return self.inventory.digests
+        if name in (MASK_FILE, ALPHA):
+            if name not in self._told:
+                self._told[name] = self._planes(name)
+            return self._told[name]
         if name == LINEAGE:
             return {key: artifacts.digest_of(told) for key, told in self.inventory.lineage.items()}
         if name == KEY:
@@ -134,7 +180,7 @@ class Values:
         return lambda key: found.get(key, ABSENT)
 
     def value(self, name: str, key: str) -> Any:
-        """Return an artifact's value, or None where there is none. Not for `image`."""
+        """Return an artifact's value, or None where there is none. Not for pixels."""
         if name == DIGEST:
             return self.inventory.digests[key]
         if name == LINEAGE:

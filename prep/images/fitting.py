@@ -13,6 +13,8 @@ PAD, WITHIN, SQUARE = "pad", "within", "square"
 KINDS = (PAD, WITHIN, SQUARE)  # what a model may ask for
 GREY, SIDES, THUMBNAIL = "grey", "sides", "thumbnail"
 SHORTER, AT_MOST = "shorter", "at most"
+CUT, MIRROR = "cut", "mirror"
+MASK_OF, ALPHA_OF = "mask of", "alpha of"  # told to whoever decodes; the picture stays as it is
 FILTERS = ("NEAREST", "BOX", "BILINEAR", "HAMMING", "BICUBIC", "LANCZOS")
 
 
@@ -29,17 +31,21 @@ class Resize(NamedTuple):
             larger, the other one follows, rounded to the nearest, at least 1 px.
             `thumbnail`: the longer side becomes `size` if it
             is larger, as Pillow does that. `grey`: Pillow's `L` from here on; the result is RGB
-            again.
+            again. `cut`: the part within the four of `size`, (left, top, right, bottom). `mirror`:
+            left to right. First of all steps: `mask of` says that it has to be as large as the
+            picture in `file`, `alpha of` that its alpha is wanted, as grey.
         filter: One of FILTERS; unused by `pad`, `thumbnail` and `grey`.
         colour: RGB, 0 to 255, of the border; None repeats the picture's edge. Used by `pad` alone.
         size: px; 0 is the model's own size. Of `sides`, (width, height). Unused by `pad` and
             `grey`.
+        file: Path. Used by `mask of` alone.
     """
 
     kind: str
     filter: str = ""
     colour: tuple[int, int, int] | None = None
-    size: int | tuple[int, int] = 0
+    size: int | tuple[int, ...] = 0
+    file: str = ""
 
 
 def sized(steps: Sequence[Resize], size: int) -> tuple[Resize, ...]:
@@ -63,6 +69,8 @@ def fitted(image: "Image.Image", steps: Sequence[Sequence[object]]) -> "Image.Im
             image = image.convert("L")
         elif step.kind == THUMBNAIL:
             image.thumbnail(_sides(step))
+        elif step.kind in (CUT, MIRROR, MASK_OF, ALPHA_OF):
+            image = _cut(image, step)
         elif (wanted := _wanted(step, *image.size)) != image.size:
             image = image.resize(wanted, Resampling[step.filter])
     return image if image.mode == "RGB" else image.convert("RGB")
@@ -73,7 +81,9 @@ def pixels_after(size: tuple[int, int], steps: Sequence[Sequence[object]]) -> in
     for step in (Resize(*each) for each in steps):  # type: ignore[arg-type]
         if step.kind == PAD:
             size = (max(size), max(size))
-        elif step.kind not in (GREY, THUMBNAIL):
+        elif step.kind == CUT:
+            size = _box_sides(step)
+        elif step.kind not in (GREY, THUMBNAIL, MIRROR, MASK_OF, ALPHA_OF):
             size = _wanted(step, *size)
     return size[0] * size[1]
 
@@ -101,6 +111,22 @@ def _wanted(step: Resize, width: int, height: int) -> tuple[int, int]:
 def _sides(step: Resize) -> tuple[int, int]:
     size = step.size
     return (size, size) if isinstance(size, int) else (size[0], size[1])
+
+
+def _cut(image: "Image.Image", step: Resize) -> "Image.Image":
+    from PIL.Image import Transpose
+
+    if step.kind == MIRROR:
+        return image.transpose(Transpose.FLIP_LEFT_RIGHT)
+    if step.kind == CUT and isinstance(step.size, Sequence):
+        left, top, right, bottom = step.size
+        return image.crop((left, top, right, bottom))
+    return image
+
+
+def _box_sides(step: Resize) -> tuple[int, int]:
+    left, top, right, bottom = step.size if isinstance(step.size, Sequence) else (0, 0, 0, 0)
+    return right - left, bottom - top
 
 
 def _padded(image: "Image.Image", colour: tuple[int, int, int] | None) -> "Image.Image":

@@ -48,6 +48,14 @@ def turn_of(source: Any, told: list[str]) -> "Image.Transpose | None":
     return turns.get(value)
 
 
+def lies(source: Any) -> bool:
+    """Return whether width and height of `source`, the opened file, change places upright."""
+    from PIL.Image import Transpose
+
+    quarters = (Transpose.TRANSPOSE, Transpose.ROTATE_270, Transpose.TRANSVERSE)
+    return turn_of(source, []) in (*quarters, Transpose.ROTATE_90)
+
+
 def _of_xmp(*texts: Any) -> int | None:
     for text in texts:
         data = text.encode() if isinstance(text, str) else text

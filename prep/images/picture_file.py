@@ -62,12 +62,13 @@ class Decoded:
     warnings: tuple[str, ...]
 
 
-def opened(file: BinaryIO | Path, name: str = "") -> Decoded:
+def opened(file: BinaryIO | Path, name: str = "", *, alpha: bool = False) -> Decoded:
     """Decode a whole picture. Python's warning filters are set meanwhile: one thread at a time.
 
     Args:
         file: A seekable stream, or a path.
         name: The file's name, to warn about a wrong suffix; a path brings its own.
+        alpha: Whether its alpha is wanted, as grey: white where it is opaque.
 
     Raises:
         Unreadable: For whatever is wrong with the file.
@@ -76,11 +77,13 @@ def opened(file: BinaryIO | Path, name: str = "") -> Decoded:
         warnings.simplefilter("ignore")  # Pillow's; what a person should know is told by us
         if isinstance(file, Path):
             with file.open("rb") as stream:
-                return _decoded(stream, file.name)
-        return _decoded(file, name)
+                return _decoded(stream, file.name, alpha)
+        return _decoded(file, name, alpha)
 
 
-def _decoded(stream: BinaryIO, name: str) -> Decoded:
+def _decoded(stream: BinaryIO, name: str, alpha: bool) -> Decoded:
+    from PIL import ImageChops
+
     found, first = _recognised(stream)
     data = stream.getvalue() if isinstance(stream, BytesIO) else _whole(stream)
     image, place = _loaded(data, found, first)
@@ -95,9 +98,10 @@ def _decoded(stream: BinaryIO, name: str) -> Decoded:
     turn = turn_of(image, turning)
     mend = {"TIFF": tiffs.mended, "BMP": bitmaps.opaque}.get(kind)
     shown = mend(image) if mend else image
-    flat = bands.flattened(shown, told, space)
+    flat = pixels.hidden(shown) if alpha else bands.flattened(shown, told, space)
     del image, shown  # of a large picture, there is no room for three copies
-    upright = frames.framed(flat, place)
+    upright = frames.framed(flat, place)  # what is around a frame is white: it is hidden, too
+    upright = ImageChops.invert(upright) if alpha else upright
     del flat
     told += turning
     if turn is not None:

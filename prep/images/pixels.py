@@ -44,6 +44,15 @@ def flattened(
     return white.convert("RGB")
 
 
+def hidden(image: "Image.Image") -> "Image.Image":
+    """Return how transparent an image of any mode is, as grey RGB: white where nothing shows."""
+    from PIL import Image, ImageChops
+
+    _, alpha = _parts(image)
+    clear = Image.new("L", image.size) if alpha is None else ImageChops.invert(alpha)
+    return clear.convert("RGB")
+
+
 def _parts(image: "Image.Image") -> "tuple[Image.Image, Image.Image | None]":
     """Return colour (L, RGB, CMYK or LAB) and alpha (L, or None for opaque)."""
     if image.mode == "F" or image.mode.startswith("I"):

@@ -4,12 +4,15 @@ Opened by torch's weights_only unpickler; nothing that came with the file can ru
 at before anything is unpacked.
 """
 
+import io
+import pickle
 import pickletools
 import zipfile
 import zlib
+from collections import OrderedDict
 from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from prep.runtime.errors import ModelFileError
 from prep.runtime.memory_limit import memory_limit
@@ -18,10 +21,60 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 _MOST_PICKLE = 16 << 20  # a model's own has names and shapes, and 1 MB at most
+_MOST_SAID = 160 << 20  # with what a file says of all the pictures that it was trained on
 _MOST_MEMORY = 768 << 20
 # What is said of a zip that is torn, or packed in a way that nobody packs weights in.
 _NO_ZIP = (zipfile.BadZipFile, zlib.error, RuntimeError)
 _SAFE = "use the `.safetensors` version of the model"
+
+
+class PickledTensor(NamedTuple):
+    """What a pickle says of a tensor.
+
+    Attributes:
+        kind: torch's name of its storage, as `FloatStorage`.
+    """
+
+    kind: str
+    shape: tuple[int, ...]
+
+
+def outline(path: Path) -> Any:
+    """Return what a file's pickle holds, with shapes in the place of tensors; no torch.
+
+    Raises:
+        ModelFileError: The file is damaged, not a zip of torch's, or holds more than tensors,
+            texts, numbers and what gathers them.
+    """
+    try:
+        with zipfile.ZipFile(path) as file, memory_limit(_MOST_MEMORY):
+            _check_parts(path, file.infolist(), _MOST_SAID)
+            (inner,) = (name for name in file.namelist() if name.endswith("/data.pkl"))
+            return _Outline(io.BytesIO(file.read(inner))).load()
+    except MemoryError:
+        raise _too_large(path) from None
+    except ModelFileError:
+        raise
+    except Exception as error:  # a pickle can go wrong in any way
+        raise not_plain(path) from error
+
+
+class _Outline(pickle.Unpickler):
+    """Reads a pickle of tensors: no class of a file is looked up."""
+
+    def find_class(self, module: str, name: str) -> Any:
+        """Return what stands in the place of the few functions that such a pickle names."""
+        if (module, name) == ("torch._utils", "_rebuild_tensor_v2"):
+            return lambda kind, offset, shape, *rest: PickledTensor(kind, tuple(shape))
+        if (module, name) == ("collections", "OrderedDict"):
+            return OrderedDict
+        if module == "torch" and name.endswith("Storage"):
+            return name
+        raise pickle.UnpicklingError(f"{module}.{name}")
+
+    def persistent_load(self, pid: Any) -> Any:
+        """Return the kind of a storage."""
+        return pid[1]
 
 
 def words(path: Path) -> list[str]:
@@ -78,12 +131,12 @@ def not_plain(path: Path) -> ModelFileError:
     )
 
 
-def _check_parts(path: Path, parts: Iterable[zipfile.ZipInfo]) -> None:
+def _check_parts(path: Path, parts: Iterable[zipfile.ZipInfo], most: int = _MOST_PICKLE) -> None:
     """Raise where a zip unpacks to more than weights can: they are numbers, and are not packed."""
     packed = sum(one.file_size - one.compress_size for one in parts)
     pickles = sum(one.file_size for one in parts if "/data/" not in one.filename)
     kinds = {one.compress_type for one in parts} - {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED}
-    if kinds or max(packed, pickles) > _MOST_PICKLE:
+    if kinds or packed > _MOST_PICKLE or pickles > most:
         raise _too_large(path)
 
 

@@ -9,14 +9,14 @@ from typing import Any
 from prep.dataset.file_names import fault_of_head
 from prep.pipeline import subcommands
 from prep.pipeline.named_files import file_text, path_of, resolve, text_of
-from prep.pipeline.pipeline import Pipeline, PipelineStep, usual_sidecars
+from prep.pipeline.pipeline import ClassFolder, Pipeline, PipelineStep, usual_sidecars
 from prep.pipeline.subcommands import Command
 from prep.runtime import yaml_nodes
 from prep.runtime.errors import ConfigError, UserError, nearest
 from prep.runtime.text_files import FileText
 from prep.runtime.yaml_nodes import Node, as_yaml
 
-_KEYS = ("images", "meta", "state", "sidecars", "stages", "also", "train")
+_KEYS = ("images", "meta", "state", "sidecars", "class_pictures", "stages", "also", "train")
 
 
 def read_pipelines(path: Path, known: Mapping[str, Command]) -> dict[str, Pipeline]:
@@ -95,7 +95,39 @@ class _Reader:
             train=self._train(keys["train"]) if "train" in keys else None,
             file=self.name,
             section=keys.get("train"),
+            class_pictures=tuple(self._class_folders(keys)),
         )
+
+    def _class_folders(self, keys: Mapping[str, Node]) -> list[ClassFolder]:
+        """Return what stands below `class_pictures`: a folder below `images`, and its settings."""
+        node, images = keys.get("class_pictures"), self._path(keys, "images", ".")
+        if node is None:
+            return []
+        if not isinstance(node.value, dict):
+            self.wrong(
+                node, "`class_pictures` names no folder", "write `reg/1_a girl: {count: 200}`"
+            )
+            return []
+        found = []
+        for name, child in node.value.items():
+            folder = Path(os.path.normpath(images / name))
+            if not isinstance(child.value, dict | None):
+                self.wrong(child, f"`{name}` needs settings", "write `{count: 200}`")
+            elif folder == images or not folder.is_relative_to(images):
+                self.wrong(child, f"`{name}` is no folder below `images`", "write `reg/1_a girl`")
+            else:
+                found.append(ClassFolder(name, folder, self._settings(child), child))
+        return found
+
+    def _settings(self, node: Node) -> dict[str, Any]:
+        """Return settings of the `train` program: numbers as they were typed."""
+        keys: dict[str, Node] = node.value or {}
+        for name, child in keys.items():
+            self._is_one(name, child)
+        values = {name: child.raw for name, child in keys.items()}
+        if "base" in values:
+            values["base"] = resolve(values["base"], self.folder)
+        return values
 
     def _steps(self, node: Node) -> list[PipelineStep]:
         if not isinstance(node.value, list):

@@ -35,6 +35,22 @@ class PipelineStep:
 
 
 @dataclass(frozen=True)
+class ClassFolder:
+    """A folder whose class pictures the base model draws, where it has fewer than it should.
+
+    Attributes:
+        name: As it stands in the file: below the folder of all pictures.
+        options: Of `train class-pictures`.
+        node: What stands in the file.
+    """
+
+    name: str
+    folder: Path
+    options: Mapping[str, Any]
+    node: Node
+
+
+@dataclass(frozen=True)
 class Pipeline:
     """One entry of pipelines.yaml.
 
@@ -47,6 +63,7 @@ class Pipeline:
         also: Other pipelines whose pictures train along: they run before it.
         file: The file it stands in.
         section: The training step as it stands there.
+        class_pictures: Folders that the base model fills before the first step.
     """
 
     name: str
@@ -59,6 +76,7 @@ class Pipeline:
     also: "tuple[Pipeline, ...]" = ()
     file: str = field(default="", compare=False)
     section: Node | None = field(default=None, compare=False)
+    class_pictures: tuple[ClassFolder, ...] = ()
 
     def parts(self) -> "tuple[Pipeline, ...]":
         """Return the pipelines whose pictures train along, and itself, in the order they run."""

@@ -26,19 +26,19 @@ _HELP = "see `train check --help`"
 # Options of the program that are not settings: they end it at once, or decide what it prints.
 _NO_SETTINGS = {"ahead", "at_hand", "help", "json", "quiet", "verbose", "words_told"}
 
-_Pair = tuple[str, str | None]
-_Mistakes = dict[str, list[_Pair]]  # key of the section, empty for none -> what is wrong with it
+Pair = tuple[str, str | None]
+_Mistakes = dict[str, list[Pair]]  # key of the section, empty for none -> what is wrong with it
 
 
 def command(pipeline: Pipeline) -> list[str]:
     """Return the command line of the training step, after the words that start the program."""
     options = dict(pipeline.train or {})
-    return [str(options.pop("method")), *_metas(pipeline), *_flags(options)]
+    return [str(options.pop("method")), *_metas(pipeline), *flags(options)]
 
 
 def typed_command(pipeline: Pipeline) -> str:
     """Return the same as a person could type it where they stand."""
-    return shlex.join(["train", *map(_near, command(pipeline))])
+    return shlex.join(["train", *map(near, command(pipeline))])
 
 
 def child_command(pipeline: Pipeline, speech: Sequence[str]) -> list[str]:
@@ -100,9 +100,20 @@ def _mistakes(pipeline: Pipeline, how: list[str]) -> _Mistakes:
     return found
 
 
-def _ask(pipeline: Pipeline, section: Mapping[str, Any], how: list[str]) -> tuple[int, list[_Pair]]:
+def _ask(pipeline: Pipeline, section: Mapping[str, Any], how: list[str]) -> tuple[int, list[Pair]]:
     """Return the exit code of `train check` for a section, and the errors that it told."""
-    words = ["check", *_metas(pipeline), "--ahead", *how, *_checked_flags(section)]
+    code, told, _ = answered(
+        ["check", *_metas(pipeline), "--ahead", *how, *_checked_flags(section)]
+    )
+    return code, told
+
+
+def answered(words: Sequence[str]) -> tuple[int, list[Pair], str]:
+    """Return exit code, errors and words of the `train` program; it prints nothing.
+
+    Raises:
+        SystemExit: It failed and told no error; what it said is printed.
+    """
     done = subprocess.run(
         [*program_words("train"), *words],
         capture_output=True,
@@ -114,31 +125,26 @@ def _ask(pipeline: Pipeline, section: Mapping[str, Any], how: list[str]) -> tupl
     if done.returncode and not told:
         sys.stderr.write(done.stderr)
         raise SystemExit(done.returncode)
-    return done.returncode, told
+    return done.returncode, told, done.stdout
 
 
 def _key(message: str, section: Mapping[str, Any]) -> str:
     """Return the key of a section that a message speaks of: by its name, or by its value."""
-    flags = {flag(key): key for key in section}
-    flags |= {f"--no-{flag(key)[2:]}": key for key in section if f"no_{key}" not in section}
+    typed = {flag(key): key for key in section}
+    typed |= {f"--no-{flag(key)[2:]}": key for key in section if f"no_{key}" not in section}
     for option in re.finditer(r"`(--[^` ]+)", message):
-        if (key := flags.get(option[1])) is not None:
+        if (key := typed.get(option[1])) is not None:
             return key
     for key, value in section.items():
         if isinstance(value, str) and value:
-            names = (value, _near(value), os.path.relpath(value))
+            names = (value, near(value), os.path.relpath(value))
             if any(f"`{name}{end}" in message for name in names for end in "`/"):
                 return key
     return ""
 
 
-def _plain(message: str, hint: str | None, key: str, pipeline: Pipeline) -> _Pair:
+def _plain(message: str, hint: str | None, key: str, pipeline: Pipeline) -> Pair:
     """Return what `train` says of options as it would be said of the section's keys."""
-
-    def shown(option: re.Match[str]) -> str:
-        name = option[1].replace("-", "_")
-        return f"`{name}: {option[2]}`" if option[2] else f"`{name}`"
-
     if key and _ABSENT.match(message):
         message = f"`train` has no key `{key}`"
     elif key and message.endswith(_NO_VALUE):
@@ -147,7 +153,17 @@ def _plain(message: str, hint: str | None, key: str, pipeline: Pipeline) -> _Pai
         hint = _HELP if hint == f"did you mean `{flag(word)}`?" else hint
     for value in (pipeline.train or {}).values():
         if isinstance(value, str) and Path(value).is_absolute():
-            message = message.replace(f"`{value}`", f"`{_near(value)}`")
+            message = message.replace(f"`{value}`", f"`{near(value)}`")
+    return as_keys(message, hint)
+
+
+def as_keys(message: str, hint: str | None) -> Pair:
+    """Return what is said of options as it would be said of keys."""
+
+    def shown(option: re.Match[str]) -> str:
+        name = option[1].replace("-", "_")
+        return f"`{name}: {option[2]}`" if option[2] else f"`{name}`"
+
     return _OPTION.sub(shown, message), hint and _OPTION.sub(shown, hint)
 
 
@@ -156,14 +172,15 @@ def _metas(pipeline: Pipeline) -> list[str]:
     return [os.fspath(link_of(one.meta, LINKS[-1])) for one in (pipeline, *pipeline.also)]
 
 
-def _near(word: str) -> str:
+def near(word: str) -> str:
     """Return a word of a command line with a path as it is where the person stands, if shorter."""
-    near = os.path.relpath(word) if Path(word).is_absolute() else word
-    near = f"./{near}" if near != word and near.startswith("-") else near
-    return min(near, word, key=len)
+    found = os.path.relpath(word) if Path(word).is_absolute() else word
+    found = f"./{found}" if found != word and found.startswith("-") else found
+    return min(found, word, key=len)
 
 
-def _flags(section: Mapping[str, Any]) -> list[str]:
+def flags(section: Mapping[str, Any]) -> list[str]:
+    """Return the settings of a section as words of a command line."""
     words: list[str] = []
     for name, value in section.items():
         option = flag(name)

@@ -231,7 +231,7 @@ def test_no_recipe_of_before_changes() -> None:
     names = {item.name for item in fields(LossOptions)}
     more = {"loss": "huber", "huber_schedule": "constant", "huber_c": 0.2, "huber_scale": 2.0,
             "min_snr": 5.0, "debiased_estimation_loss": True, "v_pred_like_loss": 0.1,
-            "scale_v_pred_loss_like_noise_pred": True}  # fmt: skip
+            "scale_v_pred_loss_like_noise_pred": True, "masked_loss": True}  # fmt: skip
 
     assert names.isdisjoint(config_of().deciding())
     assert names == {*more}

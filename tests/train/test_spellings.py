@@ -14,6 +14,7 @@ from train.option_fields import described
 from train.schedule_rows import SCHEDULES
 
 _KNOWN, _SCHEDULES = ", ".join(OPTIMIZERS), ", ".join(SCHEDULES)
+_METHODS = ", ".join(all_methods())
 
 
 @pytest.mark.parametrize(
@@ -52,7 +53,7 @@ def test_their_spelling_is_taken(setting: str, theirs: str, ours: str) -> None:
         ("optimizer", "PagedAdamW8bit", f"the nearest here is `adamw8bit`; known: {_KNOWN}"),
         ("optimizer", "DAdaptLion", f"the nearest here is `dadaptation`; known: {_KNOWN}"),
         ("log", "wandb", "the nearest here is `tensorboard`; known: tensorboard"),
-        ("method", "networks.oft", "the nearest here is `lora`; known: lora, embedding, finetune"),
+        ("method", "networks.oft", f"the nearest here is `lora`; known: {_METHODS}"),
         ("schedule", "cosin", f"known: {_SCHEDULES}"),
     ],
 )  # fmt: skip
@@ -103,6 +104,8 @@ def _error(capsys: pytest.CaptureFixture[str], *words: str) -> str:
         ("lora x --rnk 4", "did you mean `--rank`?"),
         ("lora x --bucket_reso_steps 64",
          "leave it out: `prep bucket` does that, see `prep bucket --help`"),
+        ("lora x --num_class_images 200",
+         "leave it out: `train class-pictures` draws class pictures, see its `--help`"),
         ("finetune x --network-dim 4", "see `train finetune --help`"),
         ("check x --method finetune --network-dim 4", "see `train check --help`"),
         ("check x --method=finetune --rnk 4", "see `train check --help`"),

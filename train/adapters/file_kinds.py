@@ -4,7 +4,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from train.adapters import adapter_file, applied, embedding_file
+from prep.models import safetensors_file
+from train.adapters import adapter_file, applied, embedding_file, hypernetwork_file
 from train.adapters.adapter_file import Sorted
 from train.adapters.new_words import NewWord, is_in
 from train.block_rates import rate_of
@@ -19,7 +20,6 @@ class DrawnKind:
     """One kind of file.
 
     Attributes:
-        what: What it is, in a person's words.
         fits: Whether a file is of this kind; reads no more than its header.
         check: What a file holds. Raises ModelFileError where nothing of it can be used.
         check_numbers: Raises ModelFileError where some are not finite.
@@ -29,9 +29,9 @@ class DrawnKind:
         told: A file's first line in `train explain`; None where that has a line of its own.
         called: The word of a prompt that calls it, where there is one: it has no strength, then.
         word: How prompts name it, as in `<lora:name:1>`; empty where a word calls it.
+        digest: What WebUIs know a file by, where pictures name that.
     """
 
-    what: str
     fits: Callable[[Path], bool]
     check: Callable[[Path], Sorted]
     check_numbers: Callable[[Path], None]
@@ -40,6 +40,7 @@ class DrawnKind:
     told: Callable[[Path], Iterator[str]] | None = None
     called: Callable[[Path], NewWord | None] = lambda path: None
     word: str = ""
+    digest: Callable[[Path], str] = lambda path: ""
 
 
 def _add_loras(files: Files, base: Base, family: Family, blocks: Mapping[str, float]) -> Act:
@@ -51,16 +52,15 @@ def _add_loras(files: Files, base: Base, family: Family, blocks: Mapping[str, fl
 
 
 LORA = DrawnKind(
-    what="a LoRA",
     fits=lambda path: True,
     check=adapter_file.check,
     check_numbers=adapter_file.check_finite,
     check_kind=adapter_file.check_kind,
     add=_add_loras,
     word="lora",
+    digest=safetensors_file.data_digest,
 )
 EMBEDDING = DrawnKind(
-    what="an embedding",
     fits=embedding_file.fits,
     check=embedding_file.check,
     check_numbers=adapter_file.check_finite,
@@ -69,7 +69,16 @@ EMBEDDING = DrawnKind(
     told=embedding_file.told,
     called=embedding_file.word_of,
 )
-_KINDS = (EMBEDDING, LORA)
+HYPERNETWORK = DrawnKind(
+    fits=hypernetwork_file.fits,
+    check=hypernetwork_file.check,
+    check_numbers=hypernetwork_file.check_numbers,
+    check_kind=hypernetwork_file.check_kind,
+    add=hypernetwork_file.add,
+    told=hypernetwork_file.told,
+    word="hypernet",
+)
+_KINDS = (EMBEDDING, HYPERNETWORK, LORA)
 
 
 def kind_of(path: Path) -> DrawnKind:

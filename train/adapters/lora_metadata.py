@@ -7,6 +7,7 @@ from typing import Any
 
 from prep.models import safetensors_file
 from prep.models.tokenizer import CHUNKS
+from train.adapters import hypernetwork_file
 from train.families.weighted_words import escaped
 
 CERTIFICATE = "prep_certificate"
@@ -20,8 +21,10 @@ def said(path: Path) -> Mapping[str, str]:
     A `.ckpt` says nothing.
 
     Raises:
-        ModelFileError: It is a damaged safetensors file.
+        ModelFileError: It is a damaged safetensors file, or a damaged hypernetwork.
     """
+    if hypernetwork_file.fits(path):
+        return hypernetwork_file.said(path)
     if path.is_file():
         return {} if path.suffix.lower() == ".ckpt" else safetensors_file.header(path).metadata
     try:

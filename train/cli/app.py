@@ -12,6 +12,7 @@ from prep.runtime.console import Console
 from prep.runtime.program import run_app
 from train.cli.account_lines import tell_words
 from train.cli.average_command import average_command
+from train.cli.class_pictures_command import class_pictures_command
 from train.cli.config_options import JSON, QUIET, VERBOSE, check_command, method_command
 from train.cli.option_hints import hint
 from train.cli.sample_command import sample_command
@@ -144,11 +145,13 @@ def import_(
 
 @app.command()
 def explain(
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="A LoRA")],
+    file: Annotated[
+        Path, typer.Argument(metavar="FILE", help="A LoRA, an embedding or a hypernetwork")
+    ],
     verbose: VERBOSE = False,
     json: JSON = False,
 ) -> None:
-    """Tell what a LoRA was made of: base model, settings, every picture."""
+    """Tell what a LoRA, and what is like one, was made of: base model, settings, every picture."""
     from train.export.explain import explain as told
 
     told(file, Console(level=2 if verbose else 1, json=json))
@@ -169,6 +172,7 @@ def losses(
 
 app.command("average")(average_command)
 app.command("sample")(sample_command(_models))
+app.command("class-pictures")(class_pictures_command(_models))
 
 
 def main(args: Sequence[str] | None = None) -> None:

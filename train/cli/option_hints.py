@@ -22,6 +22,8 @@ def hint(option: str, near: Sequence[str], words: Sequence[str]) -> str | None:
         return nearest_option(option, near, words)
     if stage := spellings.of_prep(option.lstrip("-")):
         return f"leave it out: `prep {stage}` does that, see `prep {stage} --help`"
+    if spellings.of_class(option.lstrip("-")):
+        return "leave it out: `train class-pictures` draws class pictures, see its `--help`"
     named = " ".join(words).replace("=", " ").split() if command == "check" else [command]
     method = next((one for name, one in methods.items() if name in named), methods[USUAL])
     others = {name for one in methods.values() for name in own_options(one)}

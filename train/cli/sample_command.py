@@ -19,7 +19,8 @@ _WHAT = Annotated[
     list[str],
     typer.Argument(
         metavar="FILE",
-        help="LoRAs, as `a.safetensors b.safetensors:0.6`, or a whole model: folder, file, hub id",
+        help="LoRAs, as `a.safetensors b.safetensors:0.6`, embeddings, hypernetworks, or a whole "
+        "model: folder, file, hub id",
     ),
 ]
 _PROMPT = Annotated[

@@ -6,6 +6,7 @@ Letters: B batch, C channels, H and W height and width of latents.
 import hashlib
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -15,6 +16,7 @@ from train.config import Config
 from train.data.captions import text_of
 from train.data.dataset import Data, TrainingSample
 from train.data.drawn_noise import Draw, Noise, noise_of
+from train.data.mask_files import mask_of
 from train.data.order import normal, nth_of
 from train.data.preserved_texts import PreservedTexts, preserved_texts
 from train.families.family import PictureSizes
@@ -36,8 +38,10 @@ class Batch(NamedTuple):
         texts: One a sample.
         weight_B: Of each sample's loss.
         sizes: What the network is told of the pictures' sizes, by names, shape (B, N) each.
-        digests: SHA-256 over key, text, timestep, latents and noise of each sample, and over the
-            noise that is shown where it is another.
+        digests: SHA-256 over key, text, timestep, latents and noise of each sample, over the
+            noise that is shown where it is another, and over its mask.
+        mask_BHW: How much each place of the latents counts, 0 to 1; None where no sample of the
+            whole data has a mask that is asked for, so that none depends on its neighbours.
         preserved: What else each sample is shown with, to keep the base model's own answers.
     """
 
@@ -50,6 +54,7 @@ class Batch(NamedTuple):
     digests: tuple[bytes, ...]
     sizes: "Mapping[str, Tensor]"
     preserved: tuple[PreservedTexts, ...] = ()
+    mask_BHW: "Tensor | None" = None
 
 
 class Batches:
@@ -72,6 +77,7 @@ class Batches:
         self._scale, self._shift = scale, shift
         self._kept: OrderedDict[Path, vae.Latents] = OrderedDict()
         self._bytes = 0
+        self._masked = config.masked_loss and bool(data.masks())
 
     def batch(
         self, keys: Sequence[str], step: int, epoch: int, places: range, process: Process
@@ -107,9 +113,15 @@ class Batches:
             process.time(seed, step, n, self.config.density(one.concept, x0.shape[-2:]))
             for n, one, x0 in zip(places, samples, clean, strict=True)
         ]
+        masks = [
+            [mask_of(one.mask, one.mask_digest, x0)] if self._masked else []
+            for one, x0 in zip(samples, clean, strict=True)
+        ]
         digests = tuple(
-            _digest([keys[n], *said], x0, eps)
-            for n, *said, x0, eps in zip(places, texts, times, clean, noise, strict=True)
+            _digest([keys[n], *said], x0, eps, mask)
+            for n, *said, x0, eps, mask in zip(
+                places, texts, times, clean, noise, masks, strict=True
+            )
         )
         prior = self.config.prior_loss_weight
         weights = torch.tensor(
@@ -125,6 +137,7 @@ class Batches:
             digests,
             self.told([one.sizes for one in samples]),
             preserved_texts(samples, texts, self.config),
+            torch.stack([*chain(*masks)]) if self._masked else None,
         )
 
     def _drawn(self, one: TrainingSample, step: int, place: int) -> "Tensor":
@@ -154,9 +167,11 @@ def inputs_digest(digests: Sequence[bytes]) -> str:
     return files.digest_bytes(b"".join(digests))[:16]
 
 
-def _digest(said: Sequence[object], x0_CHW: "Tensor", noise: Noise) -> bytes:
+def _digest(
+    said: Sequence[object], x0_CHW: "Tensor", noise: Noise, mask: "Sequence[Tensor]"
+) -> bytes:
     state = hashlib.sha256(files.canonical(list(said)).encode())
     each = (noise.asked_CHW,) if noise.shown_CHW is noise.asked_CHW else noise
-    for tensor in (x0_CHW, *each):
+    for tensor in (x0_CHW, *each, *mask):
         state.update(tensor.contiguous().numpy().data)
     return state.digest()

@@ -1,24 +1,25 @@
 """Published datasets -> the samples to train on, checked before anything heavy is loaded."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from prep.dataset import dataset_file
 from prep.dataset.account import Account, account, joined
-from prep.dataset.dataset_file import Concept, Dataset, Sample
+from prep.dataset.dataset_file import Dataset, Sample
 from prep.dataset.wording import Wording, begins
 from prep.models.latent_space import SD1
 from prep.models.vae_files import Vae
 from prep.runtime import files
-from prep.runtime.errors import ConfigError, DatasetError, nearest
+from prep.runtime.errors import ConfigError
+from train.data.chosen_samples import chosen_of, concept_of, kept_of
 from train.data.latents_files import (
     check_kind,
     check_latents,
     check_text_of_any,
     check_whole,
-    nothing_to_train,
 )
+from train.data.mask_files import check_masks
 from train.data.order import Bucket
 from train.data.picture_sources import source_of
 from train.families.family import PictureSizes
@@ -40,6 +41,8 @@ class TrainingSample:
         trigger: Of its concept; empty for none, as is `class_prompt`.
         latents: File of mean and log-variance.
         latents_digest: SHA-256 of that file.
+        mask: File of its mask; None without one.
+        mask_digest: SHA-256 of that file; empty where masks are not asked for.
         repeats: How often it is seen in an epoch.
         weight: Multiplies its loss.
         regularisation: Whether it shows the class, not the subject. It is seen as often as its
@@ -61,6 +64,8 @@ class TrainingSample:
     sizes: PictureSizes = _NONE
     each: tuple[Wording, ...] = ()
     source: str = ""
+    mask: Path | None = None
+    mask_digest: str = ""
     trigger: str = ""
     class_prompt: str = ""
 
@@ -119,6 +124,10 @@ class Data:
             for key, one in self.samples.items()
         }
 
+    def masks(self) -> dict[str, str]:
+        """Return key -> digest of the mask, of the samples that have one that is asked for."""
+        return {key: one.mask_digest for key, one in self.samples.items() if one.mask_digest}
+
     def captions(self) -> dict[str, list[object]]:
         """Return what `content` leaves out of the samples with several captions: each of them."""
         return {
@@ -135,12 +144,15 @@ class Data:
         return {key: [one.trigger, one.class_prompt] for key, one in self.samples.items()}
 
 
-def load(paths: Sequence[Path]) -> Data:
+def load(paths: Sequence[Path], masked: bool = False) -> Data:
     """Read dataset files and look at every latents file.
 
+    Args:
+        masked: Whether masks are asked for: they are looked at, too.
+
     Raises:
-        DatasetError: A file is no dataset, has no latents or no texts, its latents are missing or
-            not those of its buckets, or there is nothing to train on.
+        DatasetError: A file is no dataset, has no latents or no texts, its latents or masks are
+            missing or not those of its buckets, or there is nothing to train on.
         ConfigError: One file is named twice.
     """
     each = _opened(paths)
@@ -148,8 +160,9 @@ def load(paths: Sequence[Path]) -> Data:
     validation: dict[str, TrainingSample] = {}
     for number, (path, found) in enumerate(each, 1):
         before = "" if number == 1 else f"{number}/"
-        samples |= {before + key: one for key, one in _training_samples(path, found).items()}
-        kept = _with_latents(path, found, _kept(found))
+        each_sample = _training_samples(path, found, masked)
+        samples |= {before + key: one for key, one in each_sample.items()}
+        kept = _with_latents(path, found, kept_of(found))
         validation |= {before + key: one for key, one in kept.items()}
     root = (paths[0].parent / each[0][1].root).resolve()
     return Data(
@@ -202,50 +215,32 @@ def check_texts(path: Path) -> None:
         DatasetError: There is nothing to train on, or no sample has a text.
     """
     found = dataset_file.load(path)
-    check_text_of_any(path, found, _chosen(path, found))
+    check_text_of_any(path, found, chosen_of(path, found))
 
 
-def _chosen(path: Path, found: Dataset) -> dict[str, Sample]:
-    """Return the samples to train on, keys sorted; raise where there is none."""
-    chosen = {
-        key: sample
-        for key, sample in sorted(found.samples.items())
-        if sample.split == "train" and _concept(path, found, key, sample).repeats > 0
-    }
-    if not chosen:
-        raise nothing_to_train(path, found)
-    return chosen
-
-
-def _training_samples(path: Path, found: Dataset) -> dict[str, TrainingSample]:
-    chosen = _chosen(path, found)
+def _training_samples(path: Path, found: Dataset, masked: bool) -> dict[str, TrainingSample]:
+    chosen = chosen_of(path, found)
     check_whole(path, found, chosen)
-    return _with_latents(path, found, chosen)
-
-
-def _kept(found: Dataset) -> dict[str, Sample]:
-    """Return the samples that are kept for validation and have latents, keys sorted."""
-    return {
-        key: one
-        for key, one in sorted(found.samples.items())
-        if one.split == "validation" and one.latents and one.bucket
-    }
+    return _with_latents(path, found, chosen, masked)
 
 
 def _with_latents(
-    path: Path, found: Dataset, chosen: Mapping[str, Sample]
+    path: Path, found: Dataset, chosen: Mapping[str, Sample], masked: bool = False
 ) -> dict[str, TrainingSample]:
     state = path.parent / (found.state or found.root)
     places = {key: files.inside(state, str(sample.latents)) for key, sample in chosen.items()}
     digests = check_latents(path, chosen, places, found.vae.space() if found.vae else SD1)
-    return {key: _training_sample(path, found, key, (places[key], digests[key])) for key in chosen}
+    masks = {key: files.inside(state, one.mask) for key, one in chosen.items() if one.mask}
+    told = check_masks(path, chosen, masks) if masked else {}
+    made = ((k, _training_sample(path, found, k, (places[k], digests[k]))) for k in chosen)
+    return {k: replace(one, mask=masks.get(k), mask_digest=told.get(k, "")) for k, one in made}
 
 
 def _training_sample(
     path: Path, found: Dataset, key: str, latents: tuple[Path, str]
 ) -> TrainingSample:
     sample = found.samples[key]
-    concept = _concept(path, found, key, sample)
+    concept = concept_of(path, found, key, sample)
     said, each = sample.wording(concept.trigger), sample.wordings(concept.trigger)
     return TrainingSample(
         digest=sample.digest,
@@ -268,13 +263,3 @@ def _training_sample(
         trigger=concept.trigger,
         class_prompt=concept.class_prompt,
     )
-
-
-def _concept(path: Path, found: Dataset, key: str, sample: Sample) -> Concept:
-    if sample.concept not in found.concepts:
-        what = f"the concept `{sample.concept}`" if sample.concept else "the concept without a name"
-        raise DatasetError(
-            f"`{path.name}`: {what} of `{key}` is not described",
-            nearest(sample.concept, [name for name in found.concepts if name]),
-        )
-    return found.concepts[sample.concept]

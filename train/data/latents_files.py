@@ -39,7 +39,7 @@ def check_latents(
     path: Path, chosen: Mapping[str, Sample], places: Mapping[str, Path], space: LatentSpace
 ) -> dict[str, str]:
     """Return the SHA-256 of every latents file; raise unless each is whole and fits its bucket."""
-    again = f"make them again with `prep latents {_bucket_file(path)}`"
+    again = made_again(path)
     gone = [key for key, place in places.items() if not place.is_file()]
     if gone:
         raise DatasetError(
@@ -70,6 +70,11 @@ def _check_bytes(path: Path, key: str, place: Path, again: str) -> str:
         told = f"the latents of `{key}` in `{path.name}` {wrong}: `{os.path.relpath(place)}`"
         raise DatasetError(told, way)
     return files.digest_bytes(data)
+
+
+def made_again(path: Path) -> str:
+    """Return how what belongs to the samples of a dataset file is made anew."""
+    return f"make them again with `prep latents {_bucket_file(path)}`"
 
 
 def _bucket_file(path: Path) -> str:

@@ -9,7 +9,7 @@ from prep.models import file_layouts, safetensors_file
 from prep.runtime.console import Console
 from prep.runtime.counts import counted
 from prep.runtime.errors import ModelFileError
-from train.adapters import adapter_file
+from train.adapters import adapter_file, lora_metadata
 from train.adapters.file_kinds import LORA, kind_of
 from train.adapters.lora_metadata import certificate
 from train.export.average import AVERAGED
@@ -21,25 +21,22 @@ _SHOWN = 20
 def explain(path: Path, console: Console) -> None:
     """Print a file's certificate; all pictures with `-v`, everything as one object with `--json`.
 
-    It is a LoRA or an embedding.
+    It is a LoRA, an embedding or a hypernetwork.
 
     Raises:
         ModelFileError: The file is missing, damaged or of no such kind, or holds NaN.
     """
     if not path.is_file():
         raise ModelFileError(f"there is no file `{path}`", "name a LoRA: a `.safetensors` file")
-    if path.suffix.lower() != ".safetensors":
-        raise ModelFileError(f"`{path}` is not a `.safetensors` file", "name a LoRA")
-    kind, head = kind_of(path), safetensors_file.header(path)
-    if kind is LORA:
-        _check_lora(path, head)
+    kind = kind_of(path)
+    unread = _unread(path) if kind is LORA else kind.check(path)
     kind.check_numbers(path)
-    said = head.metadata
+    said = lora_metadata.said(path)
     born = certificate(said)
     lines = [
-        *(kind.told(path) if kind.told else _modules(path, head)),
-        *_file(path, head),
-        *(adapter_file.sort(head.tensors) if kind is LORA else kind.check(path)).lines(),
+        *(kind.told or _modules)(path),
+        *_file(path, said),
+        *unread.lines(),
         *_training(said),
         *(_birth(born, console.level) if born else ()),
     ]
@@ -48,16 +45,27 @@ def explain(path: Path, console: Console) -> None:
     console.say(*lines, metadata=dict(said), certificate=born)
 
 
-def _check_lora(path: Path, head: safetensors_file.Header) -> None:
+def _unread(path: Path) -> adapter_file.Sorted:
+    """Return what of a LoRA is not applied, and what is.
+
+    Raises:
+        ModelFileError: It is no LoRA.
+    """
+    if path.suffix.lower() != ".safetensors":
+        raise ModelFileError(f"`{path}` is not a `.safetensors` file", "name a LoRA")
+    head = safetensors_file.header(path)
+    found = adapter_file.sort(head.tensors)
     what = file_layouts.what(head.tensors.keys())
-    kinds = set(adapter_file.sort(head.tensors).unread) - {adapter_file.UNKNOWN}
+    kinds = set(found.unread) - {adapter_file.UNKNOWN}
     if what == file_layouts.OTHER and kinds:
         what = f"a file of {', '.join(sorted(kinds))}"
     if what != "a LoRA":
         raise ModelFileError(f"`{path}` is {what}, not a LoRA", "name a LoRA")
+    return found
 
 
-def _modules(path: Path, head: safetensors_file.Header) -> Iterator[str]:
+def _modules(path: Path) -> Iterator[str]:
+    head = safetensors_file.header(path)
     said = head.metadata
     ending = layout_of(head.tensors).down
     begun = [name for name in head.tensors if name.endswith(ending)]
@@ -68,8 +76,7 @@ def _modules(path: Path, head: safetensors_file.Header) -> Iterator[str]:
     yield f"{path.name}: a LoRA of rank {rank} and alpha {alpha}, {whole}"
 
 
-def _file(path: Path, head: safetensors_file.Header) -> Iterator[str]:
-    said = head.metadata
+def _file(path: Path, said: Mapping[str, str]) -> Iterator[str]:
     written = said.get("sshs_model_hash")
     if written:
         same = safetensors_file.data_digest(path) == written
@@ -129,7 +136,9 @@ def _birth(born: Mapping[str, Any], level: int) -> Iterator[str]:
     yield f"base model's digest: {born['base_digest']}"
     yield f"made by: {born['program']}, recipe {born['recipe']}"
     samples = born["samples"]
-    yield f"pictures: {len(samples)}, kept for validation: {born['held_out']}"
+    masks = sum("mask" in row for row in samples.values())
+    masked = f", with a mask: {masks}" if masks else ""
+    yield f"pictures: {len(samples)}{masked}, kept for validation: {born['held_out']}"
     shown = len(samples) if level > 1 else _SHOWN
     for key, row in list(samples.items())[:shown]:
         text = row.get("text", "")

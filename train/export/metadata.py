@@ -99,7 +99,7 @@ def certificate(data: Data, config: Config, facts: Facts) -> dict[str, Any]:
     """Return what a LoRA was made of: base model, settings, program, every picture.
 
     `seen` counts how often a picture was shown up to the last step; `text` is its whole text, or
-    a list of one for each caption.
+    a list of one for each caption; `mask` is the digest of the mask that its loss had.
     """
     seen = times_seen(
         data.repeats(), config.batch, config.accumulate, config.seed, config.steps or 0
@@ -111,6 +111,7 @@ def certificate(data: Data, config: Config, facts: Facts) -> dict[str, Any]:
             "text": texts[key] if one.each else texts[key][0],
             "seen": seen[key],
         }
+        | ({"mask": one.mask_digest} if one.mask_digest else {})
         for key, one in data.samples.items()
     }
     if sum(len(key) + sum(map(len, each)) for key, each in texts.items()) > _MOST_TEXT:

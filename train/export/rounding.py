@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from prep.models import safetensors_file
+from train.adapters import hypernetwork_file
 from train.export.lora_file import ProofError
 from train.families.folder_weights import spans
 
@@ -59,6 +60,8 @@ def precision_of(path: Path, network: str) -> str:
     Args:
         network: Folder of the network in a diffusers model.
     """
+    if hypernetwork_file.fits(path):
+        return hypernetwork_file.precision_of(path)
     words = {"F16": "fp16", "BF16": "bf16"}
     found = safetensors_file.header(path).tensors if path.is_file() else None
     if found is None:

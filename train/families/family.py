@@ -200,8 +200,8 @@ class Family:
         lora_layout: How its LoRA files name the weights of a module.
         blocks: Names of the network's blocks, in the order in which it goes through them.
         block_of: Name of a module or weight of the network -> that of its block.
-        embeddings: Folder of a text encoder -> what files of embeddings call its vectors; empty
-            where embeddings are not trained.
+        embeddings: Folder of a text encoder -> what files of embeddings call its vectors.
+        hypernetworks: Whether WebUIs read hypernetworks for it.
     """
 
     name: str
@@ -239,6 +239,7 @@ class Family:
     convolved: bool = False
     side_step: int = 8
     embeddings: Mapping[str, str] = field(default_factory=dict)
+    hypernetworks: bool = False
 
     def told(self, pictures: Sequence[PictureSizes], device: str = "cpu") -> "dict[str, Tensor]":
         """Return what the network is told of some pictures' sizes, float32, shape (B, N) each."""

@@ -83,5 +83,6 @@ FAMILY = KIND.family(
     export_name=export_name,
     tiny=_TINY,
     embeddings={"text_encoder": "emb_params"},
+    hypernetworks=True,
     **unet_parts.alike(SD15.ups),
 )

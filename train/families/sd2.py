@@ -41,5 +41,6 @@ FAMILY = KIND.family(
     export_name=sd15.export_name,
     tiny=_TINY,
     embeddings={"text_encoder": "emb_params"},
+    hypernetworks=True,
     **unet_parts.alike(SD2.ups),
 )

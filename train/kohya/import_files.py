@@ -112,6 +112,7 @@ def pipelines_of(
     given = options | {
         name: value for name, value in shared_options(folders, wrong).items() if name not in without
     }
+    given |= {"alpha_mask": True} if any(one.alpha_mask for one in folders) else {}
     wrong = [*_unknown(given), *_without_value(given), *_refused(given), *wrong]
     wrong += _no_prompts(given, run.here)
     found = settings_of(script, given)

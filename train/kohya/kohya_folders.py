@@ -35,7 +35,7 @@ PLACES: Mapping[str, frozenset[str]] = {
 _READ = """
 dataset_config config_file train_data_dir reg_data_dir dataset_repeats resolution enable_bucket
 min_bucket_reso max_bucket_reso bucket_reso_steps bucket_no_upscale caption_extension
-caption_extention vae in_json
+caption_extention vae in_json alpha_mask
 """
 # Keys of dataset files alone, which they read as well.
 OF_DATASETS = frozenset(
@@ -58,6 +58,7 @@ class KohyaFolder:
         bucket: Params of the stage.
         metadata: File with the words of its pictures; None where they lie beside them.
         options: What else was said of it: options of the training.
+        alpha_mask: Whether what is transparent does not train.
     """
 
     images: str
@@ -67,6 +68,7 @@ class KohyaFolder:
     bucket: Mapping[str, Any]
     metadata: str | None = None
     options: Mapping[str, Any] = field(default_factory=dict)
+    alpha_mask: bool = False
 
 
 def folders_of(
@@ -201,7 +203,8 @@ def _folder(
     text = "tags" if metadata is not None else _FIELDS.get(ending, "tags")
     words = None if metadata is None else str(metadata)
     bucket = _bucket(said, wrong)
-    return KohyaFolder(images, text, repeats, concepts, bucket, words, options)
+    alpha = said.get("alpha_mask", False) is not False
+    return KohyaFolder(images, text, repeats, concepts, bucket, words, options, alpha)
 
 
 def _bucket(said: Mapping[str, Any], wrong: list[Mistake]) -> dict[str, Any]:

@@ -100,12 +100,13 @@ IDLE: Mapping[str, str] = MappingProxyType(
 # that is off means nothing anyway), and what is so here.
 _REFUSED: tuple[tuple[str, tuple[str, ...], str], ...] = (
     ("zero_terminal_snr", (), "the base model's files say it"),
-    ("masked_loss alpha_mask conditioning_data_dir", (), "there are no masks"),
+    ("conditioning_data_dir", (), "a mask lies beside its picture: `x.mask.png` beside `x.jpg`"),
     ("color_aug random_crop face_crop_aug_range", (), "pictures train as they are"),
     ("flip_aug", (), "`augment` in pipelines.yaml makes mirrored copies"),
     ("network_dropout scale_weight_norms", (), "a LoRA learns without dropout and limits"),
     ("network_weights dim_from_weights base_weights", (), "a LoRA begins anew"),
     ("weights", (), "vectors begin as `init_word`"),
+    ("hypernetwork_module hypernetwork_weights", (), "`train hypernetwork` makes one of its own"),
     ("base_weights_multiplier", (), "a LoRA begins anew"),
     ("network_train_text_encoder_only", (), "the network always learns"),
     ("fused_backward_pass fused_optimizer_groups", (), "gradients are kept until the step"),
@@ -117,7 +118,11 @@ _REFUSED: tuple[tuple[str, tuple[str, ...], str], ...] = (
     ("lr_scheduler_type", (), "schedules have names"),
     ("stop_text_encoder_training", (), "a text encoder learns to the end"),
     ("no_token_padding", (), "texts are filled up"),
-    ("custom_attributes", (), "`--prior-prediction` keeps the base model's answers, for all"),
+    (
+        "custom_attributes",
+        (),
+        "`prior_prediction` keeps the base model's answers, for all pictures",
+    ),
     ("resume resume_from_huggingface", (), "states of other programs are not read"),
     ("save_n_epoch_ratio", (), "name epochs or steps: `save_every_n_epochs`"),
 )

@@ -18,7 +18,7 @@ multires_noise_discount ip_noise_gamma
 _WHOLE = "multires_noise_iterations min_timestep max_timestep"
 _ON = """
 debiased_estimation_loss scale_v_pred_loss_like_noise_pred noise_offset_random_strength
-ip_noise_gamma_random_strength
+ip_noise_gamma_random_strength masked_loss
 """
 _WORDS = "loss_type huber_schedule"
 READ = frozenset(" ".join((_NUMBERS, _WHOLE, _ON, _WORDS)).split())
@@ -27,6 +27,7 @@ READ = frozenset(" ".join((_NUMBERS, _WHOLE, _ON, _WORDS)).split())
 def losses(found: Settings) -> None:
     """Gather loss, weights of timesteps and noise; what their scripts would not use is told."""
     told: dict[str, Any] = {name: True for name in _ON.split() if name in found.given}
+    told |= {"masked_loss": True} if "alpha_mask" in found.given else {}  # either is enough there
     told |= {name: found.number(name, 0) for name in _NUMBERS.split() if _given(found, name)}
     told |= {name: found.whole(name, 0) for name in _WHOLE.split() if _given(found, name)}
     told |= {name: found.given[name] for name in _WORDS.split() if name in found.given}
@@ -39,9 +40,10 @@ def losses(found: Settings) -> None:
         unused |= dict.fromkeys(("huber_schedule", "huber_c", "huber_scale"), "loss_type huber")
     elif str(values.get("huber_schedule", "snr")).lower() == "snr":
         unused["huber_scale"] = "huber_schedule constant"
-    if "v_pred_like_loss" in values and not found.script.v_like_loss:
-        del values["v_pred_like_loss"]
-        found.notes.append("`v_pred_like_loss` is left out: this script of kohya's does not use it")
+    for name in ("v_pred_like_loss", "masked_loss"):
+        if name in values and not found.script.v_like_loss:
+            del values[name]
+            found.notes.append(f"`{name}` is left out: this script of kohya's does not use it")
     for name in [name for name in values if name in unused]:
         del values[name]
         found.notes.append(f"`{name}` is left out: it is not used without `{unused[name]}`")

@@ -21,7 +21,7 @@ class Script:
         text_encoder: Whether the text encoders learn: where an option says it, or where none says
             otherwise.
         full_bf16: Whether it does what this option says.
-        v_like_loss: Whether it does what `v_pred_like_loss` says.
+        v_like_loss: Whether it does what `v_pred_like_loss` says, and has masks.
     """
 
     method: str

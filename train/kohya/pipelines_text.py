@@ -49,6 +49,7 @@ def pipelines_text(
     for number, (name, folder) in enumerate(zip(names, folders, strict=True)):
         said: dict[str, Any] = {"text": folder.text, "repeats": folder.repeats}
         said |= {"concepts": dict(folder.concepts)} if folder.concepts else {}
+        alpha = ", alpha_mask: true" if folder.alpha_mask else ""
         lines += [
             f"  {name}:",
             f"    images: {quote(places.path(folder.images))}",
@@ -56,7 +57,7 @@ def pipelines_text(
             "    stages:",
             f"      - edit: {json.dumps(said, ensure_ascii=False)}",
             f"      - bucket: {json.dumps(dict(folder.bucket))}",
-            f"      - latents: {{model: {quote(places.model(vae))}}}",
+            f"      - latents: {{model: {quote(places.model(vae))}{alpha}}}",
         ]
         if number == 0:
             lines += [f"    also: [{', '.join(names[1:])}]"] if names[1:] else []

@@ -69,6 +69,9 @@ def _faults(method: Method, config: Config) -> Iterator[tuple[str, str]]:
                 f"`{flag(name)}` is given, and `train {method.name}` trains no parts of the model"
             )
             yield told, "leave it out"
+    if config.shard and not method.shards:
+        told = f"`--shard` is given, and `train {method.name}` trains too few weights to split"
+        yield told, "leave it out: it is for `train finetune`"
     yield from method.faults(config)
 
 

@@ -80,6 +80,7 @@ METHOD = Method(
     ),
     publish=publish,
     apply=apply,
+    shards=True,
     metadata=lambda config: {},
     form=lambda config: config.own_as(FinetuneOptions).save_as,
 )

@@ -110,8 +110,9 @@ class Method:
         reads: Settings -> whether something learns that texts are read by.
         notes: (settings, samples, place of the base model) -> what a person should know.
         prompt_word: How prompts name its export, as in `<lora:name:1>`; empty where they do not.
+        shards: Whether its weights may be split over several processes.
         alone: (base) -> a block in which the base model is as it was before it learned; None where
-            the method changes the base model itself.
+            there is no adapter that can be put aside.
     """
 
     name: str
@@ -138,4 +139,5 @@ class Method:
     reads: Callable[[Config], bool] = lambda config: config.text_encoder
     notes: Callable[[Config, Data, Path], Iterable[str]] = lambda config, data, place: ()
     prompt_word: str = ""
+    shards: bool = False
     alone: Callable[[Base], AbstractContextManager[None]] | None = None

@@ -3,6 +3,7 @@
 import time
 from collections import deque
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -20,6 +21,7 @@ from train.run.outputs import is_due
 from train.run.watch import Watch
 from train.step.distributed import Processes
 from train.step.loop import Step
+from train.step.shards import gathered
 from train.step.trainer import Trainer
 
 # A run that is killed loses at most so much work, whatever the person asked for.
@@ -41,6 +43,7 @@ class AfterStep:
             pictures.
         watch: What is seen of the run; None where another process writes.
         measured: Whether pictures are measured before the first step and after the last one.
+        whole: Returns a block, which all processes enter, in which the first one has all weights.
         losses: Of the last steps, for the mean that is shown.
     """
 
@@ -58,6 +61,7 @@ class AfterStep:
     publish: Callable[[int], None]
     watch: Watch | None = None
     measured: bool = False
+    whole: Callable[[], AbstractContextManager[None]] = nullcontext
     saved_at: float = field(default_factory=time.monotonic)
     losses: deque[float] = field(default_factory=lambda: deque(maxlen=_MEAN_OF))
 
@@ -83,10 +87,8 @@ class AfterStep:
         self.progress.advance(told=partial(self._told, step))
         if not step.newest:
             return
-        stopped = self.processes.total(self.stop.asked is not None) > 0
-        last = step.number == self.steps
-        due = self._is_due(step.number) or self._is_late()
-        if self.processes.first and (due or stopped or last):
+        stopped, late = self.processes.any(self.stop.asked is not None, self._is_late())
+        if stopped or late or step.number == self.steps or self._is_due(step.number):
             self._checkpoint(step.number)
         if stopped:
             self.processes.wait()  # a launcher ends the others where one has left
@@ -106,14 +108,15 @@ class AfterStep:
         if not (self._is_due(step) or (self.measured and step in (0, self.steps))):
             return
         try:
-            if self.processes.first:
-                with self.stop.impatience(), self.trainer.at_rest():
-                    if self._is_due(step):
-                        self.publish(step)
-                    if self.watch:
-                        self.watch.look(step)
+            with self.whole():
+                if self.processes.first:
+                    with self.stop.impatience(), self.trainer.at_rest():
+                        if self._is_due(step):
+                            self.publish(step)
+                        if self.watch:
+                            self.watch.look(step)
         finally:
-            if self.processes.total(self.stop.asked is not None):
+            if any(self.processes.any(self.stop.asked is not None)):
                 self.stop.leave()
 
     def _is_late(self) -> bool:
@@ -130,10 +133,14 @@ class AfterStep:
         return 0 < step < self.steps and is_due(step, self.config, self.per_epoch)
 
     def _checkpoint(self, step: int) -> None:
+        """Save a step; every process gives what it alone has of it."""
         if self.watch:
             self.watch.save()
         trainer = self.trainer
-        weights, tensors, numbers = trainer.weights, trainer.tensors(), trainer.numbers()
-        made = Checkpoint(step, self.recipe, weights, tensors, numbers, self.machine)
-        checkpoint.write(self.folder, made, self.config.keep)
+        weights = gathered(trainer.weights, self.processes)
+        tensors = gathered(trainer.tensors(), self.processes)
         self.saved_at = time.monotonic()
+        if self.processes.first:
+            made = Checkpoint(step, self.recipe, weights, tensors, trainer.numbers(), self.machine)
+            checkpoint.write(self.folder, made, self.config.keep)
+            self.saved_at = time.monotonic()

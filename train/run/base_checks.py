@@ -107,10 +107,10 @@ def check_blocks(config: Config, family: Family) -> None:
 
 
 def check_preservation(config: Config) -> None:
-    """Raise where the base model's own answers are asked for, and the method changes it itself."""
+    """Raise where the base model's own answers are asked for, and nothing can be put aside."""
     for name in config.own_answers() if method_named(config.method).alone is None else ():
         raise ConfigError(
-            f"`{flag(name)}` is given, and `{config.method}` changes the base model itself, whose "
-            "own answers are then gone",
+            f"`{flag(name)}` is given, and `{config.method}` has no adapter that is put aside for "
+            "the base model's own answers",
             "leave it out, and keep the class by regularisation pictures: `train class-pictures`",
         )

@@ -72,7 +72,8 @@ def lines(
     told = ", ".join(f"{word} {_shown(deciding[word])}" for word in deciding if word in chosen)
     yield f"{run.name}: {run.method.made} `{run.base}` ({run.family.name})"
     yield f"settings: {told}"
-    yield f"samples: {len(data.samples)}, kept for validation: {data.held_out}"
+    masked = f", with a mask: {len(masks)}" if (masks := data.masks()) else ""
+    yield f"samples: {len(data.samples)}{masked}, kept for validation: {data.held_out}"
     yield from _regularisation(data, config)
     for (width, height), counts in data.repeats().items():
         shown = sum(counts.values())

@@ -92,7 +92,7 @@ def decide(paths: Sequence[Path], config: Config, models: Models, precision: str
         ModelFileError: The base model is missing, damaged, or of a family that is not known.
         ConfigError: The settings do not fit the data, or `resume` names another run.
     """
-    data = without_held_out(datasets.load(paths), config)
+    data = without_held_out(datasets.load(paths, config.masked_loss), config)
     data = balanced(data) if config.balance_regularisation else data
     per_epoch = steps_per_epoch(data.repeats(), config.batch, config.accumulate)
     config = with_steps(config, per_epoch).settled(precision)
@@ -147,6 +147,7 @@ def _recipe(config: Config, data: Data, family: Family, base_digest: str, chunks
     found |= {"sizes": told} if any(told.values()) else {}
     found |= {"chunks": chunks} if chunks > 1 else {}
     found |= {"captions": several} if (several := data.captions()) else {}
+    found |= {"masks": masks} if (masks := data.masks()) else {}
     found |= {"callers": data.callers()} if config.prior_prediction else {}
     return files.digest_bytes(files.canonical(found).encode())
 

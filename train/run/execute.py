@@ -26,10 +26,10 @@ from train.run.memory_errors import memory_errors, spill_note
 from train.run.memory_use import taken_and_there
 from train.run.metrics import Metrics
 from train.run.outputs import RunOutput, lacking, output, prompts
-from train.run.publish_outputs import draw, keep, keep_shorter, publish
+from train.run.publish_outputs import keep, publish_last
 from train.run.read_ahead import read_ahead
 from train.run.tensorboard_log import followed
-from train.run.watch import Watch, measured_samples, watching
+from train.run.watch import measured_samples, watching
 from train.samples.prompts import Prompt
 from train.step import distributed
 from train.step.compiled import compiling
@@ -39,6 +39,7 @@ from train.step.kernels import kernels, make_ready
 from train.step.loop import Step, Training, pace_of, train
 from train.step.precision import keep_halved
 from train.step.schedule import peak_of
+from train.step.shards import shard, whole
 from train.step.trainer import Trainer
 
 _TEXTS = "texts"  # in the run folder: states of texts, until the run is done
@@ -60,16 +61,16 @@ def carry_out(run: Run, console: Console) -> None:
         compiling(run.config.compile),
     ):
         check_machine(run.config, found.device)
+        if run.config.shard and found.count == 1:
+            console.note("`--shard` has no effect: one process trains")
         training = opened(run, found)
         trainer = _trainer(run, training.base)
         done = _restored(run, trainer, machine(run, found), console)
         read_ahead(run, training, done, console)
         _train(run, training, trainer, done, console, shown=shown)
-        if found.first:
-            keep_shorter(run)
-            with trainer.at_rest():
-                draw(run, training, output(run, run.steps, shown), console)
-                publish(run, training.base, run.export, run.steps)  # last: with it the run is done
+        with whole(training.base):
+            if found.first:
+                publish_last(run, training, trainer, shown, console)
         found.wait()
         if found.first:
             shutil.rmtree(run.folder / _TEXTS, ignore_errors=True)
@@ -127,6 +128,9 @@ def opened(run: Run, found: Processes) -> Training:
     run.method.attach(base, run.family, config)
     keep_halved(base.learning().values(), config.full())
     make_ready(base, run.family, config)
+    if config.shard:
+        shard(base, found)
+        found = replace(found, alike=True)
     space = vae_files.space_of(run.found.path)
     batches = Batches(run.data, config, space.scale, space.shift, run.family.told)
     states = TextCache(
@@ -203,7 +207,14 @@ def _train(
     found = training.processes
     with (
         _log(run, done, found) as metrics,
-        _watch(run, training, metrics, done, console) as seen,
+        watching(
+            run.data,
+            run.config,
+            metrics,
+            done,
+            console,
+            measure=partial(losses_at_fixed_noise, training),
+        ) as seen,
         console.progress("training", run.steps - done) as progress,
         patience(lambda _: console.note("finishing the step and saving it")) as stop,
         ExitStack() as first_step,
@@ -221,6 +232,7 @@ def _train(
             progress=progress,
             stop=stop,
             publish=lambda step: keep(run, training, output(run, step, shown), console),
+            whole=partial(whole, training.base),
             watch=seen,
             measured=any(measured_samples(run.data, run.config)),
         )
@@ -261,16 +273,3 @@ def _log(run: Run, done: int, found: Processes) -> Iterator[Metrics | None]:
         if run.config.log == "tensorboard":
             metrics = stack.enter_context(followed(metrics, run.folder))
         yield metrics
-
-
-@contextmanager
-def _watch(
-    run: Run, training: Training, metrics: Metrics | None, done: int, console: Console
-) -> Iterator[Watch | None]:
-    """Watch the run in the process that writes."""
-    if metrics is None:
-        yield None
-        return
-    measure = partial(losses_at_fixed_noise, training)
-    with watching(run.data, run.config, metrics, done, console, measure=measure) as found:
-        yield found

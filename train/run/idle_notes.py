@@ -49,6 +49,8 @@ def _with_data(config: Config, data: Data, per_epoch: int) -> Iterator[tuple[str
     tags_drawn = (config.shuffle_tags and moving > 1) or (config.tag_dropout and moving)
     if not (drawn or tags_drawn):
         yield "text_variants", "nothing of a text is drawn"
+    if not data.masks():
+        yield "masked_loss", "no sample has a mask"
     yield from _of_class(data)
     if not any(_names_trigger(one, config) for one in samples):
         yield "prior_prediction", "no text names a trigger"

@@ -50,6 +50,7 @@ def notes(run: Run, answer: Answer, first: bool) -> Iterator[str]:
         compile_note(run.config, repeats),
         *held_out_notes(run.data),
         watch_note(run),
+        mask_note(run.data, run.config),
     ))  # fmt: skip
     yield from run.method.notes(run.config, run.data, run.found.path)
     yield from text_notes(run.data.samples, run.config)
@@ -145,6 +146,15 @@ def compile_note(
     }
     told = counted(len(batches), "size", "sizes")
     return f"`--compile` makes a program for {told} of bucket and batch, at the first step of each"
+
+
+def mask_note(data: Data, config: Config) -> str | None:
+    """Return what to know of masks that nothing is done with."""
+    masks = sum(one.mask is not None for one in data.samples.values())
+    if config.masked_loss or not masks:
+        return None
+    of = counted(len(data.samples), "sample")
+    return f"{masks} of {of} have a mask, which decides nothing without `--masked-loss`"
 
 
 def halves_note(config: Config) -> str | None:

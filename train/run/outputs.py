@@ -95,7 +95,7 @@ def renamed(run: Run, name: str) -> Path:
 
 
 def _stem(export: Path) -> str:
-    return export.name.removesuffix(".safetensors")
+    return export.name.removesuffix(".safetensors").removesuffix(".pt")
 
 
 def lacking(run: Run) -> list[RunOutput]:

@@ -1,6 +1,7 @@
 """What a run is to leave is written: exports, and the pictures drawn with each."""
 
 import shutil
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,9 +15,11 @@ from train.families.family import Base
 from train.methods.method import Export
 from train.run.decide import Run, program_version
 from train.run.memory_errors import MemoryShortError, memory_errors
-from train.run.outputs import RunOutput, pictures_of, renamed
+from train.run.outputs import RunOutput, output, pictures_of, renamed
+from train.samples.prompts import Prompt
 from train.step.compiled import uncompiled
 from train.step.loop import Training
+from train.step.trainer import Trainer
 
 
 def publish(run: Run, base: Base, path: Path, step: int) -> None:
@@ -71,7 +74,17 @@ def draw(run: Run, training: Training, wish: RunOutput, console: Console) -> Non
             files.write(path, png(picture, wish.shown.text(prompt)))
 
 
-def keep_shorter(run: Run) -> None:
+def publish_last(
+    run: Run, training: Training, trainer: Trainer, shown: Sequence[Prompt], console: Console
+) -> None:
+    """Make what the run is for. The export is the last of it: with it the run is done."""
+    _keep_shorter(run)
+    with trainer.at_rest():
+        draw(run, training, output(run, run.steps, shown), console)
+        publish(run, training.base, run.export, run.steps)
+
+
+def _keep_shorter(run: Run) -> None:
     """Give pictures and export of a run that was made longer the name of its step."""
     if run.export.exists():
         name = f"{run.name}-step{lora_file.steps_of(run.export):08d}"

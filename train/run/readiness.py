@@ -174,7 +174,7 @@ def _of_files(paths: Sequence[Path], config: Config, models: Models) -> Iterator
     named = config.base
     for path in paths:
         try:
-            found = datasets.load([path])
+            found = datasets.load([path], config.masked_loss)
             named = named or found.base
         except UserError as error:
             yield error

@@ -104,13 +104,25 @@ def _told(fall: Fall, trained: Samples, folder: Path) -> str:
 
 @contextmanager
 def watching(
-    data: Data, config: Config, metrics: Metrics, done: int, console: Console, *, measure: Measure
-) -> Iterator[Watch]:
-    """Go on watching a run behind step `done`, in the process that writes.
+    data: Data,
+    config: Config,
+    metrics: Metrics | None,
+    done: int,
+    console: Console,
+    *,
+    measure: Measure,
+) -> Iterator[Watch | None]:
+    """Go on watching a run behind step `done`.
+
+    Args:
+        metrics: None where another process writes; then it is not watched here.
 
     Raises:
         MachineError: The folder cannot be written.
     """
+    if metrics is None:
+        yield None
+        return
     folder = metrics.path.parent
     trained, held_out = measured_samples(data, config)
     with ExitStack() as stack:

@@ -4,7 +4,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from prep.models import safetensors_file
 from prep.models.locate import FoundModel, Models
 from prep.runtime import files
 from prep.runtime.console import Console
@@ -91,9 +90,9 @@ def _opened(
     base, guessed = as_trained(subject, base, place.path)
     act = put_on(subject.loras, base, family, wish.block_weights)
     loras = [
-        ShownLora(name, strength, safetensors_file.data_digest(path), word)
+        ShownLora(name, strength, kind.digest(path), kind.word)
         for path, name, strength in subject.shown()
-        if (word := kind_of(path).word)
+        if (kind := kind_of(path)).word
     ]
     model_name = Subject(model=place.ask.name).name
     shown = Shown(family, model_name, loras, layer, wish.block_weights)

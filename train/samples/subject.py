@@ -10,7 +10,7 @@ from pathlib import Path
 from prep.models import file_layouts, safetensors_file, single_file
 from prep.runtime.errors import ConfigError, ModelFileError, UsageError
 from train.adapters import lora_metadata
-from train.adapters.file_kinds import kind_of
+from train.adapters.file_kinds import LORA, kind_of
 from train.families.detect import last_part
 
 _STRENGTH = re.compile(r"(.+):([+-]?(?:\d+\.?\d*|\.\d+))")
@@ -143,13 +143,14 @@ def _named(word: str) -> tuple[Path, float] | str:
             f"the strength `{end[2]}` is no number", f"write it as `{Path(end[1]).name}:0.6`"
         )
     path = _export(path)
-    if path.suffix.lower() != ".safetensors" or path.is_dir():
+    lora = kind_of(path) is LORA  # or it is something else
+    if lora and (path.suffix.lower() != ".safetensors" or path.is_dir()):
         if not (path.exists() or word == "tiny" or word.count("/") == 1):
             raise ModelFileError(f"there is nothing to draw at `{word}`", _WHAT)
         if path.is_file() and path.suffix.lower() not in single_file.SUFFIXES:
             raise ModelFileError(f"`{path}` is no LoRA and no model", _WHAT)
         return str(path) if path.exists() else word
-    if path.is_file() and _is_model(path):
+    if lora and path.is_file() and _is_model(path):
         return str(path)
     kind_of(path).check(path)
     _check_strength(word, path, strength)
@@ -181,7 +182,7 @@ def _export(place: Path) -> Path:
         name, _, _ = str(told["name"]), told["base"], told["datasets"]  # else it is another's
     except (OSError, ValueError, LookupError, TypeError):
         return place
-    for end in (f"{name}.safetensors", name):
+    for end in (f"{name}.safetensors", f"{name}.pt", name):
         if (place / end).exists():
             return place / end
     between = [one for one in sorted(place.glob(f"{name}-*")) if "-not-proven" not in one.name]

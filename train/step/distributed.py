@@ -28,11 +28,13 @@ class Processes:
         device: Where this process computes: cpu, cuda or cuda:1.
         rank: Its number; 0 writes all files.
         count: How many there are.
+        alike: Whether all have to take as many passes: see `shards`.
     """
 
     device: str = "cpu"
     rank: int = 0
     count: int = 1
+    alike: bool = False
 
     @property
     def first(self) -> bool:
@@ -45,6 +47,8 @@ class Processes:
         Places are counted through all batches of the step. The parts of a batch go round from one
         batch to the next: where it has fewer samples than there are processes, others take it.
 
+        Where all take as many passes, those who have no part of a batch get an empty range in it.
+
         Args:
             sizes: Samples of each batch of the step.
         """
@@ -54,6 +58,8 @@ class Processes:
             start, stop = (first + n * size // self.count for n in (part, part + 1))
             if start < stop:
                 yield range(start, stop)
+            elif self.alike:
+                yield range(first, first)
             first += size
 
     def sum(self, tensors: "Sequence[Tensor]") -> None:
@@ -70,15 +76,15 @@ class Processes:
             for tensor, part in zip(piece, torch.split(total, sizes), strict=True):
                 tensor.copy_(part.view_as(tensor))
 
-    def total(self, number: int) -> int:
-        """Return the sum of a small number over all processes."""
+    def any(self, *told: bool) -> tuple[bool, ...]:
+        """Return of each answer whether any process gives it: all then do the same."""
         if self.count == 1:
-            return number
+            return told
         import torch
 
-        found = torch.tensor([float(number)], device=self.device)
+        found = torch.tensor(told, dtype=torch.float32, device=self.device)
         self.sum([found])
-        return int(found.item())
+        return tuple(one > 0 for one in found.tolist())
 
     def shared(self, digests: Mapping[int, bytes], size: int) -> list[bytes]:
         """Return the digests of all places of a step, from those that each process has."""

@@ -22,6 +22,7 @@ from train.step.distributed import Processes
 from train.step.later import Later
 from train.step.precision import halved
 from train.step.schedule import learning_rate
+from train.step.shards import is_split
 from train.step.step_inputs import PassInputs, StepInputs, ahead, coming_steps
 from train.step.trainer import Trainer
 
@@ -204,7 +205,8 @@ def _gradients(training: Training, trainer: Trainer, inputs: StepInputs) -> "tup
             total += loss.detach()
     if processes.count > 1:
         used = trainer.used()
-        processes.sum([*trainer.gradients(), used, total, each_2N])
+        own = [one for one in trainer.gradients() if not is_split(one)]
+        processes.sum([*own, used, total, each_2N])
         trainer.leave_alone(used)
     return total, each_2N
 
@@ -212,7 +214,7 @@ def _gradients(training: Training, trainer: Trainer, inputs: StepInputs) -> "tup
 def losses_of(training: Training, shown: PassInputs) -> "Tensor":
     """Return the mean loss of each sample of a pass, without what it weighs, float32."""
     target_BCHW = moved(shown.target_BCHW, training.base.device)
-    return _errors(training, shown, shown.texts, target_BCHW)
+    return _errors(training, shown, shown.texts, target_BCHW, shown.mask_BHW)
 
 
 def _lost(training: Training, shown: PassInputs) -> "Iterator[Tensor]":
@@ -230,11 +232,16 @@ def _lost(training: Training, shown: PassInputs) -> "Iterator[Tensor]":
 
 
 def _errors(
-    training: Training, shown: PassInputs, texts: Sequence[str], target_BCHW: "Tensor"
+    training: Training,
+    shown: PassInputs,
+    texts: Sequence[str],
+    target_BCHW: "Tensor",
+    mask_BHW: "Tensor | None" = None,
 ) -> "Tensor":
-    loss = training.batches.config.loss_row()
-    width_B = None if shown.width_B is None else moved(shown.width_B, training.base.device)
-    return errors(_answer(training, shown, texts), target_BCHW, loss, width_B)
+    device, loss = training.base.device, training.batches.config.loss_row()
+    width_B = None if shown.width_B is None else moved(shown.width_B, device)
+    mask_BHW = None if mask_BHW is None else moved(mask_BHW, device)
+    return errors(_answer(training, shown, texts), target_BCHW, loss, width_B, mask_BHW)
 
 
 def _answer(training: Training, shown: PassInputs, texts: Sequence[str]) -> "Tensor":

@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from train.step.shards import is_split, split_as
+
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
@@ -52,6 +54,8 @@ def laid_as(weight: "Tensor", tensor: "Tensor") -> "Tensor":
 
     if tensor.shape != weight.shape:
         return tensor.clone()
+    if is_split(weight):
+        return split_as(weight, tensor)
     return torch.empty_like(weight, dtype=tensor.dtype, device=tensor.device).copy_(tensor)
 
 

@@ -34,8 +34,10 @@ class PassInputs(NamedTuple):
         target_BCHW: What the network should say of it.
         weight_B: Of each sample's loss.
         width_B: See `LossOptions.widths`; None of a loss without a width.
+        mask_BHW: See `Batch`.
         sizes: See `Batch`, as for `preserved`.
-        places: Indices of the samples among all samples of the step.
+        places: Indices of the samples among all samples of the step; empty where they count for
+            nothing here.
     """
 
     noisy_BCHW: "Tensor"
@@ -43,6 +45,7 @@ class PassInputs(NamedTuple):
     time_B: "Tensor"
     weight_B: "Tensor"
     width_B: "Tensor | None"
+    mask_BHW: "Tensor | None"
     sizes: "Mapping[str, Tensor]"
     texts: tuple[str, ...]
     preserved: tuple[PreservedTexts, ...] = ()
@@ -76,9 +79,13 @@ def coming_steps(
         keys, digests = [*chain(*each)], dict[int, bytes]()
         passes = []
         for places in processes.passes([len(some) for some in each]):
-            batch = batches.batch(keys, step, step // per_epoch, places, process)
-            digests |= dict(zip(places, batch.digests, strict=True))
+            shown = places or range(places.start, places.start + 1)
+            batch = batches.batch(keys, step, step // per_epoch, shown, process)
             made = pass_inputs(batch, process, config)._replace(places=places)
+            if places:
+                digests |= dict(zip(places, batch.digests, strict=True))
+            else:  # others compute all of this batch, and this process goes along
+                made = made._replace(weight_B=made.weight_B * 0)
             passes.append(made if processes.device == "cpu" else _pinned(made))
         yield StepInputs(tuple(passes), tuple(keys), digests)
 
@@ -94,6 +101,7 @@ def pass_inputs(batch: Batch, process: Process, config: Config) -> PassInputs:
         batch.time_B,
         batch.weight_B if weight_B is None else batch.weight_B * weight_B.float(),
         config.widths(snr_B, process.depth(batch.time_B)).float() if wide else None,
+        batch.mask_BHW,
         batch.sizes,
         batch.texts,
         batch.preserved,
@@ -107,6 +115,7 @@ def _pinned(made: PassInputs) -> PassInputs:
         time_B=made.time_B.pin_memory(),
         weight_B=made.weight_B.pin_memory(),
         width_B=None if made.width_B is None else made.width_B.pin_memory(),
+        mask_BHW=None if made.mask_BHW is None else made.mask_BHW.pin_memory(),
         sizes={name: one.pin_memory() for name, one in made.sizes.items()},
     )
 

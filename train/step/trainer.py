@@ -9,6 +9,7 @@ from train.optimizers import Rate
 from train.step import optimizer_state
 from train.step.moving_average import MovingAverage
 from train.step.open_optimizer import optimizer_of, scaler_of
+from train.step.shards import is_split, split_as
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -108,7 +109,8 @@ class Trainer:
         import torch
 
         self._scaler.unscale_(self._optimizer)
-        norm = torch.nn.utils.clip_grad_norm_(self.weights.values(), self._longest)
+        norm: Any = torch.nn.utils.clip_grad_norm_(self.weights.values(), self._longest)
+        norm = norm.full_tensor() if is_split(norm) else norm
         halved = self._scaler.is_enabled()
         good = self._is_scaled() if halved else norm.isfinite()
         if loss is not None:
@@ -249,7 +251,7 @@ class Trainer:
                 states[name][word] = optimizer_state.laid_as(self.weights[name], tensor)
         with torch.no_grad():
             for name, weight in self.weights.items():
-                weight.copy_(weights[name])
+                weight.copy_(split_as(weight, weights[name]))
         known = {n: states[name] for n, name in enumerate(self._order) if states[name]}
         self._optimizer.load_state_dict({"state": known, "param_groups": groups})
         for name, state in states.items():

@@ -5,6 +5,7 @@ Kinds of failure: those of `prep.images.picture_file.Unreadable`, and
 
 missing          the file went away while it waited
 unstable         it changed while it was read, three times
+unlike           a mask that is not as large as its picture
 not-a-file       a folder, pipe, socket or device
 io-error         the system cannot read it
 timeout          its decoder took longer than the time limit

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, BinaryIO, NamedTuple, cast
 
 from prep.engine.decoding.memory import RESULT_BYTES
-from prep.images import decoding_cost, fitting, picture_file, unreadable
+from prep.images import decoding_cost, fitting, orientation, picture_file, unreadable
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -60,21 +60,29 @@ def cost(path: str, fit: Fits = ()) -> tuple[int, int]:
 
 
 @contextmanager
-def shown(path: str) -> Iterator[tuple[UprightPicture, Source]]:
+def shown(path: str, fit: Fits = ()) -> Iterator[tuple[UprightPicture, Source]]:
     """Decode a picture's file; its bytes are held until the end of the block.
 
+    Args:
+        path: The file.
+        fit: Steps that it will go through: the first may say that its alpha is wanted, or that it
+            is a mask.
+
     Raises:
-        images.Unreadable: For whatever is wrong with the file, and unstable for one that changed
-            while it was read.
+        images.Unreadable: For whatever is wrong with the file, unstable for one that changed
+            while it was read, and unlike for a mask that is not as large as its picture.
         MemoryError: It takes more than the process may have.
     """
     found = _source(path)
     try:
-        picture = picture_file.opened(io.BytesIO(found.data), Path(path).name)
+        alpha = bool(fit) and fit[0][0] == fitting.ALPHA_OF
+        picture = picture_file.opened(io.BytesIO(found.data), Path(path).name, alpha=alpha)
     except unreadable.Unreadable as error:
         if error.args == unreadable.NO_MEMORY:
             raise MemoryError from None
         raise
+    if fit and fit[0][0] == fitting.MASK_OF:
+        _check_as_large(picture.image.size, fitting.Resize(*fit[0]).file)
     told = {
         "sha256": found.sha256,
         "format": picture.format,
@@ -82,6 +90,21 @@ def shown(path: str) -> Iterator[tuple[UprightPicture, Source]]:
         "warnings": picture.warnings,
     }
     yield UprightPicture(picture.image, told), found
+
+
+def _check_as_large(size: tuple[int, int], path: str) -> None:
+    """Raise unless the picture that a mask of some size lies over is as large."""
+    try:
+        with _open(path) as file, warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            image = picture_file.header(file)
+            wanted = image.size[::-1] if orientation.lies(image) else image.size
+    except (OSError, unreadable.Unreadable):
+        raise unreadable.Unreadable("missing", f"its picture `{path}` cannot be read") from None
+    if size != wanted:
+        (width, height), (wide, high) = size, wanted
+        sizes = f"it is {width}x{height} px, and the picture {wide}x{high}"
+        raise unreadable.Unreadable("unlike", sizes)
 
 
 def fitted(picture: UprightPicture, fit: Fits) -> UprightPicture:

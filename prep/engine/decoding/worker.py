@@ -81,7 +81,7 @@ def decoded(path: str, fit: Fits = ()) -> Answer:
         MemoryError: It takes more memory than it has leave for.
     """
     try:
-        with work.shown(path) as (picture, _):
+        with work.shown(path, fit) as (picture, _):
             found = work.fitted(picture, fit)
             return dict(found.told), found.image
     except unreadable.Unreadable as error:

@@ -26,7 +26,7 @@ _DEPTH = 20  # a chain of folders is short; a circle of them would have no end
 
 
 @dataclass(frozen=True)
-class _Source:
+class SourceFolder:
     """A folder that pictures were derived from, and what its ledger knows."""
 
     root: Path
@@ -37,13 +37,12 @@ class _Source:
     samples: Mapping[str, tuple[str, str | None]]
 
 
-def inherit(inventory: Inventory, written: Written, digests: Digests) -> None:
+def inherit(inventory: Inventory, written: Written, sources: "SourceFolders") -> None:
     """Give each derived picture the text a person wrote for its source, unless it has its own.
 
     Where the source picture is gone, what was inherited from it before stays.
     """
     root = inventory.location.root.absolute()
-    sources = _Sources(inventory.declared.texts, digests)
     for key, lineage in inventory.lineage.items():
         for suffix, name in inventory.location.sidecars.items():
             own = written.edits.get((key, name))
@@ -63,7 +62,7 @@ def _same(own: Edit, text: str | None) -> bool:
     return text is not None and text_files.encode(text) == text_files.encode(str(own.value))
 
 
-class _Sources:
+class SourceFolders:
     """Folders that pictures were derived from, each read once.
 
     Args:
@@ -72,14 +71,14 @@ class _Sources:
 
     def __init__(self, texts: tuple[str, ...], digests: Digests) -> None:
         self._texts, self._digests = texts, digests
-        self._found: dict[str, _Source | None] = {}
+        self._found: dict[str, SourceFolder | None] = {}
 
     def text(
         self, root: Path, lineage: Mapping[str, Any], suffix: str, name: str
     ) -> tuple[bool, str | None]:
         """Return whether the source picture is there, and the text that a person wrote for it."""
         for _ in range(_DEPTH):
-            source = self._of(root, lineage)
+            source = self.of(root, lineage)
             key = lineage[KEY]
             if source is None or key not in source.folder.pictures:
                 return False, None
@@ -90,14 +89,15 @@ class _Sources:
             root, lineage = source.root, artifacts.loaded(told.encode())
         return True, None
 
-    def _of(self, root: Path, lineage: Mapping[str, Any]) -> _Source | None:
+    def of(self, root: Path, lineage: Mapping[str, Any]) -> SourceFolder | None:
+        """Return the folder that a picture of `root` was derived from; None where it is gone."""
         top = os.path.normpath(root / lineage["root"])
         if top not in self._found:
             state = lineage.get("state", f"{lineage['root']}/.prep")
             self._found[top] = self._read(Path(top), Path(os.path.normpath(root / state)))
         return self._found[top]
 
-    def _read(self, top: Path, state: Path) -> _Source | None:
+    def _read(self, top: Path, state: Path) -> SourceFolder | None:
         try:
             views = Location(top, state, {}).views
             folder = overlay.lay(scan.scan(top, self._texts), views, self._texts)
@@ -109,10 +109,10 @@ class _Sources:
             outputs, edits, samples = ledger.outputs(), ledger.edits(), ledger.samples()
         finally:
             ledger.close()
-        return _Source(top, folder, clashing, outputs, edits, samples)
+        return SourceFolder(top, folder, clashing, outputs, edits, samples)
 
 
-def _own(source: _Source, key: str, suffix: str, name: str, digests: Digests) -> str | None:
+def _own(source: SourceFolder, key: str, suffix: str, name: str, digests: Digests) -> str | None:
     """Return what a person wrote for a field of a source picture itself, or None."""
     name_of_file = scan.stem(key) + suffix
     file = source.folder.sidecars.get(name_of_file)

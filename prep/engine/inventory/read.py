@@ -70,6 +70,10 @@ def read_digests(
     pictures = {key: found[name] for key, name in folder.pictures.items() if name in found}
     unread = (key for key in folder.pictures if key not in pictures)
     faulty = dict.fromkeys(unread, "it cannot be read, or changes while it is read")
+    for key, name in folder.masks.items():
+        if key in pictures and name not in found:  # without its mask it must not train
+            del pictures[key]
+            faulty[key] = f"its mask `{name}` cannot be read, or changes while it is read"
     on_disk = {name: found[at] for name, at in folder.sidecars.items() if at in found}
     folder.stats.clear()
     return pictures, {**folder.faulty, **faulty}, on_disk

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from sys import intern
 
-from prep.engine.inventory import other_files, text_owners
+from prep.engine.inventory import mask_owners, other_files, text_owners
 from prep.engine.inventory.declarations import Declarations
 from prep.engine.inventory.walk import Aside, FileKind, walk
 from prep.engine.state.file_stat import Stat, _stat
@@ -47,6 +47,7 @@ class Folder:
         others: Relative path -> kind (a suffix, or a key of `others.WORDS`) of each file that is
             neither a picture nor a text.
         passed: Name -> how many things of that name were passed over.
+        masks: Key -> the mask beside the picture, as the disk spells it.
     """
 
     root: Path
@@ -60,6 +61,7 @@ class Folder:
     linked: Mapping[str, str] = field(default_factory=dict)
     others: Mapping[str, str] = field(default_factory=dict)
     passed: Mapping[str, int] = field(default_factory=dict)
+    masks: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -72,6 +74,7 @@ class _Scanned(Folder):
     unowned: dict[str, str] = field(default_factory=dict)
     linked: dict[str, str] = field(default_factory=dict)
     others: dict[str, str] = field(default_factory=dict)
+    masks: dict[str, str] = field(default_factory=dict)
 
 
 def scan(
@@ -116,7 +119,7 @@ def scan(
         raise DatasetError(
             f"`{root}` cannot be read: {error.strerror}", "name the folder that holds the pictures"
         ) from error
-    _keyed(pictures, found)
+    _take_masks(pictures, found)
     text_owners.settle(found.sidecars, found.unowned, found.pictures, found.faulty)
     aside.passed.pop(".prep", None)  # ours
     for folder, why in aside.unread.items():
@@ -214,6 +217,15 @@ def _take_other(name: str, kind: FileKind, found: _Scanned) -> None:
     if kind is not FileKind.FOLDER:
         suffix = os.path.splitext(name)[1].lower()
         found.others[name] = other_files.BY_KIND.get(kind) or other_files.kind_of_suffix(suffix)
+
+
+def _take_masks(names: list[str], found: _Scanned) -> None:
+    """Tell pictures from masks by their names, and give each its own."""
+    pictures = [name for name in names if not mask_owners.is_mask(name)]
+    masks = [name for name in (*names, *found.faulty) if mask_owners.is_mask(name)]
+    _keyed(pictures, found)
+    for name in mask_owners.settle(masks, found.pictures, found.masks, found.faulty):
+        found.stats.pop(name, None)
 
 
 def _keyed(pictures: list[str], found: _Scanned) -> None:

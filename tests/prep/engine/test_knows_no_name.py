@@ -18,11 +18,30 @@ from prep.engine.opening import read_only_session
 from prep.engine.session import Context, Job
 from prep.models.locate import Models
 from prep.runtime.console import Console
-from prep.stage import DIGEST, IMAGE, IN_DATASET, KEY, LINEAGE, SIZE, YOURS, PersonsField
+from prep.stage import (
+    ALPHA,
+    DIGEST,
+    IMAGE,
+    IN_DATASET,
+    KEY,
+    LINEAGE,
+    MASK_FILE,
+    SIZE,
+    YOURS,
+    PersonsField,
+)
 from prep.stages import all_stages
 
 ENGINE = Path(prep.engine.__file__).parent
-OWN = {IMAGE, SIZE, DIGEST, KEY, LINEAGE}  # what is there without a stage, see `prep.stage`
+OWN = {
+    IMAGE,
+    MASK_FILE,
+    ALPHA,
+    SIZE,
+    DIGEST,
+    KEY,
+    LINEAGE,
+}  # what is there without a stage, see `prep.stage`
 # Rooms with records of their own, that have words spelt like one of these: a column of the ledger,
 # a line of the journal, an answer of a decoder.
 RECORDS = ("state", "decoding")

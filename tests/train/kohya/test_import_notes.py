@@ -3,6 +3,9 @@
 from dataclasses import replace
 from pathlib import Path
 
+import pytest
+
+from prep.runtime.errors import ConfigError
 from train.kohya.import_files import pipelines_of
 from train.kohya.kohya_sources import read
 
@@ -102,3 +105,34 @@ def test_held_out_pictures_are_taken_over() -> None:
     assert notes == [
         "`validation_seed` is left out: it is not used without `validation_split`", when
     ]  # fmt: skip
+
+
+def test_masks_are_taken_over_where_they_mean_the_same(home: Path) -> None:
+    """Either option masks the loss, as there; masks in a folder of their own are refused."""
+    command = "accelerate launch {}.py --pretrained_model_name_or_path tiny --seed 1 {}"
+    lora, told = "--network_module networks.lora", {"image_dir": HERE, "alpha_mask": True}
+    for script, words, subset, wanted in (
+        ("train_network", f"{lora} --masked_loss", {}, ("{model: tiny}", True)),
+        ("train_network", lora, told, ("{model: tiny, alpha_mask: true}", True)),
+        ("sdxl_train", "--alpha_mask", {}, ("{model: tiny, alpha_mask: true}", True)),
+        ("train_network", lora, told | {"alpha_mask": False}, ("{model: tiny}", False)),
+        ("fine_tune", "--alpha_mask", {}, ("{model: tiny, alpha_mask: true}", False)),
+    ):
+        run = read([command.format(script, words)])
+        run = replace(run, dataset={"datasets": [{"subsets": [{"image_dir": HERE} | subset]}]})
+        made = pipelines_of(run, Path(), [])
+
+        assert f"- latents: {wanted[0]}\n" in made.text
+        assert ("      masked_loss: true\n" in made.text) is wanted[1]
+        left = "`masked_loss` is left out: this script of kohya's does not use it"
+        assert (left in made.notes) is (script == "fine_tune")
+    run = replace(run, dataset={"datasets": [{"subsets": [told | {"conditioning_data_dir": "m"}]}]})
+    with pytest.raises(ConfigError) as caught:
+        pipelines_of(run, Path(), [])
+    assert (str(caught.value), caught.value.hint) == (
+        (
+            "`conditioning_data_dir` is `m`, and here a mask lies beside its picture: "
+            "`x.mask.png` beside `x.jpg`"
+        ),
+        "train without it: `--without conditioning_data_dir`",
+    )

@@ -100,7 +100,7 @@ def test_what_is_taken_over_is_a_setting() -> None:
     [
         ("network_dropout", (False, "0", 0.0, "0.0"), ("0.05", 1)),
         ("custom_attributes", ("none", "None"), ("x",)),
-        ("masked_loss", (False,), (True, "true")),
+        ("flip_aug", (False,), (True, "true")),
     ],
 )
 def test_an_option_that_is_off_is_no_hindrance(

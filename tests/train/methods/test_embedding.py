@@ -143,6 +143,18 @@ def test_only_the_vectors_learn(trained: Trained) -> None:
     assert base.text_learns()
 
 
+def test_a_text_s_own_state_is_that_of_its_end(trained: Trained) -> None:
+    """Also where an encoder's config says the old end, and it looks for the largest token."""
+    base = trained.opened()
+    (wanted,) = trained.family.encode(base, [TEXT])
+    for encoder in base.encoders.values():
+        inner: Any = getattr(encoder, "text_model", encoder)
+        inner.eos_token_id = 2
+    (found,) = trained.family.encode(base, [TEXT])
+
+    assert all(torch.equal(found[name], one) for name, one in wanted.items())
+
+
 def _weights(base: Base) -> dict[str, torch.nn.Parameter]:
     return {
         f"{part}.{name}": one

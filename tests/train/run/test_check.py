@@ -16,7 +16,7 @@ from prep.runtime.errors import DatasetError
 from train.cli.app import main
 from train.config import Config
 from train.families.sd15 import FAMILY
-from train.methods import config_of
+from train.methods import all_methods, config_of
 from train.methods.lora import adapter_size
 from train.run import decide, start
 from train.run.check import check, lines
@@ -149,7 +149,7 @@ def test_the_other_method_s_options_are_refused(
         2, "", "error: `train lora` has no `--save-as`\nhint: leave it out\n",
     )  # fmt: skip
     assert _main(capsys, str(meta), "--method", "lara") == (
-        2, "", "error: `--method` is `lara`\nhint: known: lora, embedding, finetune\n",
+        2, "", f"error: `--method` is `lara`\nhint: known: {', '.join(all_methods())}\n",
     )  # fmt: skip
 
 

@@ -186,8 +186,8 @@ def test_a_fine_tune_has_no_answers_of_before() -> None:
 
     assert (str(caught.value), caught.value.hint) == (
         (
-            "`--blank-prompt-preservation` is given, and `finetune` changes the base model itself, "
-            "whose own answers are then gone"
+            "`--blank-prompt-preservation` is given, and `finetune` has no adapter that is put "
+            "aside for the base model's own answers"
         ),
         "leave it out, and keep the class by regularisation pictures: `train class-pictures`",
     )

@@ -1,0 +1,53 @@
+"""What of a picture trains, by its own alpha, where no mask lies beside it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from prep.stage import MASK_SUFFIX, Failed, param, stage
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+
+@dataclass(frozen=True)
+class Params:
+    """What the command line and pipelines.yaml accept."""
+
+    alpha_mask: bool = param(
+        False, "of a picture without a mask, what is transparent does not train"
+    )
+
+
+def fit(params: Params, loaded: None, others: Mapping[str, Any]) -> tuple[Any, ...]:
+    """Return the step to the size that the picture's bucket is cut from."""
+    from prep.images.mask_plane import steps
+
+    return steps(others["bucket"])
+
+
+@stage(
+    version=1,
+    reads=("alpha", "bucket"),
+    writes="alpha_mask",
+    params=Params,
+    done="masked by their alpha",
+    commands=("latents",),
+    fit=fit,
+    enabled=lambda params: params.alpha_mask,
+    suffix=MASK_SUFFIX,
+)
+def alpha_mask(image: "Image.Image", bucket: Mapping[str, Any], params: Params) -> bytes | Failed:
+    """Make masks of alpha.
+
+    Returns:
+        A grey PNG of the bucket's size, white where the picture is opaque; a picture fails of which
+        nothing is to be seen.
+    """
+    from prep.images import mask_plane
+    from prep.images.picture_file import png
+
+    found = mask_plane.mask(image, bucket)
+    if found.getbbox() is None:
+        return Failed("all of it is transparent", "leave it out, or give it a mask")
+    return png(found)

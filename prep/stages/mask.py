@@ -1,0 +1,44 @@
+"""What of a picture trains, by the mask beside it: resized and cropped to its bucket."""
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from prep.stage import MASK_SUFFIX, Failed, NoParams, stage
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+
+def fit(params: NoParams, loaded: None, others: Mapping[str, Any]) -> tuple[Any, ...]:
+    """Return the step to the size that the picture's bucket is cut from."""
+    from prep.images.mask_plane import steps
+
+    return steps(others["bucket"])
+
+
+@stage(
+    version=1,
+    reads=("mask_file", "bucket"),
+    writes="mask",
+    done="masked",
+    commands=("latents",),
+    fit=fit,
+    suffix=MASK_SUFFIX,
+)
+def mask(image: "Image.Image", bucket: Mapping[str, Any], params: NoParams) -> bytes | Failed:
+    """Take masks over: `x.mask.png` beside a picture, white where it trains.
+
+    Returns:
+        A grey PNG of the bucket's size; a mask fails that has colours, or is black all over.
+    """
+    from prep.images import mask_plane
+    from prep.images.picture_file import png
+
+    if not mask_plane.is_grey(image):
+        return Failed("its mask has colours", "save it as grey: white trains, black does not")
+    found = mask_plane.mask(image, bucket)
+    if found.getbbox() is None:
+        return Failed(
+            "its mask hides all of the picture", "make white what should train, or remove the mask"
+        )
+    return png(found)
