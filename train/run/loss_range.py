@@ -2,8 +2,8 @@
 
 Steps of a run draw their timesteps apart, so that the logarithms of their losses differ by chance
 as independent numbers do. The mean of the last `WINDOW` of them is held against that of the first:
-Welch's t, one-sided. At a bound of `BOUND` deviations chance alone passes it in one of 1.7 million
-windows (normal distribution), and a run that learns is further from it. Source: Welch 1947.
+Welch's t, one-sided. At 5 chance alone passes it in one of 1.6 million windows (Student's
+t of 198 degrees), and a run that learns is further from it. Source: Welch 1947.
 """
 
 import math
