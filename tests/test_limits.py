@@ -68,6 +68,7 @@ BESIDE: Mapping[str, Mapping[str, Any]] = {
     "huber_scale": {"loss": "huber", "huber_schedule": "constant"},
     "adaptive_noise_scale": {"noise_offset": 0.1},
     "multires_noise_discount": {"multires_noise_iterations": 6},
+    "held_out_seed": {"held_out": 0.1},
 }
 
 

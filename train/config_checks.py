@@ -6,7 +6,7 @@ from dataclasses import replace
 from prep.runtime import keys
 from prep.runtime.counts import counted
 from prep.runtime.errors import ConfigError
-from train import noise_options, timestep_options
+from train import noise_options, timestep_options, watch_options
 from train.block_rates import rates_of
 from train.config import AUTO, DEFAULT_STEPS, MOST_STEPS, Config
 from train.loss_rows import LOSSES
@@ -73,6 +73,7 @@ def _together(config: Config) -> Iterator[tuple[str, str]]:
     yield from _shards(config) if config.shard else ()
     yield from _unused(config)
     yield from noise_options.faults(config)
+    yield from watch_options.faults(config)
     yield from timestep_options.faults(config)
     if config.ema and config.optimizer in OPTIMIZERS and config.row().modes:
         told = f"`--ema` is given, and `{config.optimizer}` averages the weights by itself"

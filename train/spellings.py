@@ -125,6 +125,8 @@ _SETTINGS: Mapping[str, str] = MappingProxyType(
         "save_last_n_epochs": "keep",
         "save_last_n_steps": "keep",
         "save_model_as": "save_as",
+        "validation_split": "held_out",
+        "validation_seed": "held_out_seed",
         "sample_prompts": "prompts",
         "sample_sampler": "sampler",
         "output_name": "name",

@@ -233,7 +233,7 @@ class _Reader:
         values: dict[str, Any] = yaml_nodes.plain(node) | numbers
         if "base" in values:
             values["base"] = resolve(str(values["base"]), self.folder)
-        for name in ("prompts", "resume", "start_from"):
+        for name in ("held_out_data", "prompts", "resume", "start_from"):
             if name in values:
                 values[name] = (self.folder / str(values[name])).as_posix()
         values.setdefault("out", "runs")

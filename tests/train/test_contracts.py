@@ -21,7 +21,7 @@ from train.methods import USUAL, all_methods, config_of
 from train.optimizers import OPTIMIZERS
 from train.option_fields import flag
 from train.preservation_options import OWN_ANSWERS
-from train.run import start
+from train.run import picture_losses, start
 
 
 def _rows() -> list[tuple[str, str, str]]:
@@ -118,9 +118,13 @@ def test_a_stopped_run_ends_in_the_same_bytes(
 def test_two_processes_see_what_one_sees(
     tmp_path: Path, bases: Mapping[str, Path], models: Models, family: str, method: str
 ) -> None:
-    """Two gloo processes have the inputs, and but for rounding the losses, of one process."""
+    """Two gloo processes have the inputs, and but for rounding the losses, of one process.
+
+    So it is of each showing, and of a picture that is held out, which one process measures.
+    """
     meta = build_dataset(tmp_path / "data", bases[family])
     given: dict[str, float] = {"steps": 4, "learning_rate": 1e-4, "batch": 2, "accumulate": 2}
+    given["held_out"] = 1.0
     given |= {"prior_prediction": 0.5} if all_methods()[method].alone else {}
     config = config_of(method, shuffle_tags=True, out=tmp_path / "one", **given)
     one = start.start([meta], config, models, Console(level=0))
@@ -148,9 +152,17 @@ def test_two_processes_see_what_one_sees(
         [json.loads(line) for line in (made.parent / "metrics.jsonl").read_text().splitlines()]
         for made in (one, two)
     ]
-    assert [row["inputs"] for row in rows[1]] == [row["inputs"] for row in rows[0]]
-    losses = [[row["loss"] for row in some] for some in rows]
+    assert [row.get("inputs") for row in rows[1]] == [row.get("inputs") for row in rows[0]]
+    words = ("loss", "held_out_loss", "trained_loss")
+    losses = [[row[word] for row in some for word in words if word in row] for some in rows]
+    assert len(losses[0]) == 4 + 2 * 2
     assert losses[1] == pytest.approx(losses[0], rel=1e-5)
+    single, double = (picture_losses.read(made.parent) for made in (one, two))
+    assert single is not None
+    assert double is not None
+    for column in ("step_N", "number_N", "time_N"):
+        assert getattr(double, column).tolist() == getattr(single, column).tolist()
+    assert double.loss_N == pytest.approx(single.loss_N, rel=1e-4)
 
 
 def _pipeline(place: Path) -> Any:

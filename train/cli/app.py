@@ -11,6 +11,7 @@ from prep.models.locate import Models, user_home
 from prep.runtime.console import Console
 from prep.runtime.program import run_app
 from train.cli.account_lines import tell_words
+from train.cli.average_command import average_command
 from train.cli.class_pictures_command import class_pictures_command
 from train.cli.config_options import JSON, QUIET, VERBOSE, check_command, method_command
 from train.cli.option_hints import hint
@@ -156,6 +157,20 @@ def explain(
     told(file, Console(level=2 if verbose else 1, json=json))
 
 
+@app.command()
+def losses(
+    run: Annotated[Path, typer.Argument(metavar="RUN", help="The folder of a run")],
+    *,
+    most: Annotated[int, typer.Option(help="Pictures of each list", min=1, max=100_000)] = 10,
+    json: JSON = False,
+) -> None:
+    """Tell which pictures of a run are the hardest, quickest learnt, or learnt by heart."""
+    from train.run.tell_losses import tell_losses
+
+    tell_losses(run, Console(json=json), most)
+
+
+app.command("average")(average_command)
 app.command("sample")(sample_command(_models))
 app.command("class-pictures")(class_pictures_command(_models))
 

@@ -1,23 +1,27 @@
 """Published datasets -> the samples to train on, checked before anything heavy is loaded."""
 
-import os
-import shlex
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from prep.dataset import dataset_file
 from prep.dataset.account import Account, account, joined
-from prep.dataset.dataset_file import Concept, Dataset, Sample
+from prep.dataset.dataset_file import Dataset, Sample
 from prep.dataset.wording import Wording, begins
-from prep.models import single_file
 from prep.models.latent_space import SD1
 from prep.models.vae_files import Vae
 from prep.runtime import files
-from prep.runtime.errors import ConfigError, DatasetError, nearest
-from train.data.latents_files import check_latents, check_text_of_any, check_whole
+from prep.runtime.errors import ConfigError
+from train.data.chosen_samples import chosen_of, concept_of, kept_of
+from train.data.latents_files import (
+    check_kind,
+    check_latents,
+    check_text_of_any,
+    check_whole,
+)
 from train.data.mask_files import check_masks
 from train.data.order import Bucket
+from train.data.picture_sources import source_of
 from train.families.family import PictureSizes
 
 _NONE = PictureSizes((0, 0), (0, 0), (0, 0))
@@ -33,6 +37,7 @@ class TrainingSample:
         lead: How many of the tags are the trigger.
         sizes: Of the picture as it trains.
         each: Where it has several captions, what it is shown with, once for each of them.
+        source: The file of the picture that it was made of, or its own.
         trigger: Of its concept; empty for none, as is `class_prompt`.
         latents: File of mean and log-variance.
         latents_digest: SHA-256 of that file.
@@ -58,6 +63,7 @@ class TrainingSample:
     lead: int = 0
     sizes: PictureSizes = _NONE
     each: tuple[Wording, ...] = ()
+    source: str = ""
     mask: Path | None = None
     mask_digest: str = ""
     trigger: str = ""
@@ -76,6 +82,7 @@ class Data:
         name: What a LoRA of it is called unless told otherwise: the name of the pictures' folder.
         samples: Key -> sample. Keys of a second dataset file begin with `2/`, and so on.
         held_out: How many samples are kept for validation.
+        validation: Those of them that have latents, and so can be measured, by key.
         vaes: Name of the dataset file -> the VAE that made its latents.
         base: The base model that the datasets name.
         triggers: Triggers that texts begin with, each once, in the order of the concepts' names.
@@ -88,6 +95,7 @@ class Data:
     vaes: Mapping[str, Vae]
     base: str | None
     triggers: tuple[str, ...] = ()
+    validation: Mapping[str, TrainingSample] = field(default_factory=dict)
     spare: int = 0
 
     def repeats(self) -> dict[Bucket, dict[str, int]]:
@@ -149,10 +157,13 @@ def load(paths: Sequence[Path], masked: bool = False) -> Data:
     """
     each = _opened(paths)
     samples: dict[str, TrainingSample] = {}
+    validation: dict[str, TrainingSample] = {}
     for number, (path, found) in enumerate(each, 1):
         before = "" if number == 1 else f"{number}/"
         each_sample = _training_samples(path, found, masked)
         samples |= {before + key: one for key, one in each_sample.items()}
+        kept = _with_latents(path, found, kept_of(found))
+        validation |= {before + key: one for key, one in kept.items()}
     root = (paths[0].parent / each[0][1].root).resolve()
     return Data(
         name=root.name,
@@ -161,6 +172,7 @@ def load(paths: Sequence[Path], masked: bool = False) -> Data:
         vaes={path.name: found.vae for path, found in each if found.vae},
         base=next((found.base for _, found in each if found.base), None),
         triggers=tuple(dict.fromkeys(word for _, found in each for word in _triggers(found))),
+        validation=validation,
     )
 
 
@@ -169,13 +181,11 @@ def _triggers(found: Dataset) -> list[str]:
     used = {
         sample.concept
         for sample in found.samples.values()
-        if sample.split == "train" and _calls(sample, found.trigger(sample))
+        for trigger in (found.trigger(sample),)
+        if sample.split == "train"
+        and any(begins(said.text(), trigger) for said in sample.wordings(trigger))
     }
     return [one.trigger for name, one in sorted(found.concepts.items()) if name in used]
-
-
-def _calls(sample: Sample, trigger: str) -> bool:
-    return any(begins(said.text(), trigger) for said in sample.wordings(trigger))
 
 
 def account_of(paths: Sequence[Path]) -> Account:
@@ -194,7 +204,7 @@ def _opened(paths: Sequence[Path]) -> list[tuple[Path, Dataset]]:
     if len({path.resolve() for path in paths}) < len(paths):
         raise ConfigError("one dataset file is named twice", "name each file once")
     for path in paths:
-        _check_kind(path)
+        check_kind(path)
     return [(path, dataset_file.load(path)) for path in paths]
 
 
@@ -205,42 +215,18 @@ def check_texts(path: Path) -> None:
         DatasetError: There is nothing to train on, or no sample has a text.
     """
     found = dataset_file.load(path)
-    check_text_of_any(path, found, _chosen(path, found))
-
-
-def _chosen(path: Path, found: Dataset) -> dict[str, Sample]:
-    """Return the samples to train on, keys sorted; raise where there is none."""
-    chosen = {
-        key: sample
-        for key, sample in sorted(found.samples.items())
-        if sample.split == "train" and _concept(path, found, key, sample).repeats > 0
-    }
-    if not chosen:
-        raise _nothing(path, found)
-    return chosen
-
-
-def _nothing(path: Path, found: Dataset) -> DatasetError:
-    """Return the error for a dataset file without samples to train on: why there is none."""
-    told = f"`{path.name}` has no samples to train on"
-    if found.samples:
-        hint = "every sample is kept for validation, or its concept has no repeats"
-        return DatasetError(told, hint)
-    if not (count := len(found.left_out)):
-        return DatasetError(told, "run the stages before it: `prep run`")
-    first, why = min(found.left_out.items())
-    what = "its only picture was" if count == 1 else f"all {count} pictures were"
-    folder = os.path.normpath(path.parent / found.root)
-    one = "" if count == 1 else "the first is "
-    return DatasetError(
-        f"{told}: {what} left out; {one}`{first}`: {why}",
-        f"mend that, or look at each: `prep why {shlex.quote(first)} --in {shlex.quote(folder)}`",
-    )
+    check_text_of_any(path, found, chosen_of(path, found))
 
 
 def _training_samples(path: Path, found: Dataset, masked: bool) -> dict[str, TrainingSample]:
-    chosen = _chosen(path, found)
+    chosen = chosen_of(path, found)
     check_whole(path, found, chosen)
+    return _with_latents(path, found, chosen, masked)
+
+
+def _with_latents(
+    path: Path, found: Dataset, chosen: Mapping[str, Sample], masked: bool = False
+) -> dict[str, TrainingSample]:
     state = path.parent / (found.state or found.root)
     places = {key: files.inside(state, str(sample.latents)) for key, sample in chosen.items()}
     digests = check_latents(path, chosen, places, found.vae.space() if found.vae else SD1)
@@ -254,7 +240,7 @@ def _training_sample(
     path: Path, found: Dataset, key: str, latents: tuple[Path, str]
 ) -> TrainingSample:
     sample = found.samples[key]
-    concept = _concept(path, found, key, sample)
+    concept = concept_of(path, found, key, sample)
     said, each = sample.wording(concept.trigger), sample.wordings(concept.trigger)
     return TrainingSample(
         digest=sample.digest,
@@ -270,29 +256,10 @@ def _training_sample(
         regularisation=concept.regularisation,
         lead=said.lead,
         each=each if len(each) > 1 else (),
+        source=source_of(path, found, key, sample),
         sizes=PictureSizes(
             sample.original_size, (sample.crop or (0, 0))[:2], sample.bucket or (0, 0)
         ),
         trigger=concept.trigger,
         class_prompt=concept.class_prompt,
     )
-
-
-def _check_kind(path: Path) -> None:
-    """Raise for the files that are given in place of a dataset most often."""
-    if path.suffix.lower() in single_file.SUFFIXES:
-        raise DatasetError(
-            f"`{path}` is a file of weights, not a dataset",
-            "name the file that `prep latents` wrote, `meta_lat.json`; "
-            "a base model goes after `--base`",
-        )
-
-
-def _concept(path: Path, found: Dataset, key: str, sample: Sample) -> Concept:
-    if sample.concept not in found.concepts:
-        what = f"the concept `{sample.concept}`" if sample.concept else "the concept without a name"
-        raise DatasetError(
-            f"`{path.name}`: {what} of `{key}` is not described",
-            nearest(sample.concept, [name for name in found.concepts if name]),
-        )
-    return found.concepts[sample.concept]

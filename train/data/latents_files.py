@@ -1,11 +1,12 @@
 """What a dataset must have before it can be trained on: buckets, texts, whole latents."""
 
 import os
+import shlex
 from collections.abc import Mapping
 from pathlib import Path
 
 from prep.dataset.dataset_file import Dataset, Sample
-from prep.models import vae
+from prep.models import single_file, vae
 from prep.models.latent_space import LatentSpace
 from prep.runtime import files
 from prep.runtime.counts import counted
@@ -80,3 +81,31 @@ def _bucket_file(path: Path) -> str:
     """Return the name of the file that `prep latents` makes this one from."""
     stem = path.stem.removesuffix("_lat")
     return (stem if stem.endswith("_bucket") else f"{stem}_bucket") + path.suffix
+
+
+def nothing_to_train(path: Path, found: Dataset) -> DatasetError:
+    """Return the error for a dataset file without samples to train on: why there is none."""
+    told = f"`{path.name}` has no samples to train on"
+    if found.samples:
+        hint = "every sample is kept for validation, or its concept has no repeats"
+        return DatasetError(told, hint)
+    if not (count := len(found.left_out)):
+        return DatasetError(told, "run the stages before it: `prep run`")
+    first, why = min(found.left_out.items())
+    what = "its only picture was" if count == 1 else f"all {count} pictures were"
+    folder = os.path.normpath(path.parent / found.root)
+    one = "" if count == 1 else "the first is "
+    return DatasetError(
+        f"{told}: {what} left out; {one}`{first}`: {why}",
+        f"mend that, or look at each: `prep why {shlex.quote(first)} --in {shlex.quote(folder)}`",
+    )
+
+
+def check_kind(path: Path) -> None:
+    """Raise for the files that are given in place of a dataset most often."""
+    if path.suffix.lower() in single_file.SUFFIXES:
+        raise DatasetError(
+            f"`{path}` is a file of weights, not a dataset",
+            "name the file that `prep latents` wrote, `meta_lat.json`; "
+            "a base model goes after `--base`",
+        )

@@ -1,5 +1,6 @@
 """What a file says of itself, in a person's words. Reads the header and checks the bytes."""
 
+import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ from prep.runtime.errors import ModelFileError
 from train.adapters import adapter_file, lora_metadata
 from train.adapters.file_kinds import LORA, kind_of
 from train.adapters.lora_metadata import certificate
+from train.export.average import AVERAGED
 
 _SHOWN = 20
 
@@ -95,6 +97,10 @@ def _training(said: Mapping[str, str]) -> Iterator[str]:
             f"{said.get('ss_learning_rate', '?')} ({said.get('ss_lr_scheduler', '?')}), "
             f"seed {said.get('ss_seed', '?')}{_half(said)}"
         )
+    if averaged := said.get(AVERAGED):
+        rows = json.loads(averaged)
+        each = ", ".join(f"step {row['step']} x {row['weight']:.3f}" for row in rows)
+        yield f"average of {counted(len(rows), 'export')} of that run: {each}"
     if decay := (certificate(said) or {}).get("config", {}).get("ema"):
         yield f"weights: their moving average over the steps, decay {decay}"
 

@@ -75,6 +75,10 @@ IDLE: Mapping[str, str] = MappingProxyType(
                 "samples are drawn with each export",
                 "sample_every_n_steps sample_every_n_epochs sample_at_first",
             ),
+            *_rows(
+                "pictures that are held out are measured with each export, all of them",
+                "validate_every_n_steps validate_every_n_epochs max_validation_steps",
+            ),
             *_rows("every export is kept", "save_last_n_epochs save_last_n_steps"),
             *_rows(
                 "a stopped run goes on by the same command",
@@ -111,9 +115,6 @@ _REFUSED: tuple[tuple[str, tuple[str, ...], str], ...] = (
     ("offload_optimizer_device offload_param_device", (), "the base model stays on the card"),
     ("fp16_master_weights_and_gradients", (), "weights are float32"),
     ("dataset_class", (), "datasets are made by `prep`"),
-    ("validation_split validation_seed", (), "no pictures are held out by chance"),
-    ("validate_every_n_steps validate_every_n_epochs", (), "there is no validation"),
-    ("max_validation_steps", (), "there is no validation"),
     ("lr_scheduler_type", (), "schedules have names"),
     ("stop_text_encoder_training", (), "a text encoder learns to the end"),
     ("no_token_padding", (), "texts are filled up"),

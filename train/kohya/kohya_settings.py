@@ -25,7 +25,7 @@ pretrained_model_name_or_path max_grad_norm lr_scheduler_num_cycles mixed_precis
 weighted_captions max_token_length shuffle_caption keep_tokens keep_tokens_separator
 enable_wildcard caption_dropout_rate caption_dropout_every_n_epochs caption_tag_dropout_rate
 torch_compile token_warmup_min token_warmup_step save_every_n_epochs save_every_n_steps
-sample_prompts sample_sampler output_name output_dir
+sample_prompts sample_sampler output_name output_dir validation_split validation_seed
 """
 # Their name -> ours, where the value goes over as it is spelt.
 PLAIN: Mapping[str, str] = MappingProxyType(
@@ -137,6 +137,20 @@ def _rest(found: Settings) -> None:
     elif skip > 1:
         found.values["clip_skip"] = skip
     found.values |= {ours: given[name] for name, ours in PLAIN.items() if name in given}
+    _validation(found)
     if "full_bf16" in given and not found.script.full_bf16:
         del found.values["full_bf16"]
         found.notes.append("`full_bf16` is left out: this script of kohya's does not use it")
+
+
+def _validation(found: Settings) -> None:
+    """Gather which share of the pictures is held out; the rest is not used without one."""
+    share = found.number("validation_split", 0)
+    if share >= 1:
+        found.wrong.append((f"`validation_split` is {share:g}", "give a share below 1"))
+    if not share:
+        for name in ("validation_split", "validation_seed"):
+            found.values.pop(PLAIN[name], None)
+    if not share and "validation_seed" in found.given:
+        told = "it is not used without `validation_split`"
+        found.notes.append(f"`validation_seed` is left out: {told}")

@@ -18,6 +18,7 @@ from train.run.checkpoint import Checkpoint
 from train.run.memory_use import memory_told
 from train.run.metrics import Metrics
 from train.run.outputs import is_due
+from train.run.watch import Watch
 from train.step.distributed import Processes
 from train.step.loop import Step
 from train.step.shards import gathered
@@ -40,6 +41,8 @@ class AfterStep:
         machine: See `Checkpoint.machine`.
         publish: Called with a step that is saved, to make what is missing of its export and
             pictures.
+        watch: What is seen of the run; None where another process writes.
+        measured: Whether pictures are measured before the first step and after the last one.
         whole: Returns a block, which all processes enter, in which the first one has all weights.
         losses: Of the last steps, for the mean that is shown.
     """
@@ -56,6 +59,8 @@ class AfterStep:
     progress: Progress
     stop: Stop
     publish: Callable[[int], None]
+    watch: Watch | None = None
+    measured: bool = False
     whole: Callable[[], AbstractContextManager[None]] = nullcontext
     saved_at: float = field(default_factory=time.monotonic)
     losses: deque[float] = field(default_factory=lambda: deque(maxlen=_MEAN_OF))
@@ -76,6 +81,8 @@ class AfterStep:
         if self.metrics:
             line = {"step": step.number, "loss": step.loss, "learning_rate": step.rate}
             self.metrics.add(line | {"inputs": step.inputs})
+        if self.watch:
+            self.watch.after(step)
         self.losses.append(step.loss)
         self.progress.advance(told=partial(self._told, step))
         if not step.newest:
@@ -98,13 +105,16 @@ class AfterStep:
             KeyboardInterrupt: A stop was asked for, here or in another process; so is SystemExit.
             MachineError: The disk is full.
         """
-        if not self._is_due(step):
+        if not (self._is_due(step) or (self.measured and step in (0, self.steps))):
             return
         try:
             with self.whole():
                 if self.processes.first:
                     with self.stop.impatience(), self.trainer.at_rest():
-                        self.publish(step)
+                        if self._is_due(step):
+                            self.publish(step)
+                        if self.watch:
+                            self.watch.look(step)
         finally:
             if any(self.processes.any(self.stop.asked is not None)):
                 self.stop.leave()
@@ -116,13 +126,16 @@ class AfterStep:
         """Return what a terminal shows of a step."""
         rate = "" if step.rate is None else f"rate {step.rate:.3g}, "
         memory = memory_told(self.processes.device)
-        return f"loss {step.loss:.4f}, mean {fmean(self.losses):.4f}, {rate}{memory}"
+        watched = self.watch.told() if self.watch else ""
+        return f"loss {step.loss:.4f}, mean {fmean(self.losses):.4f}, {watched}{rate}{memory}"
 
     def _is_due(self, step: int) -> bool:
         return 0 < step < self.steps and is_due(step, self.config, self.per_epoch)
 
     def _checkpoint(self, step: int) -> None:
         """Save a step; every process gives what it alone has of it."""
+        if self.watch:
+            self.watch.save()
         trainer = self.trainer
         weights = gathered(trainer.weights, self.processes)
         tensors = gathered(trainer.tensors(), self.processes)

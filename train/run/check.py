@@ -21,6 +21,7 @@ from train.run.notes import samples_told
 from train.run.outputs import missing, missing_line
 from train.run.rate_curve import curve
 from train.run.text_notes import text_counts
+from train.run.watch import measured_samples
 from train.step.schedule import learning_rate
 
 
@@ -81,6 +82,12 @@ def lines(
         yield f"  {width}x{height}: {seen}"
     if texts := text_counts(data.samples, config):
         yield texts
+    trained, held_out = measured_samples(data, config)
+    if trained:
+        yield (
+            "measured at fixed noise at first, at every save and at last: "
+            f"{len(trained)} of the pictures that train, {len(held_out)} held out"
+        )
     yield (
         f"steps: {run.steps}, {run.per_epoch} an epoch, {run.steps / run.per_epoch:.1f} epochs, "
         f"{samples_told(config, data.repeats(), 'each')}"

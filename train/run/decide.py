@@ -17,6 +17,7 @@ from train.data import dataset as datasets
 from train.data.balance import balanced
 from train.data.captions import longest_of_all
 from train.data.dataset import Data
+from train.data.held_out import without_held_out
 from train.data.order import parts_of_epoch, steps_per_epoch
 from train.export import lora_file
 from train.export.rounding import precision_of
@@ -91,7 +92,7 @@ def decide(paths: Sequence[Path], config: Config, models: Models, precision: str
         ModelFileError: The base model is missing, damaged, or of a family that is not known.
         ConfigError: The settings do not fit the data, or `resume` names another run.
     """
-    data = datasets.load(paths, config.masked_loss)
+    data = without_held_out(datasets.load(paths, config.masked_loss), config)
     data = balanced(data) if config.balance_regularisation else data
     per_epoch = steps_per_epoch(data.repeats(), config.batch, config.accumulate)
     config = with_steps(config, per_epoch).settled(precision)
@@ -191,7 +192,7 @@ def check_vae(run: Run) -> list[str]:
 def check_buckets(run: Run) -> None:
     """Raise DatasetError where a bucket has a side that models of the family do not take."""
     step = run.family.side_step
-    for key, one in run.data.samples.items():
+    for key, one in {**run.data.samples, **run.data.validation}.items():
         if any(side % step for side in one.bucket):
             width, height = one.bucket
             raise DatasetError(

@@ -29,10 +29,12 @@ from train.run.outputs import RunOutput, lacking, output, prompts
 from train.run.publish_outputs import keep, publish_last
 from train.run.read_ahead import read_ahead
 from train.run.tensorboard_log import followed
+from train.run.watch import measured_samples, watching
 from train.samples.prompts import Prompt
 from train.step import distributed
 from train.step.compiled import compiling
 from train.step.distributed import Processes
+from train.step.fixed_noise import losses_at_fixed_noise
 from train.step.kernels import kernels, make_ready
 from train.step.loop import Step, Training, pace_of, train
 from train.step.precision import keep_halved
@@ -207,6 +209,14 @@ def _train(
     found = training.processes
     with (
         _log(run, done, found) as metrics,
+        watching(
+            run.data,
+            run.config,
+            metrics,
+            done,
+            console,
+            measure=partial(losses_at_fixed_noise, training),
+        ) as seen,
         console.progress("training", run.steps - done) as progress,
         patience(lambda _: console.note("finishing the step and saving it")) as stop,
         ExitStack() as first_step,
@@ -225,6 +235,8 @@ def _train(
             stop=stop,
             publish=lambda step: keep(run, training, output(run, step, shown), console),
             whole=partial(whole, training.base),
+            watch=seen,
+            measured=any(measured_samples(run.data, run.config)),
         )
         watch.finish(done)
 

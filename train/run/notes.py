@@ -6,6 +6,7 @@ from prep.runtime.counts import counted
 from train.config import CHUNK_TOKENS, Config
 from train.data.captions import longest_of_all
 from train.data.dataset import Data
+from train.data.held_out import both_sides
 from train.data.order import batches_per_epoch, samples_of_steps
 from train.export.metadata import usual_size
 from train.families.detect import unread_note
@@ -15,9 +16,11 @@ from train.run import checkpoint, run_folder
 from train.run.card_sizes import card_note
 from train.run.decide import Run, check_vae, facts
 from train.run.idle_notes import idle_notes
+from train.run.memorised import FEWEST
 from train.run.outputs import drawn_texts
 from train.run.probe import Answer
 from train.run.text_notes import long_note, text_notes
+from train.run.watch import measured_samples
 from train.sampler_rows import DDIM
 from train.samples.prompts import long_prompts
 
@@ -45,6 +48,8 @@ def notes(run: Run, answer: Answer, first: bool) -> Iterator[str]:
         batches_note(run.config, repeats),
         halves_note(run.config),
         compile_note(run.config, repeats),
+        *held_out_notes(run.data),
+        watch_note(run),
         mask_note(run.data, run.config),
     ))  # fmt: skip
     yield from run.method.notes(run.config, run.data, run.found.path)
@@ -80,6 +85,29 @@ def prediction_note(run: Run, found: str) -> str | None:
     return (
         f"`{run.base}` does not say what it predicts; by one of its weights it is {taken}: if that "
         f"is wrong, give `--prediction {other}`"
+    )
+
+
+def held_out_notes(data: Data) -> Iterator[str]:
+    """Yield what to know of pictures that are kept for validation and tell less than they seem."""
+    if known := both_sides(data):
+        yield (
+            f"kept for validation, and trained on as well or in a variant: "
+            f"{counted(len(known), 'picture')}, whose loss says little; the first is `{known[0]}`"
+        )
+    if missing := max(0, data.held_out - len(data.validation)):
+        told = counted(missing, "picture")
+        yield f"kept for validation, and without latents: {told}, whose loss is not measured"
+
+
+def watch_note(run: Run) -> str | None:
+    """Return what to know where so few pictures are measured that none can stand out."""
+    trained, _ = measured_samples(run.data, run.config)
+    if not run.config.watch or len(trained) >= FEWEST:
+        return None
+    return (
+        f"`--watch` measures {counted(len(trained), 'picture')}: with fewer than {FEWEST} there is "
+        "no telling which one is learnt by heart"
     )
 
 

@@ -10,7 +10,7 @@ from prep.runtime import files
 from train.run.metrics import Metrics
 
 _FOLDER = "tensorboard"  # in the run folder
-_SHOWN = ("loss", "learning_rate")
+_SHOWN = ("loss", "learning_rate", "held_out_loss", "trained_loss")
 
 
 @contextmanager

@@ -14,6 +14,7 @@ from train.data.captions import whole_texts
 from train.data.dataset import TrainingSample
 from train.data.order import normal
 from train.families.noise_process import Process
+from train.step.compiled import uncompiled
 from train.step.loop import Training, losses_of
 from train.step.step_inputs import pass_inputs
 
@@ -33,7 +34,7 @@ def times(process: Process, batches: Batches) -> list[float]:
     return [drawn[(2 * n + 1) * _DRAWN // (2 * TIMES)] for n in range(TIMES)]
 
 
-def fixed_losses(
+def losses_at_fixed_noise(
     training: Training, samples: Mapping[str, TrainingSample]
 ) -> dict[str, list[float]]:
     """Return the loss of each sample at each of the times, without what it weighs.
@@ -42,9 +43,11 @@ def fixed_losses(
     """
     import torch
 
+    if not samples:
+        return {}
     found: dict[str, list[float]] = {key: [] for key in samples}
     process, config = training.base.process, training.batches.config
-    with torch.no_grad():
+    with uncompiled(config.compile), torch.no_grad(), training.base.reading():
         for number, time in enumerate(times(process, training.batches)):
             for keys in _passes(samples, config.batch):
                 batch = _batch(training, [samples[key] for key in keys], number, time)

@@ -141,10 +141,11 @@ def test_paths_are_relative_to_the_file(
 ) -> None:
     """Case settled 16: base model and prompts are found from wherever the person stands."""
     (home / "p.txt").write_text("a toy\n")
-    pipeline = section("method: lora", "prompts: ./p.txt")
+    pipeline = section("method: lora", "prompts: ./p.txt", "held_out_data: ./kept.json")
 
     assert pipeline.train is not None
     assert pipeline.train["prompts"] == (home / "p.txt").as_posix()
+    assert pipeline.train["held_out_data"] == (home / "kept.json").as_posix()
     (home / "inner").mkdir()
     monkeypatch.chdir(home / "inner")
     training.check(pipeline)

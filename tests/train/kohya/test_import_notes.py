@@ -80,6 +80,33 @@ def test_several_processes_multiply_nothing_here() -> None:
     ]
 
 
+def test_held_out_pictures_are_taken_over() -> None:
+    """Their share and the seed of the draw are ours by other names; when is told."""
+    command = (
+        "train_network.py --pretrained_model_name_or_path tiny --network_module networks.lora "
+        f"--seed 1 --train_data_dir {HERE} --validate_every_n_steps 50"
+    )
+
+    def told(**dataset: float) -> tuple[str, list[str]]:
+        found = {"datasets": [{**dataset, "subsets": [{"image_dir": HERE}]}]}
+        made = pipelines_of(replace(read([command]), dataset=found), Path(), [])
+        return made.text, made.notes
+
+    when = (
+        "`validate_every_n_steps` is left out: pictures that are held out are measured with each "
+        "export, all of them"
+    )
+    text, notes = told(validation_split=0.2, validation_seed=7)
+    assert "\n      held_out: 0.2\n" in text
+    assert "\n      held_out_seed: 7\n" in text
+    assert notes == [when]
+    text, notes = told(validation_seed=7)
+    assert "held_out" not in text
+    assert notes == [
+        "`validation_seed` is left out: it is not used without `validation_split`", when
+    ]  # fmt: skip
+
+
 def test_masks_are_taken_over_where_they_mean_the_same(home: Path) -> None:
     """Either option masks the loss, as there; masks in a folder of their own are refused."""
     command = "accelerate launch {}.py --pretrained_model_name_or_path tiny --seed 1 {}"

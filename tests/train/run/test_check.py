@@ -19,7 +19,7 @@ from train.families.sd15 import FAMILY
 from train.methods import all_methods, config_of
 from train.methods.lora import adapter_size
 from train.run import decide, start
-from train.run.check import check
+from train.run.check import check, lines
 from train.run.disk import disk
 
 
@@ -205,3 +205,33 @@ def test_nothing_heavy_is_loaded(meta: Path, tmp_path: Path) -> None:
     told = json.loads(done.stdout)
     assert (told["steps"], told["steps_per_epoch"], told["state"]) == (3, 6, "begins at step 1")
     assert told["config"]["rank"] == 16
+
+
+def test_what_is_measured_is_told(meta: Path, tmp_path: Path, models: Models) -> None:
+    """How many pictures that train are measured beside those that are held out; else no line."""
+    told = []
+    for given in ({"held_out": 2.0}, {"held_out": 2.0, "watch": 3}, {"watch": 9}, {}):
+        run = decide.decide([meta], _config(tmp_path, **given), models)
+        told.append([line for line in lines(run, {}, 0, {}) if line.startswith("measured ")])
+
+    at = "measured at fixed noise at first, at every save and at last:"
+    assert told == [
+        [f"{at} 2 of the pictures that train, 2 held out"],
+        [f"{at} 3 of the pictures that train, 2 held out"],
+        [f"{at} 6 of the pictures that train, 0 held out"],
+        [],
+    ]
+
+
+def test_an_average_takes_room(meta: Path, tmp_path: Path, models: Models) -> None:
+    """A checkpoint with a moving average has four bytes more for each number that learns.
+
+    Without it there are twelve: the number, and AdamW's two.
+    """
+    plain, averaged = (
+        disk(decide.decide([meta], _config(tmp_path, **given), models))
+        for given in ({}, {"ema": 0.9})
+    )
+
+    assert averaged["export"] == plain["export"]
+    assert averaged["checkpoint"] * 12 == plain["checkpoint"] * 16

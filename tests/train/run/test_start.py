@@ -51,7 +51,7 @@ def test_a_run_leaves_config_metrics_and_export(
 
     (folder,) = (tmp_path / "runs").iterdir()
     assert sorted(path.name for path in folder.iterdir()) == [
-        "checkpoints", "config.json", "metrics.jsonl", "toy.safetensors",
+        "checkpoints", "config.json", "metrics.jsonl", "picture_losses.bin", "toy.safetensors",
     ]  # fmt: skip
     assert said(console) == (f"trained: {made}\n", "")
     config = json.loads((folder / "config.json").read_text())

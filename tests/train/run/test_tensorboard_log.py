@@ -69,10 +69,12 @@ def _tell(run: Path, step: int) -> None:
 
 
 def test_an_optimizer_s_own_rate_is_not_made_up(meta: Path, tmp_path: Path, models: Models) -> None:
-    """Where the optimizer sets the rate, the loss alone is shown."""
+    """Where the optimizer sets the rate, losses alone are shown: of steps and at fixed noise."""
     made = lora(
         meta, tmp_path, models, new_console(), steps=1, log="tensorboard",
-        optimizer="adafactor-relative", learning_rate=None,
+        optimizer="adafactor-relative", learning_rate=None, held_out=1,
     )  # fmt: skip
+    shown = _shown(made.parent)
 
-    assert list(_shown(made.parent)) == ["loss"]
+    assert sorted(shown) == ["held_out_loss", "loss", "trained_loss"]
+    assert [step for step, _ in shown["held_out_loss"]] == [0, 1]
