@@ -22,7 +22,10 @@ _PROMPT = Annotated[
     typer.Option(help="What to draw, as a line of a file of prompts; default: the folder's words"),
 ]
 _COUNT = Annotated[
-    int, typer.Option(help="Pictures that FOLDER is to have, those there included", min=1)
+    int,
+    typer.Option(
+        help="Pictures that FOLDER is to have, those there included", min=1, max=1_000_000
+    ),
 ]
 _SIDE = Annotated[
     int,
