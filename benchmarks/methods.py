@@ -68,11 +68,11 @@ def judged(made: Path | None, count: int) -> dict[str, float]:
     if made is not None and not whole:
         put_on([(made, 1.0)], base, FAMILY, {})(1.0)
     judge = tiny_reading.tagger_judge(str(preservation.MODELS / "tagger"))
-    abroad = tiny_painting.prompts_of(*tiny_painting._called(TRIGGER, ("studio",), count))
+    abroad = tiny_painting.prompts_of(*tiny_painting.calls(TRIGGER, ("studio",), count))
     asked = preservation.prompts(count)
     asked["abroad"] = [replace(one, steps=8, sampler="unipc") for one in abroad]
     seen = {name: judge(tiny_painting.painted(base, coder, each)) for name, each in asked.items()}
-    hits = tiny_painting.obeyed(tiny_painting._scenes(count, unseen=False), seen["others"])
+    hits = tiny_painting.obeyed(tiny_painting.scenes_asked(count, unseen=False), seen["others"])
     look = look_tags(MASCOT).items()
     return {
         "identity": mean([tiny_painting.is_mascot(one) for one in seen["called"]]),

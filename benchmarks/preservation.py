@@ -85,8 +85,8 @@ def class_dataset(folder: Path) -> Path:
 
 def prompts(count: int) -> dict[str, list[Prompt]]:
     """Return prompts with the trigger, the same ones without it, and those of other mascots."""
-    texts, sizes = tiny_painting._called(TRIGGER, tiny_painting.SEEN_PLACES, count)
-    scenes = tiny_painting._scenes(count, unseen=False)
+    texts, sizes = tiny_painting.calls(TRIGGER, tiny_painting.SEEN_PLACES, count)
+    scenes = tiny_painting.scenes_asked(count, unseen=False)
     found = {
         "called": tiny_painting.prompts_of(texts, sizes),
         "left open": tiny_painting.prompts_of(
@@ -110,7 +110,7 @@ def judged(lora: Path | None, count: int) -> dict[str, float]:
         name: judge(tiny_painting.painted(base, coder, each))
         for name, each in prompts(count).items()
     }
-    scenes, look = tiny_painting._scenes(count, unseen=False), look_tags(MASCOT)
+    scenes, look = tiny_painting.scenes_asked(count, unseen=False), look_tags(MASCOT)
     hits = tiny_painting.obeyed(scenes, seen["others"])
     alike = [one[attribute] == tag for one in seen["left open"] for attribute, tag in look.items()]
     return {

@@ -100,7 +100,7 @@ def prompts_of(texts: Sequence[str], sizes: Sequence[tuple[int, int]]) -> list[P
 
 def base_figures(place: Path, judges: Mapping[str, Judge], count: int = 128) -> list[Figure]:
     """Return how often prompts that name held-out combinations are obeyed, by each judge."""
-    scenes = _scenes(count, unseen=True)
+    scenes = scenes_asked(count, unseen=True)
     prompts = prompts_of([caption(scene) for scene in scenes], [scene.size for scene in scenes])
     pictures = painted(FAMILY.load(place, "cpu"), vae.open_vae(place, "cpu"), prompts)
     found = []
@@ -118,7 +118,9 @@ def held_out_sheet(place: Path, file: Path, across: int = 6, down: int = 4) -> N
     from PIL import Image, ImageDraw, ImageFont
 
     side, margin, words = 128, 8, 42
-    scenes = [replace(scene, size=(side, side)) for scene in _scenes(across * down, unseen=True)]
+    scenes = [
+        replace(scene, size=(side, side)) for scene in scenes_asked(across * down, unseen=True)
+    ]
     prompts = prompts_of([caption(scene) for scene in scenes], [scene.size for scene in scenes])
     pictures = painted(FAMILY.load(place, "cpu"), vae.open_vae(place, "cpu"), prompts)
     sheet = Image.new(
@@ -143,7 +145,7 @@ def lora_figures(
     base, coder = FAMILY.load(place, "cpu"), vae.open_vae(place, "cpu")
     called = prompts_of(*calls(trigger, SEEN_PLACES, count))
     abroad = prompts_of(*calls(trigger, ("studio",), count))
-    scenes = _scenes(count, unseen=False)
+    scenes = scenes_asked(count, unseen=False)
     plain = prompts_of([caption(scene) for scene in scenes], [scene.size for scene in scenes])
     before = {"called": painted(base, coder, called), "plain": painted(base, coder, plain)}
     applied.set_strength(base, applied.add(lora, base, FAMILY), 1.0)
@@ -185,7 +187,12 @@ def is_mascot(seen: Mapping[str, str]) -> bool:
     return all(seen[attribute] == tag for attribute, tag in look_tags(MASCOT).items())
 
 
-def _scenes(count: int, unseen: bool) -> list[Scene]:
+def scenes_asked(count: int, unseen: bool) -> list[Scene]:
+    """Return scenes that have all five attributes, with seeds of their own.
+
+    Args:
+        unseen: Whether they are combinations that no model was trained on.
+    """
     found = (random_scene(seed, unseen) for seed in range(FRESH, FRESH + 2 * count))
     return [scene for scene in found if len(attribute_tags(scene)) == len(attribute_values())][
         :count
