@@ -22,6 +22,20 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Add `--update-golden`: write what is new into tests/golden and the README's table."""
     parser.addoption("--update-golden", action="store_true", help="write new golden values")
+    parser.addoption("--long", action="store_true", help="run the tests that CI has no time for")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Declare the mark of tests that CI has no time for."""
+    config.addinivalue_line("markers", "long: runs with `--long` alone")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Skip what is marked `long`, unless it is asked for."""
+    if not config.getoption("--long"):
+        for item in items:
+            if item.get_closest_marker("long"):
+                item.add_marker(pytest.mark.skip(reason="takes long: `--long` runs it"))
 
 
 @pytest.fixture

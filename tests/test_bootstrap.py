@@ -275,6 +275,7 @@ def test_from_nothing_to_a_running_program(project: Path, tmp_path: Path) -> Non
     assert "Successfully installed stub-1" in (project / ".venv.log").read_text()
 
 
+@pytest.mark.long
 def test_an_environment_of_the_version_before_is_brought_up_to_date(
     project: Path, tmp_path: Path
 ) -> None:
@@ -295,6 +296,7 @@ def test_an_environment_of_the_version_before_is_brought_up_to_date(
     assert kept.read_text() == "mine"
 
 
+@pytest.mark.long
 def test_a_killed_installation_is_made_again(project: Path, tmp_path: Path) -> None:
     """Killed while pip runs, alone or with pip: the next call waits for pip, then mends all."""
     slow = BACKEND.replace("import base64", "import time; time.sleep(3)\nimport base64")
@@ -316,6 +318,7 @@ def test_a_killed_installation_is_made_again(project: Path, tmp_path: Path) -> N
     assert mended[2].removeprefix(waited) == ".venv is not whole: making it again\n" + INSTALLING
 
 
+@pytest.mark.long
 def test_an_environment_without_its_python_is_made_again(project: Path, tmp_path: Path) -> None:
     """Where the Python that it was made with is gone, it is made from nothing."""
     run(project, tmp_path, "--cpu", "prep")

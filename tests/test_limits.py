@@ -69,6 +69,8 @@ BESIDE: Mapping[str, Mapping[str, Any]] = {
     "adaptive_noise_scale": {"noise_offset": 0.1},
     "multires_noise_discount": {"multires_noise_iterations": 6},
     "held_out_seed": {"held_out": 0.1},
+    "conv_rank": {"targets": "convolutions"},
+    "conv_alpha": {"targets": "convolutions"},
     "logit_mean": {"timesteps": "logit-normal"},
     "logit_std": {"timesteps": "logit-normal"},
     "mode_scale": {"timesteps": "mode"},

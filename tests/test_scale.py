@@ -36,6 +36,7 @@ def test_help_is_there_at_once() -> None:
     assert found["prep"] <= startup.MOST_TIMES_BARE * found["bare"]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", scale.COMMANDS)
 def test_a_sample_costs_little_more_than_reading_it(costs: Costs, name: str) -> None:
     """What each further sample costs is at most three times what it costs to read it barely."""
@@ -47,6 +48,7 @@ def test_a_sample_costs_little_more_than_reading_it(costs: Costs, name: str) -> 
     assert more[name] <= scale.MOST_TIMES_BARE * more["bare"]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", scale.COMMANDS)
 def test_time_grows_with_the_samples(costs: Costs, name: str) -> None:
     """Six times the samples take at most six times as long."""
@@ -55,6 +57,7 @@ def test_time_grows_with_the_samples(costs: Costs, name: str) -> None:
     assert growth <= LARGE / SMALL
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", scale.COMMANDS)
 def test_memory_per_sample(costs: Costs, name: str) -> None:
     """A further sample takes a few kilobytes, so that 50,000 take less than 200 MB."""

@@ -100,9 +100,10 @@ class _Reader:
 
     def _class_folders(self, keys: Mapping[str, Node]) -> list[ClassFolder]:
         """Return what stands below `class_pictures`: a folder below `images`, and its settings."""
-        node, images = keys.get("class_pictures"), self._path(keys, "images", ".")
+        node = keys.get("class_pictures")
         if node is None:
             return []
+        images = self._path(keys, "images", ".")
         if not isinstance(node.value, dict):
             self.wrong(
                 node, "`class_pictures` names no folder", "write `reg/1_a girl: {count: 200}`"

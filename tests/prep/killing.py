@@ -53,7 +53,7 @@ pipelines:
       - duplicates
       - edit: {trigger: mascot, prune: 1}
       - bucket: {resolution: 128, step: 32}
-      - latents: {model: tiny}
+      - latents: {model: tiny, alpha_mask: true}
 """
 # What prep keeps for itself: it tells of how a result came to be, so it may differ.
 OWN = ("ledger.", "journal.jsonl", "clock", "lock", "holder.json")

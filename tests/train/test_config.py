@@ -51,7 +51,7 @@ def test_only_what_decides_bytes_is_in_the_recipe() -> None:
         "accumulate", "attention", "base", "block_rates", "compile", "device", "epochs",
         "full_bf16", "full_fp16", "gradient_checkpointing", "keep", "log", "max_tokens", "name",
         "out", "prediction", "prompts", "resume", "sampler", "save_every_epochs",
-        "save_every_steps", "save_precision", "steps", "text_cache",
+        "save_every_steps", "save_precision", "shard", "steps", "text_cache",
         "text_encoder_learning_rate", *TEXT,
     }  # fmt: skip
     assert given.deciding()["alpha"] == 4.0

@@ -7,11 +7,12 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from math import prod
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from prep.models import safetensors_file
 from prep.runtime.errors import ModelFileError
 from train.adapters.adapter_kinds import AdapterKind, whole_kind
+from train.adapters.finite_numbers import EXPONENTS
 from train.families.family import Family
 from train.families.lora_layout import KOHYA, LoraLayout, layout_of
 
@@ -42,13 +43,6 @@ _KINDS: Mapping[str, str] = {
 }
 UNKNOWN = "another kind"
 _STRANGE = "a LoRA of numbers that are not supported:"
-# dtype's word in the file -> the bits of its exponent, and numpy's word of a number as wide.
-_EXPONENTS: Mapping[str, tuple[int, str]] = {
-    "F64": (0x7FF << 52, "<u8"),
-    "F32": (0x7F800000, "<u4"),
-    "F16": (0x7C00, "<u2"),
-    "BF16": (0x7F80, "<u2"),
-}
 # What `ss_base_model_version` begins with, and what a person calls it.
 # Source: kohya-ss/sd-scripts (commit 48d368fa): train_util.py, sdxl_model_util.py, flux_utils.py.
 _VERSIONS: Mapping[str, str] = {
@@ -124,7 +118,7 @@ def _changed(
     strange: set[str] = set()
     for name, at in places.items() if own is KOHYA else ():
         word, _, ending = name.partition(".")
-        if at.dtype not in _EXPONENTS or 0 in at.shape:
+        if at.dtype not in EXPONENTS or 0 in at.shape:
             strange.add(word)
         if ending != "alpha":
             each.setdefault(word, {})[ending] = at.shape
@@ -168,37 +162,6 @@ def check_kind(path: Path, family: Family) -> None:
             "and the base model is another kind",
             f"name a LoRA for a model of the kind `{family.name}`",
         )
-
-
-def check_finite(path: Path) -> None:
-    """Read every number of a file.
-
-    Raises:
-        ModelFileError: Some are not finite, or they are of a kind that no weights are made of.
-    """
-    wrong = not_finite(path)
-    if wrong:
-        raise ModelFileError(
-            f"`{path}` holds numbers that are not finite (NaN or infinite) in {len(wrong)} of its "
-            f"tensors, the first is `{wrong[0]}`",
-            "take an earlier export of the run, or fetch the file again",
-        )
-
-
-def not_finite(path: Path) -> list[str]:
-    """Return the names of a file's tensors that hold NaN or infinite numbers, sorted."""
-    import numpy as np
-
-    data = np.memmap(path, dtype=np.uint8, mode="r")
-    found: list[str] = []
-    for name, at in safetensors_file.header(path).tensors.items():
-        if at.dtype not in _EXPONENTS or at.start == at.end:
-            continue
-        ones, kind = _EXPONENTS[at.dtype]
-        numbers: Any = np.frombuffer(data[at.start : at.end].tobytes(), dtype=kind)
-        if bool(((numbers & ones) == ones).any()):
-            found.append(name)
-    return found
 
 
 def pairs(path: Path, modules: Iterable[str]) -> "dict[str, tuple[Tensor, Tensor, float]]":
@@ -258,7 +221,7 @@ def _is_pair(word: str, places: Mapping[str, safetensors_file.TensorSpan], own: 
 def _fault(word: str, places: Mapping[str, safetensors_file.TensorSpan], own: LoraLayout) -> str:
     """Return why a module's pair of a LoRA is not applied."""
     down, up = places.get(word + own.down), places.get(word + own.up)
-    strange = {at.dtype for at in (down, up) if at is not None} - _EXPONENTS.keys()
+    strange = {at.dtype for at in (down, up) if at is not None} - EXPONENTS.keys()
     if down is None or up is None or not strange:
         return "a pair of a LoRA that is not whole"
     shown = " and ".join(f"`{dtype}`" for dtype in sorted(strange))
@@ -266,7 +229,7 @@ def _fault(word: str, places: Mapping[str, safetensors_file.TensorSpan], own: Lo
 
 
 def _good(at: safetensors_file.TensorSpan) -> bool:
-    return at.dtype in _EXPONENTS and len(at.shape) in (2, 4) and 0 not in at.shape
+    return at.dtype in EXPONENTS and len(at.shape) in (2, 4) and 0 not in at.shape
 
 
 def _module(name: str, own: LoraLayout) -> str | None:

@@ -5,7 +5,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from prep.models import safetensors_file
-from train.adapters import adapter_file, applied, embedding_file, hypernetwork_file
+from train.adapters import (
+    adapter_file,
+    applied,
+    embedding_file,
+    finite_numbers,
+    hypernetwork_file,
+)
 from train.adapters.adapter_file import Sorted
 from train.adapters.new_words import NewWord, is_in
 from train.block_rates import rate_of
@@ -54,7 +60,7 @@ def _add_loras(files: Files, base: Base, family: Family, blocks: Mapping[str, fl
 LORA = DrawnKind(
     fits=lambda path: True,
     check=adapter_file.check,
-    check_numbers=adapter_file.check_finite,
+    check_numbers=finite_numbers.check_finite,
     check_kind=adapter_file.check_kind,
     add=_add_loras,
     word="lora",
@@ -63,7 +69,7 @@ LORA = DrawnKind(
 EMBEDDING = DrawnKind(
     fits=embedding_file.fits,
     check=embedding_file.check,
-    check_numbers=adapter_file.check_finite,
+    check_numbers=finite_numbers.check_finite,
     check_kind=embedding_file.check_kind,
     add=embedding_file.add,
     told=embedding_file.told,

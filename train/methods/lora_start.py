@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from prep.models import safetensors_file
 from prep.runtime.errors import ConfigError
-from train.adapters import adapter_file, lora_layers
+from train.adapters import adapter_file, finite_numbers, lora_layers
 from train.config import Config
 from train.families.family import Base, Family
 from train.families.lora_layout import layout_of
@@ -36,7 +36,7 @@ def check_start(path: Path, config: Config, family: Family, shapes: Shapes) -> N
     """
     read = adapter_file.check(path)
     adapter_file.check_kind(path, family)
-    adapter_file.check_finite(path)
+    finite_numbers.check_finite(path)
     if read.changed or read.unread:
         told = f"`--start-from` is `{path}`, which holds more than the pairs of a LoRA"
         raise ConfigError(told, "name a LoRA")

@@ -21,7 +21,7 @@ Draw = Callable[..., Path]
 LINEAGE = {"root": "../raw", "key": "a.png", "kind": "crop", "box": [0, 0, 9, 9], "flip": False}
 ONE = Sample(
     "ab" * 32, (640, 480), ("1girl", "solo"), "a girl", "both", "neko", "train", 0.5, True,
-    (600, 450), (0, 1, 512, 449), (512, 448), "latents/ab/cd.safetensors", LINEAGE,
+    (600, 450), (0, 1, 512, 449), (512, 448), "latents/ab/cd.safetensors", None, LINEAGE,
 )  # fmt: skip
 WHOLE = Dataset(
     root="raw",

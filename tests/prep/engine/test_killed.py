@@ -11,6 +11,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from prep.engine.state.database import opened
 from prep.runtime.files import digest
@@ -26,6 +27,8 @@ def test_killed_once_in_every_stage(tmp_path: Path) -> None:
     """Row 72: one dataset, killed in each stage in turn, ends as the one that nobody stopped."""
     chance = random.Random(2)
     clean, folder = new_project(tmp_path / "clean", FULL), new_project(tmp_path / "killed", FULL)
+    for project in (clean, folder):
+        _mask_two(project / "raw")
     mine = persons(folder)
     with killing.watched(clean) as running:
         begun = [event for event in running.events() if event.startswith("begin")]
@@ -40,6 +43,16 @@ def test_killed_once_in_every_stage(tmp_path: Path) -> None:
         assert running.end() == 0
     assert difference(clean, folder) == []
     assert persons(folder) == mine
+
+
+def _mask_two(raw: Path) -> None:
+    """Give one picture a mask beside it, and another one transparency."""
+    beside, own = sorted(raw.glob("*.png"))[:2]
+    with Image.open(beside) as image:
+        Image.linear_gradient("L").resize(image.size).save(beside.with_suffix(".mask.png"))
+    with Image.open(own) as image:
+        image.putalpha(Image.linear_gradient("L").resize(image.size))
+        image.save(own)
 
 
 @pytest.fixture(scope="module")

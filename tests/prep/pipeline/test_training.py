@@ -296,10 +296,3 @@ def test_the_account_of_words_is_printed_once(draw: Callable[..., Path], home: P
         assert ended.returncode == 0, ended.stderr
         assert [one.strip() for one in _told(ended.stdout, ended.stderr)] == [line]
         assert ended.stdout.splitlines()[-1].startswith(ending)
-
-    alone = subprocess.run(
-        [sys.executable, "-P", "-m", "train", "lora", "meta_lat.json", "--base", "tiny",
-         "--steps", "1", "--rank", "1"],
-        capture_output=True, text=True, check=False,
-    )  # fmt: skip
-    assert _told(alone.stdout, alone.stderr) == [line]

@@ -146,7 +146,10 @@ def test_kohya_s_metadata_is_recognised(tmp_path: Path, capsys: pytest.CaptureFi
     )
 
 
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
+@pytest.mark.parametrize(
+    ("number", "code"),
+    [(signal.SIGTERM, 143), pytest.param(signal.SIGINT, 130, marks=pytest.mark.long)],
+)
 def test_stopped_in_the_middle(
     tmp_path: Path,
     meta: Path,

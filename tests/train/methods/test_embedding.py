@@ -9,6 +9,7 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
+from prep.dataset.dataset_file import Concept
 from prep.models import safetensors_file
 from prep.models.locate import Models
 from prep.runtime.errors import ConfigError, UserError
@@ -343,7 +344,7 @@ def test_what_is_refused_of_data_and_base_models(
     tmp_path: Path, base: Path, meta: Path, models: Models, narrow_base: Callable[[str], Path]
 ) -> None:
     """No trigger and no token; a kind of model that embeddings are not trained for."""
-    change(meta, concepts={"toy": datasets.Concept()})
+    change(meta, concepts={"toy": Concept()})
     with pytest.raises(ConfigError) as error:
         _settled(meta)
     assert (str(error.value), error.value.hint) == (

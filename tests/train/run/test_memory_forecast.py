@@ -122,9 +122,9 @@ def _real_size() -> Base:
 @pytest.mark.parametrize(
     ("method", "given", "recorded"),
     [
-        ("lora", {}, (3.23, 0.08, 1.72)),
+        pytest.param("lora", {}, (3.23, 0.08, 1.72), marks=pytest.mark.long),
         ("lora", {"precision": "bf16", "gradient_checkpointing": True}, (1.63, 0.08, 0.19)),
-        ("finetune", {"precision": "bf16"}, (3.20, 9.61, 2.44)),
+        pytest.param("finetune", {"precision": "bf16"}, (3.20, 9.61, 2.44), marks=pytest.mark.long),
         ("finetune", {"gradient_checkpointing": True}, (3.20, 9.61, 0.29)),
     ],
 )

@@ -103,7 +103,9 @@ def test_stopped_while_it_exports(
     assert _seen(stopped) == _seen(whole)
 
 
-@pytest.mark.parametrize("flush", [6, 7, 9, 11])
+@pytest.mark.parametrize(
+    "flush", [6, *(pytest.param(one, marks=pytest.mark.long) for one in (7, 9)), 11]
+)
 def test_killed_while_it_draws(
     meta: Path, tmp_path: Path, models: Models, prompts: Path, flush: int
 ) -> None:
@@ -117,7 +119,10 @@ def test_killed_while_it_draws(
     assert _seen(tmp_path / "killed") == _seen(tmp_path / "whole")
 
 
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
+@pytest.mark.parametrize(
+    ("number", "code"),
+    [pytest.param(signal.SIGTERM, 143, marks=pytest.mark.long), (signal.SIGINT, 130)],
+)
 def test_a_long_drawing_ends_in_time(tmp_path: Path, meta: Path, number: int, code: int) -> None:
     """Case D1: a training that draws ends within seconds, with step and export on the disk."""
     (tmp_path / "p.txt").write_text("mascot --s 1000 --w 256 --h 256\n" * 20)

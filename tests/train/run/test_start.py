@@ -340,8 +340,8 @@ def test_a_full_disk_leaves_nothing_torn(
     real = Path.open
 
     def full(path: Path, *words: object, **more: object) -> object:
-        # the last file of a run: the log is there, and no folder of a checkpoint is around it
-        if path.name.startswith(files.SCRATCH) and (path.parent / "metrics.jsonl").exists():
+        # the last file of a run: a checkpoint is there, and no folder of one is around it
+        if path.name.startswith(files.SCRATCH) and any(path.parent.glob("checkpoints/step-*")):
             raise OSError(errno.ENOSPC, "No space left on device")
         return real(path, *words, **more)  # type: ignore[call-overload]
 
