@@ -127,7 +127,7 @@ def tensors(path: Path, mmap: bool = False) -> "dict[str, Tensor]":
 def not_plain(path: Path) -> ModelFileError:
     """Return the error for a pickle of something else than weights."""
     return ModelFileError(
-        f"`{path}` is not a plain file of weights", "use the `.safetensors` of the model"
+        f"`{path}` is not a plain file of weights", "fetch it again, or take a `.safetensors` of it"
     )
 
 

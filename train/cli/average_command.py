@@ -12,7 +12,7 @@ from train.cli.config_options import JSON, QUIET
 from train.export.average_profile import LEAST_WIDTH, MOST_WIDTH
 
 _EXPORTS = Annotated[
-    list[Path], typer.Argument(metavar="EXPORT", help="Files or folders that one run has exported")
+    list[Path], typer.Argument(metavar="EXPORT", help="What one run has exported, or its folder")
 ]
 _WIDTH = Annotated[
     float,

@@ -7,6 +7,7 @@ from pathlib import Path
 from prep.runtime.console import Console
 from prep.runtime.errors import ConfigError, ModelFileError
 from train.adapters.lora_metadata import said
+from train.adapters.run_exports import exports_of
 from train.export import average, lora_file
 from train.export.average import AVERAGED, Averaged
 from train.export.average_profile import power_profile
@@ -22,7 +23,10 @@ def average_exports(
 ) -> Path:
     """Write the average of several exports of one run; return its place.
 
+    Averages among them are left out, and that is told: they hold the others already.
+
     Args:
+        paths: Exports; the folder of a run stands for all that are in it.
         width: See `power_profile`.
         weights: What each export counts, in the order of `paths`; empty for the profile.
         out: By default beside the last export, with `-averaged` behind the run's name.
@@ -32,6 +36,7 @@ def average_exports(
         ModelFileError: One is missing or no export of ours, or they are not of one run.
         ProofError, MachineError: As `average.write`.
     """
+    paths = _without_averages([one for path in paths for one in exports_of(path)], console)
     _check_given(paths, weights)
     run = {path: _run_of(path) for path in paths}
     if len({recipe for recipe, _ in run.values()}) > 1 or len({p.is_dir() for p in paths}) > 1:
@@ -68,6 +73,16 @@ def average_exports(
     )
     console.say(f"averaged: {place}", f"  {told}", export=str(place), averaged=rows)
     return place
+
+
+def _without_averages(paths: Sequence[Path], console: Console) -> list[Path]:
+    found = []
+    for path in paths:
+        if path.exists() and AVERAGED in said(path):
+            console.note(f"`{path.name}` is an average, and left out")
+        else:
+            found.append(path)
+    return found
 
 
 def _check_given(paths: Sequence[Path], weights: Sequence[float]) -> None:

@@ -12,6 +12,7 @@ from prep.runtime.errors import ModelFileError
 from train.adapters import adapter_file, lora_metadata
 from train.adapters.file_kinds import LORA, kind_of
 from train.adapters.lora_metadata import certificate
+from train.adapters.run_exports import export_of
 from train.export.average import AVERAGED
 
 _SHOWN = 20
@@ -25,6 +26,7 @@ def explain(path: Path, console: Console) -> None:
     Raises:
         ModelFileError: The file is missing, damaged or of no such kind, or holds NaN.
     """
+    path = export_of(path)
     if not path.is_file():
         raise ModelFileError(f"there is no file `{path}`", "name a LoRA: a `.safetensors` file")
     kind = kind_of(path)

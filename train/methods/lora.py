@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from train.adapters import lora_layers
+from train.adapters.run_exports import export_of
 from train.adapters.set_aside import set_aside
 from train.config import Config
 from train.export import lora_file, verify
@@ -124,6 +125,12 @@ def metadata(config: Config) -> Mapping[str, str]:
     }
 
 
+def _start(config: Config) -> Path | None:
+    """Return the file that it goes on from; that of a run, where its folder is named."""
+    given = config.own_as(LoraOptions).start_from
+    return None if given is None else export_of(given)
+
+
 METHOD = Method(
     name="lora",
     about="Train a LoRA on the samples of META; the same command again says that it is done.",
@@ -140,7 +147,7 @@ METHOD = Method(
     metadata=metadata,
     share=share,
     faults=kernel_faults,
-    starts=lambda config: config.own_as(LoraOptions).start_from,
+    starts=_start,
     check_start=lora_start.check_start,
     begin=lora_start.begin,
     prompt_word="lora",

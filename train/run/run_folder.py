@@ -7,6 +7,8 @@ from typing import Any
 
 from prep.runtime.errors import ConfigError
 from prep.runtime.yaml_nodes import as_yaml
+from train.config import Config
+from train.option_fields import described, flag
 from train.run import checkpoint
 from train.run.recipe_versions import BATCHES, BEFORE
 
@@ -36,11 +38,15 @@ def differences(there: Mapping[str, Any], here: Mapping[str, Any], words: list[s
         words: The settings that decide.
     """
     found = [f"{told} differs" for word, told in _FACTS.items() if there.get(word) != here[word]]
+    # What came later stands in a recipe where it is not at its default.
+    later = (item for item in described(Config) if item.metadata["later"])
+    usual = {item.name: item.default for item in later if item.metadata["decides"]}
+    each = [*words, *(word for word in usual if word in there and word not in words)]
     found += [
-        f"`--{word.replace('_', '-')}` is {as_yaml(there.get(word))} there and "
-        f"{as_yaml(here[word])} here"
-        for word in words
-        if there.get(word) != here[word]
+        f"`{flag(word)}` is {as_yaml(there.get(word, usual.get(word)))} there and "
+        f"{as_yaml(here.get(word, usual.get(word)))} here"
+        for word in each
+        if there.get(word, usual.get(word)) != here.get(word, usual.get(word))
     ]
     if not found and there.get("version") != here["version"]:  # else it may be for the settings
         found.append("the program differs")
@@ -93,9 +99,14 @@ def check_version(out: Path, name: str, here: Mapping[str, Any], words: list[str
 
 
 def unfinished(out: Path, name: str, here: Mapping[str, Any], words: list[str]) -> list[str]:
-    """Return a line for each stopped run of this name that a new run does not go on with."""
+    """Return a line for each stopped run of this name that a new run does not go on with.
+
+    One of another method is another training, and nobody would take it for this one.
+    """
     told: list[str] = []
     for folder, there, step in _stopped(out, name, here):
+        if there.get("method") != here["method"]:
+            continue
         why = "; ".join(differences(there, here, words)) or "it was made by another version"
         told.append(f"a new run begins; `{folder}`, stopped at step {step}, is another: {why}")
     return told

@@ -11,6 +11,7 @@ from prep.models import file_layouts, safetensors_file, single_file
 from prep.runtime.errors import ConfigError, ModelFileError, UsageError
 from train.adapters import lora_metadata
 from train.adapters.file_kinds import LORA, kind_of
+from train.adapters.run_exports import export_of
 from train.families.detect import last_part
 
 _STRENGTH = re.compile(r"(.+):([+-]?(?:\d+\.?\d*|\.\d+))")
@@ -142,7 +143,7 @@ def _named(word: str) -> tuple[Path, float] | str:
         raise UsageError(
             f"the strength `{end[2]}` is no number", f"write it as `{Path(end[1]).name}:0.6`"
         )
-    path = _export(path)
+    path = export_of(path)
     lora = kind_of(path) is LORA  # or it is something else
     if lora and (path.suffix.lower() != ".safetensors" or path.is_dir()):
         if not (path.exists() or word == "tiny" or word.count("/") == 1):
@@ -169,28 +170,6 @@ def _check_strength(word: str, path: Path, strength: float) -> None:
         raise UsageError(
             f"the strength of `{word}` is too large", f"give -{_MOST_STRENGTH} to {_MOST_STRENGTH}"
         )
-
-
-def _export(place: Path) -> Path:
-    """Return the export of a run folder; any other place as it is.
-
-    Raises:
-        ModelFileError: The run is not finished.
-    """
-    try:
-        told = json.loads((place / "config.json").read_text(encoding="utf-8"))
-        name, _, _ = str(told["name"]), told["base"], told["datasets"]  # else it is another's
-    except (OSError, ValueError, LookupError, TypeError):
-        return place
-    for end in (f"{name}.safetensors", f"{name}.pt", name):
-        if (place / end).exists():
-            return place / end
-    between = [one for one in sorted(place.glob(f"{name}-*")) if "-not-proven" not in one.name]
-    raise ModelFileError(
-        f"the run in `{place}` is not finished: it has no `{name}.safetensors`",
-        "type its command again to finish it"
-        + (f", or name an export on the way: `{between[-1]}`" if between else ""),
-    )
 
 
 def _is_model(path: Path) -> bool:

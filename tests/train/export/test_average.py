@@ -159,3 +159,36 @@ def test_a_file_of_a_person_is_not_replaced(tmp_path: Path) -> None:
 
     assert str(caught.value) == f"`{paths[2]}` is there already and is no average"
     assert code.value.code == 2
+
+
+def test_the_folder_of_a_run_is_all_its_exports(tmp_path: Path) -> None:
+    """Its last export, too; an average among what is named is left out, and that is told."""
+    paths = [_lora(tmp_path, step) for step in STEPS]
+    last = paths[-1].rename(tmp_path / "toy.safetensors")
+    said_of_run = {"name": "toy", "base": "b", "datasets": []}
+    (tmp_path / "config.json").write_text(json.dumps(said_of_run))
+    one = average_exports([*paths[:-1], last], new_console(), width=0.1).read_bytes()
+    console = new_console()
+
+    again = average_exports([tmp_path], console, width=0.1)
+
+    assert again == tmp_path / "toy-averaged.safetensors"
+    assert again.read_bytes() == one
+    assert said(console)[1] == "`toy-averaged.safetensors` is an average, and left out\n"
+
+
+def test_explain_takes_the_folder_of_a_run(tmp_path: Path) -> None:
+    """As `train sample` does: its export is told of; that of an unfinished run is missing."""
+    _lora(tmp_path, 3).rename(tmp_path / "toy.safetensors")
+    (tmp_path / "config.json").write_text(json.dumps({"name": "toy", "base": "b", "datasets": []}))
+    console = new_console()
+
+    explain(tmp_path, console)
+
+    assert said(console)[0].startswith("toy.safetensors: a LoRA of rank ")
+    (tmp_path / "toy.safetensors").unlink()
+    with pytest.raises(UserError) as caught:
+        explain(tmp_path, console)
+    assert str(caught.value) == (
+        f"the run in `{tmp_path}` is not finished: it has no `toy.safetensors`"
+    )

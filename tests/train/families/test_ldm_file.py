@@ -214,7 +214,7 @@ def test_code_in_a_ckpt_never_runs(tmp_path: Path, ckpt: Path) -> None:
         FAMILY.load(file, "cpu")
 
     assert (str(caught.value), caught.value.hint) == (
-        f"`{file}` is not a plain file of weights", "use the `.safetensors` of the model"
+        f"`{file}` is not a plain file of weights", "fetch it again, or take a `.safetensors` of it"
     )  # fmt: skip
     assert not target.exists()
 

@@ -326,7 +326,7 @@ def test_what_cannot_be_used_is_refused(trained: Trained, tmp_path: Path, base: 
     for act, told, hint in (
         (lambda: subject_of([str(files["code"])]),
          f"`{files['code']}` is not a plain file of weights",
-         "use the `.safetensors` of the model"),
+         "fetch it again, or take a `.safetensors` of it"),
         (lambda: subject_of([str(files["other"])]), f"`{files['other']}` is not a hypernetwork",
          instead),
         (lambda: explain(files["strange"], new_console()), f"`{files['strange']}` is {layers}",

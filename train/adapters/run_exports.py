@@ -1,0 +1,46 @@
+"""The folder of a run in the place of what it made: its export, or all its exports."""
+
+import json
+from pathlib import Path
+
+from prep.runtime.errors import ModelFileError
+from train.adapters.lora_metadata import BORN
+
+
+def export_of(place: Path) -> Path:
+    """Return the export of a run folder; any other place as it is.
+
+    Raises:
+        ModelFileError: The run is not finished.
+    """
+    name = _name_of(place)
+    if name is None:
+        return place
+    for end in (f"{name}.safetensors", f"{name}.pt", name):
+        if (place / end).exists():
+            return place / end
+    between = [one for one in sorted(place.glob(f"{name}-*")) if "-not-proven" not in one.name]
+    raise ModelFileError(
+        f"the run in `{place}` is not finished: it has no `{name}.safetensors`",
+        "type its command again to finish it"
+        + (f", or name an export on the way: `{between[-1]}`" if between else ""),
+    )
+
+
+def exports_of(place: Path) -> list[Path]:
+    """Return all exports that lie in a run folder, sorted; any other place alone."""
+    name = _name_of(place)
+    if name is None:
+        return [place]
+    found = [one for one in sorted(place.glob(f"{name}*")) if "-not-proven" not in one.name]
+    return [one for one in found if one.suffix == ".safetensors" or (one / BORN).is_file()]
+
+
+def _name_of(place: Path) -> str | None:
+    """Return what the exports of a run folder are called; None where it is none."""
+    try:
+        told = json.loads((place / "config.json").read_text(encoding="utf-8"))
+        name, _, _ = str(told["name"]), told["base"], told["datasets"]  # else it is another's
+    except (OSError, ValueError, LookupError, TypeError):
+        return None
+    return name
