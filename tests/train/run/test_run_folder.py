@@ -9,7 +9,7 @@ from prep.runtime.errors import ConfigError, HeldError, UserError
 from prep.runtime.lock import hold
 from tests.train.runs import lora, new_console, said, settings, steps
 from train.methods import config_of
-from train.run import decide, recipe_versions
+from train.run import decide, recipe_versions, start
 from train.run.decide import program_version
 
 
@@ -205,3 +205,23 @@ def test_another_number_of_batches_is_another_run(
         "there and 2 here\nup to 4 samples a step, 3.0 on average: up to 2 batches of "
         "up to 2\n"
     )
+
+
+def test_an_option_that_came_later_is_named(meta: Path, tmp_path: Path, models: Models) -> None:
+    """At its default it is in no recipe; a run that had it is told with its value all the same.
+
+    A run of another method is another training: nothing is told of it.
+    """
+    made = lora(meta, tmp_path, models, new_console(), steps=1, min_snr=5.0)
+    made.unlink()
+    console, other = new_console(), new_console()
+
+    lora(meta, tmp_path, models, console, steps=1)
+    config = config_of("loha", steps=1, rank=2, out=tmp_path)
+    start.start([meta], config, models, other)
+
+    assert said(console)[1] == (
+        f"a new run begins; `{made.parent}`, stopped at step 1, is another: `--min-snr` is 5.0 "
+        "there and 0.0 here\n"
+    )
+    assert "a new run begins" not in said(other)[1]
