@@ -13,13 +13,14 @@ from prep.runtime.program import program_words, run_child
 from train import spellings
 from train.config import Config
 from train.kohya import kohya_folders, kohya_settings
-from train.kohya.kohya_folders import KohyaFolder, folders_of, shared_options
+from train.kohya.kohya_folders import folders_of, shared_options
 from train.kohya.kohya_keys import FLAGS, IDLE, REFUSED, is_off
 from train.kohya.kohya_networks import method_of
 from train.kohya.kohya_scripts import SCRIPTS, Mistake
 from train.kohya.kohya_settings import PLAIN, settings_of
 from train.kohya.kohya_sources import KohyaRun, read
 from train.kohya.launcher_notes import launcher_notes
+from train.kohya.left_out import left_out
 from train.kohya.pipelines_text import Places, pipelines_text
 from train.methods import config_of
 
@@ -98,7 +99,8 @@ def pipelines_of(
             f"`--without {strange[0]}` names no option of kohya's scripts",
             nearest(strange[0], known),
         )
-    options = {name: value for name, value in run.options.items() if name not in without}
+    run, notes = left_out(run, without)
+    options = run.options
     script = SCRIPTS.get(run.script or _usual_script(options))
     if script is None:
         raise ConfigError(
@@ -112,10 +114,7 @@ def pipelines_of(
             "a LoRA has `network_module`, a fine-tune has none",
         )
     folders, wrong = folders_of(options, run.dataset, run.here)
-    given = options | {
-        name: value for name, value in shared_options(folders, wrong).items() if name not in without
-    }
-    folders = _masked(folders, "alpha_mask" not in without)
+    given = dict(options) | shared_options(folders, wrong)
     given |= {"alpha_mask": True} if any(one.alpha_mask for one in folders) else {}
     wrong = [*_unknown(given), *_without_value(given), *_refused(given), *wrong]
     wrong += _no_prompts(given, run.here)
@@ -131,9 +130,10 @@ def pipelines_of(
     hints = get_type_hints(Config)
     values = {name: _typed(value, hints.get(name)) for name, value in found.values.items()}
     _check(values, given)
-    notes = [*found.notes, *_processes(run, values), *launcher_notes(run.launcher), *_idle(given)]
+    notes += [*found.notes, *_processes(run, values), *launcher_notes(run.launcher), *_idle(given)]
     vae = str(given.get("vae", base))
-    folders = _masked(folders, "masked_loss" in values)  # of kohya's scripts one uses none
+    if "masked_loss" not in values:  # of kohya's scripts one uses none
+        folders = [replace(one, alpha_mask=False) for one in folders]
     text = pipelines_text(folders, values, vae, Places(run.here, target))
     words = [
         (run.here / one.metadata, run.here / one.images)
@@ -141,11 +141,6 @@ def pipelines_of(
         if one.metadata is not None
     ]
     return Imported(text, notes, words)
-
-
-def _masked(folders: Sequence[KohyaFolder], wanted: bool) -> list[KohyaFolder]:
-    """Return folders, with masks of their pictures' alpha only where these are wanted."""
-    return [replace(one, alpha_mask=one.alpha_mask and wanted) for one in folders]
 
 
 def _processes(run: KohyaRun, values: Mapping[str, Any]) -> Iterator[str]:

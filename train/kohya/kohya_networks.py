@@ -58,6 +58,16 @@ def method_of(method: str, options: Mapping[str, Any]) -> str:
     return _kind({name.strip(): text.strip("'\" ") for name, _, text in pairs}) or method
 
 
+def deciding_args(options: Mapping[str, Any]) -> list[str]:
+    """Return the words of `network_args` that decide which kind of adapter learns, as given."""
+    if options.get("network_module") != LYCORIS:
+        return []
+    value = options.get("network_args", [])
+    each = [str(one) for one in ([value] if isinstance(value, str) else value)]
+    words = ("algo", "dora_wd") if method_of("lora", options) == "dora" else ("algo",)
+    return [one for one in each if one.partition("=")[0].strip() in words]
+
+
 def _lora(found: Settings, args: dict[str, str]) -> None:
     rank, alpha = _size(found)
     if "conv_dim" in args:
