@@ -117,7 +117,7 @@ def pipelines_of(
     given = dict(options) | shared_options(folders, wrong)
     given |= {"alpha_mask": True} if any(one.alpha_mask for one in folders) else {}
     wrong = [*_unknown(given), *_without_value(given), *_refused(given), *wrong]
-    wrong += _no_prompts(given, run.here)
+    wrong += _absent(given, run.here)
     found = settings_of(script, given)
     if any(one.get("regularisation") for each in folders for one in each.concepts.values()):
         found.values["balance_regularisation"] = True  # theirs always are
@@ -183,12 +183,16 @@ def _refused(given: Mapping[str, Any]) -> list[Mistake]:
     ]
 
 
-def _no_prompts(given: Mapping[str, Any], here: Path) -> Iterator[Mistake]:
-    """Yield that the file of prompts is not there."""
+def _absent(given: Mapping[str, Any], here: Path) -> Iterator[Mistake]:
+    """Yield which files are named and not there: that of prompts, and the one to go on from."""
     name = given.get("sample_prompts")
     if isinstance(name, str) and not (here / name).is_file():
         told = f"the file of prompts `{name}` is not there"
         yield told, "write it, or draw nothing: `--without sample_prompts`"
+    name = given.get("network_weights")
+    if isinstance(name, str) and not (here / name).is_file():
+        hint = "name the one that `--network_weights` means, or train anew: "
+        yield f"there is no file `{name}`", f"{hint}`--without network_weights`"
 
 
 def _idle(given: Mapping[str, Any]) -> Iterator[str]:

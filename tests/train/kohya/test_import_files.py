@@ -186,8 +186,6 @@ def test_defaults_are_kohya_s() -> None:
         ({"network_dim": "8", "network_alpha": "4", "network_args": ["conv_dim=2"]},
          {"targets": "convolutions", "conv_rank": 2, "conv_alpha": 1.0, "rank": 8, "alpha": 4.0}),
         ({"network_args": "loraplus_lr_ratio=16"}, {"lora_plus": 16.0}),
-        ({"network_weights": "old/a.safetensors"},
-         {"start_from": "./old/a.safetensors"}),
         ({"v_parameterization": True, "clip_skip": "2"}, {"prediction": None, "clip_skip": 2}),
         ({"v_parameterization": True, "pretrained_model_name_or_path": "x.safetensors"},
          {"prediction": "v"}),
@@ -290,6 +288,8 @@ def test_fine_tune_s_unused_weight_is_told() -> None:
          "texts are read from `.txt` and `.caption`"),
         ({"sample_prompts": "none.txt"}, "the file of prompts `none.txt` is not there",
          "write it, or draw nothing: `--without sample_prompts`"),
+        ({"network_weights": "old.safetensors"}, "there is no file `old.safetensors`",
+         "name the one that `--network_weights` means, or train anew: `--without network_weights`"),
         ({"pretrained_model_name_or_path": ""}, "no base model is named",
          "add `--pretrained_model_name_or_path`"),
     ],
@@ -299,6 +299,20 @@ def test_what_cannot_be_taken_over_is_two_lines(
 ) -> None:
     """Unknown, not there, or out of its limits: nothing is dropped silently."""
     assert refused(**options) == (message, hint)
+
+
+def test_a_file_to_go_on_from_is_taken_over(home: Path) -> None:
+    """It has to be there, from where the command was typed."""
+    (home / "x").mkdir()
+    (home / "x" / "a.safetensors").write_text("x")
+    given = {
+        "pretrained_model_name_or_path": "tiny", "network_module": "networks.lora",
+        "network_weights": "x/a.safetensors",
+    }  # fmt: skip
+    dataset = {"datasets": [{"subsets": [{"image_dir": HERE}]}]}
+    found = pipelines_of(KohyaRun("train_network", given, dataset, home), home, [])
+
+    assert "      start_from: ./x/a.safetensors\n" in found.text
 
 
 @pytest.mark.parametrize(
