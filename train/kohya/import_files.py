@@ -16,7 +16,7 @@ from train.kohya import kohya_folders, kohya_settings
 from train.kohya.kohya_folders import folders_of, shared_options
 from train.kohya.kohya_keys import FLAGS, IDLE, REFUSED, is_off
 from train.kohya.kohya_networks import method_of
-from train.kohya.kohya_scripts import SCRIPTS, Mistake
+from train.kohya.kohya_scripts import SCRIPTS, Mistake, Settings
 from train.kohya.kohya_settings import PLAIN, settings_of
 from train.kohya.kohya_sources import KohyaRun, read
 from train.kohya.launcher_notes import launcher_notes
@@ -108,7 +108,7 @@ def pipelines_of(
             nearest(run.script, SCRIPTS),
         )
     asked = method_of(script.method, options)
-    if method not in (None, asked):
+    if method not in (None, asked) and not run.only_pictures():
         raise ConfigError(
             f"this is a training by `train {asked}`, not by `train {method}`",
             "a LoRA has `network_module`, a fine-tune has none",
@@ -123,13 +123,12 @@ def pipelines_of(
         found.values["balance_regularisation"] = True  # theirs always are
     wrong += found.wrong
     base = str(given.get("pretrained_model_name_or_path", ""))
-    if not base:
-        wrong.append(("no base model is named", "add `--pretrained_model_name_or_path`"))
+    wrong += _no_base(run, base)
     if wrong:
         raise ConfigError(*wrong[0], wrong[1:])
     hints = get_type_hints(Config)
     values = {name: _typed(value, hints.get(name)) for name, value in found.values.items()}
-    _check(values, given)
+    _check(values, found)
     notes += [*found.notes, *_processes(run, values), *launcher_notes(run.launcher), *_idle(given)]
     vae = str(given.get("vae", base))
     if "masked_loss" not in values:  # of kohya's scripts one uses none
@@ -141,6 +140,15 @@ def pipelines_of(
         if one.metadata is not None
     ]
     return Imported(text, notes, words)
+
+
+def _no_base(run: KohyaRun, base: str) -> Iterator[Mistake]:
+    """Yield that no base model is named, or nothing of how to train at all."""
+    if run.only_pictures():
+        told = "only a dataset file is named: it says which pictures train, not how"
+        yield told, "name the config file or the command line in front of it, too"
+    elif not base:
+        yield "no base model is named", "add `--pretrained_model_name_or_path`"
 
 
 def _processes(run: KohyaRun, values: Mapping[str, Any]) -> Iterator[str]:
@@ -209,18 +217,23 @@ def _idle(given: Mapping[str, Any]) -> Iterator[str]:
         )
 
 
-def _check(values: Mapping[str, Any], given: Mapping[str, Any]) -> None:
+def _check(values: Mapping[str, Any], found: Settings) -> None:
     """Raise ConfigError where a value is out of the limits of our settings.
 
     Args:
-        given: Options of kohya's, by whose names the settings are called.
+        found: What was given, by whose names the settings are called.
     """
-    theirs = {spellings.setting(name) or PLAIN.get(name): name for name in given}
+    words = [
+        word for name in found.given if name.endswith("_args") for word, _ in found.pairs(name)
+    ]
+    theirs = {spellings.setting(word) or word: word for word in words}
+    theirs |= {spellings.setting(name) or PLAIN.get(name, name): name for name in found.given}
+    theirs |= {"block_size": theirs["rank"]} if "rank" in theirs else {}
 
     def named(text: str | None) -> str:
         return re.sub(
             r"`--([a-z-]+)",
-            lambda found: f"`{theirs.get(found[1].replace('-', '_')) or found[0][1:]}",
+            lambda word: f"`{theirs.get(word[1].replace('-', '_')) or word[0][1:]}",
             text or "",
         )
 

@@ -552,11 +552,21 @@ def test_words_that_cannot_be_taken_leave_nothing_behind(
 def test_the_kind_of_training_has_to_be_the_one_that_is_typed(
     tutorial: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """`train finetune` with the options of a LoRA, and a `--without` that names nothing."""
+    """`train finetune` with the options of a LoRA, and a `--without` that names nothing.
+
+    A dataset file alone is a training of no kind, and one in other brackets is none.
+    """
+    (tutorial / "x.toml").write_text(DATASET.replace("[[datasets]]", "[datasets]"))
     for words, error, hint in (
         (["finetune", "config.toml", "dataset.toml"],
          "error: this is a training by `train lora`, not by `train finetune`",
          "hint: a LoRA has `network_module`, a fine-tune has none"),
+        (["lora", "dataset.toml"],
+         "error: only a dataset file is named: it says which pictures train, not how",
+         "hint: name the config file or the command line in front of it, too"),
+        (["import", "x.toml"],
+         "error: `x.toml` has its tables otherwise than a dataset file",
+         "hint: write `[general]`, `[[datasets]]` and `[[datasets.subsets]]`, in such brackets"),
         (["import", "config.toml", "--without", "noise_ofset"],
          "error: `--without noise_ofset` names no option of kohya's scripts",
          "hint: did you mean `noise_offset`?"),
