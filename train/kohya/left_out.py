@@ -38,9 +38,11 @@ def _told(run: KohyaRun, name: str, kept: Sequence[str]) -> Iterator[str]:
     if not values:
         yield f"`--without {name}` leaves nothing out: it is not given"
         return
-    shown = dict.fromkeys(_shown(value, kept if name == "network_args" else ()) for value in values)
-    yield f"left out by `--without`: `{name}` is {', '.join(f'`{one}`' for one in shown)}"
-    if name == "network_args" and kept:
+    stays = kept if name == "network_args" else ()
+    shown = dict.fromkeys(one for value in values if (one := _shown(value, stays)))
+    if shown:
+        yield f"left out by `--without`: `{name}` is {', '.join(f'`{one}`' for one in shown)}"
+    if stays:
         yield f"`network_args` keeps `{' '.join(kept)}`, which decides what learns"
     masked = [run.options, *_tables(run.dataset or {})]
     if name == "conditioning_data_dir" and any(table.get("masked_loss") for table in masked):

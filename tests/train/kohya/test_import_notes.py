@@ -147,6 +147,7 @@ def test_masks_are_taken_over_where_they_mean_the_same(home: Path) -> None:
         ("algo=lokr factor=8 use_tucker=True", "algo=lokr", "lokr", "factor=8 use_tucker=True"),
         ("dora_wd=True algo=locon rs_lora=True", "dora_wd=True algo=locon", "dora", "rs_lora=True"),
         ("algo=loha dora_wd=True", "algo=loha", "loha", "dora_wd=True"),
+        ("algo=loha", "algo=loha", "loha", ""),
     ],
 )
 def test_a_kind_of_adapter_stays_what_it_is(args: str, kept: str, method: str, told: str) -> None:
@@ -154,10 +155,9 @@ def test_a_kind_of_adapter_stays_what_it_is(args: str, kept: str, method: str, t
     made = pipelines_of(_lycoris(args), Path(), ["network_args"])
 
     assert f'      method: "{method}"\n' in made.text
-    assert made.notes[:2] == [
-        f"left out by `--without`: `network_args` is `{told}`",
-        f"`network_args` keeps `{kept}`, which decides what learns",
-    ]
+    left = [f"left out by `--without`: `network_args` is `{told}`"] if told else []
+    keeps = f"`network_args` keeps `{kept}`, which decides what learns"
+    assert made.notes[: len(left) + 1] == [*left, keeps]
 
 
 def test_what_is_left_out_is_told_with_its_value() -> None:
