@@ -128,6 +128,11 @@ def _changed(
     return {word: kind for word, kind in found.items() if kind is not None}
 
 
+def absent(path: Path) -> ModelFileError:
+    """Return what is said of a file that is not there."""
+    return ModelFileError(f"there is no file `{path}`", "name a LoRA: a `.safetensors` file")
+
+
 def check(path: Path) -> Sorted:
     """Return what a file of adapters holds; only its header is read.
 
@@ -135,7 +140,7 @@ def check(path: Path) -> Sorted:
         ModelFileError: It is missing, damaged, or holds no LoRA in kohya's layout.
     """
     if not path.is_file():
-        raise ModelFileError(f"there is no file `{path}`", "name a LoRA: a `.safetensors` file")
+        raise absent(path)
     places = safetensors_file.header(path).tensors if path.suffix.lower() == ".safetensors" else {}
     found = sort(places)
     if not found.modules:

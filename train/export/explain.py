@@ -28,7 +28,7 @@ def explain(path: Path, console: Console) -> None:
     """
     path = export_of(path)
     if not path.is_file():
-        raise ModelFileError(f"there is no file `{path}`", "name a LoRA: a `.safetensors` file")
+        raise adapter_file.absent(path)
     kind = kind_of(path)
     unread = _unread(path) if kind is LORA else kind.check(path)
     kind.check_numbers(path)

@@ -13,13 +13,14 @@ from prep.runtime.program import program_words, run_child
 from train import spellings
 from train.config import Config
 from train.kohya import kohya_folders, kohya_settings
-from train.kohya.kohya_folders import KohyaFolder, folders_of, shared_options
+from train.kohya.kohya_folders import folders_of, shared_options
 from train.kohya.kohya_keys import FLAGS, IDLE, REFUSED, is_off
 from train.kohya.kohya_networks import method_of
-from train.kohya.kohya_scripts import SCRIPTS, Mistake
+from train.kohya.kohya_scripts import SCRIPTS, Mistake, Settings
 from train.kohya.kohya_settings import PLAIN, settings_of
 from train.kohya.kohya_sources import KohyaRun, read
 from train.kohya.launcher_notes import launcher_notes
+from train.kohya.left_out import left_out
 from train.kohya.pipelines_text import Places, pipelines_text
 from train.methods import config_of
 
@@ -98,7 +99,8 @@ def pipelines_of(
             f"`--without {strange[0]}` names no option of kohya's scripts",
             nearest(strange[0], known),
         )
-    options = {name: value for name, value in run.options.items() if name not in without}
+    run, notes = left_out(run, without)
+    options = run.options
     script = SCRIPTS.get(run.script or _usual_script(options))
     if script is None:
         raise ConfigError(
@@ -106,34 +108,31 @@ def pipelines_of(
             nearest(run.script, SCRIPTS),
         )
     asked = method_of(script.method, options)
-    if method not in (None, asked):
+    if method not in (None, asked) and not run.only_pictures():
         raise ConfigError(
             f"this is a training by `train {asked}`, not by `train {method}`",
             "a LoRA has `network_module`, a fine-tune has none",
         )
     folders, wrong = folders_of(options, run.dataset, run.here)
-    given = options | {
-        name: value for name, value in shared_options(folders, wrong).items() if name not in without
-    }
-    folders = _masked(folders, "alpha_mask" not in without)
+    given = dict(options) | shared_options(folders, wrong)
     given |= {"alpha_mask": True} if any(one.alpha_mask for one in folders) else {}
     wrong = [*_unknown(given), *_without_value(given), *_refused(given), *wrong]
-    wrong += _no_prompts(given, run.here)
+    wrong += _absent(given, run.here)
     found = settings_of(script, given)
     if any(one.get("regularisation") for each in folders for one in each.concepts.values()):
         found.values["balance_regularisation"] = True  # theirs always are
     wrong += found.wrong
     base = str(given.get("pretrained_model_name_or_path", ""))
-    if not base:
-        wrong.append(("no base model is named", "add `--pretrained_model_name_or_path`"))
+    wrong += _no_base(run, base)
     if wrong:
         raise ConfigError(*wrong[0], wrong[1:])
     hints = get_type_hints(Config)
     values = {name: _typed(value, hints.get(name)) for name, value in found.values.items()}
-    _check(values, given)
-    notes = [*found.notes, *_processes(run, values), *launcher_notes(run.launcher), *_idle(given)]
+    _check(values, found)
+    notes += [*found.notes, *_processes(run, values), *launcher_notes(run.launcher), *_idle(given)]
     vae = str(given.get("vae", base))
-    folders = _masked(folders, "masked_loss" in values)  # of kohya's scripts one uses none
+    if "masked_loss" not in values:  # of kohya's scripts one uses none
+        folders = [replace(one, alpha_mask=False) for one in folders]
     text = pipelines_text(folders, values, vae, Places(run.here, target))
     words = [
         (run.here / one.metadata, run.here / one.images)
@@ -143,9 +142,13 @@ def pipelines_of(
     return Imported(text, notes, words)
 
 
-def _masked(folders: Sequence[KohyaFolder], wanted: bool) -> list[KohyaFolder]:
-    """Return folders, with masks of their pictures' alpha only where these are wanted."""
-    return [replace(one, alpha_mask=one.alpha_mask and wanted) for one in folders]
+def _no_base(run: KohyaRun, base: str) -> Iterator[Mistake]:
+    """Yield that no base model is named, or nothing of how to train at all."""
+    if run.only_pictures():
+        told = "only a dataset file is named: it says which pictures train, not how"
+        yield told, "name the config file or the command line in front of it, too"
+    elif not base:
+        yield "no base model is named", "add `--pretrained_model_name_or_path`"
 
 
 def _processes(run: KohyaRun, values: Mapping[str, Any]) -> Iterator[str]:
@@ -188,12 +191,16 @@ def _refused(given: Mapping[str, Any]) -> list[Mistake]:
     ]
 
 
-def _no_prompts(given: Mapping[str, Any], here: Path) -> Iterator[Mistake]:
-    """Yield that the file of prompts is not there."""
+def _absent(given: Mapping[str, Any], here: Path) -> Iterator[Mistake]:
+    """Yield which files are named and not there: that of prompts, and the one to go on from."""
     name = given.get("sample_prompts")
     if isinstance(name, str) and not (here / name).is_file():
         told = f"the file of prompts `{name}` is not there"
         yield told, "write it, or draw nothing: `--without sample_prompts`"
+    name = given.get("network_weights")
+    if isinstance(name, str) and not (here / name).is_file():
+        hint = "name the one that `--network_weights` means, or train anew: "
+        yield f"there is no file `{name}`", f"{hint}`--without network_weights`"
 
 
 def _idle(given: Mapping[str, Any]) -> Iterator[str]:
@@ -210,18 +217,23 @@ def _idle(given: Mapping[str, Any]) -> Iterator[str]:
         )
 
 
-def _check(values: Mapping[str, Any], given: Mapping[str, Any]) -> None:
+def _check(values: Mapping[str, Any], found: Settings) -> None:
     """Raise ConfigError where a value is out of the limits of our settings.
 
     Args:
-        given: Options of kohya's, by whose names the settings are called.
+        found: What was given, by whose names the settings are called.
     """
-    theirs = {spellings.setting(name) or PLAIN.get(name): name for name in given}
+    words = [
+        word for name in found.given if name.endswith("_args") for word, _ in found.pairs(name)
+    ]
+    theirs = {spellings.setting(word) or word: word for word in words}
+    theirs |= {spellings.setting(name) or PLAIN.get(name, name): name for name in found.given}
+    theirs |= {"block_size": theirs["rank"]} if "rank" in theirs else {}
 
     def named(text: str | None) -> str:
         return re.sub(
             r"`--([a-z-]+)",
-            lambda found: f"`{theirs.get(found[1].replace('-', '_')) or found[0][1:]}",
+            lambda word: f"`{theirs.get(word[1].replace('-', '_')) or word[0][1:]}",
             text or "",
         )
 

@@ -120,7 +120,7 @@ def _of_options(
             continue
         wrong += [] if "in_json" in given else _strays(place, images)
         wrong += _texts_not_read(place, images, given)
-        names = {concept_of(f"{one.name}/x").name for one in place.iterdir() if one.is_dir()}
+        names = {concept_of(f"{one.name}/x").name for one in _folders(place)}
         of_class = option == "reg_data_dir"
         concepts = {name: {"regularisation": True} for name in sorted(names) if of_class}
         repeats = _whole(given, "dataset_repeats", 1, wrong)
@@ -128,19 +128,40 @@ def _of_options(
 
 
 def _strays(place: Path, images: str) -> Iterator[Mistake]:
-    """Yield the pictures that would train here, and that kohya's scripts leave out or repeat."""
-    told = "kohya's scripts read folders `10_words` alone"
-    for one in sorted(place.iterdir()):
-        inner = [one] if one.is_file() else one.rglob("*")
-        numbered = one.is_dir() and concept_of(f"{one.name}/x").repeats
-        if not numbered and any(path.suffix.lower() in _PICTURES for path in inner):
-            yield f"`{one.name}` in `{images}`: {told}", "move it away, or rename the folder"
+    """Yield what would train here, and what kohya's scripts leave out or repeat."""
+    pictures = [path for path in _seen(place) if path.suffix.lower() in _PICTURES]
+    tops = dict.fromkeys(path.relative_to(place).parts[0] for path in pictures)
+    folders = [top for top in tops if (place / top).is_dir()]
+    beside = [top for top in tops if top not in folders]
+    others = [top for top in folders if not concept_of(f"{top}/x").repeats]
+    for names, hint in (
+        (beside, "move pictures into a folder `10_words`, or away"),
+        (others, "move it away, or rename the folder"),
+    ):
+        if names:
+            more = f" and {len(names) - 1} more" if len(names) > 1 else ""
+            told = (
+                f"`{names[0]}`{more} in `{images}`: kohya's scripts read folders `10_words` alone"
+            )
+            yield told, hint
+
+
+def _folders(place: Path) -> list[Path]:
+    """Return the folders in a folder, without prep's own."""
+    return [one for one in place.iterdir() if one.is_dir() and not one.name.startswith(".")]
+
+
+def _seen(place: Path) -> Iterator[Path]:
+    """Yield what lies in a folder, sorted; what begins with a dot, as prep's `.prep`, is not."""
+    for path in sorted(place.rglob("*")):
+        if not any(part.startswith(".") for part in path.relative_to(place).parts):
+            yield path
 
 
 def _texts_not_read(place: Path, images: str, said: Mapping[str, Any]) -> Iterator[Mistake]:
     """Yield where texts lie beside pictures that kohya's scripts would not read."""
     given = {"caption_extension", "caption_extention", "in_json", "metadata_file"}
-    endings = {path.suffix.lower() for path in place.rglob("*")}
+    endings = {path.suffix.lower() for path in _seen(place)}
     if not given & said.keys() and ".txt" in endings and ".caption" not in endings:
         told = f"`caption_extension` is not given, and `{images}` has `.txt` files alone"
         yield told, "kohya's scripts would not read them: give `.txt`, or move them away"

@@ -35,6 +35,26 @@ _SEVERAL = """
 network_args optimizer_args lr_scheduler_args base_weights base_weights_multiplier text_encoder_lr
 """
 SEVERAL = frozenset(_SEVERAL.split())
+# The words that `network_args` of kohya's LoRA and of LyCORIS 4.1.3 may have.
+_LORA = """
+conv_dim conv_alpha rank_dropout module_dropout block_dims block_alphas conv_block_dims
+conv_block_alphas down_lr_weight mid_lr_weight up_lr_weight block_lr_zero_threshold
+loraplus_lr_ratio loraplus_unet_lr_ratio loraplus_text_encoder_lr_ratio
+"""
+LORA_ARGS = frozenset(_LORA.split())
+_LYCORIS = """
+algo block_size bypass_mode constraint conv_alpha conv_dim decompose_both disable_conv_cp dora_wd
+dropout factor full_matrix loraplus_lr_ratio loraplus_text_encoder_lr_ratio loraplus_unet_lr_ratio
+module_dropout preset rank_dropout rescaled rs_lora train_llm_adapter train_norm train_t5xxl
+unbalanced_factorization use_conv_cp use_cp use_scalar use_tucker wd_on_output
+"""
+LYCORIS_ARGS = frozenset(_LYCORIS.split())
+# Those that optimizers know: which of them, their classes say.
+_OPTIMIZERS = """
+weight_decay betas eps amsgrad momentum relative_step scale_parameter warmup_init decouple d_coef d0
+use_bias_correction safeguard_warmup growth_rate decay_rate clip_threshold beta1 beta3
+"""
+OPTIMIZER_ARGS = frozenset(_OPTIMIZERS.split())
 
 # Decide where things are kept, how fast it goes or what is printed; not what is trained.
 IDLE: Mapping[str, str] = MappingProxyType(

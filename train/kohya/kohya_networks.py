@@ -5,9 +5,12 @@ config.py.
 """
 
 from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from typing import Any
 
-from train.kohya.kohya_scripts import Settings, as_number, as_whole
+from prep.runtime.errors import nearest
+from train.kohya.kohya_keys import LORA_ARGS, LYCORIS_ARGS
+from train.kohya.kohya_scripts import Settings, as_number, as_whole, unlike
 
 LYCORIS = "lycoris.kohya"
 # LyCORIS' name of a kind -> our method.
@@ -18,6 +21,10 @@ _ALGOS: Mapping[str, str] = {
 _PRESETS: Mapping[str, str] = {
     "full": "convolutions", "attn-mlp": "transformer", "attn-only": "attention"
 }  # fmt: skip
+# What else there is in LyCORIS -> the name of the nearest that is taken over.
+_NEAREST: Mapping[str, str] = MappingProxyType(
+    {"boft": "diag-oft"} | dict.fromkeys(("full", "dylora", "glora", "ia3", "tlora"), "locon")
+)
 _OFF = ("", "0", "0.0", "none", "false")
 _USUAL_RANK = 4  # of LyCORIS and of kohya's LoRA
 
@@ -40,9 +47,8 @@ def network(found: Settings) -> None:
         if found.values["method"] != "lora":
             told = f"`network_weights` is `{start}`, and LoRAs alone go on from a file here"
             found.wrong.append((told, "train anew: `--without network_weights`"))
-    for name, value in args.items():
-        told = f"`network_args` has `{name}={value}`, and there is nothing like it"
-        found.wrong.append((told, "leave it out, or all of them: `--without network_args`"))
+    theirs = LYCORIS_ARGS if module == LYCORIS else LORA_ARGS
+    found.wrong += [unlike("network_args", name, value, theirs) for name, value in args.items()]
 
 
 def method_of(method: str, options: Mapping[str, Any]) -> str:
@@ -58,8 +64,19 @@ def method_of(method: str, options: Mapping[str, Any]) -> str:
     return _kind({name.strip(): text.strip("'\" ") for name, _, text in pairs}) or method
 
 
+def deciding_args(options: Mapping[str, Any]) -> list[str]:
+    """Return the words of `network_args` that decide which kind of adapter learns, as given."""
+    if options.get("network_module") != LYCORIS:
+        return []
+    value = options.get("network_args", [])
+    each = [str(one) for one in ([value] if isinstance(value, str) else value)]
+    words = ("algo", "dora_wd") if method_of("lora", options) == "dora" else ("algo",)
+    return [one for one in each if one.partition("=")[0].strip() in words]
+
+
 def _lora(found: Settings, args: dict[str, str]) -> None:
     rank, alpha = _size(found)
+    _no_kernels(found, args)
     if "conv_dim" in args:
         found.values["targets"] = "convolutions"
         _kernels(found, args, (rank, alpha), 1)
@@ -72,14 +89,17 @@ def _lycoris(found: Settings, args: dict[str, str]) -> None:
     kind = _kind(args)
     algo = args.pop("algo", "lora")
     if kind is None:
-        near = "the nearest here is `algo=locon`"
-        found.wrong.append((f"`network_args` has `algo={algo}`", near))
+        near = _NEAREST.get(algo.lower())
+        hint = f"the nearest here is `algo={near}`" if near else nearest(algo, _ALGOS)
+        found.wrong.append((f"`network_args` has `algo={algo}`", hint))
         return
     found.values["method"] = kind
     size = _size(found)
     preset = args.pop("preset", "full")
     if preset in _PRESETS:
         found.values["targets"] = _PRESETS[preset]
+        if preset == "full" and _no_kernels(found, args):
+            found.values["targets"] = "transformer"
         _kernels(found, args, size, size[1])
     else:
         known = ", ".join(_PRESETS)
@@ -135,6 +155,18 @@ def _kernels(
         found.wrong.append((f"`network_args`: {told}", "give them the same"))
     else:
         found.values |= {"conv_rank": rank, "conv_alpha": alpha or float(rank)}
+
+
+def _no_kernels(found: Settings, args: dict[str, str]) -> bool:
+    """Return whether convolutions get no adapter: a `conv_dim` of 0, which is taken and told."""
+    if "conv_dim" not in args or as_whole("conv_dim", args["conv_dim"], 1, []) != 0:
+        return False
+    del args["conv_dim"]
+    found.notes.append(
+        "`conv_dim=0` leaves convolutions out; what is linear or one by one in their blocks learns "
+        "in kohya's scripts, too, and stays as it is here"
+    )
+    return True
 
 
 def _plus(found: Settings, args: dict[str, str]) -> None:

@@ -2,7 +2,8 @@
 
 from train import spellings
 from train.config import Config
-from train.kohya.kohya_scripts import Settings, as_number
+from train.kohya.kohya_keys import OPTIMIZER_ARGS
+from train.kohya.kohya_scripts import Settings, as_number, unlike
 from train.optimizers import KNOWN_AS, OPTIMIZERS, Rate
 from train.schedule_rows import SCHEDULES
 
@@ -61,8 +62,7 @@ def optimizer(found: Settings) -> None:
     decay = as_number("weight_decay", args.pop("weight_decay", usual), usual, found.wrong)
     found.values |= {"optimizer": name, "weight_decay": decay}
     for word, value in args.items():
-        told = f"`optimizer_args` has `{word}={value}`, and there is nothing like it"
-        found.wrong.append((told, "leave it out, or all of them: `--without optimizer_args`"))
+        found.wrong.append(unlike("optimizer_args", word, value, OPTIMIZER_ARGS))
     if OPTIMIZERS[name].rate is Rate.ITS_OWN:
         for word in ("learning_rate", "text_encoder_learning_rate"):
             if found.values.pop(word, None) is not None:
@@ -93,10 +93,7 @@ def schedule(found: Settings) -> None:
         if word == "step_rules":
             given["rate_rules"] = value
         else:
-            told = f"`lr_scheduler_args` has `{word}={value}`, and there is nothing like it"
-            found.wrong.append(
-                (told, "leave it out, or all of them: `--without lr_scheduler_args`")
-            )
+            found.wrong.append(unlike("lr_scheduler_args", word, value, ("step_rules",)))
     given = {word: value for word, value in given.items() if value != getattr(Config, word)}
     given |= {"warmup": found.values["warmup"]} if found.values["warmup"] else {}
     for word in given:

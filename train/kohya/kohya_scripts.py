@@ -1,12 +1,13 @@
 """kohya's training scripts, and what is gathered of the settings of one."""
 
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
 
 from prep.models.single_file import SUFFIXES
+from prep.runtime.errors import nearest
 
 Mistake = tuple[str, str]
 
@@ -72,6 +73,17 @@ def as_whole(name: str, value: Any, usual: int, wrong: list[Mistake]) -> int:
     if not found.is_integer():
         wrong.append((f"`{name}` is `{value}`", "give a whole number"))
     return int(found)
+
+
+def unlike(option: str, word: str, value: str, theirs: Collection[str]) -> Mistake:
+    """Return what is said of a word of an option that takes several and that is not taken over.
+
+    Args:
+        theirs: The words that kohya's scripts know there.
+    """
+    told = f"`{option}` has `{word}={value}`, and there is nothing like it"
+    hint = f"leave it out, or all of them: `--without {option}`"
+    return told, hint if word in theirs else nearest(word, theirs, hint)
 
 
 class Settings:

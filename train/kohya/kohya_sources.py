@@ -32,6 +32,10 @@ class KohyaRun:
     processes: int = 1
     launcher: tuple[str, ...] = ()
 
+    def only_pictures(self) -> bool:
+        """Return whether nothing but a dataset file was named."""
+        return self.dataset is not None and not (self.script or self.options)
+
 
 def read(sources: Sequence[str]) -> KohyaRun:
     """Return what several sources say together."""
@@ -78,6 +82,9 @@ def _with_toml(found: KohyaRun, path: Path) -> KohyaRun:
     except tomllib.TOMLDecodeError as error:
         raise ConfigError(f"`{path}` is not TOML: {error}", "mend the line it names") from None
     if "datasets" in content:
+        if not _has_tables(content):
+            hint = "write `[general]`, `[[datasets]]` and `[[datasets.subsets]]`, in such brackets"
+            raise ConfigError(f"`{path}` has its tables otherwise than a dataset file", hint)
         return replace(found, dataset=content)
     flat: dict[str, Any] = {}
     for name, value in content.items():
@@ -85,3 +92,15 @@ def _with_toml(found: KohyaRun, path: Path) -> KohyaRun:
     # What is false is as if it were not there: so it is with their switches.
     given = {name: value for name, value in flat.items() if value is not False}
     return replace(found, options=given | dict(found.options))
+
+
+def _has_tables(content: Mapping[str, Any]) -> bool:
+    """Return whether a dataset file has a table of what holds for all, and lists of the others."""
+    general, datasets = content.get("general", {}), content["datasets"]
+    if not isinstance(general, dict) or not _are_tables(datasets):
+        return False
+    return all(_are_tables(one.get("subsets", [])) for one in datasets)
+
+
+def _are_tables(value: Any) -> bool:
+    return isinstance(value, list) and all(isinstance(one, dict) for one in value)

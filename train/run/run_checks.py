@@ -6,8 +6,10 @@ from importlib.util import find_spec
 
 from prep.runtime import lock
 from prep.runtime.errors import ConfigError, nearest
+from train.adapters import adapter_file
 from train.config import Config
 from train.families.detect import check_clip_skip, check_prediction
+from train.methods import method_named
 from train.run import checkpoint, disk, run_folder
 from train.run.base_checks import (
     check_blocks,
@@ -27,6 +29,7 @@ def of_settings(config: Config) -> Iterator[Callable[[], object]]:
     """Yield what can be asked of the settings alone."""
     yield partial(check_packages, config, lambda package: find_spec(package) is not None)
     yield partial(check_preservation, config)
+    yield partial(_check_start_is_there, config)
     yield from of_prompts(config)
 
 
@@ -75,9 +78,17 @@ def _check_concepts(run: Run) -> None:
             )
 
 
+def _check_start_is_there(config: Config) -> None:
+    """Raise where the file that a training is to go on from is not there."""
+    start = method_named(config.method).starts(config)
+    if start is not None and not start.is_file():
+        raise adapter_file.absent(start)
+
+
 def _check_start(run: Run) -> None:
-    """Raise where the file that a training is to go on from is not there, or does not fit."""
-    if (start := run.method.starts(run.config)) is not None:
+    """Raise where the file that a training is to go on from does not fit, if it is there."""
+    start = run.method.starts(run.config)
+    if start is not None and start.is_file():
         shapes = disk.shapes_of(run.found.path, run.family)
         run.method.check_start(start, run.config, run.family, shapes)
 

@@ -196,6 +196,8 @@ def _told(out: str, err: str) -> list[str]:
         ('text_encoder: "yes"', "`text_encoder` is `yes`", "write true or false"),
         ("prompts: ./in/p.txt", "the file of prompts `in/p.txt` is not there",
          "name a text file with one prompt a line"),
+        ("start_from: ./in/a.safetensors", "there is no file `in/a.safetensors`",
+         "name a LoRA: a `.safetensors` file"),
         ("resume: ./in", "`in` is not a run folder", "name a folder that holds `config.json`"),
         ("out: /dev/null/x",
          "`/dev/null/x` cannot be written: `/dev/null` is a pipe, socket or device, not a folder",

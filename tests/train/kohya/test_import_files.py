@@ -186,8 +186,6 @@ def test_defaults_are_kohya_s() -> None:
         ({"network_dim": "8", "network_alpha": "4", "network_args": ["conv_dim=2"]},
          {"targets": "convolutions", "conv_rank": 2, "conv_alpha": 1.0, "rank": 8, "alpha": 4.0}),
         ({"network_args": "loraplus_lr_ratio=16"}, {"lora_plus": 16.0}),
-        ({"network_weights": "old/a.safetensors"},
-         {"start_from": "./old/a.safetensors"}),
         ({"v_parameterization": True, "clip_skip": "2"}, {"prediction": None, "clip_skip": 2}),
         ({"v_parameterization": True, "pretrained_model_name_or_path": "x.safetensors"},
          {"prediction": "v"}),
@@ -290,6 +288,8 @@ def test_fine_tune_s_unused_weight_is_told() -> None:
          "texts are read from `.txt` and `.caption`"),
         ({"sample_prompts": "none.txt"}, "the file of prompts `none.txt` is not there",
          "write it, or draw nothing: `--without sample_prompts`"),
+        ({"network_weights": "old.safetensors"}, "there is no file `old.safetensors`",
+         "name the one that `--network_weights` means, or train anew: `--without network_weights`"),
         ({"pretrained_model_name_or_path": ""}, "no base model is named",
          "add `--pretrained_model_name_or_path`"),
     ],
@@ -299,6 +299,20 @@ def test_what_cannot_be_taken_over_is_two_lines(
 ) -> None:
     """Unknown, not there, or out of its limits: nothing is dropped silently."""
     assert refused(**options) == (message, hint)
+
+
+def test_a_file_to_go_on_from_is_taken_over(home: Path) -> None:
+    """It has to be there, from where the command was typed."""
+    (home / "x").mkdir()
+    (home / "x" / "a.safetensors").write_text("x")
+    given = {
+        "pretrained_model_name_or_path": "tiny", "network_module": "networks.lora",
+        "network_weights": "x/a.safetensors",
+    }  # fmt: skip
+    dataset = {"datasets": [{"subsets": [{"image_dir": HERE}]}]}
+    found = pipelines_of(KohyaRun("train_network", given, dataset, home), home, [])
+
+    assert "      start_from: ./x/a.safetensors\n" in found.text
 
 
 @pytest.mark.parametrize(
@@ -516,37 +530,6 @@ def test_what_a_script_does_not_use_is_left_out() -> None:
     assert "`full_bf16` is left out: this script of kohya's does not use it" in found.notes
 
 
-@pytest.mark.parametrize(
-    ("files", "message", "hint"),
-    [
-        (["3_sks girl/a.png", "log/x.png"],
-         "`log` in `pics`: kohya's scripts read folders `10_words` alone",
-         "move it away, or rename the folder"),
-        (["3_sks girl/a.png", "b.jpg"],
-         "`b.jpg` in `pics`: kohya's scripts read folders `10_words` alone",
-         "move it away, or rename the folder"),
-        (["3_sks girl/a.png", "3_sks girl/a.txt"],
-         "`caption_extension` is not given, and `pics` has `.txt` files alone",
-         "kohya's scripts would not read them: give `.txt`, or move them away"),
-    ],
-)  # fmt: skip
-def test_pictures_that_kohya_would_not_train_so_are_told(
-    home: Path, files: list[str], message: str, hint: str
-) -> None:
-    """Folders without a number, pictures beside them, and texts of another ending."""
-    for name in files:
-        (home / "pics" / name).parent.mkdir(parents=True, exist_ok=True)
-        (home / "pics" / name).write_text("x")
-    given = {
-        "pretrained_model_name_or_path": "tiny", "network_module": "networks.lora",
-        "train_data_dir": "pics",
-    }  # fmt: skip
-    with pytest.raises(ConfigError) as caught:
-        pipelines_of(KohyaRun("train_network", given, None, home), home, [])
-
-    assert (str(caught.value), caught.value.hint) == (message, hint)
-
-
 def test_words_that_cannot_be_taken_leave_nothing_behind(
     home: Path, draw: Callable[..., Path], capfd: pytest.CaptureFixture[str]
 ) -> None:
@@ -569,11 +552,21 @@ def test_words_that_cannot_be_taken_leave_nothing_behind(
 def test_the_kind_of_training_has_to_be_the_one_that_is_typed(
     tutorial: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """`train finetune` with the options of a LoRA, and a `--without` that names nothing."""
+    """`train finetune` with the options of a LoRA, and a `--without` that names nothing.
+
+    A dataset file alone is a training of no kind, and one in other brackets is none.
+    """
+    (tutorial / "x.toml").write_text(DATASET.replace("[[datasets]]", "[datasets]"))
     for words, error, hint in (
         (["finetune", "config.toml", "dataset.toml"],
          "error: this is a training by `train lora`, not by `train finetune`",
          "hint: a LoRA has `network_module`, a fine-tune has none"),
+        (["lora", "dataset.toml"],
+         "error: only a dataset file is named: it says which pictures train, not how",
+         "hint: name the config file or the command line in front of it, too"),
+        (["import", "x.toml"],
+         "error: `x.toml` has its tables otherwise than a dataset file",
+         "hint: write `[general]`, `[[datasets]]` and `[[datasets.subsets]]`, in such brackets"),
         (["import", "config.toml", "--without", "noise_ofset"],
          "error: `--without noise_ofset` names no option of kohya's scripts",
          "hint: did you mean `noise_offset`?"),

@@ -7,7 +7,7 @@ import pytest
 
 from prep.runtime.errors import ConfigError
 from train.kohya.import_files import pipelines_of
-from train.kohya.kohya_sources import read
+from train.kohya.kohya_sources import KohyaRun, read
 
 HERE = str(Path(__file__).parent)  # a folder without pictures and texts
 
@@ -139,3 +139,59 @@ def test_masks_are_taken_over_where_they_mean_the_same(home: Path) -> None:
         ),
         "train without it: `--without conditioning_data_dir`",
     )
+
+
+@pytest.mark.parametrize(
+    ("args", "kept", "method", "told"),
+    [
+        ("algo=lokr factor=8 use_tucker=True", "algo=lokr", "lokr", "factor=8 use_tucker=True"),
+        ("dora_wd=True algo=locon rs_lora=True", "dora_wd=True algo=locon", "dora", "rs_lora=True"),
+        ("algo=loha dora_wd=True", "algo=loha", "loha", "dora_wd=True"),
+        ("algo=loha", "algo=loha", "loha", ""),
+    ],
+)
+def test_a_kind_of_adapter_stays_what_it_is(args: str, kept: str, method: str, told: str) -> None:
+    """`--without network_args` leaves out all words but those that decide what learns."""
+    made = pipelines_of(_lycoris(args), Path(), ["network_args"])
+
+    assert f'      method: "{method}"\n' in made.text
+    left = [f"left out by `--without`: `network_args` is `{told}`"] if told else []
+    keeps = f"`network_args` keeps `{kept}`, which decides what learns"
+    assert made.notes[: len(left) + 1] == [*left, keeps]
+
+
+def test_what_is_left_out_is_told_with_its_value() -> None:
+    """Each option of command and dataset file; the one that makes it a LoRA cannot be left out."""
+    run = _lycoris("algo=loha", "--network_dropout 0.1 --masked_loss --seed 7")
+    subsets = [{"image_dir": HERE, "flip_aug": True, "conditioning_data_dir": "m"}]
+    run = replace(run, dataset={"general": {"resolution": 640}, "datasets": [{"subsets": subsets}]})
+    names = ["network_dropout", "flip_aug", "conditioning_data_dir", "resolution", "fp8_base"]
+    made = pipelines_of(run, Path(), names)
+
+    assert made.notes[:6] == [
+        "left out by `--without`: `network_dropout` is `0.1`",
+        "left out by `--without`: `flip_aug` is `true`",
+        "left out by `--without`: `conditioning_data_dir` is `m`",
+        (
+            "`masked_loss` stays: of pictures without a mask beside them (`x.mask.png` beside "
+            "`x.jpg`) everything trains"
+        ),
+        "left out by `--without`: `resolution` is `640`",
+        "`--without fp8_base` leaves nothing out: it is not given",
+    ]
+    assert '"resolution": 512' in made.text
+    with pytest.raises(ConfigError) as caught:
+        pipelines_of(run, Path(), ["network_module"])
+    assert (str(caught.value), caught.value.hint) == (
+        "`network_module` is `lycoris.kohya`, and without it this would be another training",
+        "leave it in, and leave out what belongs to it: `--without network_args`",
+    )
+
+
+def _lycoris(args: str, words: str = "") -> KohyaRun:
+    """Return a run of LyCORIS with some words of `network_args`."""
+    command = (
+        "accelerate launch train_network.py --pretrained_model_name_or_path tiny --network_module "
+        f"lycoris.kohya --network_args {args} --train_data_dir {HERE} {words}"
+    )
+    return replace(read([command]), dataset={"datasets": [{"subsets": [{"image_dir": HERE}]}]})

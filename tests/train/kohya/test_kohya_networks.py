@@ -41,7 +41,16 @@ def test_the_kinds_of_lycoris_are_methods_of_ours(args: list[str], wanted: dict[
 @pytest.mark.parametrize(
     ("args", "message", "hint"),
     [
-        (["algo=boft"], "`network_args` has `algo=boft`", "the nearest here is `algo=locon`"),
+        (["algo=boft"], "`network_args` has `algo=boft`", "the nearest here is `algo=diag-oft`"),
+        (["algo=IA3"], "`network_args` has `algo=IA3`", "the nearest here is `algo=locon`"),
+        (["algo=lokrr"], "`network_args` has `algo=lokrr`", "did you mean `lokr`?"),
+        (["conv_dm=4"], "`network_args` has `conv_dm=4`, and there is nothing like it",
+         "did you mean `conv_dim`?"),
+        (["xyz=4"], "`network_args` has `xyz=4`, and there is nothing like it",
+         "leave it out, or all of them: `--without network_args`"),
+        (["conv_dim=5000"], "`conv_dim` is 5000", "give a whole number from 1 to 1024"),
+        (["loraplus_lr_ratio=0"], "`loraplus_lr_ratio` is 0.0",
+         "give a number from 1 to 1000"),
         (["algo=diag-oft", "conv_dim=8"],
          "`network_args`: convolutions have a `conv_dim` of 8, and the rest one of 4",
          "give them the same"),
@@ -70,3 +79,32 @@ def test_the_method_is_known_before_the_settings() -> None:
     assert method_of("lora", lycoris | {"network_args": "algo=full"}) == "lora"
     assert method_of("lora", {"network_module": "networks.lora"}) == "lora"
     assert method_of("finetune", {}) == "finetune"
+
+
+@pytest.mark.parametrize(
+    ("options", "targets"),
+    [
+        ({"network_args": ["conv_dim=0", "conv_alpha=1"]}, None),
+        ({"network_module": LYCORIS, "network_args": ["algo=lokr", "conv_dim=0"]}, "transformer"),
+        ({"network_module": LYCORIS, "network_args": ["preset=attn-only", "conv_dim=0"]},
+         "attention"),
+    ],
+)  # fmt: skip
+def test_a_conv_dim_of_0_is_none(options: dict[str, Any], targets: str | None) -> None:
+    """As in both of theirs: nothing of 3 by 3 gets an adapter."""
+    found = of_options(**options)
+
+    assert (found.get("targets"), found.get("conv_rank")) == (targets, None)
+
+
+def test_misspelt_words_of_other_options_have_the_nearest_name() -> None:
+    """As those of `network_args` have; what kohya's scripts know there is no misspelling."""
+    assert refused(optimizer_args="weight_dacay=0.1")[1] == "did you mean `weight_decay`?"
+    assert refused(network_args="conv_dm=4")[1] == "did you mean `conv_dim`?"
+    assert refused(network_args="conv_block_dims=4")[1] == (
+        "leave it out, or all of them: `--without network_args`"
+    )
+    assert refused(lr_scheduler="piecewise_constant", lr_scheduler_args="steps_rule=1:10,0.1") == (
+        "`lr_scheduler_args` has `steps_rule=1:10,0.1`, and there is nothing like it",
+        "did you mean `step_rules`?",
+    )
