@@ -56,6 +56,7 @@ def _say_results(session: Session) -> None:
         shape = known[name].shape if name in known else None
         of_samples = shape in (Shape.MAP, Shape.DECISION, Shape.SIDECAR)
         states = session.values.states(name)
+        states = {key: state for key, state in states.items() if state != "nothing"}
         if of_samples:
             there = session.inventory.digests
             states = {key: state for key, state in states.items() if key in there}
