@@ -48,6 +48,14 @@ class Rejected:
 
 
 @dataclass(frozen=True)
+class Nothing:
+    """Returned by a stage in place of a value: the sample has none, and nothing is wrong with it.
+
+    Whoever reads the artifact has to do without: `name?`.
+    """
+
+
+@dataclass(frozen=True)
 class Failed:
     """Returned by a stage in place of a value: this sample could not be done.
 

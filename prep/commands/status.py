@@ -7,7 +7,7 @@ from typing import Any
 
 from prep.engine import accounting
 from prep.engine.explain_sample import commands_of
-from prep.engine.inventory import other_files
+from prep.engine.inventory import mask_owners, other_files
 from prep.engine.inventory.inventory import INHERITED
 from prep.engine.inventory.location import Location
 from prep.engine.opening import read_only_session
@@ -56,6 +56,7 @@ def _say_results(session: Session) -> None:
         shape = known[name].shape if name in known else None
         of_samples = shape in (Shape.MAP, Shape.DECISION, Shape.SIDECAR)
         states = session.values.states(name)
+        states = {key: state for key, state in states.items() if state != "nothing"}
         if of_samples:
             there = session.inventory.digests
             states = {key: state for key, state in states.items() if key in there}
@@ -75,7 +76,7 @@ def _counted(states: Collection[str]) -> str:
 
 
 def _say_others(session: Session) -> None:
-    """Print what else lies in a folder, file by file, and what was passed over by name."""
+    """Print what else lies in a folder, what is almost called a mask, and what was passed over."""
     say, folder = session.context.console.say, session.inventory.folder
     there = accounting.unknown_files(session)
     if there:
@@ -84,6 +85,9 @@ def _say_others(session: Session) -> None:
             say(*(f"    {shown(name)}" for name in list(there)[:_SHOWN]))
             if len(there) > _SHOWN:
                 say(f"    ... and {len(there) - _SHOWN} more; `--json` lists all")
+    almost = mask_owners.almost(folder.pictures)
+    for line in mask_owners.almost_lines(almost):
+        say(f"  {line}", almost_masks=almost)
     passed = other_files.passed_line(folder.passed)
     if passed:
         say(f"  passed over by name: {passed}", passed=folder.passed)

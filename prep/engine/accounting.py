@@ -7,7 +7,7 @@ from typing import Any
 from prep.dataset.account import Account
 from prep.dataset.file_names import LINKS, SUFFIXES, head_of, link_of
 from prep.engine import published_files
-from prep.engine.inventory import other_files, scan
+from prep.engine.inventory import mask_owners, other_files, scan
 from prep.engine.inventory.location import Location
 from prep.engine.report import Report
 from prep.engine.session import Session
@@ -26,6 +26,8 @@ def account_for(session: Session, report: Report) -> None:
     }
     report.rejected |= session.dropped()
     report.unowned |= unowned_texts(session)
+    almost = mask_owners.almost(inventory.folder.pictures)
+    report.notes += mask_owners.almost_lines(almost)
     pages = pages_of(session)
     for page in pages:
         report.failed |= {key: why for key, why in page.failed.items() if key in inventory.digests}

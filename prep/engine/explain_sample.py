@@ -129,7 +129,7 @@ def of_results(session: Session, key: str, *, inner: bool) -> Iterator[str]:
     for stage, made in found:
         if made is not None:
             stale = _input_changed(session, stage, key, made)
-            state = _bad(made) if made.state != "made" else _CURRENT
+            state = _state(made)
             text = (f"stale: {Why.INPUTS}" if stale else state) + _children(session, stage, key)
             name = stage.name if inner else names[stage.name]
             states.append((name, text, _machine(session, stage, key, inner=inner)))
@@ -172,10 +172,12 @@ def _would(session: Session, row: StagePreview, key: str, made: Made | None) -> 
         return "not needed: yours is used"
     if made is None:
         return ""
-    return _bad(made) if made.state != "made" else _CURRENT
+    return _state(made)
 
 
-def _bad(made: Made) -> str:
+def _state(made: Made) -> str:
+    if made.state in ("made", "nothing"):
+        return _CURRENT
     return f"{made.state}: {made.why}".replace("\n", "; ")
 
 

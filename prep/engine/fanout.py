@@ -11,7 +11,7 @@ from pathlib import Path
 
 from prep.engine import fanout_files
 from prep.engine.committer import CommitBatch, commit
-from prep.engine.inventory import other_files
+from prep.engine.inventory import mask_owners, other_files
 from prep.engine.inventory.declarations import Declarations
 from prep.engine.inventory.inventory import Inventory
 from prep.engine.inventory.read import check_gone, intended, read_digests
@@ -83,6 +83,7 @@ def remember(session: Session) -> Report:
         total=inventory.num_pictures(),
         others=other_files.unknown(inventory.folder.others, (), inventory.declared),
         source=os.path.relpath(source.root),
+        notes=mask_owners.almost_lines(mask_owners.almost(inventory.folder.pictures)),
     )
 
 

@@ -23,6 +23,7 @@ class Report:
     Attributes:
         made: Stage -> how many samples it was run for.
         unmade: Stage -> how many of them it rejected or failed of.
+        nothing: Stage -> how many of them have no such value, and need none.
         counts: Command -> what its file says of the whole: `6 buckets`.
         kept: Stage -> how many were up to date.
         rejected: Key -> the rule that rejected it.
@@ -42,6 +43,7 @@ class Report:
 
     made: dict[str, int] = field(default_factory=dict)
     unmade: Counter[str] = field(default_factory=Counter)
+    nothing: Counter[str] = field(default_factory=Counter)
     counts: dict[str, str] = field(default_factory=dict)
     kept: dict[str, int] = field(default_factory=dict)
     rejected: dict[str, str] = field(default_factory=dict)
@@ -104,7 +106,9 @@ class Report:
     def _done(self, command: str, stages: Sequence[Stage], sidecars: Mapping[str, str]) -> str:
         """Return what one command did, as `15 scored, 15 written`; empty for nothing."""
         made = {
-            stage.name: self.made.get(stage.name, 0) - self.unmade[stage.name]
+            stage.name: self.made.get(stage.name, 0)
+            - self.unmade[stage.name]
+            - self.nothing[stage.name]
             for stage in stages
             if stage.shape is not Shape.VIEW
         }

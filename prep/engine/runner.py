@@ -211,7 +211,8 @@ def _make(session: Session, plan: StagePlan, report: Report) -> int:
     finally:
         writer.commit()  # also when a person stops the run: nothing that was made is lost
     session.values.forget(name)
-    report.unmade[name] = states.total() - states["made"]
+    report.nothing[name] = states["nothing"]
+    report.unmade[name] = states.total() - states["made"] - states["nothing"]
     return states.total()
 
 

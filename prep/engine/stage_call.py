@@ -7,7 +7,7 @@ from typing import Any
 
 from prep.engine.plan import PlannedStage
 from prep.runtime.errors import MachineError, ModelFileError, UserError
-from prep.stage import Failed, Rejected
+from prep.stage import Failed, Nothing, Rejected
 
 # What a picture can do to a decoder or a model. Anything else is a bug and stops the run.
 _SAMPLE_ERRORS = (OSError, ValueError, ArithmeticError, RuntimeError)
@@ -131,6 +131,8 @@ def called(call: Caller, samples: list[Any]) -> list[Outcome]:
 
 
 def _outcome(key: str, inputs: str, result: Any) -> Outcome:
+    if isinstance(result, Nothing):
+        return Outcome(key, inputs, None, "nothing")
     if isinstance(result, Rejected):
         return Outcome(key, inputs, None, "rejected", result.why)
     if isinstance(result, Failed):

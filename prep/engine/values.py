@@ -107,7 +107,7 @@ class Values:
         return {key: digest for key, digest in told.items() if key not in masked}
 
     def states(self, stage: str) -> dict[str, str]:
-        """Return key -> made, rejected or failed, of a stage's results; no row is read whole."""
+        """Return key -> made, nothing, rejected or failed, of results; no row is read whole."""
         today = dict(self.inventory.renamed)
         found = {today.get(key, key): state for key, state in self.ledger.states(stage)}
         return self._standing(stage, found)

@@ -44,6 +44,7 @@ WHITE = pixels.WHITE
 Filter = Literal["nearest", "box", "bilinear", "bicubic", "lanczos"]
 
 _FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF", "AVIF")
+_CLEAR = "it has transparency\nsave it without: white trains, black does not"
 SUFFIXES = frozenset(formats.NAMED)
 
 
@@ -62,13 +63,16 @@ class Decoded:
     warnings: tuple[str, ...]
 
 
-def opened(file: BinaryIO | Path, name: str = "", *, alpha: bool = False) -> Decoded:
+def opened(
+    file: BinaryIO | Path, name: str = "", *, alpha: bool = False, opaque: bool = False
+) -> Decoded:
     """Decode a whole picture. Python's warning filters are set meanwhile: one thread at a time.
 
     Args:
         file: A seekable stream, or a path.
         name: The file's name, to warn about a wrong suffix; a path brings its own.
         alpha: Whether its alpha is wanted, as grey: white where it is opaque.
+        opaque: Whether one that has transparency is refused, as a mask is.
 
     Raises:
         Unreadable: For whatever is wrong with the file.
@@ -77,11 +81,11 @@ def opened(file: BinaryIO | Path, name: str = "", *, alpha: bool = False) -> Dec
         warnings.simplefilter("ignore")  # Pillow's; what a person should know is told by us
         if isinstance(file, Path):
             with file.open("rb") as stream:
-                return _decoded(stream, file.name, alpha)
-        return _decoded(file, name, alpha)
+                return _decoded(stream, file.name, alpha, opaque)
+        return _decoded(file, name, alpha, opaque)
 
 
-def _decoded(stream: BinaryIO, name: str, alpha: bool) -> Decoded:
+def _decoded(stream: BinaryIO, name: str, alpha: bool, opaque: bool) -> Decoded:
     from PIL import ImageChops
 
     found, first = _recognised(stream)
@@ -98,6 +102,8 @@ def _decoded(stream: BinaryIO, name: str, alpha: bool) -> Decoded:
     turn = turn_of(image, turning)
     mend = {"TIFF": tiffs.mended, "BMP": bitmaps.opaque}.get(kind)
     shown = mend(image) if mend else image
+    if opaque and not pixels.is_opaque(shown):
+        raise Unreadable("transparent", _CLEAR)
     flat = pixels.hidden(shown) if alpha else bands.flattened(shown, told, space)
     del image, shown  # of a large picture, there is no room for three copies
     upright = frames.framed(flat, place)  # what is around a frame is white: it is hidden, too

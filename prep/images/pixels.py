@@ -53,6 +53,12 @@ def hidden(image: "Image.Image") -> "Image.Image":
     return clear.convert("RGB")
 
 
+def is_opaque(image: "Image.Image") -> bool:
+    """Return whether nothing of an image of any mode is transparent."""
+    _, alpha = _parts(image)
+    return alpha is None or alpha.getextrema()[0] == 255
+
+
 def _parts(image: "Image.Image") -> "tuple[Image.Image, Image.Image | None]":
     """Return colour (L, RGB, CMYK or LAB) and alpha (L, or None for opaque)."""
     if image.mode == "F" or image.mode.startswith("I"):

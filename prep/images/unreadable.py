@@ -15,7 +15,8 @@ class Unreadable(Exception):  # noqa: N818 - it reads as what the picture is
 
     Attributes:
         kind: empty-file, truncated, not-an-image, format-not-allowed, not-supported,
-            too-many-pixels, resource-limit, missing, io-error or decode-error.
+            too-many-pixels, resource-limit, missing, io-error, decode-error, or transparent
+            for one that has to be opaque.
         why: The reason as a person reads it; the same for the same bytes.
     """
 

@@ -4,6 +4,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from prep.dataset.file_names import LINKS, link_of
 from prep.pipeline.subcommands import all_commands
 from prep.runtime.console import Console
 from prep.stages import all_stages
@@ -62,16 +63,11 @@ def pipeline(name: str | None, file: Path | None) -> "Pipeline":
 
 
 def pipeline_of(path: Path, file: Path | None) -> "Pipeline | None":
-    """Return the pipeline that names a folder or dataset file; None where none does."""
+    """Return the pipeline that names a folder, or a file of its chain; None where none does."""
     wanted = path.resolve()
     for found in pipelines_if_any(file).values():
-        if wanted in [folder.resolve() for folder in found.folders()]:
-            return found
-        if (
-            path.suffix
-            and wanted.stem.startswith(found.meta.stem)
-            and (wanted.parent == found.meta.resolve().parent)
-        ):
+        chain = (link_of(found.meta, link) for link in LINKS)
+        if wanted in {each.resolve() for each in (*found.folders(), *chain)}:
             return found
     return None
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from prep.stage import MASK_SUFFIX, Failed, param, stage
+from prep.stage import MASK_SUFFIX, Failed, Nothing, param, stage
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -27,7 +27,7 @@ def fit(params: Params, loaded: None, others: Mapping[str, Any]) -> tuple[Any, .
 
 
 @stage(
-    version=1,
+    version=2,
     reads=("alpha", "bucket"),
     writes="alpha_mask",
     params=Params,
@@ -37,12 +37,14 @@ def fit(params: Params, loaded: None, others: Mapping[str, Any]) -> tuple[Any, .
     enabled=lambda params: params.alpha_mask,
     suffix=MASK_SUFFIX,
 )
-def alpha_mask(image: "Image.Image", bucket: Mapping[str, Any], params: Params) -> bytes | Failed:
+def alpha_mask(
+    image: "Image.Image", bucket: Mapping[str, Any], params: Params
+) -> bytes | Failed | Nothing:
     """Make masks of alpha.
 
     Returns:
-        A grey PNG of the bucket's size, white where the picture is opaque; a picture fails of which
-        nothing is to be seen.
+        A grey PNG of the bucket's size, white where the picture is opaque, and none for one that
+        is opaque everywhere; a picture fails of which nothing is to be seen.
     """
     from prep.images import mask_plane
     from prep.images.picture_file import png
@@ -50,4 +52,4 @@ def alpha_mask(image: "Image.Image", bucket: Mapping[str, Any], params: Params) 
     found = mask_plane.mask(image, bucket)
     if found.getbbox() is None:
         return Failed("all of it is transparent", "leave it out, or give it a mask")
-    return png(found)
+    return Nothing() if found.getextrema() == (255, 255) else png(found)

@@ -17,7 +17,7 @@ def fit(params: NoParams, loaded: None, others: Mapping[str, Any]) -> tuple[Any,
 
 
 @stage(
-    version=1,
+    version=2,
     reads=("mask_file", "bucket"),
     writes="mask",
     done="masked",
@@ -29,7 +29,8 @@ def mask(image: "Image.Image", bucket: Mapping[str, Any], params: NoParams) -> b
     """Take masks over: `x.mask.png` beside a picture, white where it trains.
 
     Returns:
-        A grey PNG of the bucket's size; a mask fails that has colours, or is black all over.
+        A grey PNG of the bucket's size; a mask fails that has colours, or is black all over. One
+        with transparency was refused before: white over it would stand for all of it.
     """
     from prep.images import mask_plane
     from prep.images.picture_file import png

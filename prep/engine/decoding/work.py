@@ -75,8 +75,10 @@ def shown(path: str, fit: Fits = ()) -> Iterator[tuple[UprightPicture, Source]]:
     """
     found = _source(path)
     try:
-        alpha = bool(fit) and fit[0][0] == fitting.ALPHA_OF
-        picture = picture_file.opened(io.BytesIO(found.data), Path(path).name, alpha=alpha)
+        first = fit[0][0] if fit else ""
+        alpha, mask = first == fitting.ALPHA_OF, first == fitting.MASK_OF
+        stream = io.BytesIO(found.data)
+        picture = picture_file.opened(stream, Path(path).name, alpha=alpha, opaque=mask)
     except unreadable.Unreadable as error:
         if error.args == unreadable.NO_MEMORY:
             raise MemoryError from None

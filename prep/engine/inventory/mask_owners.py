@@ -1,13 +1,15 @@
 """Which picture a mask belongs to: `x.mask.png` lies over `x.jpg`, and is no picture. Pure."""
 
 import os
-from collections.abc import Collection, Iterator, MutableMapping
+import re
+from collections.abc import Collection, Iterable, Iterator, MutableMapping, Sequence
 
 from prep.runtime.keys import nfc, shown
 from prep.stage import MASK_SUFFIX
 
 _NONE = "it is a mask, and there is no picture `{}`: move it away, or give it another name"
 _TWO = "it is a mask, and `{}` is there already: keep one of the two"
+_ALMOST = re.compile(r"(.+)[._ -]mask", re.IGNORECASE | re.DOTALL)
 
 
 def is_mask(name: str) -> bool:
@@ -58,3 +60,22 @@ def settle(
             yield name
         else:
             masks.update(dict.fromkeys(owners, name))
+
+
+def almost(pictures: Iterable[str]) -> list[str]:
+    """Return the keys of pictures that are called like the mask of another one, but not quite."""
+    stems = {key: os.path.splitext(key)[0] for key in pictures}
+    there = {stem.casefold() for stem in stems.values()}
+    found = ((key, _ALMOST.fullmatch(stem)) for key, stem in stems.items())
+    return sorted(key for key, name in found if name and name[1].casefold() in there)
+
+
+def almost_lines(keys: Sequence[str]) -> list[str]:
+    """Return the line that tells of such pictures; none where there are none."""
+    name = _ALMOST.fullmatch(os.path.splitext(keys[0])[0]) if keys else None
+    if name is None:
+        return []
+    more = len(keys) - 1
+    what = f"and {more} more look like masks, and are pictures"
+    what = what if more else "looks like a mask, and is a picture"
+    return [f"`{keys[0]}` {what}; a mask is called `{name[1]}{MASK_SUFFIX}`"]

@@ -107,7 +107,7 @@ class Queries:
         """Return key -> result of the samples that one stage rejected or failed of."""
         query = (
             "SELECT key, base, inputs, digest, state, why FROM results"
-            " WHERE stage = ? AND state != 'made'"
+            " WHERE stage = ? AND state IN ('rejected', 'failed')"
         )
         return {intern(key): Made(*row) for key, *row in self._sql.execute(query, (stage,))}
 

@@ -35,7 +35,7 @@ class Made(NamedTuple):
         inputs: Digests of what was read, in the order of the stage's reads; empty for a failure
             that may be gone next time.
         digest: SHA-256 of the result's bytes; empty where there is none.
-        state: made, rejected or failed.
+        state: made, nothing (there is no such value), rejected or failed.
         why: The reason of a rejection or failure.
     """
 

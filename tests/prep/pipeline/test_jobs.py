@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from prep.engine.inventory.location import Location
+from prep.pipeline.command_line import pipeline_of
 from prep.pipeline.jobs import Given, of_fan_out, of_folder, of_meta, of_pipeline
 from prep.pipeline.locations import known_location, location_of
 from prep.pipeline.pipeline import Pipeline, PipelineStep
@@ -128,3 +129,24 @@ def test_a_dataset_file_says_where_its_pictures_are(draw: Draw, home: Path) -> N
     assert (job.location.root, job.location.state) == (Path("data/raw"), Path("data/raw/.prep"))
     assert job.meta == Path("data/x.json")
     assert told.location.state == Path("t")
+
+
+def test_a_pipeline_is_for_its_own_chain_of_files_alone(home: Path) -> None:
+    """What only begins like the name of its dataset file, or ends otherwise, is another one's."""
+    for name in ("chara", "lines"):
+        (home / name).mkdir()
+    (home / "pipelines.yaml").write_text(
+        "pipelines:\n  first: {images: ./chara, meta: ./chara.json, stages: [edit]}\n"
+        "  second: {images: ./lines, meta: ./lines.jsonl, stages: [edit]}\n"
+    )
+    named = {
+        "chara": "first", "chara.json": "first", "chara_bucket.json": "first",
+        "chara_lat.json": "first", "lines.jsonl": "second", "lines_bucket.jsonl": "second",
+        "lines_lat.jsonl": "second", "chara2": None, "chara2.json": None,
+        "chara2_bucket.json": None, "chara_other.json": None, "chara_lat.jsonl": None,
+        "chara_lat_lat.json": None, "lines_lat.json": None, "sub/chara.json": None,
+    }  # fmt: skip
+
+    for path, wanted in named.items():
+        found = pipeline_of(Path(path), None)
+        assert (found.name if found else None) == wanted, path

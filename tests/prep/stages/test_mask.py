@@ -2,6 +2,7 @@
 
 import io
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ pipelines:
       - bucket: {resolution: 128, step: 64}
       - latents: {model: tiny}
 """
+CLEAR = "its mask: it has transparency\n    hint: save it without: white trains, black does not"
 FANNED = STAGES.replace("./images\n", "./raw\n").replace(
     "stages:\n",
     "stages:\n      - crop: {to: ./cut, aspect_ratio: 1.0, min_side: 64}\n"
@@ -28,11 +30,22 @@ FANNED = STAGES.replace("./images\n", "./raw\n").replace(
 )
 
 
+def file_of(image: Image.Image, **told: Any) -> bytes:
+    """Return a picture as the bytes of a PNG."""
+    file = io.BytesIO()
+    image.save(file, "PNG", **told)
+    return file.getvalue()
+
+
 def png(pixels: Any, **told: Any) -> bytes:
     """Return a PNG of an array of numbers from 0 to 255."""
-    file = io.BytesIO()
-    Image.fromarray(np.asarray(pixels, np.uint8)).save(file, "PNG", **told)
-    return file.getvalue()
+    return file_of(Image.fromarray(np.asarray(pixels, np.uint8)), **told)
+
+
+def subject(mode: str) -> Any:
+    """Return a mask as GIMP saves one with alpha: a white subject, all else transparent."""
+    alpha = drawn_mask() // 128 * 255
+    return np.stack([np.full_like(alpha, 255)] * (len(mode) - 1) + [alpha], -1)
 
 
 def picture(seed: int, size: tuple[int, int] = (192, 128)) -> bytes:
@@ -140,6 +153,9 @@ def test_a_picture_whose_mask_cannot_be_used_does_not_train(project: Project) ->
               "its mask: it is 128x192 px, and the picture 192x128"),
         "h": (png(drawn_mask() * 0), ("its mask hides all of the picture\n    hint: make white "
                                       "what should train, or remove the mask")),
+        "i": (png(subject("RGBA")), CLEAR), "j": (png(subject("LA")), CLEAR),
+        "k": (file_of(Image.fromarray(drawn_mask().astype(np.uint8) // 128 * 255).convert("P"),
+                      transparency=0), CLEAR),
     }  # fmt: skip
     for seed, (name, (data, _)) in enumerate(bad.items(), 3):
         (project.images / f"{name}.png").write_bytes(picture(seed))
@@ -154,9 +170,15 @@ def test_a_picture_whose_mask_cannot_be_used_does_not_train(project: Project) ->
     for seed, name in enumerate(bad, 3):
         (project.images / f"{name}.mask.png").write_bytes(png(drawn_mask(seed)))
 
-    assert project.run().maps() == {"mask": 5}
+    assert project.run().maps() == {"mask": len(bad)}
     assert project.code == 0
     assert {*masks(project)} == {"a.png", *(f"{name}.png" for name in bad)}
+    levels = drawn_mask().astype(np.uint8)
+    opaque = np.stack([levels, np.full_like(levels, 255)], -1)
+    (project.images / "a.mask.png").write_bytes(png(opaque))
+
+    assert project.run().maps() == {"mask": 1}
+    assert np.array_equal(masks(project)["a.png"], fitted(levels))
 
 
 def test_a_mask_of_no_picture_is_named(project: Project) -> None:
@@ -179,6 +201,34 @@ def test_a_mask_of_no_picture_is_named(project: Project) -> None:
     assert "  5 pictures: 2 good, 0 left out, 3 failed\n" in project.said
     assert samples(project) == {"b.png", "d.png"}
     assert {*masks(project)} == {"b.png"}
+
+
+def test_a_picture_named_almost_like_a_mask_is_told(
+    prep: Callable[..., Any], draw: Callable[..., Path], home: Path
+) -> None:
+    """One line names the first and what its name would be; they are pictures all the same."""
+    for name in ("a", "sub/b", "c", "sub/b.mask", "of_a_mask", "mask", "unmask", "a_masked"):
+        draw(f"raw/{name}.png")
+    (home / "raw/sub/b.mask.png").rename(home / "raw/sub/b.mask.jpg")
+    called = "a mask is called `sub/b.mask.png`\n"
+    one = f"  `sub/b.mask.jpg` looks like a mask, and is a picture; {called}"
+    told = prep("edit", "raw").out
+    assert told.count(one) == 1
+    assert told.endswith("  8 pictures: 8 good, 0 left out, 0 failed\n")
+    for name in ("sub/B-Mask", "c_mask"):
+        draw(f"raw/{name}.png")
+    several = "  `c_mask.png` and 2 more look like masks, and are pictures; "
+    several += "a mask is called `c.mask.png`\n"
+
+    for words in (
+        ("edit", "raw"),
+        ("edit", "raw"),
+        ("crop", "raw", "cut"),
+        ("status", "--in", "raw"),
+    ):
+        assert prep(*words).out.count(several) == 1
+    last = prep("status", "--in", "raw", "--json").out
+    assert '["c_mask.png", "sub/B-Mask.png", "sub/b.mask.jpg"]' in last
 
 
 def with_alpha(seed: int) -> tuple[bytes, Any]:
@@ -220,6 +270,33 @@ def test_alpha_is_a_mask_where_it_is_asked_for(project: Project) -> None:
     assert project.results() == before
 
 
+def test_a_picture_that_is_opaque_has_no_mask(project: Project) -> None:
+    """It is neither counted nor written, nor looked at again, whether or not it has an alpha."""
+    data, _ = with_alpha(5)
+    opaque = np.concatenate([np.asarray(Image.open(project.images / "c.png")),
+                             np.full((128, 192, 1), 255)], -1)  # fmt: skip
+    (project.images / "b.png").write_bytes(data)
+    (project.images / "c.png").write_bytes(png(opaque))
+    for name in "de":  # the same bytes twice
+        (project.images / f"{name}.png").write_bytes(picture(3))
+    project.replace("latents: {model: tiny}", "latents: {model: tiny, alpha_mask: true}")
+
+    assert project.run().maps()["alpha_mask"] == 3
+    assert "latents: 1 masked by their alpha, 5 encoded, 1 masked\n" in project.said
+    assert "without a result" not in project.said
+    assert project.code == 0
+    assert {*masks(project)} == {"a.png", "b.png"}
+    assert samples(project) == {f"{name}.png" for name in "abcde"}
+    assert len([*(project.images / ".prep/alpha_mask").rglob("*.png")]) == 1
+    assert not any(row["busy"] for row in project.plan().values())
+    assert "latents: up to date" in project.why("c.png")
+    (project.images / "f.png").write_bytes(picture(3))
+    assert project.run().maps() == {}  # what was found of the same bytes holds
+    (project.images / "d.png").write_bytes(with_alpha(6)[0])
+    assert project.run().maps()["alpha_mask"] == 1
+    assert {*masks(project)} == {"a.png", "b.png", "d.png"}
+
+
 def test_fan_outs_carry_masks_and_alpha(tmp_path: Path) -> None:
     """A cut and a mirrored picture have their part of the mask, and of alpha, of their source."""
     project = made(tmp_path / "p", FANNED.replace("tiny}", "tiny, alpha_mask: true}"))
@@ -229,12 +306,12 @@ def test_fan_outs_carry_masks_and_alpha(tmp_path: Path) -> None:
     found, first = masks(project), project.results()
     cut, flipped = fitted(drawn_mask()), fitted(drawn_mask(), flip=True)
 
-    assert samples(project) == {*found}
+    assert {key[0] for key in found} == {"a", "b"}
     assert np.array_equal(found["a.png@crop.png"], cut)
     assert np.array_equal(found["a.png@crop.png@flip.png"], flipped)
     assert np.array_equal(found["b.png@crop.png"], fitted(alpha))
     assert np.array_equal(found["b.png@crop.png@flip.png"], fitted(alpha, flip=True))
-    assert found["c.png@crop.png"].min() == 255
+    assert "c.png@crop.png" in samples(project)
     assert not any(name.endswith(".mask.png") for name in first if not name.startswith("raw/"))
     assert project.run().maps() == {}
     mask = project.folder / "raw/a.mask.png"
