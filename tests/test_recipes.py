@@ -22,7 +22,8 @@ SMALLER = (
     (r"--epochs \d+", "--epochs 1"), (r"--save-every-epochs \d+", "--save-every-epochs 1"),
     (r"--steps \d+", "--steps 2"), (r"--save-every-steps \d+", "--save-every-steps 1"),
     (r"--cycles \d+", "--cycles 1"), (r"--resolution \d+", "--resolution 64 --step 32"),
-    (r"--count \d+", "--count 2 --steps 2"),
+    (r"--count \d+", "--count 2 --steps 2 --width 64 --height 64"),
+    (r"a sks girl in a garden", "a sks girl in a garden --w 64 --h 64"),
     (r"(prep bucket illust.json)", r"\1 --resolution 64 --step 32"),
 )  # fmt: skip
 

@@ -31,7 +31,7 @@ def costs(folders: dict[int, Path]) -> Costs:
 
 def test_help_is_there_at_once() -> None:
     """`prep --help` takes at most three times as long as a bare Typer program."""
-    found = startup.measured(9, startup.cpu_of_children)
+    found = startup.measured(5, startup.cpu_of_children)
 
     assert found["prep"] <= startup.MOST_TIMES_BARE * found["bare"]
 

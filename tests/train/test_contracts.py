@@ -113,7 +113,13 @@ def test_a_stopped_run_ends_in_the_same_bytes(
 
 
 @pytest.mark.parametrize(
-    ("family", "method"), {f: m for f, m, optimizer in _rows() if optimizer == "adamw"}.items()
+    ("family", "method"),
+    [
+        pytest.param(*row, marks=pytest.mark.long if number > 1 else ())
+        for number, row in enumerate(
+            {f: m for f, m, optimizer in _rows() if optimizer == "adamw"}.items()
+        )
+    ],
 )
 def test_two_processes_see_what_one_sees(
     tmp_path: Path, bases: Mapping[str, Path], models: Models, family: str, method: str

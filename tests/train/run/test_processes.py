@@ -96,6 +96,7 @@ def test_gradients_of_split_weights_are_summed() -> None:
     assert told.stdout.splitlines() == ["the sum"] * 2, told.stderr
 
 
+@pytest.mark.long
 def test_split_weights_learn_as_whole_ones(
     meta: Path, tmp_path: Path, models: Models, base: Path
 ) -> None:
