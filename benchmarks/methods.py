@@ -5,9 +5,10 @@
 
 Every method trains on the demo's pictures for about the same time, once alone and once beside class
 pictures that the base model drew, balanced. FOLDER keeps what is done: the same command goes on.
-Judged by the tagger: the whole mascot with its trigger; the same prompts without it; prompts that
-name all five attributes of others, obeyed; a background that no picture of the mascot showed.
-A table of means and standard errors over seeds; 1 where a method is no better than the base model.
+Judged by the tagger: the whole mascot with its trigger; the share of its four attributes in the
+same prompts without it; prompts that name all five attributes of others, obeyed; a background that
+no picture of the mascot showed. A table of means and standard errors over seeds; 1 where a method
+is no better than the base model.
 """
 
 import argparse
@@ -21,20 +22,15 @@ from typing import Any, NamedTuple
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from benchmarks import preservation, tiny_painting, tiny_reading
+from benchmarks import preservation, tiny_painting
 from benchmarks.preservation import cell, mean
-from prep.models import vae
 from prep.models.locate import Models
 from prep.runtime.console import Console
 from tinyworld.demo import TRIGGER
 from tinyworld.words import look_tags
 from tinyworld.world import MASCOT
-from train.adapters.file_kinds import put_on
-from train.families.sd15 import FAMILY
 from train.methods import config_of
 from train.run.start import start
-
-BASE = preservation.MODELS / "base"
 
 
 class Row(NamedTuple):
@@ -62,21 +58,15 @@ COMMON: Mapping[str, Any] = {"base": "tiny", "batch": 4, "schedule": "cosine", "
 
 def judged(made: Path | None, count: int) -> dict[str, float]:
     """Return the shares of an export, a file or a whole model; of the base model without one."""
-    whole = made is not None and made.is_dir()
-    place = made if made is not None and whole else BASE
-    base, coder = FAMILY.load(place, "cpu"), vae.open_vae(BASE, "cpu")
-    if made is not None and not whole:
-        put_on([(made, 1.0)], base, FAMILY, {})(1.0)
-    judge = tiny_reading.tagger_judge(str(preservation.MODELS / "tagger"))
     abroad = tiny_painting.prompts_of(*tiny_painting.calls(TRIGGER, ("studio",), count))
     asked = preservation.prompts(count)
     asked["abroad"] = [replace(one, steps=8, sampler="unipc") for one in abroad]
-    seen = {name: judge(tiny_painting.painted(base, coder, each)) for name, each in asked.items()}
+    seen = preservation.seen_by_tagger(made, asked)
     hits = tiny_painting.obeyed(tiny_painting.scenes_asked(count, unseen=False), seen["others"])
     look = look_tags(MASCOT).items()
     return {
         "identity": mean([tiny_painting.is_mascot(one) for one in seen["called"]]),
-        "leak": mean([one[word] == tag for one in seen["left open"] for word, tag in look]),
+        "alike": mean([one[word] == tag for one in seen["left open"] for word, tag in look]),
         "others": mean([all(one.values()) for one in hits]),
         "background": mean([one["background"] == "studio" for one in seen["abroad"]]),
         "there": mean([tiny_painting.is_mascot(one) for one in seen["abroad"]]),

@@ -28,7 +28,7 @@ from tinyworld.demo import PIPELINES, RULES, TRIGGER
 from tinyworld.pictures import write_pictures
 from tinyworld.words import caption, look_tags
 from tinyworld.world import MASCOT
-from train.adapters import applied
+from train.adapters.file_kinds import put_on
 from train.families.sd15 import FAMILY
 from train.methods import config_of
 from train.run.start import start
@@ -100,16 +100,26 @@ def prompts(count: int) -> dict[str, list[Prompt]]:
     }
 
 
+def seen_by_tagger(
+    made: Path | None, asked: Mapping[str, Sequence[Prompt]]
+) -> dict[str, list[dict[str, str]]]:
+    """Return what the tagger sees in what an export draws of prompts, by their names.
+
+    Args:
+        made: A file or a whole model; None for the base model alone.
+    """
+    own = MODELS / "base"
+    whole = made is not None and made.is_dir()
+    base = FAMILY.load(made if made is not None and whole else own, "cpu")
+    if made is not None and not whole:
+        put_on([(made, 1.0)], base, FAMILY, {})(1.0)
+    coder, judge = vae.open_vae(own, "cpu"), tiny_reading.tagger_judge(str(MODELS / "tagger"))
+    return {name: judge(tiny_painting.painted(base, coder, each)) for name, each in asked.items()}
+
+
 def judged(lora: Path | None, count: int) -> dict[str, float]:
     """Return the four shares of a LoRA; of the base model alone without one."""
-    base, coder = FAMILY.load(MODELS / "base", "cpu"), vae.open_vae(MODELS / "base", "cpu")
-    if lora is not None:
-        applied.set_strength(base, applied.add(lora, base, FAMILY), 1.0)
-    judge = tiny_reading.tagger_judge(str(MODELS / "tagger"))
-    seen = {
-        name: judge(tiny_painting.painted(base, coder, each))
-        for name, each in prompts(count).items()
-    }
+    seen = seen_by_tagger(lora, prompts(count))
     scenes, look = tiny_painting.scenes_asked(count, unseen=False), look_tags(MASCOT)
     hits = tiny_painting.obeyed(scenes, seen["others"])
     alike = [one[attribute] == tag for one in seen["left open"] for attribute, tag in look.items()]

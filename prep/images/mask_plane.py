@@ -1,6 +1,6 @@
 """Masks: grey, as large as a bucket; white is what trains."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -9,15 +9,15 @@ if TYPE_CHECKING:
 _GREY = 2  # channels of a grey picture may differ so much after a conversion of colours
 
 
-def steps(bucket: Any) -> tuple[Any, ...]:
-    """Return the step to the size that a bucket is cut from: a pixel is the mean over its area.
+def fit(params: Any, loaded: None, others: Mapping[str, Any]) -> tuple[Any, ...]:
+    """Return the step to the size that the bucket is cut from: a pixel is the mean over its area.
 
     Args:
-        bucket: What the stage `bucket` made of the sample.
+        others: What else a stage reads of the sample: what `bucket` made of it.
     """
     from prep.images.fitting import SIDES, Resize
 
-    return (Resize(SIDES, "BOX", size=tuple(bucket["size"])),)
+    return (Resize(SIDES, "BOX", size=tuple(others["bucket"]["size"])),)
 
 
 def mask(image: "Image.Image", bucket: Any) -> "Image.Image":

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from prep.images import mask_plane
 from prep.stage import MASK_SUFFIX, Failed, Nothing, param, stage
 
 if TYPE_CHECKING:
@@ -19,13 +20,6 @@ class Params:
     )
 
 
-def fit(params: Params, loaded: None, others: Mapping[str, Any]) -> tuple[Any, ...]:
-    """Return the step to the size that the picture's bucket is cut from."""
-    from prep.images.mask_plane import steps
-
-    return steps(others["bucket"])
-
-
 @stage(
     version=2,
     reads=("alpha", "bucket"),
@@ -33,7 +27,7 @@ def fit(params: Params, loaded: None, others: Mapping[str, Any]) -> tuple[Any, .
     params=Params,
     done="masked by their alpha",
     commands=("latents",),
-    fit=fit,
+    fit=mask_plane.fit,
     enabled=lambda params: params.alpha_mask,
     suffix=MASK_SUFFIX,
 )
@@ -46,7 +40,6 @@ def alpha_mask(
         A grey PNG of the bucket's size, white where the picture is opaque, and none for one that
         is opaque everywhere; a picture fails of which nothing is to be seen.
     """
-    from prep.images import mask_plane
     from prep.images.picture_file import png
 
     found = mask_plane.mask(image, bucket)

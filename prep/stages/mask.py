@@ -3,17 +3,11 @@
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from prep.images import mask_plane
 from prep.stage import MASK_SUFFIX, Failed, NoParams, stage
 
 if TYPE_CHECKING:
     from PIL import Image
-
-
-def fit(params: NoParams, loaded: None, others: Mapping[str, Any]) -> tuple[Any, ...]:
-    """Return the step to the size that the picture's bucket is cut from."""
-    from prep.images.mask_plane import steps
-
-    return steps(others["bucket"])
 
 
 @stage(
@@ -22,7 +16,7 @@ def fit(params: NoParams, loaded: None, others: Mapping[str, Any]) -> tuple[Any,
     writes="mask",
     done="masked",
     commands=("latents",),
-    fit=fit,
+    fit=mask_plane.fit,
     suffix=MASK_SUFFIX,
 )
 def mask(image: "Image.Image", bucket: Mapping[str, Any], params: NoParams) -> bytes | Failed:
@@ -32,7 +26,6 @@ def mask(image: "Image.Image", bucket: Mapping[str, Any], params: NoParams) -> b
         A grey PNG of the bucket's size; a mask fails that has colours, or is black all over. One
         with transparency was refused before: white over it would stand for all of it.
     """
-    from prep.images import mask_plane
     from prep.images.picture_file import png
 
     if not mask_plane.is_grey(image):

@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 from prep.runtime.errors import ModelFileError
 from train.adapters.lora_metadata import BORN
@@ -38,9 +39,15 @@ def exports_of(place: Path) -> list[Path]:
 
 def _name_of(place: Path) -> str | None:
     """Return what the exports of a run folder are called; None where it is none."""
+    told = config_of_run(place)
+    ours = {"name", "base", "datasets"} <= told.keys()  # else it is another's
+    return str(told["name"]) if ours else None
+
+
+def config_of_run(place: Path) -> dict[str, Any]:
+    """Return what stands in a folder's `config.json`, perhaps another program's; else nothing."""
     try:
-        told = json.loads((place / "config.json").read_text(encoding="utf-8"))
-        name, _, _ = str(told["name"]), told["base"], told["datasets"]  # else it is another's
-    except (OSError, ValueError, LookupError, TypeError):
-        return None
-    return name
+        found = json.loads((place / "config.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}

@@ -40,13 +40,7 @@ def check_latents(
 ) -> dict[str, str]:
     """Return the SHA-256 of every latents file; raise unless each is whole and fits its bucket."""
     again = made_again(path)
-    gone = [key for key, place in places.items() if not place.is_file()]
-    if gone:
-        raise DatasetError(
-            f"the latents of {len(gone)} of {counted(len(chosen), 'sample')} of `{path.name}` "
-            f"are missing, the first is `{gone[0]}`",
-            again,
-        )
+    check_there("latents", path, places)
     digests: dict[str, str] = {}
     for key, sample in chosen.items():
         digests[key] = _check_bytes(path, key, places[key], again)
@@ -70,6 +64,23 @@ def _check_bytes(path: Path, key: str, place: Path, again: str) -> str:
         told = f"the latents of `{key}` in `{path.name}` {wrong}: `{os.path.relpath(place)}`"
         raise DatasetError(told, way)
     return files.digest_bytes(data)
+
+
+def check_there(what: str, path: Path, places: Mapping[str, Path]) -> None:
+    """Raise DatasetError where some of what belongs to samples is missing.
+
+    Args:
+        what: That is missing: `latents`.
+        path: The dataset file.
+        places: Key -> file, of the samples that have it.
+    """
+    gone = [key for key, place in places.items() if not place.is_file()]
+    if gone:
+        raise DatasetError(
+            f"the {what} of {len(gone)} of {counted(len(places), 'sample')} of `{path.name}` are "
+            f"missing, the first is `{gone[0]}`",
+            made_again(path),
+        )
 
 
 def made_again(path: Path) -> str:

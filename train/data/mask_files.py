@@ -10,9 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from prep.dataset.dataset_file import Sample
 from prep.runtime import files
-from prep.runtime.counts import counted
 from prep.runtime.errors import DatasetError
-from train.data.latents_files import made_again
+from train.data.latents_files import check_there, made_again
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -31,13 +30,7 @@ def check_masks(
         DatasetError: A mask is missing, no grey PNG of its bucket's size, or black all over.
     """
     again = made_again(path)
-    gone = [key for key, place in places.items() if not place.is_file()]
-    if gone:
-        raise DatasetError(
-            f"the masks of {len(gone)} of {counted(len(places), 'sample')} of `{path.name}` are "
-            f"missing, the first is `{gone[0]}`",
-            again,
-        )
+    check_there("masks", path, places)
     digests: dict[str, str] = {}
     for key, place in places.items():
         data = place.read_bytes()

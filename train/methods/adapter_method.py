@@ -21,7 +21,15 @@ from train.methods.adapter_options import (
     endings_of,
     kernel_faults,
 )
-from train.methods.method import Export, Method, Shapes, Sizes, learning_shapes, learns
+from train.methods.method import (
+    Export,
+    Method,
+    Shapes,
+    Sizes,
+    learning_parts,
+    learning_shapes,
+    learns,
+)
 from train.option_fields import Options
 from train.step.precision import HALVES
 
@@ -49,8 +57,7 @@ def adapter_method(
 
     def attach(base: Base, family: Family, config: Config) -> None:
         shapes = shapes_for(config.own)
-        parts: dict[str, Any] = {"": base.network, **(base.encoders if config.text_encoder else {})}
-        for part, module in parts.items():
+        for part, module in learning_parts(base, config).items():
             chosen = _chosen(part, family, config)
             adapted_layers.adapt(module, chosen, shapes, partial(_scale, config))
             adapted_layers.seed_weights(module, config.seed, part)
@@ -64,19 +71,6 @@ def adapter_method(
         )
         return Sizes(count, count)
 
-    def metadata(config: Config) -> Mapping[str, str]:
-        own = config.own
-        given = {"preset": _PRESETS[config.own_as(TargetOptions).targets], **said(config.own)}
-        given |= own.said_of_kernels() if isinstance(own, AdapterOptions) else {}
-        if config.block_rates:
-            given |= {"block_rates": config.block_rates}
-        return {
-            "ss_network_module": "lycoris.kohya",
-            "ss_network_dim": str(width(own)),
-            "ss_network_alpha": str(own.scale() if isinstance(own, AdapterOptions) else None),
-            "ss_network_args": json.dumps(given, sort_keys=True),
-        }
-
     return Method(
         name=name,
         about=f"Train {title} on the samples of META; the file is one of LyCORIS.",
@@ -89,7 +83,7 @@ def adapter_method(
         ending=lambda config: ".safetensors",
         publish=publish,
         apply=apply,
-        metadata=metadata,
+        metadata=lambda config: _metadata(config, width(config.own), said(config.own)),
         trains=lambda family: family.lora_layout is KOHYA,
         faults=kernel_faults,
         prompt_word="lora",
@@ -113,6 +107,21 @@ def apply(path: Path, base: Base, family: Family) -> None:
     from safetensors.torch import load_file
 
     adapted_layers.put(load_file(path), base, family)
+
+
+def _metadata(config: Config, width: int, said: Mapping[str, str]) -> Mapping[str, str]:
+    """Return what LyCORIS says of the network it trains; see `adapter_method`."""
+    own = config.own
+    given = {"preset": _PRESETS[config.own_as(TargetOptions).targets], **said}
+    given |= own.said_of_kernels() if isinstance(own, AdapterOptions) else {}
+    if config.block_rates:
+        given |= {"block_rates": config.block_rates}
+    return {
+        "ss_network_module": "lycoris.kohya",
+        "ss_network_dim": str(width),
+        "ss_network_alpha": str(own.scale() if isinstance(own, AdapterOptions) else None),
+        "ss_network_args": json.dumps(given, sort_keys=True),
+    }
 
 
 def _chosen(part: str, family: Family, config: Config) -> Callable[[str], bool]:

@@ -10,7 +10,15 @@ from typing import Any
 from train.config import Config
 from train.export import model_files
 from train.families.family import Base, Family
-from train.methods.method import Export, Method, Shapes, Sizes, learning_shapes, learns
+from train.methods.method import (
+    Export,
+    Method,
+    Shapes,
+    Sizes,
+    learning_parts,
+    learning_shapes,
+    learns,
+)
 from train.option_fields import option
 from train.step.precision import HALVES
 
@@ -34,8 +42,7 @@ class FinetuneOptions:
 
 def attach(base: Base, family: Family, config: Config) -> None:
     """Let the network itself learn, and the text encoders where they are asked for."""
-    parts: dict[str, Any] = {"": base.network, **(base.encoders if config.text_encoder else {})}
-    for part, module in parts.items():
+    for part, module in learning_parts(base, config).items():
         for name, weight in module.named_parameters(prefix=part):
             weight.requires_grad_(learns(name, family, config))
 

@@ -8,7 +8,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import prod
 from pathlib import Path
-from typing import Any
 
 from train.adapters import lora_layers
 from train.adapters.run_exports import export_of
@@ -19,7 +18,15 @@ from train.export.rounding import as_saved
 from train.families.family import Base, Family
 from train.methods import lora_start
 from train.methods.adapter_options import AdapterOptions, endings_of, kernel_faults
-from train.methods.method import Export, Method, Shapes, Sizes, learning_shapes, learns
+from train.methods.method import (
+    Export,
+    Method,
+    Shapes,
+    Sizes,
+    learning_parts,
+    learning_shapes,
+    learns,
+)
 from train.option_fields import option
 from train.step.precision import HALVES
 
@@ -45,8 +52,7 @@ class LoraOptions(_OnlyLora, AdapterOptions):
 def attach(base: Base, family: Family, config: Config) -> None:
     """Give the base model the adapter that the settings ask for, with its first weights."""
     own = config.own_as(LoraOptions)
-    parts: dict[str, Any] = {"": base.network, **(base.encoders if config.text_encoder else {})}
-    for part, module in parts.items():
+    for part, module in learning_parts(base, config).items():
 
         def where(name: str, before: str = f"{part}." if part else "") -> bool:
             return learns(before + name, family, config)

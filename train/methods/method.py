@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from train.config import Config
 from train.data.dataset import Data
@@ -51,6 +51,11 @@ class Export:
 def learns(name: str, family: Family, config: Config) -> bool:
     """Return whether a module or weight is in a block that learns; see `Family.block`."""
     return not config.block_rates or config.block_rate(family.block(name)) > 0
+
+
+def learning_parts(base: Base, config: Config) -> dict[str, Any]:
+    """Return the modules that something learns in or beside: the network under no name."""
+    return {"": base.network, **(base.encoders if config.text_encoder else {})}
 
 
 def learning_shapes(config: Config, family: Family, shapes: Shapes) -> Shapes:

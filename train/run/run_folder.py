@@ -1,12 +1,12 @@
 """Earlier runs of a name: what they were, and how another one differs."""
 
-import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from prep.runtime.errors import ConfigError
 from prep.runtime.yaml_nodes import as_yaml
+from train.adapters.run_exports import config_of_run
 from train.config import Config
 from train.option_fields import described, flag
 from train.run import checkpoint
@@ -24,11 +24,8 @@ CHECKPOINTS = "checkpoints"
 
 def settings(folder: Path) -> dict[str, Any] | None:
     """Return what stands in a run folder's `config.json`; None where it is no run folder."""
-    try:
-        found = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return None
-    return found if isinstance(found, dict) and "recipe" in found else None
+    found = config_of_run(folder)
+    return found if "recipe" in found else None
 
 
 def differences(there: Mapping[str, Any], here: Mapping[str, Any], words: list[str]) -> list[str]:
@@ -42,12 +39,10 @@ def differences(there: Mapping[str, Any], here: Mapping[str, Any], words: list[s
     later = (item for item in described(Config) if item.metadata["later"])
     usual = {item.name: item.default for item in later if item.metadata["decides"]}
     each = [*words, *(word for word in usual if word in there and word not in words)]
-    found += [
-        f"`{flag(word)}` is {as_yaml(there.get(word, usual.get(word)))} there and "
-        f"{as_yaml(here.get(word, usual.get(word)))} here"
-        for word in each
-        if there.get(word, usual.get(word)) != here.get(word, usual.get(word))
-    ]
+    for word in each:
+        then, now = (run.get(word, usual.get(word)) for run in (there, here))
+        if then != now:
+            found.append(f"`{flag(word)}` is {as_yaml(then)} there and {as_yaml(now)} here")
     if not found and there.get("version") != here["version"]:  # else it may be for the settings
         found.append("the program differs")
     return found

@@ -1,6 +1,5 @@
 """What `train sample` draws: LoRAs on a base model, or a whole model alone."""
 
-import json
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,7 +10,7 @@ from prep.models import file_layouts, safetensors_file, single_file
 from prep.runtime.errors import ConfigError, ModelFileError, UsageError
 from train.adapters import lora_metadata
 from train.adapters.file_kinds import LORA, kind_of
-from train.adapters.run_exports import export_of
+from train.adapters.run_exports import config_of_run, export_of
 from train.families.detect import last_part
 
 _STRENGTH = re.compile(r"(.+):([+-]?(?:\d+\.?\d*|\.\d+))")
@@ -90,11 +89,9 @@ class Subject:
         if self.model:
             return self.model
         for path, _ in self.loras:
-            try:
-                found = json.loads((path.parent / "config.json").read_text(encoding="utf-8"))
+            found = config_of_run(path.parent)
+            if "base" in found:
                 return str(found["base"])
-            except (OSError, ValueError, LookupError, TypeError):
-                continue
         raise ConfigError(
             f"the base model of `{self.first}` is not known: it is not in its run folder",
             "name it: `--base` and a folder, a single file, a hub id or `tiny`",
