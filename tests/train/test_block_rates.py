@@ -73,6 +73,8 @@ def test_blocks_with_attention_are_those_of_the_webuis(
     found = {family.block(name) for name in lora_layers.pairs(unet)}
 
     assert found == set(wanted.split())
+    assert family.block("down_blocks.0.downsamplers.0.conv") == "IN03"
+    assert family.block("conv_in") == family.block("conv_in.weight") == "IN00"
     every = {family.block(name) for name, _ in unet.named_parameters()}
     assert every == set(family.blocks)
 

@@ -35,13 +35,13 @@ def add(
     alpha: float,
     learns: Callable[[str], bool] = lambda name: True,
     *,
-    kernels: tuple[int, float] | None = None,
+    size_for: Callable[[str, tuple[int, ...]], tuple[int, float]] | None = None,
 ) -> None:
     """Give every module whose name ends in one of `targets` an adapter that changes nothing yet.
 
     Args:
         learns: Name of such a module -> whether it gets one.
-        kernels: Rank and alpha of kernels of more than one pixel, where they are others.
+        size_for: (name, shape of the weight) -> rank and alpha of a module's own.
     """
     from peft import LoraConfig
 
@@ -50,14 +50,18 @@ def add(
     left = [name for name in found if not learns(name)]
     if len(left) == len(found):
         return
-    wide = [f"^{name}$" for name, one in found.items() if is_kernel(tuple(one.weight.shape))]
+    own = {
+        f"^{name}$": size_for(name, tuple(one.weight.shape))
+        for name, one in found.items()
+        if size_for and name not in left
+    }
     config = LoraConfig(
         r=rank,
         lora_alpha=alpha,  # type: ignore[arg-type]  # peft says int, and only divides by rank
         target_modules=list(targets),
         exclude_modules=left or None,
-        rank_pattern=dict.fromkeys(wide, kernels[0]) if kernels else {},
-        alpha_pattern=dict.fromkeys(wide, kernels[1]) if kernels else {},
+        rank_pattern={name: size[0] for name, size in own.items() if size[0] != rank},
+        alpha_pattern={name: size[1] for name, size in own.items() if size[1] != alpha},
     )
     _inject(network, config)
     for pair in pairs(network).values():  # half precision would round small steps away

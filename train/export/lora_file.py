@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from prep.models import safetensors_file
 from prep.runtime import files
 from prep.runtime.errors import MachineError
-from train.adapters.lora_layers import Pair, is_kernel
+from train.adapters.lora_layers import Pair
 from train.adapters.lora_metadata import said
 from train.families.family import Family
 
@@ -21,18 +21,17 @@ if TYPE_CHECKING:
 
 
 def named(
-    pairs: Mapping[str, Pair], alpha: float, family: Family, of_kernels: float | None = None
+    pairs: Mapping[str, Pair], alpha_of: Callable[[str], float], family: Family
 ) -> "dict[str, Tensor]":
     """Return a LoRA file's tensors as its family names them, float32 on the CPU.
 
     Args:
-        of_kernels: Alpha of kernels of more than one pixel, where it is another.
+        alpha_of: Module -> its alpha.
     """
     found: dict[str, Tensor] = {}
     for module, pair in pairs.items():
         down, up = _plain(pair.down), _plain(pair.up)
-        own = alpha if of_kernels is None or not is_kernel(tuple(down.shape)) else of_kernels
-        word, scale = family.export_name(module), own / down.shape[0]
+        word, scale = family.export_name(module), alpha_of(module) / down.shape[0]
         found |= family.lora_layout.tensors(word, down, up, scale)
     return found
 

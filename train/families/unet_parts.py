@@ -54,7 +54,8 @@ def block_of(name: str, ups: tuple[bool, ...]) -> str:
         name: As diffusers calls it.
     """
     part = ldm_names.PARTS["unet"]
-    kind, number, *_ = ldm_names.to_ldm("unet", name, ups).removeprefix(part).split(".")
+    weight = f"{name}.weight"  # of a module; what follows the name of a weight decides nothing
+    kind, number, *_ = ldm_names.to_ldm("unet", weight, ups).removeprefix(part).split(".")
     if kind in _WAYS:
         return f"{_WAYS[kind]}{int(number):02}"
     return {"middle_block": "MID", "out": "END"}.get(kind, "TIME")

@@ -123,7 +123,6 @@ _REFUSED: tuple[tuple[str, tuple[str, ...], str], ...] = (
     ("conditioning_data_dir", (), "a mask lies beside its picture: `x.mask.png` beside `x.jpg`"),
     ("color_aug random_crop face_crop_aug_range", (), "pictures train as they are"),
     ("flip_aug", (), "`augment` in pipelines.yaml makes mirrored copies"),
-    ("network_dropout scale_weight_norms", (), "a LoRA learns without dropout and limits"),
     ("dim_from_weights", (), "`network_dim` is given, and compared with the file"),
     ("base_weights base_weights_multiplier", (), "a LoRA is not merged before the training"),
     ("weights", (), "vectors begin as `init_word`"),

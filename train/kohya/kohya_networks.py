@@ -76,6 +76,8 @@ def deciding_args(options: Mapping[str, Any]) -> list[str]:
 
 def _lora(found: Settings, args: dict[str, str]) -> None:
     rank, alpha = _size(found)
+    _blocks(found, args, rank, alpha)
+    _bounds(found, args)
     _no_kernels(found, args)
     if "conv_dim" in args:
         found.values["targets"] = "convolutions"
@@ -86,6 +88,10 @@ def _lora(found: Settings, args: dict[str, str]) -> None:
 
 
 def _lycoris(found: Settings, args: dict[str, str]) -> None:
+    for name in ("network_dropout", "scale_weight_norms"):
+        if found.number(name, 0):
+            told = f"`{name}` is `{found.given[name]}`, and here a LoRA of `networks.lora` alone"
+            found.wrong.append((f"{told} has it", f"leave it out: `--without {name}`"))
     kind = _kind(args)
     algo = args.pop("algo", "lora")
     if kind is None:
@@ -167,6 +173,62 @@ def _no_kernels(found: Settings, args: dict[str, str]) -> bool:
         "in kohya's scripts, too, and stays as it is here"
     )
     return True
+
+
+# As their lists of 25 have them: the way down, the middle, the way up of an SD 1.x or 2.x U-Net.
+_BLOCKS = (*(f"IN{n:02d}" for n in range(12)), "MID", *(f"OUT{n:02d}" for n in range(12)))
+
+
+def _blocks(found: Settings, args: dict[str, str], rank: int, alpha: float) -> None:
+    """Gather ranks and alphas of blocks; those that are as the rest are not named.
+
+    Text encoders have the rank and alpha of all.
+    """
+    dims = _of_blocks(found, args, "block_dims", rank)
+    alphas = _of_blocks(found, args, "block_alphas", alpha)
+    if dims is None and alphas is not None:
+        alphas = None
+        found.notes.append("`block_alphas` is left out: it is not used without `block_dims`")
+    if dims is None:
+        return
+    if "conv_dim" in args:
+        told = "`network_args` has `block_dims` and `conv_dim`"
+        found.wrong.append((told, "here a block's rank is that of its convolutions, too"))
+    ranks = {block: int(dim) for block, dim in dims.items() if dim != rank}
+    found.values["block_ranks"] = _said(ranks)
+    each = alphas or dict.fromkeys(_BLOCKS, alpha)
+    # A rank alone keeps its scale here, and its alpha there.
+    told = {b: one for b, one in each.items() if dims[b] and one != alpha * (dims[b] / rank)}
+    found.values["block_alphas"] = _said(told)
+
+
+def _of_blocks(
+    found: Settings, args: dict[str, str], name: str, usual: float
+) -> dict[str, float] | None:
+    """Return the number of each block; None where none, or no list of 25, is given."""
+    if (text := args.pop(name, None)) is None:
+        return None
+    each = [as_number(name, piece, usual, found.wrong) for piece in text.split(",")]
+    if len(each) != len(_BLOCKS):
+        told = f"`{name}` has {len(each)} numbers, and there are {len(_BLOCKS)} blocks"
+        found.wrong.append((told, "give one for each"))
+        return None
+    return dict(zip(_BLOCKS, each, strict=True))
+
+
+def _said(numbers: Mapping[str, float]) -> str:
+    return ",".join(f"{block}={number:g}" for block, number in numbers.items())
+
+
+def _bounds(found: Settings, args: dict[str, str]) -> None:
+    """Gather dropout, and the longest change of a weight."""
+    own = {"network_dropout": "network_dropout", "scale_weight_norms": "max_norm"}
+    for theirs, name in own.items():
+        if number := found.number(theirs, 0):
+            found.values[name] = float(number)
+    for name in ("rank_dropout", "module_dropout"):
+        if number := as_number(name, args.pop(name, 0), 0, found.wrong):
+            found.values[name] = float(number)
 
 
 def _plus(found: Settings, args: dict[str, str]) -> None:

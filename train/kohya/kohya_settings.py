@@ -33,7 +33,8 @@ PLAIN: Mapping[str, str] = MappingProxyType(
     | {name: spellings.setting(name) or name for name in _PLAIN.split()}
 )
 _READ = """
-network_module network_dim network_alpha network_args network_weights network_train_unet_only
+network_module network_dim network_alpha network_args network_weights network_dropout
+scale_weight_norms network_train_unet_only
 learning_rate unet_lr text_encoder_lr learning_rate_te learning_rate_te1 learning_rate_te2
 train_text_encoder block_lr max_train_epochs max_train_steps train_batch_size
 gradient_accumulation_steps optimizer_type use_8bit_adam use_lion_optimizer optimizer_args

@@ -10,6 +10,7 @@ from train.config import Config
 from train.families.family import Family
 from train.option_fields import as_float32, deciding, flag, option
 
+MOST_RANK, MOST_ALPHA = 1024, 100_000
 # Each holds the modules of the one before it: kohya's names for SD 1.x count 128, 192 and 278.
 TARGETS = ("attention", "transformer", "convolutions")
 
@@ -45,17 +46,17 @@ class RankOptions:
         conv_alpha: Of these; None means that of all, or `conv_rank` where this is given.
     """
 
-    rank: int = option(16, "Inner width of the adapter", least=1, most=1024)
+    rank: int = option(16, "Inner width of the adapter", least=1, most=MOST_RANK)
     alpha: float | None = option(
-        None, "Scale of the adapter times rank; default: the rank", least=1e-6, most=100_000
+        None, "Scale of the adapter times rank; default: the rank", least=1e-6, most=MOST_ALPHA
     )
     conv_rank: int | None = option(
         None, "Rank of convolutions of more than one pixel; default: --rank", later=True, least=1,
-        most=1024,
+        most=MOST_RANK,
     )  # fmt: skip
     conv_alpha: float | None = option(
         None, "Alpha of these; default: --conv-rank, or else --alpha", later=True, least=1e-6,
-        most=100_000,
+        most=MOST_ALPHA,
     )  # fmt: skip
 
     def scale(self) -> float:
@@ -77,7 +78,7 @@ class RankOptions:
         alpha = usual if self.conv_alpha is None else as_float32(self.conv_alpha)
         return AdapterSize(self.conv_rank or self.rank, alpha)
 
-    def size_for(self, shape: Shape) -> AdapterSize:
+    def size_for(self, shape: Shape, _block: str = "") -> AdapterSize:
         """Return rank and alpha of the adapter of a module, by the shape of its weight."""
         return self.of_kernels() if is_kernel(shape) else AdapterSize(self.rank, self.scale())
 

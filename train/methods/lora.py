@@ -4,12 +4,14 @@ Source: Hu et al. 2021, section 4.1; key names of kohya-ss/sd-scripts (commit 48
 """
 
 import json
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
 from math import prod
 from pathlib import Path
 
 from train.adapters import lora_layers
+from train.adapters.adapter_kinds import Shape
+from train.adapters.lora_dropout import Showing, dropout, no_dropout
+from train.adapters.norm_limit import limit_norms
 from train.adapters.run_exports import export_of
 from train.adapters.set_aside import set_aside
 from train.config import Config
@@ -17,7 +19,8 @@ from train.export import lora_file, verify
 from train.export.rounding import as_saved
 from train.families.family import Base, Family
 from train.methods import lora_start
-from train.methods.adapter_options import AdapterOptions, endings_of, kernel_faults
+from train.methods.adapter_options import AdapterSize, endings_of
+from train.methods.lora_options import LoraOptions, faults
 from train.methods.method import (
     Export,
     Method,
@@ -27,69 +30,51 @@ from train.methods.method import (
     learning_shapes,
     learns,
 )
-from train.option_fields import option
 from train.step.precision import HALVES
-
-
-@dataclass(frozen=True)
-class _OnlyLora:
-    """What a person may choose of a LoRA, and of no other adapter."""
-
-    lora_plus: float = option(
-        1.0, "Learning rate of the up weights over that of the down weights (LoRA+)", later=True,
-        least=1, most=1000,
-    )  # fmt: skip
-    start_from: Path | None = option(  # noqa: RUF009  (a Path cannot change)
-        None, "LoRA to go on from: its targets and ranks are those of this one", decides=False
-    )
-
-
-@dataclass(frozen=True)
-class LoraOptions(_OnlyLora, AdapterOptions):
-    """What a person may choose of a LoRA."""
 
 
 def attach(base: Base, family: Family, config: Config) -> None:
     """Give the base model the adapter that the settings ask for, with its first weights."""
     own = config.own_as(LoraOptions)
     for part, module in learning_parts(base, config).items():
+        before = f"{part}." if part else ""
 
-        def where(name: str, before: str = f"{part}." if part else "") -> bool:
-            return learns(before + name, family, config)
+        def where(name: str, before: str = before) -> bool:
+            wanted = own.rank_of(family.block(before + name))
+            return wanted > 0 and learns(before + name, family, config)
+
+        def size_for(name: str, shape: Shape, before: str = before) -> AdapterSize:
+            return own.size_for(shape, family.block(before + name))
 
         endings = endings_of(part, family, config)
-        lora_layers.add(module, endings, own.rank, own.scale(), where, kernels=own.of_kernels())
+        lora_layers.add(module, endings, own.rank, own.scale(), where, size_for=size_for)
         lora_layers.seed_weights(module, config.seed, part)
 
 
 def sizes(config: Config, family: Family, shapes: Shapes) -> Sizes:
     """Return how many numbers the adapter has: all learn, and all are written."""
     own = config.own_as(LoraOptions)
-    count = sum(
-        adapter_size(found, endings_of(part, family, config), own.rank, own.of_kernels().rank)
-        for part, found in learning_shapes(config, family, shapes).items()
-    )
+    count = 0
+    for part, found in learning_shapes(config, family, shapes).items():
+
+        def rank_of(name: str, shape: Shape, before: str = f"{part}." if part else "") -> int:
+            return own.size_for(shape, family.block(before + name)).rank
+
+        count += adapter_size(found, endings_of(part, family, config), rank_of)
     return Sizes(count, count)
 
 
 def adapter_size(
-    shapes: Mapping[str, tuple[int, ...]],
-    endings: Sequence[str],
-    rank: int,
-    of_kernels: int | None = None,
+    shapes: Mapping[str, Shape], endings: Sequence[str], rank_of: Callable[[str, Shape], int]
 ) -> int:
     """Return how many numbers an adapter has, by the shapes of the weights it goes beside.
 
     Args:
-        of_kernels: Rank of kernels of more than one pixel, where it is another.
+        rank_of: (name of a weight, its shape) -> its rank.
     """
     dotted = tuple(f".{ending}.weight" for ending in endings)
-    found = [shape for name, shape in shapes.items() if name.endswith(dotted)]
-    wide = of_kernels or rank
-    return sum(
-        (wide if lora_layers.is_kernel(shape) else rank) * (shape[0] + prod(shape[1:]))
-        for shape in found
-    )
+    found = {name: shape for name, shape in shapes.items() if name.endswith(dotted)}
+    return sum(rank_of(name, shape) * (shape[0] + prod(shape[1:])) for name, shape in found.items())
 
 
 def publish(export: Export) -> None:
@@ -97,13 +82,30 @@ def publish(export: Export) -> None:
     base, family = export.base, export.family
     own, precision = export.config.own_as(LoraOptions), export.config.save_precision
     pairs = lora_layers.of_base(base)
-    named = lora_file.named(pairs, own.scale(), family, own.of_kernels().alpha)
+
+    def alpha_of(module: str) -> float:
+        return own.size_for(tuple(pairs[module].down.shape), family.block(module)).alpha
+
+    named = lora_file.named(pairs, alpha_of, family)
     tensors = as_saved(named, precision)
 
     def check(made: Path) -> None:
         verify.check_applied(made, base, family, precision)
 
     lora_file.write(export.path, tensors, export.metadata, check)
+
+
+def showing(base: Base, config: Config) -> Showing:
+    """Return what tells the adapter which samples it is shown, where it leaves some of it out."""
+    shares = config.own_as(LoraOptions).dropout()
+    return dropout(base, shares, config.seed) if any(shares) else no_dropout
+
+
+def limit(base: Base, config: Config) -> None:
+    """Keep the changes of the weights as short as the settings ask."""
+    most = config.own_as(LoraOptions).max_norm
+    if most:
+        limit_norms(base, most)
 
 
 def share(name: str, config: Config) -> float:
@@ -117,12 +119,13 @@ def share(name: str, config: Config) -> float:
 def metadata(config: Config) -> Mapping[str, str]:
     """Return what kohya's scripts say of the network they train."""
     own = config.own_as(LoraOptions)
-    given = own.said_of_kernels()
-    if own.lora_plus != 1:
-        given = given | {"loraplus_lr_ratio": str(own.lora_plus)}
+    given = own.said_of_kernels() | own.said()
     if config.block_rates:
-        given = given | {"block_rates": config.block_rates}
-    began = {} if own.start_from is None else {"prep_start_from": own.start_from.name}
+        given |= {"block_rates": config.block_rates}
+    usual = {"ss_network_dropout": own.network_dropout, "ss_scale_weight_norms": own.max_norm}
+    began = {word: str(number) for word, number in usual.items() if number}
+    if own.start_from is not None:
+        began["prep_start_from"] = own.start_from.name
     return began | {
         "ss_network_module": "networks.lora",
         "ss_network_dim": str(own.rank),
@@ -152,7 +155,9 @@ METHOD = Method(
     apply=verify.apply,
     metadata=metadata,
     share=share,
-    faults=kernel_faults,
+    faults=faults,
+    showing=showing,
+    limit=limit,
     starts=_start,
     check_start=lora_start.check_start,
     begin=lora_start.begin,

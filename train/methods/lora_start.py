@@ -53,7 +53,9 @@ def _wanted(config: Config, family: Family, shapes: Shapes) -> Iterator[tuple[st
         for name, shape in found.items():
             if name.endswith(dotted):
                 module = f"{part}.{name}" if part else name
-                size = _PairShape(own.size_for(shape).rank, prod(shape[1:]), shape[0])
+                size = _PairShape(
+                    own.size_for(shape, family.block(module)).rank, prod(shape[1:]), shape[0]
+                )
                 yield family.export_name(module.removesuffix(".weight")), size
 
 
@@ -75,7 +77,7 @@ def _differences(
                 yield f"`{word}` has another shape in the base model", "name its base model"
             elif found != wanted[word]:
                 what = f"`{word}` has the rank {found.rank}, not {wanted[word].rank}"
-                yield what, "give its rank: `--rank`, `--conv-rank`"
+                yield what, "give its rank: `--rank`, `--conv-rank`, `--block-ranks`"
 
 
 def begin(path: Path, base: Base, family: Family) -> None:

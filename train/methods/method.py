@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
+from train.adapters.lora_dropout import Showing, no_dropout
 from train.config import Config
 from train.data.dataset import Data
 from train.families.family import Base, Family
@@ -122,6 +123,9 @@ class Method:
         check_start: (file, settings, family, shapes as `sizes` has them, or none) -> None: raise
             where it cannot begin from that file.
         begin: (file, base, family) -> None: give what learns the numbers of the file.
+        showing: (base, settings) -> what it has to be told of each pass: (step, places of the
+            samples) -> a block in which they are shown.
+        limit: (base, settings) -> None: called after each step, to keep weights within bounds.
     """
 
     name: str
@@ -153,3 +157,5 @@ class Method:
     starts: Callable[[Config], Path | None] = lambda config: None
     check_start: Callable[[Path, Config, Family, Shapes], None] = lambda *given: None
     begin: Callable[[Path, Base, Family], None] = lambda *given: None
+    showing: Callable[[Base, Config], Showing] = lambda base, config: no_dropout
+    limit: Callable[[Base, Config], None] = lambda base, config: None

@@ -1,7 +1,10 @@
 """What settings ask of a base model, and whether it has it."""
 
+import math
+from collections.abc import Sequence
+
 from prep.runtime.errors import ConfigError, UserError
-from train.block_rates import EVERY, group_of, rates_of, strange
+from train.block_rates import EVERY, group_of, rate_of, rates_of, strange
 from train.config import Config
 from train.families import all_families
 from train.families.family import Family
@@ -84,26 +87,34 @@ def check_loss(config: Config, prediction: str, ends_in_noise: bool) -> None:
 
 
 def check_blocks(config: Config, family: Family) -> None:
-    """Raise where rates are given of blocks that are not there, or no block is left to learn."""
-    if not config.block_rates:
-        return
+    """Raise where something is said of blocks that are not there, or no block is left to learn."""
+    said = {name: getattr(config.own, name, "") for name in ("block_ranks", "block_alphas")}
+    for name, text in {"block_rates": config.block_rates, **said}.items():
+        _check_words(f"`{flag(name)}` is `{text}`", [*rates_of(text, math.inf)], config, family)
+    learning = family.all_blocks() if config.text_encoder else family.blocks
+    ranks = rates_of(said["block_ranks"], math.inf)
+    if not any(config.block_rate(block) and rate_of(block, ranks) for block in learning):
+        name = "block_rates" if config.block_rates else "block_ranks"
+        told = f"`{flag(name)}` is `{config.block_rates or said[name]}`"
+        what = "a rate" if name == "block_rates" else "a rank"
+        raise ConfigError(f"{told}: no block learns", f"give a block {what} above 0")
+
+
+def _check_words(told: str, words: Sequence[str], config: Config, family: Family) -> None:
+    """Raise ConfigError where a word names no block, or a text encoder that does not learn."""
     blocks = family.all_blocks()
-    told = f"`--block-rates` is `{config.block_rates}`"
-    if words := strange(rates_of(config.block_rates), blocks):
+    if wrong := strange(words, blocks):
         groups = list(dict.fromkeys([EVERY, *map(group_of, blocks)]))
         raise ConfigError(
-            f"{told}, and a model of the kind `{family.name}` has no block `{words[0]}`",
+            f"{told}, and a model of the kind `{family.name}` has no block `{wrong[0]}`",
             f"its blocks are {', '.join(blocks)}; {', '.join(groups)} stand for several",
         )
-    idle = [word for word in rates_of(config.block_rates) if word.startswith("TE")]
+    idle = [word for word in words if word.startswith("TE")]
     if idle and not config.text_encoder:
         raise ConfigError(
             f"{told}: `{idle[0]}` is a text encoder, and none learns",
             "let it learn: `--text-encoder`, or leave it out",
         )
-    learning = blocks if config.text_encoder else family.blocks
-    if not any(config.block_rate(block) for block in learning):
-        raise ConfigError(f"{told}: no block learns", "give a block a rate above 0")
 
 
 def check_preservation(config: Config) -> None:

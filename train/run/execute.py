@@ -117,7 +117,8 @@ def _has_weights(run: Run, training: Training, wish: RunOutput) -> bool:
 def _trainer(run: Run, base: Base) -> Trainer:
     """Return the weights that learn, each at its rate."""
     rate_of = partial(peak_of, config=run.config, family=run.family, share=run.method.share)
-    return Trainer(base.learning(), run.config, base.device.split(":")[0], rate_of)
+    limit = partial(run.method.limit, base, run.config)
+    return Trainer(base.learning(), run.config, base.device.split(":")[0], rate_of, limit)
 
 
 def opened(run: Run, found: Processes) -> Training:
@@ -149,7 +150,7 @@ def opened(run: Run, found: Processes) -> Training:
     alone = run.method.alone
     return Training(
         base, run.family, batches, states, found, pace_of(found),
-        partial(alone, base) if alone else nullcontext,
+        partial(alone, base) if alone else nullcontext, run.method.showing(base, config)
     )  # fmt: skip
 
 

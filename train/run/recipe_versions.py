@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from types import MappingProxyType
 
+from train.block_rates import rates_of
 from train.config import Config
 from train.data.dataset import Data
 from train.families.family import Family
@@ -20,19 +21,25 @@ _SEVERAL = 5
 BATCHES = 6
 # Of those whose text encoders learn from several texts or chunks at once.
 _TOGETHER = 7
+# Of those whose blocks of a rate of 0 have a convolution that makes pictures smaller.
+_SMALLER = 8
 
 # Version -> what a program before it did, in a person's words.
 BEFORE: Mapping[int, str] = MappingProxyType(
-    dict.fromkeys(range(_TOGETHER), "showed other texts or trained other weights")
+    dict.fromkeys(range(_SMALLER), "showed other texts or trained other weights")
     | {
         BATCHES: "cut a batch into `--accumulate` passes",
         _TOGETHER: "read the texts of a batch one by one",
+        _SMALLER: "took convolutions that make pictures smaller for the block `TIME`",
     }
 )
 
 
 def version_of(config: Config, data: Data, family: Family, chunks: int) -> int:
     """Return the version of what a run computes: newer where an older program did it otherwise."""
+    zero = 0 in rates_of(config.block_rates).values()
+    if zero and getattr(config.own, "targets", "") == "convolutions":
+        return _SMALLER
     if _text_learns(config, family) and (config.batch > 1 or chunks > 1):
         return _TOGETHER
     if config.accumulate > 1:

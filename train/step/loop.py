@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from prep.models.devices import moved
 from prep.runtime.errors import MachineError
+from train.adapters.lora_dropout import Showing, no_dropout
 from train.data.batches import Batches, inputs_digest
 from train.data.text_states import TextCache
 from train.families.family import Base, Family
@@ -23,7 +24,7 @@ from train.step.later import Later
 from train.step.precision import halved
 from train.step.schedule import learning_rate
 from train.step.shards import is_split
-from train.step.step_inputs import PassInputs, StepInputs, ahead, coming_steps
+from train.step.step_inputs import PassInputs, StepInputs, ahead, coming_steps, shown_places
 from train.step.trainer import Trainer
 
 if TYPE_CHECKING:
@@ -63,6 +64,7 @@ class Training:
 
     Attributes:
         alone: Returns a block in which the base model is as it was before it learned.
+        showing: (step, places of its samples) -> a block in which a pass is shown them.
     """
 
     base: Base
@@ -72,6 +74,7 @@ class Training:
     processes: Processes
     pace: Pace = AT_ONCE
     alone: Callable[[], AbstractContextManager[None]] = nullcontext
+    showing: Showing = no_dropout
 
 
 class ShownLoss(NamedTuple):
@@ -158,7 +161,7 @@ def train(
     taken: deque[_Taken] = deque()
     with ahead(made, pace.ahead, base.device) as coming:
         for step, inputs in enumerate(coming, done):
-            loss, each_2N = _gradients(training, trainer, inputs)
+            loss, each_2N = _gradients(training, trainer, inputs, step)
             rate_at = partial(learning_rate, step, config=config, steps=steps)
             good = trainer.update(rate_at, loss, wait=not pace.behind)
             digest = inputs_digest(training.processes.shared(inputs.digests, len(inputs.keys)))
@@ -180,7 +183,9 @@ def _diverged(message: str, precision: str) -> MachineError:
     )
 
 
-def _gradients(training: Training, trainer: Trainer, inputs: StepInputs) -> "tuple[Tensor, Tensor]":
+def _gradients(
+    training: Training, trainer: Trainer, inputs: StepInputs, step: int
+) -> "tuple[Tensor, Tensor]":
     """Leave the gradients of a whole step in the weights.
 
     Each sample counts alike, whatever the size of its batch.
@@ -196,13 +201,14 @@ def _gradients(training: Training, trainer: Trainer, inputs: StepInputs) -> "tup
     total, each_2N = torch.zeros((), device=device), torch.zeros((2, samples), device=device)
     for one in inputs.passes:
         weight_B, here = moved(one.weight_B, device), slice(one.places.start, one.places.stop)
-        own_B = losses_of(training, one)
-        each_2N[0, here] = moved(one.time_B, device)
-        each_2N[1, here] = own_B.detach()
-        for error_B in chain([own_B], _lost(training, one)):
-            loss = (error_B * weight_B).sum() / samples
-            trainer.scaled(loss).backward()  # type: ignore[no-untyped-call]
-            total += loss.detach()
+        with training.showing(step, shown_places(one.places)):
+            own_B = losses_of(training, one)
+            each_2N[0, here] = moved(one.time_B, device)
+            each_2N[1, here] = own_B.detach()
+            for error_B in chain([own_B], _lost(training, one)):
+                loss = (error_B * weight_B).sum() / samples
+                trainer.scaled(loss).backward()  # type: ignore[no-untyped-call]
+                total += loss.detach()
     if processes.count > 1:
         used = trainer.used()
         own = [one for one in trainer.gradients() if not is_split(one)]

@@ -79,7 +79,7 @@ def coming_steps(
         keys, digests = [*chain(*each)], dict[int, bytes]()
         passes = []
         for places in processes.passes([len(some) for some in each]):
-            shown = places or range(places.start, places.start + 1)
+            shown = shown_places(places)
             batch = batches.batch(keys, step, step // per_epoch, shown, process)
             made = pass_inputs(batch, process, config)._replace(places=places)
             if places:
@@ -88,6 +88,11 @@ def coming_steps(
                 made = made._replace(weight_B=made.weight_B * 0)
             passes.append(made if processes.device == "cpu" else _pinned(made))
         yield StepInputs(tuple(passes), tuple(keys), digests)
+
+
+def shown_places(places: range) -> range:
+    """Return which samples a pass shows: where it has none, one that counts for nothing there."""
+    return places or range(places.start, places.start + 1)
 
 
 def pass_inputs(batch: Batch, process: Process, config: Config) -> PassInputs:

@@ -29,15 +29,17 @@ class Trainer:
         config: Config,
         device: str,
         rate_of: Callable[[str], float | None] | None = None,
+        limit: Callable[[], None] = lambda: None,
     ) -> None:
         """Begin to train `weights` by name; the order of names decides nothing.
 
         Args:
             rate_of: Name of a weight -> its learning rate at its height, None where the optimizer
                 decides it alone; by default that of the settings.
+            limit: Called after each step, to keep the weights within bounds.
         """
         self.weights = dict(sorted(weights.items()))
-        self._row = config.row()
+        self._row, self._limit = config.row(), limit
         self._longest = config.max_gradient_norm or float("inf")
         groups: dict[float | None, list[str]] = {}
         for name in self.weights:
@@ -143,6 +145,7 @@ class Trainer:
                 group["lr"] = rate_at(peak)
         self._scaler.step(self._optimizer)
         self._scaler.update()
+        self._limit()
 
     def rate(self) -> float | None:
         """Return the learning rate of the last step of the first group.

@@ -104,7 +104,7 @@ def test_the_tensors_are_copies_in_float32() -> None:
     """Half-precision weights are written as float32; the order of modules changes nothing."""
     pair = Pair(torch.ones(1, 2, dtype=torch.float16), torch.zeros(3, 1, dtype=torch.float16))
 
-    found = lora_file.named({"a.b": pair}, 4, FAMILY)
+    found = lora_file.named({"a.b": pair}, lambda module: 4, FAMILY)
 
     assert {name: (value.dtype, value.shape) for name, value in found.items()} == {
         "lora_unet_a_b.lora_down.weight": (torch.float32, (1, 2)),

@@ -79,7 +79,7 @@ def test_a_file_that_does_not_fit_is_refused(
     encoder = "lora_te_text_model_encoder_layers_0_mlp_fc1"
     rows: list[tuple[dict[str, Any], str, str]] = [
         ({"rank": 8}, f"`--start-from` is `{made}`, and `{word}_proj_in` has the rank 4, not 8",
-         "give its rank: `--rank`, `--conv-rank`"),
+         "give its rank: `--rank`, `--conv-rank`, `--block-ranks`"),
         ({"targets": "attention"},
          f"`--start-from` is `{made}`, and `{word}_proj_in` does not learn here",
          "give the `--targets` and encoders that it has"),

@@ -256,4 +256,4 @@ def test_a_v_prediction_base_is_known(built_base: Callable[..., Path], tmp_path:
     found = SD15.load(built_base(tmp_path / "v", "v_prediction"), "cpu")
 
     assert found.process.prediction == "v_prediction"
-    assert lora_file.named(lora_layers.pairs(found.network), 1.0, SD15) == {}
+    assert lora_file.named(lora_layers.pairs(found.network), lambda module: 1.0, SD15) == {}

@@ -176,7 +176,7 @@ def test_an_odd_scale_is_in_the_up_weights(base: Path, tmp_path: Path) -> None:
         pair.up.data.normal_(generator=torch.Generator().manual_seed(number))
     path = tmp_path / "odd.safetensors"
 
-    tensors = lora_file.named(pairs, 0.9, FAMILY)
+    tensors = lora_file.named(pairs, lambda module: 0.9, FAMILY)
     lora_file.write(path, tensors, {}, lambda made: verify.check_applied(made, trained, FAMILY))
 
     name = "transformer_blocks.0.attn.to_q"
@@ -203,7 +203,7 @@ def test_a_strong_lora_is_proved_in_half_precision(
     before = {name: pair.up.clone() for name, pair in pairs.items()}
     path = tmp_path / "half.safetensors"
 
-    tensors = as_saved(lora_file.named(pairs, 0.9, FAMILY), precision)
+    tensors = as_saved(lora_file.named(pairs, lambda module: 0.9, FAMILY), precision)
     lora_file.write(
         path, tensors, {}, lambda made: verify.check_applied(made, trained, FAMILY, precision)
     )

@@ -97,6 +97,28 @@ def test_a_conv_dim_of_0_is_none(options: dict[str, Any], targets: str | None) -
     assert (found.get("targets"), found.get("conv_rank")) == (targets, None)
 
 
+def test_sizes_of_blocks_and_dropout_are_taken_over() -> None:
+    """Kohya's 25 blocks by our names; an alpha that is not given is that of all, as there."""
+    dims = [4] * 12 + [8] + [4] * 11 + [0]
+    found = of_options(
+        network_dim="4", network_alpha="2", network_dropout="0.1", scale_weight_norms="1",
+        network_args=[f"block_dims={','.join(map(str, dims))}", "rank_dropout=0.2"],
+    )  # fmt: skip
+
+    wanted = {
+        "rank": 4, "alpha": 2.0, "block_ranks": "MID=8,OUT11=0", "block_alphas": "MID=2",
+        "network_dropout": 0.1, "rank_dropout": 0.2, "max_norm": 1.0,
+    }  # fmt: skip
+    assert {name: found.get(name) for name in wanted} == wanted
+    assert refused(network_args="block_dims=4,8") == (
+        "`block_dims` has 2 numbers, and there are 25 blocks", "give one for each"
+    )  # fmt: skip
+    assert refused(network_module=LYCORIS, network_dropout="0.1") == (
+        "`network_dropout` is `0.1`, and here a LoRA of `networks.lora` alone has it",
+        "leave it out: `--without network_dropout`",
+    )
+
+
 def test_misspelt_words_of_other_options_have_the_nearest_name() -> None:
     """As those of `network_args` have; what kohya's scripts know there is no misspelling."""
     assert refused(optimizer_args="weight_dacay=0.1")[1] == "did you mean `weight_decay`?"

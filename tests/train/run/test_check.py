@@ -167,7 +167,7 @@ def test_the_full_size_adapter_is_foretold() -> None:
             shapes = {name: tuple(value.shape) for name, value in unet.state_dict().items()}
             lora_layers.add(unet, FAMILY.targets(scope), 16, 16.0)
         made = sum(w.numel() for w in lora_layers.trainable(unet))
-        assert adapter_size(shapes, FAMILY.targets(scope), 16) == made
+        assert adapter_size(shapes, FAMILY.targets(scope), lambda name, shape: 16) == made
 
 
 def test_all_mistakes_are_told_at_once(

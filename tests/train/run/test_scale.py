@@ -37,7 +37,7 @@ def test_the_scale_is_one_number_for_every_rank_and_alpha() -> None:
             (held,) = (
                 tensor
                 for name, tensor in lora_file.named(
-                    {"a": pair}, config.own_as(LoraOptions).scale(), FAMILY
+                    {"a": pair}, lambda module, own=config.own_as(LoraOptions): own.scale(), FAMILY
                 ).items()
                 if name.endswith(".alpha")
             )
