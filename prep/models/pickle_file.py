@@ -10,7 +10,7 @@ import pickletools
 import zipfile
 import zlib
 from collections import OrderedDict
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 _MOST_PICKLE = 16 << 20  # a model's own has names and shapes, and 1 MB at most
 _MOST_SAID = 160 << 20  # with what a file says of all the pictures that it was trained on
 _MOST_MEMORY = 768 << 20
+_DEEPEST = 8  # of what lies within what
 # What is said of a zip that is torn, or packed in a way that nobody packs weights in.
 _NO_ZIP = (zipfile.BadZipFile, zlib.error, RuntimeError)
 _SAFE = "use the `.safetensors` version of the model"
@@ -106,22 +107,69 @@ def tensors(path: Path, mmap: bool = False) -> "dict[str, Tensor]":
     """
     import torch
 
+    found = _loaded(path, mmap)
+    try:
+        found = found.get("state_dict", found)
+        named = {str(name): one for name, one in found.items() if isinstance(one, torch.Tensor)}
+    except AttributeError as error:
+        raise not_plain(path) from error
+    _check_claims(path, named)
+    return named
+
+
+def every(path: Path) -> "dict[str, Tensor]":
+    """Return all tensors of a file, left in it until they are used, however deep they lie.
+
+    Their names are those of the places that they lie in, with dots between; `state_dict.` is left
+    out.
+
+    Raises:
+        ModelFileError: It holds anything but tensors, or claims to hold more than it does.
+    """
+    found = dict(_inside(_loaded(path, mmap=zipfile.is_zipfile(path)), "", _DEEPEST))
+    named = {name.removeprefix("state_dict."): one for name, one in found.items()}
+    if len(named) < len(found):
+        raise not_plain(path)
+    _check_claims(path, named)
+    return named
+
+
+def _inside(value: Any, name: str, deep: int) -> "Iterator[tuple[str, Tensor]]":
+    """Yield the tensors within a value of a pickle, by names that begin with its own."""
+    import torch
+
+    if isinstance(value, torch.Tensor):
+        yield name or "tensor", value
+        return
+    inner: Iterable[tuple[Any, Any]] = ()
+    if isinstance(value, dict):
+        inner = value.items()
+    elif isinstance(value, list | tuple):
+        inner = enumerate(value)
+    for word, one in inner if deep else ():
+        yield from _inside(one, f"{name}.{word}" if name else str(word), deep - 1)
+
+
+def _loaded(path: Path, mmap: bool) -> Any:
+    """Return what torch's reader of weights alone makes of a file; raises as `tensors`."""
+    import torch
+
     size = path.stat().st_size
     try:
         if zipfile.is_zipfile(path):
             with zipfile.ZipFile(path) as file:
                 _check_parts(path, file.infolist())
         with memory_limit(size + _MOST_MEMORY):
-            found: Any = torch.load(path, map_location="cpu", weights_only=True, mmap=mmap)
-        found = found.get("state_dict", found)
-        named = {str(name): one for name, one in found.items() if isinstance(one, torch.Tensor)}
+            return torch.load(path, map_location="cpu", weights_only=True, mmap=mmap)
     except (ModelFileError, MemoryError) as error:
         raise error if isinstance(error, ModelFileError) else _too_large(path) from None
     except Exception as error:  # torch has no common class for a pickle it will not open
         raise not_plain(path) from error
+
+
+def _check_claims(path: Path, named: "Mapping[str, Tensor]") -> None:
     if any(one.nbytes > one.untyped_storage().nbytes() for one in named.values()):
         raise _too_large(path)
-    return named
 
 
 def not_plain(path: Path) -> ModelFileError:

@@ -6,7 +6,7 @@ eight bytes (the header's length, little-endian), the header (JSON), then the te
 
 import json
 import struct
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -24,7 +24,10 @@ _CHUNK = 1 << 20
 _WEIGHTS = {"F64", "F32", "F16", "BF16", "F8_E4M3", "F8_E5M2"}
 # torch's names of the numbers that we write -> the format's words; models are made of the first.
 _MODELS = {"float32": "F32", "bfloat16": "BF16", "float16": "F16"}
-_WORDS = _MODELS | {"uint8": "U8", "int64": "I64", "int32": "I32"}
+_WORDS = _MODELS | {
+    "float64": "F64", "float8_e4m3fn": "F8_E4M3", "float8_e5m2": "F8_E5M2", "bool": "BOOL",
+    "uint8": "U8", "int8": "I8", "int16": "I16", "int32": "I32", "int64": "I64",
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -75,7 +78,16 @@ def packed(tensor: "Tensor") -> Packed:
 
     plain = tensor.detach().cpu().contiguous()
     data = plain.view(-1).view(torch.uint8).numpy().data
-    return Packed(_WORDS[str(plain.dtype).removeprefix("torch.")], tuple(plain.shape), data)
+    return Packed(word_of(plain), tuple(plain.shape), data)
+
+
+def word_of(tensor: "Tensor") -> str:
+    """Return the format's word for the numbers of one of torch's tensors.
+
+    Raises:
+        KeyError: There is none that is used here.
+    """
+    return _WORDS[str(tensor.dtype).removeprefix("torch.")]
 
 
 def dump(
@@ -100,22 +112,37 @@ def pieces(
     Args:
         align: The first tensor begins at a multiple of so many bytes.
     """
-    order = sorted(tensors, key=lambda name: (not tensors[name].shape, name))
+    places = {n: (one.dtype, one.shape, len(one.data)) for n, one in tensors.items()}
+    return streamed(places, lambda name: (tensors[name].data,), metadata, align)
+
+
+def streamed(
+    places: Mapping[str, tuple[str, tuple[int, ...], int]],
+    data: Callable[[str], Iterable[bytes | memoryview]],
+    metadata: Mapping[str, str] | None = None,
+    align: int = 8,
+) -> Iterator[bytes | memoryview]:
+    """Yield the same file where no tensor is at hand before its turn comes.
+
+    Args:
+        places: Name -> dtype, shape, and how many bytes it has.
+        data: Called with each name once, in the order of the file, for that tensor's bytes.
+    """
+    order = sorted(places, key=lambda name: (not places[name][1], name))
     head: dict[str, Any] = {}
     if metadata:
         head["__metadata__"] = dict(sorted(metadata.items()))
-    places, end = {}, 0
+    spans, end = {}, 0
     for name in order:
-        start, end = end, end + len(tensors[name].data)
-        places[name] = [start, end]
-    for name, tensor in sorted(tensors.items()):
-        shape = list(tensor.shape)
-        head[name] = {"dtype": tensor.dtype, "shape": shape, "data_offsets": places[name]}
+        start, end = end, end + places[name][2]
+        spans[name] = [start, end]
+    for name, (dtype, shape, _) in sorted(places.items()):
+        head[name] = {"dtype": dtype, "shape": list(shape), "data_offsets": spans[name]}
     text = json.dumps(head, separators=(",", ":"), ensure_ascii=False).encode()
     text += b" " * (-(8 + len(text)) % align)
     yield struct.pack("<Q", len(text)) + text
     for name in order:
-        yield tensors[name].data
+        yield from data(name)
 
 
 def header(path: Path) -> Header:

@@ -1,9 +1,9 @@
 """Files of weights: what may be opened at all. Reads headers, never a weight."""
 
-import json
 import struct
 from pathlib import Path
 
+from prep.models.safetensors_header import data_ends
 from prep.runtime.errors import ModelFileError
 from prep.runtime.memory_limit import memory_limit
 
@@ -18,6 +18,7 @@ _TEXTS = (".json", ".csv", ".txt", ".yaml", ".yml")
 _MOST_TEXT = 64 << 20
 _MOST_HEADER = 100 << 20  # as the safetensors library has it
 _MOST_MEMORY = 768 << 20
+_TORN = "it is not a whole safetensors file"
 
 
 def check(path: Path, ckpt: bool = False) -> None:
@@ -54,41 +55,39 @@ def check_safetensors(path: Path) -> None:
         head = file.read(8)
         length = struct.unpack("<Q", head)[0] if len(head) == 8 else size
         try:
-            ends = _data_ends(file.read(length)) if length <= min(size - 8, _MOST_HEADER) else None
+            why = (
+                _damage(file.read(length), size) if length <= min(size - 8, _MOST_HEADER) else _TORN
+            )
         except MemoryError:
             raise ModelFileError(
                 f"the header of `{path}` takes more than {_MOST_MEMORY >> 20} MB of memory",
                 "fetch the file again, from a place that you trust",
             ) from None
-    if ends is None or 8 + length + ends != size:
-        # Asked only of what is no safetensors: a header of 640 bytes begins like a pickle.
-        if head[:2] in _PICKLES:
-            raise ModelFileError(
-                f"`{path}` is a pickle named .safetensors and is not opened",
-                "get the model from a place that publishes real safetensors",
-            )
-        if path.suffix.lower() != ".safetensors":
-            raise ModelFileError(
-                f"`{path}` is not a safetensors file", "name a `.safetensors` file"
-            )
+    if not why:
+        return
+    # Asked only of what is no safetensors: a header of 640 bytes begins like a pickle.
+    if head[:2] in _PICKLES:
         raise ModelFileError(
-            f"`{path}` is damaged: it is not a whole safetensors file", "fetch the file again"
+            f"`{path}` is a pickle named .safetensors and is not opened",
+            "get the model from a place that publishes real safetensors",
         )
+    if path.suffix.lower() != ".safetensors":
+        raise ModelFileError(f"`{path}` is not a safetensors file", "name a `.safetensors` file")
+    raise ModelFileError(f"`{path}` is damaged: {why}", "fetch the file again")
 
 
-def _data_ends(header: bytes) -> int | None:
-    """Return where the last tensor of a safetensors header ends, or None for no header.
+def _damage(header: bytes, size: int) -> str:
+    """Return what is wrong with a file's header, as the end of a sentence; empty for nothing.
+
+    Args:
+        size: Of the whole file, bytes.
 
     Raises:
         MemoryError: It asks for far more than it is long.
     """
     try:
         with memory_limit(_MOST_MEMORY):
-            entries = json.loads(header)
-        ends = max(
-            (entry["data_offsets"][1] for name, entry in entries.items() if name != "__metadata__"),
-            default=0,
-        )
-    except (ValueError, TypeError, LookupError, AttributeError, RecursionError):
-        return None
-    return ends if isinstance(ends, int) else None
+            ends = data_ends(header)
+    except ValueError as error:
+        return str(error)
+    return "" if 8 + len(header) + ends == size else _TORN
