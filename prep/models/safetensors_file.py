@@ -6,8 +6,9 @@ eight bytes (the header's length, little-endian), the header (JSON), then the te
 
 import json
 import struct
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from math import prod
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,7 +25,16 @@ _CHUNK = 1 << 20
 _WEIGHTS = {"F64", "F32", "F16", "BF16", "F8_E4M3", "F8_E5M2"}
 # torch's names of the numbers that we write -> the format's words; models are made of the first.
 _MODELS = {"float32": "F32", "bfloat16": "BF16", "float16": "F16"}
-_WORDS = _MODELS | {"uint8": "U8", "int64": "I64", "int32": "I32"}
+_WORDS = _MODELS | {
+    "uint8": "U8", "int64": "I64", "int32": "I32", "float64": "F64", "int16": "I16", "int8": "I8",
+    "bool": "BOOL", "float8_e4m3fn": "F8_E4M3", "float8_e5m2": "F8_E5M2",
+}  # fmt: skip
+# The format's words -> torch's names, and how many bytes a number has.
+TYPES = {word: name for name, word in _WORDS.items()}
+WIDTHS = {
+    "F64": 8, "F32": 4, "F16": 2, "BF16": 2, "F8_E4M3": 1, "F8_E5M2": 1,
+    "I64": 8, "I32": 4, "I16": 2, "I8": 1, "U8": 1, "BOOL": 1,
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -92,30 +102,49 @@ def dump(
 def pieces(
     tensors: Mapping[str, Packed], metadata: Mapping[str, str] | None = None, align: int = 8
 ) -> Iterator[bytes | memoryview]:
-    """Yield a safetensors file in pieces, each tensor as it was given; see `dump`.
+    """Yield a safetensors file in pieces, each tensor as it was given; see `dump` and `stream`."""
+    each = {name: (tensor.dtype, tensor.shape) for name, tensor in tensors.items()}
+    return stream(each, lambda name: tensors[name].data, metadata, align)
+
+
+def stream(
+    outline: Mapping[str, tuple[str, tuple[int, ...]]],
+    data: Callable[[str], bytes | memoryview],
+    metadata: Mapping[str, str] | None = None,
+    align: int = 8,
+) -> Iterator[bytes | memoryview]:
+    """Yield a safetensors file in pieces; the bytes of each tensor are asked for once, in turn.
 
     The header is sorted by name. Single numbers lie behind all else: readers map the file, and
     matrices at odd addresses are multiplied with other last bits.
 
     Args:
+        outline: Name -> dtype, as a word of the format, and shape.
+        data: Name -> its bytes, row-major, little-endian.
         align: The first tensor begins at a multiple of so many bytes.
+
+    Raises:
+        ValueError: A tensor has another number of bytes than its outline says.
     """
-    order = sorted(tensors, key=lambda name: (not tensors[name].shape, name))
+    order = sorted(outline, key=lambda name: (not outline[name][1], name))
     head: dict[str, Any] = {}
     if metadata:
         head["__metadata__"] = dict(sorted(metadata.items()))
     places, end = {}, 0
     for name in order:
-        start, end = end, end + len(tensors[name].data)
+        dtype, sides = outline[name]
+        start, end = end, end + WIDTHS[dtype] * prod(sides)
         places[name] = [start, end]
-    for name, tensor in sorted(tensors.items()):
-        shape = list(tensor.shape)
-        head[name] = {"dtype": tensor.dtype, "shape": shape, "data_offsets": places[name]}
+    for name, (dtype, sides) in sorted(outline.items()):
+        head[name] = {"dtype": dtype, "shape": list(sides), "data_offsets": places[name]}
     text = json.dumps(head, separators=(",", ":"), ensure_ascii=False).encode()
     text += b" " * (-(8 + len(text)) % align)
     yield struct.pack("<Q", len(text)) + text
     for name in order:
-        yield tensors[name].data
+        piece, (start, end) = data(name), places[name]
+        if len(piece) != end - start:
+            raise ValueError(f"`{name}` has {len(piece)} bytes, and {end - start} were told")
+        yield piece
 
 
 def header(path: Path) -> Header:
