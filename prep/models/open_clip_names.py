@@ -4,7 +4,7 @@ Source: convert_text_enc_state_dict_v20 of diffusers'
 scripts/convert_diffusers_to_original_stable_diffusion.py (0.42.1), read both ways.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -42,16 +42,34 @@ def to_open_clip(tensors: "Mapping[str, Tensor]") -> "dict[str, Tensor]":
 
     plain = {name.removeprefix("text_model."): tensor for name, tensor in tensors.items()}
     found = {}
-    for name, tensor in plain.items():
-        if name == "text_projection.weight":
-            found[_ALONE[name]] = tensor.T.contiguous()
-        elif ".q_proj." in name:
-            each = [plain[name.replace("q_proj", one)] for one in _QKV]
-            layer, _, word = name.partition(".self_attn.q_proj.")
-            found[f"{layer.replace(*_LAYERS)}.{_FUSED}{word}"] = torch.cat(each)
-        elif ".k_proj." not in name and ".v_proj." not in name:
-            found[_ALONE.get(name) or _renamed(name, _INNER, _LAYERS)] = tensor
+    for theirs, own in places(plain).items():
+        if is_turned(theirs):
+            found[theirs] = plain[own[0]].T.contiguous()
+        else:
+            found[theirs] = torch.cat([plain[one] for one in own]) if own[1:] else plain[own[0]]
     return found
+
+
+def places(names: Iterable[str]) -> dict[str, tuple[str, ...]]:
+    """Return open_clip's names of tensors -> those that each is made of, three or one.
+
+    Args:
+        names: transformers', without `text_model.`.
+    """
+    found: dict[str, tuple[str, ...]] = {}
+    for name in names:
+        if ".q_proj." in name:
+            layer, _, word = name.partition(".self_attn.q_proj.")
+            each = tuple(name.replace("q_proj", one) for one in _QKV)
+            found[f"{layer.replace(*_LAYERS)}.{_FUSED}{word}"] = each
+        elif ".k_proj." not in name and ".v_proj." not in name:
+            found[_ALONE.get(name) or _renamed(name, _INNER, _LAYERS)] = (name,)
+    return found
+
+
+def is_turned(name: str) -> bool:
+    """Return whether rows and columns of a tensor, by open_clip's name, are the other way round."""
+    return name == _ALONE["text_projection.weight"]
 
 
 def shapes_from_open_clip(

@@ -34,10 +34,16 @@ class PickledTensor(NamedTuple):
 
     Attributes:
         kind: torch's name of its storage, as `FloatStorage`.
+        stride: In numbers, along each axis.
+        offset: Of its first number in the storage, in numbers.
+        storage: The name of the storage among the file's data.
     """
 
     kind: str
     shape: tuple[int, ...]
+    stride: tuple[int, ...] = ()
+    offset: int = 0
+    storage: str = ""
 
 
 def outline(path: Path) -> Any:
@@ -66,7 +72,7 @@ class _Outline(pickle.Unpickler):
     def find_class(self, module: str, name: str) -> Any:
         """Return what stands in the place of the few functions that such a pickle names."""
         if (module, name) == ("torch._utils", "_rebuild_tensor_v2"):
-            return lambda kind, offset, shape, *rest: PickledTensor(kind, tuple(shape))
+            return _outlined
         if (module, name) == ("collections", "OrderedDict"):
             return OrderedDict
         if module == "torch" and name.endswith("Storage"):
@@ -74,8 +80,14 @@ class _Outline(pickle.Unpickler):
         raise pickle.UnpicklingError(f"{module}.{name}")
 
     def persistent_load(self, pid: Any) -> Any:
-        """Return the kind of a storage."""
-        return pid[1]
+        """Return the kind of a storage, and its name among the file's data."""
+        return pid[1], str(pid[2])
+
+
+def _outlined(
+    storage: tuple[str, str], offset: int, shape: Any, stride: Any, *rest: object
+) -> PickledTensor:
+    return PickledTensor(storage[0], tuple(shape), tuple(stride), offset, storage[1])
 
 
 def words(path: Path) -> list[str]:

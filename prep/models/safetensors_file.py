@@ -28,6 +28,12 @@ _WORDS = _MODELS | {
     "float64": "F64", "float8_e4m3fn": "F8_E4M3", "float8_e5m2": "F8_E5M2", "bool": "BOOL",
     "uint8": "U8", "int8": "I8", "int16": "I16", "int32": "I32", "int64": "I64",
 }  # fmt: skip
+# The format's words -> torch's names, and how many bytes a number has.
+TYPES = {word: name for name, word in _WORDS.items()}
+WIDTHS = {
+    "F64": 8, "F32": 4, "F16": 2, "BF16": 2, "F8_E4M3": 1, "F8_E5M2": 1,
+    "I64": 8, "I32": 4, "I16": 2, "I8": 1, "U8": 1, "BOOL": 1,
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -127,6 +133,9 @@ def streamed(
     Args:
         places: Name -> dtype, shape, and how many bytes it has.
         data: Called with each name once, in the order of the file, for that tensor's bytes.
+
+    Raises:
+        ValueError: A tensor has another number of bytes than was told.
     """
     order = sorted(places, key=lambda name: (not places[name][1], name))
     head: dict[str, Any] = {}
@@ -142,7 +151,12 @@ def streamed(
     text += b" " * (-(8 + len(text)) % align)
     yield struct.pack("<Q", len(text)) + text
     for name in order:
-        yield from data(name)
+        count = 0
+        for piece in data(name):
+            count += len(piece)
+            yield piece
+        if count != places[name][2]:
+            raise ValueError(f"`{name}` has {count} bytes, and {places[name][2]} were told")
 
 
 def header(path: Path) -> Header:

@@ -15,6 +15,7 @@ from train.adapters.adapter_kinds import AdapterKind, whole_kind
 from train.adapters.finite_numbers import EXPONENTS
 from train.families.family import Family
 from train.families.lora_layout import KOHYA, LoraLayout, layout_of
+from train.families.peft_metadata import alpha_of, config_in
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -176,10 +177,12 @@ def pairs(path: Path, modules: Iterable[str]) -> "dict[str, tuple[Tensor, Tensor
     found: dict[str, tuple[Tensor, Tensor, float]] = {}
     with safe_open(path, framework="pt") as file:
         names = set(file.keys())
-        own = layout_of(names)
+        own, config = layout_of(names), config_in(file.metadata() or {})
         for word in modules:
             wanted = (word + ending for ending in own.endings())
-            found[word] = own.read(word, {n: file.get_tensor(n) for n in wanted if n in names})
+            read = own.read(word, {n: file.get_tensor(n) for n in wanted if n in names})
+            alpha = alpha_of(config, word) if own.scaled else None
+            found[word] = read if alpha is None else (*read[:2], alpha / len(read[0]))
     return found
 
 
