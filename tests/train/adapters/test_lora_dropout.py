@@ -36,7 +36,7 @@ def learning(base: Path) -> Base:
 def _inner(learning: Base, step: int, places: list[int], shares: Shares) -> "torch.Tensor":
     """Return what a down weight answers for samples that are all alike: (samples, 64, 8)."""
     showing = dropout(learning, shares, 0)
-    name, layer = next(pair for pair in lora_layers.layers(learning) if pair[0].endswith("to_q"))
+    layer = _query(learning)
     down = layer.lora_A[lora_layers.ADAPTER]
     generator = torch.Generator().manual_seed(5)
     one = torch.randn(1, 64, down.weight.shape[1], generator=generator)
@@ -44,6 +44,10 @@ def _inner(learning: Base, step: int, places: list[int], shares: Shares) -> "tor
         found: torch.Tensor = down(one.expand(len(places), -1, -1))
         plain = one @ down.weight.T
     return found / plain
+
+
+def _query(learning: Base) -> Any:
+    return next(one for name, one in lora_layers.layers(learning) if name.endswith("to_q"))
 
 
 def test_a_mask_is_a_function_of_step_and_sample(learning: Base) -> None:
@@ -84,7 +88,7 @@ def test_a_rank_is_left_out_of_the_whole_picture(learning: Base) -> None:
 
 def test_outside_of_a_showing_nothing_is_left_out(learning: Base) -> None:
     """Samples, exports and held-out losses see the whole LoRA."""
-    name, layer = next(pair for pair in lora_layers.layers(learning) if pair[0].endswith("to_q"))
+    layer = _query(learning)
     given = torch.randn(2, 16, layer.in_features)
     before = layer(given)
     showing = dropout(learning, Shares(0.5, 0.5, 0.5), 0)

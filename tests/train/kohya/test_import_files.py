@@ -242,9 +242,9 @@ def test_fine_tune_s_unused_weight_is_told() -> None:
     [
         ({"network_dm": 4}, "kohya's scripts have no `network_dm`",
          "did you mean `network_dim`?"),
-        ({"network_dropout": "0.1"},
-         "`network_dropout` is `0.1`, and here a LoRA learns without dropout and limits",
-         "train without it: `--without network_dropout`"),
+        ({"base_weights": "a.safetensors"},
+         "`base_weights` is `a.safetensors`, and here a LoRA is not merged before the training",
+         "train without it: `--without base_weights`"),
         ({"loss_type": "l3"}, "`loss_type` is `l3`", "known: l2, l1, huber, smooth-l1"),
         ({"noise_offset": "some"}, "`noise_offset` is `some`", "give a number"),
         ({"network_module": "networks.oft"}, "`network_module` is `networks.oft`",

@@ -98,7 +98,7 @@ def test_what_is_taken_over_is_a_setting() -> None:
 @pytest.mark.parametrize(
     ("name", "off", "on"),
     [
-        ("network_dropout", (False, "0", 0.0, "0.0"), ("0.05", 1)),
+        ("blocks_to_swap", (False, "0", 0.0, "0.0"), ("0.05", 1)),
         ("custom_attributes", ("none", "None"), ("x",)),
         ("flip_aug", (False,), (True, "true")),
     ],

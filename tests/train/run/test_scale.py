@@ -34,13 +34,9 @@ def test_the_scale_is_one_number_for_every_rank_and_alpha() -> None:
         pair = Pair(torch.zeros(rank, 2), torch.zeros(2, rank))
         for alpha in (0.9, 3.6, 0.45, rank / 3, *(10 ** source.uniform(-6, 4) for _ in range(8))):
             config = config_of(rank=rank, alpha=alpha, steps=1)
-            (held,) = (
-                tensor
-                for name, tensor in lora_file.named(
-                    {"a": pair}, lambda module, own=config.own_as(LoraOptions): own.scale(), FAMILY
-                ).items()
-                if name.endswith(".alpha")
-            )
+            alphas = {"a": config.own_as(LoraOptions).scale()}
+            found = lora_file.named({"a": pair}, alphas.__getitem__, FAMILY)
+            (held,) = (tensor for name, tensor in found.items() if name.endswith(".alpha"))
             scale = config.own_as(LoraOptions).scale() / rank
             assert held.item() / rank == scale
             assert abs(config.own_as(LoraOptions).scale() - alpha) <= 6e-8 * alpha
