@@ -198,8 +198,8 @@ def _blocks(found: Settings, args: dict[str, str], rank: int, alpha: float) -> N
     found.values["block_ranks"] = _said(ranks)
     each = alphas or dict.fromkeys(_BLOCKS, alpha)
     # A rank alone keeps its scale here, and its alpha there.
-    told = {b: one for b, one in each.items() if dims[b] and one != alpha * (dims[b] / rank)}
-    found.values["block_alphas"] = _said(told)
+    own = {b: one for b, one in each.items() if dims[b] and one != alpha * (dims[b] / rank)}
+    found.values["block_alphas"] = _said(own)
 
 
 def _of_blocks(

@@ -172,7 +172,8 @@ def test_files_of_every_structure_are_read(tmp_path: Path, facts: dict[str, Any]
     made = hypernetwork_file.opened(file)[8]
     for end, tensors in zip(("k", "v"), pair, strict=True):
         wanted = reference(x.double().numpy(), tensors, whole, 1.0)
-        assert np.abs((x + made[end](x)).numpy() - wanted).max() < 1e-5
+        wide = max(1.0, np.abs(wanted).max())  # float32 rounds what is as large as this
+        assert np.abs((x + made[end](x)).numpy() - wanted).max() < 1e-5 * wide
 
 
 def test_the_oldest_files_are_read(tmp_path: Path) -> None:
