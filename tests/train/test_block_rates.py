@@ -9,7 +9,7 @@ from prep.models.locate import Models
 from prep.runtime.console import Console
 from prep.runtime.errors import ConfigError
 from train.adapters import lora_layers
-from train.block_rates import rate_of, rates_of
+from train.block_rates import notations_of, rate_of, rates_of, weights_of
 from train.families import all_families
 from train.families.sd15 import FAMILY as SD15
 from train.families.sdxl import FAMILY as SDXL
@@ -37,6 +37,39 @@ def test_a_block_has_the_rate_of_its_name_of_its_group_of_all_or_one() -> None:
     assert [rate_of(block, rates) for block in ("IN04", "IN05", "MID", "OUT00")] == [2, 0.5, 0, 0.1]
     assert rate_of("IN04", rates_of("IN04=2,IN=0.5")) == 2
     assert rate_of("IN04", rates_of("")) == 1
+
+
+@pytest.mark.parametrize(
+    ("count", "family", "named"),
+    [
+        (17, SD15, f"TE {WEBUI_17}"), (26, SD15, None), (12, SDXL, f"TE {WEBUI_12}"),
+        (20, SDXL, None),
+    ],
+)  # fmt: skip
+def test_numbers_weigh_the_blocks_of_the_webuis(count: int, family: Any, named: str | None) -> None:
+    """17, 26, 12 and 20 numbers: text encoders first, then as latents go; 0 for what has none."""
+    given = weights_of(",".join(str(n + 1) for n in range(count)))
+    blocks = [block for block in family.blocks if block not in ("TIME", "END")]
+    order = named.split() if named else ["TE", *blocks]
+
+    assert [given.weights[block] for block in order] == list(range(1, count + 1))
+    assert {block for block, weight in given.weights.items() if not weight} == {
+        *blocks
+    } - {*order}  # fmt: skip
+    assert (given.numbers, given.instead(family.blocks)) == (count, "")
+    assert count in notations_of(family.blocks)
+
+
+def test_numbers_for_other_models_are_told() -> None:
+    """XL has other blocks than 1.x, and a model of joint blocks takes names alone."""
+    twelve = weights_of(",".join("1" * 12))
+
+    assert twelve.instead(SD15.blocks) == "give 17 or 26 numbers"
+    assert twelve.instead(["JOINT00", "END"]) == "name blocks, as `JOINT03=0.5`"
+    assert weights_of("IN=1").instead(SD15.blocks) == ""
+    for text, piece in (("1,2", "2 numbers"), (",".join("1" * 16) + ",x", "OUT11=x"), ("5", "5")):
+        with pytest.raises(ValueError, match=piece):
+            weights_of(text)
 
 
 @pytest.mark.parametrize(

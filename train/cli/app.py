@@ -12,6 +12,7 @@ from prep.runtime.console import Console
 from prep.runtime.program import run_app
 from train.cli.account_lines import tell_words
 from train.cli.average_command import average_command
+from train.cli.blocks_command import blocks_command
 from train.cli.class_pictures_command import class_pictures_command
 from train.cli.clean_command import clean_command
 from train.cli.config_options import JSON, QUIET, VERBOSE, check_command, method_command
@@ -178,6 +179,7 @@ app.command("inspect")(inspect_command)
 app.command("clean")(clean_command)
 app.command("convert")(convert_command(_models))
 app.command("sample")(sample_command(_models))
+app.command("blocks")(blocks_command(_models))
 app.command("class-pictures")(class_pictures_command(_models))
 
 

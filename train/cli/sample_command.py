@@ -11,7 +11,7 @@ from prep.models.locate import Models
 from prep.runtime.console import Console
 from prep.runtime.errors import UsageError
 from prep.runtime.seeds import MOST_SEED
-from train.block_rates import rates_of
+from train.cli.block_words import block_weights as read_weights
 from train.cli.config_options import JSON, QUIET
 
 _MOST_CELLS = 400
@@ -53,7 +53,9 @@ _GRID = Annotated[
 _BLOCKS = Annotated[
     str,
     typer.Option(
-        metavar="BLOCK=NUMBER,...", help="How strongly LoRAs act in blocks: as `IN=0.5,MID=0,TE=1`"
+        metavar="BLOCK=NUMBER,...",
+        help="How strongly LoRAs act in blocks: as `IN=0.5,MID=0,TE=1`, or as 17 or 26 numbers "
+        "(XL: 12 or 20)",
     ),
 ]
 _LAYER = Annotated[
@@ -108,7 +110,9 @@ def sample_command(models: Callable[[], Models]) -> Callable[..., int]:
 
         usual: dict[str, Any] = {"negative": negative, "steps": steps, "guidance": guidance}
         usual["sampler"] = named(sampler, "--sampler")
-        wanted = {"grid": _sides(grid), "block_weights": _weights(block_weights)}
+        weights = read_weights("--block-weights", block_weights)
+        wanted = {"grid": _sides(grid), "block_weights": weights.weights}
+        wanted["block_numbers"] = weights.numbers
         subject = subject_of(files)
         rows = asked(subject, prompt or [], prompts, usual)
         wish = Wish(rows, strength or [1.0], seed or [], base, device, each, clip_skip, **wanted)
@@ -135,18 +139,3 @@ def _sides(text: str | None) -> Any:
             f"`--grid {text}` is wrong", f"give rows and columns, as `2x3`; at most {_MOST_CELLS}"
         )
     return sides
-
-
-def _weights(text: str) -> dict[str, float]:
-    """Return the weight of each block that is named.
-
-    Raises:
-        UsageError: The text is none of this kind.
-    """
-    try:
-        return rates_of(text)
-    except ValueError as error:
-        raise UsageError(
-            f"`--block-weights {text}` is wrong at `{error}`",
-            "give each block a number from 0 to 100, as `IN=0.5,MID=0,OUT03=1`",
-        ) from None

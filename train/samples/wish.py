@@ -8,7 +8,7 @@ from typing import Any
 from prep.runtime.errors import ConfigError, UsageError
 from train.adapters.file_kinds import called_by
 from train.adapters.lora_metadata import calling_words, trained_size
-from train.block_rates import strange
+from train.block_rates import BlockWeights, strange
 from train.families.family import Family
 from train.samples.prompt_files import read
 from train.samples.prompts import Prompt, check_drawable, parse
@@ -31,6 +31,7 @@ class Wish:
         grid: (rows, columns) of a plain grid of one prompt with seeds that follow each other; None
             for a labelled sheet.
         block_weights: Block or group of blocks -> how strongly LoRAs act there, times the rest.
+        block_numbers: By how many numbers that was said; 0 where blocks were named.
     """
 
     prompts: Sequence[Prompt]
@@ -42,6 +43,7 @@ class Wish:
     clip_skip: int | None = None
     grid: tuple[int, int] | None = None
     block_weights: Mapping[str, float] = field(default_factory=dict)
+    block_numbers: int = 0
 
 
 def asked(
@@ -129,6 +131,13 @@ def check_family(wish: Wish, rows: Sequence[Prompt], family: Family) -> None:
     """Raise ConfigError where a model of a family cannot draw what is wished for."""
     for row in rows:
         check_drawable(row, family)
+    given = BlockWeights(wish.block_weights, wish.block_numbers)
+    if instead := given.instead(family.blocks):
+        raise ConfigError(
+            f"`--block-weights` has {given.numbers} numbers, and a model of the kind "
+            f"`{family.name}` has other blocks",
+            instead,
+        )
     if words := strange(wish.block_weights, family.all_blocks()):
         raise ConfigError(
             f"`--block-weights` names `{words[0]}`, and a model of the kind `{family.name}` has no "

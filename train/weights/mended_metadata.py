@@ -12,7 +12,7 @@ from train.weights.module_norms import alpha_of, rank_of
 from train.weights.weight_source import WeightSource
 
 HASHES = ("sshs_model_hash", "sshs_legacy_hash")
-_DYNAMIC = "Dynamic"
+DYNAMIC = "Dynamic"
 _BASES = ("ss_base_model_version", "modelspec.architecture")
 _ADDED: Mapping[str, str] = {ADAPTER: "/lora", EMBEDDING: "/textual-inversion"}
 _RANKED = ("LoRA", "DoRA", "LoHa", "LoKr")
@@ -54,11 +54,11 @@ def _of_network(source: WeightSource, what: Contents) -> dict[str, str]:
     alphas = {alpha_of(source, one) for one in modules}
     found: dict[str, str] = {}
     if ranks:
-        found["ss_network_dim"] = str(*ranks) if len(ranks) == 1 else _DYNAMIC
+        found["ss_network_dim"] = str(*ranks) if len(ranks) == 1 else DYNAMIC
     if alphas == {None} and ranks and "ss_network_alpha" not in source.metadata:
         found["ss_network_alpha"] = found["ss_network_dim"]  # what readers take then
     elif alphas and alphas != {None}:
-        found["ss_network_alpha"] = str(*alphas) if len(alphas) == 1 else _DYNAMIC
+        found["ss_network_alpha"] = str(*alphas) if len(alphas) == 1 else DYNAMIC
     if modules and "ss_network_module" not in source.metadata:
         plain = {one.kind for one in what.modules.values()} == {"LoRA"}
         found["ss_network_module"] = "networks.lora" if plain else "lycoris.kohya"

@@ -2,12 +2,17 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from tests.train.weights.hostile import OPENED, Maker, hostile, pair
-from train.cli.app import main
+from typer.main import get_command
 
+from prep.runtime.program import run_app
+from train.cli.app import app
+
+PROGRAM: Any = get_command(app)  # made once: it takes longer than most files
 Command = Callable[[Path, Path, Path], list[str]]
 
 
@@ -21,6 +26,11 @@ def _good(folder: Path) -> Path:
 COMMANDS: dict[str, Command] = {
     "inspect": lambda file, base, meta: ["inspect", str(file)],
     "explain": lambda file, base, meta: ["explain", str(file)],
+    "blocks": lambda file, base, meta: ["blocks", str(file)],
+    "blocks, weighted": lambda file, base, meta: ["blocks", str(file), "--weights", "IN=0.5"],
+    "blocks, drawn": lambda file, base, meta: [
+        "blocks", str(file), "--draw", "--base", str(base), "--prompt", "a --w 32 --h 32 --s 1"
+    ],
     "clean": lambda file, base, meta: ["clean", str(file)],
     "average": lambda file, base, meta: ["average", str(file), str(_good(file.parent))],
     "sample": lambda file, base, meta: [
@@ -32,7 +42,7 @@ COMMANDS: dict[str, Command] = {
     ],
 }  # fmt: skip
 # Commands that tell of a file that can be opened, whatever it holds.
-TELLING = ("inspect", "explain", "clean")
+TELLING = ("inspect", "explain", "clean", "blocks")
 
 
 @pytest.mark.parametrize("command", COMMANDS)
@@ -68,7 +78,7 @@ def _fault(
     words = COMMANDS[command](make(folder), *others)
     before = {path.name for path in folder.iterdir()}
     try:
-        main(words)
+        run_app(PROGRAM, words, "train")
     except SystemExit as stopped:
         code = stopped.code
     except BaseException as error:  # what a person would see as a traceback
