@@ -14,6 +14,7 @@ from train.cli.account_lines import tell_words
 from train.cli.average_command import average_command
 from train.cli.class_pictures_command import class_pictures_command
 from train.cli.config_options import JSON, QUIET, VERBOSE, check_command, method_command
+from train.cli.grid_command import grid_command
 from train.cli.option_hints import hint
 from train.cli.sample_command import sample_command
 from train.config import Config
@@ -172,6 +173,7 @@ def losses(
 
 app.command("average")(average_command)
 app.command("sample")(sample_command(_models))
+app.command("grid")(grid_command(_models))
 app.command("class-pictures")(class_pictures_command(_models))
 
 

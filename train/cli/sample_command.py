@@ -108,7 +108,7 @@ def sample_command(models: Callable[[], Models]) -> Callable[..., int]:
 
         usual: dict[str, Any] = {"negative": negative, "steps": steps, "guidance": guidance}
         usual["sampler"] = named(sampler, "--sampler")
-        wanted = {"grid": _sides(grid), "block_weights": _weights(block_weights)}
+        wanted = {"grid": _sides(grid), "block_weights": block_weights_of(block_weights)}
         subject = subject_of(files)
         rows = asked(subject, prompt or [], prompts, usual)
         wish = Wish(rows, strength or [1.0], seed or [], base, device, each, clip_skip, **wanted)
@@ -137,7 +137,7 @@ def _sides(text: str | None) -> Any:
     return sides
 
 
-def _weights(text: str) -> dict[str, float]:
+def block_weights_of(text: str) -> dict[str, float]:
     """Return the weight of each block that is named.
 
     Raises:
