@@ -17,6 +17,7 @@ from train.cli.class_pictures_command import class_pictures_command
 from train.cli.clean_command import clean_command
 from train.cli.config_options import JSON, QUIET, VERBOSE, check_command, method_command
 from train.cli.convert_command import convert_command
+from train.cli.grid_command import grid_command
 from train.cli.inspect_command import inspect_command
 from train.cli.option_hints import hint
 from train.cli.sample_command import sample_command
@@ -180,6 +181,7 @@ app.command("clean")(clean_command)
 app.command("convert")(convert_command(_models))
 app.command("sample")(sample_command(_models))
 app.command("blocks")(blocks_command(_models))
+app.command("grid")(grid_command(_models))
 app.command("class-pictures")(class_pictures_command(_models))
 
 

@@ -62,7 +62,7 @@ def sample(subject: Subject, wish: Wish, target: Path, models: Models, console: 
         *unread,
         *told,
         *guessed,
-        *_further(subject, (place, family), outline, rows),
+        *further(subject, (place, family), outline, rows),
     ):
         console.note(line)
     cells = _cells(subject, wish, rows)
@@ -120,7 +120,7 @@ def _title(label: str, subject: Subject, wish: Wish) -> str:
     return ", ".join([label, *more])
 
 
-def _further(
+def further(
     subject: Subject, model: tuple[FoundModel, Family], outline: Outline, rows: Sequence[Prompt]
 ) -> list[str]:
     """Return what a person should know of a base model's files and of the prompts."""

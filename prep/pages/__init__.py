@@ -1,0 +1,1 @@
+"""Self-contained HTML pages: they open from disk, ask nobody for anything, and need no mouse."""

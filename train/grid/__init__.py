@@ -1,0 +1,1 @@
+"""`train grid`: prompts x checkpoints x strengths x seeds x samplers, cell by cell, on one page."""
