@@ -27,7 +27,7 @@ _OTHERWISE = (
 
 
 @dataclass(frozen=True)
-class Wish:
+class ReproduceWish:
     """What a person asked for.
 
     Attributes:
@@ -45,7 +45,7 @@ class Wish:
     anyway: bool = False
 
 
-def reproduce(place: Path, wish: Wish, models: Models, console: Console) -> bool:
+def reproduce(place: Path, wish: ReproduceWish, models: Models, console: Console) -> bool:
     """Train an export again, and tell whether it is the same; return that.
 
     The same command goes on with a training that was stopped.
@@ -73,7 +73,7 @@ def with_threads(count: int, device: str) -> None:
         torch.set_num_threads(count)
 
 
-def _settings(found: Born, wish: Wish, models: Models, paths: Sequence[Path]) -> Config:
+def _settings(found: Born, wish: ReproduceWish, models: Models, paths: Sequence[Path]) -> Config:
     base = wish.base or found.base()
     more: dict[str, object] = {"base": base, "out": wish.out or found.place.parent / AGAIN}
     began = found.told.get("prep_start_from")

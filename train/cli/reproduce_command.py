@@ -55,10 +55,10 @@ def reproduce_command(models: Callable[[], Models]) -> Callable[..., int]:
         json: JSON = False,
     ) -> int:
         """Train an export again from its certificate, and tell whether it is the same."""
-        from train.again.reproduce import Wish
+        from train.again.reproduce import ReproduceWish
         from train.again.reproduce import reproduce as trained_again
 
-        wish = Wish(data or [], base, start_from, out, anyway)
+        wish = ReproduceWish(data or [], base, start_from, out, anyway)
         console = Console(level=0 if quiet else 1, json=json)
         return 0 if trained_again(file, wish, models(), console) else 3
 

@@ -17,7 +17,7 @@ from tests.train.killing import ROOT
 from tests.train.runs import lora, new_console, said
 from train.adapters.lora_metadata import CERTIFICATE
 from train.adapters.lora_metadata import said as metadata_of
-from train.again.reproduce import Wish, reproduce
+from train.again.reproduce import ReproduceWish, reproduce
 from train.again.same_tensors import likeness
 from train.export import lora_file
 from train.export.average_exports import average_exports
@@ -52,8 +52,8 @@ def test_an_export_comes_out_again(method: str, meta: Path, tmp_path: Path, mode
     made = _made(method, meta, tmp_path / "runs", models)
     console = new_console()
 
-    assert reproduce(made, Wish(), models, console)
-    assert reproduce(made.parent, Wish(), models, console)
+    assert reproduce(made, ReproduceWish(), models, console)
+    assert reproduce(made.parent, ReproduceWish(), models, console)
 
     told, again = said(console)[0].splitlines(), made.parent / "again" / made.parent.name
     count = len(load_file(made))
@@ -72,12 +72,12 @@ def test_an_export_on_the_way_comes_out_again(meta: Path, tmp_path: Path, models
     moved.write_bytes(between.read_bytes())
 
     with pytest.raises(UserError) as caught:
-        reproduce(moved, Wish(), models, new_console())
+        reproduce(moved, ReproduceWish(), models, new_console())
     assert str(caught.value) == (
         f"the dataset of `{moved}` is not known: it is not in its run folder"
     )
     assert caught.value.hint == "name it: `--data META`"
-    assert reproduce(moved, Wish(data=[meta]), models, new_console())
+    assert reproduce(moved, ReproduceWish(data=[meta]), models, new_console())
     assert (tmp_path / "again" / made.parent.name / between.name).exists()
 
 
@@ -95,7 +95,7 @@ def test_what_is_not_as_it_was_is_named_before_it_starts(
     changed(meta, "2.png", tags=("mascot", "asleep"))
 
     with pytest.raises(UserError) as caught:
-        reproduce(other, Wish(), models, new_console())
+        reproduce(other, ReproduceWish(), models, new_console())
 
     assert str(caught.value) == "`other.safetensors`: `1.png` is another picture: its file changed"
     assert caught.value.hint == OTHERWISE
@@ -106,7 +106,7 @@ def test_what_is_not_as_it_was_is_named_before_it_starts(
     assert not (made.parent / "again").exists()
 
     console = new_console()
-    assert not reproduce(other, Wish(anyway=True), models, console)
+    assert not reproduce(other, ReproduceWish(anyway=True), models, console)
     told = said(console)
     assert told[1].splitlines()[:3] == [
         "not as it was: `1.png` is another picture: its file changed",
@@ -158,7 +158,7 @@ def test_what_cannot_be_reproduced_is_told(meta: Path, tmp_path: Path, models: M
                    "reproduce the exports that `train explain` names of it")),
     ):  # fmt: skip
         with pytest.raises(UserError) as caught:
-            reproduce(place, Wish(), models, new_console())
+            reproduce(place, ReproduceWish(), models, new_console())
         assert (str(caught.value), caught.value.hint) == told
 
 
@@ -167,9 +167,9 @@ import sys
 from pathlib import Path
 from prep.models.locate import Models
 from tests.train.killing import Killing
-from train.again.reproduce import Wish, reproduce
+from train.again.reproduce import ReproduceWish, reproduce
 place, home, step, flush = sys.argv[1:]
-reproduce(Path(place), Wish(), Models(Path(home), offline=True),
+reproduce(Path(place), ReproduceWish(), Models(Path(home), offline=True),
           Killing(step=int(step), flush=int(flush)))
 """
 
@@ -192,6 +192,6 @@ def test_three_kills_end_in_the_same_file(
     console = new_console()
 
     assert codes == [-signal.SIGKILL] * 3
-    assert reproduce(made, Wish(), models, console)
+    assert reproduce(made, ReproduceWish(), models, console)
     assert "continues after step" in said(console)[1]
     assert (made.parent / "again" / made.parent.name / made.name).read_bytes() == made.read_bytes()
