@@ -20,6 +20,8 @@ from train.cli.convert_command import convert_command
 from train.cli.grid_command import grid_command
 from train.cli.inspect_command import inspect_command
 from train.cli.option_hints import hint
+from train.cli.pick_command import pick_command
+from train.cli.reproduce_command import reproduce_command
 from train.cli.sample_command import sample_command
 from train.config import Config
 from train.methods import all_methods
@@ -179,6 +181,8 @@ app.command("average")(average_command)
 app.command("inspect")(inspect_command)
 app.command("clean")(clean_command)
 app.command("convert")(convert_command(_models))
+app.command("pick")(pick_command(_models))
+app.command("reproduce")(reproduce_command(_models))
 app.command("sample")(sample_command(_models))
 app.command("blocks")(blocks_command(_models))
 app.command("grid")(grid_command(_models))

@@ -124,6 +124,16 @@ class Data:
             for key, one in self.samples.items()
         }
 
+    def contents(self) -> dict[str, str]:
+        """Return key -> digest of what decides bytes of it: `content`, its captions, its mask."""
+        masks, captions = self.masks(), self.captions()
+        return {
+            key: files.digest_bytes(
+                files.canonical([one, captions.get(key), masks.get(key)]).encode()
+            )[:16]
+            for key, one in self.content().items()
+        }
+
     def masks(self) -> dict[str, str]:
         """Return key -> digest of the mask, of the samples that have one that is asked for."""
         return {key: one.mask_digest for key, one in self.samples.items() if one.mask_digest}

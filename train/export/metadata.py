@@ -61,6 +61,8 @@ class Facts:
         architecture: What the method adds to `modelspec.architecture`.
         chunks: Into how many chunks of 75 tokens texts were cut.
         ends_in_noise: Whether nothing of the latents is left at the last timestep.
+        made_with: See `made_with`.
+        length: Steps of the whole run, where they decide the learning rate of each; else 0.
     """
 
     name: str
@@ -74,6 +76,8 @@ class Facts:
     architecture: str = ""
     chunks: int = 1
     ends_in_noise: bool = False
+    made_with: Mapping[str, Any] = field(default_factory=dict)
+    length: int = 0
 
 
 def metadata(data: Data, config: Config, family: Family, facts: Facts) -> dict[str, str]:
@@ -99,17 +103,20 @@ def certificate(data: Data, config: Config, facts: Facts) -> dict[str, Any]:
     """Return what a LoRA was made of: base model, settings, program, every picture.
 
     `seen` counts how often a picture was shown up to the last step; `text` is its whole text, or
-    a list of one for each caption; `mask` is the digest of the mask that its loss had.
+    a list of one for each caption; `mask` is the digest of the mask that its loss had; `content`
+    that of all that decides bytes of it.
     """
     seen = times_seen(
         data.repeats(), config.batch, config.accumulate, config.seed, config.steps or 0
     )
     texts = {key: whole_texts(one, config) for key, one in data.samples.items()}
+    contents = data.contents()
     samples: dict[str, dict[str, Any]] = {
         key: {
             "sha256": one.digest,
             "text": texts[key] if one.each else texts[key][0],
             "seen": seen[key],
+            "content": contents[key],
         }
         | ({"mask": one.mask_digest} if one.mask_digest else {})
         for key, one in data.samples.items()
@@ -123,6 +130,8 @@ def certificate(data: Data, config: Config, facts: Facts) -> dict[str, Any]:
         "recipe": facts.recipe,
         "program": f"prep-and-train {facts.version}",
         "config": config.deciding() | {"steps": config.steps},
+        **({"length": facts.length} if facts.length else {}),
+        **facts.made_with,
         "held_out": data.held_out,
         "samples": samples,
     }

@@ -217,6 +217,7 @@ def _train(
             done,
             console,
             measure=partial(losses_at_fixed_noise, training),
+            measure_textless=partial(losses_at_fixed_noise, training, textless=True),
         ) as seen,
         console.progress("training", run.steps - done) as progress,
         patience(lambda _: console.note("finishing the step and saving it")) as stop,

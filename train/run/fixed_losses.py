@@ -3,7 +3,7 @@
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import fmean
 from typing import TYPE_CHECKING, TextIO
@@ -25,11 +25,13 @@ class Measured:
     Attributes:
         trained: Key of a picture that trains -> its loss at each of the fixed times.
         held_out: The same of pictures that are held out.
+        textless: The same of those that train, shown without any text; the first time alone.
     """
 
     step: int
     trained: Losses
     held_out: Losses
+    textless: Losses = field(default_factory=dict)
 
     def means(self) -> dict[str, float]:
         """Return the mean losses, by the names that they have in the log."""
@@ -87,8 +89,9 @@ def read(path: Path) -> list[Measured]:
     for line in lines:
         try:
             row = json.loads(line)
-            found.append(Measured(row["step"], row["trained"], row["held_out"]))
-        except (ValueError, LookupError, TypeError):
+            textless = row.get("textless", {})
+            found.append(Measured(row["step"], row["trained"], row["held_out"], textless))
+        except (ValueError, LookupError, TypeError, AttributeError):
             break
     return found
 
@@ -110,4 +113,5 @@ def watched(data: "Data", count: int) -> "dict[str, TrainingSample]":
 
 def _line(row: Measured) -> str:
     told = {"step": row.step, "trained": row.trained, "held_out": row.held_out}
+    told |= {"textless": row.textless} if row.textless else {}
     return json.dumps(told, sort_keys=True) + "\n"

@@ -9,6 +9,7 @@ from prep.runtime import files
 from prep.runtime.console import Console
 from train.export import lora_file
 from train.export.lora_file import ProofError
+from train.export.made_with import made_with
 from train.export.metadata import Facts, metadata
 from train.families.diffusion_process import ends_in_noise
 from train.families.family import Base
@@ -37,6 +38,8 @@ def publish(run: Run, base: Base, path: Path, step: int) -> None:
         architecture=run.method.architecture,
         chunks=run.chunks,
         ends_in_noise=ends_in_noise(base.process),
+        made_with=made_with(base.device),
+        length=run.steps if config.schedule_row().knows_end else 0,
     )
     about = metadata(run.data, config, run.family, facts)
     with uncompiled(config.compile):

@@ -9,6 +9,7 @@ from prep.runtime.errors import ConfigError
 from train.run import fixed_losses, loss_report, picture_losses, run_folder
 from train.run.fixed_losses import Measured
 from train.run.memorised import BOUND, Fall, falls
+from train.run.wrong_captions import DOUBT, Doubt, doubts
 
 
 def tell_losses(folder: Path, console: Console, most: int) -> None:
@@ -30,13 +31,16 @@ def tell_losses(folder: Path, console: Console, most: int) -> None:
     each = loss_report.report(found)
     rows = fixed_losses.read(folder / fixed_losses.NAME)
     fell = falls(rows[0].trained, rows[-1].trained) if len(rows) > 1 else []
+    doubted = doubts(rows[0]) if rows else []
     first, last = int(found.step_N[0]), int(found.step_N[-1])
     shown = counted(len(found.loss_N), "showing")
     console.say(
         f"{folder}: {shown} of {counted(len(found.keys), 'picture')}, steps {first} to {last}",
         *(loss_report.lines(each, most) if each else ["no picture was shown often enough"]),
         *_fixed(rows, fell, most),
+        *_doubted(doubted, most),
         pictures=[one._asdict() for one in each],
+        captions=[one._asdict() | {"stands_out": one.stands_out()} for one in doubted],
         memorised=[fall._asdict() | {"stands_out": fall.stands_out()} for fall in fell],
         fixed=[{"step": row.step, **row.means()} for row in rows],
     )
@@ -61,3 +65,16 @@ def _fixed(rows: Sequence[Measured], fell: Sequence[Fall], most: int) -> Iterato
     for fall in fell[:most]:
         mark = "  LEARNT BY HEART" if fall.stands_out() else ""
         yield f"  {fall.ratio:5.2f}  {fall.distance:6.1f}  {fall.key}{mark}"
+
+
+def _doubted(each: Sequence[Doubt], most: int) -> Iterator[str]:
+    """Yield the pictures whose captions helped least before anything was learnt."""
+    if not each:
+        return
+    yield (
+        "caption helped least at first (loss with it over loss without any text; deviations from "
+        f"the others, {DOUBT:g} and more: it may be wrong):"
+    )
+    for one in each[:most]:
+        mark = "  CAPTION MAY BE WRONG" if one.stands_out() else ""
+        yield f"  {one.ratio:5.2f}  {one.distance:6.1f}  {one.key}{mark}"

@@ -14,6 +14,7 @@ from train.run.loss_range import WINDOW, LossRange
 from train.run.memorised import Fall, falls
 from train.run.metrics import Metrics
 from train.run.picture_losses import PictureLosses
+from train.run.wrong_captions import doubts
 from train.step.loop import Step
 
 Samples = dict[str, TrainingSample]
@@ -35,6 +36,7 @@ class Watch:
         trained: Pictures that train and are measured.
         held_out: Those that do not train.
         fixed: None where there are neither.
+        measure_textless: The same without any text; None: it is not measured.
         logged: Steps whose means are in the log.
         named: Pictures that were said to be learnt by heart.
     """
@@ -46,6 +48,7 @@ class Watch:
     metrics: Metrics
     trained: Samples
     held_out: Samples
+    measure_textless: Measure | None = None
     logged: set[int] = field(default_factory=set)
     named: set[str] = field(default_factory=set)
     range: LossRange = field(default_factory=LossRange)
@@ -73,7 +76,7 @@ class Watch:
             return
         row = self.fixed.of_step(step)
         if row is None:
-            row = Measured(step, self.measure(self.trained), self.measure(self.held_out))
+            row = self._measured(step)
             self.fixed.add(row)
         if step not in self.logged:
             self.logged.add(step)
@@ -82,6 +85,17 @@ class Watch:
             if fall.key not in self.named:
                 self.named.add(fall.key)
                 self.console.note(_told(fall, self.trained, self.pictures.path.parent))
+
+    def _measured(self, step: int) -> Measured:
+        """Return what is measured now; the first time, what texts do, and say which seem wrong."""
+        trained, held_out = self.measure(self.trained), self.measure(self.held_out)
+        if self.measure_textless is None or (self.fixed and self.fixed.rows):
+            return Measured(step, trained, held_out)
+        row = Measured(step, trained, held_out, self.measure_textless(self.trained))
+        for doubt in doubts(row):
+            if doubt.stands_out():
+                self.console.note(doubt.told())
+        return row
 
     def _memorised(self, now: Losses) -> list[Fall]:
         rows = self.fixed.rows if self.fixed else []
@@ -111,6 +125,7 @@ def watching(
     console: Console,
     *,
     measure: Measure,
+    measure_textless: Measure | None = None,
 ) -> Iterator[Watch | None]:
     """Go on watching a run behind step `done`.
 
@@ -132,7 +147,9 @@ def watching(
         fixed = None
         if trained or held_out:
             fixed = stack.enter_context(FixedLosses.opened(folder / fixed_losses.NAME, done))
-        found = Watch(console, pictures, fixed, measure, metrics, trained, held_out)
+        found = Watch(
+            console, pictures, fixed, measure, metrics, trained, held_out, measure_textless
+        )
         for row in metrics.rows():
             if "loss" in row:
                 found.range.left_with(row["loss"])

@@ -35,11 +35,14 @@ def times(process: Process, batches: Batches) -> list[float]:
 
 
 def losses_at_fixed_noise(
-    training: Training, samples: Mapping[str, TrainingSample]
+    training: Training, samples: Mapping[str, TrainingSample], *, textless: bool = False
 ) -> dict[str, list[float]]:
     """Return the loss of each sample at each of the times, without what it weighs.
 
     It leaves no trace in the training.
+
+    Args:
+        textless: Whether they are shown without any text.
     """
     import torch
 
@@ -51,6 +54,8 @@ def losses_at_fixed_noise(
         for number, time in enumerate(times(process, training.batches)):
             for keys in _passes(samples, config.batch):
                 batch = _batch(training, [samples[key] for key in keys], number, time)
+                if textless:
+                    batch = batch._replace(texts=("",) * len(keys))
                 loss_B = losses_of(training, pass_inputs(batch, process, config))
                 for key, loss in zip(keys, loss_B.tolist(), strict=True):
                     found[key].append(loss)
