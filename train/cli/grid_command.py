@@ -9,8 +9,8 @@ import typer
 from prep.models.locate import Models
 from prep.runtime.console import Console
 from prep.runtime.seeds import MOST_SEED
+from train.cli.block_words import block_weights as read_weights
 from train.cli.config_options import JSON, QUIET
-from train.cli.sample_command import block_weights_of
 
 _WHAT = Annotated[
     list[str],
@@ -89,10 +89,11 @@ def grid_command(models: Callable[[], Models]) -> Callable[..., int]:
         from train.samples.schedulers import named
 
         usual: dict[str, Any] = {"negative": negative, "steps": steps, "guidance": guidance}
+        weights = read_weights("--block-weights", block_weights)
         samplers = [named(one, "--sampler") for one in sampler or ["ddim"]]
         wish = GridWish(
             prompt or [], prompts, usual, samplers, strength or [1.0], seed or [], base, device,
-            clip_skip, block_weights_of(block_weights),
+            clip_skip, weights.weights, weights.numbers,
         )  # fmt: skip
         console = Console(level=0 if quiet else 1, json=json)
         return drawn(files, wish, out, models(), console).code

@@ -110,13 +110,9 @@ def sample_command(models: Callable[[], Models]) -> Callable[..., int]:
 
         usual: dict[str, Any] = {"negative": negative, "steps": steps, "guidance": guidance}
         usual["sampler"] = named(sampler, "--sampler")
-<<<<<<< HEAD
         weights = read_weights("--block-weights", block_weights)
         wanted = {"grid": _sides(grid), "block_weights": weights.weights}
         wanted["block_numbers"] = weights.numbers
-=======
-        wanted = {"grid": _sides(grid), "block_weights": block_weights_of(block_weights)}
->>>>>>> pages
         subject = subject_of(files)
         rows = asked(subject, prompt or [], prompts, usual)
         wish = Wish(rows, strength or [1.0], seed or [], base, device, each, clip_skip, **wanted)
@@ -143,21 +139,3 @@ def _sides(text: str | None) -> Any:
             f"`--grid {text}` is wrong", f"give rows and columns, as `2x3`; at most {_MOST_CELLS}"
         )
     return sides
-<<<<<<< HEAD
-=======
-
-
-def block_weights_of(text: str) -> dict[str, float]:
-    """Return the weight of each block that is named.
-
-    Raises:
-        UsageError: The text is none of this kind.
-    """
-    try:
-        return rates_of(text)
-    except ValueError as error:
-        raise UsageError(
-            f"`--block-weights {text}` is wrong at `{error}`",
-            "give each block a number from 0 to 100, as `IN=0.5,MID=0,OUT03=1`",
-        ) from None
->>>>>>> pages

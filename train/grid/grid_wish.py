@@ -30,7 +30,7 @@ class GridWish:
         file: Of further prompts.
         usual: What a prompt does not say: fields of `Prompt`.
         samplers: A row each for prompts without `--ss`, as `sampler_rows` names them.
-        strengths, seeds, base, device, clip_skip, block_weights: See `Wish`.
+        strengths, seeds, base, device, clip_skip, block_weights, block_numbers: See `Wish`.
     """
 
     texts: Sequence[str] = ()
@@ -43,6 +43,7 @@ class GridWish:
     device: str = "auto"
     clip_skip: int | None = None
     block_weights: Mapping[str, float] = field(default_factory=dict)
+    block_numbers: int = 0
 
     def as_wish(self, subject: Subject) -> Wish:
         """Return what is wished for of rows, for what `train sample` knows to do with it.
@@ -58,6 +59,7 @@ class GridWish:
         return Wish(
             prompts, self.strengths, list(dict.fromkeys(self.seeds)), self.base, self.device,
             clip_skip=self.clip_skip, block_weights=self.block_weights,
+            block_numbers=self.block_numbers,
         )  # fmt: skip
 
 

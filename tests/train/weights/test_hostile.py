@@ -5,11 +5,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-
-from tests.train.weights.hostile import OPENED, Maker, hostile, pair
 from typer.main import get_command
 
 from prep.runtime.program import run_app
+from tests.train.weights.hostile import OPENED, Maker, hostile, pair
 from train.cli.app import app
 
 PROGRAM: Any = get_command(app)  # made once: it takes longer than most files
