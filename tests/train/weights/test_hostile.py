@@ -5,11 +5,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-
-from tests.train.weights.hostile import OPENED, Maker, hostile, pair
 from typer.main import get_command
 
 from prep.runtime.program import run_app
+from tests.train.weights.hostile import OPENED, Maker, hostile, pair
 from train.cli.app import app
 
 PROGRAM: Any = get_command(app)  # made once: it takes longer than most files
@@ -42,7 +41,7 @@ COMMANDS: dict[str, Command] = {
     ],
 }  # fmt: skip
 # Commands that tell of a file that can be opened, whatever it holds.
-TELLING = ("inspect", "explain", "clean", "blocks")
+TELLING = ("inspect", "explain", "clean", "blocks", "blocks, weighted")
 
 
 @pytest.mark.parametrize("command", COMMANDS)
@@ -93,6 +92,6 @@ def _fault(
         return "it leaves files behind"
     lines = [line for line in err.splitlines() if line]
     errors = [line.partition(":")[0] for line in lines[-2:]]
-    if not code or errors != ["error", "hint"] or len(lines) != 2:
+    if not code or errors != ["error", "hint"] or err.count("error: ") != 1:
         return f"{code}: {out} {err}"
     return ""
