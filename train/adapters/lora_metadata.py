@@ -38,9 +38,24 @@ def certificate(told: Mapping[str, str]) -> dict[str, Any] | None:
     """Return the certificate among a file's metadata; None where another program wrote them."""
     try:
         found = json.loads(told.get(CERTIFICATE, "null"))
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
-    return found if isinstance(found, dict) and "samples" in found else None
+    return found if isinstance(found, dict) and _is_whole(found) else None
+
+
+def _is_whole(found: Mapping[str, Any]) -> bool:
+    """Return whether a certificate has what its readers ask for: settings, and every picture."""
+    samples = found.get("samples")
+    return (
+        isinstance(found.get("config"), dict)
+        and isinstance(samples, dict)
+        and all(
+            isinstance(row, dict)
+            and isinstance(row.get("sha256"), str)
+            and type(row.get("seen")) is int
+            for row in samples.values()
+        )
+    )
 
 
 def calling_words(told: Mapping[str, str]) -> str | None:

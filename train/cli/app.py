@@ -15,8 +15,9 @@ from train.cli.average_command import average_command
 from train.cli.blocks_command import blocks_command
 from train.cli.class_pictures_command import class_pictures_command
 from train.cli.clean_command import clean_command
-from train.cli.config_options import JSON, QUIET, VERBOSE, check_command, method_command
+from train.cli.config_options import JSON, QUIET, check_command, method_command
 from train.cli.convert_command import convert_command
+from train.cli.explain_command import explain_command
 from train.cli.grid_command import grid_command
 from train.cli.inspect_command import inspect_command
 from train.cli.option_hints import hint
@@ -151,20 +152,6 @@ def import_(
 
 
 @app.command()
-def explain(
-    file: Annotated[
-        Path, typer.Argument(metavar="FILE", help="A LoRA, an embedding or a hypernetwork")
-    ],
-    verbose: VERBOSE = False,
-    json: JSON = False,
-) -> None:
-    """Tell what a LoRA, and what is like one, was made of: base model, settings, every picture."""
-    from train.export.explain import explain as told
-
-    told(file, Console(level=2 if verbose else 1, json=json))
-
-
-@app.command()
 def losses(
     run: Annotated[Path, typer.Argument(metavar="RUN", help="The folder of a run")],
     *,
@@ -178,6 +165,7 @@ def losses(
 
 
 app.command("average")(average_command)
+app.command("explain")(explain_command)
 app.command("inspect")(inspect_command)
 app.command("clean")(clean_command)
 app.command("convert")(convert_command(_models))

@@ -117,7 +117,8 @@ def _check(found: Inspection, given: BlockWeights) -> None:
         rate = rate_of(block_of(word), given.weights)
         if module.kind in _BOUND and rate not in (0, 1):
             raise ConfigError(
-                f"`{word}` is {module.kind}: its strength depends on the base model",
+                f"`{word}` is {module.kind}: how strongly it acts depends on the weight of the "
+                "base model",
                 "give its block 0 or 1, or weigh it where it is drawn: `train sample "
                 "--block-weights`",
             )

@@ -80,7 +80,8 @@ def contents(source: WeightSource) -> Contents:
     hyper = source.is_pickle and any(re.match(r"\d+\.[01]\.", name) for name in names)
     if hyper:
         return Contents(HYPERNETWORK, "a hypernetwork")
-    if NAMES & names or any(n.startswith(("string_to_param", "bundle_emb")) for n in names):
+    alone = ("string_to_param", "bundle_emb")  # of an embedding, unless they come with a LoRA
+    if NAMES & names or (not adapted and any(n.startswith(alone) for n in names)):
         return Contents(EMBEDDING, "an embedding", _of_embedding(source))
     layout = file_layouts.layout_of(names)
     if layout is not None:

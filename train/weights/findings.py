@@ -148,6 +148,7 @@ def _foreign(source: WeightSource, what: Contents) -> Iterator[Fault]:
     own = {name for one in what.modules.values() for name in (*one.roles.values(), *one.twice)}
     if what.kind == EMBEDDING:
         own = {name for name in source.tensors if source.count(name) > 1}
+    own |= {name for name in source.tensors if name.startswith("bundle_emb.")}
     strange = tuple(sorted(source.tensors.keys() - own - left - {*file_marks.MARKS}))
     if strange:
         told = f"{counted(len(strange), 'tensor')} of nothing that is known: `{strange[0]}`"

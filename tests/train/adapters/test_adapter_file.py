@@ -14,7 +14,6 @@ from prep.runtime.console import Console
 from prep.runtime.errors import ModelFileError, UserError
 from train.adapters import adapter_file, applied
 from train.adapters.adapter_file import ALPHA, DOWN, UP
-from train.export import explain
 from train.families.sd15 import FAMILY
 from train.families.sdxl import FAMILY as SDXL
 from train.methods import config_of
@@ -24,6 +23,7 @@ from train.samples.as_trained import chosen_layer
 from train.samples.prompts import Prompt
 from train.samples.subject import Subject, subject_of
 from train.samples.wish import Wish
+from train.weights import explain
 
 Tensors = dict[str, torch.Tensor]
 PLACE = "lora_unet_down_blocks_0_attentions_0_transformer_blocks_0_attn1_to_q"

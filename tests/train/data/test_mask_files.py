@@ -17,12 +17,12 @@ from prep.runtime.errors import DatasetError
 from tests.train.runs import lora, new_console, said
 from train.data import dataset
 from train.data.batches import Batches
-from train.export.explain import explain
 from train.families.diffusion_process import Diffusion
 from train.families.noise_process import Prediction
 from train.loss_rows import LOSSES, errors
 from train.methods import config_of
 from train.run.idle_notes import idle_notes
+from train.weights.explain import explain
 
 PLACE = "masks/0.png"
 AGAIN = "make them again with `prep latents meta_bucket.json`"

@@ -15,13 +15,14 @@ from prep.runtime.console import Console
 from prep.runtime.errors import ConfigError
 from tests.train.conftest import build_dataset
 from train.adapters import adapted_layers, applied
-from train.export import adapter_proof, explain
+from train.export import adapter_proof
 from train.export.lora_file import ProofError
 from train.families import all_families
 from train.families.family import Base
 from train.families.sd15 import FAMILY
 from train.methods import all_methods, config_of
 from train.run import decide, disk, start
+from train.weights import explain
 
 METHODS = {"loha": "LoHa", "lokr": "LoKr", "oft": "OFT", "dora": "DoRA"}
 OUTPUTS = "dora of outputs"

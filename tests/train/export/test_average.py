@@ -16,7 +16,7 @@ from train.cli.app import main
 from train.export import lora_file
 from train.export.average_exports import average_exports
 from train.export.average_profile import power_profile
-from train.export.explain import explain
+from train.weights.explain import explain
 
 STEPS = (100, 200, 300)
 

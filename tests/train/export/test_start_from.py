@@ -12,10 +12,10 @@ from prep.runtime.console import Console
 from prep.runtime.errors import UserError
 from tests.train.conftest import build_dataset
 from train.adapters import lora_layers
-from train.export import explain
 from train.families.sd15 import FAMILY
 from train.methods import all_methods, config_of
 from train.run import decide, start
+from train.weights import explain
 
 
 @pytest.fixture(scope="module")

@@ -14,7 +14,7 @@ from prep.runtime.console import Console
 from prep.runtime.errors import ConfigError, DatasetError, ModelFileError, UserError
 from tests.train.conftest import build_dataset
 from train.adapters import lora_layers
-from train.export import explain, lora_file, verify
+from train.export import lora_file, verify
 from train.export.rounding import as_saved
 from train.families.detect import opened_base
 from train.families.family import Base
@@ -26,6 +26,7 @@ from train.samples.prompts import Prompt
 from train.samples.sampler import draw, opened_vae
 from train.samples.subject import subject_of
 from train.samples.wish import Wish
+from train.weights import explain
 
 TEXTS = [
     "", "mascot", "mascot, pose 1", "a photo of a cat", "1girl, solo", "!", "\u732b", "A b, C",

@@ -20,7 +20,6 @@ from train.adapters.new_words import NewWord
 from train.data import dataset as datasets
 from train.data.caption_templates import TEMPLATES
 from train.export import embedding_export
-from train.export.explain import explain
 from train.export.lora_file import ProofError
 from train.families import all_families
 from train.families.family import Base, Family
@@ -29,6 +28,7 @@ from train.run import start
 from train.samples import sheet
 from train.samples.subject import subject_of
 from train.samples.wish import Wish, asked
+from train.weights.explain import explain
 
 METHOD = all_methods()["embedding"]
 TEXT = "a Mascot, pose 1"

@@ -22,7 +22,6 @@ from tests.train.runs import new_console, said
 from train.adapters import file_kinds, hypernetwork_file, hypernetwork_layers
 from train.adapters.hypernetwork_layers import ACTIVATIONS, Structure
 from train.export import hypernetwork_export
-from train.export.explain import explain
 from train.export.lora_file import ProofError
 from train.families import all_families
 from train.families.sd15 import FAMILY
@@ -32,6 +31,7 @@ from train.samples import sheet
 from train.samples.picture_text import written
 from train.samples.subject import subject_of
 from train.samples.wish import Wish, asked
+from train.weights.explain import explain
 
 METHOD = all_methods()["hypernetwork"]
 OWN = {"layer_structure": "1,1.5,2,1", "activation": "swish", "layer_norm": True}

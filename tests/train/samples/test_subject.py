@@ -8,12 +8,12 @@ import pytest
 from prep.models.locate import Models
 from prep.runtime.errors import ModelFileError, UserError
 from tests.train.runs import new_console
-from train.export.explain import explain
 from train.families.detect import opened_base
 from train.samples import sheet
 from train.samples.prompts import Prompt
 from train.samples.subject import Subject, subject_of
 from train.samples.wish import Wish
+from train.weights.explain import explain
 
 _PNG = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR"
 _HEADER = b'{"a":{"dtype":"F32","data_offsets":[0,0]}}'  # without a shape

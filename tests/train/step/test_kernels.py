@@ -13,7 +13,6 @@ from train.config import Config
 from train.data import dataset
 from train.data.batches import Batches
 from train.data.text_states import TextCache
-from train.export.explain import explain
 from train.families import all_families
 from train.families.sd15 import FAMILY
 from train.methods import config_of, method_named
@@ -22,6 +21,7 @@ from train.step import kernels
 from train.step.distributed import Processes
 from train.step.loop import Training, train
 from train.step.trainer import Trainer
+from train.weights.explain import explain
 
 Weights = dict[str, torch.Tensor]
 

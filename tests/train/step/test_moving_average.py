@@ -12,9 +12,9 @@ from safetensors.torch import load_file
 from prep.models.locate import Models
 from prep.runtime.errors import ConfigError
 from tests.train.runs import lora, new_console, said
-from train.export.explain import explain
 from train.methods import config_of
 from train.step.trainer import Trainer
+from train.weights.explain import explain
 
 
 def _trainer(kind: torch.dtype) -> Trainer:

@@ -15,9 +15,31 @@ from typing import Any
 import numpy as np
 
 Maker = Callable[[Path], Path]
+# Fields that are read, with what nobody expects in them.
+_NONSENSE = {
+    "prep_certificate": '{"samples": {"a.png": 3}, "config": []}',
+    "prep_averaged": '[{"step": "x"}]',
+    "ss_steps": "-1e9",
+    "ss_network_dim": "\x1b[2J",
+    "ss_network_alpha": "[" * 2000,
+    "ss_dataset_dirs": '{"10_a": 7, "b": {"img_count": "x"}}',
+    "ss_datasets": '[{"subsets": [1, {}]}, 2]',
+    "ss_tag_frequency": '{"a": [1], "b": {"c": "d"}}',
+    "ss_clip_skip": "99",
+    "modelspec.resolution": "x",
+    "sshs_model_hash": "",
+    "ss_base_model_version": "sd_v9",
+}
 _WORD = "lora_unet_down_blocks_0_attentions_0_transformer_blocks_0_attn1_to_q"
 # A file that is opened, and that holds nothing that could be used as it stands.
-OPENED = ("foreign", "NaN", "Inf", "whole numbers for weights", "terminal escapes in names")
+OPENED = (
+    "foreign",
+    "nonsense in its metadata",
+    "NaN",
+    "Inf",
+    "whole numbers for weights",
+    "terminal escapes in names",
+)
 
 
 class Code:
@@ -45,7 +67,12 @@ def framed(header: bytes, data: bytes = b"") -> bytes:
     return struct.pack("<Q", len(header)) + header + data
 
 
-def pair(fill: float | None = None, kind: str = "<f4", dtype: str = "F32") -> bytes:
+def pair(
+    fill: float | None = None,
+    kind: str = "<f4",
+    dtype: str = "F32",
+    said: Mapping[str, str] | None = None,
+) -> bytes:
     """Return a LoRA of one module that fits the tiny base model, or one filled with a number."""
     numbers = np.linspace(-1, 1, 64) if fill is None else np.full(64, fill)
     data = numbers.astype(kind).tobytes()
@@ -54,7 +81,7 @@ def pair(fill: float | None = None, kind: str = "<f4", dtype: str = "F32") -> by
             f"{_WORD}.lora_down.weight": (dtype, [2, 32], data),
             f"{_WORD}.lora_up.weight": (dtype, [32, 2], data),
         },
-        {"ss_session_id": "r", "ss_steps": "1", "ss_output_name": "toy"},
+        said or {"ss_session_id": "r", "ss_steps": "1", "ss_output_name": "toy"},
     )
 
 
@@ -89,6 +116,7 @@ def _bytes() -> Mapping[str, bytes]:
         "a picture": b"\x89PNG\r\n\x1a\n" + bytes(range(256)) * 4,
         "a text": b"a photo of a mascot, 1girl, solo\n" * 40,
         "a pickle": pickle.dumps({"a": Code()}, 2),
+        "nonsense in its metadata": pair(said=_NONSENSE),
         "foreign": safetensors({"weather.tomorrow": ("F32", [1], b"\0" * 4)}),
         "NaN": pair(float("nan")),
         "Inf": pair(float("inf")),

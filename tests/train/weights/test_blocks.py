@@ -144,7 +144,7 @@ def test_what_depends_on_the_base_model_is_whole_or_left_out(tmp_path: Path, kin
     path = tmp_path / "x.safetensors"
     save_file(tensors(kind) | tensors("LoRA", MID), path)
 
-    with pytest.raises(ConfigError, match="its strength depends on the base model"):
+    with pytest.raises(ConfigError, match="depends on the weight of the base model"):
         _weighted(path, "IN=0.5")
     _weighted(path, "IN=0")
     assert {name.partition(".")[0] for name in load_file(tmp_path / "x-blocks.safetensors")} == {

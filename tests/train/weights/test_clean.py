@@ -2,6 +2,10 @@
 
 import hashlib
 import json
+import os
+import signal
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -205,3 +209,52 @@ def test_it_is_typed(lora: Callable[..., Path], base: Path) -> None:
     path = lora({f"{word}.lora_up.weight": torch.zeros(8, 2) for word in (WORD, MID, TEXT)})
     with pytest.raises(ModelFileError, match=r"nothing of `.*` would be left"):
         _clean(path)
+
+
+_DYING = """
+import os, signal, sys
+from pathlib import Path
+from train.cli.app import main
+
+left = [int(sys.argv[1])]
+
+def dying(real):
+    def call(*words, **more):
+        left[0] -= 1
+        if left[0] == 0:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return real(*words, **more)
+    return call
+
+os.fsync, os.replace = dying(os.fsync), dying(os.replace)
+Path.open = dying(Path.open)
+try:
+    main(["clean", sys.argv[2], "-q"])
+except SystemExit:
+    print(int(sys.argv[1]) - left[0])
+"""
+
+
+@pytest.mark.skipif(os.name == "nt", reason="SIGKILL")
+def test_a_cleaned_file_is_whole_or_absent(lora: Callable[..., Path]) -> None:
+    """Killed at any of its last openings, flushes or renamings, there is no half of a file."""
+    path = lora(_junk())
+    made = path.with_name("toy-clean.safetensors")
+    _clean(path)
+    whole = made.read_bytes()
+    calls = _died(path, 10**6)
+    for nth in range(calls - 5, calls + 1):
+        made.unlink(missing_ok=True)
+        assert _died(path, nth) == -signal.SIGKILL
+        assert not made.exists() or made.read_bytes() == whole
+    assert _died(path, 10**6)
+    assert made.read_bytes() == whole
+
+
+def _died(path: Path, nth: int) -> int:
+    """Clean a file in a process that dies at its nth call; return its exit code, or the calls."""
+    done = subprocess.run(
+        [sys.executable, "-c", _DYING, str(nth), str(path)], check=False, capture_output=True,
+        text=True,
+    )  # fmt: skip
+    return int(done.stdout) if done.stdout else done.returncode

@@ -41,7 +41,7 @@ COMMANDS: dict[str, Command] = {
     ],
 }  # fmt: skip
 # Commands that tell of a file that can be opened, whatever it holds.
-TELLING = ("inspect", "explain", "clean", "blocks")
+TELLING = ("inspect", "explain", "clean", "blocks", "blocks, weighted")
 
 
 @pytest.mark.parametrize("command", COMMANDS)
@@ -92,6 +92,6 @@ def _fault(
         return "it leaves files behind"
     lines = [line for line in err.splitlines() if line]
     errors = [line.partition(":")[0] for line in lines[-2:]]
-    if not code or errors != ["error", "hint"] or len(lines) != 2:
+    if not code or errors != ["error", "hint"] or err.count("error: ") != 1:
         return f"{code}: {out} {err}"
     return ""

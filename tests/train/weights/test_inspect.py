@@ -56,31 +56,28 @@ def test_the_norm_of_what_a_module_adds_is_that_of_the_whole_change(
 
 
 @pytest.mark.parametrize("dtype", WORDS)
-def test_numbers_are_read_and_written_as_torch_does(dtype: str) -> None:
-    """Every 16-bit and 8-bit number there is, and numbers between two of them, to the last bit."""
-    bits = 8 if dtype.startswith("F8") else 16
-    kind = torch.uint8 if bits == 8 else torch.uint16
-    every = (
-        torch.arange(1 << bits).to(kind) if bits == 8 else torch.arange(1 << 16).to(torch.uint16)
-    )
-    given = (
-        every.view(WORDS[dtype])
-        if dtype not in ("F64", "F32")
-        else torch.randn(999).to(WORDS[dtype])
-    )
-    data = given.view(torch.uint8).numpy().tobytes()
+def test_numbers_are_read_as_torch_does(dtype: str) -> None:
+    """Every 16-bit and 8-bit number that there is, to the last bit."""
+    kind = torch.uint8 if dtype.startswith("F8") else torch.uint16
+    given = torch.arange(1 << kind.itemsize * 8).to(kind).view(WORDS[dtype])
+    if dtype in ("F64", "F32"):
+        given = torch.randn(999, dtype=WORDS[dtype])
+    read = decoded(given.view(torch.uint8).numpy().tobytes(), dtype)
 
-    np.testing.assert_array_equal(
-        decoded(data, dtype), given.double().numpy().astype(decoded(data, dtype).dtype)
-    )
-    if dtype in ("F32", "F16", "BF16"):
-        wide = torch.cat([torch.randn(4096) * 10.0**power for power in range(-9, 5)])
-        wide = torch.cat(
-            [wide, torch.tensor([float("nan"), float("inf"), -float("inf"), 0.0, 1e-45])]
-        )
-        wanted = wide.to(WORDS[dtype])
-        made = decoded(encoded(wide.numpy(), dtype), dtype)
-        np.testing.assert_array_equal(made, wanted.float().numpy())
+    np.testing.assert_array_equal(read, given.double().numpy().astype(read.dtype))
+
+
+@pytest.mark.parametrize("dtype", ["F32", "F16", "BF16"])
+def test_numbers_are_rounded_as_torch_does(dtype: str) -> None:
+    """Of all sizes, NaN and infinities among them, and halfway between two: to the even one."""
+    sizes = torch.cat([torch.randn(4096) * 10.0**power for power in range(-9, 5)])
+    halfway = (torch.arange(1 << 16, dtype=torch.int64) << 16 | 0x8000).to(torch.int32)
+    between = (torch.arange(1, 2048) * 2 + 1) / 2.0**12 + 1  # of two of F16
+    wide = torch.cat([sizes, halfway.view(torch.float32), between, torch.tensor([1e-45, 0.0])])
+
+    made = decoded(encoded(wide.numpy(), dtype), dtype)
+
+    np.testing.assert_array_equal(made, wide.to(WORDS[dtype]).float().numpy())
 
 
 @pytest.mark.parametrize("name", ["sd15", "sdxl"])
