@@ -15,7 +15,10 @@ from train.cli.average_command import average_command
 from train.cli.class_pictures_command import class_pictures_command
 from train.cli.config_options import JSON, QUIET, VERBOSE, check_command, method_command
 from train.cli.convert_command import convert_command
+from train.cli.extract_command import extract_command
+from train.cli.merge_command import merge_command
 from train.cli.option_hints import hint
+from train.cli.resize_command import resize_command
 from train.cli.sample_command import sample_command
 from train.config import Config
 from train.methods import all_methods
@@ -172,6 +175,9 @@ def losses(
 
 
 app.command("average")(average_command)
+app.command("merge")(merge_command(_models))
+app.command("resize")(resize_command)
+app.command("extract")(extract_command(_models))
 app.command("convert")(convert_command(_models))
 app.command("sample")(sample_command(_models))
 app.command("class-pictures")(class_pictures_command(_models))

@@ -11,7 +11,7 @@ from prep.models.locate import Models
 from prep.runtime.console import Console
 from prep.runtime.errors import UsageError
 from prep.runtime.seeds import MOST_SEED
-from train.block_rates import rates_of
+from train.cli.block_weights import BLOCKS, weights_of
 from train.cli.config_options import JSON, QUIET
 
 _MOST_CELLS = 400
@@ -50,12 +50,6 @@ _GRID = Annotated[
     str | None,
     typer.Option(metavar="ROWSxCOLUMNS", help="One prompt by so many seeds, plain, as `2x3`"),
 ]
-_BLOCKS = Annotated[
-    str,
-    typer.Option(
-        metavar="BLOCK=NUMBER,...", help="How strongly LoRAs act in blocks: as `IN=0.5,MID=0,TE=1`"
-    ),
-]
 _LAYER = Annotated[
     int | None,
     typer.Option(
@@ -88,7 +82,7 @@ def sample_command(models: Callable[[], Models]) -> Callable[..., int]:
         sampler: _SAMPLER = "ddim",
         base: _BASE = None,
         grid: _GRID = None,
-        block_weights: _BLOCKS = "",
+        block_weights: BLOCKS = "",
         out: Annotated[
             Path | None, typer.Option(help="The sheet; default: beside FILE, with `-sheet.png`")
         ] = None,
@@ -108,7 +102,7 @@ def sample_command(models: Callable[[], Models]) -> Callable[..., int]:
 
         usual: dict[str, Any] = {"negative": negative, "steps": steps, "guidance": guidance}
         usual["sampler"] = named(sampler, "--sampler")
-        wanted = {"grid": _sides(grid), "block_weights": _weights(block_weights)}
+        wanted = {"grid": _sides(grid), "block_weights": weights_of(block_weights)}
         subject = subject_of(files)
         rows = asked(subject, prompt or [], prompts, usual)
         wish = Wish(rows, strength or [1.0], seed or [], base, device, each, clip_skip, **wanted)
@@ -135,18 +129,3 @@ def _sides(text: str | None) -> Any:
             f"`--grid {text}` is wrong", f"give rows and columns, as `2x3`; at most {_MOST_CELLS}"
         )
     return sides
-
-
-def _weights(text: str) -> dict[str, float]:
-    """Return the weight of each block that is named.
-
-    Raises:
-        UsageError: The text is none of this kind.
-    """
-    try:
-        return rates_of(text)
-    except ValueError as error:
-        raise UsageError(
-            f"`--block-weights {text}` is wrong at `{error}`",
-            "give each block a number from 0 to 100, as `IN=0.5,MID=0,OUT03=1`",
-        ) from None
