@@ -59,8 +59,8 @@ def extract_command(models: Callable[[], Models]) -> Callable[..., None]:
 
         check_cut(rank, energy)
         cut = Cut(rank, energy, conv_rank)
-        wish = ExtractWish(cut, conv_rank is not None, clamp, save_precision.value)
+        wish = ExtractWish(out, cut, conv_rank is not None, clamp, save_precision.value)
         console = Console(level=0 if quiet else 1, json=json)
-        extracted(tuned, base, out, wish, models(), console)
+        extracted(tuned, base, wish, models(), console)
 
     return extract

@@ -9,7 +9,7 @@ import typer
 from prep.models.locate import Models
 from prep.runtime.console import Console
 from prep.runtime.errors import UsageError
-from train.cli.block_weights import BLOCKS, weights_of
+from train.cli.block_option import BLOCKS, weights_of
 from train.cli.config_options import JSON, QUIET
 from train.cli.convert_command import FAMILY, SAVE_PRECISION
 

@@ -11,7 +11,7 @@ from prep.models.locate import Models
 from prep.runtime.console import Console
 from prep.runtime.errors import UsageError
 from prep.runtime.seeds import MOST_SEED
-from train.cli.block_weights import BLOCKS, weights_of
+from train.cli.block_option import BLOCKS, weights_of
 from train.cli.config_options import JSON, QUIET
 
 _MOST_CELLS = 400

@@ -30,20 +30,20 @@ class ExtractWish:
     """What a person asks of an extraction.
 
     Attributes:
+        out: The LoRA to write.
         kernels: Whether kernels of more than one pixel get a pair, too.
         clamp: Quantile of a pair's numbers beyond which they are cut off; 1 for none.
         precision: fp32, fp16 or bf16.
     """
 
+    out: Path
     cut: Cut
     kernels: bool = False
     clamp: float = 1.0
     precision: str = "fp32"
 
 
-def extract(
-    tuned: str, base: str, out: Path, wish: ExtractWish, models: Models, console: Console
-) -> Path:
+def extract(tuned: str, base: str, wish: ExtractWish, models: Models, console: Console) -> Path:
     """Write the LoRA between two models of one family, in whatever layouts; return its place.
 
     Modules are those that LoRAs usually have; a text encoder has some where it differs.
@@ -53,6 +53,7 @@ def extract(
         ModelFileError: A model is damaged, of another family than the other, or holds NaN.
         ProofError, MachineError: As `write_weights.write_scratch`.
     """
+    out = wish.out
     check_place(out, is_file=True)
     two, one = base_model.opened(tuned, models), base_model.opened(base, models)
     merge_models.check_alike([one, two])
@@ -63,7 +64,7 @@ def extract(
                 f"`{tuned}` and `{base}` do not differ where LoRAs act", "name two other models"
             )
         modules = merge_loras.spilled(spill)
-        lora = Lora(one.path, one.family, modules, _said(one, two, modules, wish, out))
+        lora = Lora(one.path, one.family, modules, _said(one, two, modules, wish))
         tensors, said = named(lora, "kohya" if one.family.lora_layout is KOHYA else "peft")
         write_lora(out, of_lora(tensors, two.path, wish.precision), said)
     console.say(
@@ -149,7 +150,6 @@ def _said(
     two: BaseModel,
     modules: Mapping[str, Mapping[str, StoredTensor]],
     wish: ExtractWish,
-    out: Path,
 ) -> dict[str, str]:
     ranks = {name: module[DOWN].shape[0] for name, module in modules.items()}
     alphas = {name: float(rank) for name, rank in ranks.items()}
@@ -159,7 +159,7 @@ def _said(
         "clamp": wish.clamp if wish.clamp < 1 else None,
     }  # fmt: skip
     return {
-        **made_from.of_new_lora(out, one.family, [], ranks, alphas),
+        **made_from.of_new_lora(wish.out, one.family, [], ranks, alphas),
         **made_from.certificates([two.metadata]),
         **made_from.made("extract", rows, **numbers),
         "ss_sd_model_name": one.path.name,

@@ -14,6 +14,8 @@ from train.convert.write_weights import checked
 if TYPE_CHECKING:
     from torch import Tensor
 
+_PIECE = 1 << 22  # numbers that are float32 at once
+
 
 def merged(
     models: Sequence[BaseModel], weights: Sequence[float], blocks: Mapping[str, float]
@@ -61,15 +63,23 @@ def _shares(weights: Sequence[float], factor: float) -> list[float]:
 
 
 def _sum(each: Sequence[StoredTensor], shares: Sequence[float]) -> StoredTensor:
-    """Return the sum of tensors in float32; the first as it is where all others count nothing."""
+    """Return the sum of tensors, in float32 a piece at a time, in the dtype of the first.
+
+    The first as it is where all others count nothing, and what is no number with a point.
+    """
     first = each[0]
     if not any(shares[1:]) or not first.dtype.startswith(("F", "BF")):
         return first
 
     def read() -> "Tensor":
-        found = first.read().float() * shares[0]
-        for one, share in zip(each[1:], shares[1:], strict=True):
-            found.add_(one.read().float(), alpha=share)
+        found = first.read()
+        flat, others = found.view(-1), [one.read().view(-1) for one in each[1:]]
+        for start in range(0, len(flat), _PIECE):
+            piece = slice(start, start + _PIECE)
+            total = flat[piece].float() * shares[0]
+            for other, share in zip(others, shares[1:], strict=True):
+                total.add_(other[piece].float(), alpha=share)
+            flat[piece] = total
         return found
 
     return StoredTensor(first.dtype, first.shape, read)

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors.torch import save_file
 
 from prep.models import safetensors_file
 from prep.models.locate import Models
@@ -18,6 +18,7 @@ from tests.train.convert.conftest import (
     delta,
     error_of,
     random_pairs,
+    second,
     targets,
     write_kohya,
 )  # fmt: skip
@@ -227,19 +228,6 @@ def _turned(turn: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
     return torch.stack([one.T @ part for one, part in zip(turn, parts, strict=True)]).reshape(
         32, 32
     )
-
-
-def second(folder: Path, top: Path, seed: int) -> Path:
-    """Return another model of the same structure, as a folder."""
-    import shutil
-
-    place = shutil.copytree(folder, top / f"model{seed}")
-    dice = torch.Generator().manual_seed(seed)
-    for file in place.rglob("*.safetensors"):
-        moved = {n: one + 0.1 * torch.randn(one.shape, generator=dice) if one.is_floating_point()
-                 else one for n, one in load_file(file).items()}  # fmt: skip
-        save_file(moved, file, {"format": "pt"})
-    return place
 
 
 def test_base_models_are_added_by_weights_and_blocks(

@@ -3,6 +3,7 @@
 import json
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -16,10 +17,11 @@ from tests.train.convert.conftest import (
     equal,
     error_of,
     random_pairs,
+    second,
     targets,
     write_kohya,
 )
-from tests.train.convert.test_merge import deltas, relative_error, second
+from tests.train.convert.test_merge import deltas, relative_error
 from tests.train.runs import new_console, said
 from train.convert import lora_modules
 from train.convert.extraction import ExtractWish, extract
@@ -103,8 +105,8 @@ def test_a_lora_that_was_merged_is_extracted_again(
     write_kohya(lora, "sd15", pairs)
     merge([str(lora)], MergeWish(tuned, into=str(folder_of("sd15"))), home, new_console())
     console = new_console()
-    wish = ExtractWish(Cut(4, of_kernels=4), kernels=True)
-    extract(str(tuned), str(file_of("sd15")), out, wish, home, console)
+    wish = ExtractWish(out, Cut(4, of_kernels=4), kernels=True)
+    extract(str(tuned), str(file_of("sd15")), wish, home, console)
 
     found = deltas(out)
     assert found.keys() == pairs.keys()
@@ -112,7 +114,7 @@ def test_a_lora_that_was_merged_is_extracted_again(
         assert (found[module] - delta(pair)).abs().max() < 1e-6
     assert said(console)[0].startswith(f"extracted: {out}\n  {len(pairs)} modules that differ\n")
     again = tmp_path / "again.safetensors"
-    extract(str(tuned), str(file_of("sd15")), again, wish, home, new_console())
+    extract(str(tuned), str(file_of("sd15")), replace(wish, out=again), home, new_console())
     assert equal(load_file(again), load_file(out))
 
 
@@ -124,7 +126,7 @@ def test_an_extracted_lora_is_the_nearest_of_its_rank(
     tuned = second(base, tmp_path, 1)
     shutil.rmtree(tuned / "text_encoder")
     shutil.copytree(base / "text_encoder", tuned / "text_encoder")
-    extract(str(tuned), str(base), out, ExtractWish(Cut(energy=0.5)), home, console)
+    extract(str(tuned), str(base), ExtractWish(out, Cut(energy=0.5)), home, console)
 
     file = "unet/diffusion_pytorch_model.safetensors"
     one, two = load_file(base / file), load_file(tuned / file)
@@ -153,7 +155,7 @@ def test_a_quantile_cuts_the_largest_numbers(
     """With `--clamp 0.99` no number of a module is beyond the quantile of them."""
     base = folder_of("sd15")
     tuned, out = second(base, tmp_path, 1), tmp_path / "a.safetensors"
-    extract(str(tuned), str(base), out, ExtractWish(Cut(4), clamp=0.9), home, new_console())
+    extract(str(tuned), str(base), ExtractWish(out, Cut(4), clamp=0.9), home, new_console())
 
     module = next(iter(lora_modules.opened(out).modules.values()))
     both = [module[f"lora_{side}.weight"].read().flatten().abs() for side in ("down", "up")]
@@ -166,11 +168,11 @@ def test_what_cannot_be_resized_or_extracted_is_refused(
 ) -> None:
     """Equal models, mixed families and other adapters: two lines, and nothing is written."""
     out, console, sd15 = tmp_path / "o.safetensors", new_console(), str(file_of("sd15"))
-    wish = ExtractWish(Cut(4))
-    assert error_of(extract, sd15, str(folder_of("sd15")), out, wish, home, console) == (
+    wish = ExtractWish(out, Cut(4))
+    assert error_of(extract, sd15, str(folder_of("sd15")), wish, home, console) == (
         f"`{sd15}` and `{folder_of('sd15')}` do not differ where LoRAs act", "name two other models"
     )  # fmt: skip
-    told = error_of(extract, sd15, str(file_of("sdxl")), out, wish, home, console)
+    told = error_of(extract, sd15, str(file_of("sdxl")), wish, home, console)
     assert told[1] == "name models of one family"
     word = "lora_unet_mid_block_attentions_0_proj_in"
     loha = {
