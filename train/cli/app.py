@@ -18,11 +18,14 @@ from train.cli.clean_command import clean_command
 from train.cli.config_options import JSON, QUIET, check_command, method_command
 from train.cli.convert_command import convert_command
 from train.cli.explain_command import explain_command
+from train.cli.extract_command import extract_command
 from train.cli.grid_command import grid_command
 from train.cli.inspect_command import inspect_command
+from train.cli.merge_command import merge_command
 from train.cli.option_hints import hint
 from train.cli.pick_command import pick_command
 from train.cli.reproduce_command import reproduce_command
+from train.cli.resize_command import resize_command
 from train.cli.sample_command import sample_command
 from train.config import Config
 from train.methods import all_methods
@@ -168,6 +171,9 @@ app.command("average")(average_command)
 app.command("explain")(explain_command)
 app.command("inspect")(inspect_command)
 app.command("clean")(clean_command)
+app.command("merge")(merge_command(_models))
+app.command("resize")(resize_command)
+app.command("extract")(extract_command(_models))
 app.command("convert")(convert_command(_models))
 app.command("pick")(pick_command(_models))
 app.command("reproduce")(reproduce_command(_models))

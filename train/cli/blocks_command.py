@@ -10,7 +10,7 @@ from prep.models.locate import Models
 from prep.runtime.console import Console
 from prep.runtime.errors import UsageError
 from prep.runtime.seeds import MOST_SEED
-from train.cli.block_words import block_weights
+from train.cli.block_option import block_weights_of
 from train.cli.config_options import JSON, QUIET
 
 _FILE = Annotated[Path, typer.Argument(metavar="FILE", help="A LoRA, or what is like one")]
@@ -72,7 +72,7 @@ def blocks_command(models: Callable[[], Models]) -> Callable[..., None]:
             )
         if not draw and (base is not None or prompt is not None):
             raise UsageError("`--base` and `--prompt` are for `--draw`", "leave them out")
-        given = block_weights("--weights", weights)
+        given = block_weights_of(weights, "--weights")
         if draw:
             wish = BlockWish(prompt, seed, steps, base, device, out)
             draw_blocks(file, wish, models(), console)

@@ -9,7 +9,7 @@ import typer
 from prep.models.locate import Models
 from prep.runtime.console import Console
 from prep.runtime.seeds import MOST_SEED
-from train.cli.block_words import block_weights as read_weights
+from train.cli.block_option import BLOCKS, block_weights_of
 from train.cli.config_options import JSON, QUIET
 
 _WHAT = Annotated[
@@ -35,12 +35,6 @@ _SAMPLER = Annotated[
 ]
 _BASE = Annotated[
     str | None, typer.Option(help="Base model; default: the one that the run folder names")
-]
-_BLOCKS = Annotated[
-    str,
-    typer.Option(
-        metavar="BLOCK=NUMBER,...", help="How strongly LoRAs act in blocks: as `IN=0.5,MID=0,TE=1`"
-    ),
 ]
 _LAYER = Annotated[
     int | None,
@@ -73,7 +67,7 @@ def grid_command(models: Callable[[], Models]) -> Callable[..., int]:
             float, typer.Option(help="How strongly the text decides", min=0, max=100)
         ] = 7.5,
         base: _BASE = None,
-        block_weights: _BLOCKS = "",
+        block_weights: BLOCKS = "",
         out: Annotated[
             Path | None,
             typer.Option(metavar="FOLDER", help="Its folder; default: `grid` beside the exports"),
@@ -89,7 +83,7 @@ def grid_command(models: Callable[[], Models]) -> Callable[..., int]:
         from train.samples.schedulers import named
 
         usual: dict[str, Any] = {"negative": negative, "steps": steps, "guidance": guidance}
-        weights = read_weights("--block-weights", block_weights)
+        weights = block_weights_of(block_weights)
         samplers = [named(one, "--sampler") for one in sampler or ["ddim"]]
         wish = GridWish(
             prompt or [], prompts, usual, samplers, strength or [1.0], seed or [], base, device,

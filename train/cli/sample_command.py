@@ -11,7 +11,7 @@ from prep.models.locate import Models
 from prep.runtime.console import Console
 from prep.runtime.errors import UsageError
 from prep.runtime.seeds import MOST_SEED
-from train.cli.block_words import block_weights as read_weights
+from train.cli.block_option import BLOCKS, block_weights_of
 from train.cli.config_options import JSON, QUIET
 
 _MOST_CELLS = 400
@@ -50,14 +50,6 @@ _GRID = Annotated[
     str | None,
     typer.Option(metavar="ROWSxCOLUMNS", help="One prompt by so many seeds, plain, as `2x3`"),
 ]
-_BLOCKS = Annotated[
-    str,
-    typer.Option(
-        metavar="BLOCK=NUMBER,...",
-        help="How strongly LoRAs act in blocks: as `IN=0.5,MID=0,TE=1`, or as 17 or 26 numbers "
-        "(XL: 12 or 20)",
-    ),
-]
 _LAYER = Annotated[
     int | None,
     typer.Option(
@@ -90,7 +82,7 @@ def sample_command(models: Callable[[], Models]) -> Callable[..., int]:
         sampler: _SAMPLER = "ddim",
         base: _BASE = None,
         grid: _GRID = None,
-        block_weights: _BLOCKS = "",
+        block_weights: BLOCKS = "",
         out: Annotated[
             Path | None, typer.Option(help="The sheet; default: beside FILE, with `-sheet.png`")
         ] = None,
@@ -110,7 +102,7 @@ def sample_command(models: Callable[[], Models]) -> Callable[..., int]:
 
         usual: dict[str, Any] = {"negative": negative, "steps": steps, "guidance": guidance}
         usual["sampler"] = named(sampler, "--sampler")
-        weights = read_weights("--block-weights", block_weights)
+        weights = block_weights_of(block_weights)
         wanted = {"grid": _sides(grid), "block_weights": weights.weights}
         wanted["block_numbers"] = weights.numbers
         subject = subject_of(files)

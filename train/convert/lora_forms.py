@@ -3,9 +3,10 @@
 import json
 from collections import Counter
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
-from prep.models import mmdit_names
+from prep.models import mmdit_names, safetensors_file
 from prep.models.stored_tensors import StoredTensor
 from prep.runtime.errors import ModelFileError
 from train.convert import lora_names, stacked_pairs
@@ -16,7 +17,6 @@ from train.convert.lora_modules import (
     UP,
     Lora,
     Module,
-    is_pair,
 )  # fmt: skip
 from train.families.peft_metadata import ADAPTER
 
@@ -24,8 +24,9 @@ _PEFT = {DOWN: "lora_A.weight", UP: "lora_B.weight"}
 _NETWORK = "transformer."
 
 
-def form_of(names: Mapping[str, object]) -> str:
+def form_in(path: Path) -> str:
     """Return which way of naming most tensors of a file have: kohya, peft or comfy."""
+    names = safetensors_file.header(path).tensors
     before = {"kohya": ("lora_", "lycoris_"), "comfy": ("diffusion_model.", "text_encoders.")}
     counts = {form: sum(name.startswith(words) for name in names) for form, words in before.items()}
     counts["peft"] = len(names) - sum(counts.values())
@@ -118,8 +119,3 @@ def _adapter_metadata(lora: Lora) -> dict[str, str]:
 
 def _usual(numbers: Mapping[str, float]) -> float:
     return Counter(numbers.values()).most_common(1)[0][0]
-
-
-def is_plain(lora: Lora) -> bool:
-    """Return whether all modules have plain pairs."""
-    return all(map(is_pair, lora.modules.values()))

@@ -60,7 +60,7 @@ def _checked(name: str, one: StoredTensor, source: Path, precision: str | None) 
                 "fetch it again, or take an earlier export",
             )
         found = plain.to(getattr(torch, TYPES[kind]))
-        if kind != one.dtype and not bool(found.float().isfinite().all()):
+        if plain.dtype != found.dtype and not bool(found.float().isfinite().all()):
             raise ProofError(
                 f"`{name}` holds numbers too large for {TYPES[kind]}, up to "
                 f"{plain.abs().max().item():.3g}; nothing is written",

@@ -8,8 +8,9 @@ from typing import Any
 from prep.runtime.errors import ConfigError, UsageError
 from train.adapters.file_kinds import called_by
 from train.adapters.lora_metadata import calling_words, trained_size
-from train.block_rates import BlockWeights, strange
+from train.block_rates import BlockWeights
 from train.families.family import Family
+from train.families.family_blocks import check_block_weights
 from train.samples.prompt_files import read
 from train.samples.prompts import Prompt, check_drawable, parse
 from train.samples.subject import Subject
@@ -131,16 +132,4 @@ def check_family(wish: Wish, rows: Sequence[Prompt], family: Family) -> None:
     """Raise ConfigError where a model of a family cannot draw what is wished for."""
     for row in rows:
         check_drawable(row, family)
-    given = BlockWeights(wish.block_weights, wish.block_numbers)
-    if instead := given.instead(family.blocks):
-        raise ConfigError(
-            f"`--block-weights` has {given.numbers} numbers, and a model of the kind "
-            f"`{family.name}` has other blocks",
-            instead,
-        )
-    if words := strange(wish.block_weights, family.all_blocks()):
-        raise ConfigError(
-            f"`--block-weights` names `{words[0]}`, and a model of the kind `{family.name}` has no "
-            "such block",
-            f"its blocks are {', '.join(family.all_blocks())}",
-        )
+    check_block_weights(BlockWeights(wish.block_weights, wish.block_numbers), family)

@@ -1,5 +1,6 @@
 """Small models of every family's exact structure, and random LoRAs for them."""
 
+import shutil
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -170,3 +171,14 @@ def error_of(call: Callable[..., Any], *given: Any, **named: Any) -> tuple[str, 
 def loaded(path: Path) -> dict[str, torch.Tensor]:
     """Return the tensors of a file."""
     return load_file(path)
+
+
+def second(folder: Path, top: Path, seed: int) -> Path:
+    """Return another model of the same structure, as a folder."""
+    place = shutil.copytree(folder, top / f"model{seed}")
+    dice = torch.Generator().manual_seed(seed)
+    for file in place.rglob("*.safetensors"):
+        moved = {n: one + 0.1 * torch.randn(one.shape, generator=dice) if one.is_floating_point()
+                 else one for n, one in load_file(file).items()}  # fmt: skip
+        save_file(moved, file, {"format": "pt"})
+    return place

@@ -1,10 +1,23 @@
-"""Block weights among the words of a command."""
+"""The option `--block-weights` and its like: how strongly something acts in blocks of a model."""
+
+from typing import Annotated
+
+import typer
 
 from prep.runtime.errors import UsageError
 from train.block_rates import BlockWeights, weights_of
 
+BLOCKS = Annotated[
+    str,
+    typer.Option(
+        metavar="BLOCK=NUMBER,...",
+        help="How strongly LoRAs act in blocks: as `IN=0.5,MID=0,TE=1`, or as 17 or 26 numbers "
+        "(XL: 12 or 20)",
+    ),
+]
 
-def block_weights(option: str, text: str) -> BlockWeights:
+
+def block_weights_of(text: str, option: str = "--block-weights") -> BlockWeights:
     """Return the weight of each block that is named, or of all by numbers.
 
     Raises:
