@@ -16,6 +16,7 @@ from train.cli.class_pictures_command import class_pictures_command
 from train.cli.config_options import JSON, QUIET, VERBOSE, check_command, method_command
 from train.cli.grid_command import grid_command
 from train.cli.option_hints import hint
+from train.cli.report_command import report_command
 from train.cli.sample_command import sample_command
 from train.config import Config
 from train.methods import all_methods
@@ -52,6 +53,7 @@ def train_on(
         return train_files(meta, config, console)
     from train.data.dataset import account_of
     from train.data.prepare import prepared
+    from train.report.run_report_file import WrittenReport
     from train.run import probe
     from train.run.readiness import check_settings
     from train.run.start import start
@@ -70,7 +72,10 @@ def train_on(
             tell_words(account_of(found.paths), found.paths, console)
 
     missing: list[Path] = []
-    start(found.paths, config, _models(), quiet, first, before=tell, lacks=missing.extend)
+    start(
+        found.paths, config, _models(), quiet, first, before=tell, lacks=missing.extend,
+        report=WrittenReport(),
+    )  # fmt: skip
     # A launcher takes any other code of one of several processes for its failure.
     return 3 if alone and (missing or account_of(found.paths).look()) else found.code
 
@@ -174,6 +179,7 @@ def losses(
 app.command("average")(average_command)
 app.command("sample")(sample_command(_models))
 app.command("grid")(grid_command(_models))
+app.command("report")(report_command)
 app.command("class-pictures")(class_pictures_command(_models))
 
 
