@@ -68,8 +68,8 @@ def _list(
 
 def thumbnail(run: RunFiles, pictures: ReportPictures, key: str) -> Markup | None:
     """Return a picture that trains, small; None where its file is not there any more."""
-    source = run.pictures.get(key, {}).get("source")
-    return pictures.shown(Path(str(source)), _SIDE, "") if source else None
+    file = run.pictures.get(key, {}).get("file")
+    return pictures.shown(Path(str(file)), _SIDE, "") if file else None
 
 
 def text_of(run: RunFiles, key: str) -> str:

@@ -18,7 +18,7 @@ def run_facts(run: Run, notes: Sequence[str], cut: Mapping[str, int]) -> bytes:
     """
     pictures: dict[str, dict[str, Any]] = {
         key: {
-            "source": one.source,
+            "file": str(one.picture.absolute()),
             "bucket": list(one.bucket),
             "repeats": one.repeats,
             "texts": whole_texts(one, run.config),
