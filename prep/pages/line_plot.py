@@ -19,7 +19,7 @@ _TICKS = 5
 
 
 @dataclass(frozen=True)
-class Line:
+class PlotLine:
     """One line of a plot.
 
     Attributes:
@@ -36,7 +36,7 @@ class Line:
     dots: bool = False
 
 
-def plot(lines: Sequence[Line], below: str, told: str) -> Markup:
+def plot(lines: Sequence[PlotLine], below: str, told: str) -> Markup:
     """Return a plot of some lines, with its legend below it.
 
     Args:
@@ -128,7 +128,7 @@ def _side(upwards: _Scale, right: bool, grid: bool) -> list[Markup]:
     return inner
 
 
-def _line(row: tuple[int, Line, Points], across: _Scale, upwards: _Scale) -> Markup:
+def _line(row: tuple[int, PlotLine, Points], across: _Scale, upwards: _Scale) -> Markup:
     nth, line, points = row
     places = [(across.at(x), upwards.at(y)) for x, y in points]
     faint = " faint" if line.faint else ""
@@ -138,7 +138,7 @@ def _line(row: tuple[int, Line, Points], across: _Scale, upwards: _Scale) -> Mar
     return element("g", *drawn, class_=f"series s{nth % 6}{faint}")
 
 
-def _legend(row: tuple[int, Line, Points]) -> Markup:
+def _legend(row: tuple[int, PlotLine, Points]) -> Markup:
     nth, line, _ = row
     mark = element("span", class_=f"mark s{nth % 6}", aria_hidden="true")
     return element("span", mark, line.name + (" (right)" if line.right else ""), class_="legend")

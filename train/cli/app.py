@@ -24,6 +24,7 @@ from train.cli.inspect_command import inspect_command
 from train.cli.merge_command import merge_command
 from train.cli.option_hints import hint
 from train.cli.pick_command import pick_command
+from train.cli.report_command import report_command
 from train.cli.reproduce_command import reproduce_command
 from train.cli.resize_command import resize_command
 from train.cli.sample_command import sample_command
@@ -62,6 +63,7 @@ def train_on(
         return train_files(meta, config, console)
     from train.data.dataset import account_of
     from train.data.prepare import prepared
+    from train.report.run_report_file import WrittenReport
     from train.run import probe
     from train.run.readiness import check_settings
     from train.run.start import start
@@ -80,7 +82,10 @@ def train_on(
             tell_words(account_of(found.paths), found.paths, console)
 
     missing: list[Path] = []
-    start(found.paths, config, _models(), quiet, first, before=tell, lacks=missing.extend)
+    start(
+        found.paths, config, _models(), quiet, first, before=tell, lacks=missing.extend,
+        report=WrittenReport(),
+    )  # fmt: skip
     # A launcher takes any other code of one of several processes for its failure.
     return 3 if alone and (missing or account_of(found.paths).look()) else found.code
 
@@ -180,6 +185,7 @@ app.command("reproduce")(reproduce_command(_models))
 app.command("sample")(sample_command(_models))
 app.command("blocks")(blocks_command(_models))
 app.command("grid")(grid_command(_models))
+app.command("report")(report_command)
 app.command("class-pictures")(class_pictures_command(_models))
 
 

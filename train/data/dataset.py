@@ -38,6 +38,7 @@ class TrainingSample:
         sizes: Of the picture as it trains.
         each: Where it has several captions, what it is shown with, once for each of them.
         source: The file of the picture that it was made of, or its own.
+        picture: Its own file.
         trigger: Of its concept; empty for none, as is `class_prompt`.
         latents: File of mean and log-variance.
         latents_digest: SHA-256 of that file.
@@ -64,6 +65,7 @@ class TrainingSample:
     sizes: PictureSizes = _NONE
     each: tuple[Wording, ...] = ()
     source: str = ""
+    picture: Path = Path()
     mask: Path | None = None
     mask_digest: str = ""
     trigger: str = ""
@@ -267,6 +269,7 @@ def _training_sample(
         lead=said.lead,
         each=each if len(each) > 1 else (),
         source=source_of(path, found, key, sample),
+        picture=path.parent / found.root / key,
         sizes=PictureSizes(
             sample.original_size, (sample.crop or (0, 0))[:2], sample.bucket or (0, 0)
         ),

@@ -7,6 +7,7 @@ let chosen = [];
 let shown = [];
 let front = 0;
 let scale = 0; // 0: as large as there is room
+let share = 1; // what it is then
 let timer = null;
 
 function filter() {
@@ -84,23 +85,20 @@ function beside(wish) {
 const isBeside = () => one("#beside").ariaPressed === "true";
 
 function draw() {
+  const here = document.activeElement;
   frames.forEach((frame, n) => { frame.hidden = n >= shown.length || (!isBeside() && n !== front); });
-  frames.forEach((frame, n) => {
-    const cell = shown[n] && one("img", shown[n]);
-    if (!cell || frame.hidden) return;
-    const pane = one(".pane", frame);
-    const [width, height] = [cell.getAttribute("width"), cell.getAttribute("height")];
-    const fit = Math.min(pane.clientWidth / width, pane.clientHeight / height);
-    const share = scale || fit;
-    one("img", frame).style.width = `${Math.max(1, Math.floor(width * share))}px`;
-    one("#zoom").textContent = `${Math.round(share * 100)} %`;
-  });
+  if (!viewer.contains(here) || here.closest("[hidden]")) one("figure:not([hidden]) .pane", viewer).focus();
+  const seen = frames.flatMap((frame, n) => (frame.hidden ? [] : [[one("img", frame), one("img", shown[n])]]));
+  for (const [image] of seen) image.style.width = "0"; // so that panes are as large as there is room
+  const fits = seen.map(([image, cell]) => Math.min(
+    image.parentElement.clientWidth / cell.getAttribute("width"), image.parentElement.clientHeight / cell.getAttribute("height")));
+  share = scale || Math.min(...fits);
+  for (const [image, cell] of seen) image.style.width = `${Math.max(1, Math.floor(cell.getAttribute("width") * share))}px`;
+  one("#zoom").textContent = `${Math.round(share * 100)} %`;
 }
 
 function zoom(factor) {
-  const seen = frames.find((frame) => !frame.hidden);
-  const now = one("img", seen).clientWidth / one("img", shown[frames.indexOf(seen)]).getAttribute("width");
-  scale = Math.min(16, Math.max(0.1, now * factor));
+  scale = Math.min(16, Math.max(0.1, share * factor));
   draw();
 }
 
@@ -122,17 +120,22 @@ function flicker() {
   one("#flicker").setAttribute("aria-pressed", "true");
 }
 
-one("#close").addEventListener("click", () => viewer.close());
+function close() {
+  stop();
+  viewer.close();
+  shown[0].focus();
+}
+one("#close").addEventListener("click", close);
 one("#larger").addEventListener("click", () => zoom(1.5));
 one("#smaller").addEventListener("click", () => zoom(1 / 1.5));
 one("#swap").addEventListener("click", () => { stop(); swap(); });
 one("#flicker").addEventListener("click", flicker);
 one("#beside").addEventListener("click", () => { stop(); beside(!isBeside()); });
-viewer.addEventListener("close", () => { stop(); shown[0]?.focus(); });
+viewer.addEventListener("close", stop);
 viewer.addEventListener("keydown", (event) => {
   if (event.ctrlKey || event.metaKey || event.altKey) return;
-  const keys = { "+": () => zoom(1.5), "=": () => zoom(1.5), "-": () => zoom(1 / 1.5), "0": () => { scale = 0; draw(); } };
-  if (event.key in keys) keys[event.key]();
+  const keys = { Escape: close, "+": () => zoom(1.5), "=": () => zoom(1.5), "-": () => zoom(1 / 1.5), "0": () => { scale = 0; draw(); } };
+  if (event.key in keys) { event.preventDefault(); keys[event.key](); }
   else if (event.key === " " && shown.length === 2 && event.target.tagName !== "BUTTON") { event.preventDefault(); stop(); swap(); }
   else if (event.key.startsWith("Arrow") && shown.length === 1 && !scale) {
     event.preventDefault();

@@ -184,10 +184,16 @@ def _viewer() -> Markup:
         button("beside", "Side by side", class_="two", aria_pressed="true"),
         class_="bar",
     )
-    frame = element(
-        "figure",
-        element("figcaption"),
-        element("div", element("img", alt=""), class_="scroll pane", tabindex=0),
-    )
-    stage = element("div", frame, frame, class_="stage")
+    frames = [
+        element(
+            "figure",
+            element("figcaption"),
+            element(
+                "div", element("img", alt=""), class_="scroll pane", tabindex=0, role="region",
+                aria_label=told, autofocus=told == "First",
+            ),
+        )
+        for told in ("First", "Second")
+    ]  # fmt: skip
+    stage = element("div", *frames, class_="stage")
     return element("dialog", bar, stage, id="viewer", aria_label="Pictures")

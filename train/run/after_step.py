@@ -44,6 +44,7 @@ class AfterStep:
         watch: What is seen of the run; None where another process writes.
         measured: Whether pictures are measured before the first step and after the last one.
         whole: Returns a block, which all processes enter, in which the first one has all weights.
+        follow: Called with each step, once all of it that is due is made.
         losses: Of the last steps, for the mean that is shown.
     """
 
@@ -62,6 +63,7 @@ class AfterStep:
     watch: Watch | None = None
     measured: bool = False
     whole: Callable[[], AbstractContextManager[None]] = nullcontext
+    follow: Callable[[int], None] = lambda step: None
     saved_at: float = field(default_factory=time.monotonic)
     losses: deque[float] = field(default_factory=lambda: deque(maxlen=_MEAN_OF))
 
@@ -94,6 +96,7 @@ class AfterStep:
             self.processes.wait()  # a launcher ends the others where one has left
             self.stop.leave()
         self.finish(step.number)
+        self.follow(step.number)
 
     def finish(self, step: int) -> None:
         """Make export and pictures of a step that is saved, where they are due and not there.

@@ -28,6 +28,7 @@ from train.run.metrics import Metrics
 from train.run.outputs import RunOutput, lacking, output, prompts
 from train.run.publish_outputs import keep, publish_last
 from train.run.read_ahead import read_ahead
+from train.run.run_report import RunReport, following
 from train.run.tensorboard_log import followed
 from train.run.watch import measured_samples, watching
 from train.samples.prompts import Prompt
@@ -45,8 +46,11 @@ from train.step.trainer import Trainer
 _TEXTS = "texts"  # in the run folder: states of texts, until the run is done
 
 
-def carry_out(run: Run, console: Console) -> None:
+def carry_out(run: Run, console: Console, report: RunReport) -> None:
     """Train up to the run's last step and publish its export.
+
+    Args:
+        report: Told of each step, where this process writes.
 
     Raises:
         UserError: Something that a person can mend.
@@ -67,7 +71,7 @@ def carry_out(run: Run, console: Console) -> None:
         trainer = _trainer(run, training.base)
         done = _restored(run, trainer, machine(run, found), console)
         read_ahead(run, training, done, console)
-        _train(run, training, trainer, done, console, shown=shown)
+        _train(run, training, trainer, done, console, shown=shown, report=report)
         with whole(training.base):
             if found.first:
                 publish_last(run, training, trainer, shown, console)
@@ -205,6 +209,7 @@ def _train(
     console: Console,
     *,
     shown: Sequence[Prompt],
+    report: RunReport,
 ) -> None:
     """Train to the end, from step `done` on, with what was due after it and is not there."""
     found = training.processes
@@ -221,6 +226,7 @@ def _train(
         ) as seen,
         console.progress("training", run.steps - done) as progress,
         patience(lambda _: console.note("finishing the step and saving it")) as stop,
+        following(run, done, found, report, console) as follow,
         ExitStack() as first_step,
     ):
         watch = AfterStep(
@@ -239,6 +245,7 @@ def _train(
             whole=partial(whole, training.base),
             watch=seen,
             measured=any(measured_samples(run.data, run.config)),
+            follow=follow,
         )
         watch.finish(done)
 

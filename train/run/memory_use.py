@@ -5,13 +5,19 @@ from train.run.card_sizes import GIB
 
 def memory_told(device: str) -> str:
     """Return the most that a GPU had to hold so far, or what the process takes on the CPU."""
+    told = f"{memory_bytes(device) / GIB:.1f} GiB"
+    return told if device == "cpu" else f"{told} at most"
+
+
+def memory_bytes(device: str) -> int:
+    """Return the same in bytes."""
     if device == "cpu":
         import psutil  # type: ignore[import-untyped]
 
-        return f"{psutil.Process().memory_info().rss / GIB:.1f} GiB"
+        return int(psutil.Process().memory_info().rss)
     import torch
 
-    return f"{torch.cuda.max_memory_allocated(device) / GIB:.1f} GiB at most"
+    return int(torch.cuda.max_memory_allocated(device))
 
 
 def taken_and_there(device: str) -> tuple[int, int]:

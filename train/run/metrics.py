@@ -30,7 +30,7 @@ class Metrics:
         Raises:
             MachineError: The folder cannot be written.
         """
-        files.write(path, _until(path, done).encode())
+        files.write(path, lines_until(path, done).encode())
         with files.disk_errors(path):
             file = path.open("a", encoding="utf-8")
         with file:
@@ -53,7 +53,7 @@ class Metrics:
             yield from map(json.loads, lines)
 
 
-def _until(path: Path, done: int) -> str:
+def lines_until(path: Path, done: int) -> str:
     """Return the lines of a log up to a step; a torn line ends it."""
     kept: list[str] = []
     lines = path.read_text(encoding="utf-8").splitlines() if done and path.is_file() else []

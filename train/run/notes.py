@@ -19,7 +19,7 @@ from train.run.idle_notes import idle_notes
 from train.run.memorised import FEWEST
 from train.run.outputs import drawn_texts
 from train.run.probe import Answer
-from train.run.text_notes import long_note, text_notes
+from train.run.text_notes import cut_texts, long_note, text_notes
 from train.run.watch import measured_samples
 from train.sampler_rows import DDIM
 from train.samples.prompts import long_prompts
@@ -60,14 +60,30 @@ def notes(run: Run, answer: Answer, first: bool) -> Iterator[str]:
 
 def _long_notes(run: Run, answer: Answer) -> Iterator[str]:
     """Yield which texts that train, and which prompts, are longer than the text encoder reads."""
-    samples, config = run.data.samples, run.config
-    most = config.chunks() * CHUNK_TOKENS if run.family.chunked else answer.most_tokens
-    texts, drawn = longest_of_all(list(samples.values()), config), drawn_texts(run)
-    counts = dict(zip((*texts, *drawn), answer.tokens, strict=True))
+    samples, config, drawn = run.data.samples, run.config, drawn_texts(run)
+    counts = _counts(run, answer)
     yield from filter(None, (
-        long_note(samples, counts, min(answer.most_tokens, most), config),
+        long_note(samples, counts, _most_read(run, answer), config),
         long_prompts({text: counts[text] for text in drawn}, answer.most_tokens),
     ))  # fmt: skip
+
+
+def cut(run: Run, answer: Answer) -> dict[str, int]:
+    """Return the keys of pictures whose text is cut -> its tokens."""
+    most = _most_read(run, answer)
+    return cut_texts(run.data.samples, _counts(run, answer), most, run.config)
+
+
+def _most_read(run: Run, answer: Answer) -> int:
+    """Return how many tokens of a text train."""
+    most = run.config.chunks() * CHUNK_TOKENS if run.family.chunked else answer.most_tokens
+    return min(answer.most_tokens, most)
+
+
+def _counts(run: Run, answer: Answer) -> dict[str, int]:
+    """Return the tokens of each text that trains, and of the prompts."""
+    texts = longest_of_all(list(run.data.samples.values()), run.config)
+    return dict(zip((*texts, *drawn_texts(run)), answer.tokens, strict=True))
 
 
 def prediction_note(run: Run, found: str) -> str | None:

@@ -26,7 +26,7 @@ from train.run.decide import (
     decide,
     is_done,
 )
-from train.run.notes import notes
+from train.run.notes import cut, notes
 from train.run.outputs import drawn_texts
 from train.run.probe_memory import looked_through
 
@@ -38,12 +38,14 @@ class Ready:
     Attributes:
         done: Whether its export is there already.
         notes: What a person should know before it begins, a line each.
+        cut: Key of a picture whose text is cut -> its tokens.
         memory: The forecast, where it was asked for; see `memory_question.answer`.
     """
 
     run: Run
     done: bool
     notes: tuple[str, ...] = ()
+    cut: Mapping[str, int] = field(default_factory=dict)
     memory: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -93,7 +95,8 @@ def ready(
     if answer.wrong:
         _refuse(answer.errors())
     check_loss(run.config, answer.prediction, answer.ends_in_noise)
-    return Ready(run, False, tuple(notes(run, answer, first)), answer.memory)
+    told = tuple(notes(run, answer, first))
+    return Ready(run, False, told, cut(run, answer), answer.memory)
 
 
 def _done(run: Run, models: Models, ask: probe.Ask) -> Ready:
@@ -103,7 +106,7 @@ def _done(run: Run, models: Models, ask: probe.Ask) -> Ready:
     each = [*wrong, *answer.errors()]
     told = [line for one in each for line in (str(one), *(more for more, _ in one.others))]
     told = [f"the run is done; another like it would not begin here: {line}" for line in told]
-    return Ready(run, True, tuple(told), answer.memory)
+    return Ready(run, True, tuple(told), memory=answer.memory)
 
 
 def _base_of(

@@ -10,6 +10,8 @@ from prep.runtime.console import Console
 from prep.runtime.lock import hold
 from train.config import Config
 from train.run.decide import Run, facts
+from train.run.run_facts import NAME, run_facts
+from train.run.run_report import NoReport, RunReport
 
 
 def start(
@@ -21,6 +23,7 @@ def start(
     *,
     before: Callable[[], None] = lambda: None,
     lacks: Callable[[Sequence[Path]], None] = lambda missing: None,
+    report: RunReport | None = None,
 ) -> Path:
     """Train a LoRA, or find it already trained, and return its file.
 
@@ -31,6 +34,7 @@ def start(
         first: Whether this process writes: one of several that train together does.
         before: Called once it is certain that nothing stands in the way.
         lacks: Called with what is missing of a run that is done: exports on the way, pictures.
+        report: Writes a page of the run while it trains, and at its end; None: nobody does.
 
     Raises:
         UserError: Something that a person can mend, found before the training where possible.
@@ -39,28 +43,30 @@ def start(
     from train.run.readiness import ready  # it looks at runs, and so imports this module
 
     found = ready(paths, config, models, probe.here, first)
-    run = found.run
+    run, seen = found.run, report or NoReport()
     before()
     if found.done:
         console.say(f"already done: {run.export}", export=str(run.export), done=True)
     elif not first:
-        _carry_out(run, console)
+        _carry_out(run, console, NoReport())
     else:
         for line in found.notes:
             console.note(line)
         with hold(run.checkpoints, run.folder, "train"):
             files.write(run.folder / "config.json", _config_file(run, paths))
-            _carry_out(run, console)
+            files.write(run.folder / NAME, run_facts(run, found.notes, found.cut))
+            _carry_out(run, console, seen)
+            seen.write(run.folder, console)
         console.say(f"trained: {run.export}", export=str(run.export), done=False)
     if first and (missing := _missing(run, found.done, console)):
         lacks(missing)
     return run.export
 
 
-def _carry_out(run: Run, console: Console) -> None:
+def _carry_out(run: Run, console: Console, report: RunReport) -> None:
     from train.run.execute import carry_out  # heavy: only now is it certain that there is work
 
-    carry_out(run, console)
+    carry_out(run, console, report)
 
 
 def _missing(run: Run, again: bool, console: Console) -> list[Path]:

@@ -88,6 +88,18 @@ def _with(samples: Samples, config: Config, has: Callable[[str], bool]) -> list[
     return [k for k, one in samples.items() if any(has(s.text()) for s in one.wordings())]
 
 
+def cut_texts(
+    samples: Samples, counts: Mapping[str, int], most_tokens: int, config: Config
+) -> dict[str, int]:
+    """Return the keys of samples whose text is longer than the text encoder reads -> its tokens.
+
+    Args:
+        counts: Tokens of each of their longest texts.
+    """
+    each = {key: max(counts[t] for t in longest_texts(one, config)) for key, one in samples.items()}
+    return {key: count for key, count in each.items() if count > most_tokens}
+
+
 def long_note(
     samples: Samples, counts: Mapping[str, int], most_tokens: int, config: Config
 ) -> str | None:
@@ -96,8 +108,8 @@ def long_note(
     Args:
         counts: Tokens of each of their longest texts.
     """
-    each = {key: max(counts[t] for t in longest_texts(one, config)) for key, one in samples.items()}
-    over = [f"`{key}` ({count})" for key, count in each.items() if count > most_tokens]
+    cut = cut_texts(samples, counts, most_tokens, config)
+    over = [f"`{key}` ({count})" for key, count in cut.items()]
     if not over:
         return None
     one = len(over) == 1

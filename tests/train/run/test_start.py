@@ -51,7 +51,8 @@ def test_a_run_leaves_config_metrics_and_export(
 
     (folder,) = (tmp_path / "runs").iterdir()
     assert sorted(path.name for path in folder.iterdir()) == [
-        "checkpoints", "config.json", "metrics.jsonl", "picture_losses.bin", "toy.safetensors",
+        "checkpoints", "config.json", "metrics.jsonl", "picture_losses.bin", "progress.jsonl",
+        "run_facts.json", "toy.safetensors",
     ]  # fmt: skip
     assert said(console) == (f"trained: {made}\n", "")
     config = json.loads((folder / "config.json").read_text())
