@@ -18,6 +18,7 @@ from train.cli.option_hints import hint
 from train.cli.pick_command import pick_command
 from train.cli.reproduce_command import reproduce_command
 from train.cli.sample_command import sample_command
+from train.cli.what_if_command import what_if_command
 from train.config import Config
 from train.methods import all_methods
 
@@ -176,6 +177,7 @@ app.command("average")(average_command)
 app.command("pick")(pick_command(_models))
 app.command("reproduce")(reproduce_command(_models))
 app.command("sample")(sample_command(_models))
+app.command("what-if")(what_if_command(_models))
 app.command("class-pictures")(class_pictures_command(_models))
 
 
