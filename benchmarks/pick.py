@@ -31,7 +31,7 @@ from train.samples.prompts import Prompt
 
 PICTURES, HELD_OUT = 30, 6
 STEPS, EVERY = 240, 30
-SETTINGS = {"rank": 16, "learning_rate": 8e-3, "warmup": STEPS}
+SETTINGS = {"rank": 16, "learning_rate": 8e-3, "warmup": STEPS - 1}
 DRAWN = 8  # pictures of an export that `train pick` draws
 
 

@@ -28,6 +28,7 @@ from train.cli.report_command import report_command
 from train.cli.reproduce_command import reproduce_command
 from train.cli.resize_command import resize_command
 from train.cli.sample_command import sample_command
+from train.cli.what_if_command import what_if_command
 from train.config import Config
 from train.methods import all_methods
 
@@ -186,6 +187,7 @@ app.command("sample")(sample_command(_models))
 app.command("blocks")(blocks_command(_models))
 app.command("grid")(grid_command(_models))
 app.command("report")(report_command)
+app.command("what-if")(what_if_command(_models))
 app.command("class-pictures")(class_pictures_command(_models))
 
 

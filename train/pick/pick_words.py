@@ -47,9 +47,9 @@ def _of_pictures(found: Found) -> str:
         return "Nothing was drawn: `--tagger` names who judges pictures."
     base, one = found.figures[0], found.figures[found.choice.number + 1]
     parts = [
-        f"{word} is {fmean(each):.2f} ({fmean(alone):.2f} of the base model)"
+        f"{word} at {fmean(each):.2f} ({fmean(alone):.2f} of the base model)"
         for word, each, alone in (
-            ("what the subject is", one.identity, base.identity),
+            ("the subject shows", one.identity, base.identity),
             ("what texts ask for", one.obeyed, base.obeyed),
             ("the subject where nothing calls it", one.leak, base.leak),
         )

@@ -68,7 +68,7 @@ def carry_out(run: Run, console: Console, report: RunReport) -> None:
         if run.config.shard and found.count == 1:
             console.note("`--shard` has no effect: one process trains")
         training = opened(run, found)
-        trainer = _trainer(run, training.base)
+        trainer = trainer_of(run, training.base)
         done = _restored(run, trainer, machine(run, found), console)
         read_ahead(run, training, done, console)
         _train(run, training, trainer, done, console, shown=shown, report=report)
@@ -112,13 +112,13 @@ def _has_weights(run: Run, training: Training, wish: RunOutput) -> bool:
         return True
     made = checkpoint.of_step(run.checkpoints, wish.step, run.recipe)
     if made is not None:
-        trainer = _trainer(run, training.base)
+        trainer = trainer_of(run, training.base)
         trainer.restore(made.weights, made.optimizer, made.numbers)
         trainer.rest()
     return made is not None
 
 
-def _trainer(run: Run, base: Base) -> Trainer:
+def trainer_of(run: Run, base: Base) -> Trainer:
     """Return the weights that learn, each at its rate."""
     rate_of = partial(peak_of, config=run.config, family=run.family, share=run.method.share)
     limit = partial(run.method.limit, base, run.config)

@@ -14,7 +14,7 @@ from typing import NamedTuple
 from train.run.fixed_losses import Measured
 from train.run.memorised import falls
 
-DOUBT = 5.0  # deviations above the median
+DOUBT = 3.5  # deviations above the median
 
 
 class Doubt(NamedTuple):

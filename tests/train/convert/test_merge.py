@@ -298,6 +298,4 @@ def test_what_does_not_belong_together_is_refused(
     assert told([f"{a}:x"]) == ("the weight `x` is no number", "write it as `a.safetensors:0.6`")
     unknown = told([str(a)], blocks=BlockWeights({"INN": 1.0}))[0]
     assert unknown.startswith("`--block-weights` names `INN`, and")
-        "`--block-weights` names `INN`, and"
-    )
     assert not out.exists()
