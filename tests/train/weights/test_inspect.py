@@ -5,6 +5,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from xml.etree import ElementTree
 
 import numpy as np
 import pytest
@@ -13,6 +14,7 @@ from safetensors.torch import load_file, save_file
 
 from prep.models import file_layouts
 from prep.runtime.console import Console
+from prep.runtime.errors import UsageError
 from tests.train.runs import new_console, said
 from tests.train.weights.conftest import MID, SHAPES, TEXT, WORD, Tensors, tensors
 from train.adapters.weight_rules import added, rotation, scale_of
@@ -179,6 +181,22 @@ def test_a_lora_is_told_block_by_block(lora: Callable[..., Path]) -> None:
         bar = "#" * round((norm[word] / longest).item() * 40)
         assert line == f"  {block:<4}  {bar:<40}  {norm[word].item():<9.4g}  1 module"
     assert lines[7:] == ["nothing wrong was found"]
+
+
+def test_blocks_are_drawn_as_a_picture(lora: Callable[..., Path], tmp_path: Path) -> None:
+    """As SVG: well-formed, a bar for each block, the strongest 420 wide; else it is refused."""
+    plot = tmp_path / "a.svg"
+
+    assert inspect_files([lora()], new_console(), plot) == 0
+
+    picture = ElementTree.fromstring(plot.read_text())  # noqa: S314 (our own)
+    bars = [one for one in picture if one.get("fill") == "#4477aa"]
+    words = [one.text for one in picture if one.get("text-anchor") == "end"]
+    assert words == ["TE1", "IN01", "MID"]
+    assert max(float(one.get("width") or 0) for one in bars) == 420
+    for places, wrong in (([lora()], tmp_path / "a.png"), ([lora(), lora()], plot)):
+        with pytest.raises(UsageError, match="is for the blocks of one file"):
+            inspect_files(places, new_console(), wrong)
 
 
 def test_what_is_wrong_is_named(lora: Callable[..., Path]) -> None:
