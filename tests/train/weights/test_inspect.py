@@ -1,6 +1,7 @@
 """What `train inspect` sees of files of every kind, against torch and the families' own tables."""
 
 import json
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -320,3 +321,15 @@ def test_a_large_file_is_read_a_piece_at_a_time(tmp_path: Path) -> None:
     )  # fmt: skip
 
     assert int(done.stdout.split()[-2]) < 80_000 + 100_000  # kB
+
+
+def test_positions_of_a_model_are_right_or_told(base: Path, tmp_path: Path) -> None:
+    """In a folder, as the published ones have them, they are no fault; rounded ones are."""
+    folder, name = tmp_path / "m", "text_model.embeddings.position_ids"
+    shutil.copytree(base, folder)
+    weights = folder / "text_encoder" / "model.safetensors"
+    plain = load_file(weights)
+    for counts, code in ((torch.arange(77)[None], 0), (torch.arange(77)[None].half() + 0.5, 3)):
+        save_file(plain | {name: counts}, weights)
+
+        assert _told(folder)[0] == code
