@@ -29,6 +29,7 @@ LEFT, COUNTS, PACKED, DIGEST, BASE = "leftover", "positions", "packed", "digest"
 
 # What changes a weight though its pair is zeros: lengths, other factors, biases.
 _CHANGING = {MAGNITUDE, "rescale", "diff_b", "b_norm"}
+_COUNTED = (ALPHA, "on_input")  # numbers and switches beside the weights
 
 
 class Fault(NamedTuple):
@@ -75,6 +76,7 @@ def inspection(source: WeightSource) -> Inspection:
         for word, one in what.modules.items()
     }
     found = [
+        *([] if source.tensors else [Fault(TORN, "it holds no tensor")]),
         *_broken(numbers),
         *_of_modules(what, numbers, norms),
         *_left(source, what),
@@ -135,7 +137,8 @@ def _foreign(source: WeightSource, what: Contents) -> Iterator[Fault]:
     if packed:
         told = f"{counted(len(packed), 'tensor')} of packed numbers"
         yield Fault(PACKED, f"{told}, `{source.tensors[packed[0]].dtype}`", packed)
-    weights = [n for one in what.modules.values() for role, n in one.roles.items() if role != ALPHA]
+    each = what.modules.values()
+    weights = [n for one in each for role, n in one.roles.items() if role not in _COUNTED]
     whole = tuple(
         name for name in weights if source.tensors[name].dtype not in FLOATS and name not in packed
     )

@@ -14,6 +14,7 @@ from train.weights.block_strengths import as_json, bars, strengths
 from train.weights.contents import ADAPTER, EMBEDDING, HYPERNETWORK, Contents
 from train.weights.findings import Inspection, inspection, told_size
 from train.weights.module_norms import alpha_of, block_size, rank_of
+from train.weights.tensor_names import ALPHA
 from train.weights.weight_source import WeightSource, opened
 
 _SHOWN = 3
@@ -125,10 +126,11 @@ def ranks(source: WeightSource, what: Contents) -> str:
 
 def alphas(source: WeightSource, what: Contents) -> str:
     """Return the alphas of an adapter's modules; without one, one acts as if it were its rank."""
-    each = [alpha_of(source, module) for module in what.modules.values()]
+    ranked = [one for one in what.modules.values() if rank_of(source, one) or ALPHA in one.roles]
+    each = [alpha_of(source, module) for module in ranked]
     found = sorted({one for one in each if one is not None})
     if not found:
-        return "no alpha (acts as one of the rank)"
+        return "no alpha (acts as one of the rank)" if ranked else "no alpha"
     told = f"alpha {found[0]:g}" if len(found) == 1 else f"alphas {found[0]:g} to {found[-1]:g}"
     lacks = each.count(None)
     return f"{told}, none in {counted(lacks, 'module')}" if lacks else told

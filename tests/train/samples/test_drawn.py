@@ -390,8 +390,8 @@ def test_every_attention_draws_the_same(runs: dict[str, Path], base: Path, way: 
         ("--grid 0x3", "`--grid 0x3` is wrong", "give rows and columns, as `2x3`; at most 400"),
         ("--grid 21x20", "`--grid 21x20` is wrong", "give rows and columns, as `2x3`; at most 400"),
         ("--block-weights IN", "`--block-weights IN` is wrong at `IN`",
-         "give each block a number from 0 to 100, as `IN=0.5,MID=0,OUT03=1`, or 17 or 26 numbers "
-         "(XL: 12 or 20)"),
+         ("give each block a number from 0 to 100, as `IN=0.5,MID=0,OUT03=1`, or 17 or 26 numbers "
+          "(XL: 12 or 20)")),
         ("--sampler DEIS", "`--sampler DEIS` is not known",
          "the nearest here is `--sampler dpmsolver++`"),
     ],

@@ -130,6 +130,19 @@ FOREIGN: dict[str, tuple[Tensors, dict[str, str], str]] = {
     "several kinds": (
         tensors("LoHa") | tensors("LoKr", MID), {}, "a LoHa and LoKr in kohya's names",
     ),
+    "BOFT": ({f"{WORD}.oft_blocks": torch.ones(2, 2, 4, 4)}, {}, "a BOFT in kohya's names"),
+    "GLoRA": (
+        {f"{WORD}.{one}.weight": torch.ones(4, 4) for one in ("a1", "a2", "b1", "b2")}, {},
+        "a GLoRA in kohya's names",
+    ),
+    "IA3": (
+        {f"{WORD}.weight": torch.ones(4), f"{WORD}.on_input": torch.tensor(1)}, {},
+        "an IA3 in kohya's names",
+    ),
+    "whole weights": (
+        {f"{WORD}.diff": torch.ones(4, 4), f"{MID}.w_norm": torch.ones(4)}, {},
+        "trained norms and whole weights in kohya's names",
+    ),
     "an embedding of XL": (
         {"clip_l": torch.ones(2, 768), "clip_g": torch.ones(2, 1280)}, {},
         "an embedding for Stable Diffusion XL",
@@ -153,7 +166,9 @@ def test_a_file_is_told_as_what_it_is(tmp_path: Path, name: str) -> None:
         {n: one.clone() for n, one in made.items()}, tmp_path / "x.safetensors", about or None
     )
 
-    assert _told(tmp_path / "x.safetensors")[1][0] == f"x.safetensors: {wanted}"
+    code, lines = _told(tmp_path / "x.safetensors")
+
+    assert (code, lines[0]) == (0, f"x.safetensors: {wanted}")
 
 
 def test_a_lora_is_told_block_by_block(lora: Callable[..., Path]) -> None:
