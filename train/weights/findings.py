@@ -8,6 +8,7 @@ from typing import NamedTuple
 from prep.models import safetensors_file
 from prep.runtime.counts import counted
 from train.families import file_marks
+from train.weights import same_modules
 from train.weights.contents import (
     ADAPTER,
     EMBEDDING,
@@ -121,6 +122,10 @@ def _of_modules(
     twice = tuple(name for _, one in each for name in one.twice)
     if twice:
         yield Fault(TWICE, f"{counted(len(twice), 'tensor')} there twice, by other names", twice)
+    if words := same_modules.twice(what.modules):
+        told = f"{counted(len(words), 'module')} there twice, under the names of two programs"
+        names = (n for word in words for n in what.modules[word].roles.values())
+        yield Fault(TWICE, told, tuple(names))
 
 
 def _left(source: WeightSource, what: Contents) -> Iterator[Fault]:

@@ -25,6 +25,7 @@ from train.weights.contents import contents
 from train.weights.inspect_files import inspect_files
 from train.weights.module_norms import norm_of
 from train.weights.number_words import decoded, encoded
+from train.weights.same_modules import place_of, twice
 from train.weights.weight_source import opened
 
 WORDS = {
@@ -226,6 +227,8 @@ def test_what_is_wrong_is_named(lora: Callable[..., Path]) -> None:
         "optimizer.state.0.exp_avg": torch.ones(5),
         "model_ema.decay": torch.tensor(1.0),
         f"{WORD}.lora_A.weight": torch.ones(2, 6),
+        "text_encoder.text_model.encoder.layers.0.mlp.fc1.lora_A.weight": torch.ones(2, 6),
+        "text_encoder.text_model.encoder.layers.0.mlp.fc1.lora_B.weight": torch.ones(8, 2),
         "extra": torch.ones(1),
     }
     code, lines = _told(lora(more, ss_base_model_version="sdxl_base_v1-0", sshs_model_hash="0"), 2)
@@ -234,8 +237,9 @@ def test_what_is_wrong_is_named(lora: Callable[..., Path]) -> None:
     assert [line for line in lines if line.startswith("wrong: ")] == [
         "wrong: 2 NaN and 1 infinite among the numbers of 1 tensor",
         "wrong: a part is missing of 1 module",
-        "wrong: 1 of its 4 modules changes nothing: all zeros",
+        "wrong: 1 of its 5 modules changes nothing: all zeros",
         "wrong: 1 tensor there twice, by other names",
+        "wrong: 1 module there twice, under the names of two programs",
         "wrong: left over, moving averages (EMA): 1 tensor, 4 bytes",
         "wrong: left over, state of an optimizer: 1 tensor, 20 bytes",
         "wrong: 1 tensor of nothing that is known: `extra`",
@@ -252,6 +256,26 @@ def test_a_pair_that_does_not_fit_takes_no_memory(tmp_path: Path) -> None:
     assert "wrong: the tensors of 1 module do not fit each other" in _told(
         tmp_path / "x.safetensors"
     )[1]  # fmt: skip
+
+
+@pytest.mark.parametrize("name", ["sd15", "sdxl"])
+def test_modules_are_there_twice_under_two_names(name: str) -> None:
+    """Every attention of the full-size U-Nets: diffusers' name and kohya's are one module."""
+    import diffusers
+
+    family = all_families()[name]
+    layout = next(one for one in file_layouts.LAYOUTS if one.name == name)
+    kind = diffusers.UNet2DConditionModel
+    with torch.device("meta"):
+        unet = kind.from_config(layout.settings("unet"))  # type: ignore[no-untyped-call]
+    words = [word for word, _ in unet.named_modules() if word.endswith(family.lora_targets)]
+    each = [f"lora_unet_{word.replace('.', '_')}" for word in words]
+    exported = [family.export_name(word) for word in words]
+    peft = [f"base_model.model.{word}" for word in words]
+
+    assert len({place_of(word) for word in words}) == len(words)
+    assert list(map(place_of, each)) == list(map(place_of, exported)) == list(map(place_of, peft))
+    assert twice([*each, *peft]) == sorted(peft)
 
 
 def test_metadata_of_another_base_are_told(tmp_path: Path) -> None:
