@@ -17,8 +17,15 @@ _FILES = Annotated[
 ]
 
 
-def inspect_command(files: _FILES, *, verbose: VERBOSE = False, json: JSON = False) -> int:
+_PLOT = Annotated[
+    Path | None, typer.Option(metavar="FILE.svg", help="Draw the strengths of blocks, of one FILE")
+]
+
+
+def inspect_command(
+    files: _FILES, *, plot: _PLOT = None, verbose: VERBOSE = False, json: JSON = False
+) -> int:
     """Tell what is in files of weights, block by block, and what is wrong with them."""
     from train.weights.inspect_files import inspect_files
 
-    return inspect_files(files, Console(level=2 if verbose else 1, json=json))
+    return inspect_files(files, Console(level=2 if verbose else 1, json=json), plot)

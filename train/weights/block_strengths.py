@@ -77,16 +77,20 @@ def bars(rows: Sequence[BlockStrength], of: str = "module") -> list[str]:
     most = max(finite, default=0.0) or 1.0
     wide = max((len(row.block) for row in rows), default=0)
     return [
-        f"  {row.block:<{wide}}  {_bar(row.strength / most):<{_WIDTH}}  {row.strength:<9.4g}  "
+        f"  {row.block:<{wide}}  {_bar(row.strength / most)}  {_number(row.strength):<9}  "
         + counted(row.modules, of)
         for row in rows
     ]
 
 
+def _number(strength: float) -> str:
+    return "not known" if math.isnan(strength) else f"{strength:.4g}"
+
+
 def _bar(share: float) -> str:
     if not math.isfinite(share):
-        return "?"
-    return "#" * max(round(share * _WIDTH), 1 if share > 0 else 0)
+        return f"{'?':<{_WIDTH}}"
+    return f"{'#' * max(round(share * _WIDTH), 1 if share > 0 else 0):<{_WIDTH}}"
 
 
 def as_json(rows: Sequence[BlockStrength]) -> list[Mapping[str, object]]:

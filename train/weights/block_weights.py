@@ -24,7 +24,7 @@ from train.weights.weight_source import WeightSource, opened
 
 WEIGHTED = "prep_block_weights"  # metadata: the weights as text
 # Kinds whose change is no multiple of its tensors: DoRA sets lengths, OFT turns.
-_BOUND = ("DoRA", "OFT")
+_BOUND = ("DoRA", "OFT", "BOFT")
 # Kind -> what its change is a multiple of; the first that is there counts.
 _FACTORS: Mapping[str, tuple[tuple[str, ...], ...]] = {
     "LoRA": ((UP,),),

@@ -15,6 +15,7 @@ from train.weights.new_file import NewFile, NewTensor, write
 from train.weights.number_words import FLOATS, PRECISIONS
 from train.weights.weight_source import WeightSource, opened
 
+_PICKLED = "string_to_param."  # AUTOMATIC1111's name of the vectors in a pickle
 CLEANED = "prep_cleaned"  # metadata: JSON list of what was done
 _DROPPED = (findings.LEFT, findings.DEAD, findings.TORN, findings.TWICE, findings.FOREIGN)
 
@@ -109,9 +110,12 @@ def _planned(
     }
     for name in counts & tensors.keys():
         tensors[name] = NewTensor(name, "I64", counts=True)
+    tensors = _named(found, tensors)
     done = [f"dropped: {told}" for told in dropped]
     done += [f"put right: {one.told}" for one in found.findings if one.kind == findings.COUNTS]
-    rounded = [n for n, one in tensors.items() if not one.counts and one.dtype != _own(source, n)]
+    rounded = [
+        one for one in tensors.values() if not one.counts and one.dtype != _own(source, one.name)
+    ]
     done += [f"saved in {precision}: {counted(len(rounded), 'tensor')}"] if rounded else []
     done += ["no pickle any more"] if source.is_pickle else []
     said = mended_metadata.mended(
@@ -122,6 +126,15 @@ def _planned(
     if done:
         said[CLEANED] = json.dumps(done, ensure_ascii=False)
     return NewFile(source, tensors, said, hashed), done
+
+
+def _named(found: Inspection, tensors: dict[str, NewTensor]) -> dict[str, NewTensor]:
+    """Return the vectors of an embedding that was a pickle by the name that `.safetensors` have."""
+    vectors = [name for name in tensors if name.startswith(_PICKLED)]
+    others = len(tensors) - len(vectors)
+    if found.what.kind != EMBEDDING or len(vectors) != 1 or others:
+        return tensors
+    return {"emb_params": tensors[vectors[0]]}
 
 
 def _said(found: Inspection, said: Mapping[str, str], hashed: bool, written: bool) -> Iterator[str]:

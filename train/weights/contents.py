@@ -76,7 +76,11 @@ def contents(source: WeightSource) -> Contents:
     names = source.tensors.keys()
     if source.is_folder:
         return _folder(source)
-    adapted = {w: one for w, one in tensor_names.modules(names).items() if one.kind}
+    adapted = {
+        word: _shaped(one, source.tensors)
+        for word, one in tensor_names.modules(names).items()
+        if one.kind
+    }
     hyper = source.is_pickle and any(re.match(r"\d+\.[01]\.", name) for name in names)
     if hyper:
         return Contents(HYPERNETWORK, "a hypernetwork")
@@ -90,6 +94,13 @@ def contents(source: WeightSource) -> Contents:
         family = family_of(adapted, source.tensors, source.metadata)
         return Contents(ADAPTER, kinds(adapted), family, tensor_names.naming_of(adapted), adapted)
     return _part(source.tensors)
+
+
+def _shaped(module: AdaptedModule, tensors: Mapping[str, TensorSpan]) -> AdaptedModule:
+    """Return a module with its kind by shapes, too: turns in several rounds are a BOFT."""
+    name = module.roles.get("oft_blocks")
+    several = name is not None and len(tensors[name].shape) == 4
+    return module._replace(kind="BOFT") if several else module
 
 
 def kinds(adapted: Mapping[str, AdaptedModule]) -> str:

@@ -8,6 +8,7 @@ from typing import NamedTuple
 from prep.models import safetensors_file
 from prep.runtime.counts import counted
 from train.families import file_marks
+from train.weights import same_modules
 from train.weights.contents import (
     ADAPTER,
     EMBEDDING,
@@ -29,6 +30,7 @@ LEFT, COUNTS, PACKED, DIGEST, BASE = "leftover", "positions", "packed", "digest"
 
 # What changes a weight though its pair is zeros: lengths, other factors, biases.
 _CHANGING = {MAGNITUDE, "rescale", "diff_b", "b_norm"}
+_COUNTED = (ALPHA, "on_input")  # numbers and switches beside the weights
 
 
 class Fault(NamedTuple):
@@ -75,6 +77,7 @@ def inspection(source: WeightSource) -> Inspection:
         for word, one in what.modules.items()
     }
     found = [
+        *([] if source.tensors else [Fault(TORN, "it holds no tensor")]),
         *_broken(numbers),
         *_of_modules(what, numbers, norms),
         *_left(source, what),
@@ -119,6 +122,10 @@ def _of_modules(
     twice = tuple(name for _, one in each for name in one.twice)
     if twice:
         yield Fault(TWICE, f"{counted(len(twice), 'tensor')} there twice, by other names", twice)
+    if words := same_modules.twice(what.modules):
+        told = f"{counted(len(words), 'module')} there twice, under the names of two programs"
+        names = (n for word in words for n in what.modules[word].roles.values())
+        yield Fault(TWICE, told, tuple(names))
 
 
 def _left(source: WeightSource, what: Contents) -> Iterator[Fault]:
@@ -135,7 +142,8 @@ def _foreign(source: WeightSource, what: Contents) -> Iterator[Fault]:
     if packed:
         told = f"{counted(len(packed), 'tensor')} of packed numbers"
         yield Fault(PACKED, f"{told}, `{source.tensors[packed[0]].dtype}`", packed)
-    weights = [n for one in what.modules.values() for role, n in one.roles.items() if role != ALPHA]
+    each = what.modules.values()
+    weights = [n for one in each for role, n in one.roles.items() if role not in _COUNTED]
     whole = tuple(
         name for name in weights if source.tensors[name].dtype not in FLOATS and name not in packed
     )

@@ -5,24 +5,35 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from prep.runtime import files
 from prep.runtime.console import Console, show_error
 from prep.runtime.counts import counted
-from prep.runtime.errors import UserError
+from prep.runtime.errors import UsageError, UserError
+from train.weights.block_plot import svg
 from train.weights.block_strengths import as_json, bars, strengths
 from train.weights.contents import ADAPTER, EMBEDDING, HYPERNETWORK, Contents
 from train.weights.findings import Inspection, inspection, told_size
 from train.weights.module_norms import alpha_of, block_size, rank_of
+from train.weights.tensor_names import ALPHA
 from train.weights.weight_source import WeightSource, opened
 
 _SHOWN = 3
 
 
-def inspect_files(places: Sequence[Path], console: Console) -> int:
+def inspect_files(places: Sequence[Path], console: Console, plot: Path | None = None) -> int:
     """Tell of each file; one that cannot be opened does not stop the others.
+
+    Args:
+        plot: Where the strengths of the one file's blocks are drawn, as SVG.
+
+    Raises:
+        UsageError: Several files are to be drawn in one place, or it is no SVG's.
+        MachineError: The drawing cannot be written.
 
     Returns:
         0, or 3 where something is wrong with one of them.
     """
+    _check_plot(places, plot)
     wrong = False
     for place in places:
         try:
@@ -35,7 +46,18 @@ def inspect_files(places: Sequence[Path], console: Console) -> int:
             continue
         wrong = wrong or bool(found.findings)
         console.say(*lines_of(found, console.level > 1), **facts_of(found))
+        if plot is not None:
+            title = f"{found.source.place.name}: {found.what.sentence()}"
+            files.write(plot, svg(title, strengths(found)).encode())
     return 3 if wrong else 0
+
+
+def _check_plot(places: Sequence[Path], plot: Path | None) -> None:
+    if plot is not None and (len(places) > 1 or plot.suffix.lower() != ".svg"):
+        raise UsageError(
+            f"`--plot {plot}` is for the blocks of one file, as a picture of the kind SVG",
+            "name one file, and a plot that ends in `.svg`",
+        )
 
 
 def lines_of(found: Inspection, whole: bool) -> Iterator[str]:
@@ -104,10 +126,11 @@ def ranks(source: WeightSource, what: Contents) -> str:
 
 def alphas(source: WeightSource, what: Contents) -> str:
     """Return the alphas of an adapter's modules; without one, one acts as if it were its rank."""
-    each = [alpha_of(source, module) for module in what.modules.values()]
+    ranked = [one for one in what.modules.values() if rank_of(source, one) or ALPHA in one.roles]
+    each = [alpha_of(source, module) for module in ranked]
     found = sorted({one for one in each if one is not None})
     if not found:
-        return "no alpha (acts as one of the rank)"
+        return "no alpha (acts as one of the rank)" if ranked else "no alpha"
     told = f"alpha {found[0]:g}" if len(found) == 1 else f"alphas {found[0]:g} to {found[-1]:g}"
     lacks = each.count(None)
     return f"{told}, none in {counted(lacks, 'module')}" if lacks else told

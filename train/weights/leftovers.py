@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from train.families import file_marks
-from train.weights.contents import ADAPTER, HYPERNETWORK, MODEL, Contents
+from train.weights.contents import ADAPTER, HYPERNETWORK, MODEL, PART, Contents
 from train.weights.weight_source import WeightSource
 
 EMA = "moving averages (EMA)"
@@ -44,8 +44,8 @@ _END: Mapping[str, str] = {
 def leftovers(source: WeightSource, what: Contents) -> dict[str, tuple[str, ...]]:
     """Return what is left over -> the names of its tensors, sorted.
 
-    Marks of what a model predicts are none, and in a model's file the counts of positions are read
-    by older programs.
+    Marks of what a model predicts are none, and of a model older programs read the counts of
+    positions.
     """
     if what.kind == HYPERNETWORK:
         return {}
@@ -55,7 +55,7 @@ def leftovers(source: WeightSource, what: Contents) -> dict[str, tuple[str, ...]
         if name in adapted or name in file_marks.MARKS:
             continue
         kind = _kind(name)
-        if kind == POSITIONS and what.kind != ADAPTER and not source.is_folder:
+        if kind == POSITIONS and what.kind != ADAPTER:
             continue
         if kind:
             found.setdefault(kind, []).append(name)
@@ -68,14 +68,14 @@ def _kind(name: str) -> str:
 
 
 def positions(source: WeightSource, what: Contents) -> tuple[str, ...]:
-    """Return the counts of positions of a model's file that are rounded, or not counted at all.
+    """Return the counts of positions of a model that are rounded, or not counted at all.
 
     They are 0 to 76 as whole numbers; files that were merged in half precision have others, and
     readers then look words up in wrong places.
     """
     import numpy as np
 
-    if what.kind != MODEL or source.is_folder:
+    if what.kind not in (MODEL, PART):
         return ()
     wrong = []
     for name, at in source.tensors.items():

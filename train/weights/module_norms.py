@@ -18,18 +18,22 @@ if TYPE_CHECKING:
     Arrays = Mapping[str, Array]
 
 _ROWS = 64
+_UNTOLD = ("GLoRA", "BOFT")  # what they add is made with the weight, or of many turns
 
 
 def norm_of(source: WeightSource, module: AdaptedModule) -> float | None:
     """Return the norm of what a module's tensors add to its weight at a strength of 1.
 
-    None where that depends on the weight itself, or the tensors do not fit each other. Of a DoRA it
-    is that of its pair, before the lengths are set; of an OFT the distance of its turns from none.
+    None where the tensors do not fit each other; NaN where the file alone does not say it, as of a
+    GLoRA. Of a DoRA it is that of its pair, before the lengths are set; of an OFT the distance of
+    its turns from none.
     """
     import numpy as np
 
     if not module.is_whole():
         return None
+    if module.kind in _UNTOLD:
+        return math.nan
     if module.kind not in _RULES:
         names = [name for role, name in module.roles.items() if role != ALPHA]
         return math.sqrt(sum(one.squares for one in numbers_of(source, names).values()))
@@ -43,7 +47,7 @@ def norm_of(source: WeightSource, module: AdaptedModule) -> float | None:
 
 def rank_of(source: WeightSource, module: AdaptedModule) -> int:
     """Return the inner width of a module's adapter, which divides alpha; 0 where it has none."""
-    for role in ("hada_w1_b", "lokr_w2_b", "lokr_w1_b", DOWN):
+    for role in ("hada_w1_b", "lokr_w2_b", "lokr_w1_b", DOWN, "a2.weight"):
         if role in module.roles:
             return _first(source, module.roles[role])
     return 0

@@ -33,6 +33,7 @@ _OTHERS = (
     "hada_w1_a", "hada_w1_b", "hada_w2_a", "hada_w2_b", "hada_t1", "hada_t2",
     "lokr_w1", "lokr_w1_a", "lokr_w1_b", "lokr_w2", "lokr_w2_a", "lokr_w2_b", "lokr_t2",
     "oft_blocks", "oft_diag", "rescale", "on_input", "diff", "diff_b", "w_norm", "b_norm",
+    "a1.weight", "a2.weight", "b1.weight", "b2.weight", "bm.weight",
 )  # fmt: skip
 _ENDINGS = {**_PAIRS, **{f".{word}": word for word in _OTHERS}}
 _BY_LENGTH = sorted(_ENDINGS, key=len, reverse=True)
@@ -53,7 +54,8 @@ _NAMINGS: Mapping[str, str] = {
 _KINDS: Mapping[str, str] = {
     "hada_w1_a": "LoHa", "hada_w2_a": "LoHa",
     "lokr_w1": "LoKr", "lokr_w1_a": "LoKr", "lokr_w2": "LoKr", "lokr_w2_a": "LoKr",
-    "oft_blocks": "OFT", "oft_diag": "OFT", "on_input": "IA3", MAGNITUDE: "DoRA", DOWN: "LoRA",
+    "oft_blocks": "OFT", "oft_diag": "OFT", "on_input": "IA3", "a1.weight": "GLoRA",
+    MAGNITUDE: "DoRA", DOWN: "LoRA",
     UP: "LoRA", "diff": "whole weights", "diff_b": "whole weights", "w_norm": "trained norms",
     "b_norm": "trained norms",
 }  # fmt: skip

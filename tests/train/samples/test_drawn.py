@@ -304,6 +304,9 @@ def test_words_that_are_no_latin_are_kept(tmp_path: Path) -> None:
         (["one"], {"block_weights": {"OUT99": 1.0}},
          "`--block-weights` names `OUT99`, and a model of the kind `sd15` has no such block",
          f"its blocks are {', '.join(FAMILY.all_blocks())}"),
+        (["one"], {"block_weights": {"MID": 0.5}, "block_numbers": 12},
+         "`--block-weights` has 12 numbers, and a model of the kind `sd15` has other blocks",
+         "give 17 or 26 numbers"),
         (["nope"], {}, "there is nothing to draw at `nope`",
          ("name LoRAs (`.safetensors`), or a model: a folder, a single file, a hub id `owner/name` "
           "or `tiny`")),
@@ -387,7 +390,8 @@ def test_every_attention_draws_the_same(runs: dict[str, Path], base: Path, way: 
         ("--grid 0x3", "`--grid 0x3` is wrong", "give rows and columns, as `2x3`; at most 400"),
         ("--grid 21x20", "`--grid 21x20` is wrong", "give rows and columns, as `2x3`; at most 400"),
         ("--block-weights IN", "`--block-weights IN` is wrong at `IN`",
-         "give each block a number from 0 to 100, as `IN=0.5,MID=0,OUT03=1`"),
+         ("give each block a number from 0 to 100, as `IN=0.5,MID=0,OUT03=1`, or 17 or 26 numbers "
+          "(XL: 12 or 20)")),
         ("--sampler DEIS", "`--sampler DEIS` is not known",
          "the nearest here is `--sampler dpmsolver++`"),
     ],

@@ -193,6 +193,23 @@ def test_a_checkpoint_loses_its_averages_and_gets_its_positions_right(
     assert found[word].dtype == torch.int64
 
 
+def test_an_embedding_in_a_pickle_becomes_one_that_is_drawn(tmp_path: Path) -> None:
+    """AUTOMATIC1111's `.pt`: its vectors, by the name that readers of `.safetensors` ask for."""
+    from train.adapters import embedding_file
+
+    vectors = torch.randn(2, 768)
+    told = {"string_to_token": {"*": 265}, "string_to_param": {"*": vectors}, "name": "toy"}
+    torch.save(told, tmp_path / "toy.pt")
+
+    assert _clean(tmp_path / "toy.pt")[0] == 0
+
+    made = tmp_path / "toy-clean.safetensors"
+    assert torch.equal(load_file(made)["emb_params"], vectors)
+    assert embedding_file.fits(made)
+    assert embedding_file.word_of(made).vectors == 2
+    assert _metadata(made)["modelspec.architecture"] == "stable-diffusion-v1/textual-inversion"
+
+
 def test_it_is_typed(lora: Callable[..., Path], base: Path) -> None:
     """The command, its options, and what it refuses."""
     path, new = lora(), "n.safetensors"

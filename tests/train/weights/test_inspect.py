@@ -1,10 +1,12 @@
 """What `train inspect` sees of files of every kind, against torch and the families' own tables."""
 
 import json
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from xml.etree import ElementTree
 
 import numpy as np
 import pytest
@@ -13,6 +15,7 @@ from safetensors.torch import load_file, save_file
 
 from prep.models import file_layouts
 from prep.runtime.console import Console
+from prep.runtime.errors import UsageError
 from tests.train.runs import new_console, said
 from tests.train.weights.conftest import MID, SHAPES, TEXT, WORD, Tensors, tensors
 from train.adapters.weight_rules import added, rotation, scale_of
@@ -22,6 +25,7 @@ from train.weights.contents import contents
 from train.weights.inspect_files import inspect_files
 from train.weights.module_norms import norm_of
 from train.weights.number_words import decoded, encoded
+from train.weights.same_modules import place_of, twice
 from train.weights.weight_source import opened
 
 WORDS = {
@@ -127,6 +131,19 @@ FOREIGN: dict[str, tuple[Tensors, dict[str, str], str]] = {
     "several kinds": (
         tensors("LoHa") | tensors("LoKr", MID), {}, "a LoHa and LoKr in kohya's names",
     ),
+    "BOFT": ({f"{WORD}.oft_blocks": torch.ones(2, 2, 4, 4)}, {}, "a BOFT in kohya's names"),
+    "GLoRA": (
+        {f"{WORD}.{one}.weight": torch.ones(4, 4) for one in ("a1", "a2", "b1", "b2")}, {},
+        "a GLoRA in kohya's names",
+    ),
+    "IA3": (
+        {f"{WORD}.weight": torch.ones(4), f"{WORD}.on_input": torch.tensor(1)}, {},
+        "an IA3 in kohya's names",
+    ),
+    "whole weights": (
+        {f"{WORD}.diff": torch.ones(4, 4), f"{MID}.w_norm": torch.ones(4)}, {},
+        "trained norms and whole weights in kohya's names",
+    ),
     "an embedding of XL": (
         {"clip_l": torch.ones(2, 768), "clip_g": torch.ones(2, 1280)}, {},
         "an embedding for Stable Diffusion XL",
@@ -150,7 +167,9 @@ def test_a_file_is_told_as_what_it_is(tmp_path: Path, name: str) -> None:
         {n: one.clone() for n, one in made.items()}, tmp_path / "x.safetensors", about or None
     )
 
-    assert _told(tmp_path / "x.safetensors")[1][0] == f"x.safetensors: {wanted}"
+    code, lines = _told(tmp_path / "x.safetensors")
+
+    assert (code, lines[0]) == (0, f"x.safetensors: {wanted}")
 
 
 def test_a_lora_is_told_block_by_block(lora: Callable[..., Path]) -> None:
@@ -181,6 +200,22 @@ def test_a_lora_is_told_block_by_block(lora: Callable[..., Path]) -> None:
     assert lines[7:] == ["nothing wrong was found"]
 
 
+def test_blocks_are_drawn_as_a_picture(lora: Callable[..., Path], tmp_path: Path) -> None:
+    """As SVG: well-formed, a bar for each block, the strongest 420 wide; else it is refused."""
+    plot = tmp_path / "a.svg"
+
+    assert inspect_files([lora()], new_console(), plot) == 0
+
+    picture = ElementTree.fromstring(plot.read_text())  # noqa: S314 (our own)
+    bars = [one for one in picture if one.get("fill") == "#4477aa"]
+    words = [one.text for one in picture if one.get("text-anchor") == "end"]
+    assert words == ["TE1", "IN01", "MID"]
+    assert max(float(one.get("width") or 0) for one in bars) == 420
+    for places, wrong in (([lora()], tmp_path / "a.png"), ([lora(), lora()], plot)):
+        with pytest.raises(UsageError, match="is for the blocks of one file"):
+            inspect_files(places, new_console(), wrong)
+
+
 def test_what_is_wrong_is_named(lora: Callable[..., Path]) -> None:
     """NaN, modules of zeros, torn ones, leftovers, names twice, foreign tensors, a wrong base."""
     broken = torch.ones(2, 6)
@@ -192,6 +227,8 @@ def test_what_is_wrong_is_named(lora: Callable[..., Path]) -> None:
         "optimizer.state.0.exp_avg": torch.ones(5),
         "model_ema.decay": torch.tensor(1.0),
         f"{WORD}.lora_A.weight": torch.ones(2, 6),
+        "text_encoder.text_model.encoder.layers.0.mlp.fc1.lora_A.weight": torch.ones(2, 6),
+        "text_encoder.text_model.encoder.layers.0.mlp.fc1.lora_B.weight": torch.ones(8, 2),
         "extra": torch.ones(1),
     }
     code, lines = _told(lora(more, ss_base_model_version="sdxl_base_v1-0", sshs_model_hash="0"), 2)
@@ -200,8 +237,9 @@ def test_what_is_wrong_is_named(lora: Callable[..., Path]) -> None:
     assert [line for line in lines if line.startswith("wrong: ")] == [
         "wrong: 2 NaN and 1 infinite among the numbers of 1 tensor",
         "wrong: a part is missing of 1 module",
-        "wrong: 1 of its 4 modules changes nothing: all zeros",
+        "wrong: 1 of its 5 modules changes nothing: all zeros",
         "wrong: 1 tensor there twice, by other names",
+        "wrong: 1 module there twice, under the names of two programs",
         "wrong: left over, moving averages (EMA): 1 tensor, 4 bytes",
         "wrong: left over, state of an optimizer: 1 tensor, 20 bytes",
         "wrong: 1 tensor of nothing that is known: `extra`",
@@ -218,6 +256,26 @@ def test_a_pair_that_does_not_fit_takes_no_memory(tmp_path: Path) -> None:
     assert "wrong: the tensors of 1 module do not fit each other" in _told(
         tmp_path / "x.safetensors"
     )[1]  # fmt: skip
+
+
+@pytest.mark.parametrize("name", ["sd15", "sdxl"])
+def test_modules_are_there_twice_under_two_names(name: str) -> None:
+    """Every attention of the full-size U-Nets: diffusers' name and kohya's are one module."""
+    import diffusers
+
+    family = all_families()[name]
+    layout = next(one for one in file_layouts.LAYOUTS if one.name == name)
+    kind = diffusers.UNet2DConditionModel
+    with torch.device("meta"):
+        unet = kind.from_config(layout.settings("unet"))  # type: ignore[no-untyped-call]
+    words = [word for word, _ in unet.named_modules() if word.endswith(family.lora_targets)]
+    each = [f"lora_unet_{word.replace('.', '_')}" for word in words]
+    exported = [family.export_name(word) for word in words]
+    peft = [f"base_model.model.{word}" for word in words]
+
+    assert len({place_of(word) for word in words}) == len(words)
+    assert list(map(place_of, each)) == list(map(place_of, exported)) == list(map(place_of, peft))
+    assert twice([*each, *peft]) == sorted(peft)
 
 
 def test_metadata_of_another_base_are_told(tmp_path: Path) -> None:
@@ -302,3 +360,15 @@ def test_a_large_file_is_read_a_piece_at_a_time(tmp_path: Path) -> None:
     )  # fmt: skip
 
     assert int(done.stdout.split()[-2]) < 80_000 + 100_000  # kB
+
+
+def test_positions_of_a_model_are_right_or_told(base: Path, tmp_path: Path) -> None:
+    """In a folder, as the published ones have them, they are no fault; rounded ones are."""
+    folder, name = tmp_path / "m", "text_model.embeddings.position_ids"
+    shutil.copytree(base, folder)
+    weights = folder / "text_encoder" / "model.safetensors"
+    plain = load_file(weights)
+    for counts, code in ((torch.arange(77)[None], 0), (torch.arange(77)[None].half() + 0.5, 3)):
+        save_file(plain | {name: counts}, weights)
+
+        assert _told(folder)[0] == code
