@@ -4,6 +4,7 @@ Runs `prep` and `train` as a person would: as commands.
 """
 
 import random
+import re
 import subprocess
 import sys
 from collections.abc import Iterable, Sequence
@@ -39,6 +40,8 @@ pipelines:
       rank: 8
       learning_rate: 2.0e-3
       schedule: cosine
+      save_every_steps: 100           # for the grid, and for the pictures of the report
+      prompts: ./prompts.txt
 """
 
 RULES = """\
@@ -47,6 +50,12 @@ RULES = """\
 - drop: [no humans, blush]
 - rename: {":d": smile}
 - first: [solo]
+"""
+
+PROMPTS = f"""\
+# Written by the demo: what is drawn whenever the training saves.
+{TRIGGER}, waving, full body, meadow --d 1 --s 8 --l 4 --ss unipc
+{TRIGGER}, jumping, full body, night --d 2 --s 8 --l 4 --ss unipc
 """
 
 # `prep run` ends so when it finished but pictures could not be read.
@@ -60,6 +69,7 @@ _SHOWN = (
     "a square mascot with blue fur, a crown and a bowtie, waving on a beach",
 )
 _JUDGED = 32
+_ON_THE_WAY = re.compile(r"-step\d{8}$")
 _DRAWING = (
     "--sampler", "unipc", "--steps", "8", "--guidance", "4", "--strength", "1", "--quiet",
 )  # fmt: skip
@@ -72,9 +82,10 @@ def demo(folder: Path) -> int:
     """
     raw, pipelines = folder / "raw", folder / "pipelines.yaml"
     written = write_pictures(raw)
-    for path, text in ((pipelines, PIPELINES), (folder / "tags.rules", RULES)):
-        if not path.exists():
-            path.write_bytes(text.encode())
+    texts = {"pipelines.yaml": PIPELINES, "tags.rules": RULES, "prompts.txt": PROMPTS}
+    for name, text in texts.items():
+        if not (folder / name).exists():
+            (folder / name).write_bytes(text.encode())
     drawn = f"{len(written)} pictures drawn" if written else "all pictures are there"
     print(f"{raw}: {drawn}", flush=True)
     code = _run("prep", "run", "--pipelines", str(pipelines))
@@ -82,7 +93,7 @@ def demo(folder: Path) -> int:
         return code
     exports = _exports(folder)
     for lora in exports:
-        code = _show(lora) or _judge(lora)
+        code = _show(lora) or _compare(lora) or _judge(lora)
         if code:
             return code
     print(story(folder, exports))
@@ -92,6 +103,11 @@ def demo(folder: Path) -> int:
 def sheet_of(lora: Path) -> Path:
     """Return the place of the sheet that shows the base model beside a LoRA."""
     return lora.with_name(f"{lora.stem}-sheet.png")
+
+
+def grid_of(lora: Path) -> Path:
+    """Return the page that shows all saved steps of a LoRA beside the base model."""
+    return lora.with_name("grid") / "grid.html"
 
 
 def judged_of(lora: Path) -> Path:
@@ -124,6 +140,14 @@ def _show(lora: Path) -> int:
     if sheet.exists():
         return 0
     return _run("train", "sample", str(lora), *prompts, "--out", str(sheet), *_DRAWING)
+
+
+def _compare(lora: Path) -> int:
+    """Draw the grid of all saved steps where there is none; return the exit code."""
+    if grid_of(lora).exists():
+        return 0
+    prompts = ("--prompt", f"{TRIGGER}, {{waving|jumping}}, full body, meadow", "--seed", "3")
+    return _run("train", "grid", str(lora.parent), *prompts, *_DRAWING)
 
 
 def _judge(lora: Path) -> int:
@@ -183,6 +207,10 @@ def _of_loras(loras: Sequence[Path]) -> list[str]:
         "The LoRA, and a sheet with the base model beside it:",
         *(f"  {path}" for pair in shown for path in pair),
         "",
+        "Two pages that open in any browser, from disk: the run (loss, pictures by step, what was",
+        "hard and what was learnt at once), and a grid of its saved steps:",
+        *(f"  {page}" for lora in loras for page in (lora.with_name("report.html"), grid_of(lora))),
+        "",
         f"Asked for `{TRIGGER}` in some pose and place, and told nothing of its looks, the LoRA",
         f"draws the whole mascot in {with_it} of {_JUDGED} pictures, as the tagger sees them:",
         f"round, coral, sprout, scarf. The base model does in {without} of {_JUDGED}. All are in",
@@ -202,7 +230,11 @@ def _copying(lora: Path) -> list[str]:
 
 
 def _exports(folder: Path) -> list[Path]:
-    """Return the LoRA files of the training runs, the newest run last."""
+    """Return the LoRA files of the training runs, those saved on the way left out, newest last."""
     found = folder.glob("**/*.safetensors")
-    outside = [path for path in found if not {".prep", "checkpoints"} & set(path.parts)]
+    outside = [
+        path
+        for path in found
+        if not {".prep", "checkpoints"} & set(path.parts) and not _ON_THE_WAY.search(path.stem)
+    ]
     return sorted(outside, key=lambda path: (path.stat().st_mtime_ns, path))

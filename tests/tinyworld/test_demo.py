@@ -55,7 +55,8 @@ def test_the_story_is_plain(tmp_path: Path) -> None:
     for place in ("raw", "images", "augmented", "meta.json", "pipelines.yaml", "x.safetensors"):
         assert str(tmp_path / place) in told
     assert f"`{CORRUPT}` is broken on purpose: the file ends in the middle of the picture." in told
-    assert str(tmp_path / "x-sheet.png") in told
+    for name in ("x-sheet.png", "report.html", "grid/grid.html"):
+        assert str(tmp_path / name) in told
     assert "  AUTOMATIC1111 or Forge: models/Lora, and write <lora:x:1> lumi as the prompt" in told
     assert (
         "draws the whole mascot in 1 of 32 pictures, as the tagger sees them:\n"
@@ -127,6 +128,10 @@ def test_the_demo_learns_the_mascot_and_does_nothing_twice(tmp_path: Path) -> No
     lora = sheet.replace("-sheet.png", ".safetensors")
     assert lora in first
     assert Path(sheet).name in out
+    run = Path(lora).parent
+    for page in (run / "report.html", run / "grid" / "grid.html"):
+        assert page.as_posix() in first
+        assert str(page) in out
     assert out.rstrip().endswith(f'pipeline.load_lora_weights("{Path(lora).name}")')
     judged = tmp_path / sheet.replace("-sheet.png", "-judged") / "pictures"
     assert found_in(judged, "strength 1") >= 16
