@@ -18,7 +18,7 @@ _RETAG = re.compile(r"(.+?):([+-].+)")
 
 
 @dataclass(frozen=True)
-class Edit:
+class DataEdit:
     """What is done to pictures.
 
     Attributes:
@@ -40,12 +40,12 @@ class Edit:
         return f"--retag {self.keys}:{','.join(tags)}"
 
 
-def tags_of(edits: Sequence[Edit]) -> list[str]:
+def tags_of(edits: Sequence[DataEdit]) -> list[str]:
     """Return the tags that edits give or take."""
     return [tag for edit in edits for tag in (*edit.add, *edit.remove)]
 
 
-def retag_of(text: str) -> Edit:
+def retag_of(text: str) -> DataEdit:
     """Return the edit that `KEY:+tag,-tag` asks for.
 
     Raises:
@@ -59,14 +59,14 @@ def retag_of(text: str) -> Edit:
             f"`--retag {text}` is wrong",
             "give a picture and what it gets and loses, as `a.png:+night,-snow`",
         )
-    return Edit(
+    return DataEdit(
         found[1].strip(),
         add=tuple(tag for sign, tag in signed if sign == "+"),
         remove=tuple(tag for sign, tag in signed if sign == "-"),
     )
 
 
-def edited(data: Data, edits: Sequence[Edit]) -> tuple[Data, list[str]]:
+def edited(data: Data, edits: Sequence[DataEdit]) -> tuple[Data, list[str]]:
     """Return the data after edits, and the keys of the pictures that differ.
 
     Raises:
@@ -102,7 +102,7 @@ def matching(samples: Mapping[str, TrainingSample], keys: str) -> list[str]:
     return found
 
 
-def _edited(sample: TrainingSample, edit: Edit) -> TrainingSample:
+def _edited(sample: TrainingSample, edit: DataEdit) -> TrainingSample:
     if edit.drop:
         return replace(sample, weight=0.0)
     said = _said(Wording(sample.words, sample.num_tags, sample.lead), edit)
@@ -110,7 +110,7 @@ def _edited(sample: TrainingSample, edit: Edit) -> TrainingSample:
     return replace(sample, words=said.words, num_tags=said.num_tags, text=said.text(), each=each)
 
 
-def _said(one: Wording, edit: Edit) -> Wording:
+def _said(one: Wording, edit: DataEdit) -> Wording:
     """Return a text whose tags are edited; its trigger stays."""
     lead, tags, rest = (
         one.words[: one.lead], one.words[one.lead : one.num_tags], one.words[one.num_tags :]

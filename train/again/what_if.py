@@ -14,7 +14,7 @@ from prep.runtime.errors import ConfigError
 from prep.runtime.lock import hold
 from prep.runtime.seeds import seed_for
 from train.adapters.run_exports import config_of_run
-from train.again.edits import Edit, edited, tags_of
+from train.again.edits import DataEdit, edited, tags_of
 from train.again.last_part import Variant, first_step, trained
 from train.again.what_if_figures import Moved, apart, seen
 from train.data.dataset import Data
@@ -52,7 +52,7 @@ class WhatIf:
         out: None: `what-if` in the run folder, named by the edit.
     """
 
-    edits: Sequence[Edit]
+    edits: Sequence[DataEdit]
     run: Path | None = None
     out_of: Path = Path("runs")
     step: int | None = None
@@ -145,7 +145,7 @@ def _asked(run: Run, other: Data, keys: Sequence[str], wish: WhatIf) -> list[Pic
     ]
 
 
-def _texts(run: Run, other: Data, keys: Sequence[str], edits: Sequence[Edit]) -> list[str]:
+def _texts(run: Run, other: Data, keys: Sequence[str], edits: Sequence[DataEdit]) -> list[str]:
     """Return each tag that an edit gives or takes, behind the trigger; else what was dropped."""
     tags = dict.fromkeys(tags_of(edits))
     sample = run.data.samples[keys[0]]

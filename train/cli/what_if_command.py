@@ -84,13 +84,13 @@ def what_if_command(models: Callable[[], Models]) -> Callable[..., int]:
         json: JSON = False,
     ) -> int:
         """Train the last part of a run again with an edit of its pictures or tags, and without."""
-        from train.again.edits import Edit, retag_of
+        from train.again.edits import DataEdit, retag_of
         from train.again.what_if import WhatIf
         from train.again.what_if import what_if as compared
         from train.samples.prompts import Prompt
         from train.samples.schedulers import named
 
-        edits = [*(Edit(key, drop=True) for key in drop or []), *map(retag_of, retag or [])]
+        edits = [*(DataEdit(key, drop=True) for key in drop or []), *map(retag_of, retag or [])]
         if not edits:
             raise UsageError("no edit is given", "give `--drop KEY` or `--retag KEY:+tag,-tag`")
         usual = Prompt("", steps=steps, guidance=guidance, sampler=named(sampler, "--sampler"))

@@ -14,7 +14,8 @@ from typing import NamedTuple
 from train.run.fixed_losses import Measured
 from train.run.memorised import falls
 
-DOUBT = 3.5  # deviations above the median
+DOUBT = 2.5  # deviations above the median
+_HARM = 1.02  # a loss above that without any text by so much is no rounding
 
 
 class Doubt(NamedTuple):
@@ -31,7 +32,7 @@ class Doubt(NamedTuple):
 
     def stands_out(self) -> bool:
         """Return whether it makes the picture harder to see, and chance does not do that."""
-        return self.ratio > 1 and self.distance > DOUBT
+        return self.ratio > _HARM and self.distance > DOUBT
 
     def told(self) -> str:
         """Return the same as a sentence."""

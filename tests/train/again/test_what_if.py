@@ -9,7 +9,7 @@ from safetensors.torch import load_file
 from prep.models.locate import Models
 from prep.runtime.errors import UserError
 from tests.train.runs import lora, new_console, said
-from train.again.edits import Edit, edited, retag_of
+from train.again.edits import DataEdit, edited, retag_of
 from train.again.what_if import WhatIf, what_if
 from train.again.what_if_figures import apart, seen
 from train.data import dataset
@@ -22,7 +22,7 @@ def test_an_edit_leaves_every_picture_its_place(meta: Path) -> None:
     """Dropped it weighs nothing; retagged it keeps its trigger and the caption behind the tags."""
     data = dataset.load([meta])
 
-    dropped, first = edited(data, [Edit("1.png", drop=True)])
+    dropped, first = edited(data, [DataEdit("1.png", drop=True)])
     retagged, keys = edited(data, [retag_of("[24].png:+asleep,-pose 0, +mascot")])
 
     assert (first, keys) == (["1.png"], ["2.png", "4.png"])
@@ -122,7 +122,7 @@ def test_the_last_part_is_trained_twice_and_more(
 
 def test_a_run_that_cannot_be_asked_is_told(meta: Path, tmp_path: Path, models: Models) -> None:
     """There is none of the dataset, or no checkpoint before its end."""
-    wish = WhatIf([Edit("1.png", drop=True)], out_of=tmp_path / "runs", usual=QUICK)
+    wish = WhatIf([DataEdit("1.png", drop=True)], out_of=tmp_path / "runs", usual=QUICK)
     with pytest.raises(UserError) as caught:
         what_if(meta, wish, models, new_console())
     assert str(caught.value) == f"no run in `{tmp_path / 'runs'}` trained on `{meta}`"

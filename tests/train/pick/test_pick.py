@@ -101,7 +101,9 @@ def test_the_three_sentences() -> None:
         "0.0000 above that of those that train, 0.0200 at step 10 and 0.0300 at the end.\n"
         "It is recommended by what it draws, evened out over its neighbours."
     )
-    assert few[2] == "That is too little to say for certain: 4 pictures and 2 pictures held out."
+    assert few[2] == (
+        "That is too little to say for certain: 4 pictures of an export and 2 pictures held out."
+    )
     assert alone[0] == "Nothing was drawn: `--tagger` names who judges pictures."
 
 
