@@ -1,6 +1,5 @@
 """The command `train clean`: its options, and how they are read."""
 
-from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -8,15 +7,7 @@ import typer
 
 from prep.runtime.console import Console
 from train.cli.config_options import JSON, QUIET
-
-
-class SavePrecision(StrEnum):
-    """How exactly numbers are written."""
-
-    FP32 = "fp32"
-    FP16 = "fp16"
-    BF16 = "bf16"
-
+from train.cli.precision_option import SAVE_PRECISION
 
 _FILE = Annotated[
     Path,
@@ -28,9 +19,6 @@ _OUT = Annotated[
     Path | None,
     typer.Option(metavar="NEW", help="The new file; default: NAME-clean.safetensors beside FILE"),
 ]
-_PRECISION = Annotated[
-    SavePrecision | None, typer.Option(help="Round to it; default: numbers stay as they are")
-]
 _BROKEN = Annotated[
     bool, typer.Option("--drop-broken", help="Leave modules out that hold NaN or infinite numbers")
 ]
@@ -40,7 +28,7 @@ def clean_command(
     file: _FILE,
     *,
     out: _OUT = None,
-    save_precision: _PRECISION = None,
+    save_precision: SAVE_PRECISION = None,
     drop_broken: _BROKEN = False,
     quiet: QUIET = False,
     json: JSON = False,

@@ -1,7 +1,6 @@
 """The command `train convert`: its options, and how they are read."""
 
 from collections.abc import Callable
-from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -10,20 +9,8 @@ import typer
 from prep.models.locate import Models
 from prep.runtime.console import Console
 from train.cli.config_options import JSON, QUIET
+from train.cli.precision_option import SAVE_PRECISION
 
-
-class SavePrecision(StrEnum):
-    """In how many bits an output's numbers are written."""
-
-    FP32 = "fp32"
-    BF16 = "bf16"
-    FP16 = "fp16"
-
-
-SAVE_PRECISION = Annotated[
-    SavePrecision | None,
-    typer.Option(help="Of the numbers that are written; default: as they are read"),
-]
 FAMILY = Annotated[
     str | None,
     typer.Option(help="Family of a LoRA that does not say it: sd15, sd2, sdxl or sd35"),

@@ -9,8 +9,8 @@ import typer
 from prep.models.locate import Models
 from prep.runtime.console import Console
 from train.cli.config_options import JSON, QUIET
-from train.cli.convert_command import SavePrecision
 from train.cli.merge_command import ENERGY, MOST_RANK, RANK
+from train.cli.precision_option import SavePrecision
 from train.cli.resize_command import check_cut
 
 _TUNED = Annotated[

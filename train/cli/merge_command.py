@@ -11,7 +11,8 @@ from prep.runtime.console import Console
 from prep.runtime.errors import UsageError
 from train.cli.block_option import BLOCKS, block_weights_of
 from train.cli.config_options import JSON, QUIET
-from train.cli.convert_command import FAMILY, SAVE_PRECISION
+from train.cli.convert_command import FAMILY
+from train.cli.precision_option import SAVE_PRECISION
 
 MOST_RANK = 4096
 _WHAT = Annotated[
