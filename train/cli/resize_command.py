@@ -8,8 +8,9 @@ import typer
 from prep.runtime.console import Console
 from prep.runtime.errors import UsageError
 from train.cli.config_options import JSON, QUIET, VERBOSE
-from train.cli.convert_command import FAMILY, SAVE_PRECISION
+from train.cli.convert_command import FAMILY
 from train.cli.merge_command import CONV_RANK, ENERGY, RANK
+from train.cli.precision_option import SAVE_PRECISION
 
 
 def resize_command(
