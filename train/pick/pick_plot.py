@@ -14,7 +14,7 @@ _HEAD = (
 _DASHES = 'stroke-dasharray="4 3"'
 
 
-class PlotLine(NamedTuple):
+class ScaledLine(NamedTuple):
     """A line of the plot.
 
     Attributes:
@@ -27,7 +27,7 @@ class PlotLine(NamedTuple):
     scale: tuple[float, float] | None = None
 
 
-def plot(title: str, steps: Sequence[int], lines: Sequence[PlotLine], chosen: int) -> str:
+def plot(title: str, steps: Sequence[int], lines: Sequence[ScaledLine], chosen: int) -> str:
     """Return the plot of lines over the steps of exports, with the recommended one marked."""
     last = max(max(steps), 1)
     across = [_LEFT + (_WIDTH - _LEFT - _RIGHT) * step / last for step in steps]
@@ -48,7 +48,7 @@ def plot(title: str, steps: Sequence[int], lines: Sequence[PlotLine], chosen: in
     return "\n".join([*parts, "</svg>", ""])
 
 
-def _line(line: PlotLine, across: Sequence[float], number: int) -> list[str]:
+def _line(line: ScaledLine, across: Sequence[float], number: int) -> list[str]:
     known = [value for value in line.values if value is not None]
     if not known:
         return []

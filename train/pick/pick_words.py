@@ -7,7 +7,7 @@ from statistics import fmean
 from prep.runtime.counts import counted
 from train.pick.choice import ENOUGH_HELD_OUT, Candidate, Choice, overtrained_from
 from train.pick.export_figures import ExportFigures
-from train.pick.pick_plot import PlotLine, plot
+from train.pick.pick_plot import ScaledLine, plot
 
 _ENOUGH_ASKED = 8  # pictures of an export, without which a figure says little
 
@@ -117,12 +117,12 @@ def plotted(name: str, found: Found) -> str:
 
     unit = (0.0, 1.0)
     lines = [
-        PlotLine("quality", [one.quality for one in found.each], unit),
-        PlotLine("identity", means("identity"), unit),
-        PlotLine("obeyed", means("obeyed"), unit),
-        PlotLine("leak", means("leak"), unit),
-        PlotLine("held-out loss", [one.held_out for one in found.each]),
-        PlotLine("trained loss", [one.trained for one in found.each]),
+        ScaledLine("quality", [one.quality for one in found.each], unit),
+        ScaledLine("identity", means("identity"), unit),
+        ScaledLine("obeyed", means("obeyed"), unit),
+        ScaledLine("leak", means("leak"), unit),
+        ScaledLine("held-out loss", [one.held_out for one in found.each]),
+        ScaledLine("trained loss", [one.trained for one in found.each]),
     ]
     title = f"{name}: step {found.chosen.step} is recommended"
     return plot(title, [one.step for one in found.each], lines, found.choice.number)

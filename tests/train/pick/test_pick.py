@@ -13,7 +13,7 @@ from train.data import dataset
 from train.pick.choice import Candidate, choice, evened, overtrained_from
 from train.pick.export_figures import ExportFigures, figures_of, quality, quality_error, subject_of
 from train.pick.pick import PickWish, pick
-from train.pick.pick_plot import PlotLine, plot
+from train.pick.pick_plot import ScaledLine, plot
 from train.pick.pick_prompts import PickPicture, asked_pictures
 from train.pick.pick_words import Found, sentences
 from train.samples.prompts import Prompt
@@ -109,7 +109,7 @@ def test_the_three_sentences() -> None:
 
 def test_the_plot_is_whole() -> None:
     """It is XML without anything outside; a line has a point at each step that is known."""
-    made = plot("a < b", [10, 20, 30], [PlotLine("one", [0.1, None, 0.3])], 2)
+    made = plot("a < b", [10, 20, 30], [ScaledLine("one", [0.1, None, 0.3])], 2)
     root = ElementTree.fromstring(made)  # noqa: S314  (our own)
 
     assert root.tag == "{http://www.w3.org/2000/svg}svg"
