@@ -20,7 +20,6 @@ from prep.models.file_layouts import LAYOUTS
 from prep.models.locate import Models
 from train.convert import base_model
 from train.convert.extraction import targets
-from train.families import all_families
 
 _MB = 1e6
 _MORE = 500
@@ -71,9 +70,7 @@ def main() -> None:
     """Run it all."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("folder", type=Path)
-    parser.add_argument(
-        "family", nargs="?", default="sdxl", choices=[*all_families()][:2] + ["sdxl"]
-    )
+    parser.add_argument("family", nargs="?", default="sdxl", choices=[one.name for one in LAYOUTS])
     parser.add_argument("--extract", action="store_true")
     given = parser.parse_args()
     top: Path = given.folder / given.family
