@@ -70,7 +70,7 @@ def main() -> None:
     """Run it all."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("folder", type=Path)
-    parser.add_argument("family", nargs="?", default="sdxl", choices=["sd15", "sd2", "sdxl"])
+    parser.add_argument("family", nargs="?", default="sdxl", choices=[one.name for one in LAYOUTS])
     parser.add_argument("--extract", action="store_true")
     given = parser.parse_args()
     top: Path = given.folder / given.family

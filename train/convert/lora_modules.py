@@ -92,7 +92,7 @@ def opened(place: Path, wish: str | None = None) -> Lora:
     head, tensors = safetensors_file.header(path), stored_tensors.stored_in(path)
     what = file_layouts.what(head.tensors.keys())
     split = {name: _split(name) for name in tensors}
-    if not any(ending in (DOWN, *_SIGNS) for _, ending in split.values()):
+    if not any(ending in _SIGNS for _, ending in split.values()):
         raise ModelFileError(f"`{path}` is {what}, not a LoRA", "name a LoRA")
     shapes = {name: one.shape for name, one in tensors.items()}
     family = family_of(path, shapes, head.metadata, wish)
@@ -113,7 +113,7 @@ def opened(place: Path, wish: str | None = None) -> Lora:
     return Lora(path, family, _with_alphas(_unstacked(path, each), said), said)
 
 
-_SIGNS = ("hada_w1_a", "oft_blocks", "lokr_w1", "lokr_w1_a")
+_SIGNS = (DOWN, UP, "hada_w1_a", "oft_blocks", "lokr_w1", "lokr_w1_a")
 
 
 def _split(name: str) -> tuple[str, str]:

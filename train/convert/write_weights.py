@@ -26,6 +26,7 @@ FLOATS = ("F64", "F32", "F16", "BF16")
 # `--save-precision` -> the format's word.
 PRECISIONS: Mapping[str, str] = {"fp32": "F32", "fp16": "F16", "bf16": "BF16"}
 _ALIGN = 64
+_PIECE = 1 << 20  # numbers that are looked at at once
 _BLANK = {"sshs_model_hash": "0" * 64, "sshs_legacy_hash": "0" * 8}
 _LEGACY = (1 << 20, 64 << 10)  # where WebUIs' older hash reads a file, and how much
 
@@ -53,14 +54,14 @@ def _checked(name: str, one: StoredTensor, source: Path, precision: str | None) 
         if not is_float:
             return tensor
         plain = tensor.float() if one.dtype.startswith("F8") else tensor
-        if not bool(plain.isfinite().all()):
+        if not _is_finite(plain):
             raise ModelFileError(
                 f"`{source}` holds numbers that are not finite (NaN or infinite), the first in "
                 f"`{name}`",
                 "fetch it again, or take an earlier export",
             )
         found = plain.to(getattr(torch, TYPES[kind]))
-        if plain.dtype != found.dtype and not bool(found.float().isfinite().all()):
+        if plain.dtype != found.dtype and not _is_finite(found):
             raise ProofError(
                 f"`{name}` holds numbers too large for {TYPES[kind]}, up to "
                 f"{plain.abs().max().item():.3g}; nothing is written",
@@ -69,6 +70,13 @@ def _checked(name: str, one: StoredTensor, source: Path, precision: str | None) 
         return found
 
     return StoredTensor(kind, one.shape, read)
+
+
+def _is_finite(tensor: "Tensor") -> bool:
+    """Return whether no number is NaN or infinite; a piece at a time, for torch makes copies."""
+    flat = tensor.reshape(-1)
+    pieces = (flat[start : start + _PIECE] for start in range(0, len(flat), _PIECE))
+    return all(bool(one.isfinite().all()) for one in pieces)
 
 
 def outline_of(tensors: Tensors) -> dict[str, tuple[str, tuple[int, ...]]]:
