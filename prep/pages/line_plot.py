@@ -13,7 +13,7 @@ from prep.pages.markup import Markup, element
 Points = Sequence[tuple[float, float]]
 
 _WIDTH, _HEIGHT = 720, 260  # of the drawing; a page scales it
-_LEFT, _RIGHT, _TOP, _BOTTOM = 62, 62, 12, 34
+_LEFT, _RIGHT, _TOP, _BOTTOM = 72, 62, 12, 34
 _MOST = 600  # points of a line: more than one a pixel shows nothing more
 _TICKS = 5
 

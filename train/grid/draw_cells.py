@@ -83,9 +83,9 @@ class DrawnCells:
             self._each([*own], column, opened, progress)
 
     def _opened_model(self, export: GridExport) -> tuple[Base, Any]:
-        base = self._plan.family.load(export.path, self._device)
-        base = as_trained(export.subject, base, export.path)[0]
-        return base, opened_vae(export.path, base.device)
+        base = self._plan.family.load(export.place, self._device)
+        base = as_trained(export.subject, base, export.place)[0]
+        return base, opened_vae(export.place, base.device)
 
     def _each(
         self,

@@ -20,7 +20,8 @@ class GridExport:
 
     Attributes:
         subject: The same as `train sample` draws it: one file, or a whole model.
-        title: Its name, with its folder's where another one has that name.
+        place: Where its file or folder lies; that of a model may be in the hub's cache.
+        title: Its name, with its folder's where another one has that name, and its own strength.
         step: The step that it was made after; 0 where it does not say.
         digest: SHA-256 of all that it is.
         unread: How many of its tensors are not applied.
@@ -28,6 +29,7 @@ class GridExport:
     """
 
     subject: Subject
+    place: Path
     title: str
     step: int = 0
     digest: str = ""
@@ -61,19 +63,20 @@ def exports_named(words: Sequence[str], models: Models) -> tuple[list[GridExport
     Raises:
         UserError: Something that was named is not there, or a run has no export.
     """
-    good: dict[Path, GridExport] = {}
+    good: dict[tuple[Path, float], GridExport] = {}
     broken: list[Broken] = []
     for word in words:
-        own: list[GridExport] = []
+        found: list[GridExport] = []
         for name in _within(word):
             try:
-                own.append(_looked_at(name, models))
+                found.append(_looked_at(name, models))
             except UserError as error:
                 if not Path(name).exists():
                     raise
                 broken.append(Broken(name, error))
-        for one in sorted(own, key=lambda one: one.step):
-            good.setdefault(one.path.absolute(), one)
+        for one in sorted(found, key=lambda one: one.step):
+            own = one.subject.loras[0][1] if one.subject.loras else 1.0
+            good.setdefault((one.place.absolute(), own), one)
     return _told_apart([*good.values()]), broken
 
 
@@ -108,10 +111,12 @@ def _looked_at(name: str, models: Models) -> GridExport:
         subject = subject_of([name])
         said = subject.metadata[0].get("ss_steps", "")
         step = int(said) if said.isascii() and said.isdigit() else 0
-        found = GridExport(subject, subject.name, step)
         if not subject.loras:
-            return replace(found, digest=models.digest(opened_base(subject.model, models)[0]))
-        path = found.path
+            model, _ = opened_base(subject.model, models)
+            return GridExport(subject, model.path, subject.name, step, models.digest(model))
+        path, own = subject.loras[0]
+        title = subject.name if own == 1 else f"{subject.name}:{own:g}"
+        found = GridExport(subject, path, title, step)
         sorted_ = kind_of(path).check(path)
         kind_of(path).check_numbers(path)
         return replace(
@@ -127,8 +132,10 @@ def _looked_at(name: str, models: Models) -> GridExport:
 
 
 def _told_apart(each: Sequence[GridExport]) -> list[GridExport]:
-    names = [one.subject.name for one in each]
+    titles = [one.title for one in each]
     return [
-        one if names.count(one.title) == 1 else replace(one, title=f"{one.path.parent.name}/{name}")
-        for one, name in zip(each, names, strict=True)
+        one
+        if titles.count(one.title) == 1
+        else replace(one, title=f"{one.path.parent.name}/{one.title}")
+        for one in each
     ]

@@ -58,7 +58,7 @@ def test_a_plot_puts_points_where_they_belong() -> None:
 
     points = re.findall(r'points="([^"]*)"', found)
     (first, last) = [tuple(map(float, one.split(","))) for one in points[0].split()]
-    assert first == (62.0, 226.0)
+    assert first == (72.0, 226.0)
     assert last[0] == 658.0
     assert last[1] == pytest.approx(226 - (226 - 12) / 1.04, abs=0.1)
     assert [int(text) for text in re.findall(r">(\d+)</text>", found)] == [

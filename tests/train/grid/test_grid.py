@@ -249,16 +249,30 @@ def test_a_damaged_export_is_named_and_left_out(run: Path, models: Models, tmp_p
 def test_a_model_is_a_column_too(
     run: Path, base: Path, built_base: Any, models: Models, tmp_path: Path
 ) -> None:
-    """A whole model beside LoRAs has its own picture; the base model named so has the base's."""
-    other = built_base(tmp_path / "other", seed=3)
+    """A whole model beside LoRAs has its own picture; the base model named so has the base's.
+
+    One that is named, as `tiny` and those of a hub, is found where it lies.
+    """
+    words = [run / "toy.safetensors", built_base(tmp_path / "other", seed=3), base, Path("tiny")]
     plain = {"texts": ["mascot"], "seeds": [1]}
 
-    code, _, err = _drawn([run / "toy.safetensors", other, base], tmp_path / "g", models, **plain)
+    code, _, err = _drawn(words, tmp_path / "g", models, **plain)
 
     pictures = [data for _, data in _cells(tmp_path / "g").values()]
     pixels = {Image.open(path).tobytes() for path in (tmp_path / "g" / "cells").iterdir()}
     assert (code, err) == (0, "")
-    assert (len(pictures), len(pixels)) == (4, 3)
+    assert (len(pictures), len(pixels)) == (5, 4)
+
+
+def test_a_file_at_two_strengths_of_its_own(run: Path, models: Models, tmp_path: Path) -> None:
+    """Named twice with strengths of its own it is two columns; with the same one it is one."""
+    words = [Path(f"{run / 'toy.safetensors'}:{own}") for own in ("0.5", "1", "0.50")]
+
+    _drawn(words, tmp_path / "g", models, texts=["mascot"], seeds=[1])
+
+    page = _Table(tmp_path / "g" / "grid.html")
+    assert [one.partition(": ")[0] for one in page.buttons] == ["base model", "toy:0.5", "toy"]
+    assert len({data for _, data in _cells(tmp_path / "g").values()}) == 3
 
 
 def test_what_a_person_has_there_stays(run: Path, models: Models, tmp_path: Path) -> None:
