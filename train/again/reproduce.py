@@ -10,7 +10,7 @@ from prep.runtime.errors import ConfigError
 from train.adapters.run_exports import export_of
 from train.again.born import Born, born, settings_of
 from train.again.differences import differences
-from train.again.same_tensors import Likeness, likeness
+from train.again.same_tensors import Likeness, likeness, places_of
 from train.config import Config
 from train.export.made_with import packages
 from train.export.rounding import precision_of
@@ -55,6 +55,7 @@ def reproduce(place: Path, wish: ReproduceWish, models: Models, console: Console
         UserError: As of `train.run.start`.
     """
     found = born(export_of(place))
+    places_of(found.place)  # what cannot be compared is told before it is trained
     paths = list(wish.data) or found.datasets()
     config = _settings(found, wish, models, paths)
     with_threads(int(found.certificate.get("threads", 0)), config.device)

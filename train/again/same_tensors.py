@@ -43,14 +43,18 @@ def likeness(one: Path, other: Path) -> Likeness:
     Raises:
         ModelFileError: One of them has no safetensors files, or is damaged.
     """
-    a, b = _places(one), _places(other)
+    a, b = places_of(one), places_of(other)
     names = sorted({*a, *b})
     wrong = [name for name in names if not _equal(a, b, name)]
     return Likeness(wrong[0] if wrong else "", len(wrong), len(names), _cosine(a, b, wrong))
 
 
-def _places(place: Path) -> dict[str, Path]:
-    """Return the file of each tensor of an export; names of a folder have that of the part."""
+def places_of(place: Path) -> dict[str, Path]:
+    """Return the file of each tensor of an export; names of a folder have that of the part.
+
+    Raises:
+        ModelFileError: It has no safetensors files, or one is damaged.
+    """
     if place.is_file():
         files = {"": place}
     else:

@@ -28,7 +28,10 @@ class ScaledLine(NamedTuple):
 
 
 def plot(title: str, steps: Sequence[int], lines: Sequence[ScaledLine], chosen: int) -> str:
-    """Return the plot of lines over the steps of exports, with the recommended one marked."""
+    """Return the plot of lines over the steps of exports, with the recommended one marked.
+
+    Beside it stands what each line is there.
+    """
     last = max(max(steps), 1)
     across = [_LEFT + (_WIDTH - _LEFT - _RIGHT) * step / last for step in steps]
     bottom = _HEIGHT - _BOTTOM
@@ -44,11 +47,11 @@ def plot(title: str, steps: Sequence[int], lines: Sequence[ScaledLine], chosen: 
         parts.append(f'<text x="{x:.1f}" y="{bottom + 16}" text-anchor="middle">{step}</text>')
     parts.append(f'<text x="{_LEFT}" y="{_HEIGHT - 6}" fill="#444444">step</text>')
     for number, line in enumerate(lines):
-        parts += _line(line, across, number)
+        parts += _line(line, across, number, chosen)
     return "\n".join([*parts, "</svg>", ""])
 
 
-def _line(line: ScaledLine, across: Sequence[float], number: int) -> list[str]:
+def _line(line: ScaledLine, across: Sequence[float], number: int, chosen: int) -> list[str]:
     known = [value for value in line.values if value is not None]
     if not known:
         return []
@@ -61,7 +64,8 @@ def _line(line: ScaledLine, across: Sequence[float], number: int) -> list[str]:
     ]
     colour = _COLOURS[number % len(_COLOURS)]
     path = " ".join(f"{x:.1f},{y:.1f}" for x, y in points)
-    told = f"{line.name}: {known[-1]:.3g}"
+    there = line.values[chosen]
+    told = line.name if there is None else f"{line.name}: {there:.3g}"
     dots = [f'<circle cx="{x:.1f}" cy="{y:.1f}" r="3" fill="{colour}"/>' for x, y in points]
     line_of = f'<polyline points="{path}" fill="none" stroke="{colour}" stroke-width="2"/>'
     place = f'x="{_WIDTH - _RIGHT + 8}" y="{_TOP + 14 + 18 * number}"'

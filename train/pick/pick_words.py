@@ -116,13 +116,15 @@ def plotted(name: str, found: Found) -> str:
         return [fmean(one) if one else None for one in each]
 
     unit = (0.0, 1.0)
+    losses = [loss for one in found.each for loss in (one.held_out, one.trained) if loss]
+    scale = (min(losses), max(losses)) if losses else None
     lines = [
         ScaledLine("quality", [one.quality for one in found.each], unit),
         ScaledLine("identity", means("identity"), unit),
         ScaledLine("obeyed", means("obeyed"), unit),
         ScaledLine("leak", means("leak"), unit),
-        ScaledLine("held-out loss", [one.held_out for one in found.each]),
-        ScaledLine("trained loss", [one.trained for one in found.each]),
+        ScaledLine("held-out loss", [one.held_out for one in found.each], scale),
+        ScaledLine("trained loss", [one.trained for one in found.each], scale),
     ]
     title = f"{name}: step {found.chosen.step} is recommended"
     return plot(title, [one.step for one in found.each], lines, found.choice.number)
