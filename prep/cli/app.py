@@ -63,6 +63,8 @@ def why(
     folder: In = None,
     state: State = None,
     pipelines: Pipelines = None,
+    *,
+    draw: options.Draw = None,
     verbose: Inner = False,
 ) -> int:
     """Show all that is known of one picture: what is to be done and why, whose words count."""
@@ -70,7 +72,12 @@ def why(
 
     location, pipeline = command_line.dataset(folder, state, pipelines)
     context = command_line.context(command_line.console(False, verbose))
-    return tell_why(key, location, context, pipeline)
+    code = tell_why(key, location, context, pipeline)
+    if draw is not None:
+        from prep.commands.pair_picture import draw_pair
+
+        draw_pair(key, location, context, draw)
+    return code
 
 
 def status(

@@ -39,6 +39,12 @@ Missing = Annotated[
 Name = Annotated[str | None, typer.Argument(metavar="NAME", help="pipeline, if there are several")]
 
 Key = Annotated[str, typer.Argument(metavar="KEY", help="a picture's path in its folder")]
+Draw = Annotated[
+    Path | None,
+    typer.Option(
+        "--draw", metavar="FILE", help="PNG to write: it, and the picture that it repeats"
+    ),
+]
 Source = Annotated[
     Path,
     typer.Argument(metavar="META|FOLDER", help="dataset file (after the rules) or folder (before)"),

@@ -30,6 +30,7 @@ from prep.engine.session import Context, Job, Session
 from prep.engine.stage_call import Outcome
 from prep.engine.state import artifacts, publish
 from prep.engine.state.recipe import Made
+from prep.engine.view_rows import ReadRows
 from prep.runtime.files import digest_bytes
 from prep.stage import Shape
 
@@ -170,9 +171,9 @@ def _decide(session: Session, plan: StagePlan) -> None:
         return
     stage, values = plan.step.stage, session.values
     names = [name for name, _ in stage.needs()]
-    samples = {key: tuple(values.value(name, key) for name in names) for key in sorted(plan.run)}
+    keys = dict.fromkeys(sorted(plan.run))
+    samples = ReadRows(keys, lambda key: tuple(values.value(name, key) for name in names))
     answers = stage.run(samples, plan.step.params)
-    del samples
 
     def rows() -> Iterator[Row]:
         for key, (inputs, _) in plan.run.items():

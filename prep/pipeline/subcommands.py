@@ -128,4 +128,5 @@ def _as_option(message: str) -> str:
 def unknown_param(command: Command, name: str) -> tuple[str, str]:
     """Return message and hint for a param that a command does not have."""
     known = [*command.params(), *(["to"] if command.fans_out() else [])]
-    return f"`{command.name}` has no param `{name}`", nearest(name, known)
+    hint = nearest(name, known) if known else f"it has none at all: write `- {command.name}`"
+    return f"`{command.name}` has no param `{name}`", hint

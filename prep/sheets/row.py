@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from prep.likeness.proposals import proposed
 from prep.sheets.columns import NOTHING, PROPOSED, WORDS, Columns, short
 from prep.tags import tag_text
 
@@ -139,7 +140,7 @@ def exported(samples: Mapping[str, Mapping[str, Any]], columns: Columns) -> Iter
 def exported_row(key: str, sample: Mapping[str, Any], columns: Columns) -> Row:
     """Return the row of one sample, see `exported`."""
     cells = {name: column.shown(sample.get(name)) for name, column in columns.items()}
-    repeats = sample["duplicate_of"]
-    if repeats and not cells["keep"]:
-        cells["keep"] = f"{PROPOSED}{repeats}"
+    if not cells["keep"]:
+        copy = proposed(sample["duplicate_of"])
+        cells["keep"] = f"{PROPOSED}{copy}" if copy else ""
     return revised(Row(key, cells, columns), sample["digest"])

@@ -1,4 +1,4 @@
-"""The size and the perceptual hash of each picture: what later stages know of its pixels."""
+"""The size of each picture: what later stages know of it without opening it."""
 
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
@@ -10,28 +10,25 @@ if TYPE_CHECKING:
 
 
 def fit(params: NoParams, loaded: None, others: Mapping[str, Any]) -> tuple[Any, ...]:
-    """Return the steps to what the hash is made of, so that no whole picture is held for it."""
-    from prep.images.fitting import GREY, SIDES, Resize
-    from prep.images.picture_hash import SIDES as COMPARED
+    """Return the steps to a single pixel: the size is told beside it."""
+    from prep.images.fitting import SIDES, Resize
 
-    return Resize(GREY), Resize(SIDES, "LANCZOS", size=COMPARED)
+    return (Resize(SIDES, "NEAREST", size=(1, 1)),)
 
 
 @stage(
-    version=1,
+    version=2,
     reads=("image", "size"),
     writes="looks",
     done="",
     shown=None,
-    commands=("edit", "duplicates", "bucket"),
+    commands=("edit", "bucket"),
     fit=fit,
 )
 def measure(image: "Image.Image", size: Sequence[int], params: NoParams) -> dict[str, Any]:
     """Measure each picture.
 
     Returns:
-        `size`: upright (width, height) px; `hash`: 64-bit difference hash, 16 hexadecimal digits.
+        `size`: upright (width, height) px.
     """
-    from prep.images.picture_hash import perceptual_hash
-
-    return {"size": list(size), "hash": f"{perceptual_hash(image):016x}"}
+    return {"size": list(size)}

@@ -16,6 +16,7 @@ from PIL import Image
 
 from prep.dataset.file_names import link_before
 from prep.images.fitting import fitted
+from prep.likeness.appearance import inside_of, size_of, vectors
 from prep.models.locate import Models
 from prep.sheets.columns import WORDS
 from prep.stage import ALPHA, MASK_FILE, PIXELS, Derived, Page, Rejected, Rows, Shape, Stage
@@ -189,6 +190,14 @@ def opened(writes: str, data: bytes) -> Any:
         return dict(unpacked(data))
     if writes == "latents":
         return dict(_tensors(data))
+    if writes == "appearance":
+        numbers = hashlib.sha256(vectors(data).tobytes()).hexdigest()
+        return [
+            *size_of(data),
+            *inside_of(data),
+            numbers,
+            opened("", data[data.index(b"\xff\xd8\xff") :]),
+        ]
     if data.startswith(b"\xff\xd8"):  # what JPEG makes of pixels belongs to its library
         small = Image.open(io.BytesIO(data))
         return [*small.size, *(float(value / 255) for value in small.resize((2, 2)).tobytes())]

@@ -23,6 +23,7 @@ NEW = {
     "graded": 1,
     "render": 1,
     "measure": 1,
+    "appearance": 1,
 }
 NEW |= {"edit": 1, "bucket": 1, "latents": 1}
 

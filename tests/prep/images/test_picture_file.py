@@ -11,7 +11,6 @@ from PIL import ExifTags, Image, ImageCms, ImageOps, PngImagePlugin
 
 from prep.images import picture_file
 from prep.images.picture_file import opened
-from prep.images.picture_hash import perceptual_hash
 from prep.images.unreadable import Unreadable
 
 WIDTH, HEIGHT = 12, 8
@@ -527,20 +526,6 @@ def test_resizing() -> None:
     blocks = np.asarray(image).reshape(4, 2, 6, 2, 3).astype(int)
     halved = np.asarray(picture_file.resized(image, (6, 4), "box")).astype(int)
     assert np.abs(halved - blocks.mean((1, 3))).max() <= 0.5
-
-
-def test_the_difference_hash() -> None:
-    """The hash is dHash's: a bit for each pixel of 9x8 that is darker than its right neighbour."""
-    image = drawn(90, 80)
-    grey = np.asarray(image.convert("L").resize((9, 8), Image.Resampling.LANCZOS)).astype(int)
-    bits = "".join("1" if bit else "0" for bit in (grey[:, 1:] > grey[:, :-1]).ravel())
-    noisy = Image.fromarray((np.asarray(image) // 8 * 8).astype("uint8"))
-
-    assert perceptual_hash(image) == int(bits, 2)
-    assert perceptual_hash(Image.new("RGB", (9, 9))) == 0
-    ramp = Image.fromarray(np.tile(np.arange(0, 252, 28, dtype="uint8"), (8, 1)))
-    assert perceptual_hash(ramp.convert("RGB")) == 2**64 - 1
-    assert (perceptual_hash(image) ^ perceptual_hash(noisy)).bit_count() <= 6
 
 
 def test_png_bytes_depend_on_pixels_alone() -> None:

@@ -99,6 +99,14 @@ def test_an_unknown_param_has_its_nearest() -> None:
     )
 
 
+def test_a_command_without_params_says_so() -> None:
+    """Whoever gives `duplicates` its former param is told what to write in its place."""
+    assert unknown_param(all_commands(all_stages().values())["duplicates"], "distance") == (
+        "`duplicates` has no param `distance`",
+        "it has none at all: write `- duplicates`",
+    )
+
+
 def test_params_are_built_from_what_a_stage_has() -> None:
     """A command's values reach each of its stages; what is not given is the default."""
     assert build_params(first, {"size": 9, "threshold": 3}) == Params(size=9)

@@ -1,102 +1,109 @@
 """Which pictures are proposed as repeating another, and that nothing comes of it by itself."""
 
+import csv
 import io
 import json
 import shutil
 from contextlib import redirect_stdout
 from pathlib import Path
-from typing import Any
 
+import numpy as np
 import pytest
 from PIL import Image
 
 from prep.cli.app import main
-from prep.images.picture_file import opened
-from prep.stage import NoParams
-from prep.stages.duplicates import Params, duplicates
-from prep.stages.measure import measure
+from tests.prep.likeness import changed
+from tests.prep.likeness.changed import drawn
 
 SPRITES = Path(__file__).resolve().parents[4] / "shared" / "data" / "renpy-sprites"
+PIPELINE = "pipelines:\n  p:\n    images: ./raw\n    stages: [duplicates, edit]\n"
 
 
-def looks(bits: int, size: tuple[int, int] = (100, 100)) -> dict[str, Any]:
-    """Return what `measure` says of a picture with that hash and size."""
-    return {"size": list(size), "hash": f"{bits:016x}"}
+def typed(*words: str) -> str:
+    """Return what a command says."""
+    said = io.StringIO()
+    with redirect_stdout(said), pytest.raises(SystemExit) as ended:
+        main(list(words))
+    assert not ended.value.code
+    return said.getvalue()
 
 
-def proposed(samples: dict[str, Any], distance: int = 0) -> dict[str, str | None]:
-    """Return the proposals for pictures, each without a lineage unless it is a pair."""
-    pairs = {k: v if isinstance(v, tuple) else (v, None) for k, v in samples.items()}
-    found: dict[str, str | None] = duplicates.run(pairs, Params(distance=distance))
-    return found
+def marks(folder: Path) -> dict[str, str]:
+    """Return what stands under `keep`, of the pictures that have something there."""
+    text = (folder / "tags.csv").read_text(encoding="utf-8-sig")
+    return {row["key"]: row["keep"] for row in csv.DictReader(text.splitlines()) if row["keep"]}
 
 
-def test_the_largest_stays_and_of_equals_the_first() -> None:
-    """A copy at half the size repeats the original; of two equal ones, the first key stays."""
-    samples = {"a": looks(5, (50, 50)), "b": looks(5), "c": looks(5), "d": looks(6)}
+def test_copies_are_marked_and_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The sheet says of what and how, `prep why` where; where nothing is new, nothing is done."""
+    monkeypatch.chdir(tmp_path)
+    raw = tmp_path / "raw"
+    raw.mkdir()
+    drawn().save(raw / "a.png")
+    changed.half(drawn()).save(raw / "b.png")
+    drawn().crop((60, 5, 450, 300)).save(raw / "c.png")
+    changed.smiling(drawn()).save(raw / "d.png")
+    shutil.copy(raw / "a.png", raw / "e.png")
 
-    assert proposed(samples) == {"a": "b", "b": None, "c": "b", "d": None}
-
-
-def test_the_order_of_the_folder_decides_nothing() -> None:
-    """The same pictures in another order get the same proposals."""
-    samples = {"a": looks(5, (50, 50)), "b": looks(5), "c": looks(5)}
-
-    assert proposed(dict(reversed(samples.items()))) == proposed(samples)
-
-
-def test_hashes_may_differ_in_as_many_bits_as_asked() -> None:
-    """Up to `distance` bits count as the same; one more does not."""
-    samples = {"a": looks(0), "b": looks(0b111), "c": looks(0b1111 << 30)}
-
-    assert proposed(samples, 2) == {"a": None, "b": None, "c": None}
-    assert proposed(samples, 3) == {"a": None, "b": "a", "c": None}
-    assert proposed({"a": looks(0), "b": looks(0x0101010101010100)}, 7)["b"] == "a"
-
-
-def test_a_picture_of_another_shape_is_another_picture() -> None:
-    """Equal hashes count only where the aspect ratios agree within a fiftieth."""
-    assert proposed({"a": looks(5, (100, 100)), "b": looks(5, (100, 97))})["b"] is None
-    assert proposed({"a": looks(5, (100, 100)), "b": looks(5, (99, 98))})["b"] == "a"
-
-
-def test_what_augment_made_is_never_proposed() -> None:
-    """Variants of one source picture are meant to be alike; those of two sources are not."""
-    one, other = {"key": "a.png", "flip": False}, {"key": "b.png", "flip": False}
-
-    assert proposed({"1": (looks(5), one), "2": (looks(5), one)})["2"] is None
-    assert proposed({"1": (looks(5), one), "2": (looks(5), other)})["2"] == "1"
-
-
-def test_a_real_copy_is_found() -> None:
-    """The same picture, smaller and as a JPEG, has the same hash."""
-    image = Image.radial_gradient("L").convert("RGB").resize((400, 300)).rotate(30)
-    stream = io.BytesIO()
-    image.resize((200, 150)).save(stream, "JPEG", quality=85)
-    measured = {
-        key: measure.run(each, list(each.size), NoParams())
-        for key, each in {"a": image, "b": opened(stream).image}.items()
+    assert "raw`: duplicates: 5 compared\n" in typed("duplicates", "raw")
+    assert marks(raw) == {
+        "b.png": "duplicate of a.png (resized)",
+        "c.png": "duplicate of a.png (cropped)",
+        "e.png": "duplicate of a.png (same file)",
     }
+    assert "it repeats a.png: cropped, from 60, " in typed("why", "c.png", "--in", "raw")
+    assert "it is a variant of a.png: it differs at 2" in typed("why", "d.png", "--in", "raw")
 
-    assert proposed(measured, 2) == {"a": None, "b": "a"}
+    drawn(1).save(raw / "f.png")
+    assert "raw`: duplicates: 6 compared\n" in typed("duplicates", "raw")
+    assert "`raw` is up to date: nothing to do\n" in typed("duplicates", "raw")
+
+
+def test_a_pair_is_drawn(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Both pictures stand beside each other, a red line around what differs and nowhere else."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "raw").mkdir()
+    drawn().save(tmp_path / "raw" / "a.png")
+    changed.smiling(drawn()).save(tmp_path / "raw" / "b.png")
+    typed("duplicates", "raw")
+
+    said = typed("why", "b.png", "--in", "raw", "--draw", "pair.png")
+
+    assert said.endswith("  wrote pair.png: left b.png, right a.png\n")
+    with Image.open("pair.png") as pair:
+        pixels = np.asarray(pair.convert("RGB"))
+    assert pixels.shape == (360, 2 * 480 + 16, 3)
+    for half, image in ((pixels[:, :480], changed.smiling(drawn())), (pixels[:, 496:], drawn())):
+        other = (half != np.asarray(image)).any(2)
+        rows, columns = np.flatnonzero(other.any(1)), np.flatnonzero(other.any(0))
+        assert 155 <= rows[0] <= 172 <= 186 <= rows[-1] <= 205
+        assert 215 <= columns[0] <= 232 <= 248 <= columns[-1] <= 265
+        assert not other[178:181, 238:242].any()
+    for key, file, text in (
+        ("b.png", "pair.png", "error: there is a `pair.png` already\n"),
+        ("b.png", "pair.jpg", "error: `pair.jpg` is not named as a PNG is\n"),
+        ("a.png", "other.png", "error: `a.png` is not known to resemble another picture\n"),
+    ):
+        with pytest.raises(SystemExit):
+            main(["why", key, "--in", "raw", "--draw", file])
+        assert text in capsys.readouterr().err
+    assert not Path("other.png").exists()
 
 
 @pytest.mark.skipif(not SPRITES.is_dir(), reason="the pictures of ../shared are not here")
-def test_expressions_are_proposed_and_never_dropped(
+def test_expressions_and_costumes_are_never_proposed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Faces of one sprite look alike to a hash: they are proposed, and all stay in the dataset."""
+    """Of a sprite's faces none repeats another: nothing is marked, and all stay in the dataset."""
+    monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "user"))
     shutil.copytree(SPRITES, tmp_path / "raw")
-    (tmp_path / "pipelines.yaml").write_text(
-        "pipelines:\n  p:\n    images: ./raw\n    stages: [{duplicates: {distance: 3}}, edit]\n"
-    )
-    said = io.StringIO()
-    with redirect_stdout(said), pytest.raises(SystemExit) as ended:
-        main(["run", "--pipelines", str(tmp_path / "pipelines.yaml")])
+    (tmp_path / "pipelines.yaml").write_text(PIPELINE)
 
-    assert not ended.value.code
-    assert "  15 pictures: 15 good, 0 left out, 0 failed\n" in said.getvalue()
+    assert "  15 pictures: 15 good, 0 left out, 0 failed\n" in typed("run")
     assert len(json.loads((tmp_path / "meta.json").read_text())["samples"]) == 15
-    sheet = (tmp_path / "raw" / "tags.csv").read_text(encoding="utf-8-sig")
-    assert "duplicate of sylvie blue" in sheet
+    assert marks(tmp_path / "raw") == {}
+    said = typed("why", "sylvie blue smile.png", "--in", "raw")
+    assert "it is a variant of sylvie blue giggle.png: it differs at 110, 82 to 208, 156 px" in said
