@@ -18,7 +18,7 @@ _TEXT_MODEL = "text_model."
 Tensors = Mapping[str, StoredTensor]
 
 
-class Place(NamedTuple):
+class FilePlace(NamedTuple):
     """What one tensor of a file is made of.
 
     Attributes:
@@ -62,7 +62,7 @@ class ModelLayout:
             return [ldm_names.from_ldm("vae", before + name) for name in inner]
         return [n.removeprefix(_TEXT_MODEL) for n in inner if not n.endswith("position_ids")]
 
-    def places(self, part: str, names: Iterable[str]) -> dict[str, Place]:
+    def places(self, part: str, names: Iterable[str]) -> dict[str, FilePlace]:
         """Return what a file calls a part's tensors, and what each is made of.
 
         Args:
@@ -74,7 +74,7 @@ class ModelLayout:
         if part in ("unet", "vae"):
             ups = self.ldm.ups if self.ldm else ldm_names.SD_UPS
             return {
-                ldm_names.to_ldm(part, name, ups): Place(
+                ldm_names.to_ldm(part, name, ups): FilePlace(
                     (name,), "kernel" if ldm_names.is_flat(part, name) else "same"
                 )
                 for name in names
@@ -82,12 +82,14 @@ class ModelLayout:
         if self.ldm is not None and self.ldm.is_open_clip(part):
             each = open_clip_names.places(names)
             return {
-                before + name: Place(own, _how(name, own, open_clip_names.is_turned(name)))
+                before + name: FilePlace(own, _how(name, own, open_clip_names.is_turned(name)))
                 for name, own in each.items()
             }
         deeper = "" if part == "text_encoder_3" else _TEXT_MODEL
         return {
-            before + (name if name.startswith("text_projection") else deeper + name): Place((name,))
+            before + (name if name.startswith("text_projection") else deeper + name): FilePlace(
+                (name,)
+            )
             for name in names
         }
 
@@ -128,10 +130,10 @@ class ModelLayout:
         return more | {f"{before}text_projection": _ones(last.shape * 2, last.dtype)}
 
 
-def _of_transformer(names: list[str]) -> dict[str, Place]:
+def _of_transformer(names: list[str]) -> dict[str, FilePlace]:
     other_way = mmdit_names.swapped(name.rpartition(".")[0] for name in names)
     return {
-        theirs: Place(own, _how(theirs, own, swap=own[0].rpartition(".")[0] in other_way))
+        theirs: FilePlace(own, _how(theirs, own, swap=own[0].rpartition(".")[0] in other_way))
         for theirs, own in mmdit_names.to_file(names).items()
     }
 
@@ -142,7 +144,7 @@ def _how(name: str, own: tuple[str, ...], turn: bool = False, swap: bool = False
     return "turned" if turn else "swapped" if swap else "same"
 
 
-def joined(place: Place, tensors: Tensors) -> StoredTensor:
+def joined(place: FilePlace, tensors: Tensors) -> StoredTensor:
     """Return a tensor of a file, made of a part's own ones.
 
     Raises:
@@ -165,7 +167,7 @@ def joined(place: Place, tensors: Tensors) -> StoredTensor:
     return first
 
 
-def taken(place: Place, number: int, whole: StoredTensor) -> StoredTensor:
+def taken(place: FilePlace, number: int, whole: StoredTensor) -> StoredTensor:
     """Return one of a part's own tensors, out of a tensor of a file; the inverse of `joined`."""
     shape, how = whole.shape, place.how
     if how == "stacked":
