@@ -58,7 +58,7 @@ def start(
             _carry_out(run, console, seen)
             seen.write(run.folder, console)
         console.say(f"trained: {run.export}", export=str(run.export), done=False)
-    if first and (missing := _missing(run, found.done, console)):
+    if first and (missing := _missing(run, found.done, seen, console)):
         lacks(missing)
     return run.export
 
@@ -69,11 +69,12 @@ def _carry_out(run: Run, console: Console, report: RunReport) -> None:
     carry_out(run, console, report)
 
 
-def _missing(run: Run, again: bool, console: Console) -> list[Path]:
+def _missing(run: Run, again: bool, report: RunReport, console: Console) -> list[Path]:
     """Return which exports on the way and pictures a run that is done lacks, and tell it.
 
     Args:
         again: Whether to try them again first.
+        report: Shows what was made so.
     """
     from train.run.outputs import gone_line, made_line, missing, missing_line  # as above
 
@@ -86,6 +87,7 @@ def _missing(run: Run, again: bool, console: Console) -> list[Path]:
         lacked, found = found, missing(run)
         if made := [path for path in lacked if path not in found]:
             console.note(made_line(run, made))
+            report.write(run.folder, console)
     if gone := gone_line(run):
         console.note(gone)
     if found:

@@ -16,7 +16,6 @@ from prep.models.locate import Models
 from prep.runtime.console import Console
 from prep.runtime.errors import UserError
 from tests.train.conftest import build_dataset, change
-from tests.train.killing import killed
 from tests.train.runs import lora, new_console, said, settings
 from train.methods import config_of
 from train.report.loss_section import running_mean
@@ -186,21 +185,23 @@ def test_damaged_files_are_left_out(run: Path, tmp_path: Path) -> None:
     assert page.count("<figure data-step") == 3
 
 
-def test_a_run_that_was_killed_goes_on_in_its_logs(
-    base: Path, models: Models, tmp_path: Path
-) -> None:
+def test_a_run_that_goes_on_has_one_log(base: Path, models: Models, tmp_path: Path) -> None:
     """Each start is marked, no step stands twice, and the time between two starts is no training.
 
-    The clocks are the only difference to a run that was never stopped.
+    A line of a step that was lost is gone.
     """
     meta = build_dataset(tmp_path / "data", base)
-    asked = settings(tmp_path / "runs", name="toy", save_every_steps=2)
-    killed(meta, models.home, 5, 0, asked)
-    made = lora(meta, tmp_path / "runs", models, new_console(), name="toy", save_every_steps=2)
+    first = lora(meta, tmp_path / "runs", models, new_console(), name="toy", steps=4)
+    with (first.parent / "progress.jsonl").open("a") as log:
+        log.write('{"step": 5, "at": 1.0, "memory": 1}\n{"step": 6, "a')
+    made = lora(meta, tmp_path / "runs", models, new_console(), name="toy", steps=6)
 
     rows = [json.loads(line) for line in (made.parent / "progress.jsonl").read_text().splitlines()]
     assert [row["step"] for row in rows if row.get("begins")] == [0, 4]
-    assert rows[-1]["step"] == 6
+    steps = [row["step"] for row in rows if not row.get("begins")]
+    assert steps == sorted(set(steps))
+    assert steps[-1] == 6
+    assert all(row["at"] > 1.0 for row in rows)
     gap = [
         {"step": 0, "at": 0.0, "memory": 1 << 30, "begins": True},
         {"step": 60, "at": 30.0, "memory": 1 << 31},

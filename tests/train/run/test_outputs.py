@@ -39,14 +39,14 @@ def prompts(tmp_path: Path) -> Path:
 def _seen(folder: Path) -> dict[str, bytes]:
     """Return what a person sees in a run folder, but for the settings, which hold its place.
 
-    Nor has it the log of the clock.
+    Nor has it the log of the clock, and the page that shows it.
     """
     (run,) = folder.iterdir()
     return {
         path.relative_to(run).as_posix(): path.read_bytes()
         for path in sorted(run.rglob("*"))
         if path.is_file() and path.parent.parent.name != "checkpoints"
-        if path.name not in ("config.json", "lock", "progress.jsonl")
+        if path.name not in ("config.json", "lock", "progress.jsonl", "report.html")
     }
 
 
