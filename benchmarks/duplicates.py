@@ -124,16 +124,25 @@ def _time(found: list[Picture], dice: random.Random) -> dict[str, Any]:
     copies = [image.resize((SIDE, round(SIDE * image.height / image.width)) if max(image.size)
                            == image.width else (round(SIDE * image.width / image.height), SIDE))
               for image in parts]  # fmt: skip
-    begin = time.perf_counter()
+    begin, cpu = time.perf_counter(), time.process_time()
     data = [packed(copy, image.size) for copy, image in zip(copies, parts, strict=True)]
     kept = time.perf_counter() - begin
     rows = proposals({f"{n:05}": (each, str(n), None) for n, each in enumerate(data)})
-    took = time.perf_counter() - begin
+    took, cpu = time.perf_counter() - begin, time.process_time() - cpu
     repeats = sum(bool(proposed(row)) for row in rows.values())
     size = sum(map(len, data)) / len(data) / 1024
-    print(f"time          {took:.1f} s for {_MANY}: {kept:.1f} s to keep, the rest to compare")
+    print(
+        f"time          {took:.1f} s for {_MANY}: {kept:.1f} s to keep, the rest to compare; "
+        f"{cpu:.1f} s of CPU"
+    )
     print(f"              {repeats} proposed, {size:.1f} KiB each, load {os.getloadavg()[0]:.1f}")
-    return {"seconds": took, "kept": kept, "load": os.getloadavg(), "broken": took > MOST_SECONDS}
+    return {
+        "seconds": took,
+        "cpu": cpu,
+        "kept": kept,
+        "load": os.getloadavg(),
+        "broken": took > MOST_SECONDS,
+    }
 
 
 if __name__ == "__main__":

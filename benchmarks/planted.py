@@ -16,6 +16,7 @@ from tinyworld import draw, world
 SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"
 STAMPS = Path("/usr/share/tuxpaint/stamps")
 LEAST = 64  # px, of the shorter side
+_SEEN = 6  # levels; black on white looks the same in another light
 Picture = Image.Image
 Change = Callable[[Picture, random.Random], Picture]
 
@@ -129,9 +130,11 @@ def _variants(found: list[Picture], dice: random.Random) -> Iterator[tuple[str, 
         yield "costume" if dressed else "expression", sprites[one], sprites[other]
     for _ in range(60):
         yield _other_mascot(dice)
-    large = [image for image in found if min(image.size) >= 200]
+    large = [image for image in found if min(image.size) >= 300]
     for image in dice.sample(large, min(60, len(large))):
-        yield "lighting", image, _relit(image, dice)
+        relit = _relit(image, dice)
+        if np.abs(np.asarray(relit, float) - np.asarray(image)).mean() > _SEEN:
+            yield "lighting", image, relit
         yield "expression", image, _small_change(image, dice)
 
 

@@ -36,10 +36,14 @@ class Difference:
     """In what two aligned pictures differ.
 
     Attributes:
+        noise: See `prep.likeness.apart.Apart`.
+        peak: How many times the noise the furthest pixel is away.
         region: Where, as parts of what was compared; None for nowhere or everywhere.
     """
 
     judgement: Judgement
+    noise: float
+    peak: float
     region: Area | None = None
 
 
@@ -53,13 +57,13 @@ def difference(first: "Image.Image", second: "Image.Image") -> Difference:
     found = apart(first, second)
     away, detail = found.away, found.detail
     exposed, moved = exposure(found.one, found.other)
-    lit, most = moved > _MOVED, float(away.max())
-    steady = most < PEAK * found.noise and found.noise < _NOISE
+    lit, peak = moved > _MOVED, float(away.max()) / found.noise
+    steady = peak < PEAK and found.noise < _NOISE
     if steady and not lit and percentile(overall(found.one, found.other), 90) < _OVERALL:
-        return Difference(Judgement.SAME)
+        return Difference(Judgement.SAME, found.noise, peak)
     if lit and percentile(overall(exposed, found.other), 90) < _OVERALL:
-        return Difference(Judgement.ALL_OVER)
-    differs = away > min(PEAK * found.noise, 0.5 * most)
+        return Difference(Judgement.ALL_OVER, found.noise, peak)
+    differs = away > found.noise * min(PEAK, 0.5 * peak)
     if not differs.any() or (detail & ~differs).sum() < _KEPT * detail.sum():
-        return Difference(Judgement.OTHER)
-    return Difference(Judgement.REGION, found.region(differs))
+        return Difference(Judgement.OTHER, found.noise, peak)
+    return Difference(Judgement.REGION, found.noise, peak, found.region(differs))

@@ -82,6 +82,15 @@ def exposure(one: "Plane", other: "Plane") -> tuple["Plane", float]:
     return (gains * one + shifts).astype(np.float32), moved
 
 
+def widened(mask: "Plane") -> "Plane":
+    """Return a mask, (H, W), with the pixels next to it."""
+    import numpy as np
+
+    for axis in (0, 1):
+        mask = _of_three(mask, np.maximum, axis)
+    return mask
+
+
 def _coarse(pixels: "Plane", blocks: tuple[int, int]) -> "Plane":
     """Return the means of square blocks of (H, W, 3)."""
     height, width = pixels.shape[:2]

@@ -18,8 +18,8 @@ MIRRORED, WATERMARKED, RESIZED = "mirrored", "watermarked", "resized"
 RECOMPRESSED, VARIANT = "recompressed", "variant"
 _ORDER = (MIRRORED, CROPPED, BORDERED, WATERMARKED, RESIZED)
 _SIDE = 256  # px, the longer side of what is compared
-# Compression spoils single pixels of a picture, so what is compared is a little smaller than that.
-_OF_FULL = 0.6
+_OF_FULL, _CLEAN = 0.6, 7.0  # of what was compressed; levels of noise from where on it was
+_PLAIN_TO_SEE = 4.5  # times the noise; compression makes no such peak
 _SCALE = 0.04  # other sizes
 _OVERLAP = 0.6  # of either side of either picture
 
@@ -72,7 +72,7 @@ def likeness(pair: Candidate, inner: Appearance, outer: Appearance) -> Likeness 
     lain = _overlay(pair, inner, outer)
     if lain is None:
         return None
-    found = difference(*lain.images(round(_OF_FULL * lain.longer)))
+    found = _difference(lain)
     if found.judgement is Judgement.OTHER:
         return None
     text = writing(*lain.images(_SIDE)) if found.judgement is Judgement.REGION else None
@@ -102,6 +102,18 @@ def _overlay(pair: Candidate, inner: Appearance, outer: Appearance) -> _Overlay 
     ]
     scale = float((sides[0][0] * sides[0][1] / (sides[1][0] * sides[1][1])) ** 0.5)
     return _Overlay(mine, other, own, common, scale, max(map(min, *sides)))
+
+
+def _difference(lain: _Overlay) -> Difference:
+    """Return in what two pictures differ.
+
+    Compression spoils single pixels of a picture: where it did, a smaller one is compared.
+    """
+    found = difference(*lain.images(_SIDE))
+    smaller = round(_OF_FULL * lain.longer)
+    if found.noise <= _CLEAN or found.peak > _PLAIN_TO_SEE or smaller >= _SIDE:
+        return found
+    return difference(*lain.images(smaller))
 
 
 def _variant(lain: _Overlay, found: Difference) -> Likeness:

@@ -17,7 +17,7 @@ _PULLED = 0.85  # of the difference, what leads towards the one colour and not p
 _STROKES = 6  # in a row of pixels through it
 _WIDTH = 0.035  # of the longer side, that of a stroke
 _LONG = 0.12  # of the width, what writing spans
-_FAINT = 0.2  # of the furthest pixel, what is changed at all
+_FAINT, _CLEAR = 0.2, 1.5  # of the furthest pixel, and times the noise: what is changed at all
 _PAST = 8  # levels; less is no way past the colour
 _COLOURS = tuple(range(0, 256, 15))
 
@@ -41,7 +41,7 @@ def writing(first: "Image.Image", second: "Image.Image") -> Writing | None:
 
     found = apart(first, second)
     most = float(found.away.max())
-    differs = found.away > max(_FAINT * most, found.noise)
+    differs = found.away > max(_FAINT * most, _CLEAR * found.noise)
     if not differs.any():
         return None
     region = found.region(differs)
@@ -49,7 +49,8 @@ def writing(first: "Image.Image", second: "Image.Image") -> Writing | None:
     on_second = float(more[differs].sum()) > 0
     over, under = (found.other, found.one) if on_second else (found.one, found.other)
     rows, columns = np.flatnonzero(differs.any(1)), np.flatnonzero(differs.any(0))
-    ink = np.abs(over - under).max(2)[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+    cut = np.s_[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+    ink = (np.abs(over - under).max(2) * levels.widened(differs))[cut]
     if region.width < _LONG or not _strokes(ink, max(differs.shape)):
         return None
     if _pulled(over[differs], under[differs]) < _PULLED:
