@@ -1,6 +1,7 @@
 """`train convert`: a base model or a LoRA -> the same in another form."""
 
-from collections.abc import Mapping
+import json
+from collections.abc import Collection, Mapping
 from pathlib import Path
 
 from prep.models.locate import Models
@@ -57,6 +58,8 @@ def convert(
         else:
             lost = []
             write_model.write_single(out, model, precision)
+            for part in not_in_file(model.path, model.parts):
+                console.note(f"a file has no place for `{part}` of `{model.name}`")
         _tell_model(model, out, form, lost, console)
     return out
 
@@ -148,6 +151,24 @@ def _tell_model(model: BaseModel, out: Path, form: str, lost: list[str], console
         family=model.family.name,
         form=form,
         left_out=lost,
+    )
+
+
+def not_in_file(place: Path, parts: Collection[str]) -> list[str]:
+    """Return the models of a folder that one file has no place for, as a checker of pictures.
+
+    Args:
+        parts: Those that are written.
+    """
+    if not place.is_dir():
+        return []
+    index = json.loads((place / "model_index.json").read_text(encoding="utf-8"))
+    known = ("tokenizer", "scheduler")  # readers of a file have their own
+    return sorted(
+        word
+        for word, value in index.items()
+        if isinstance(value, list) and value[:1] != [None]
+        if word not in parts and not word.startswith(known)
     )
 
 

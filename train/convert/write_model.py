@@ -8,7 +8,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from prep.models import vae
 from prep.models.file_widths import config
 from prep.models.stored_tensors import StoredTensor
 from prep.runtime import files
@@ -91,7 +90,8 @@ def _marks(model: BaseModel) -> dict[str, StoredTensor]:
     if base is None:
         raise ValueError("a family's outline has no modules")
     try:
-        rehearse("file", base, vae.open_vae(model.path, "meta"), model.path, layout)
+        coder = loading.on_meta("diffusers.AutoencoderKL", model.path / "vae")
+        rehearse("file", base, coder, model.path, layout)
     except ConfigError as error:
         raise ConfigError(str(error), "keep the folder; a file holds none") from None
     each = file_marks.tensors(base.process)

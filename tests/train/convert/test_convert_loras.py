@@ -98,7 +98,7 @@ def test_every_name_is_in_the_published_tables(
 
 
 @pytest.mark.filterwarnings("ignore")  # what diffusers and transformers say while they load
-@pytest.mark.parametrize("name", ["sd15", "sd35"])
+@pytest.mark.parametrize("name", [pytest.param("sd15", marks=pytest.mark.long), "sd35"])
 def test_diffusers_adds_what_the_lora_adds(
     folder_of: Place, lora_of: Place, home: Models, tmp_path: Path, name: str
 ) -> None:

@@ -16,7 +16,7 @@ from tests.train.narrow import LAYOUT, write_single
 from tests.train.runs import new_console, said
 from train.adapters.lora_metadata import BORN
 from train.convert.base_model import opened
-from train.convert.conversions import convert
+from train.convert.conversions import convert, not_in_file
 
 Place = Callable[[str], Path]
 # Stable Diffusion 2.x has 23 layers of text, and the structure of 1.x: it takes longest.
@@ -182,3 +182,14 @@ def test_a_folder_that_a_file_cannot_hold_is_refused(
     assert told.startswith(f"`{base}` cannot be written as one file: ")
     assert hint == "keep the folder; a file holds none"
     assert not out.exists()
+
+
+def test_models_beside_the_parts_are_named(folder_of: Place, home: Models, tmp_path: Path) -> None:
+    """A checker of pictures has no place in one file: that is told, nothing is lost unsaid."""
+    index = json.loads((folder_of("sd15") / "model_index.json").read_text())
+    more = {"safety_checker": ["stable_diffusion", "StableDiffusionSafetyChecker"]}
+    (tmp_path / "model_index.json").write_text(json.dumps(index | more))
+
+    parts = opened(str(folder_of("sd15")), home).parts
+    assert not_in_file(folder_of("sd15"), parts) == []
+    assert not_in_file(tmp_path, parts) == ["safety_checker"]
