@@ -89,8 +89,8 @@ def test_the_first_plan(new: Project, capsys: pytest.CaptureFixture[str]) -> Non
         "  caption       5 to do: new\n"
         "  tag           5 to do: new\n"
         "  duplicates    5 to do: new\n"
-        "  edit          1 to do: new; 4 waiting for tag\n"
-        "  bucket        5 waiting for duplicates\n"
+        "  edit          5 to do: new\n"
+        "  bucket        5 waiting for edit\n"
         "  latents       5 waiting for bucket\n"
     )
 

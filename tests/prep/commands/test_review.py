@@ -151,7 +151,7 @@ def test_emptied_cells(project: Path, prep: Callable[..., Any]) -> None:
 
 def test_keep_no_drops_and_keep_yes_brings_back(project: Path, prep: Callable[..., Any]) -> None:
     """Row 18: a proposed duplicate stays until a person says no; yes brings it back."""
-    assert rows_of()[3]["keep"] == "duplicate of c.png"
+    assert rows_of()[3]["keep"] == "duplicate of c.png (same file)"
     assert "d.png" in samples()
 
     change("d.png", keep="No")
@@ -169,10 +169,10 @@ def test_keep_no_drops_and_keep_yes_brings_back(project: Path, prep: Callable[..
     assert "d.png" in samples()
     assert rows_of()[3]["keep"] == "yes"
 
-    change("d.png", keep="duplicate of c.png")
+    change("d.png", keep="duplicate of c.png")  # as an earlier version wrote it
     prep("review", "import")
     prep("run")
-    assert rows_of()[3]["keep"] == "duplicate of c.png"
+    assert rows_of()[3]["keep"] == "duplicate of c.png (same file)"
 
 
 def test_the_rating_is_the_machines_until_a_person_says_another(
