@@ -41,6 +41,7 @@ _OWN: Mapping[str, tuple[str, ...]] = {
     "OFT": _OFT,
     "DoRA": (*LORA, MAGNITUDE),
 }
+ENDINGS = frozenset(ending for own in _OWN.values() for ending in own)
 
 
 def whole_kind(shapes: Shapes) -> AdapterKind | None:

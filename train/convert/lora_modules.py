@@ -3,6 +3,7 @@
 Tensors are not read yet. Those of a module go by the endings of kohya's and LyCORIS' names.
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from math import prod
@@ -14,28 +15,25 @@ from prep.models.stored_tensors import StoredTensor
 from prep.runtime.counts import counted, first_few
 from prep.runtime.errors import ModelFileError
 from train.adapters import adapter_file
-from train.adapters.adapter_kinds import whole_kind
+from train.adapters.adapter_kinds import ENDINGS, whole_kind
 from train.adapters.run_exports import export_of
 from train.convert import stacked_pairs
 from train.convert.lora_family import family_of
 from train.convert.lora_names import modules_of
 from train.families.family import Family
 from train.families.peft_metadata import ADAPTER, alpha_of, config_in
+from train.weights import tensor_names
+from train.weights.tensor_names import KOHYA
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-DOWN, UP, ALPHA = "lora_down.weight", "lora_up.weight", "alpha"
+DOWN, UP, MID = (KOHYA[role] for role in (tensor_names.DOWN, tensor_names.UP, tensor_names.MID))
+ALPHA = tensor_names.ALPHA
 ALPHA_DTYPE = "prep_alpha_dtype"  # of the numbers that became metadata, where it is not F32
-_ENDINGS = {
-    DOWN: DOWN, UP: UP, "lora_mid.weight": "lora_mid.weight", ALPHA: ALPHA,
-    "lora_A.weight": DOWN, "lora_B.weight": UP, "lora.down.weight": DOWN, "lora.up.weight": UP,
-    **{word: word for word in (
-        "dora_scale", "oft_blocks", "rescale", "hada_w1_a", "hada_w1_b", "hada_w2_a", "hada_w2_b",
-        "hada_t1", "hada_t2", "lokr_w1", "lokr_w1_a", "lokr_w1_b", "lokr_w2", "lokr_w2_a",
-        "lokr_w2_b", "lokr_t2",
-    )},
-}  # fmt: skip
+_READ = {*ENDINGS, MID, ALPHA}
+# Endings behind names of diffusers' attention processors, and of peft's magnitudes of one axis.
+_UNREAD = re.compile(r"(_lora\.(down|up)\.weight|\.lora_magnitude_vector[a-z.]*)$")
 _PAIR = ({DOWN, UP}, {DOWN, UP, ALPHA})
 Module = Mapping[str, StoredTensor]
 
@@ -117,12 +115,10 @@ _SIGNS = (DOWN, UP, "hada_w1_a", "oft_blocks", "lokr_w1", "lokr_w1_a")
 
 
 def _split(name: str) -> tuple[str, str]:
-    """Return a tensor's module and ending; an empty ending where it is not known."""
-    found = next((one for one in _LONGEST if name.endswith(f".{one}")), "")
-    return (name.removesuffix(f".{found}"), _ENDINGS[found]) if found else (name, "")
-
-
-_LONGEST = sorted(_ENDINGS, key=len, reverse=True)
+    """Return a tensor's module and kohya's ending of it; an empty ending where it is not read."""
+    word, role = tensor_names.split(name) or (name, "")
+    ending = KOHYA.get(role, role)
+    return (name, "") if ending not in _READ or _UNREAD.search(name) else (word, ending)
 
 
 def _unstacked(
@@ -154,10 +150,10 @@ def _check_whole(path: Path, name: str, module: Module) -> None:
     alpha = module.get(ALPHA)
     down, up = shapes.get(DOWN, ()), shapes.get(UP, ())
     pair = len(down) in (2, 4) and len(up) in (2, 4) and down[0] == up[1] and prod(up[2:]) == 1
-    core = shapes.get("lora_mid.weight")
+    core = shapes.get(MID)
     if core is not None:
         pair = len(core) == 4 and len(down) > 1 and core[:2] == (up[1], down[0])
-    whole = pair if set(shapes) <= {DOWN, UP, "lora_mid.weight"} else whole_kind(shapes) is not None
+    whole = pair if set(shapes) <= {DOWN, UP, MID} else whole_kind(shapes) is not None
     empty = any(0 in shape for shape in shapes.values())
     if not whole or empty or (alpha is not None and prod(alpha.shape) != 1):
         raise ModelFileError(
@@ -167,7 +163,7 @@ def _check_whole(path: Path, name: str, module: Module) -> None:
 
 
 def _kind(module: Module) -> str:
-    if "lora_mid.weight" in module:
+    if MID in module:
         return "LoCon with a core (Tucker)"
     kind = whole_kind({word: one.shape for word, one in module.items() if word != ALPHA})
     return kind.name if kind else "LoRA"

@@ -29,6 +29,13 @@ _PAIRS: Mapping[str, str] = {
     ".lora_magnitude_vector.default.weight": MAGNITUDE,
     ".alpha": ALPHA,
 }
+# What a tensor is -> the ending that kohya's and LyCORIS' names have for it; others are their own.
+KOHYA: Mapping[str, str] = {
+    DOWN: "lora_down.weight",
+    UP: "lora_up.weight",
+    MID: "lora_mid.weight",
+    MAGNITUDE: "dora_scale",
+}
 _OTHERS = (
     "hada_w1_a", "hada_w1_b", "hada_w2_a", "hada_w2_b", "hada_t1", "hada_t2",
     "lokr_w1", "lokr_w1_a", "lokr_w1_b", "lokr_w2", "lokr_w2_a", "lokr_w2_b", "lokr_t2",
