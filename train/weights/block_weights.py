@@ -13,9 +13,10 @@ from prep.runtime.errors import ConfigError, ModelFileError
 from train.block_rates import BlockWeights, rate_of, strange
 from train.families import all_families
 from train.weights import mended_metadata
+from train.weights.adapter_family import FAMILIES
 from train.weights.block_names import OTHER, block_of, order
 from train.weights.block_strengths import bars, strengths
-from train.weights.contents import ADAPTER, FAMILIES
+from train.weights.contents import ADAPTER
 from train.weights.findings import BROKEN, PACKED, Inspection, inspection, told_size
 from train.weights.module_norms import rank_of
 from train.weights.new_file import NewFile, NewTensor, write

@@ -12,36 +12,12 @@ from prep.models import file_layouts
 from prep.models.safetensors_file import TensorSpan
 from train.adapters.embedding_file import NAMES
 from train.families import all_families
-from train.weights import tensor_names
+from train.weights import adapter_family, tensor_names
+from train.weights.adapter_family import FAMILIES, WIDTHS, by_metadata
 from train.weights.block_names import block_of
 from train.weights.tensor_names import AdaptedModule
 from train.weights.weight_source import WeightSource
 
-FAMILIES: Mapping[str, str] = {
-    "sd15": "Stable Diffusion 1.x",
-    "sd2": "Stable Diffusion 2.x",
-    "sdxl": "Stable Diffusion XL",
-    "sd35": "Stable Diffusion 3.5 medium",
-    "sd3": "Stable Diffusion 3",
-    "flux": "FLUX",
-}
-# What `ss_base_model_version` and `modelspec.architecture` begin with -> the family.
-_SAID: Mapping[str, str] = {
-    "sd_v1": "sd15", "sd_v2": "sd2", "sdxl_": "sdxl", "sd3.5_medium": "sd35", "sd3": "sd3",
-    "flux": "flux", "stable-diffusion-v1": "sd15", "stable-diffusion-v2": "sd2",
-    "stable-diffusion-xl": "sdxl", "stable-diffusion-v3.5-medium": "sd35",
-    "stable-diffusion-v3": "sd3", "stable-diffusion-3": "sd3",
-}  # fmt: skip
-# Numbers of a text's token that the network of a family reads, by attention to texts.
-_WIDTHS = {768: "sd15", 1024: "sd2", 2048: "sdxl"}
-_MARKS: Mapping[str, str] = {
-    "flux": r"double_blocks_|single_blocks_|single_transformer_blocks_",
-    "sd35": r"joint_blocks_\d+_x_block_attn2|(?:transformer|model)_transformer_blocks_\d+_attn2_",
-    "sd3": r"joint_blocks_|_add_k_proj",
-    "sdxl": r"^lora_te2_|^text_encoder_2[_.]|^lora_unet_(?:input|middle|output)_block"
-    r"|down_blocks_2_attentions_\d_transformer_blocks_[1-9]"
-    r"|(?:input|output)_blocks_[1-8]_1_transformer_blocks_[1-9]",
-}
 ADAPTER, MODEL, EMBEDDING, HYPERNETWORK = "adapter", "model", "embedding", "hypernetwork"
 PART, UNKNOWN = "part", "unknown"
 
@@ -91,7 +67,7 @@ def contents(source: WeightSource) -> Contents:
     if layout is not None:
         return Contents(MODEL, layout.told, layout.name)
     if adapted:
-        family = family_of(adapted, source.tensors, source.metadata)
+        family = shown_family(adapted, source.tensors) or by_metadata(source.metadata)
         return Contents(ADAPTER, kinds(adapted), family, tensor_names.naming_of(adapted), adapted)
     return _part(source.tensors)
 
@@ -113,48 +89,17 @@ def kinds(adapted: Mapping[str, AdaptedModule]) -> str:
     return f"{'an' if told[0] in 'AEIOU' else 'a'} {told}"
 
 
-def said_family(metadata: Mapping[str, str]) -> str:
-    """Return the family that metadata name; empty for none."""
-    for word in ("ss_base_model_version", "modelspec.architecture"):
-        said = metadata.get(word, "").lower()
-        for before, family in _SAID.items():
-            if said.startswith(before):
-                return family
-    return ""
-
-
-def family_of(
-    adapted: Iterable[str], tensors: Mapping[str, TensorSpan], metadata: Mapping[str, str]
-) -> str:
-    """Return the family that adapted modules are of: by names and widths, else by what is said."""
-    return shown_family(adapted, tensors) or said_family(metadata)
-
-
 def shown_family(adapted: Iterable[str], tensors: Mapping[str, TensorSpan]) -> str:
     """Return the family that names and widths show; empty where several have such ones."""
-    plain = [word.replace(".", "_") for word in adapted]
-    for family, pattern in _MARKS.items():
-        if any(re.search(pattern, word) for word in plain):
-            return family
-    return next(
-        (
-            _WIDTHS[at.shape[1]]
-            for name, at in tensors.items()
-            if "attn2" in name
-            and re.search(r"to_[kv](?:\.|_lora)", name)
-            and re.search(r"down\.weight|lora_A|w1_b$", name)
-            and len(at.shape) > 1
-            and at.shape[1] in _WIDTHS
-        ),
-        "",
-    )
+    shapes = {name: at.shape for name, at in tensors.items()}
+    return adapter_family.by_names(adapted) or adapter_family.by_widths(shapes)
 
 
 def _of_embedding(source: WeightSource) -> str:
     if {"clip_l", "clip_g"} <= source.tensors.keys():
         return "sdxl"
     wide = {at.shape[-1] for at in source.tensors.values() if len(at.shape) > 1}
-    return next((_WIDTHS[one] for one in wide if one in (768, 1024)), said_family(source.metadata))
+    return next((WIDTHS[one] for one in wide if one in (768, 1024)), by_metadata(source.metadata))
 
 
 def _folder(source: WeightSource) -> Contents:
@@ -182,7 +127,7 @@ def _part(tensors: Mapping[str, TensorSpan]) -> Contents:
     most = len(names)
     if network > most / 2:
         width = next((at.shape[1] for n, at in tensors.items() if "attn2.to_k.weight" in n), 0)
-        return Contents(PART, "a U-Net", _WIDTHS.get(width, ""))
+        return Contents(PART, "a U-Net", WIDTHS.get(width, ""))
     if blocks["VAE"] > most / 2:
         return Contents(PART, "a VAE")
     if sum(count for block, count in blocks.items() if block.startswith("TE")) > most / 2:

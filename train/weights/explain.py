@@ -14,10 +14,10 @@ from train.adapters import adapter_file, embedding_file, finite_numbers, hyperne
 from train.adapters.lora_metadata import certificate
 from train.export.average import AVERAGED
 from train.weights import told_training
+from train.weights.adapter_family import FAMILIES
 from train.weights.contents import (
     ADAPTER,
     EMBEDDING,
-    FAMILIES,
     HYPERNETWORK,
     UNKNOWN,
     Contents,

@@ -9,13 +9,13 @@ from prep.models import safetensors_file
 from prep.runtime.counts import counted
 from train.families import file_marks
 from train.weights import same_modules
+from train.weights.adapter_family import by_metadata
 from train.weights.contents import (
     ADAPTER,
     EMBEDDING,
     MODEL,
     Contents,
     contents,
-    said_family,
     shown_family,
 )
 from train.weights.leftovers import leftovers, positions
@@ -170,7 +170,7 @@ def _said(source: WeightSource, what: Contents) -> Iterator[Fault]:
         yield Fault(DIGEST, "the tensors are not those that its hash was written for")
     if what.kind not in (ADAPTER, MODEL) or source.is_folder:
         return
-    said = said_family(source.metadata)
+    said = by_metadata(source.metadata)
     shown = shown_family(what.modules, source.tensors) if what.kind == ADAPTER else what.family
     related = {"sd3", "sd35"}
     if said and shown and said != shown and not {said, shown} <= related:
