@@ -3,7 +3,6 @@
 A file is read back before it gets its name, and is whole or absent at any moment.
 """
 
-import hashlib
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -17,6 +16,7 @@ from prep.models.stored_tensors import StoredTensor
 from prep.runtime import files
 from prep.runtime.errors import ModelFileError
 from train.export.lora_file import ProofError
+from train.weights import web_hashes
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -27,8 +27,6 @@ FLOATS = ("F64", "F32", "F16", "BF16")
 PRECISIONS: Mapping[str, str] = {"fp32": "F32", "fp16": "F16", "bf16": "BF16"}
 _ALIGN = 64
 _PIECE = 1 << 20  # numbers that are looked at at once
-_BLANK = {"sshs_model_hash": "0" * 64, "sshs_legacy_hash": "0" * 8}
-_LEGACY = (1 << 20, 64 << 10)  # where WebUIs' older hash reads a file, and how much
 
 
 def checked(
@@ -111,37 +109,19 @@ def write_file(path: Path, tensors: Tensors, metadata: Mapping[str, str]) -> Non
 
 
 def write_lora(path: Path, tensors: Tensors, metadata: Mapping[str, str]) -> None:
-    """Publish a LoRA, with the hashes that WebUIs know it by; see `lora_file.hashes`.
-
-    They are written into the header when all tensors are: their places are kept free.
+    """Publish a LoRA, with the hashes that WebUIs know it by.
 
     Raises:
         ProofError, MachineError: As `write_scratch`.
     """
-    outline, state = outline_of(tensors), hashlib.sha256()
-    said = {word: one for word, one in metadata.items() if word not in _BLANK}
+    outline = outline_of(tensors)
 
-    def data(name: str) -> bytes | memoryview:
-        piece = _bytes_of(tensors[name])
-        state.update(piece)
-        return piece
+    def pieces(said: Mapping[str, str]) -> Iterator[bytes | memoryview]:
+        return _pieces(outline, lambda name: _bytes_of(tensors[name]), said)
 
     with files.replacing(path) as scratch:
-        files.write_pieces(scratch, _pieces(outline, data, said | _BLANK))
-        found = state.hexdigest()
-        if found != safetensors_file.data_digest(scratch):
+        if not web_hashes.write(scratch, pieces, metadata):
             raise _proof()
-        few = {word: one for word, one in said.items() if word.startswith("ss_")}
-        hashes = {
-            "sshs_model_hash": found,
-            "sshs_legacy_hash": _legacy(scratch, _head(outline, few), said | _BLANK, outline),
-        }
-        with scratch.open("r+b") as file:
-            file.write(_head(outline, said | hashes))
-
-
-def _head(outline: Mapping[str, tuple[str, tuple[int, ...]]], metadata: Mapping[str, str]) -> bytes:
-    return bytes(next(_pieces(outline, lambda name: b"", metadata)))
 
 
 def _pieces(
@@ -154,21 +134,6 @@ def _pieces(
         n: (dtype, shape, prod(shape) * WIDTHS[dtype]) for n, (dtype, shape) in outline.items()
     }
     return safetensors_file.streamed(places, lambda name: (data(name),), metadata, _ALIGN)
-
-
-def _legacy(
-    scratch: Path,
-    few: bytes,
-    said: Mapping[str, str],
-    outline: Mapping[str, tuple[str, tuple[int, ...]]],
-) -> str:
-    """Return the older hash: that of the same file behind a header of few metadata."""
-    start, size = _LEGACY
-    before = few[start : start + size]
-    with scratch.open("rb") as file:
-        file.seek(len(_head(outline, said)) + max(0, start - len(few)))
-        window = before + file.read(size - len(before))
-    return hashlib.sha256(window).hexdigest()[:8]
 
 
 def _proof() -> ProofError:

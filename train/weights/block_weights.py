@@ -21,6 +21,7 @@ from train.weights.findings import BROKEN, PACKED, Inspection, inspection, told_
 from train.weights.module_norms import rank_of
 from train.weights.new_file import NewFile, NewTensor, write
 from train.weights.tensor_names import ALPHA, UP, AdaptedModule
+from train.weights.web_hashes import HASHES
 from train.weights.weight_source import WeightSource, opened
 
 WEIGHTED = "prep_block_weights"  # metadata: the weights as text
@@ -142,7 +143,7 @@ def _weighted(found: Inspection, given: BlockWeights, rates: Mapping[str, float]
         raise ModelFileError(
             f"nothing of `{source.place}` would be left", "give a block a weight above 0"
         )
-    said = {w: one for w, one in source.metadata.items() if w not in mended_metadata.HASHES}
+    said = {w: one for w, one in source.metadata.items() if w not in HASHES}
     said[WEIGHTED] = ",".join(f"{block}={rate:g}" for block, rate in given.weights.items())
     if any(name == what.modules[w].roles.get(ALPHA) for w in what.modules for name in factors):
         said["ss_network_alpha"] = mended_metadata.DYNAMIC

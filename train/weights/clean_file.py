@@ -13,6 +13,7 @@ from train.weights.contents import ADAPTER, EMBEDDING, HYPERNETWORK
 from train.weights.findings import Fault, Inspection, inspection, told_size
 from train.weights.new_file import NewFile, NewTensor, write
 from train.weights.number_words import FLOATS, PRECISIONS
+from train.weights.web_hashes import HASHES
 from train.weights.weight_source import WeightSource, opened
 
 _PICKLED = "string_to_param."  # AUTOMATIC1111's name of the vectors in a pickle
@@ -146,8 +147,8 @@ def _said(found: Inspection, said: Mapping[str, str], hashed: bool, written: boo
     fields = mended_metadata.fields_changed(found.source, said)
     has = found.source.metadata.keys()
     wrong = any(one.kind == findings.DIGEST for one in found.findings)
-    if hashed and (wrong or written or not has >= {*mended_metadata.HASHES}):
-        fields += mended_metadata.HASHES
+    if hashed and (wrong or written or not has >= {*HASHES}):
+        fields += HASHES
     if fields:
         yield f"metadata: {', '.join(fields)}"
 

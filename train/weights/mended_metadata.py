@@ -9,9 +9,9 @@ from collections.abc import Mapping
 from train.families import all_families
 from train.weights.contents import ADAPTER, EMBEDDING, Contents
 from train.weights.module_norms import alpha_of, rank_of
+from train.weights.web_hashes import HASHES
 from train.weights.weight_source import WeightSource
 
-HASHES = ("sshs_model_hash", "sshs_legacy_hash")
 DYNAMIC = "Dynamic"
 _BASES = ("ss_base_model_version", "modelspec.architecture")
 _ADDED: Mapping[str, str] = {ADAPTER: "/lora", EMBEDDING: "/textual-inversion"}

@@ -1,7 +1,5 @@
 """A new file of weights, whole or absent, a tensor at a time: as it is, rounded, or multiplied."""
 
-import hashlib
-import struct
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,12 +8,11 @@ from prep.models import safetensors_file
 from prep.models.safetensors_header import BITS
 from prep.runtime import files
 from prep.runtime.errors import ConfigError, MachineError
+from train.weights import web_hashes
 from train.weights.number_words import decoded, encoded
 from train.weights.weight_source import WeightSource
 
 _ALIGN = 64
-# Of a file the part that its legacy hash is of: `lora_file.hashes`.
-_LEGACY_START, _LEGACY_END = 1 << 20, (1 << 20) + (64 << 10)
 
 
 @dataclass(frozen=True)
@@ -105,29 +102,12 @@ def write(path: Path, new: NewFile) -> None:
         ConfigError: A number is too large for its precision; nothing is written.
         MachineError: The disk is full, or gives back other bytes.
     """
-    said = dict(new.metadata)
-    said |= hashes(new) if new.hashes else {}
     with files.replacing(path) as scratch:
-        if files.write_pieces(scratch, new.pieces(said)) != files.digest(scratch):
+        if new.hashes:
+            same = web_hashes.write(scratch, new.pieces, new.metadata)
+        else:
+            same = files.write_pieces(scratch, new.pieces(new.metadata)) == files.digest(scratch)
+        if not same:
             raise MachineError(
                 f"`{path}` reads back as other bytes", "check the disk, run the same command again"
             )
-
-
-def hashes(new: NewFile) -> dict[str, str]:
-    """Return the hashes that WebUIs know a file by; see `lora_file.hashes`."""
-    few = {word: value for word, value in new.metadata.items() if word.startswith("ss_")}
-    whole, legacy, at = hashlib.sha256(), hashlib.sha256(), 0
-    pieces = new.pieces(few)
-    head = next(pieces)
-    (length,) = struct.unpack("<Q", head[:8])
-    legacy.update(head[_LEGACY_START:_LEGACY_END])
-    at = 8 + length
-    for piece in pieces:
-        whole.update(piece)
-        legacy.update(piece[max(_LEGACY_START - at, 0) : max(_LEGACY_END - at, 0)])
-        at += len(piece)
-    return {
-        "sshs_model_hash": whole.hexdigest(),
-        "sshs_legacy_hash": legacy.hexdigest()[:8],
-    }
