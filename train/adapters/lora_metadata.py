@@ -11,6 +11,9 @@ from train.adapters import hypernetwork_file
 from train.families.weighted_words import escaped
 
 CERTIFICATE = "prep_certificate"
+MADE_FROM = "prep_made_from"  # JSON of the command, its numbers, and a row for each source
+CERTIFICATES = "prep_certificates"  # JSON list of what the sources were trained on
+WEIGHTED = "prep_block_weights"  # the weights of blocks, as text
 # Where the folder of a fine-tuned model says what it was made of.
 BORN = "prep_certificate.json"
 

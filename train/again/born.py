@@ -7,7 +7,13 @@ from typing import Any
 
 from prep.runtime.errors import ConfigError, ModelFileError
 from train.adapters import adapter_file
-from train.adapters.lora_metadata import certificate, said, trained_tokens
+from train.adapters.lora_metadata import (
+    MADE_FROM,
+    WEIGHTED,
+    certificate,
+    said,
+    trained_tokens,
+)
 from train.adapters.run_exports import config_of_run
 from train.config import CHUNK_TOKENS, Config
 from train.export.average import AVERAGED
@@ -67,12 +73,17 @@ def born(place: Path) -> Born:
     """Return an export with its certificate.
 
     Raises:
-        ModelFileError: It is missing or damaged, has no certificate, or is an average.
+        ModelFileError: It is missing or damaged, has no certificate, or was made of exports.
     """
     if not place.exists():
         raise adapter_file.absent(place)
     told = said(place)
     found = certificate(told)
+    if {MADE_FROM, WEIGHTED} & told.keys():
+        raise ModelFileError(
+            f"`{place}` was made of exports, and was not trained",
+            "name an export of the training: `train explain` tells of what it was made",
+        )
     if found is None:
         raise ModelFileError(
             f"`{place}` has no certificate: another program made it", "name an export of `train`"

@@ -5,11 +5,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from train.adapters.lora_metadata import CERTIFICATE
+from train.adapters.lora_metadata import CERTIFICATE, CERTIFICATES, MADE_FROM
 from train.families.family import Family
 
-MADE = "prep_made_from"  # metadata: JSON of the command, its numbers, and a row for each source
-CERTIFICATES = "prep_certificates"  # JSON list of what the sources were trained on
 # What is true of the export of a run, and of nothing that was made of it and others.
 OF_A_RUN = (CERTIFICATE, "ss_session_id", "ss_steps", "sshs_model_hash", "sshs_legacy_hash")
 _MOST_TEXT = 16 << 20
@@ -30,7 +28,9 @@ def source(path: Path, metadata: Mapping[str, str], weight: float | None = None)
 def made(command: str, rows: Sequence[Mapping[str, Any]], **numbers: Any) -> dict[str, str]:
     """Return what says how something was made; numbers that are None are left out."""
     given = {word: one for word, one in numbers.items() if one is not None}
-    return {MADE: json.dumps({"command": command, **given, "sources": list(rows)}, sort_keys=True)}
+    return {
+        MADE_FROM: json.dumps({"command": command, **given, "sources": list(rows)}, sort_keys=True)
+    }
 
 
 def certificates(each: Sequence[Mapping[str, str]]) -> dict[str, str]:

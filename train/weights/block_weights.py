@@ -10,6 +10,7 @@ from pathlib import Path
 from prep.runtime.console import Console
 from prep.runtime.counts import counted
 from prep.runtime.errors import ConfigError, ModelFileError
+from train.adapters.lora_metadata import WEIGHTED
 from train.block_rates import BlockWeights, rate_of, strange
 from train.families import all_families
 from train.weights import mended_metadata
@@ -24,7 +25,6 @@ from train.weights.tensor_names import ALPHA, UP, AdaptedModule
 from train.weights.web_hashes import HASHES
 from train.weights.weight_source import WeightSource, opened
 
-WEIGHTED = "prep_block_weights"  # metadata: the weights as text
 # Kinds whose change is no multiple of its tensors: DoRA sets lengths, OFT turns.
 _BOUND = ("DoRA", "OFT", "BOFT")
 # Kind -> what its change is a multiple of; the first that is there counts.

@@ -13,7 +13,7 @@ from prep.runtime.errors import ModelFileError
 from train.adapters import adapter_file, embedding_file, finite_numbers, hypernetwork_file
 from train.adapters.lora_metadata import certificate
 from train.export.average import AVERAGED
-from train.weights import told_training
+from train.weights import told_sources, told_training
 from train.weights.adapter_family import FAMILIES
 from train.weights.contents import (
     ADAPTER,
@@ -55,10 +55,11 @@ def explain(place: Path, console: Console, private: bool = False) -> None:
         *_unread(source, what),
         *_base(what, said, private),
         *_training(said),
+        *told_sources.lines(said, private),
         *(_birth(born, console.level, private) if born else told_training.lines(said, private)),
     ]
     if not born:
-        lines.append("no certificate: another program made it")
+        lines.append(told_sources.no_certificate(said))
     facts = hidden(said) if private else dict(said)
     shown = hidden_certificate(born) if born and private else born
     console.say(*lines, metadata=facts, certificate=shown)

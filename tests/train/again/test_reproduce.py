@@ -19,6 +19,8 @@ from train.adapters.lora_metadata import CERTIFICATE
 from train.adapters.lora_metadata import said as metadata_of
 from train.again.reproduce import ReproduceWish, reproduce
 from train.again.same_tensors import likeness
+from train.convert.low_rank import Cut
+from train.convert.resizing import resize
 from train.export import lora_file
 from train.export.average_exports import average_exports
 
@@ -145,13 +147,16 @@ def test_the_cosine_is_that_of_the_products(tmp_path: Path) -> None:
 
 
 def test_what_cannot_be_reproduced_is_told(meta: Path, tmp_path: Path, models: Models) -> None:
-    """Another program's file and an average have no training of their own."""
+    """Another program's file, an average and a smaller one have no training of their own."""
     foreign = tmp_path / "foreign.safetensors"
     lora_file.write(foreign, {"a.lora_down.weight": torch.ones(1, 2)}, {})
     made = lora(meta, tmp_path / "runs", models, new_console(), steps=2, save_every_steps=1)
     average = average_exports([made.parent], new_console(), width=0.1)
+    small = resize(made, tmp_path / "small.safetensors", Cut(1), new_console())
 
     for place, told in (
+        (small, (f"`{small}` was made of exports, and was not trained",
+                 "name an export of the training: `train explain` tells of what it was made")),
         (foreign, (f"`{foreign}` has no certificate: another program made it",
                    "name an export of `train`")),
         (average, (f"`{average}` is an average of exports, and was not trained",

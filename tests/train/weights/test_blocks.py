@@ -14,12 +14,13 @@ from prep.runtime.errors import ConfigError, ModelFileError, UsageError
 from tests.train.runs import new_console, said
 from tests.train.weights.conftest import MID, SHAPES, TEXT, WORD, Tensors, tensors
 from train.adapters import applied, lora_layers
+from train.adapters.lora_metadata import WEIGHTED
 from train.adapters.weight_rules import added, scale_of
 from train.block_rates import rate_of, weights_of
 from train.cli.app import main
 from train.families.sd15 import FAMILY
 from train.weights.block_sheet import BlockWish, draw_blocks
-from train.weights.block_weights import WEIGHTED, adapter, tell_blocks, write_weighted
+from train.weights.block_weights import adapter, tell_blocks, write_weighted
 
 KINDS = [kind for kind in SHAPES if kind not in ("DoRA", "OFT")]
 

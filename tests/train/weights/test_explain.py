@@ -11,8 +11,15 @@ import torch
 from prep.models.locate import Models
 from prep.runtime.console import Console
 from prep.runtime.errors import ModelFileError
+from tests.train.runs import new_console
+from tests.train.weights.hostile import pair
+from train.block_rates import weights_of
+from train.convert.low_rank import Cut
+from train.convert.merging import MergeWish, merge
+from train.convert.resizing import resize
 from train.methods import config_of
 from train.run import decide, start
+from train.weights.block_weights import adapter, write_weighted
 from train.weights.explain import explain
 
 
@@ -228,3 +235,32 @@ def test_whole_models_and_parts_are_told(
     assert "pictures: 6, kept for validation: 0" in lines
     assert _told(single).splitlines() == ["m.safetensors: a Stable Diffusion 1.x model", none]
     assert _told(part).splitlines() == [f"{part.name}: a U-Net", none]
+
+
+def test_what_was_made_of_others_tells_of_them(tmp_path: Path, models: Models) -> None:
+    """Of a merged, a smaller and a weighted file: the sources, and how many were certified."""
+    said = {"ss_base_model_version": "sd_v1", "ss_session_id": "r1"}
+    (tmp_path / "a.safetensors").write_bytes(pair(said=said))
+    (tmp_path / "b.safetensors").write_bytes(pair(said=said | {"prep_certificate": "{}"}))
+    out, small = tmp_path / "out.safetensors", tmp_path / "small.safetensors"
+    merge([f"{tmp_path / 'a.safetensors'}", f"{tmp_path / 'b.safetensors'}:-0.5"],
+          MergeWish(out), models, new_console())  # fmt: skip
+    resize(tmp_path / "a.safetensors", small, Cut(rank=1), new_console())
+    write_weighted(adapter(small), weights_of("IN=0.5"), None, new_console())
+    none = "no certificate: what it was made of has none"
+
+    assert _told(out).splitlines()[3:] == [
+        "merged of 2 files:",
+        "  a.safetensors x 1, recipe r1",
+        "  b.safetensors x -0.5, recipe r1",
+        "certificates of its sources: 1, in its metadata",
+    ]
+    assert _told(small).splitlines()[3:] == [
+        "resized of 1 file, rank 1:", "  a.safetensors, recipe r1", none,
+    ]  # fmt: skip
+    weighted = tmp_path / "small-blocks.safetensors"
+    assert _told(weighted).splitlines()[-2:] == ["its blocks were weighted: IN=0.5", none]
+    hidden = io.StringIO()
+    explain(out, Console(2, False, hidden, hidden), private=True)
+    assert "safetensors" not in hidden.getvalue()
+    assert "merged of 2 files:" in hidden.getvalue()
