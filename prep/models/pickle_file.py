@@ -14,6 +14,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from prep.models.safety import check_regular
 from prep.runtime.errors import ModelFileError
 from prep.runtime.memory_limit import memory_limit
 
@@ -53,6 +54,7 @@ def outline(path: Path) -> Any:
         ModelFileError: The file is damaged, not a zip of torch's, or holds more than tensors,
             texts, numbers and what gathers them.
     """
+    check_regular(path)
     try:
         with zipfile.ZipFile(path) as file, memory_limit(_MOST_MEMORY):
             _check_parts(path, file.infolist(), _MOST_SAID)
@@ -96,6 +98,7 @@ def words(path: Path) -> list[str]:
     Raises:
         ModelFileError: The file is damaged, not a zip of torch's, or unpacks to far more.
     """
+    check_regular(path)
     try:
         with zipfile.ZipFile(path) as file, memory_limit(_MOST_MEMORY):
             _check_parts(path, file.infolist())
@@ -138,6 +141,7 @@ def every(path: Path) -> "dict[str, Tensor]":
     Raises:
         ModelFileError: It holds anything but tensors, or claims to hold more than it does.
     """
+    check_regular(path)  # before `is_zipfile` opens it
     found = dict(_inside(_loaded(path, mmap=zipfile.is_zipfile(path)), "", _DEEPEST))
     named = {name.removeprefix("state_dict."): one for name, one in found.items()}
     if len(named) < len(found):
@@ -166,6 +170,7 @@ def _loaded(path: Path, mmap: bool) -> Any:
     """Return what torch's reader of weights alone makes of a file; raises as `tensors`."""
     import torch
 
+    check_regular(path)
     size = path.stat().st_size
     try:
         if zipfile.is_zipfile(path):

@@ -21,6 +21,13 @@ _MOST_MEMORY = 768 << 20
 _TORN = "it is not a whole safetensors file"
 
 
+def check_regular(path: Path) -> None:
+    """Raise ModelFileError where something is there that is no file: a pipe is waited for."""
+    if path.exists() and not path.is_file():
+        what = "a folder" if path.is_dir() else "a pipe, socket or device"
+        raise ModelFileError(f"`{path}` is {what}", "name a file")
+
+
 def check(path: Path, ckpt: bool = False) -> None:
     """Refuse a model file that is torn, could run code or is too large; no weights are read.
 
@@ -28,9 +35,10 @@ def check(path: Path, ckpt: bool = False) -> None:
         ckpt: Let a `.ckpt` pass: whoever asks opens it as plain weights, and runs nothing in it.
 
     Raises:
-        ModelFileError: A pickle under any name, a `.safetensors` that is not whole or whose header
-            takes too much memory, or a text of an absurd size.
+        ModelFileError: No file, a pickle under any name, a `.safetensors` that is not whole or
+            whose header takes too much memory, or a text of an absurd size.
     """
+    check_regular(path)
     if ckpt and path.suffix.lower() == ".ckpt":
         return
     if path.suffix.lower() in _CODE:
@@ -50,6 +58,7 @@ def check(path: Path, ckpt: bool = False) -> None:
 
 def check_safetensors(path: Path) -> None:
     """Refuse a file, whatever its name ends in, that is no whole safetensors file; see `check`."""
+    check_regular(path)
     size = path.stat().st_size
     with path.open("rb") as file:
         head = file.read(8)

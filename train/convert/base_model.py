@@ -65,7 +65,6 @@ def opened(name: str, models: Models) -> BaseModel:
         ModelFileError: It is missing, damaged, or of no known family.
     """
     path = Path(name).expanduser()
-    check_plain(path)
     if path.is_file() and _is_mmdit(path):
         return _of_file(name, path, all_families()["sd35"])
     found, family = opened_base(name, models)
@@ -80,17 +79,10 @@ def is_whole_model(path: Path) -> bool:
     Raises:
         ModelFileError: It is a damaged file.
     """
-    check_plain(path)
     if path.is_dir():
         return (path / "model_index.json").is_file()
     names = single_file.names(path)
     return file_layouts.layout_of(names) is not None or _is_mmdit(path)
-
-
-def check_plain(path: Path) -> None:
-    """Raise ModelFileError for a pipe, socket or device: to open one waits for its other end."""
-    if path.exists() and not (path.is_file() or path.is_dir()):
-        raise ModelFileError(f"`{path}` is a pipe, socket or device", "name a file or a folder")
 
 
 def _is_mmdit(path: Path) -> bool:

@@ -107,6 +107,7 @@ def opened(place: Path, wish: str | None = None) -> Lora:
             f"{first_few([f'`{name}`' for name in strange])}",
             "name a file without: `train clean` writes one",
         )
+    _check_numbers(path, each)
     said = dict(head.metadata)
     return Lora(path, family, _with_alphas(_unstacked(path, each), said), said)
 
@@ -143,6 +144,18 @@ def _unstacked(
                 "name a plain LoRA",
             )
     return found
+
+
+def _check_numbers(path: Path, each: Mapping[tuple[str, ...], Module]) -> None:
+    """Raise ModelFileError where weights are whole numbers: packed in a way that is not known."""
+    for names, module in each.items():
+        for ending, one in module.items():
+            if ending != ALPHA and not one.dtype.startswith(("F", "BF")):
+                raise ModelFileError(
+                    f"`{path}` is a LoRA of numbers that are not supported, `{one.dtype}`: the "
+                    f"first module is `{names[0]}`",
+                    "get the version with 16 or 32 bits a number",
+                )
 
 
 def _check_whole(path: Path, name: str, module: Module) -> None:

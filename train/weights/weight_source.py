@@ -13,7 +13,6 @@ from prep.models import pickle_file, safetensors_file
 from prep.models.safetensors_file import TensorSpan
 from prep.models.safety import check_safetensors
 from prep.runtime.errors import ModelFileError
-from prep.runtime.files import check_file
 from train.adapters import lora_metadata
 from train.adapters.run_exports import export_of
 from train.weights.number_words import bytes_of, decoded
@@ -25,7 +24,6 @@ if TYPE_CHECKING:
 
 PICKLES = (".ckpt", ".pt", ".pth", ".bin")
 _PIECE = 1 << 18  # numbers that are looked at together: they fit a cache
-_MOST_BYTES = 1 << 42
 _WHAT = "name a `.safetensors` file, a `.ckpt`, or a diffusers folder"
 
 
@@ -89,7 +87,6 @@ def opened(place: Path) -> WeightSource:
 
     Raises:
         ModelFileError: It is missing, damaged, no file of weights, or a pickle of other things.
-        DatasetError: It is a pipe, socket or device.
     """
     place = export_of(place)
     if not place.exists():
@@ -109,7 +106,6 @@ def opened(place: Path) -> WeightSource:
 def _opened(place: Path) -> WeightSource:
     if place.is_dir():
         return _of_folder(place)
-    check_file(place, place.stat(), _MOST_BYTES)
     if place.suffix.lower() in PICKLES:
         return _of_pickle(place)
     if place.suffix.lower() != ".safetensors":

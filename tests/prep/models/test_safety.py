@@ -1,12 +1,15 @@
+import os
 import pickle
 import struct
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from prep.models import pickle_file
 from prep.models.locate import Ask, Models
-from prep.models.safety import check
+from prep.models.safety import check, check_safetensors
 from prep.runtime.errors import ModelFileError
 from tests.prep.model_folders import tensors
 
@@ -135,3 +138,18 @@ def test_a_header_that_no_reader_opens(tmp_path: Path, entries: str, why: str) -
     assert refused(path)[0] == f"`{path}` is damaged: {why}"
     with pytest.raises(safetensors.SafetensorError), safetensors.safe_open(path, "np"):
         pass
+
+
+@pytest.mark.skipif(os.name == "nt", reason="pipes with a name are POSIX")
+@pytest.mark.parametrize(
+    "read", [check, check_safetensors, pickle_file.words, pickle_file.outline, pickle_file.every]
+)
+def test_a_pipe_is_never_waited_for(tmp_path: Path, read: Callable[[Path], object]) -> None:
+    """To open one would wait for its other end; a folder is told, too."""
+    pipe, folder = tmp_path / "a.safetensors", tmp_path / "b.safetensors"
+    os.mkfifo(pipe)
+    folder.mkdir()
+    for path, what in ((pipe, "a pipe, socket or device"), (folder, "a folder")):
+        with pytest.raises(ModelFileError) as caught:
+            read(path)
+        assert (str(caught.value), caught.value.hint) == (f"`{path}` is {what}", "name a file")
