@@ -118,7 +118,7 @@ def _write_folder(path: Path, model: Model, metadata: Mapping[str, str], check: 
             for part in model.base.frozen:
                 folder_rest.copy(model.source / part, scratch / part)
             for part, module in model.modules().items():
-                _as_written(module, model, part).save_pretrained(
+                _as_written(module, model.precision).save_pretrained(
                     str(scratch / part), max_shard_size=model.most_shard
                 )
             check(scratch)
@@ -149,27 +149,26 @@ def _said_plainly() -> Iterator[None]:
 
 
 def _write_vae(folder: Path, model: Model) -> None:
-    if model.precision != "fp32":
-        coder: Any = vae.open_vae(model.source, "meta")
-        _as_written(coder, model, "vae").save_pretrained(str(folder))
-    elif model.source.is_dir():
+    if model.precision == "fp32" and model.source.is_dir():
         folder_rest.copy(model.source / "vae", folder)
-    else:
-        coder = vae.open_vae(model.source, "cpu")
-        coder.save_pretrained(str(folder))
+        return
+    coder: Any = vae.open_vae(model.source, "cpu")  # once: all of it is read
+    _as_written(coder, UNTRAINED[model.precision]).save_pretrained(str(folder))
 
 
-def _as_written(module: Any, model: Model, part: str) -> Any:
+def _as_written(module: Any, precision: str) -> Any:
     """Return a module in the precision that it is written in; the same one where it is so."""
     import torch
 
-    plain = all(one.dtype in (torch.float32, torch.int64) for one in module.state_dict().values())
-    if model.precision == "fp32" and plain:
+    state = module.state_dict()
+    if precision == "fp32" and all(
+        one.dtype in (torch.float32, torch.int64) for one in state.values()
+    ):
         return module
     kind, config = type(module), copy.deepcopy(module.config)
     with torch.device("meta"):
         made = kind.from_config(config) if hasattr(kind, "load_config") else kind(config)
-    made.load_state_dict(model.tensors(part), assign=True)
+    made.load_state_dict(rounded(state, precision), assign=True)
     return made
 
 
