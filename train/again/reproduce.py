@@ -10,7 +10,7 @@ from prep.runtime.errors import ConfigError
 from train.adapters.run_exports import export_of
 from train.again.born import Born, born, settings_of
 from train.again.differences import differences
-from train.again.same_tensors import Likeness, likeness, places_of
+from train.again.same_tensors import TensorMatch, places_of, tensor_match
 from train.config import Config
 from train.export.made_with import packages
 from train.export.rounding import precision_of
@@ -63,7 +63,7 @@ def reproduce(place: Path, wish: ReproduceWish, models: Models, console: Console
     _check(found, run, wish.anyway, console)
     start(paths, config, models, console)
     made = output(run, found.step, []).export
-    return _told(found, made, likeness(found.place, made), console)
+    return _told(found, made, tensor_match(found.place, made), console)
 
 
 def with_threads(count: int, device: str) -> None:
@@ -116,7 +116,7 @@ def _check(found: Born, run: Run, anyway: bool, console: Console) -> None:
         console.note(f"not as it was: {line}")
 
 
-def _told(found: Born, made: Path, same: Likeness, console: Console) -> bool:
+def _told(found: Born, made: Path, same: TensorMatch, console: Console) -> bool:
     """Say what the comparison found; return whether both are equal."""
     facts = {"export": str(made), "equal": not same.first, "cosine": same.cosine}
     if same.first:

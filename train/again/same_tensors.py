@@ -21,7 +21,7 @@ _ALPHA, _MAGNITUDE = ".alpha", ".dora_scale"
 
 
 @dataclass(frozen=True)
-class Likeness:
+class TensorMatch:
     """What a comparison found.
 
     Attributes:
@@ -37,7 +37,7 @@ class Likeness:
     cosine: float
 
 
-def likeness(one: Path, other: Path) -> Likeness:
+def tensor_match(one: Path, other: Path) -> TensorMatch:
     """Compare two exports, files or folders, tensor by tensor.
 
     Raises:
@@ -46,7 +46,7 @@ def likeness(one: Path, other: Path) -> Likeness:
     a, b = places_of(one), places_of(other)
     names = sorted({*a, *b})
     wrong = [name for name in names if not _equal(a, b, name)]
-    return Likeness(wrong[0] if wrong else "", len(wrong), len(names), _cosine(a, b, wrong))
+    return TensorMatch(wrong[0] if wrong else "", len(wrong), len(names), _cosine(a, b, wrong))
 
 
 def places_of(place: Path) -> dict[str, Path]:

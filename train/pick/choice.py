@@ -12,7 +12,7 @@ ENOUGH_HELD_OUT = 4  # pictures, without which a held-out loss says nothing of a
 
 
 @dataclass(frozen=True)
-class Candidate:
+class ScoredExport:
     """An export that may be recommended.
 
     Attributes:
@@ -44,7 +44,7 @@ class Choice:
     alike: tuple[int, ...]
 
 
-def choice(each: Sequence[Candidate]) -> Choice:
+def choice(each: Sequence[ScoredExport]) -> Choice:
     """Return which of the candidates is recommended; they are in the order of their steps."""
     qualities = [one.quality for one in each if one.quality is not None]
     if len(qualities) == len(each):

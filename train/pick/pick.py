@@ -19,7 +19,7 @@ from train.adapters.run_exports import exports_of
 from train.export.average import AVERAGED
 from train.export.lora_file import steps_of
 from train.export.metadata import usual_size
-from train.pick.choice import Candidate, choice
+from train.pick.choice import ScoredExport, choice
 from train.pick.draw_exports import draw_exports, place_of
 from train.pick.export_figures import (
     ExportFigures,
@@ -88,7 +88,7 @@ def pick(folder: Path, wish: PickWish, models: Models, console: Console) -> Path
     for export, one in zip(exports, figures[1:], strict=True):
         row = rows.get(steps_of(export))
         means = row.means() if row else {}
-        each.append(Candidate(
+        each.append(ScoredExport(
             export.name, steps_of(export), quality(one, figures[0]), quality_error(one),
             means.get("held_out_loss"), means.get("trained_loss"),
         ))  # fmt: skip
@@ -180,7 +180,7 @@ def _apart(asked: Sequence[PickPicture], pictures: "Sequence[Image.Image]") -> f
     return fmean(found) if found else 0.0
 
 
-def _facts(one: Candidate, figures: ExportFigures) -> dict[str, object]:
+def _facts(one: ScoredExport, figures: ExportFigures) -> dict[str, object]:
     return {
         "export": one.name, "step": one.step, "quality": one.quality, "error": one.error,
         "held_out_loss": one.held_out, "trained_loss": one.trained,

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from statistics import fmean
 
 from prep.runtime.counts import counted
-from train.pick.choice import ENOUGH_HELD_OUT, Candidate, Choice, overtrained_from
+from train.pick.choice import ENOUGH_HELD_OUT, Choice, ScoredExport, overtrained_from
 from train.pick.export_figures import ExportFigures
 from train.pick.pick_plot import ScaledLine, plot
 
@@ -22,7 +22,7 @@ class Found:
         asked: How many pictures were drawn of each export; `judged`: whether a tagger saw them.
     """
 
-    each: Sequence[Candidate]
+    each: Sequence[ScoredExport]
     choice: Choice
     figures: Sequence[ExportFigures]
     held_out: int
@@ -30,7 +30,7 @@ class Found:
     judged: bool
 
     @property
-    def chosen(self) -> Candidate:
+    def chosen(self) -> ScoredExport:
         """The export that is recommended."""
         return self.each[self.choice.number]
 

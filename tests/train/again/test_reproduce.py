@@ -18,7 +18,7 @@ from tests.train.runs import lora, new_console, said
 from train.adapters.lora_metadata import CERTIFICATE
 from train.adapters.lora_metadata import said as metadata_of
 from train.again.reproduce import ReproduceWish, reproduce
-from train.again.same_tensors import likeness
+from train.again.same_tensors import tensor_match
 from train.convert.low_rank import Cut
 from train.convert.resizing import resize
 from train.export import lora_file
@@ -131,7 +131,7 @@ def test_the_cosine_is_that_of_the_products(tmp_path: Path) -> None:
     for place, each in zip(places, (tensors, other), strict=True):
         lora_file.write(place, each, {})
 
-    found = likeness(*places)
+    found = tensor_match(*places)
 
     def change(each: dict[str, torch.Tensor]) -> torch.Tensor:
         return torch.cat([
@@ -143,7 +143,7 @@ def test_the_cosine_is_that_of_the_products(tmp_path: Path) -> None:
     a, b = change(tensors), change(other)
     assert (found.first, found.differing, found.count) == ("m1.lora_up.weight", 1, 6)
     assert found.cosine == pytest.approx(float(a @ b / (a.norm() * b.norm())), abs=1e-12)
-    assert likeness(places[0], places[0]).cosine == 1.0
+    assert tensor_match(places[0], places[0]).cosine == 1.0
 
 
 def test_what_cannot_be_reproduced_is_told(meta: Path, tmp_path: Path, models: Models) -> None:

@@ -10,7 +10,7 @@ from prep.runtime.console import Console
 from prep.runtime.errors import UserError
 from tests.train.runs import lora, new_console, said
 from train.data import dataset
-from train.pick.choice import Candidate, choice, evened, overtrained_from
+from train.pick.choice import ScoredExport, choice, evened, overtrained_from
 from train.pick.export_figures import ExportFigures, figures_of, quality, quality_error, subject_of
 from train.pick.pick import PickWish, pick
 from train.pick.pick_plot import ScaledLine, plot
@@ -22,9 +22,9 @@ TAGGER = Path(__file__).resolve().parents[3] / "tinyworld" / "models" / "tagger"
 QUICK = Prompt("", steps=1, guidance=1.0)
 
 
-def _candidates(qualities: list[float | None], losses: list[float | None]) -> list[Candidate]:
+def _candidates(qualities: list[float | None], losses: list[float | None]) -> list[ScoredExport]:
     return [
-        Candidate(f"{n}", 10 * n, q, 0.02, loss, 0.1)
+        ScoredExport(f"{n}", 10 * n, q, 0.02, loss, 0.1)
         for n, (q, loss) in enumerate(zip(qualities, losses, strict=True), 1)
     ]
 
