@@ -12,6 +12,7 @@ from safetensors.torch import load_file, save_file
 
 from prep.models import safetensors_file
 from prep.models.locate import Models
+from prep.runtime.errors import ModelFileError
 from tests.train.convert.conftest import (
     FAMILIES,
     all_of,
@@ -256,3 +257,31 @@ def test_the_family_is_asked_for_where_nothing_tells_it(home: Models, tmp_path: 
     assert error_of(convert, str(file), out, home, new_console(), form="comfy", family="xl") == (
         f"`{out}` is there already", "name another place: `--out`"
     )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("down", "up"),
+    [
+        ("lora_A.default.weight", "lora_B.default.weight"),
+        ("lora_linear_layer.down.weight", "lora_linear_layer.up.weight"),
+    ],
+)
+def test_older_endings_of_diffusers_are_read(tmp_path: Path, down: str, up: str) -> None:
+    """As `train inspect` reads them; those behind names of attention processors are told."""
+    word = "unet.down_blocks.0.attentions.0.transformer_blocks.0.attn2.to_k"
+    pair = {"lora_down.weight": torch.ones(2, 768), "lora_up.weight": torch.ones(32, 2)}
+    path = tmp_path / "a.safetensors"
+    save_file({f"{word}.{down}": pair["lora_down.weight"], f"{word}.{up}": pair["lora_up.weight"]},
+              path)  # fmt: skip
+
+    found = lora_modules.opened(path)
+
+    assert found.family.name == "sd15"
+    assert {name: one.read().tolist() for name, one in found.modules[word].items()} == {
+        name: one.tolist() for name, one in pair.items()
+    }
+    odd = "unet.mid_block.attn2.processor.to_k_lora.down.weight"
+    save_file({**load_file(path), odd: torch.ones(2, 768)}, path)
+    with pytest.raises(ModelFileError) as caught:
+        lora_modules.opened(path)
+    assert str(caught.value) == f"`{path}` holds 1 tensor of no LoRA that is known: `{odd}`"
