@@ -73,7 +73,12 @@ def test_diffusers_draws_with_an_export_what_was_trained(
         assert getattr(pipeline, part).pad_token == tokenizer.pad_token
     found = _drawn(pipeline)
     wanted = _opened(source, source, **_parts(base), **base.tokenizers)
-    assert torch.equal(found, _drawn(wanted))
+    for part in (*_parts(base), "vae"):
+        weights = getattr(pipeline, part).state_dict()
+        for word, weight in getattr(wanted, part).state_dict().items():
+            assert torch.equal(weights[word], weight)
+    # Where weights lie in memory decides the last bits of products on some processors.
+    torch.testing.assert_close(found, _drawn(wanted), rtol=0, atol=1e-4)
 
     for precision, dtype in (("fp16", torch.float16), ("bf16", torch.bfloat16)):
         half = made.with_name(f"{precision}{made.suffix}")
