@@ -17,6 +17,7 @@ from prep.pipeline.pipeline import Pipeline
 from prep.pipeline.subcommands import all_commands
 from prep.runtime.errors import ConfigError
 from prep.stages import all_stages
+from tests.rows import few_of
 from train.schedule_rows import SCHEDULES
 
 HEAD = """\
@@ -104,7 +105,7 @@ def test_all_mistakes_come_with_their_lines(
 
 @pytest.mark.parametrize(
     ("lines", "told"),
-    [
+    few_of([
         (["method: lara"], "line 7: `method` is `lara`"),
         (["method: finetune", "rank: 4"], "line 8: `train finetune` has no `rank`"),
         (["method: lora", "save_as: file"], "line 8: `train lora` has no `save_as`"),
@@ -113,8 +114,8 @@ def test_all_mistakes_come_with_their_lines(
         (["method: lora", "alpha: 0.0"], "line 8: `alpha` is 0.0"),
         (["method: lora", "base: tiny", "clip_skip: 13"], "line 9: `clip_skip` is 13"),
         (["method: lora", "precision: fp16", "device: cpu"], "line 8: `precision: fp16` needs a "),
-    ],
-)
+    ]),
+)  # fmt: skip
 def test_a_mistake_has_its_line(
     section: Callable[..., Pipeline], lines: list[str], told: str
 ) -> None:
@@ -173,7 +174,7 @@ def _told(out: str, err: str) -> list[str]:
 
 @pytest.mark.parametrize(
     ("line", "what", "hint"),
-    [
+    few_of([
         ("network_dim: 8", "`train` has no key `network_dim`", "did you mean `rank`?"),
         ("network_alpha: 8", "`train` has no key `network_alpha`", "did you mean `alpha`?"),
         ("unet_lr: 1e-4", "`train` has no key `unet_lr`", "did you mean `learning_rate`?"),
@@ -202,7 +203,7 @@ def _told(out: str, err: str) -> list[str]:
         ("out: /dev/null/x",
          "`/dev/null/x` cannot be written: `/dev/null` is a pipe, socket or device, not a folder",
          "name another folder: `out: FOLDER`"),
-    ],
+    ]),
 )  # fmt: skip
 def test_a_plan_refuses_what_a_run_would(
     prep: Callable[..., Any],
@@ -280,6 +281,7 @@ def test_a_plan_fetches_and_loads_nothing(
     assert not (tmp_path / "data" / "prep-and-train" / "looked-through.json").exists()
 
 
+@pytest.mark.long  # two runs of all programs; test_trained_words tells it of each alone
 def test_the_account_of_words_is_printed_once(draw: Callable[..., Path], home: Path) -> None:
     """Case A2: what does not train is told once by `prep run`, by prep and not by train again."""
     for name in "ab":

@@ -90,6 +90,7 @@ def test_a_folder_becomes_a_lora(toys: Path, capfd: pytest.CaptureFixture[str]) 
     assert _tree(Path()) == before
 
 
+@pytest.mark.long
 def test_captions_train_where_there_are_no_tags(toys: Path) -> None:
     """Where sentences are all there is, they are what trains; and the whole model is as easy."""
     (toys / "1.caption").write_text("a red toy")

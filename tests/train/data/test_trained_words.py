@@ -127,6 +127,7 @@ def test_train_tells_of_pictures_without_a_text(
     assert capfd.readouterr() == ("", f"{line}\n")
 
 
+@pytest.mark.long
 def test_train_tells_of_words_and_repeats(toys: Path, capfd: pytest.CaptureFixture[str]) -> None:
     """Case A2, D1: words of a person that do not train, repeats of folders; nothing to mend."""
     _pipelines("trigger: zzk")
@@ -166,6 +167,7 @@ def test_all_left_out_is_told_with_the_reason(
     )
 
 
+@pytest.mark.long
 def test_a_folder_of_captions_in_capitals(toys: Path, capfd: pytest.CaptureFixture[str]) -> None:
     """Case A7: `1.CAPTION` beside `1.png` is a caption, also to what decides what trains."""
     Path("toys/1.txt").unlink()
