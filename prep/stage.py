@@ -163,6 +163,7 @@ class Stage:
         help: First line of the function's docstring.
         commands: The subcommands that run it; its own name unless it says otherwise.
         done: What a run says of its results, after their number: `15 scored`; empty: nothing.
+        remark: Of a decision: from the number of samples, what a run says besides; empty: nothing.
         shown: From a result, what `prep why` shows a person of it; None: nothing.
         load: Builds what `run` receives last, from the params and the models found.
         models: The models.Ask values its results depend on, from the params.
@@ -199,6 +200,7 @@ class Stage:
     params: type = NoParams
     shape: Shape = Shape.MAP
     done: str = "made"
+    remark: Callable[[int], str] | None = None
     shown: Callable[[Any], Any] | None = lambda result: result
     load: Callable[[Any, tuple[Any, ...]], Any] | None = None
     models: Callable[[Any], tuple[Any, ...]] | None = None

@@ -155,6 +155,8 @@ def take_step(session: Session, step: PlannedStage, report: Report) -> None:
             _decide(session, plan)
             session.values.forget(stage.name)  # long rows, and few stages read them
             report.made[stage.name] = len(plan.run)
+            said = stage.remark(len(plan.run)) if stage.remark else ""
+            report.notes += [f"{step.command}: {said}"] if said else []
             kept = [plan.kept, plan.persons]
         case Shape.MAP | Shape.FAN_OUT:
             plan = session.plan(step)

@@ -1,9 +1,10 @@
-"""Which pairs of pictures are worth a closer look: all vectors of all pictures, multiplied."""
+"""Which pairs of pictures are worth a closer look: those whose vectors are alike."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from prep.likeness.appearance import CELLS, INSIDE, LENGTH, NUM_PARTS, WHOLE, part
+from prep.likeness.alike import all_with_all, by_index, mirror
+from prep.likeness.appearance import INSIDE, NUM_PARTS, WHOLE, part
 from prep.likeness.area import ALL, Area
 
 if TYPE_CHECKING:
@@ -11,9 +12,9 @@ if TYPE_CHECKING:
 
     Vectors = np.ndarray[Any, Any]
 
-LEAST = 0.82  # correlation of two grids
 MOST = 8  # pictures, the most alike, that one is compared with
-_ROWS = 256  # pictures that are multiplied at once
+_AT_ONCE = 128  # pictures
+_HELD = 100_000  # rows of pairs, before only the best of them are kept
 
 
 class Candidate(NamedTuple):
@@ -34,65 +35,70 @@ class Candidate(NamedTuple):
     mirror: bool
 
 
-def candidates(vectors: "Vectors", inside: "Vectors") -> Iterator[Candidate]:
+def candidates(
+    ends: "Vectors", inside: Mapping[int, Area], read: Callable[[range], "Vectors"], *, index: bool
+) -> Iterator[Candidate]:
     """Yield the pairs whose vectors are alike, each pair once: of its two ways, the likelier one.
 
     Args:
-        vectors: int8, (pictures, NUM_PARTS, CELLS * CELLS).
-        inside: (pictures, 4): each one's Area within its border.
+        ends: int8, (pictures, 2, CELLS * CELLS): the vectors of WHOLE and INSIDE of each.
+        inside: From places, what is within a border of the pictures that have one.
+        read: From places, the vectors of these pictures, int8, (places, NUM_PARTS, CELLS * CELLS).
+        index: Whether an index tells which ones are compared, not all with all.
     """
     import numpy as np
 
-    found: dict[tuple[int, int], tuple[int, int, int]] = {}
-    for first in range(0, len(vectors), _ROWS):
-        alike = _alike(vectors, slice(first, first + _ROWS))
-        for row, scores in enumerate(alike):
-            inner = first + row
-            scores[inner] = 0
-            near = np.flatnonzero(scores >= LEAST * LENGTH**2)
-            for outer in near[np.argsort(-scores[near], kind="stable")][:MOST]:
-                pair = (min(inner, int(outer)), max(inner, int(outer)))
-                way = (int(scores[outer]), inner, int(outer))
-                if pair not in found or way[0] > found[pair][0]:
-                    found[pair] = way
-    for pair in sorted(found):
-        _, inner, outer = found[pair]
-        yield _way(vectors, inside, inner, outer)
+    pairs = _alike(ends, read, (by_index if index else all_with_all)(ends))
+    least, most = pairs[:, :2].min(1), pairs[:, :2].max(1)
+    order = np.lexsort((pairs[:, 0], -pairs[:, 2], most, least))
+    before: tuple[int, ...] = ()
+    for inner, outer, _ in pairs[order].tolist():
+        pair = (min(inner, outer), max(inner, outer))
+        if pair != before:
+            yield _way(read, inside, inner, outer)
+        before = pair
 
 
-def _alike(vectors: "Vectors", rows: slice) -> "Vectors":
-    """Return float32, (rows, pictures): the best product of an inner and an outer picture."""
+def _alike(
+    ends: "Vectors",
+    read: Callable[[range], "Vectors"],
+    compared: Callable[[int, "Vectors"], "Vectors"],
+) -> "Vectors":
+    """Return the rows of `prep.likeness.alike`: of each inner picture, those most like it."""
     import numpy as np
 
-    own = vectors[rows].astype(np.float32)
-    whole, inner = own[:, WHOLE], own[:, INSIDE]
-    best = np.zeros((len(own), len(vectors)), np.float32)
-    for place in range(NUM_PARTS):
-        others = vectors[:, place].astype(np.float32).T
-        np.maximum(best, whole @ others, out=best)
-        if place in (WHOLE, INSIDE):
-            for one in (inner, _mirrored(whole), _mirrored(inner)):
-                np.maximum(best, one @ others, out=best)
-    return best
+    kept, fresh, num = np.zeros((0, 3), np.int64), [], 0
+    for first in range(0, len(ends), _AT_ONCE):
+        fresh.append(compared(first, read(range(first, min(first + _AT_ONCE, len(ends))))))
+        num += len(fresh[-1])
+        if num > max(_HELD, len(kept)):
+            kept, fresh, num = _most(np.concatenate([kept, *fresh])), [], 0
+    return _most(np.concatenate([kept, *fresh]))
 
 
-def _way(vectors: "Vectors", inside: "Vectors", inner: int, outer: int) -> Candidate:
+def _most(pairs: "Vectors") -> "Vectors":
+    """Return of each inner picture the MOST rows with the largest products."""
+    import numpy as np
+
+    pairs = pairs[np.lexsort((pairs[:, 1], -pairs[:, 2], pairs[:, 0]))]
+    place = np.arange(len(pairs)) - np.searchsorted(pairs[:, 0], pairs[:, 0])
+    return pairs[place < MOST]
+
+
+def _way(
+    read: Callable[[range], "Vectors"], inside: Mapping[int, Area], inner: int, outer: int
+) -> Candidate:
     """Return by which parts two pictures are most alike; of equals, by the largest ones."""
     import numpy as np
 
-    own, others = vectors[inner].astype(np.int32), vectors[outer].astype(np.int32)
+    own, others = (read(range(place, place + 1))[0].astype(np.int32) for place in (inner, outer))
     ways = [(int(others[p] @ own[WHOLE]), WHOLE, p, False) for p in range(NUM_PARTS)]
     for place in (WHOLE, INSIDE):
         ways.append((int(others[place] @ own[INSIDE]), INSIDE, place, False))
         for mine in (WHOLE, INSIDE):
-            flipped = _mirrored(own[None, mine])[0]
+            flipped = mirror(own[None, mine])[0]
             ways.append((int(others[place] @ flipped), mine, place, True))
-    _, mine, place, mirror = max(ways, key=lambda way: way[0])
-    within = Area(*inside[inner]) if mine == INSIDE else ALL
-    where = Area(*inside[outer]) if place == INSIDE else part(place)
-    return Candidate(inner, outer, within.mirrored() if mirror else within, where, mirror)
-
-
-def _mirrored(rows: "Vectors") -> "Vectors":
-    """Return the vectors of the same parts, mirrored left to right."""
-    return rows.reshape(-1, CELLS, CELLS)[:, :, ::-1].reshape(len(rows), CELLS**2)
+    _, mine, place, flip = max(ways, key=lambda way: way[0])
+    within = inside.get(inner, ALL) if mine == INSIDE else ALL
+    where = inside.get(outer, ALL) if place == INSIDE else part(place)
+    return Candidate(inner, outer, within.mirrored() if flip else within, where, flip)

@@ -26,8 +26,7 @@ def beyond(one: "Plane", other: "Plane") -> "Plane":
     import numpy as np
 
     ways = (_leaves(one, other), _leaves(other, one))
-    found: Plane = np.maximum(*(np.abs(_blurred(way)) for way in ways)).max(2)
-    return found
+    return _largest(np.maximum(*(np.abs(_blurred(way)) for way in ways)))
 
 
 def _leaves(one: "Plane", other: "Plane") -> "Plane":
@@ -45,7 +44,8 @@ def detail(pixels: "Plane") -> "Plane":
     """Return how much the grey of (H, W, 3) changes from pixel to pixel around each one."""
     import numpy as np
 
-    down, across = np.gradient(pixels.mean(2))
+    grey = (pixels[..., 0] + pixels[..., 1] + pixels[..., 2]) / 3
+    down, across = np.gradient(grey)
     return _blurred(_blurred(np.abs(down) + np.abs(across)))
 
 
@@ -98,6 +98,14 @@ def _coarse(pixels: "Plane", blocks: tuple[int, int]) -> "Plane":
     rows, columns = height // side, width // side
     cut = pixels[: rows * side, : columns * side]
     found: Plane = cut.reshape(rows, side, columns, side, 3).mean((1, 3))
+    return found
+
+
+def _largest(pixels: "Plane") -> "Plane":
+    """Return the largest of three channels; `max(2)` takes ten times as long."""
+    import numpy as np
+
+    found: Plane = np.maximum(np.maximum(pixels[..., 0], pixels[..., 1]), pixels[..., 2])
     return found
 
 

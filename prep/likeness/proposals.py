@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from prep.likeness.appearance import inside_of, size_of, unpacked, vectors
-from prep.likeness.area import Area
+from prep.likeness.appearance import CELLS, INSIDE, WHOLE, inside_of, size_of, unpacked, vectors
+from prep.likeness.area import ALL, Area
 from prep.likeness.borders import CROPPED
 from prep.likeness.candidates import candidates
 from prep.likeness.relation import VARIANT, Likeness, likeness
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     import numpy as np
 
 SAME_FILE = "same file"
+ALL_WITH_ALL = 6000  # pictures; of more, an index tells which ones are compared
 _PLACES = ("box", "there")
 _NEARLY = 0.01  # of a side
 _HELD = 64  # small copies that are open at a time
@@ -73,11 +74,18 @@ def proposals(samples: Samples) -> dict[str, Row | None]:
     Args:
         samples: Key -> its packed appearance, the digest of its file, its lineage or None.
     """
-    known, table, inside = _read(samples)
+    import numpy as np
+
+    known, ends, inside = _read(samples)
     copies: dict[str, list[_Copy]] = {}
     variants: dict[str, list[_Copy]] = {}
-    seen = lru_cache(maxsize=_HELD)(lambda key: unpacked(samples[key][0]))
-    for pair in candidates(table, inside):
+    data = lru_cache(maxsize=_HELD)(lambda key: samples[key][0])
+    seen = lru_cache(maxsize=_HELD)(lambda key: unpacked(data(key)))
+
+    def read(places: range) -> "np.ndarray[Any, Any]":
+        return np.stack([vectors(data(known.keys[place])) for place in places])
+
+    for pair in candidates(ends, inside, read, index=len(samples) > ALL_WITH_ALL):
         inner, outer = known.keys[pair.inner], known.keys[pair.outer]
         if known.derived_alike(inner, outer):
             continue
@@ -93,6 +101,16 @@ def proposals(samples: Samples) -> dict[str, Row | None]:
     rows |= {key: _row(known, key, _Copy((SAME_FILE,), first, None, None))
              for key, first in known.same.items()}  # fmt: skip
     return {key: rows.get(key) for key in sorted(samples)}
+
+
+def remark(num: int) -> str:
+    """Return what a person should know of how so many pictures are compared; empty for nothing."""
+    if num <= ALL_WITH_ALL:
+        return ""
+    return (
+        f"of more than {ALL_WITH_ALL:,} pictures not all pairs are compared, so that a few copies"
+        " that were cropped or have a border may be missed (docs/duplicates.md)"
+    )
 
 
 def proposed(row: Row | str | None) -> str:
@@ -118,11 +136,11 @@ def sentence(row: Row | str | None) -> str:
     return f"it repeats {row['key']}: {' and '.join(row['kinds'])}{place}"
 
 
-def _read(samples: Samples) -> tuple[_Known, "np.ndarray[Any, Any]", "np.ndarray[Any, Any]"]:
-    """Return what is held of the pictures, and the vectors and insides of those to be compared."""
+def _read(samples: Samples) -> tuple[_Known, "np.ndarray[Any, Any]", dict[int, Area]]:
+    """Return what is held of the pictures, and the ends and insides of those to be compared."""
     import numpy as np
 
-    known, table, inside = _Known(), [], []
+    known, ends, inside = _Known(), bytearray(), {}
     first: dict[str, str] = {}
     for key in sorted(samples):
         data, digest, lineage = samples[key]
@@ -133,12 +151,11 @@ def _read(samples: Samples) -> tuple[_Known, "np.ndarray[Any, Any]", "np.ndarray
             known.same[key] = first[digest]
             continue
         first.setdefault(digest, key)
+        if (area := inside_of(data)) != ALL:
+            inside[len(known.keys)] = area
         known.keys.append(key)
-        table.append(vectors(data))
-        inside.append(inside_of(data))
-    if not table:
-        return known, np.zeros((0, 1, 1), np.int8), np.zeros((0, 4))
-    return known, np.stack(table), np.array(inside)
+        ends += vectors(data)[[WHOLE, INSIDE]].tobytes()
+    return known, np.frombuffer(ends, np.int8).reshape(len(known.keys), 2, CELLS**2), inside
 
 
 def _placed(known: _Known, inner: str, outer: str, found: Likeness) -> tuple[str, _Copy]:

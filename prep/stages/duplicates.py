@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from prep.likeness.proposals import proposals, sentence
+from prep.likeness.proposals import proposals, remark, sentence
 from prep.stage import NoParams, PersonsField, Shape, stage
 
 
@@ -12,6 +12,7 @@ from prep.stage import NoParams, PersonsField, Shape, stage
     reads=("appearance", "digest", "lineage?"),
     writes="duplicate_of",
     done="compared",
+    remark=remark,
     shown=sentence,
     shape=Shape.DECISION,
     fields=(PersonsField("keep", drops="no"),),

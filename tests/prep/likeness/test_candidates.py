@@ -5,6 +5,7 @@ from itertools import pairwise
 import numpy as np
 from PIL import ImageOps
 
+from prep.likeness.alike import LEAST
 from prep.likeness.appearance import (
     CELLS,
     INSIDE,
@@ -17,7 +18,8 @@ from prep.likeness.appearance import (
     vectors,
 )
 from prep.likeness.area import ALL
-from prep.likeness.candidates import LEAST, candidates
+from prep.likeness.candidates import Candidate, candidates
+from prep.likeness.index import Index
 from tests.prep.likeness import changed
 from tests.prep.likeness.changed import drawn, kept
 
@@ -64,7 +66,6 @@ def test_pairs_are_those_whose_products_are_large() -> None:
     copies = [changes[seed % 4](image) for seed, image in enumerate(pictures)]
     data = [kept(image) for image in pictures + copies]
     table = np.stack([vectors(each) for each in data])
-    inside = np.array([inside_of(each) for each in data])
     own = table.astype(int)
     mirrored = own.reshape(len(own), NUM_PARTS, CELLS, CELLS)[..., ::-1].reshape(own.shape)
 
@@ -78,6 +79,43 @@ def test_pairs_are_those_whose_products_are_large() -> None:
             if a != b and max(map(np.max, products)) >= LEAST * LENGTH**2:
                 expected.add((min(a, b), max(a, b)))
 
-    found = [tuple(sorted((pair.inner, pair.outer))) for pair in candidates(table, inside)]
+    found = [tuple(sorted((pair.inner, pair.outer))) for pair in _candidates(data)]
     assert found == sorted(expected)
     assert {(n, n + 10) for n in range(10)} <= expected
+
+
+def test_of_very_many_pictures_an_index_finds_the_copies() -> None:
+    """Each of thirty pictures finds its copy as it does among few, in both orders of them."""
+    changes = (changed.half, changed.jpeg, ImageOps.mirror, changed.cropped, changed.bordered)
+    pictures = [drawn(seed) for seed in range(30)]
+    copies = [changes[seed % 5](image) for seed, image in enumerate(pictures)]
+    data = [kept(image) for image in pictures + copies]
+    with_all = {(pair.inner, pair.outer): pair for pair in _candidates(data)}
+    found = {(pair.inner, pair.outer): pair for pair in _candidates(data, index=True)}
+    back = [(59 - pair.inner, 59 - pair.outer) for pair in _candidates(data[::-1], index=True)]
+
+    assert {(n, n + 30) for n in range(30)} <= {tuple(sorted(pair)) for pair in found}
+    assert found.items() <= with_all.items()
+    assert {tuple(sorted(pair)) for pair in back} == {tuple(sorted(pair)) for pair in found}
+
+
+def test_the_work_for_a_picture_is_bounded() -> None:
+    """Where thousands of vectors are nearly one, no vector is compared with more than a few."""
+    dice = np.random.default_rng(0)
+    one = dice.integers(-30, 30, CELLS**2)
+    rows = (one + dice.integers(-1, 2, (4000, CELLS**2))).astype(np.int8)
+    places, found = Index(rows).near(rows)
+
+    assert np.bincount(places).max() <= 8 * 32
+    assert len(found) > 4000
+
+
+def _candidates(data: list[bytes], *, index: bool = False) -> list[Candidate]:
+    table = np.stack([vectors(each) for each in data])
+    inside = {n: area for n, each in enumerate(data) if (area := inside_of(each)) != ALL}
+    ends = np.ascontiguousarray(table[:, [0, INSIDE]])
+
+    def read(places: range) -> np.ndarray:
+        return table[places.start : places.stop]
+
+    return list(candidates(ends, inside, read, index=index))

@@ -12,6 +12,7 @@ import pytest
 from PIL import Image
 
 from prep.cli.app import main
+from prep.likeness import proposals
 from tests.prep.likeness import changed
 from tests.prep.likeness.changed import drawn
 
@@ -32,6 +33,26 @@ def marks(folder: Path) -> dict[str, str]:
     """Return what stands under `keep`, of the pictures that have something there."""
     text = (folder / "tags.csv").read_text(encoding="utf-8-sig")
     return {row["key"]: row["keep"] for row in csv.DictReader(text.splitlines()) if row["keep"]}
+
+
+def test_of_very_many_pictures_is_said_what_may_be_missed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Beyond a number of pictures a line says that not all are compared; copies are found."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(proposals, "ALL_WITH_ALL", 2)
+    raw = tmp_path / "raw"
+    raw.mkdir()
+    drawn().save(raw / "a.png")
+    changed.half(drawn()).save(raw / "b.png")
+    assert "may be missed" not in typed("duplicates", "raw")
+
+    drawn(1).save(raw / "c.png")
+    assert (
+        "  duplicates: of more than 2 pictures not all pairs are compared, so that a few copies"
+        " that were cropped or have a border may be missed (docs/duplicates.md)\n"
+    ) in typed("duplicates", "raw")
+    assert marks(raw) == {"b.png": "duplicate of a.png (resized)"}
 
 
 def test_copies_are_marked_and_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
