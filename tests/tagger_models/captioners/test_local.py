@@ -191,14 +191,19 @@ def test_a_hostile_pickle_runs_nothing(mine: Path, tmp_path: Path) -> None:
 def test_remote_code_is_never_loaded(mine: Path, tmp_path: Path) -> None:
     """A folder that brings its own classes is opened with ours; its Python is not imported."""
     config = json.loads((mine / "config.json").read_text(encoding="utf-8"))
-    config["auto_map"] = {"AutoModel": "hostile.Model", "AutoProcessor": "hostile.Model"}
+    config["auto_map"] = {
+        "AutoModel": "ran_by_itself.Model",
+        "AutoProcessor": "ran_by_itself.Model",
+    }
     (mine / "config.json").write_text(json.dumps(config), encoding="utf-8")
-    (mine / "hostile.py").write_text(f"open({str(tmp_path / 'ran')!r}, 'w')", encoding="utf-8")
+    (mine / "ran_by_itself.py").write_text(
+        f"open({str(tmp_path / 'ran')!r}, 'w')", encoding="utf-8"
+    )
 
     opened(mine, tmp_path)
 
     assert not (tmp_path / "ran").exists()
-    assert not [name for name in sys.modules if "hostile" in name]
+    assert not [name for name in sys.modules if "ran_by_itself" in name]
 
 
 def test_weights_that_lack_a_layer_are_refused(mine: Path, tmp_path: Path) -> None:

@@ -451,6 +451,7 @@ def test_what_was_written_beside_a_config_file_is_written_anew(
     assert written.read_text().endswith("# mine\n")
 
 
+@pytest.mark.long  # test_recipes trains from metadata, too
 def test_a_fine_tune_of_metadata_is_one_command(
     draw: Callable[..., Path],
     home: Path,

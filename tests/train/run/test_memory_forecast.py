@@ -19,7 +19,7 @@ from train.methods import all_methods, config_of
 from train.run import memory_question
 from train.run.card_sizes import card_note, cards
 from train.run.decide import decide
-from train.run.execute import _trainer, opened
+from train.run.execute import opened, trainer_of
 from train.run.memory_forecast import PassShape, attached, forecast
 from train.step.distributed import Processes
 from train.step.loop import train
@@ -87,7 +87,7 @@ def test_the_forecast_is_what_torch_allocates(
     modules = [training.base.network, *training.base.encoders.values()]
     modules += training.base.frozen.values()
     before = sum(one.nbytes for part in modules for one in [*part.parameters(), *part.buffers()])
-    trainer = _trainer(run, training.base)
+    trainer = trainer_of(run, training.base)
     real = before + _most(lambda: train(training, trainer, 0, 2, lambda step: None))
 
     outline = run.family.outline(base).base

@@ -1,5 +1,6 @@
 import errno
 import os
+import re
 import shutil
 from pathlib import Path
 
@@ -77,15 +78,20 @@ def test_a_run_that_diverges_keeps_its_checkpoints(
         with pytest.raises(UserError) as caught:
             lora(
                 meta, tmp_path / "out", models, new_console(),
-                save_every_steps=1, learning_rate=10, steps=4,
+                save_every_steps=1, learning_rate=10, steps=40,
             )  # fmt: skip
         told.append((str(caught.value), caught.value.hint))
 
-    message = "the gradients of step 4 are not finite"
+    # At which step it is depends on the last bits of the processor's products.
+    words = r"the (?:gradients|loss) of step (\d+) (?:are not finite|is .*)"
+    found = re.fullmatch(words, told[0][0])
+    assert found, told
+    number = int(found[1])
     hint = "train with a lower `--learning-rate`; what was saved before is kept"
-    assert told == [(message, hint)] * 2
+    assert told == [(told[0][0], hint)] * 2
     (folder,) = (tmp_path / "out").glob("*/checkpoints")
-    assert [step for step, path in checkpoint.steps(folder) if checkpoint.whole(path)] == [3, 2]
+    whole = [step for step, path in checkpoint.steps(folder) if checkpoint.whole(path)]
+    assert whole == [number - 1, number - 2]
     assert not list((tmp_path / "out").glob("*/images.safetensors"))
 
 
