@@ -12,6 +12,7 @@ from prep.runtime.errors import UsageError
 from prep.runtime.seeds import MOST_SEED
 from train.cli.block_option import block_weights_of
 from train.cli.config_options import JSON, QUIET
+from train.cli.drawing_options import DEVICE
 
 _FILE = Annotated[Path, typer.Argument(metavar="FILE", help="A LoRA, or what is like one")]
 _WEIGHTS = Annotated[
@@ -57,7 +58,7 @@ def blocks_command(models: Callable[[], Models]) -> Callable[..., None]:
         prompt: _PROMPT = None,
         seed: Annotated[int, typer.Option(help="Of the pictures", min=0, max=MOST_SEED)] = 0,
         steps: Annotated[int, typer.Option(help="Of a drawing", min=1, max=1000)] = 20,
-        device: Annotated[str, typer.Option(help="auto, cpu or cuda")] = "auto",
+        device: DEVICE = "auto",
         quiet: QUIET = False,
         json: JSON = False,
     ) -> None:

@@ -11,6 +11,7 @@ from prep.runtime.console import Console
 from prep.runtime.errors import UsageError
 from prep.runtime.seeds import MOST_SEED
 from train.cli.config_options import JSON, QUIET
+from train.cli.drawing_options import DEVICE, DRAWING_STEPS, GUIDANCE, NEGATIVE
 
 _ENDINGS = (".txt", ".caption")
 _MOST_SIDE = 8192
@@ -51,11 +52,9 @@ def class_pictures_command(models: Callable[[], Models]) -> Callable[..., int]:
         base: _BASE,
         prompt: _PROMPT = None,
         count: _COUNT = 200,
-        negative: Annotated[str, typer.Option(help="What not to draw")] = "",
-        steps: Annotated[int, typer.Option(help="Steps of a drawing", min=1, max=1000)] = 20,
-        guidance: Annotated[
-            float, typer.Option(help="How strongly the text decides", min=0, max=100)
-        ] = 7.5,
+        negative: NEGATIVE = "",
+        steps: DRAWING_STEPS = 20,
+        guidance: GUIDANCE = 7.5,
         sampler: _SAMPLER = "ddim",
         width: _SIDE = 0,
         height: _SIDE = 0,
@@ -69,7 +68,7 @@ def class_pictures_command(models: Callable[[], Models]) -> Callable[..., int]:
         dry_run: Annotated[
             bool, typer.Option("--dry-run", help="Say what would be drawn; change nothing")
         ] = False,
-        device: Annotated[str, typer.Option(help="auto, cpu or cuda")] = "auto",
+        device: DEVICE = "auto",
         quiet: QUIET = False,
         json: JSON = False,
     ) -> int:

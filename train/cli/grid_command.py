@@ -8,9 +8,17 @@ import typer
 
 from prep.models.locate import Models
 from prep.runtime.console import Console
-from prep.runtime.seeds import MOST_SEED
 from train.cli.block_option import BLOCKS, block_weights_of
 from train.cli.config_options import JSON, QUIET
+from train.cli.drawing_options import (
+    DEVICE,
+    DRAWING_STEPS,
+    GUIDANCE,
+    LAYER,
+    NEGATIVE,
+    PROMPTS,
+    SEEDS,
+)
 
 _WHAT = Annotated[
     list[str],
@@ -26,21 +34,11 @@ _STRENGTH = Annotated[
     list[float] | None,
     typer.Option(help="A column each for every export; default: 1", min=-100, max=100),
 ]
-_SEED = Annotated[
-    list[int] | None,
-    typer.Option(help="A row each for prompts without `--d`; default: 0", min=0, max=MOST_SEED),
-]
 _SAMPLER = Annotated[
     list[str] | None, typer.Option(help="A row each for prompts without `--ss`; default: ddim")
 ]
 _BASE = Annotated[
     str | None, typer.Option(help="Base model; default: the one that the run folder names")
-]
-_LAYER = Annotated[
-    int | None,
-    typer.Option(
-        help="Layer of the text encoder, from the end; default: as it was trained", min=1, max=12
-    ),
 ]
 
 
@@ -55,25 +53,21 @@ def grid_command(models: Callable[[], Models]) -> Callable[..., int]:
         files: _WHAT,
         *,
         prompt: _PROMPT = None,
-        prompts: Annotated[
-            Path | None, typer.Option(help="File of prompts: .txt with one a line, .json or .toml")
-        ] = None,
-        negative: Annotated[str, typer.Option(help="What not to draw")] = "",
+        prompts: PROMPTS = None,
+        negative: NEGATIVE = "",
         strength: _STRENGTH = None,
-        seed: _SEED = None,
+        seed: SEEDS = None,
         sampler: _SAMPLER = None,
-        steps: Annotated[int, typer.Option(help="Steps of a drawing", min=1, max=1000)] = 20,
-        guidance: Annotated[
-            float, typer.Option(help="How strongly the text decides", min=0, max=100)
-        ] = 7.5,
+        steps: DRAWING_STEPS = 20,
+        guidance: GUIDANCE = 7.5,
         base: _BASE = None,
         block_weights: BLOCKS = "",
         out: Annotated[
             Path | None,
             typer.Option(metavar="FOLDER", help="Its folder; default: `grid` beside the exports"),
         ] = None,
-        clip_skip: _LAYER = None,
-        device: Annotated[str, typer.Option(help="auto, cpu or cuda")] = "auto",
+        clip_skip: LAYER = None,
+        device: DEVICE = "auto",
         quiet: QUIET = False,
         json: JSON = False,
     ) -> int:

@@ -10,6 +10,7 @@ from prep.models.locate import Models
 from prep.runtime.console import Console
 from prep.runtime.seeds import MOST_SEED
 from train.cli.config_options import JSON, QUIET
+from train.cli.drawing_options import DEVICE, DRAWING_STEPS, GUIDANCE, NEGATIVE
 
 _RUN = Annotated[Path, typer.Argument(metavar="RUN", help="The folder of a run")]
 _TAGGER = Annotated[
@@ -36,16 +37,14 @@ def pick_command(models: Callable[[], Models]) -> Callable[..., int]:
         *,
         tagger: _TAGGER = None,
         pictures: _PICTURES = 12,
-        negative: Annotated[str, typer.Option(help="What not to draw")] = "",
-        steps: Annotated[int, typer.Option(help="Steps of a drawing", min=1, max=1000)] = 20,
-        guidance: Annotated[
-            float, typer.Option(help="How strongly the text decides", min=0, max=100)
-        ] = 7.5,
+        negative: NEGATIVE = "",
+        steps: DRAWING_STEPS = 20,
+        guidance: GUIDANCE = 7.5,
         sampler: Annotated[str, typer.Option(help="How noise becomes a picture")] = "ddim",
         seed: Annotated[
             int, typer.Option(help="Decides which texts are drawn", min=0, max=MOST_SEED)
         ] = 0,
-        device: Annotated[str, typer.Option(help="auto, cpu or cuda")] = "auto",
+        device: DEVICE = "auto",
         quiet: QUIET = False,
         json: JSON = False,
     ) -> int:

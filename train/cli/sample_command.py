@@ -10,9 +10,17 @@ import typer
 from prep.models.locate import Models
 from prep.runtime.console import Console
 from prep.runtime.errors import UsageError
-from prep.runtime.seeds import MOST_SEED
 from train.cli.block_option import BLOCKS, block_weights_of
 from train.cli.config_options import JSON, QUIET
+from train.cli.drawing_options import (
+    DEVICE,
+    DRAWING_STEPS,
+    GUIDANCE,
+    LAYER,
+    NEGATIVE,
+    PROMPTS,
+    SEEDS,
+)
 
 _MOST_CELLS = 400
 _WHAT = Annotated[
@@ -32,10 +40,6 @@ _STRENGTH = Annotated[
         help="Of all LoRAs, times their own; a column each; default: 1", min=-100, max=100
     ),
 ]
-_SEED = Annotated[
-    list[int] | None,
-    typer.Option(help="A row each for prompts without `--d`; default: 0", min=0, max=MOST_SEED),
-]
 _SAMPLER = Annotated[
     str, typer.Option(help="How noise becomes a picture: as `Euler a`, `dpm++_2m_karras`")
 ]
@@ -50,12 +54,6 @@ _GRID = Annotated[
     str | None,
     typer.Option(metavar="ROWSxCOLUMNS", help="One prompt by so many seeds, plain, as `2x3`"),
 ]
-_LAYER = Annotated[
-    int | None,
-    typer.Option(
-        help="Layer of the text encoder, from the end; default: as it was trained", min=1, max=12
-    ),
-]
 
 
 def sample_command(models: Callable[[], Models]) -> Callable[..., int]:
@@ -69,16 +67,12 @@ def sample_command(models: Callable[[], Models]) -> Callable[..., int]:
         files: _WHAT,
         *,
         prompt: _PROMPT = None,
-        prompts: Annotated[
-            Path | None, typer.Option(help="File of prompts: .txt with one a line, .json or .toml")
-        ] = None,
-        negative: Annotated[str, typer.Option(help="What not to draw")] = "",
+        prompts: PROMPTS = None,
+        negative: NEGATIVE = "",
         strength: _STRENGTH = None,
-        seed: _SEED = None,
-        steps: Annotated[int, typer.Option(help="Steps of a drawing", min=1, max=1000)] = 20,
-        guidance: Annotated[
-            float, typer.Option(help="How strongly the text decides", min=0, max=100)
-        ] = 7.5,
+        seed: SEEDS = None,
+        steps: DRAWING_STEPS = 20,
+        guidance: GUIDANCE = 7.5,
         sampler: _SAMPLER = "ddim",
         base: _BASE = None,
         grid: _GRID = None,
@@ -89,8 +83,8 @@ def sample_command(models: Callable[[], Models]) -> Callable[..., int]:
         each: Annotated[
             Path | None, typer.Option(metavar="FOLDER", help="Write every picture alone, too")
         ] = None,
-        clip_skip: _LAYER = None,
-        device: Annotated[str, typer.Option(help="auto, cpu or cuda")] = "auto",
+        clip_skip: LAYER = None,
+        device: DEVICE = "auto",
         quiet: QUIET = False,
         json: JSON = False,
     ) -> int:

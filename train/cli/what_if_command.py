@@ -10,6 +10,7 @@ from prep.models.locate import Models
 from prep.runtime.console import Console
 from prep.runtime.errors import UsageError
 from train.cli.config_options import JSON, QUIET
+from train.cli.drawing_options import DEVICE, DRAWING_STEPS, GUIDANCE
 from train.config import MOST_STEPS
 
 _META = Annotated[Path, typer.Argument(metavar="META", help="Dataset file that a run trained on")]
@@ -71,15 +72,13 @@ def what_if_command(models: Callable[[], Models]) -> Callable[..., int]:
         prompt: _PROMPT = None,
         watch: _WATCH = None,
         pictures: Annotated[int, typer.Option(help="Of each text", min=1, max=1000)] = 4,
-        steps: Annotated[int, typer.Option(help="Steps of a drawing", min=1, max=1000)] = 20,
-        guidance: Annotated[
-            float, typer.Option(help="How strongly the text decides", min=0, max=100)
-        ] = 7.5,
+        steps: DRAWING_STEPS = 20,
+        guidance: GUIDANCE = 7.5,
         sampler: Annotated[str, typer.Option(help="How noise becomes a picture")] = "ddim",
         out: Annotated[
             Path | None, typer.Option(metavar="FOLDER", help="Default: `what-if` in the run folder")
         ] = None,
-        device: Annotated[str, typer.Option(help="auto, cpu or cuda")] = "auto",
+        device: DEVICE = "auto",
         quiet: QUIET = False,
         json: JSON = False,
     ) -> int:
