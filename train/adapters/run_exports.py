@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from prep.runtime.errors import ModelFileError
-from train.adapters.lora_metadata import BORN
+from train.adapters.lora_metadata import BORN, MADE_FROM, WEIGHTED, said
 
 
 def export_of(place: Path) -> Path:
@@ -29,12 +29,23 @@ def export_of(place: Path) -> Path:
 
 
 def exports_of(place: Path) -> list[Path]:
-    """Return all exports that lie in a run folder, sorted; any other place alone."""
+    """Return all exports that lie in a run folder, sorted; any other place alone.
+
+    What was made of exports, with blocks weighted or merged, is none.
+    """
     name = _name_of(place)
     if name is None:
         return [place]
     found = [one for one in sorted(place.glob(f"{name}*")) if "-not-proven" not in one.name]
-    return [one for one in found if one.suffix == ".safetensors" or (one / BORN).is_file()]
+    able = [one for one in found if one.suffix == ".safetensors" or (one / BORN).is_file()]
+    return [one for one in able if not _is_made_of_exports(one)]
+
+
+def _is_made_of_exports(place: Path) -> bool:
+    try:
+        return bool({MADE_FROM, WEIGHTED} & said(place).keys())
+    except ModelFileError:  # a damaged export is one, and is told where it is opened
+        return False
 
 
 def _name_of(place: Path) -> str | None:

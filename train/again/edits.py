@@ -77,10 +77,13 @@ def edited(data: Data, edits: Sequence[DataEdit]) -> tuple[Data, list[str]]:
         found = matching(samples, edit.keys)
         after = {key: _edited(samples[key], edit) for key in found}
         if all(after[key] == samples[key] for key in found):
-            what = f"has no tag `{edit.remove[0]}`" if edit.remove else "has these tags already"
-            one = "it" if len(found) == 1 else f"none of the {counted(len(found), 'picture')}"
+            one = "it" if len(found) == 1 else f"each of the {counted(len(found), 'picture')}"
+            what = f"{one} has these tags already"
+            if edit.remove:
+                some = "it has no" if len(found) == 1 else f"no picture of {len(found)} has the"
+                what = f"{some} tag `{edit.remove[0]}`"
             raise ConfigError(
-                f"`{edit.told()}` changes nothing: {one} {what}",
+                f"`{edit.told()}` changes nothing: {what}",
                 f"the tags of `{found[0]}`: {', '.join(_tags(samples[found[0]]))}",
             )
         samples |= after

@@ -34,7 +34,7 @@ class ReproduceWish:
         data: Dataset files; empty for those that the run folder names.
         base: None for the base model that the run folder, or the dataset, names.
         start_from: The LoRA that it went on from; None for the one that the run folder names.
-        out: None for the folder `again` beside the export.
+        out: None for a folder of its name in `again`, beside the export.
         anyway: Whether to train although something is not as it was.
     """
 
@@ -76,7 +76,10 @@ def with_threads(count: int, device: str) -> None:
 
 def _settings(found: Born, wish: ReproduceWish, models: Models, paths: Sequence[Path]) -> Config:
     base = wish.base or found.base()
-    more: dict[str, object] = {"base": base, "out": wish.out or found.place.parent / AGAIN}
+    more: dict[str, object] = {
+        "base": base,
+        "out": wish.out or found.place.parent / AGAIN / found.place.stem,
+    }
     began = found.told.get("prep_start_from")
     if began:
         there = wish.start_from or found.run.get("start_from")

@@ -116,7 +116,9 @@ def _weighed(word: str) -> tuple[str, float | None]:
 def _is_model(name: str) -> bool:
     path = Path(name).expanduser()
     if not path.exists():
-        return path.suffix.lower() not in (".safetensors", ".ckpt") and name.count("/") == 1
+        return path.suffix.lower() not in (".safetensors", ".ckpt") and (
+            name.count("/") == 1 or name == "tiny"
+        )
     return base_model.is_whole_model(path)
 
 

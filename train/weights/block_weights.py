@@ -20,7 +20,7 @@ from train.weights.block_strengths import bars, strengths
 from train.weights.contents import ADAPTER
 from train.weights.findings import BROKEN, PACKED, Inspection, inspection, told_size
 from train.weights.module_norms import rank_of
-from train.weights.new_file import NewFile, NewTensor, write
+from train.weights.new_file import NewFile, NewTensor, check_target, write
 from train.weights.tensor_names import ALPHA, UP, AdaptedModule
 from train.weights.web_hashes import HASHES
 from train.weights.weight_source import WeightSource, opened
@@ -79,10 +79,7 @@ def write_weighted(
     source = found.source
     _check(found, given)
     target = out or source.place.with_name(f"{source.place.stem}-blocks.safetensors")
-    if target.suffix.lower() != ".safetensors" or target.absolute() == source.place.absolute():
-        raise ConfigError(
-            f"`--out {target}` is the file itself, or no `.safetensors`", "name a new file"
-        )
+    check_target(target, source.place)
     rates = {word: rate_of(block_of(word), given.weights) for word in found.what.modules}
     if all(rate == 1 for rate in rates.values()):
         console.say(f"nothing of `{source.place}` gets another strength: nothing is written")

@@ -7,11 +7,11 @@ from pathlib import Path
 
 from prep.runtime.console import Console
 from prep.runtime.counts import counted
-from prep.runtime.errors import ConfigError, ModelFileError
+from prep.runtime.errors import ModelFileError
 from train.weights import findings, mended_metadata
 from train.weights.contents import ADAPTER, EMBEDDING, HYPERNETWORK
 from train.weights.findings import Fault, Inspection, inspection, told_size
-from train.weights.new_file import NewFile, NewTensor, write
+from train.weights.new_file import NewFile, NewTensor, check_target, write
 from train.weights.number_words import FLOATS, PRECISIONS
 from train.weights.web_hashes import HASHES
 from train.weights.weight_source import WeightSource, opened
@@ -43,7 +43,7 @@ def clean_file(
     _check_kind(source)
     found = inspection(source)
     target = out or source.place.with_name(f"{source.place.stem}-clean.safetensors")
-    _check_target(target, source.place)
+    check_target(target, source.place)
     if found.what.kind == HYPERNETWORK:
         raise ModelFileError(
             f"`{place}` is a hypernetwork, and programs read those as they are",
@@ -69,13 +69,6 @@ def _check_kind(source: WeightSource) -> None:
         raise ModelFileError(
             f"`{source.place}` is a folder", "clean the files of its parts one by one"
         )
-
-
-def _check_target(target: Path, source: Path) -> None:
-    if target.suffix.lower() != ".safetensors":
-        raise ConfigError(f"`--out {target}` is no `.safetensors` file", "give it that ending")
-    if target.absolute() == source.absolute():
-        raise ConfigError(f"`--out {target}` is the file itself", "name another file")
 
 
 def _dropped(found: Inspection, drop_broken: bool) -> dict[str, tuple[str, ...]]:

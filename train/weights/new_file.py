@@ -95,6 +95,16 @@ class NewFile:
             yield made
 
 
+def check_target(target: Path, source: Path) -> None:
+    """Raise ConfigError where a new file cannot be: it would replace something, or has no name."""
+    if target.suffix.lower() != ".safetensors":
+        raise ConfigError(f"`--out {target}` is no `.safetensors` file", "give it that ending")
+    if target.absolute() == source.absolute():
+        raise ConfigError(f"`--out {target}` is the file itself", "name another file")
+    if target.exists() or target.is_symlink():
+        raise ConfigError(f"`{target}` is there already", "name another place: `--out`")
+
+
 def write(path: Path, new: NewFile) -> None:
     """Publish a file; it is read back before it gets its name.
 

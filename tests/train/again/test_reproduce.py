@@ -57,7 +57,10 @@ def test_an_export_comes_out_again(method: str, meta: Path, tmp_path: Path, mode
     assert reproduce(made, ReproduceWish(), models, console)
     assert reproduce(made.parent, ReproduceWish(), models, console)
 
-    told, again = said(console)[0].splitlines(), made.parent / "again" / made.parent.name
+    told, again = (
+        said(console)[0].splitlines(),
+        made.parent / "again" / made.stem / made.parent.name,
+    )
     count = len(load_file(made))
     assert told[1] == (
         f"equal: all {count} tensors are, bit by bit, and so are the two files, byte by byte"
@@ -80,7 +83,7 @@ def test_an_export_on_the_way_comes_out_again(meta: Path, tmp_path: Path, models
     )
     assert caught.value.hint == "name it: `--data META`"
     assert reproduce(moved, ReproduceWish(data=[meta]), models, new_console())
-    assert (tmp_path / "again" / made.parent.name / between.name).exists()
+    assert (tmp_path / "again" / "moved" / made.parent.name / between.name).exists()
 
 
 def test_what_is_not_as_it_was_is_named_before_it_starts(
@@ -199,4 +202,6 @@ def test_three_kills_end_in_the_same_file(
     assert codes == [-signal.SIGKILL] * 3
     assert reproduce(made, ReproduceWish(), models, console)
     assert "continues after step" in said(console)[1]
-    assert (made.parent / "again" / made.parent.name / made.name).read_bytes() == made.read_bytes()
+    assert (
+        made.parent / "again" / made.stem / made.parent.name / made.name
+    ).read_bytes() == made.read_bytes()

@@ -1,5 +1,6 @@
 """What `train blocks` writes and draws: blocks weighted, left out, off and alone."""
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from tests.train.runs import new_console, said
 from tests.train.weights.conftest import MID, SHAPES, TEXT, WORD, Tensors, tensors
 from train.adapters import applied, lora_layers
 from train.adapters.lora_metadata import WEIGHTED
+from train.adapters.run_exports import exports_of
 from train.adapters.weight_rules import added, scale_of
 from train.block_rates import rate_of, weights_of
 from train.cli.app import main
@@ -206,3 +208,18 @@ def test_words_that_do_not_go_together(
     assert error == f"error: {message}"
     assert hint.startswith("hint: ")
     assert stopped.value.code == UsageError.exit_code
+
+
+def test_what_was_made_of_an_export_is_none(tmp_path: Path) -> None:
+    """A file with its blocks weighted lies beside the exports of a run, and is not one of them."""
+    told = {"name": "toy", "base": "tiny", "datasets": []}
+    (tmp_path / "config.json").write_text(json.dumps(told), encoding="utf-8")
+    made = tmp_path / "toy.safetensors"
+    save_file(tensors("LoRA", MID), made)
+
+    _weighted(made, "MID=0.5")
+
+    assert (tmp_path / "toy-blocks.safetensors").exists()
+    assert exports_of(tmp_path) == [made]
+    with pytest.raises(ConfigError, match="is there already"):
+        _weighted(made, "MID=0.2")

@@ -218,7 +218,10 @@ def test_it_is_typed(lora: Callable[..., Path], base: Path) -> None:
     with safe_open(path.parent / new, "pt") as made:
         assert made.get_tensor(f"{WORD}.lora_up.weight").dtype == torch.bfloat16
     assert stopped.value.code == 0
-    for out, message in ((path, "is the file itself"), ("x.pt", "is no `.safetensors` file")):
+    for out, message in (
+        (path, "is the file itself"), ("x.pt", "is no `.safetensors` file"),
+        (path.parent / new, "is there already"),
+    ):  # fmt: skip
         with pytest.raises(ConfigError, match=message):
             _clean(path, Path(out))
     with pytest.raises(ModelFileError, match="is a folder"):
