@@ -151,7 +151,10 @@ def check(path: Path) -> Sorted:
             raise ModelFileError(f"`{path}` is {strange[0]}", hint)
         what = ", ".join(f"{len(names)} of {kind}" for kind, names in sorted(found.unread.items()))
         inside = f": its tensors are {what}" if what else ""
-        raise ModelFileError(f"`{path}` is not a LoRA in kohya's layout{inside}", "name a LoRA")
+        other = any("LoRA in another layout" in kind for kind in found.unread)
+        hint = "write it by kohya's names: `train convert FILE --to kohya`" if other else None
+        told = f"`{path}` is not a LoRA in kohya's layout{inside}"
+        raise ModelFileError(told, hint or "name a LoRA")
     return found
 
 

@@ -7,6 +7,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from safetensors.torch import save_file
 
 from prep.models import safetensors_file
 from prep.models.locate import Models
@@ -467,3 +468,15 @@ def test_a_lora_of_more_layers_than_there_are(
 
 def _subject(path: Path) -> Subject:
     return subject_of([str(path)])
+
+
+def test_a_lora_of_other_names_says_how_it_is_read(tmp_path: Path) -> None:
+    """One by diffusers' names is to be converted, not fetched anew."""
+    path = tmp_path / "peft.safetensors"
+    name = "unet.mid_block.attentions.0.proj_in"
+    save_file({f"{name}.lora_A.weight": torch.ones(2, 6)}, path)
+
+    with pytest.raises(ModelFileError) as caught:
+        adapter_file.check(path)
+
+    assert caught.value.hint == "write it by kohya's names: `train convert FILE --to kohya`"
