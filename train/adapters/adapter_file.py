@@ -152,9 +152,9 @@ def check(path: Path) -> Sorted:
         what = ", ".join(f"{len(names)} of {kind}" for kind, names in sorted(found.unread.items()))
         inside = f": its tensors are {what}" if what else ""
         other = any("LoRA in another layout" in kind for kind in found.unread)
-        hint = "write it by kohya's names: `train convert FILE --to kohya`" if other else None
+        convert = "write it by kohya's names: `train convert FILE --to kohya`"
         told = f"`{path}` is not a LoRA in kohya's layout{inside}"
-        raise ModelFileError(told, hint or "name a LoRA")
+        raise ModelFileError(told, convert if other else "name a LoRA")
     return found
 
 
