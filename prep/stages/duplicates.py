@@ -3,8 +3,21 @@
 from collections.abc import Mapping
 from typing import Any
 
-from prep.likeness.proposals import proposals, remark, sentence
 from prep.stage import NoParams, PersonsField, Shape, stage
+
+
+def remark(num: int) -> str:
+    """Return what a person should know of how so many pictures are compared."""
+    from prep.likeness import proposals  # what compares is loaded where something is compared
+
+    return proposals.remark(num)
+
+
+def sentence(row: Any) -> str:
+    """Return what is told of a picture: what it repeats, and where."""
+    from prep.likeness import proposals
+
+    return proposals.sentence(row)
 
 
 @stage(
@@ -25,4 +38,6 @@ def duplicates(
     For each key the picture that it repeats and how, or the one that it is a variant of, which is
     never proposed; None for neither. See `prep.likeness.proposals.proposals`.
     """
+    from prep.likeness.proposals import proposals
+
     return proposals(samples)
