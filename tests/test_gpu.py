@@ -8,6 +8,7 @@ import pytest
 from benchmarks import gpu
 
 
+@pytest.mark.long
 def test_all_rows_are_found_on_a_cpu(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Nothing fails, a resumed run is the straight one, and each row is printed, too."""
     out = tmp_path / "gpu.json"

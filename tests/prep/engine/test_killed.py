@@ -74,6 +74,7 @@ def second(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path, list[C
 
 
 @needs_strace
+@pytest.mark.long
 def test_killed_at_every_20th_system_call(
     first: tuple[Path, Path, list[Call]], tmp_path: Path
 ) -> None:

@@ -17,6 +17,7 @@ from prep.engine.decoding.outline import whole
 from prep.engine.decoding.pool import Decoders
 from prep.images import bands, picture_file, pixels
 from tests.prep import tree_memory
+from tests.rows import few_of
 
 linux = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 PREP = [sys.executable, "-P", "-m", "prep"]
@@ -32,7 +33,7 @@ def photograph(path: Path, size: tuple[int, int], turned: bool = False) -> Path:
 
 
 @linux
-@pytest.mark.parametrize("command", ["crop", "augment"])
+@pytest.mark.parametrize("command", few_of(["crop", "augment"]))
 def test_the_whole_tree_stays_below_a_gibibyte(command: str, tmp_path: Path) -> None:
     """Case D3: however many 24 megapixel photographs, at most 1 GiB, and 3 GiB of addresses do."""
     (tmp_path / "raw").mkdir()
