@@ -11,7 +11,7 @@ from pathlib import Path
 from train.adapters import lora_layers
 from train.adapters.adapter_kinds import Shape
 from train.adapters.lora_dropout import Showing, dropout, no_dropout
-from train.adapters.norm_limit import limit_norms
+from train.adapters.norm_limit import norm_limit
 from train.adapters.run_exports import export_of
 from train.adapters.set_aside import set_aside
 from train.config import Config
@@ -101,11 +101,10 @@ def showing(base: Base, config: Config) -> Showing:
     return dropout(base, shares, config.seed) if any(shares) else no_dropout
 
 
-def limit(base: Base, config: Config) -> None:
-    """Keep the changes of the weights as short as the settings ask."""
+def limit(base: Base, config: Config) -> Callable[[], None]:
+    """Return what keeps the changes of the weights as short as the settings ask."""
     most = config.own_as(LoraOptions).max_norm
-    if most:
-        limit_norms(base, most)
+    return norm_limit(base, most) if most else lambda: None
 
 
 def share(name: str, config: Config) -> float:

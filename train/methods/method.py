@@ -125,7 +125,7 @@ class Method:
         begin: (file, base, family) -> None: give what learns the numbers of the file.
         showing: (base, settings) -> what it has to be told of each pass: (step, places of the
             samples) -> a block in which they are shown.
-        limit: (base, settings) -> None: called after each step, to keep weights within bounds.
+        limit: (base, settings) -> what is called after each step, to keep weights within bounds.
     """
 
     name: str
@@ -158,4 +158,4 @@ class Method:
     check_start: Callable[[Path, Config, Family, Shapes], None] = lambda *given: None
     begin: Callable[[Path, Base, Family], None] = lambda *given: None
     showing: Callable[[Base, Config], Showing] = lambda base, config: no_dropout
-    limit: Callable[[Base, Config], None] = lambda base, config: None
+    limit: Callable[[Base, Config], Callable[[], None]] = lambda base, config: lambda: None

@@ -12,7 +12,6 @@ from statistics import fmean
 from train.pick.judged import Scores
 from train.pick.pick_prompts import PickPicture
 
-SURE = 0.5  # from here on a tag counts as seen
 _NEARLY_ALL, _MOST = 0.8, 0.5
 
 

@@ -121,7 +121,7 @@ def _has_weights(run: Run, training: Training, wish: RunOutput) -> bool:
 def trainer_of(run: Run, base: Base) -> Trainer:
     """Return the weights that learn, each at its rate."""
     rate_of = partial(peak_of, config=run.config, family=run.family, share=run.method.share)
-    limit = partial(run.method.limit, base, run.config)
+    limit = run.method.limit(base, run.config)
     return Trainer(base.learning(), run.config, base.device.split(":")[0], rate_of, limit)
 
 

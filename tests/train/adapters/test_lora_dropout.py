@@ -13,7 +13,7 @@ from prep.runtime.errors import ConfigError
 from tests.train.conftest import build_dataset
 from train.adapters import lora_layers
 from train.adapters.lora_dropout import Shares, dropout
-from train.adapters.norm_limit import limit_norms
+from train.adapters.norm_limit import norm_limit
 from train.families.family import Base
 from train.families.sd15 import FAMILY
 from train.methods import config_of
@@ -135,7 +135,7 @@ def test_no_change_is_longer_than_asked(learning: Base) -> None:
     most = float(np.median([*lengths.values()]))
     before = {name: pair.up.clone() for name, pair in pairs.items()}
 
-    limit_norms(learning, most)
+    norm_limit(learning, most)()
 
     short = [name for name, length in lengths.items() if length < most * 0.999]
     assert 0 < len(short) < len(pairs)
