@@ -28,6 +28,7 @@ def sentence(row: Any) -> str:
     remark=remark,
     shown=sentence,
     shape=Shape.DECISION,
+    commands=("duplicates", "report"),
     fields=(PersonsField("keep", drops="no"),),
 )
 def duplicates(

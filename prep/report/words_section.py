@@ -1,0 +1,90 @@
+"""The words of the pictures: how long they are, which of a person's do not train, how concepts
+are balanced.
+"""
+
+from collections import Counter, defaultdict
+
+from prep.models.tokenizer import CHUNKS
+from prep.pages.markup import Markup, element, join
+from prep.pages.page_table import table
+from prep.pages.point_plot import bars
+from prep.report.gathered import Gathered
+from prep.report.report_parts import SHOWN, listed
+from prep.report.shown_picture import ShownPicture
+from prep.runtime.counts import counted
+
+_WIDE = 15  # tokens a bar
+
+
+def words(found: Gathered) -> Markup | None:
+    """Return how many tokens texts have, and those that are longer than what is read of them."""
+    if not found.kept:
+        return None
+    tokens = Counter(one.tokens // _WIDE for one in found.kept)
+    named = [(str(step * _WIDE), tokens[step]) for step in range(max(tokens) + 1)]
+    most = max(one.tokens for one in found.kept)
+    rows = [
+        (str(limit), str(sum(one.tokens > limit for one in found.kept)))
+        for limit in CHUNKS
+        if limit < most or limit == CHUNKS[0]
+    ]
+    lines = [element("li", line) for line in found.account.lines()]
+    return join(
+        element("ul", *lines) if lines else element("p", "All words of yours train."),
+        element("h3", "Tokens"),
+        bars(named, f"texts by tokens; the longest has {most}", f"tokens of {len(found.kept)} texts"),
+        table(("tokens that are read", "texts that are longer"), rows),
+        _longest(found),
+    )  # fmt: skip
+
+
+def unused_words(found: Gathered) -> Markup | None:
+    """Return picture by picture what is to be told of its words; None where there is nothing."""
+    known = {one.key: one for one in found.kept}
+    told = [
+        element(
+            "li", found.parts.shot(known[key]), found.parts.named(known[key]), element("br"), what,
+            element("br"), element("span", reason, class_="quiet"),
+        )
+        for what, key, reason in found.account.listed()
+    ]  # fmt: skip
+    return listed(told) if told else None
+
+
+def concepts(found: Gathered) -> Markup | None:
+    """Return how concepts are balanced: their pictures, showings, weights and words."""
+    by_concept: defaultdict[str, list[ShownPicture]] = defaultdict(list)
+    for one in found.kept:
+        by_concept[one.sample.concept].append(one)
+    if not by_concept:
+        return None
+    shown = {name: sum(one.repeats for one in each) for name, each in by_concept.items()}
+    pull = {
+        name: sum(one.repeats * one.sample.weight for one in each)
+        for name, each in by_concept.items()
+    }
+    total, pulled = sum(shown.values()), sum(pull.values()) or 1.0
+    rows = [
+        (
+            name or "(none)", str(len(each)), str(shown[name]), f"{shown[name] / total:.0%}",
+            f"{pull[name] / pulled:.0%}", f"{sum(one.tokens for one in each) / len(each):.0f}",
+        )
+        for name, each in sorted(by_concept.items(), key=lambda item: -shown[item[0]])
+    ]  # fmt: skip
+    head = ("concept", "pictures", "shown an epoch", "of all", "of all, by weight", "tokens, mean")
+    few = f"The first {SHOWN} of {counted(len(rows), 'concept')}." if len(rows) > SHOWN else None
+    return join(table(head, rows[:SHOWN]), element("p", few, class_="quiet") if few else None)
+
+
+def _longest(found: Gathered) -> Markup | None:
+    over = [one for one in found.kept if one.tokens > CHUNKS[0]]
+    if not over:
+        return None
+    rows = [
+        element(
+            "li", found.parts.shot(one), element("strong", f"{one.tokens} tokens "),
+            found.parts.named(one), element("br"), element("span", one.text, class_="quiet clip"),
+        )
+        for one in sorted(over, key=lambda one: (-one.tokens, one.key))
+    ]  # fmt: skip
+    return element("details", element("summary", f"Over {CHUNKS[0]} tokens"), listed(rows, "long"))
