@@ -10,7 +10,15 @@ from statistics import fmean
 
 from prep.pages.markup import Markup, element
 from prep.pages.plot_axes import (
-    BOTTOM, HEIGHT, LEFT, RIGHT, TOP, WIDTH, Scale, bottom_axis, side_axis,
+    BOTTOM,
+    HEIGHT,
+    LEFT,
+    RIGHT,
+    TOP,
+    WIDTH,
+    Scale,
+    bottom_axis,
+    side_axis,
 )  # fmt: skip
 
 Points = Sequence[tuple[float, float]]

@@ -58,9 +58,7 @@ def side_axis(upwards: Scale, right: bool, grid: bool) -> list[Markup]:
     for value in upwards.ticks():
         y = upwards.at(value)
         if grid:
-            inner.append(
-                element("line", x1=LEFT, x2=WIDTH - RIGHT, y1=y, y2=y, class_="grid-line")
-            )
+            inner.append(element("line", x1=LEFT, x2=WIDTH - RIGHT, y1=y, y2=y, class_="grid-line"))
         inner.append(element("text", number(value), x=x, y=y + 4, text_anchor=anchor))
     return inner
 

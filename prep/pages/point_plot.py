@@ -6,10 +6,19 @@ from collections.abc import Sequence
 from prep.pages.line_plot import Points
 from prep.pages.markup import Markup, element
 from prep.pages.plot_axes import (
-    BOTTOM, HEIGHT, LEFT, RIGHT, TOP, WIDTH, Scale, bottom_axis, side_axis,
+    BOTTOM,
+    HEIGHT,
+    LEFT,
+    RIGHT,
+    TOP,
+    WIDTH,
+    Scale,
+    bottom_axis,
+    side_axis,
 )  # fmt: skip
 
 _LEAST, _MOST = 2.5, 9.0  # radius of a point
+_WIDEST = 80  # px of a bar
 _STEPS = 120  # places along each axis: what lies closer is one larger point
 
 
@@ -29,7 +38,9 @@ def points(found: Points, across: str, upwards: str, told: str) -> Markup:
     places = Counter((_near(right.at(x)), _near(up.at(y))) for x, y in found)
     largest = max(places.values())
     dots = [
-        element("circle", cx=x, cy=y, r=round(_LEAST + (_MOST - _LEAST) * _share(count, largest), 1))
+        element(
+            "circle", cx=x, cy=y, r=round(_LEAST + (_MOST - _LEAST) * _share(count, largest), 1)
+        )
         for (x, y), count in sorted(places.items(), key=lambda item: -item[1])
     ]
     inner = [*bottom_axis(right, across), *side_axis(up, right=False, grid=True)]
@@ -41,7 +52,7 @@ def bars(found: Sequence[tuple[str, int]], below: str, told: str) -> Markup:
     if not found:
         return element("p", "Nothing to draw yet.", class_="quiet")
     up = Scale(0.0, max(count for _, count in found) * 1.04, HEIGHT - BOTTOM, TOP)
-    wide = (WIDTH - RIGHT - LEFT) / len(found)
+    wide = min(_WIDEST, (WIDTH - RIGHT - LEFT) / len(found))
     inner = side_axis(up, right=False, grid=True)
     every = -(-len(found) // 12)  # names that find room
     for place, (name, count) in enumerate(found):
@@ -50,9 +61,7 @@ def bars(found: Sequence[tuple[str, int]], below: str, told: str) -> Markup:
         bar = element("rect", x=left + 1, y=top, width=round(wide - 2, 1), height=high)
         inner.append(element("g", bar, class_="series s0 bars"))
         if place % every == 0:
-            inner.append(
-                element("text", name, x=middle, y=up.start + 16, text_anchor="middle")
-            )
+            inner.append(element("text", name, x=middle, y=up.start + 16, text_anchor="middle"))
     return _framed(inner, told, below)
 
 

@@ -1,6 +1,6 @@
 """Pictures that are alike, side by side, and those that validation shares with training."""
 
-from prep.pages.markup import Markup, element, join
+from prep.pages.markup import Markup, coded, element, join
 from prep.report.alike_pairs import AlikePair, leaks, pairs
 from prep.report.gathered import Gathered
 from prep.report.report_parts import listed
@@ -11,7 +11,7 @@ from prep.runtime.counts import counted
 def alike(found: Gathered) -> Markup | None:
     """Return copies and variants, each beside the picture that it is of."""
     if not found.compared:
-        return element("p", "It was not looked for: type `prep duplicates FOLDER`.")
+        return element("p", coded("It was not looked for: type `prep duplicates FOLDER`."))
     made = pairs(found.pictures)
     if not made:
         return element("p", "No picture repeats another one.")
@@ -32,7 +32,7 @@ def leak(found: Gathered) -> Markup | None:
             "No picture is kept for validation: write `split: validation` at some in meta.json, "
             "or train with `--held-out`."
         )
-        return element("p", told, class_="quiet")
+        return element("p", coded(told), class_="quiet")
     torn = leaks(found.pictures)
     if not torn:
         return element("p", f"None of the {held} pictures for validation is alike one that trains.")

@@ -3,7 +3,7 @@
 import math
 from collections import Counter
 
-from prep.pages.markup import Markup, element, join
+from prep.pages.markup import Markup, coded, element, join
 from prep.pages.page_table import table
 from prep.pages.point_plot import bars, points
 from prep.report.bucket_waste import filled, wastes
@@ -43,7 +43,7 @@ def buckets(found: Gathered) -> Markup | None:
     if not there:
         return None
     fill = filled(there)
-    lost = Counter({bucket: 0.0 for bucket in fill})
+    lost = dict.fromkeys(fill, 0.0)
     for one in found.kept:
         if one.bucket and one.frame:
             left, top, right, bottom = one.frame
@@ -60,9 +60,9 @@ def buckets(found: Gathered) -> Markup | None:
     ]  # fmt: skip
     note = "These are the buckets of `prep bucket`."
     if not found.bucketed:
-        note = "`prep bucket` has not run on all of them yet: these are the buckets that it would make."
+        note = "`prep bucket` has not run yet: these are the buckets that it would make."
     return join(
-        element("p", note, class_="quiet"),
+        element("p", coded(note), class_="quiet"),
         element(
             "div",
             element("div", element("h3", "How full they are"), table(

@@ -36,9 +36,7 @@ def gallery(found: Gathered) -> Markup | None:
         element("option", told, value=name)
         for name, told in (("bucket", "bucket"), ("concept", "concept"), ("", "nothing"))
     ]
-    keys = [
-        element("span", element("kbd", key), f" {told}") for key, told in _KEYS
-    ]
+    keys = [element("span", element("kbd", key), f" {told}") for key, told in _KEYS]
     return join(
         element(
             "div",

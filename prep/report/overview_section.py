@@ -2,7 +2,7 @@
 
 from collections import Counter, defaultdict
 
-from prep.pages.markup import Markup, element, join
+from prep.pages.markup import Markup, coded, element, join
 from prep.pages.page_table import table
 from prep.report.gathered import Gathered
 from prep.report.report_parts import SHOWN
@@ -23,7 +23,7 @@ def overview(found: Gathered) -> Markup:
     """Return how many pictures there are and what becomes of each; they add up."""
     places = Counter(one.place for one in found.pictures)
     places[_LEFT] = len(found.left_out)
-    rows = [(f"{count}", _TOLD[place]) for place in _TOLD if (count := places[place])]
+    rows = [(f"{count}", coded(_TOLD[place])) for place in _TOLD if (count := places[place])]
     sources = {one.source for one in found.pictures} - {""}
     derived = sum(one.source != "" for one in found.pictures)
     made = f"{derived} of them were made from {counted(len(sources), 'other picture')}."
@@ -52,7 +52,7 @@ def _reason(why: str, keys: list[str]) -> Markup:
     more = f" and {len(keys) - SHOWN} more" if len(keys) > SHOWN else ""
     return element(
         "details",
-        element("summary", f"{counted(len(keys), 'picture')}: {why}"),
+        element("summary", coded(f"{counted(len(keys), 'picture')}: {why}")),
         element("p", ", ".join(keys[:SHOWN]) + more, class_="code"),
         open=len(keys) <= 5,
     )

@@ -26,7 +26,7 @@ class PageParts:
     def named(self, one: ShownPicture) -> Markup:
         """Return the name of a picture as a button that opens it."""
         return element(
-            "button", one.key, type="button", class_="name", data_open=self._places[one.key]
+            "button", one.key, type="button", class_="link", data_open=self._places[one.key]
         )
 
     def place(self, one: ShownPicture) -> int:

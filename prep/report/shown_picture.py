@@ -133,11 +133,7 @@ def _picture(
     sample = _sample(row.key, values, text)
     place, why = _place(row, values, fit, sample)
     whole = fit if isinstance(fit, buckets.BucketFit) else None
-    frame = None
-    if whole is not None:
-        frame = tuple(
-            round(at / whole.size[side % 2], 4) for side, at in enumerate(whole.crop)
-        )
+    frame = _share(whole) if whole else None
     like = values.get("duplicate_of")
     return ShownPicture(
         row, place, why, sample, "", 0, size, whole.bucket if whole else None, frame,
@@ -145,6 +141,17 @@ def _picture(
         tuple(values.get("faces") or ()), tuple(values.get("checks") or ()),
         str((values.get("lineage") or {}).get("key", "")), values.get("page_thumbnail"),
     )  # fmt: skip
+
+
+def _share(fit: buckets.BucketFit) -> Box:
+    """Return what a bucket shows of a picture, each side as a share of it."""
+    (left, top, right, bottom), (width, height) = fit.crop, fit.size
+    return (
+        round(left / width, 4),
+        round(top / height, 4),
+        round(right / width, 4),
+        round(bottom / height, 4),
+    )
 
 
 def _sample(key: str, values: Mapping[str, Any], text: str) -> Sample:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from prep.pages.markup import Markup, element
+from prep.pages.markup import Markup, coded, element
 from prep.pages.page_table import table
 from prep.report.gathered import Gathered
 from prep.tags import tag_frame
@@ -41,7 +41,7 @@ def _tables(
     yield element(
         "div",
         element("h3", "How often"),
-        element("p", few, class_="quiet") if total > _TAGS else None,
+        element("p", coded(few), class_="quiet") if total > _TAGS else None,
         element("div", table(("tag", "pictures", "of all"), rows), class_="tall", tabindex=0),
     )
     yield element(

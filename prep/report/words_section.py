@@ -1,11 +1,9 @@
-"""The words of the pictures: how long they are, which of a person's do not train, how concepts
-are balanced.
-"""
+"""The words of the pictures: how long they are, which do not train, how concepts are balanced."""
 
 from collections import Counter, defaultdict
 
 from prep.models.tokenizer import CHUNKS
-from prep.pages.markup import Markup, element, join
+from prep.pages.markup import Markup, coded, element, join
 from prep.pages.page_table import table
 from prep.pages.point_plot import bars
 from prep.report.gathered import Gathered
@@ -28,11 +26,13 @@ def words(found: Gathered) -> Markup | None:
         for limit in CHUNKS
         if limit < most or limit == CHUNKS[0]
     ]
-    lines = [element("li", line) for line in found.account.lines()]
+    lines = [element("li", coded(line)) for line in found.account.lines()]
     return join(
         element("ul", *lines) if lines else element("p", "All words of yours train."),
         element("h3", "Tokens"),
-        bars(named, f"texts by tokens; the longest has {most}", f"tokens of {len(found.kept)} texts"),
+        bars(named, f"texts by tokens; the longest has {most}", f"{len(found.kept)} texts")
+        if most
+        else None,
         table(("tokens that are read", "texts that are longer"), rows),
         _longest(found),
     )  # fmt: skip
@@ -44,7 +44,7 @@ def unused_words(found: Gathered) -> Markup | None:
     told = [
         element(
             "li", found.parts.shot(known[key]), found.parts.named(known[key]), element("br"), what,
-            element("br"), element("span", reason, class_="quiet"),
+            element("br"), element("span", coded(reason), class_="quiet"),
         )
         for what, key, reason in found.account.listed()
     ]  # fmt: skip
