@@ -15,7 +15,7 @@ _WORTH = 0.2  # of all places empty: a batch size to think about
 
 def sizes(found: Gathered) -> Markup | None:
     """Return the sizes of the pictures and their aspect ratios, drawn; None where none is known."""
-    known = [one.size for one in found.pictures if one.size]
+    known = [one.size for one in found.pictures]
     if not known:
         return None
     ratios = Counter(round(math.log2(width / height) * _FINE) for width, height in known)

@@ -56,7 +56,7 @@ function look(n) {
 function facts(n) {
   const { size, bucket, tokens, text, place, why, source, told, like, checks } = pictures[n];
   const rows = [
-    size ? `${size[0]}x${size[1]} px` : "", bucket ? `bucket ${bucket}` : "", place + (why ? `: ${why}` : ""),
+    `${size[0]}x${size[1]} px`, bucket ? `bucket ${bucket}` : "", place + (why ? `: ${why}` : ""),
     source ? `made from ${source}` : "", like === undefined ? "" : told,
     ...(checks ?? []).map((check) => `${check.kind}: ${check.why}`), `${tokens} tokens: ${text || "no text"}`,
   ];

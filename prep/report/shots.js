@@ -14,7 +14,7 @@ function drawn(name, values) {
   return made;
 }
 const kindOf = (data) => (data.startsWith("/9j/") ? "jpeg" : "webp");
-const sizeOf = (n) => pictures[n].size ?? [1, 1];
+const sizeOf = (n) => pictures[n].size;
 
 // The crop of a picture in px: a person's own, or that of its bucket.
 function cropOf(n) {

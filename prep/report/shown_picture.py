@@ -39,7 +39,7 @@ class ShownPicture:
         sample: Its words as they train; see `prep.dataset.dataset_file.Sample`.
         text: What a text encoder gets; of several captions the one with most tokens.
         tokens: How many tokens that is.
-        size: Upright (width, height) px; None where it was not measured.
+        size: Upright (width, height) px.
         bucket: (width, height) px; None where it has none.
         frame: What the bucket shows of the picture: left, top, right, bottom, each of 0 to 1.
         like: What `prep.likeness.proposals` says of it; None: it is like no other.
@@ -55,7 +55,7 @@ class ShownPicture:
     sample: Sample
     text: str
     tokens: int
-    size: tuple[int, int] | None
+    size: tuple[int, int]
     bucket: tuple[int, int] | None
     frame: Box | None
     like: Mapping[str, Any] | None
@@ -125,9 +125,10 @@ def _picture(
     text: str,
     fitted: Callable[[tuple[int, int]], buckets.BucketFit | str],
 ) -> ShownPicture:
-    size = tuple(values["looks"]["size"]) if values.get("looks") else None
+    width, height = values["looks"]["size"]
+    size = (width, height)
     made = values.get("bucket")
-    fit: buckets.BucketFit | str | None = fitted(size) if size else None
+    fit = fitted(size)
     if made:
         fit = buckets.BucketFit(tuple(made["bucket"]), tuple(made["size"]), tuple(made["crop"]))
     sample = _sample(row.key, values, text)
@@ -187,7 +188,7 @@ def _weight(*said: Any) -> float:
 
 
 def _place(
-    row: Row, values: Mapping[str, Any], fit: buckets.BucketFit | str | None, sample: Sample
+    row: Row, values: Mapping[str, Any], fit: buckets.BucketFit | str, sample: Sample
 ) -> tuple[str, str]:
     if row.said("keep") == "no":
         return DROPPED, "you said no"

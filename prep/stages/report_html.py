@@ -29,7 +29,7 @@ def load(params: Params, found: tuple[Any, ...]) -> Callable[[Sequence[str]], li
 @stage(
     version=1,
     reads=(
-        *EXPORTED, "page_thumbnail?", "looks?", "bucket?", "training_words?", "lineage?",
+        *EXPORTED, "page_thumbnail?", "looks", "bucket?", "training_words?", "lineage?",
         "yours.tags?", "yours.caption?", *(f"{IN_DATASET}{name}?" for name in (*PERSONS, "drop")),
     ),
     writes="report.html",
