@@ -77,11 +77,15 @@ def main() -> int:
         with browsing(Path(top) / "profile") as browser:
             browser.open(page, 1440)
             seconds = sorted(ready(browser, page) for _ in range(5))
-            print(f"{count} pictures, seed {seed}: {size / 1e6:.1f} MB, can be used after"
-                  f" {seconds[2]:.2f} s ({seconds[0]:.2f} to {seconds[-1]:.2f})")
+            print(
+                f"{count} pictures, seed {seed}: {size / 1e6:.1f} MB, can be used after"
+                f" {seconds[2]:.2f} s ({seconds[0]:.2f} to {seconds[-1]:.2f})"
+            )
             scroll = "scrollTo(0, document.body.scrollHeight / 2); draw(); tiles.size"
-            print(f"{browser.run(scroll)} of them in the page at a time; console: {browser.said},"
-                  f" requests: {browser.asked}")
+            print(
+                f"{browser.run(scroll)} of them in the page at a time; console: {browser.said},"
+                f" requests: {browser.asked}"
+            )
             good = not browser.said and not browser.asked
     return 0 if good and size < MOST_BYTES and seconds[2] < MOST_SECONDS else 1
 

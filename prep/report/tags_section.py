@@ -1,11 +1,11 @@
-"""How often tags occur, and which occur together. pandas."""
+"""How often tags occur, and which occur together."""
 
 from collections.abc import Iterator
 
 from prep.pages.markup import Markup, coded, element
 from prep.pages.page_table import table
 from prep.report.gathered import Gathered
-from prep.tags import tag_frame
+from prep.tags import frequency
 from prep.tags.tag_text import parsed
 
 _TAGS, _PAIRS = 300, 100  # lines of the tables; `prep tags` has them all
@@ -16,21 +16,17 @@ _LIFT = 1.5  # times as often as by chance
 def tags(found: Gathered) -> Markup | None:
     """Return the most frequent tags, and pairs that occur more often than by chance."""
     each = [parsed(one.row["tags"]) for one in found.kept]
-    tagged = tag_frame.frame(each)
-    if tagged.empty:
+    often = frequency.often(each)
+    if not often:
         return None
-    often = tag_frame.counts(tagged)
-    rows = [
-        (str(tag), str(count), f"{count / len(each):.0%}")
-        for tag, count in zip(often["tag"][:_TAGS], often["pictures"][:_TAGS], strict=True)
-    ]
-    known = tagged[tagged["tag"].isin(often["tag"][:_MOST])]
-    pairs = tag_frame.together(known, len(each))
-    pairs = pairs[pairs["lift"] >= _LIFT][:_PAIRS]
+    rows = [(one.tag, str(one.pictures), f"{one.share:.0%}") for one in often[:_TAGS]]
+    known = {one.tag for one in often[:_MOST]}
+    pairs = frequency.pairs([[tag for tag in one if tag in known] for one in each])
     both = [
-        (f"{one} + {other}", str(count), f"{lift:.1f}x")
-        for one, other, count, lift in pairs.itertuples(index=False)
-    ]
+        (f"{two.one} + {two.other}", str(two.pictures), f"{two.lift:.1f}x")
+        for two in pairs
+        if two.lift >= _LIFT
+    ][:_PAIRS]
     return element("div", *_tables(len(often), rows, both), class_="plots")
 
 

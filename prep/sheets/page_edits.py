@@ -13,7 +13,7 @@ from prep.runtime.errors import DatasetError, nearest
 from prep.runtime.strict_json import strict_json
 from prep.sheets.columns import Columns
 from prep.sheets.mistakes import Mistake, Mistakes, shortened
-from prep.sheets.row import Row
+from prep.sheets.row import Row, revision
 from prep.sheets.table import ReturnedRow, ReturnedSheet
 
 BEGINNING = 64  # bytes that tell
@@ -83,6 +83,8 @@ def _row(one: Any, where: str, columns: Columns) -> tuple[ReturnedRow | None, li
         return None, wrong
     key = unicodedata.normalize("NFC", one["key"])
     row = Row(key, dict(one["cells"]), columns, one["revision"])
+    if revision(row) is None:
+        return None, [(f"{where} (`{shortened(key)}`) has no whole `revision`", _AGAIN)]
     return ReturnedRow(row, f"{where} (`{shortened(key)}`)"), []
 
 

@@ -137,7 +137,7 @@ def test_five_edits_come_back_and_nothing_else(
     to_picture(browser, COPY)
     assert "proposed" in browser.run("document.activeElement.ariaLabel")
     browser.press("k")
-    write_field(browser, "beach 1.jpg", "tags", "mascot, 2007, ‘quoted’")
+    write_field(browser, "beach 1.jpg", "tags", "mascot, 2007, '#N/A'")
     write_field(browser, "snow 1.png", "caption", "one line\nand <b>another</b>")
     write_field(browser, "snow 2.jpg", "weight", "0,5")
     write_field(browser, "snow 3.png", "notes", "typed")
@@ -147,12 +147,14 @@ def test_five_edits_come_back_and_nothing_else(
 
     done = prep("review", "import", file, "--in", folder)
 
-    assert done.out.splitlines()[0].endswith("edits.json` as the edits of a report: 5 cells changed")
+    assert done.out.splitlines()[0].endswith(
+        "edits.json` as the edits of a report: 5 cells changed"
+    )
     after = cells(prep, folder)
     assert {at: cell for at, cell in after.items() if before[at] != cell} == {
         ("night 1.png", "keep"): "no",
         (COPY, "keep"): "yes",
-        ("beach 1.jpg", "tags"): "mascot, 2007, ‘quoted’",
+        ("beach 1.jpg", "tags"): "mascot, 2007, '#N/A'",
         ("snow 1.png", "caption"): "one line\nand <b>another</b>",
         ("snow 2.jpg", "weight"): "0.5",
     }
