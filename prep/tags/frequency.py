@@ -1,7 +1,7 @@
 """How often tags occur in a dataset, alone and together. pandas; imported where it is asked."""
 
 from collections.abc import Collection, Iterable, Iterator
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -111,5 +111,5 @@ def _together(tagged: "pd.DataFrame") -> "pd.DataFrame":
     })  # fmt: skip
 
 
-def _rows(found: "pd.DataFrame") -> "Iterator[tuple[object, ...]]":
+def _rows(found: "pd.DataFrame") -> Iterator[tuple[Any, ...]]:
     return found.itertuples(index=False, name=None)
