@@ -2,8 +2,10 @@
 
 from collections import Counter, defaultdict
 
+from prep.models.tokenizer import CHUNKS
 from prep.pages.markup import Markup, coded, element, join
 from prep.pages.page_table import table
+from prep.report.alike_pairs import leaks, pairs
 from prep.report.gathered import Gathered
 from prep.report.report_parts import SHOWN
 from prep.report.shown_picture import DROPPED, TRAIN, UNFIT, VALIDATION
@@ -29,10 +31,32 @@ def overview(found: Gathered) -> Markup:
     made = f"{derived} of them were made from {counted(len(sources), 'other picture')}."
     total = sum(places.values())
     return join(
+        _to_decide(found),
         element("p", f"{counted(total, 'picture')}, and every one of them is in this table:"),
         table((), [*rows, (f"{total}", "in all")]),
         element("p", made, class_="quiet") if derived else None,
     )
+
+
+def _to_decide(found: Gathered) -> Markup | None:
+    """Return what a person should look at, each with a link to it; None for nothing."""
+    findings = sum(len(one.checks) for one in found.pictures)
+    silent = sum(not one.text for one in found.kept)
+    numbers = (
+        ("alike", sum(one.proposed for one in pairs(found.pictures)), "repeat another one"),
+        ("findings", findings, "findings of checks"),
+        ("left-out", sum(one.place == UNFIT for one in found.pictures), "fit no bucket"),
+        ("left-out", len(found.left_out), "cannot be used"),
+        ("words", silent, "have no text"),
+        ("words", sum(one.tokens > CHUNKS[0] for one in found.kept), "have texts that are cut"),
+        ("validation", len(leaks(found.pictures)), "for validation are trained on as well"),
+    )
+    rows = [
+        element("li", element("a", f"{number} {told}", href=f"#{anchor}"))
+        for anchor, number, told in numbers
+        if number
+    ]
+    return element("ul", *rows, class_="decide") if rows else None
 
 
 def left_out(found: Gathered) -> Markup | None:

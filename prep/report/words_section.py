@@ -40,6 +40,8 @@ def words(found: Gathered) -> Markup | None:
 
 def unused_words(found: Gathered) -> Markup | None:
     """Return picture by picture what is to be told of its words; None where there is nothing."""
+    if sum(map(len, found.account.empty.values())) == len(found.kept):
+        return None  # the section before says so
     known = {one.key: one for one in found.kept}
     told = [
         element(
