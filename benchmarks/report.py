@@ -23,16 +23,16 @@ WORDS = [f"tag {number}" for number in range(2000)]
 
 
 def drawn(folder: Path, count: int, dice: random.Random) -> None:
-    """Write pictures, each a mixture of parts of two photographs, with about 25 tags each."""
+    """Write pictures, each a part of a photograph under clouds, with about 25 tags each."""
     photos = [Image.open(path).convert("RGB") for path in sorted(PHOTOS.rglob("*.jpg"))]
     weights = [1 / (place + 3) for place in range(len(WORDS))]
     for number in range(count):
         size = dice.choice(SIZES)
-        one, other = (part(dice.choice(photos), size, dice) for _ in range(2))
+        one, other = part(dice.choice(photos), size, dice), clouds(size, dice)
         name = f"{number % 40:02}_set/{number:05}.jpg"
         path = folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
-        Image.blend(one, other, dice.uniform(0.2, 0.5)).save(path, quality=85)
+        Image.blend(one, other, dice.uniform(0.4, 0.6)).save(path, quality=85)
         tags = dict.fromkeys(dice.choices(WORDS, weights, k=30))
         path.with_suffix(".txt").write_text(", ".join(tags))
 
@@ -44,6 +44,12 @@ def part(photo: Image.Image, size: tuple[int, int], dice: random.Random) -> Imag
     left, top = dice.randint(0, photo.width - wide), dice.randint(0, photo.height - high)
     cut = photo.resize(size, box=(left, top, left + wide, top + high))
     return cut.transpose(Image.Transpose.FLIP_LEFT_RIGHT) if dice.random() < 0.5 else cut
+
+
+def clouds(size: tuple[int, int], dice: random.Random) -> Image.Image:
+    """Return colours that run into each other: no two pictures of them are alike."""
+    small = Image.frombytes("RGB", (7, 7), dice.randbytes(7 * 7 * 3))
+    return small.resize(size, Image.Resampling.BICUBIC)
 
 
 def ready(browser: Chromium, page: Path) -> float:

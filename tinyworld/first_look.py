@@ -37,7 +37,7 @@ def told(page: Path) -> list[str]:
     return [
         "Look at the pictures first, and open",
         f"  {page}",
-        "in any browser. Three of the drawings are spoiled in that folder, and the page shows which:",
+        "in any browser. Three of the drawings in that folder are spoiled, as the page shows:",
         f"`{TWICE}` is a smaller copy of `{OF}`, `{TINY}` is too small for any bucket, and",
         f"`{CORRUPT}` ends in the middle. Decide there, save, and bring it back:",
         f"  prep review import edits.json --in {page.parent}",
