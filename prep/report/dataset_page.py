@@ -52,7 +52,7 @@ def page(rows: Rows, params: ReportParams, count: Count) -> bytes:
     """Return the page of all that a view is given.
 
     Args:
-        rows: See `prep.stages.report_html`.
+        rows: See `prep.stages.report`.
         params: What a person asked for.
         count: What counts the tokens of texts.
     """

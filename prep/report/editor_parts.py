@@ -9,7 +9,7 @@ from prep.report.gathered import Gathered
 # What the gallery can show -> how it is called.
 FILTERS = {
     "": "all",
-    "proposed": "proposed for dropping",
+    "proposed": "with a proposal",
     "alike": "alike",
     "findings": "findings",
     "faces": "with faces",

@@ -6,6 +6,7 @@ from typing import Any, Protocol
 
 from prep.dataset.concepts import concept_of
 from prep.dataset.dataset_file import Concept, Sample
+from prep.dataset.sample_fields import LOST_ENTRY
 from prep.images import buckets
 from prep.sheets.row import Row, exported_row
 from prep.stage import IN_DATASET, Rows
@@ -17,7 +18,7 @@ Box = tuple[float, float, float, float]
 
 
 class ReportParams(Protocol):
-    """What a person asks of the report; see the stage `report_html`."""
+    """What a person asks of the report; see the stage `report`."""
 
     @property
     def text(self) -> str:
@@ -192,7 +193,7 @@ def _place(
 ) -> tuple[str, str]:
     if row.said("keep") == "no":
         return DROPPED, "you said no"
-    if values.get(f"{IN_DATASET}drop") is not None:
+    if values.get(f"{IN_DATASET}{LOST_ENTRY}") is not None:
         return DROPPED, "you removed it from a dataset file"
     if isinstance(fit, str):
         return UNFIT, fit

@@ -3,6 +3,7 @@
 import io
 import json
 import random
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -126,3 +127,15 @@ def test_a_copy_in_both_splits_is_a_leak(
 
     assert "copy.png repeats a.png: same file" in text
     assert text.count("<strong>validation: </strong>") == 1
+
+
+def test_a_page_is_written_anew_after_the_memory_was_lost(
+    draw: Callable[..., Path], prep: Callable[..., Any], page: Callable[..., dict[str, Any]]
+) -> None:
+    """It holds nothing that a person wrote: nobody has to move it away."""
+    draw("images/a.png")
+    page()
+    shutil.rmtree("images/.prep")
+    Path("images/a.txt").write_text("mine")
+
+    assert page()["a.png"]["cells"]["tags"] == "mine"

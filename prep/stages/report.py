@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from prep.dataset.sample_fields import PERSONS, TEXTS
+from prep.dataset.sample_fields import LOST_ENTRY, PERSONS, TEXTS
 from prep.sheets.columns import EXPORTED
 from prep.stage import IN_DATASET, Rows, Shape, param, stage
 
@@ -30,7 +30,8 @@ def load(params: Params, found: tuple[Any, ...]) -> Callable[[Sequence[str]], li
     version=1,
     reads=(
         *EXPORTED, "page_thumbnail?", "looks", "bucket?", "training_words?", "lineage?",
-        "yours.tags?", "yours.caption?", *(f"{IN_DATASET}{name}?" for name in (*PERSONS, "drop")),
+        "yours.tags?", "yours.caption?",
+        *(f"{IN_DATASET}{name}?" for name in (*PERSONS, LOST_ENTRY)),
     ),
     writes="report.html",
     params=Params,
@@ -39,8 +40,8 @@ def load(params: Params, found: tuple[Any, ...]) -> Callable[[Sequence[str]], li
     load=load,
     about={"report.html": "the page of these pictures: `prep report` writes it anew"},
 )  # fmt: skip
-def report_html(rows: Rows, params: Params, count: Callable[[Sequence[str]], list[int]]) -> bytes:
-    """Publish report.html, a page of all pictures that opens in any browser and can be edited."""
+def report(rows: Rows, params: Params, count: Callable[[Sequence[str]], list[int]]) -> bytes:
+    """Write report.html: all pictures on one page, to be looked at and edited in a browser."""
     from prep.report.dataset_page import page
 
     return page(rows, params, count)
