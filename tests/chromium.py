@@ -76,11 +76,11 @@ class Chromium:
         assert "exceptionDetails" not in found, found
         return found["result"].get("value")
 
-    def press(self, key: str) -> None:
+    def press(self, key: str, *, shift: bool = False) -> None:
         """Press a key and let it go."""
         code = _KEYS.get(key, ord(key.upper()[0]))
         text = _TEXTS.get(key, key if len(key) == 1 else "")
-        told = {"key": key, "windowsVirtualKeyCode": code}
+        told = {"key": key, "windowsVirtualKeyCode": code, "modifiers": 8 * shift}
         self.call(
             "Input.dispatchKeyEvent", type="keyDown" if text else "rawKeyDown",
             **told, **({"text": text} if text else {}),

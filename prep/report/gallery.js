@@ -134,9 +134,9 @@ function go(n, focus = true) {
   if (before) before.tabIndex = -1;
   active = n;
   const line = lines[placeOf.get(n)[0]];
-  const top = room.getBoundingClientRect().top + line.top;
+  const top = room.getBoundingClientRect().top + line.top, below = one("#tray").offsetHeight + 16;
   if (top < 60) scrollBy(0, top - 60);
-  else if (top + line.height > innerHeight - 80) scrollBy(0, top + line.height - innerHeight + 80);
+  else if (top + line.height > innerHeight - below) scrollBy(0, top + line.height - innerHeight + below);
   draw();
   tiles.get(n).tabIndex = 0;
   if (focus) tiles.get(n).focus({ preventScroll: true });

@@ -204,3 +204,49 @@ def test_the_gallery_holds_only_what_is_near(folder: Path, browser: Chromium) ->
     browser.run("one('#show').value = ''; one('#search').value = 'SNOW 3'; choose()")
     assert browser.run("order.map((n) => pictures[n].key)") == ["snow 3.png"]
     assert json.loads(browser.run("JSON.stringify(pictures[0].size)")) == [480, 640]
+
+
+@pytest.fixture
+def drawn(tmp_path: Path) -> Path:
+    """A page of one picture with a face, a finding and a column for a crop box."""
+    from prep.report.dataset_page import page
+    from prep.report.small_pictures import packed
+    from prep.sheets.columns import WORDS, Column
+    from prep.stage import Rows
+    from prep.stages.report import Params
+
+    row = {
+        "digest": "ab" * 32, "looks": {"size": [400, 300]}, "duplicate_of": None,
+        "page_thumbnail": packed(Image.new("RGB", (400, 300))),
+        "faces": [{"box": [10, 20, 60, 80], "kind": "face", "score": 0.9, "detector": "x"}],
+        "checks": [{"kind": "blur", "propose": "drop", "why": "it is not sharp", "box": None}],
+    }  # fmt: skip
+    columns = {**WORDS, "crop_box": Column("crop_box")}
+    rows = Rows({"a.png": row}, {}, {"made_by": {}}, columns=columns)
+    file = tmp_path / "drawn.html"
+    file.write_bytes(page(rows, Params(), lambda texts: [0 for _ in texts]))
+    return file
+
+
+def test_a_crop_box_is_moved_by_keys(drawn: Path, browser: Chromium) -> None:
+    """Arrows move it, with Shift its corner; what is drawn follows; what was found is told."""
+    browser.open(drawn, 1440)
+    to_gallery(browser)
+    assert "found" in browser.run("document.activeElement.ariaLabel")
+    assert browser.run("tiles.get(0).querySelectorAll('.face').length") == 1
+    assert "it is not sharp" in browser.run("one('#findings').parentElement.innerText")
+    browser.press("Enter")
+    for _ in range(20):
+        if browser.run("document.activeElement.id") == "large":
+            break
+        browser.press("Tab")
+    box = "one('[data-column=crop_box]').value"
+    # The bucket of 400x300 is 576x448: of the picture, 386x300 px in its middle.
+    browser.press("ArrowLeft")
+    assert browser.run(box) == "3,0,389,300"
+    browser.press("ArrowRight", shift=True)
+    browser.press("ArrowUp", shift=True)
+    assert browser.run(box) == "3,0,393,296"
+    assert browser.run("one('#large .crop').getAttribute('width')") == "390"
+    assert browser.run("edits.get('a.png').cells.crop_box") == "3,0,393,296"
+    assert (browser.said, browser.asked) == ([], [])
