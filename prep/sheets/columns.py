@@ -6,6 +6,7 @@ a person types there.
 
 import base64
 import hashlib
+import re
 import unicodedata
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
@@ -22,6 +23,7 @@ PROPOSED = "duplicate of "  # begins what stands under `keep` until a person say
 NOTHING = "4oymiq"  # what `short` would work out for the many empty cells
 _LETTERS = 6
 _KEEP = {"yes": "yes", "no": "no", "keep": "yes", "drop": "no", "true": "yes", "false": "no"}
+_BOX = re.compile(r"\d{1,7},\d{1,7},\d{1,7},\d{1,7}", re.ASCII)
 _LARGEST = 1e15  # whole numbers up to here are written with all their figures
 
 
@@ -34,6 +36,7 @@ class Kind(StrEnum):
     CAPTION = "caption"  # words of the picture's own
     NOTE = "note"  # anything at all
     NUMBER = "number"
+    BOX = "box"  # left, top, right, bottom px
 
 
 @dataclass(frozen=True)
@@ -60,7 +63,7 @@ class Column:
     @property
     def one_line(self) -> bool:
         """Whether no cell of it has several lines."""
-        return self.kind in (Kind.DECISION, Kind.NAME, Kind.NUMBER)
+        return self.kind in (Kind.DECISION, Kind.NAME, Kind.NUMBER, Kind.BOX)
 
     def shown(self, value: Any) -> str:
         """Return the cell that shows a value of the artifact; None is an empty one."""
@@ -86,6 +89,8 @@ class Column:
             return tag_text.joined(tag_text.parsed(text), escape=False)
         if self.kind is Kind.DECISION:
             return _KEEP.get(text.lower(), text)
+        if self.kind is Kind.BOX:
+            return ",".join(text.replace(",", " ").split())
         if self.kind is Kind.NUMBER:
             with suppress(ValueError):
                 return _written(float(text.replace(",", ".")))
@@ -113,6 +118,8 @@ class Column:
         """Return what to write in place of what the column cannot hold; empty where it can."""
         if not cell:
             return ""
+        if self.kind is Kind.BOX and not _BOX.fullmatch(cell):
+            return "write left, top, right and bottom in px, as 10,20,300,400"
         if self.kind is Kind.NUMBER:
             with suppress(ValueError):
                 if self.least <= float(cell) <= self.most:
@@ -139,13 +146,19 @@ WORDS: Columns = {
     )
 }
 
+# What a sheet has where a stage declares it as something that a person may write.
+FIELDS: Columns = {"crop_box": Column("crop_box", Kind.BOX, 16)}
+
 # What a sheet reads of each sample, beside what stages declare columns for.
 EXPORTED = ("digest", *(f"{name}?" for name in WORDS), "duplicate_of?")
 
 
 def columns_of(stages: Iterable[Stage]) -> Columns:
     """Return name -> column: what every sheet has, then what the stages declare."""
-    return {**WORDS, **{one.column.name: one.column for one in stages if one.column is not None}}
+    own = tuple(stages)
+    fields = {field.name for one in own for field in one.fields}
+    columns = {one.column.name: one.column for one in own if one.column is not None}
+    return {**WORDS, **columns, **{name: one for name, one in FIELDS.items() if name in fields}}
 
 
 def short(text: str) -> str:

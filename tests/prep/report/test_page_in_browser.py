@@ -211,7 +211,7 @@ def drawn(tmp_path: Path) -> Path:
     """A page of one picture with a face, a finding and a column for a crop box."""
     from prep.report.dataset_page import page
     from prep.report.small_pictures import packed
-    from prep.sheets.columns import WORDS, Column
+    from prep.sheets.columns import FIELDS, WORDS
     from prep.stage import Rows
     from prep.stages.report import Params
 
@@ -221,7 +221,7 @@ def drawn(tmp_path: Path) -> Path:
         "faces": [{"box": [10, 20, 60, 80], "kind": "face", "score": 0.9, "detector": "x"}],
         "checks": [{"kind": "blur", "propose": "drop", "why": "it is not sharp", "box": None}],
     }  # fmt: skip
-    columns = {**WORDS, "crop_box": Column("crop_box")}
+    columns = {**WORDS, **FIELDS}
     rows = Rows({"a.png": row}, {}, {"made_by": {}}, columns=columns)
     file = tmp_path / "drawn.html"
     file.write_bytes(page(rows, Params(), lambda texts: [0 for _ in texts]))

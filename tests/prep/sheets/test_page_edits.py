@@ -3,6 +3,7 @@
 import io
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,9 @@ import pytest
 
 from prep.runtime.errors import DatasetError
 from prep.sheets import reading
-from prep.sheets.columns import WORDS
+from prep.sheets.columns import FIELDS, WORDS, columns_of
+from prep.stage import PersonsField
+from prep.stages import all_stages
 
 AGAIN = "save the edits in the page once more"
 GOOD: dict[str, Any] = {
@@ -123,3 +126,23 @@ def test_an_import_refuses_what_a_sheet_would_be_refused_for(
     }]  # fmt: skip
     assert imported(*swapped)[0] == 0
     assert Path("images/a.txt").read_text() == "x, y\n"
+
+
+def test_a_crop_box_is_four_whole_numbers() -> None:
+    """However a person spaces them; anything else is told before it is taken."""
+    column = FIELDS["crop_box"]
+
+    assert column.said(" 1, 20 ,300,  400 ") == column.said("1 20 300 400") == "1,20,300,400"
+    assert column.hint("1,20,300,400") == column.hint("") == ""
+    for wrong in ("1,2,3", "1,2,3,4,5", "1,2,3,-4", "a", "1.5,2,3,4", "1" * 9 + ",1,1,1"):
+        assert column.hint(column.said(wrong)) == (
+            "write left, top, right and bottom in px, as 10,20,300,400"
+        )
+
+
+def test_a_sheet_has_it_where_a_stage_takes_it() -> None:
+    """No column is there for what no stage would read."""
+    takes = next(one for one in all_stages().values() if one.fields)
+
+    assert "crop_box" not in columns_of([takes])
+    assert "crop_box" in columns_of([replace(takes, fields=(PersonsField("crop_box"),))])
