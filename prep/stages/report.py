@@ -41,7 +41,7 @@ def load(params: Params, found: tuple[Any, ...]) -> Callable[[Sequence[str]], li
     about={"report.html": "the page of these pictures: `prep report` writes it anew"},
 )  # fmt: skip
 def report(rows: Rows, params: Params, count: Callable[[Sequence[str]], list[int]]) -> bytes:
-    """Write report.html: all pictures on one page, to be looked at and edited in a browser."""
+    """Write a page of all pictures, to be looked at and edited in a browser: report.html."""
     from prep.report.dataset_page import page
 
     return page(rows, params, count)

@@ -1,5 +1,9 @@
-"""How often tags occur in a dataset, alone and together. pandas; imported where it is asked."""
+"""How often tags occur in a dataset, alone and together.
 
+pandas finds what occurs together, and is imported for that alone: counting is as quick without.
+"""
+
+from collections import Counter
 from collections.abc import Collection, Iterable, Iterator
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -42,11 +46,12 @@ def often(pictures: Iterable[Collection[str]]) -> list[Often]:
     Args:
         pictures: The tags of each, each once.
     """
-    total, tagged = _tagged(pictures)
-    counts = tagged["tag"].value_counts(sort=False)
-    found = counts.rename_axis("tag").reset_index(name="pictures")
-    found = found.sort_values(["pictures", "tag"], ascending=[False, True])
-    return [Often(str(tag), int(count), count / total) for tag, count in _rows(found)]
+    total, counts = 0, Counter[str]()
+    for each in pictures:
+        total += 1
+        counts.update(each)
+    ordered = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
+    return [Often(tag, count, count / total) for tag, count in ordered]
 
 
 def beside(pictures: Iterable[Collection[str]], tag: str) -> list[Often]:
