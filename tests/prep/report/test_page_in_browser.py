@@ -201,6 +201,11 @@ def test_the_gallery_holds_only_what_is_near(folder: Path, browser: Chromium) ->
     assert browser.run("tiles.size") < 21
     browser.run("one('#show').value = 'proposed'; one('#show').dispatchEvent(new Event('change'))")
     assert browser.run("order.map((n) => pictures[n].key)") == [COPY]
+    drop, said = "one('[data-keep=no]').click()", "one('[data-said]').textContent"
+    browser.run(drop)
+    assert (browser.run(said), browser.run("decided(order[0])")) == (" dropped", "no")
+    browser.run(drop)
+    assert (browser.run(said), browser.run("edits.size")) == ("", 0)
     browser.run("one('#show').value = ''; one('#search').value = 'SNOW 3'; choose()")
     assert browser.run("order.map((n) => pictures[n].key)") == ["snow 3.png"]
     assert json.loads(browser.run("JSON.stringify(pictures[0].size)")) == [480, 640]
