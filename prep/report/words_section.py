@@ -12,6 +12,7 @@ from prep.report.shown_picture import ShownPicture
 from prep.runtime.counts import counted
 
 _WIDE = 15  # tokens a bar
+_READ = CHUNKS[0]
 
 
 def words(found: Gathered) -> Markup | None:
@@ -24,7 +25,7 @@ def words(found: Gathered) -> Markup | None:
     rows = [
         (str(limit), str(sum(one.tokens > limit for one in found.kept)))
         for limit in CHUNKS
-        if limit < most or limit == CHUNKS[0]
+        if limit < most or limit == _READ
     ]
     lines = [element("li", coded(line)) for line in found.account.lines()]
     return join(
@@ -34,7 +35,7 @@ def words(found: Gathered) -> Markup | None:
         if most
         else None,
         table(("tokens that are read", "texts that are longer"), rows),
-        _longest(found),
+        _texts(found) if most else None,
     )  # fmt: skip
 
 
@@ -78,15 +79,14 @@ def concepts(found: Gathered) -> Markup | None:
     return join(table(head, rows[:SHOWN]), element("p", few, class_="quiet") if few else None)
 
 
-def _longest(found: Gathered) -> Markup | None:
-    over = [one for one in found.kept if one.tokens > CHUNKS[0]]
-    if not over:
-        return None
+def _texts(found: Gathered) -> Markup:
     rows = [
         element(
-            "li", found.parts.shot(one), element("strong", f"{one.tokens} tokens "),
-            found.parts.named(one), element("br"), element("span", one.text, class_="quiet clip"),
+            "li", found.parts.shot(one),
+            element("strong", f"{one.tokens} tokens ", class_=one.tokens > _READ and "warn"),
+            found.parts.named(one), element("br"),
+            element("span", one.text or "no text", class_="quiet clip"),
         )
-        for one in sorted(over, key=lambda one: (-one.tokens, one.key))
+        for one in sorted(found.kept, key=lambda one: (-one.tokens, one.key))
     ]  # fmt: skip
-    return element("details", element("summary", f"Over {CHUNKS[0]} tokens"), listed(rows, "long"))
+    return element("details", element("summary", "Every text, the longest first"), listed(rows))
