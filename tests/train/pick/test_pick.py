@@ -109,11 +109,14 @@ def test_the_three_sentences() -> None:
 
 def test_the_plot_is_whole() -> None:
     """It is XML without anything outside; a line has a point at each step that is known."""
-    made = plot("a < b", [10, 20, 30], [ScaledLine("one", [0.1, None, 0.3])], 2)
+    made = plot("a < b", [10, 20, 30], [ScaledLine("one", [0.1, None, 0.3], (0.0, 1.0))], 2)
     root = ElementTree.fromstring(made)  # noqa: S314  (our own)
 
     assert root.tag == "{http://www.w3.org/2000/svg}svg"
     assert made.count("<circle") == 2
+    assert [one.text for one in root if one.get("text-anchor") == "end"] == [
+        "0", "0.25", "0.5", "0.75", "1"
+    ]  # fmt: skip
     assert "http" not in made.replace("http://www.w3.org/2000/svg", "")
 
 
