@@ -28,7 +28,7 @@ from train.trials.trial_choice import LossCurve, StepChoice, settings_of, steps_
 PARTS = 3
 _LEAST_SOURCES = 2 * PARTS
 _SHORT = 4  # a trial of rate or rank takes one of so many parts of the steps
-_LOOKS = 12  # measurements of a trial
+_LOOKS, _SHORT_LOOKS = 12, 4  # measurements of a trial over all the steps, and of a short one
 _LEAST_RATE, _MOST_RATE = 1e-10, 10.0
 _TIMES = (1.0, 1 / 3, 3.0)
 _WIDER = (1.0, 0.5, 2.0)
@@ -175,7 +175,7 @@ def _trial(config: Config, steps: int, number: int, folder: Path) -> Config:
         _resized(config, steps),
         held_out_fold=f"{number}/{PARTS}",
         save_every_epochs=None,
-        save_every_steps=max(1, steps // _LOOKS),
+        save_every_steps=max(1, steps // (_SHORT_LOOKS if steps < (config.steps or 0) else _LOOKS)),
         prompts=None,
         log=None,
         watch=1,
