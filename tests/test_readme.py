@@ -26,6 +26,7 @@ STAGES = ROOT / "docs" / "stages.md"
 PAGES = (
     "README.md", "docs/first_character_lora.md", "docs/editing.md", "docs/tagging.md",
     "docs/stages.md", "docs/captioning.md", "docs/words.md", "docs/troubleshooting.md",
+    "docs/duplicates.md",
 )  # fmt: skip
 TINY = ROOT / "tinyworld" / "models"
 BEGIN, END = "<!-- stages -->\n", "<!-- /stages -->\n"
@@ -40,6 +41,7 @@ SMALLER = (
     ("steps: 2000", "steps: 2"), ("repeats: 10", "repeats: 1"),
     ("--steps 1500", "--steps 2"), ("--epochs 10 ", "--epochs 2 "),
     ("--save-every-epochs 2", "--save-every-epochs 1"), ("--held-out 2", "--held-out 1"),
+    ("prep augment ./images ./more", "prep augment ./images ./more --no-flip"),
     ("prep bucket more.json", "prep bucket more.json --resolution 128 --step 32"),
     ("--w 512 --h 512", "--w 64 --h 64 --s 2"),
     ("train pick ", "train pick --steps 2 --pictures 2 "),
@@ -175,6 +177,8 @@ def pages_done(home: Path, typist: Typist) -> list[str]:
             elif not what.startswith("python bootstrap.py "):
                 if what.startswith("prep reset "):  # it gives back a person's words
                     (home / "raw" / "01.txt").write_text("my own tag\n")
+                if what == "prep duplicates ./raw":
+                    shutil.copy(home / "raw" / "01.jpg", home / "raw" / "copy.jpg")
                 code, said = typed(what, home, server.url, typist)
                 assert code == 0, f"{what}\n{said}"
     return [asked.prompt() for asked in server.asked]
