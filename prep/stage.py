@@ -7,8 +7,9 @@ Artifacts of a sample are named by the stages that write them. Some are there wi
 `image` (the picture: upright RGB in a map; in a fan-out without its pixels, to be cut by `crop`
 and mirrored), `mask_file` (RGB of the mask beside it, `x.mask.png`, or beside that which it was cut
 from, cut and mirrored alike) and `alpha` (its own, or that of what it was cut from, as grey RGB:
-white is opaque; of a picture without a mask), both of a map alone; `size` (the picture's upright
-width and height, px), `digest` (SHA-256 of its file), `key`, `lineage` (where a derived picture
+white is opaque; of a picture without a mask), both of a map alone; beside any of these, `size` (the
+picture's upright width and height, px) and `warnings` (sentences: what was ignored or converted
+when it was opened); `digest` (SHA-256 of its file), `key`, `lineage` (where a derived picture
 comes from), the person's own fields (`keep`, `weight`, ...), `yours.NAME`, what a person wrote for
 an artifact that a stage makes too, and `meta.NAME`, what they wrote for it into a dataset file.
 In `reads`, a name that ends in `?` may be absent: the stage is then given None.
@@ -22,10 +23,12 @@ from typing import Any
 Run = Callable[..., Any]
 
 # What is there without a stage, and what names of what a person wrote begin with.
-IMAGE, SIZE, DIGEST, KEY, LINEAGE = "image", "size", "digest", "key", "lineage"
+IMAGE, DIGEST, KEY, LINEAGE = "image", "digest", "key", "lineage"
+SIZE, WARNINGS = "size", "warnings"
 MASK_FILE, ALPHA = "mask_file", "alpha"
 MASK_SUFFIX = ".mask.png"  # ends the name of a mask, in place of the picture's own ending
 PIXELS = (IMAGE, MASK_FILE, ALPHA)  # a stage reads at most one of these
+WITH_PIXELS = (SIZE, WARNINGS)  # what is known of a picture once it is decoded
 YOURS = "yours."
 IN_DATASET = "meta."
 
@@ -163,7 +166,10 @@ class Stage:
         help: First line of the function's docstring.
         commands: The subcommands that run it; its own name unless it says otherwise.
         done: What a run says of its results, after their number: `15 scored`; empty: nothing.
-        remark: Of a decision: from the number of samples, what a run says besides; empty: nothing.
+        remark: Of a decision: from its rows, what a run says besides; empty: nothing.
+        proposes: From a result, what it proposes to do with the sample: it stands under `keep` in
+            the sheets until a person says yes or no, and begins with a word of
+            `prep.sheets.columns.PROPOSALS`; empty: nothing. None: it never does.
         shown: From a result, what `prep why` shows a person of it; None: nothing.
         load: Builds what `run` receives last, from the params and the models found.
         models: The models.Ask values its results depend on, from the params.
@@ -200,7 +206,8 @@ class Stage:
     params: type = NoParams
     shape: Shape = Shape.MAP
     done: str = "made"
-    remark: Callable[[int], str] | None = None
+    remark: Callable[[Mapping[str, Any]], str] | None = None
+    proposes: Callable[[Any], str] | None = None
     shown: Callable[[Any], Any] | None = lambda result: result
     load: Callable[[Any, tuple[Any, ...]], Any] | None = None
     models: Callable[[Any], tuple[Any, ...]] | None = None
