@@ -1,4 +1,4 @@
-"""Good pictures from packages and folders, and what goes wrong with pictures: planted, by chance."""
+"""Good pictures of packages and folders, and what goes wrong with pictures: planted, by chance."""
 
 import io
 import random
@@ -24,7 +24,7 @@ PHOTOGRAPHS = (
     "retina.jpg",
     "rocket.jpg",
 )
-LEAST = 300  # px, of the shorter side of a stamp
+LEAST = 370  # px, of the shorter side of a stamp
 _FILTERS = (Image.Resampling.BILINEAR, Image.Resampling.BICUBIC, Image.Resampling.LANCZOS)
 _TEXTS = ("SAMPLE PICTURE", "(c) Studio 2024", "@artist_name", "www.example.com", "PREVIEW ONLY")
 

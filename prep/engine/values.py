@@ -120,7 +120,7 @@ class Values:
                 if row is not None and row.inputs:
                     told[key] = row.inputs.split(" ")[names.index(name)]
                 elif row is not None or name == ALPHA:  # it cannot be made, and must be told
-                    told[key] = _GONE
+                    told.setdefault(key, _GONE)
         masked = self.digests(MASK_FILE) if name == ALPHA else {}
         return {key: digest for key, digest in told.items() if key not in masked}
 

@@ -16,7 +16,7 @@ MOST = 6  # parts along an axis
 _GRID = 8  # px; JPEG's blocks begin at multiples of it, and so do the parts
 
 
-class Layout(NamedTuple):
+class TileLayout(NamedTuple):
     """Where the parts of a picture lie.
 
     Attributes:
@@ -37,13 +37,13 @@ class Layout(NamedTuple):
         return max(self.copy[0], across), self.copy[1] + down
 
 
-def layout(size: tuple[int, int]) -> Layout:
+def layout(size: tuple[int, int]) -> TileLayout:
     """Return where the parts of a picture of some (width, height) px lie, and its small copy."""
     longer = max(size)
     small = size if longer <= COPY else tuple(max(1, round(side * COPY / longer)) for side in size)
     tile = (min(TILE, size[0]), min(TILE, size[1]))
     lefts, tops = (_places(side, part) for side, part in zip(size, tile, strict=True))
-    return Layout((small[0], small[1]), tile, lefts, tops)
+    return TileLayout((small[0], small[1]), tile, lefts, tops)
 
 
 def laid_out(image: "Image.Image") -> "Image.Image":

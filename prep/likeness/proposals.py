@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     import numpy as np
 
 SAME_FILE = "same file"
-PROPOSED = "duplicate of "
 ALL_WITH_ALL = 6000  # pictures; of more, an index tells which ones are compared
 _PLACES = ("box", "there")
 _NEARLY = 0.01  # of a side
@@ -115,15 +114,14 @@ def remark(num: int) -> str:
 
 
 def proposed(row: Row | str | None) -> str:
-    """Return what a row proposes to drop the picture as; empty where it proposes nothing.
+    """Return the copy that a row proposes to drop the picture as; empty where it proposes nothing.
 
     Args:
         row: In folders that an earlier version looked at, the other key alone.
     """
     if row is None or isinstance(row, str):
-        return f"{PROPOSED}{row}" if row else ""
-    kinds = ", ".join(row["kinds"])
-    return "" if row["kinds"] == [VARIANT] else f"{PROPOSED}{row['key']} ({kinds})"
+        return row or ""
+    return "" if row["kinds"] == [VARIANT] else f"{row['key']} ({', '.join(row['kinds'])})"
 
 
 def sentence(row: Row | str | None) -> str:

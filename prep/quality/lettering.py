@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     import numpy as np
 
 
-class Line(NamedTuple):
+class LetterLine(NamedTuple):
     """A line of writing: its box (left, top, right, bottom) px, and how many letters it has."""
 
     box: tuple[int, int, int, int]
@@ -35,16 +35,14 @@ _NARROW = 0.43  # heights, their mean width at least
 _MOST = 1500  # areas that are looked at: more are no writing
 
 
-def lettering(grey: "np.ndarray[Any, Any]") -> list[Line]:
+def lettering(grey: "np.ndarray[Any, Any]") -> list[LetterLine]:
     """Return the lines of writing, the one of most letters first.
 
     Args:
         grey: A small copy, float32 levels, (height, width).
     """
-    import numpy as np
-
     away = grey - _around(grey)
-    found: list[Line] = []
+    found: list[LetterLine] = []
     for mask in (side * away > ink for ink in _INKS for side in (1, -1)):
         areas = _letters(components(mask, grey))
         if _LETTERS <= len(areas.sizes) <= _MOST:
@@ -79,7 +77,7 @@ def _letters(areas: Components) -> Components:
     return Components(*(part[good] for part in areas))
 
 
-def _lines(areas: Components) -> list[Line]:
+def _lines(areas: Components) -> list[LetterLine]:
     """Return the lines that letters make."""
     import numpy as np
 
@@ -97,7 +95,9 @@ def _lines(areas: Components) -> list[Line]:
         line = np.flatnonzero(group == number)
         if len(line) >= _LETTERS and _is_writing(areas, line):
             box = (left[line].min(), top[line].min(), right[line].max(), bottom[line].max())
-            found.append(Line((int(box[0]), int(box[1]), int(box[2]), int(box[3])), len(line)))
+            found.append(
+                LetterLine((int(box[0]), int(box[1]), int(box[2]), int(box[3])), len(line))
+            )
     return found
 
 

@@ -6,6 +6,7 @@ differences (Gallagher, Detection of linear and cubic interpolation in JPEG comp
 2005); and above the finest waves that it could hold there is nothing, with a knee before it.
 """
 
+import itertools
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
@@ -121,7 +122,7 @@ def _knee(grey: "np.ndarray[Any, Any]") -> tuple[float, float]:
     power = waves.mean(0)
     across, down = np.fft.rfftfreq(width)[None], np.fft.fftfreq(height)[:, None]
     distance = np.sqrt(across**2 + down**2)
-    rings = [(distance >= low) & (distance < high) for low, high in zip(_BANDS, _BANDS[1:], strict=False)]
+    rings = [(distance >= low) & (distance < high) for low, high in itertools.pairwise(_BANDS)]
     middle = np.sqrt(np.array(_BANDS[1:]) * _BANDS[:-1])
     flat = np.array([power[ring].mean() if ring.any() else 0 for ring in rings]) * middle**2
     level = np.log10(np.maximum(flat, 1e-9) / max(flat[:4].max(), 1e-9))

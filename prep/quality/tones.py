@@ -59,7 +59,6 @@ def _colour(levels: "np.ndarray[Any, Any]", grey: "np.ndarray[Any, Any]") -> flo
 
 
 def _filled(grey: "np.ndarray[Any, Any]", spread: float) -> float:
-    import numpy as np
 
     height, width = (side // _CELL * _CELL for side in grey.shape)
     if not height or not width:

@@ -17,7 +17,8 @@ def proposes(row: Any) -> str:
     """Return which copy a picture is proposed to be dropped as."""
     from prep.likeness import proposals
 
-    return proposals.proposed(row)
+    copy = proposals.proposed(row)
+    return f"duplicate of {copy}" if copy else ""
 
 
 def sentence(row: Any) -> str:

@@ -137,6 +137,8 @@ class Bench:
             return self.pictures[key].convert("L").convert("RGB")
         if name == "size":
             return list(self.pictures[key].size)
+        if name == "warnings":
+            return []
         if name == "digest":
             return hashlib.sha256(key.encode()).hexdigest()
         producer = self.producer(name)
