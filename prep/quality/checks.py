@@ -135,13 +135,13 @@ def _text(picture: CheckedPicture, letters: int) -> Told | None:
 
 
 def _alpha(picture: CheckedPicture, limits: tuple[float, float, float]) -> Told | None:
-    least_seen, most_half, most_specks = limits
+    least_seen, least_solid, most_specks = limits
     alpha = picture.alpha
     if alpha is None:
         return None
     if alpha.seen < least_seen:
         return Told("all of it is transparent")
-    if alpha.half > most_half:
+    if alpha.solid < least_solid * alpha.half:
         return Told(f"{alpha.half:.0%} of it is half transparent: white shines through")
     if alpha.specks > most_specks:
         return Told("its transparency is full of single pixels")
@@ -178,10 +178,10 @@ CHECKS: tuple[Check, ...] = (
     Check("torn", DROP, (0.08, 0.04, 0.04), _torn),
     Check("near empty", DROP, (0.015, 0.04, 0.08), _near_empty),
     Check("too small", DROP, (0.25, 0.5, 0.95), _too_small),
-    Check("alpha", FIX, ((0.002, 0.6, 0.02), (0.01, 0.35, 0.005), (0.02, 0.2, 0.001)), _alpha),
+    Check("alpha", FIX, ((0.002, 0.01, 0.02), (0.01, 0.05, 0.005), (0.02, 0.2, 0.001)), _alpha),
     Check("turned", FIX, (None, None, None), _turned),
     Check("letterbox", FIX, (0.05, 0.03, 0.02), _letterbox),
-    Check("exposure", LOOK, ((50, 215), (75, 195), (100, 165)), _exposure, instead=("near empty",)),
+    Check("exposure", LOOK, ((50, 220), (75, 205), (100, 165)), _exposure, instead=("near empty",)),
     Check(
         "upscaled", LOOK, ((1.75, 4.0, 2.4), (1.75, 2.3, 2.1), (1.6, 2.0, 1.8)), _upscaled,
         instead=("too small", "near empty"),
@@ -193,7 +193,7 @@ CHECKS: tuple[Check, ...] = (
     Check("JPEG damage", LOOK, ((1.8, 0.8), (1.34, 0.4), (1.2, 0.4)), _jpeg,
           instead=("near empty", "exposure")),
     Check("text", LOOK, (10, 7, 5), _text),
-    Check("monochrome", LOOK, ((2, 0), (6, 70), (9, 90)), _monochrome, style=True,
+    Check("monochrome", LOOK, ((3, 0), (8, 70), (12, 90)), _monochrome, style=True,
           instead=("near empty", "exposure")),
 )  # fmt: skip
 KINDS = tuple(check.kind for check in CHECKS)

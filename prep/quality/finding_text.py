@@ -30,7 +30,7 @@ def sentence(found: Sequence[Row] | None) -> str:
 
 
 def summary(every: Mapping[str, Sequence[Row] | None]) -> str:
-    """Return how many of what was found: `5 to drop (3 torn, 2 too small), 1 to look at (text)`."""
+    """Return how many of what was found: `to drop: 3 torn, 2 too small; to look at: 1 text`."""
     counts: dict[str, Counter[str]] = {word: Counter() for word in PROPOSALS}
     for found in every.values():
         for one in found or ():
@@ -40,7 +40,7 @@ def summary(every: Mapping[str, Sequence[Row] | None]) -> str:
         if kinds:
             each = ", ".join(f"{num} {kind}" for kind, num in sorted(kinds.items()))
             parts.append(f"to {word}{' at' if word == 'look' else ''}: {each}")
-    return "; ".join(parts)
+    return "; ".join(parts) or ("nothing is wrong" if every else "")
 
 
 def _plain(box: tuple[int, int, int, int] | None) -> list[int] | None:

@@ -38,7 +38,7 @@ def tones(copy: "np.ndarray[Any, Any]") -> Tones:
     dark, light = (float(level) for level in np.percentile(grey, (1, 99)))
     between = copy.max(2).astype(np.int16) - copy.min(2)
     return Tones(
-        dark, light, _colour(levels, grey), float(np.percentile(between, 98)),
+        dark, light, _colour(levels, grey), float(np.percentile(between, 99.5)),
         _filled(grey, light - dark),
     )  # fmt: skip
 
@@ -55,7 +55,7 @@ def _colour(levels: "np.ndarray[Any, Any]", grey: "np.ndarray[Any, Any]") -> flo
         [np.bincount(band, flat[:, n], minlength=_LEVELS) / count for n in range(2)], 1
     )
     away = np.abs(flat - means[band]).max(1)
-    return float(np.percentile(away, 98))
+    return float(np.percentile(away, 99.5))
 
 
 def _filled(grey: "np.ndarray[Any, Any]", spread: float) -> float:

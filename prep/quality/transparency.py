@@ -15,11 +15,13 @@ class Transparency(NamedTuple):
     Attributes:
         seen: What is not fully transparent.
         half: What is neither clear nor solid.
+        solid: What is not transparent at all.
         specks: Single pixels that are unlike all around them.
     """
 
     seen: float
     half: float
+    solid: float
     specks: float
 
 
@@ -32,7 +34,9 @@ def transparency(alpha: "np.ndarray[Any, Any]") -> Transparency:
     import numpy as np
 
     half = float(((alpha > _CLEAR) & (alpha < _SOLID)).mean())
-    return Transparency(float((alpha > _CLEAR).mean()), half, _specks(alpha.astype(np.int16)))
+    solid = float((alpha >= _SOLID).mean())
+    seen = float((alpha > _CLEAR).mean())
+    return Transparency(seen, half, solid, _specks(alpha.astype(np.int16)))
 
 
 def _specks(alpha: "np.ndarray[Any, Any]") -> float:
