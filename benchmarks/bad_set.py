@@ -52,7 +52,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
             total[kind]["found"] += bool(called & {kind, *ALSO.get(kind, ())})
             total[kind]["all"] += 1
             if not called & {kind, *ALSO.get(kind, ())}:
-                print(f"  seed {chosen.seed + number}: {key} is {kind}, called {called or 'nothing'}")
+                print(
+                    f"  seed {chosen.seed + number}: {key} is {kind}, called {called or 'nothing'}"
+                )
         wrong = {key: kinds for key, kinds in told.items() if key not in planted}
         missed = sum(one["all"] - one["found"] for one in total.values())
         print(f"seed {chosen.seed + number}: {len(planted)} planted, {missed} missed so far,"

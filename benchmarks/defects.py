@@ -23,6 +23,7 @@ PHOTOGRAPHS = (
     "motorcycle_right.png",
     "rocket.jpg",
 )
+GLOWS = ("0_sun.png", "explosion.png")  # half transparent and unsharp as they were drawn
 LEAST = 370  # px, of the shorter side of a stamp
 _FILTERS = (Image.Resampling.BILINEAR, Image.Resampling.BICUBIC, Image.Resampling.LANCZOS)
 _TEXTS = ("SAMPLE PICTURE", "(c) Studio 2024", "@artist_name", "www.example.com", "PREVIEW ONLY")
@@ -47,6 +48,8 @@ def _files(folder: Path) -> list[Path]:
 
 def _large(path: Path) -> bool:
     """Return whether a stamp is large, and drawn in many colours."""
+    if path.name in GLOWS:
+        return False
     with Image.open(path) as image:
         return min(image.size) >= LEAST and image.mode in ("RGB", "RGBA")
 
@@ -138,7 +141,7 @@ def text(image: Picture, dice: Dice) -> tuple[str, bytes]:
     long = int(font.getlength(words))
     grey = np.asarray(image.convert("L"), np.float32)
     places = [(dice.randint(0, max(0, width - long)), dice.randint(0, height - 2 * size))
-              for _ in range(8)]  # fmt: skip
+              for _ in range(30)]  # fmt: skip
     x, y = min(places, key=lambda at: grey[at[1] : at[1] + size, at[0] : at[0] + long].std())
     under = grey[y : y + size, x : x + long].mean()
     ink = (20, 20, 20) if under > 128 else (245, 245, 245)

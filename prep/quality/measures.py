@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass, fields
 from typing import TYPE_CHECKING, Any
 
 from prep.quality.bars import bars
-from prep.quality.blocks import blocks
+from prep.quality.blocks import jpeg_quality
 from prep.quality.lettering import lettering
 from prep.quality.sharpness import sharpness
 from prep.quality.tones import tones
@@ -26,7 +26,7 @@ class Measures:
     Attributes:
         size: (width, height) px.
         edge: See `prep.quality.sharpness`, as `period`, `scale` and `drop`; None: no edges.
-        block: See `prep.quality.blocks`, its `ratio`; `block_step`: its `step`.
+        jpeg: The quality with which JPEG compressed it, see `prep.quality.blocks`; 100: none.
         dark: See `prep.quality.tones`, as `light`, `colour`, `grey` and `filled`.
         bars: (left, top, right, bottom), see `prep.quality.bars`; `torn` too.
         lines: (left, top, right, bottom) px in the picture, and letters, of lines of writing.
@@ -40,8 +40,7 @@ class Measures:
     period: float
     scale: float
     drop: float
-    block: float
-    block_step: float
+    jpeg: float
     dark: float
     light: float
     colour: float
@@ -80,12 +79,13 @@ def measures(
     weights = np.array([0.299, 0.587, 0.114], np.float32)
     fine = parts.reshape(-1, *parts.shape[2:]).astype(np.float32) @ weights
     grey = pixels.astype(np.float32) @ weights
-    sharp, block, tone, around = sharpness(fine), blocks(fine), tones(pixels), bars(pixels)
+    cut_off = ((parts == 0) | (parts == 255)).any(-1).reshape(fine.shape)
+    sharp, tone, around = sharpness(fine), tones(pixels), bars(pixels)
     larger = size[0] / copy.width
     lines = [(*(round(side * larger) for side in line.box), line.letters)
              for line in lettering(grey)[:_MOST_LINES]]  # fmt: skip
     return Measures(
-        size, sharp.edge, sharp.period, sharp.scale, sharp.drop, block.ratio, block.step,
+        size, sharp.edge, sharp.period, sharp.scale, sharp.drop, jpeg_quality(fine, cut_off),
         tone.dark, tone.light, tone.colour, tone.grey, tone.filled,
         (around.left, around.top, around.right, around.bottom), around.torn,
         lines, turned, _layout(copy),

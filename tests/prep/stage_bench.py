@@ -19,7 +19,19 @@ from prep.images.fitting import fitted
 from prep.likeness.appearance import inside_of, size_of, vectors
 from prep.models.locate import Models
 from prep.sheets.columns import WORDS
-from prep.stage import ALPHA, MASK_FILE, PIXELS, Derived, Page, Rejected, Rows, Shape, Stage
+from prep.stage import (
+    ALPHA,
+    MASK_FILE,
+    PIXELS,
+    SIZE,
+    WITH_PIXELS,
+    Derived,
+    Page,
+    Rejected,
+    Rows,
+    Shape,
+    Stage,
+)
 from prep.stages import all_stages
 from tagger_models.scores import unpacked
 
@@ -135,10 +147,8 @@ class Bench:
             return self.pictures[key]
         if name in PIXELS:
             return self.pictures[key].convert("L").convert("RGB")
-        if name == "size":
-            return list(self.pictures[key].size)
-        if name == "warnings":
-            return []
+        if name in WITH_PIXELS:
+            return list(self.pictures[key].size) if name == SIZE else []
         if name == "digest":
             return hashlib.sha256(key.encode()).hexdigest()
         producer = self.producer(name)
