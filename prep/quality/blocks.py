@@ -17,10 +17,14 @@ _STEEP = 40  # levels; larger steps are edges of what is shown
 # Waves (down, across) whose steps are looked for, and their steps at quality 50 (ITU-T T.81, K.1).
 _WAVES = {(0, 1): 11, (1, 0): 12, (1, 1): 12, (0, 2): 10, (2, 0): 14, (1, 2): 14, (2, 1): 13}
 _FINEST, _COARSEST = 8, 160  # steps that are looked for
-_BLOCKS = 2500  # that are looked at: the liveliest
+_BLOCKS = 1200  # that are looked at: the liveliest
 _LEAST = 25  # waves that have a height, of which a step is told
 _SURE = 0.72  # of 1; how near the heights are to multiples of a step
 _AGREE = 3  # waves whose steps are found
+_NO_TRACE = 100.0
+# Of flat drawings, which have few waves: the part of the blocks that is flat, how many times the
+# steps between blocks are those within, and the quality below which they are.
+_FLAT, _STAND_OUT, _STRONG = 0.45, 1.36, 20.0
 
 
 def jpeg_quality(grey: "np.ndarray[Any, Any]", cut_off: "np.ndarray[Any, Any]") -> float:
@@ -34,11 +38,18 @@ def jpeg_quality(grey: "np.ndarray[Any, Any]", cut_off: "np.ndarray[Any, Any]") 
         cut_off: bool, of the same shape: where a channel is as dark or as light as it can be. The
             heights of waves there are no multiples of anything.
     """
-    begin = _phase(grey.swapaxes(1, 2)), _phase(grey)
+    import numpy as np
+
+    (top, down), (left, across) = _phase(grey.swapaxes(1, 2)), _phase(grey)
+    begin = top, left
     blocks, cut = _blocks(grey, begin), _blocks(cut_off, begin).any(1)
     # Of a drawing in pure colours hardly any are left: then those neither black nor white.
     plain = (blocks.min(1, initial=255) > 1) & (blocks.max(1, initial=0) < 254)
-    return min(_of_blocks(blocks[~cut]), _of_blocks(blocks[plain]))
+    found = _of_blocks(blocks[~cut])
+    found = _of_blocks(blocks[plain]) if found == _NO_TRACE and cut.any() else found
+    flat = float((np.ptp(blocks, axis=1) < 1).mean()) if len(blocks) else 0.0
+    drawing = flat >= _FLAT and min(down, across) >= _STAND_OUT
+    return _STRONG if found == _NO_TRACE and drawing else found
 
 
 def _of_blocks(blocks: "np.ndarray[Any, Any]") -> float:
@@ -50,7 +61,7 @@ def _of_blocks(blocks: "np.ndarray[Any, Any]") -> float:
     found = [
         _quality(step / base) for base, step in zip(_WAVES.values(), steps, strict=True) if step
     ]
-    return float(np.median(found)) if len(found) >= _AGREE else 100.0
+    return float(np.median(found)) if len(found) >= _AGREE else _NO_TRACE
 
 
 def _blocks(plane: "np.ndarray[Any, Any]", begin: tuple[int, int]) -> "np.ndarray[Any, Any]":
@@ -62,16 +73,20 @@ def _blocks(plane: "np.ndarray[Any, Any]", begin: tuple[int, int]) -> "np.ndarra
     return rows.reshape(-1, _BLOCK**2)
 
 
-def _phase(grey: "np.ndarray[Any, Any]") -> int:
-    """Return where along a row the first whole block begins: steps between blocks are larger."""
+def _phase(grey: "np.ndarray[Any, Any]") -> tuple[int, float]:
+    """Return where along a row the first whole block begins, and how far its edge stands out."""
     import numpy as np
 
     long = (grey.shape[2] - 1) // _BLOCK * _BLOCK
     if not long:
-        return 0
+        return 0, 1.0
     steps = np.abs(np.diff(grey, axis=2))[:, :, :long]
-    total = np.where(steps < _STEEP, steps, 0).reshape(-1, _BLOCK).sum(0, dtype=np.float64)
-    return (int(total.argmax()) + 1) % _BLOCK
+    low = steps < _STEEP
+    total = np.where(low, steps, 0).reshape(-1, _BLOCK).sum(0, dtype=np.float64)
+    mean = total / np.maximum(low.reshape(-1, _BLOCK).sum(0), 1)
+    edge = int(mean.argmax())
+    usual = float(np.median(np.delete(mean, edge)))
+    return (edge + 1) % _BLOCK, float(mean[edge]) / max(usual, 0.05)
 
 
 def _step(heights: "np.ndarray[Any, Any]") -> int:
