@@ -3,17 +3,18 @@
 Done in the decoding process, so that only the small picture crosses the pipe. Knows no model.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
+
+from prep.images import pixel_steps, tiles
 
 if TYPE_CHECKING:
     from PIL import Image
 
 PAD, WITHIN, SQUARE = "pad", "within", "square"
 KINDS = (PAD, WITHIN, SQUARE)  # what a model may ask for
-GREY, SIDES, THUMBNAIL = "grey", "sides", "thumbnail"
+GREY, SIDES, THUMBNAIL, TILES = "grey", "sides", "thumbnail", "tiles"
 SHORTER, AT_MOST = "shorter", "at most"
-CUT, MIRROR = "cut", "mirror"
 MASK_OF, ALPHA_OF = "mask of", "alpha of"  # told to whoever decodes; the picture stays as it is
 FILTERS = ("NEAREST", "BOX", "BILINEAR", "HAMMING", "BICUBIC", "LANCZOS")
 
@@ -31,8 +32,8 @@ class Resize(NamedTuple):
             larger, the other one follows, rounded to the nearest, at least 1 px.
             `thumbnail`: the longer side becomes `size` if it
             is larger, as Pillow does that. `grey`: Pillow's `L` from here on; the result is RGB
-            again. `cut`: the part within the four of `size`, (left, top, right, bottom). `mirror`:
-            left to right. `alpha of`, the first of all steps: its alpha is wanted, as grey.
+            again. `tiles`: the sheet of `prep.images.tiles`.
+            `alpha of`, the first of all steps: its alpha is wanted, as grey.
         filter: One of FILTERS; unused by `pad`, `thumbnail` and `grey`.
         colour: RGB, 0 to 255, of the border; None repeats the picture's edge. Used by `pad` alone.
         size: px; 0 is the model's own size. Of `sides`, (width, height). Unused by `pad` and
@@ -66,19 +67,18 @@ def fitted(image: "Image.Image", steps: Sequence[Sequence[object]]) -> "Image.Im
 
     Args:
         image: Upright, RGB; it may be changed.
-        steps: Resize values, or what JSON made of them; their sizes are given.
+        steps: Resize values, or what JSON made of them; their sizes are given. Of a mask, those of
+            `prep.images.pixel_steps` that its picture went through: what lies outside is black.
     """
     from PIL.Image import Resampling
 
-    for step in (Resize(*each) for each in steps):  # type: ignore[arg-type]
-        if step.kind == PAD:
-            image = _padded(image, step.colour)
-        elif step.kind == GREY:
-            image = image.convert("L")
-        elif step.kind == THUMBNAIL:
-            image.thumbnail(_sides(step))
-        elif step.kind in (CUT, MIRROR, MASK_OF, ALPHA_OF):
-            image = _cut(image, step)
+    for each in steps:
+        if each[0] in pixel_steps.KINDS:
+            image = pixel_steps.done(image, [each], pixel_steps.BLACK)
+            continue
+        step = Resize(*each)  # type: ignore[arg-type]
+        if step.kind in _DONE:
+            image = _DONE[step.kind](image, step)
         elif (wanted := _wanted(step, *image.size)) != image.size:
             image = image.resize(wanted, Resampling[step.filter])
     return image if image.mode == "RGB" else image.convert("RGB")
@@ -86,13 +86,15 @@ def fitted(image: "Image.Image", steps: Sequence[Sequence[object]]) -> "Image.Im
 
 def pixels_after(size: tuple[int, int], steps: Sequence[Sequence[object]]) -> int:
     """Return how many pixels, at most, a picture of a size has when all steps are done."""
-    for step in (Resize(*each) for each in steps):  # type: ignore[arg-type]
-        if step.kind == PAD:
+    for each in steps:
+        if each[0] in pixel_steps.KINDS:
+            size = pixel_steps.size_after(size, [each])
+        elif each[0] == PAD:
             size = (max(size), max(size))
-        elif step.kind == CUT:
-            size = _box_sides(step)
-        elif step.kind not in (GREY, THUMBNAIL, MIRROR, MASK_OF, ALPHA_OF):
-            size = _wanted(step, *size)
+        elif each[0] == TILES:
+            size = tiles.layout(size).sheet
+        elif each[0] not in (GREY, THUMBNAIL, MASK_OF, ALPHA_OF):
+            size = _wanted(Resize(*each), *size)  # type: ignore[arg-type]
     return size[0] * size[1]
 
 
@@ -101,8 +103,8 @@ def wanted_sizes(
 ) -> Iterator[tuple[tuple[int, int], str]]:
     """Yield the size that a mask has by each `mask of`, and the picture that it lies over there."""
     for step in steps:
-        if step[0] == CUT:
-            size = _box_sides(Resize(*step))  # type: ignore[arg-type]
+        if step[0] in pixel_steps.KINDS:
+            size = pixel_steps.size_after(size, [step])
         elif step[0] == MASK_OF:
             yield size, str(step[1])
 
@@ -132,22 +134,6 @@ def _sides(step: Resize) -> tuple[int, int]:
     return (size, size) if isinstance(size, int) else (size[0], size[1])
 
 
-def _cut(image: "Image.Image", step: Resize) -> "Image.Image":
-    from PIL.Image import Transpose
-
-    if step.kind == MIRROR:
-        return image.transpose(Transpose.FLIP_LEFT_RIGHT)
-    if step.kind == CUT and isinstance(step.size, Sequence):
-        left, top, right, bottom = step.size
-        return image.crop((left, top, right, bottom))
-    return image
-
-
-def _box_sides(step: Resize) -> tuple[int, int]:
-    left, top, right, bottom = step.size if isinstance(step.size, Sequence) else (0, 0, 0, 0)
-    return right - left, bottom - top
-
-
 def _padded(image: "Image.Image", colour: tuple[int, int, int] | None) -> "Image.Image":
     """Return the image in the middle of a square of its longer side."""
     from PIL import Image
@@ -165,3 +151,18 @@ def _padded(image: "Image.Image", colour: tuple[int, int, int] | None) -> "Image
     canvas = Image.new("RGB", (side, side), tuple(colour))
     canvas.paste(image, (left, top))
     return canvas
+
+
+def _thumbnail(image: "Image.Image", step: Resize) -> "Image.Image":
+    image.thumbnail(_sides(step))
+    return image
+
+
+_DONE: Mapping[str, Callable[["Image.Image", Resize], "Image.Image"]] = {
+    PAD: lambda image, step: _padded(image, step.colour),
+    GREY: lambda image, _: image.convert("L"),
+    THUMBNAIL: _thumbnail,
+    TILES: lambda image, _: tiles.laid_out(image),
+    MASK_OF: lambda image, _: image,
+    ALPHA_OF: lambda image, _: image,
+}

@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from prep.images.pixel_steps import PixelStep
+
 if TYPE_CHECKING:
     from PIL import Image
 
@@ -57,14 +59,12 @@ class Part:
 
     Attributes:
         to: The file, which nobody reads yet.
-        box: (left, top, right, bottom) px in the upright picture, written as PNG; None for the
+        steps: What is done to the upright picture, which is then written as PNG; None for the
             picture's own file, copied byte for byte.
-        flip: Mirrored left to right.
     """
 
     to: Path
-    box: tuple[int, int, int, int] | None
-    flip: bool = False
+    steps: tuple[PixelStep, ...] | None
 
 
 class UnwrittenError(Exception):

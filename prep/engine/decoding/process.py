@@ -1,5 +1,6 @@
 """One decoding process, seen from its parent: started, asked, timed, ended."""
 
+import math
 import os
 import subprocess
 import sys
@@ -14,6 +15,7 @@ from prep.engine.decoding import worker
 from prep.engine.decoding.memory import KEPT_BYTES, SMALL_BYTES, WORKER_BYTES
 from prep.engine.decoding.outcome import DecodedPicture, Failure, Part, UnwrittenError
 from prep.engine.decoding.time_limit import TimeLimit
+from prep.images import pixel_steps
 from prep.runtime.errors import MachineError
 
 _START_S = 60.0
@@ -184,8 +186,9 @@ class _Talk:
 
     def _pixels(self) -> int:
         """Return how many pixels are being written as PNG."""
-        boxes = [part.box for part in self._asked if part.box is not None]
-        return sum((right - left) * (bottom - top) for left, top, right, bottom in boxes)
+        size = self._picture.size if self._picture else (0, 0)
+        steps = [part.steps for part in self._asked if part.steps is not None]
+        return sum(math.prod(pixel_steps.size_after(size, each)) for each in steps)
 
     def _take(self, size: int, count: int) -> None:
         self._ask(size, count)
@@ -203,7 +206,7 @@ class _Talk:
         if self._parts is None:
             return picture
         self._picture, self._asked = picture, self._parts(picture)
-        each = [{"to": str(part.to), "box": part.box, "flip": part.flip} for part in self._asked]
+        each = [{"to": str(part.to), "steps": part.steps} for part in self._asked]
         self.say({"parts": each})
         return None
 
