@@ -168,23 +168,23 @@ class Stage:
         help: First line of the function's docstring.
         commands: The subcommands that run it; its own name unless it says otherwise.
         done: What a run says of its results, after their number: `15 scored`; empty: nothing.
-        remark: Of a decision: from the number of samples, what a run says besides; empty: nothing.
+        remark: Of a decision: from the number of samples, what a run says besides, if anything.
         shown: From a result, what `prep why` shows a person of it; None: nothing.
         load: Builds what `run` receives last, from the params and the models found.
         models: The models.Ask values its results depend on, from the params.
         batch: Name of the param with the number of samples a call takes; None for one at a time.
-        enabled: From the params, whether they ask for the stage at all; None: they always do.
+        enabled: From the params, whether they ask for the stage; None: they always do.
         concurrency: From the params, how many calls of one sample may wait for an answer from
-            elsewhere, in threads; 0: calls of `batch` samples, one by one.
-        flush_each: What came of a call took so long that it is made durable before the next one.
+            elsewhere, in threads; 0: calls of `batch` samples.
+        flush_each: What came of a call took long, and is made durable before the next one.
         group_by: Artifact whose value all samples of a batch share.
         fit: From the params, what `load` built (or None) and what else is read of the sample, by
-            name: the steps of `prep.images.fitting` that a map's `image` has gone through when
-            `run` gets it, done by the processes that decode; None: `run` gets the whole picture.
+            name: the steps of `prep.images.fitting` that `image` has gone through, in the decoder,
+            when `run` gets it (of a fan-out, its `small`, by params alone); None: it is whole.
         suffix: Kept as a file of this suffix in the state folder; None: in the ledger.
         packed: The value is bytes, not JSON.
         superseded_by: The artifact that makes it unnecessary where a person wrote a value for it;
-            empty: none does, as for a stage that reads what the person wrote for it.
+            empty: none does.
         column: How the sheets show what it writes, and take back a person's edits of it: a
             `prep.sheets.columns.Column` of the same name. None: they do not.
         link: Of a dataset file, what its name has more than the first one's of the chain (`_lat`);
@@ -192,7 +192,7 @@ class Stage:
         main: The sheet that is there without being asked for.
         fields: What a person may write that is declared here.
         about: Name of a file of its own beside the pictures -> what it is; `{path}` stands for its
-            path. Of a sheet only where that is not what any sheet is.
+            path; of a sheet only where it is no usual one.
     """
 
     name: str
