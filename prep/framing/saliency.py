@@ -13,16 +13,23 @@ if TYPE_CHECKING:
     from PIL import Image
 
 _SIDE = 64
+_FLAT = 2  # levels of 255; of less, the residual is rounding
 _BLUR = 9  # px; the paper's Gaussian of sigma 8 is for a larger map
 
 
 def saliency(image: "Image.Image") -> "np.ndarray[Any, Any]":
-    """Return how much each place draws the eye, (64, 64), float64, from 0, the sum 1."""
+    """Return how much each place draws the eye, (64, 64), float64, from 0, the sum 1.
+
+    Of a picture that is flat, every place does alike.
+    """
     import numpy as np
     from PIL import Image, ImageFilter
 
     small = image.convert("L").resize((_SIDE, _SIDE), Image.Resampling.BOX)
-    spectrum = np.fft.fft2(np.asarray(small, np.float64))
+    grey = np.asarray(small, np.float64)
+    if np.ptp(grey) < _FLAT:
+        return np.full_like(grey, 1 / grey.size)
+    spectrum = np.fft.fft2(grey)
     strength = np.log(np.abs(spectrum) + 1e-9)
     residual = strength - _mean(strength, 3)
     found = np.abs(np.fft.ifft2(np.exp(residual + 1j * np.angle(spectrum)))) ** 2

@@ -18,7 +18,7 @@ FRAMINGS = (FULL_BODY, COWBOY, UPPER_BODY, PORTRAIT, CLOSE_UP)
 _AIR = 0.03  # of a figure's larger side, around it
 # Heads below the chin at which a figure that is cut off shows feet, thighs, chest.
 _FEET, _THIGHS, _CHEST = 5.0, 2.2, 0.8
-_LEAST_WHOLE = 1.2  # heads below the chin of a figure that ends there: even a doll has a body
+_LEAST_WHOLE = 0.7  # heads below the chin of a figure that ends there: even a doll has a body
 _ABOVE, _WAIST, _SHOULDERS = 0.2, 1.2, 2.6  # heads: over the head, below the chin, across
 _OTHER = 0.8  # a shot is made where it shows at most so much of the one before
 _CLOSE = 1.5  # a face crop of less than so many faces is a close-up
