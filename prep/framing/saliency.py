@@ -1,7 +1,8 @@
-"""Where a picture draws the eye: the spectral residual.
+"""Where a picture draws the eye: by how far colours are from the picture's mean, in its middle.
 
-Source: Hou and Zhang, Saliency Detection: A Spectral Residual Approach, CVPR 2007: of a picture of
-64 px, the log spectrum less its mean over 3 x 3 says what is unexpected; sections 2.3 and 3.
+Source: Achanta, Hemami, Estrada and Susstrunk, Frequency-tuned Salient Region Detection, CVPR 2009,
+equation 4: of a picture, blurred, the distance from its mean colour in CIE L*a*b*. People put what
+they mean near the middle, so that a place counts less towards the edges.
 """
 
 from typing import TYPE_CHECKING, Any
@@ -12,12 +13,21 @@ if TYPE_CHECKING:
     import numpy as np
     from PIL import Image
 
+    Array = np.ndarray[Any, Any]
+
 _SIDE = 64
-_FLAT = 2  # levels of 255; of less, the residual is rounding
-_BLUR = 9  # px; the paper's Gaussian of sigma 8 is for a larger map
+_BLUR = 1.0  # px of the small picture
+_FLAT = 1.0  # of L*a*b*; where no place is farther from the mean, none draws the eye
+_MIDDLE = 0.3  # of the picture's sides: the deviation of what the middle counts more
+# Of sRGB, IEC 61966-2-1, to CIE XYZ over the white of D65.
+_TO_XYZ = (
+    (0.4339536, 0.3762192, 0.1898272),
+    (0.2126729, 0.7151522, 0.0721750),
+    (0.0177577, 0.1094766, 0.8727657),
+)
 
 
-def saliency(image: "Image.Image") -> "np.ndarray[Any, Any]":
+def saliency(image: "Image.Image") -> "Array":
     """Return how much each place draws the eye, (64, 64), float64, from 0, the sum 1.
 
     Of a picture that is flat, every place does alike.
@@ -25,19 +35,24 @@ def saliency(image: "Image.Image") -> "np.ndarray[Any, Any]":
     import numpy as np
     from PIL import Image, ImageFilter
 
-    small = image.convert("L").resize((_SIDE, _SIDE), Image.Resampling.BOX)
-    grey = np.asarray(small, np.float64)
-    if np.ptp(grey) < _FLAT:
-        return np.full_like(grey, 1 / grey.size)
-    spectrum = np.fft.fft2(grey)
-    strength = np.log(np.abs(spectrum) + 1e-9)
-    residual = strength - _mean(strength, 3)
-    found = np.abs(np.fft.ifft2(np.exp(residual + 1j * np.angle(spectrum)))) ** 2
-    found = found / (found.max() or 1.0)
-    rounded = Image.fromarray((found * 255).astype(np.uint8))
-    blurred = np.asarray(rounded.filter(ImageFilter.GaussianBlur(_BLUR / 3)), np.float64)
-    total = blurred.sum()
-    return blurred / total if total else np.full_like(blurred, 1 / blurred.size)
+    small = image.resize((_SIDE, _SIDE), Image.Resampling.BOX)
+    colours = _lab(np.asarray(small.filter(ImageFilter.GaussianBlur(_BLUR)), np.float64) / 255)
+    off = np.linalg.norm(colours - _lab(np.asarray(small, np.float64) / 255).mean((0, 1)), axis=2)
+    if off.max() < _FLAT:
+        return np.full_like(off, 1 / off.size)
+    places = (np.arange(_SIDE) + 0.5) / _SIDE - 0.5
+    middle = np.exp(-0.5 * (places / _MIDDLE) ** 2)
+    found: Array = off**2 * middle[:, None] * middle[None, :]
+    return found / found.sum()
+
+
+def _lab(rgb: "Array") -> "Array":
+    """Return sRGB, 0 to 1, as L*, a*, b*; CIE 15."""
+    import numpy as np
+
+    light = np.where(rgb <= 0.04045, rgb / 12.92, ((rgb + 0.055) / 1.055) ** 2.4)
+    x, y, z = np.moveaxis(np.cbrt(light @ np.array(_TO_XYZ).T), 2, 0)
+    return np.stack([116 * y - 16, 500 * (x - y), 200 * (y - z)], axis=2)
 
 
 def window_at(image: "Image.Image", size: Size, window: Size) -> tuple[float, float]:
@@ -68,13 +83,3 @@ def _best(line: "np.ndarray[Any, Any]", length: int, window: int) -> float:
     best = begins[held >= held.max() - 1e-3]
     central = np.abs(best - (length - window) / 2)
     return float(best[central.argmin()])
-
-
-def _mean(values: "np.ndarray[Any, Any]", side: int) -> "np.ndarray[Any, Any]":
-    """Return the mean over a square around each value; the spectrum goes round at its edges."""
-    import numpy as np
-
-    reach = range(-(side // 2), side // 2 + 1)
-    moved = [np.roll(values, (down, across), (0, 1)) for down in reach for across in reach]
-    found: np.ndarray[Any, Any] = np.mean(moved, axis=0)
-    return found

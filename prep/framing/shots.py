@@ -20,6 +20,7 @@ _AIR = 0.03  # of a figure's larger side, around it
 _FEET, _THIGHS, _CHEST = 5.0, 2.2, 0.8
 _LEAST_WHOLE = 0.7  # heads below the chin of a figure that ends there: even a doll has a body
 _ABOVE, _WAIST, _SHOULDERS = 0.2, 1.2, 2.6  # heads: over the head, below the chin, across
+_HAT = 0.6  # heads over the head that a figure begins: hair and hats belong to it
 _OTHER = 0.8  # a shot is made where it shows at most so much of the one before
 _CLOSE = 1.5  # a face crop of less than so many faces is a close-up
 _RISE = 0.1  # of a face's height, by which its crop lies higher: hair is a part of it
@@ -87,6 +88,8 @@ def _upper(person: Person, whole: Box) -> Box:
     """Return the box from over the head to the waist, as wide as shoulders, within the figure's."""
     head, height = person.head, person.height
     top, bottom = head[1] - _ABOVE * height, head[3] + _WAIST * height
+    if head[1] - person.figure[1] < _HAT * height:
+        top = min(top, whole[1])
     width = max(_SHOULDERS * (head[2] - head[0]), min(whole[2] - whole[0], bottom - top))
     x = (head[0] + head[2]) / 2
     width = min(width, whole[2] - whole[0])
