@@ -33,6 +33,7 @@ BEGIN, END = "<!-- stages -->\n", "<!-- /stages -->\n"
 REAL = {
     "Salesforce/blip-image-captioning-large": "captioner",
     "SmilingWolf/wd-vit-tagger-v3": "tagger",
+    "anime-face": "detector",
     "stable-diffusion-v1-5/stable-diffusion-v1-5": "base",
 }
 # So that the stand-ins, made for small pictures, are trained and drawn in seconds.
@@ -66,7 +67,7 @@ def commands(page: str) -> list[str]:
 
 @pytest.fixture(scope="module")
 def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """A hub cache in which the three real models are the stand-ins, and a folder `raw`."""
+    """A hub cache in which the real models are the stand-ins, and a folder `raw`."""
     top = tmp_path_factory.mktemp("readme")
     revision = "0" * 40
     for name, kind in REAL.items():
