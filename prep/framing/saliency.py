@@ -43,7 +43,8 @@ def saliency(image: "Image.Image") -> "Array":
     places = (np.arange(_SIDE) + 0.5) / _SIDE - 0.5
     middle = np.exp(-0.5 * (places / _MIDDLE) ** 2)
     found: Array = off**2 * middle[:, None] * middle[None, :]
-    return found / found.sum()
+    found /= found.sum()
+    return found
 
 
 def _lab(rgb: "Array") -> "Array":
