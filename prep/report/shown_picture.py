@@ -148,12 +148,9 @@ def _picture(
 def _share(fit: buckets.BucketFit) -> Box:
     """Return what a bucket shows of a picture, each side as a share of it."""
     (left, top, right, bottom), (width, height) = fit.crop, fit.size
-    return (
-        round(left / width, 4),
-        round(top / height, 4),
-        round(right / width, 4),
-        round(bottom / height, 4),
-    )
+    shares = (left / width, top / height, right / width, bottom / height)
+    one, two, three, four = (round(share, 4) for share in shares)
+    return one, two, three, four
 
 
 def _sample(key: str, values: Mapping[str, Any], text: str) -> Sample:

@@ -11,7 +11,7 @@ from prep.report.report_parts import SHOWN, listed
 from prep.report.shown_picture import ShownPicture
 from prep.runtime.counts import counted
 
-_WIDE = 15  # tokens a bar
+_WIDE, _BARS = 15, 40  # tokens a bar, at least; bars, at most
 _READ = CHUNKS[0]
 
 
@@ -19,9 +19,10 @@ def words(found: Gathered) -> Markup | None:
     """Return how many tokens texts have, and those that are longer than what is read of them."""
     if not found.kept:
         return None
-    tokens = Counter(one.tokens // _WIDE for one in found.kept)
-    named = [(str(step * _WIDE), tokens[step]) for step in range(max(tokens) + 1)]
     most = max(one.tokens for one in found.kept)
+    wide = max(_WIDE, -(-most // _BARS))
+    tokens = Counter(one.tokens // wide for one in found.kept)
+    named = [(str(step * wide), tokens[step]) for step in range(max(tokens) + 1)]
     rows = [
         (str(limit), str(sum(one.tokens > limit for one in found.kept)))
         for limit in CHUNKS
