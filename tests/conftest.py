@@ -20,7 +20,7 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Add `--update-golden`: write what is new into tests/golden and the README's table."""
+    """Add `--update-golden`: write what is new into tests/golden and docs/stages.md."""
     parser.addoption("--update-golden", action="store_true", help="write new golden values")
     parser.addoption("--long", action="store_true", help="run the tests that CI has no time for")
 

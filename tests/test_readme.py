@@ -1,4 +1,4 @@
-"""The README agrees with the code: its commands run, its table is that of the declarations."""
+"""README and pages agree with the code: their commands run, the table is that of the stages."""
 
 import re
 import shlex
@@ -21,6 +21,13 @@ from tinyworld.pictures import write_pictures
 
 ROOT = Path(__file__).resolve().parents[1]
 README = ROOT / "README.md"
+STAGES = ROOT / "docs" / "stages.md"
+# Their commands are typed in this order, in one folder: a page goes on where the one before ends.
+PAGES = (
+    "README.md", "docs/first_character_lora.md", "docs/editing.md", "docs/tagging.md",
+    "docs/stages.md", "docs/captioning.md", "docs/words.md", "docs/troubleshooting.md",
+    "docs/duplicates.md", "docs/crops.md",
+)  # fmt: skip
 TINY = ROOT / "tinyworld" / "models"
 BEGIN, END = "<!-- stages -->\n", "<!-- /stages -->\n"
 REAL = {
@@ -29,19 +36,34 @@ REAL = {
     "anime-face": "detector",
     "stable-diffusion-v1-5/stable-diffusion-v1-5": "base",
 }
-# So that the stand-ins, made for small pictures, are trained in seconds.
+# So that the stand-ins, made for small pictures, are trained and drawn in seconds.
 SMALLER = (
     ("resolution: 512, step: 64", "resolution: 128, step: 32"),
-    ("steps: 2000", "steps: 2"),
-    ("--steps 1500", "--steps 2"),
+    ("steps: 2000", "steps: 2"), ("repeats: 10", "repeats: 1"),
+    ("--steps 1500", "--steps 2"), ("--epochs 10 ", "--epochs 2 "),
+    ("--save-every-epochs 2", "--save-every-epochs 1"), ("--held-out 2", "--held-out 1"),
+    ("prep augment ./images ./more", "prep augment ./images ./more --no-flip"),
     ("prep bucket more.json", "prep bucket more.json --resolution 128 --step 32"),
-)
+    ("--w 512 --h 512", "--w 64 --h 64 --s 2"),
+    ("prep faces ./raw", "prep faces ./raw --model tiny"),
+    ("train pick ", "train pick --steps 2 --pictures 2 "),
+    ("train sample ", "train sample --steps 2 "),
+)  # fmt: skip
 
 
-def commands() -> list[str]:
-    """Return what follows a `$` in the console blocks, in order."""
-    blocks = re.findall(r"```console\n(.*?)```", README.read_text(), re.DOTALL)
-    return [line[2:] for block in blocks for line in block.splitlines() if line.startswith("$ ")]
+def steps(page: str) -> Iterator[tuple[str, str]]:
+    """Yield what a page has a person do, in order: ("$", a command) or (a file, its content)."""
+    text = (ROOT / page).read_text(encoding="utf-8")
+    for name, content in re.findall(r"```(?:console|\w+ ([\w.]+))\n(.*?)```", text, re.DOTALL):
+        if name:
+            yield name, content
+        else:
+            yield from (("$", line[2:]) for line in content.splitlines() if line.startswith("$ "))
+
+
+def commands(page: str) -> list[str]:
+    """Return the commands of a page, in order."""
+    return [what for kind, what in steps(page) if kind == "$"]
 
 
 @pytest.fixture(scope="module")
@@ -120,55 +142,72 @@ def typist(home: Path) -> Iterator[Typist]:
     found.leave()
 
 
+def smaller(text: str) -> str:
+    """Return a command or a file of a page, smaller where it would take long."""
+    for old, new in SMALLER:
+        text = text.replace(old, new)
+    return text
+
+
 def typed(line: str, folder: Path, url: str, typist: Typist) -> tuple[int, str]:
-    """Type a command of the README, smaller where it would take long.
+    """Type a command of a page, smaller where it would take long.
 
     Args:
         folder: Where it is typed.
         url: Of the server that stands in for a person's own.
     """
-    for old, new in (*SMALLER, ("http://localhost:1234/v1", url)):
-        line = line.replace(old, new)
-    done = typist.type(shlex.split(line))
+    line = smaller(line).replace("http://localhost:1234/v1", url)
+    for run in re.findall(r"runs/(\w+)-0a1b2c3d", line):
+        (made,) = folder.glob(f"runs/{run}-????????")
+        line = line.replace(f"{run}-0a1b2c3d", made.name)
     pipelines = folder / "pipelines.yaml"
+    if line.startswith("prep init "):  # a page begins anew; what is done already costs nothing
+        pipelines.unlink(missing_ok=True)
+    done = typist.type(shlex.split(line))
     if pipelines.exists():
-        text = pipelines.read_text()
-        for old, new in SMALLER:
-            text = text.replace(old, new)
-        pipelines.write_text(text)
+        pipelines.write_text(smaller(pipelines.read_text()))
     return done
 
 
-def test_every_command_works(home: Path, typist: Typist) -> None:
-    """Typed in order, in one folder, every command of the README ends well."""
-    lines = [line for line in commands() if not line.startswith("python bootstrap.py ")]
+@pytest.fixture(scope="module")
+def pages_done(home: Path, typist: Typist) -> list[str]:
+    """All pages typed in order; what the server that stands in was asked."""
     with serving([says("Sure! A drawing.")]) as server:
-        for line in lines:
-            if line.startswith("prep reset "):  # it gives back a person's words: they are needed
-                (home / "raw" / "01.txt").write_text("my own tag\n")
-            code, said = typed(line, home, server.url, typist)
-            assert code == 0, f"{line}\n{said}"
-    prompts = [asked.prompt() for asked in server.asked]
-    assert len(prompts) == 6
-    assert "in one paragraph" in prompts[0]
-    assert "Describe 01 in one sentence. Its tags: " in "".join(prompts[3:])
-    exports = sorted(path.name for path in (home / "runs").glob("*/*.safetensors"))
-    assert "more.safetensors" in exports
-    assert "raw.safetensors" in exports
+        for kind, what in [step for page in PAGES for step in steps(page)]:
+            if kind != "$":
+                (home / kind).write_text(smaller(what))
+            elif not what.startswith("python bootstrap.py "):
+                if what.startswith("prep reset "):  # it gives back a person's words
+                    (home / "raw" / "01.txt").write_text("my own tag\n")
+                if what == "prep duplicates ./raw":
+                    shutil.copy(home / "raw" / "01.jpg", home / "raw" / "copy.jpg")
+                code, said = typed(what, home, server.url, typist)
+                assert code == 0, f"{what}\n{said}"
+    return [asked.prompt() for asked in server.asked]
+
+
+def test_every_command_works(home: Path, pages_done: list[str]) -> None:
+    """Typed in order, in one folder, every command of the README and the pages ends well."""
+    assert len(pages_done) == 6
+    assert "in one paragraph" in pages_done[0]
+    assert "Describe 01 in one sentence. Its tags: " in "".join(pages_done[3:])
+    exports = {path.name for path in (home / "runs").glob("*/*.safetensors")}
+    assert {"raw.safetensors", "more.safetensors", "mychara-000001.safetensors"} <= exports
 
 
 def test_the_bootstrap_s_commands_are_its_own() -> None:
     """`demo` and `test` are commands of bootstrap.py; the demo's tests and CI run them."""
-    lines = [line for line in commands() if line.startswith("python bootstrap.py ")]
+    found = commands("README.md")
+    lines = [line for line in found if line.startswith("python bootstrap.py ")]
 
     assert [line.split()[-1] for line in lines] == ["demo", "test"]
     assert {line.split()[-1] for line in lines} <= set(PROGRAMS)
-    assert commands()[0] == "python bootstrap.py demo"
+    assert found[0] == "python bootstrap.py demo"
 
 
 def test_the_real_models_are_the_defaults() -> None:
-    """The models that the README names are those that a stage takes unless told otherwise."""
-    text = README.read_text()
+    """The models that README and pages name are those that a stage takes unless told otherwise."""
+    text = README.read_text() + (ROOT / "docs" / "crops.md").read_text()
     defaults = {
         stage.params().model
         for stage in all_stages().values()
@@ -182,13 +221,13 @@ def test_the_real_models_are_the_defaults() -> None:
 
 
 def test_the_table_of_stages_is_not_stale(update_golden: bool) -> None:
-    """What the README says each stage reads and writes is what the stages declare."""
-    text = README.read_text()
+    """What docs/stages.md says each stage reads and writes is what the stages declare."""
+    text = STAGES.read_text()
     before, _, rest = text.partition(BEGIN)
     shown, _, after = rest.partition(END)
     wanted = "\n".join(table()) + "\n"
     if update_golden and shown != wanted:
-        README.write_text(before + BEGIN + wanted + END + after)
+        STAGES.write_text(before + BEGIN + wanted + END + after)
         shown = wanted
 
     assert shown == wanted, "the table is stale: run `pytest --update-golden`"
@@ -252,8 +291,9 @@ def test_the_complete_pipelines_yaml_has_the_defaults() -> None:
 
 
 def test_the_formats_named_are_the_formats_read() -> None:
-    """Each kind of picture file that the README names is one that prep opens, and no other."""
-    (line,) = re.findall(r"Pictures: ([A-Za-z, ]+)\.", README.read_text())
+    """Each kind of picture file that the pages name is one that prep opens, and no other."""
+    pages = README.read_text(), (ROOT / "docs" / "files.md").read_text()
+    (line,) = {*re.findall(r"Pictures: ([A-Za-z, ]+)\.", "".join(pages))}
     suffixes = {"." + name.strip().lower() for name in line.split(",")}
     # Other endings of the same.
     also = {".jpg", ".jpe", ".jfif", ".jif", ".pjpeg", ".pjp", ".mpo", ".apng", ".dib", ".tif"}

@@ -1,5 +1,6 @@
 """What a person may choose of what is kept and looked at while weights learn."""
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,6 +10,7 @@ from train.option_fields import option
 
 # A decay of 1 would never learn; nearer to it than this, float32 cannot tell it from 1.
 MOST_DECAY = 0.999999
+_FOLD = re.compile(r"[0-9]{1,6}/[0-9]{1,6}")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,6 +28,10 @@ class WatchOptions:
     held_out_seed: int | None = option(
         None, "Decides which; default: `--seed`", later=True, least=0, most=MOST_SEED
     )
+    held_out_fold: str = option(
+        "", "Hold one of several equal parts of the source pictures out, as `2/5`: the second of "
+        "five", later=True,
+    )  # fmt: skip
     held_out_data: Path | None = option(  # noqa: RUF009
         None, "Dataset file with latents whose pictures are measured so, too", decides=False
     )
@@ -40,6 +46,18 @@ def faults(options: WatchOptions) -> Iterator[tuple[str, str]]:
     if options.held_out >= 1 and options.held_out % 1:
         told = f"`--held-out` is {options.held_out:g}"
         yield told, "give a share below 1, or a whole number"
-    if options.held_out_seed is not None and not options.held_out:
+    if options.held_out_seed is not None and not (options.held_out or options.held_out_fold):
         told = "`--held-out-seed` is given without `--held-out`, which it decides"
         yield told, "give that too, or leave it out"
+    if options.held_out_fold and not _FOLD.fullmatch(options.held_out_fold):
+        told = f"`--held-out-fold` is `{options.held_out_fold}`"
+        yield told, "give the number of a part and of all, as `2/5`"
+    elif options.held_out_fold and not 1 <= fold_of(options)[0] <= fold_of(options)[1] >= 2:
+        told = f"`--held-out-fold` is `{options.held_out_fold}`"
+        yield told, "give two parts or more, and one of them, as `2/5`"
+
+
+def fold_of(options: WatchOptions) -> tuple[int, int]:
+    """Return the number of the part that is held out, from 1 on, and how many parts there are."""
+    number, _, count = options.held_out_fold.partition("/")
+    return int(number), int(count)

@@ -70,7 +70,7 @@ def why(
     """Show all that is known of one picture: what is to be done and why, whose words count."""
     from prep.commands.why import tell_why
 
-    location, pipeline = command_line.dataset(folder, state, pipelines)
+    key, location, pipeline = command_line.picture(key, folder, state, pipelines)
     context = command_line.context(command_line.console(False, verbose))
     code = tell_why(key, location, context, pipeline)
     if draw is not None:
@@ -104,7 +104,7 @@ def reset(
     """Give a picture's edited fields back to the machine, and forget what failed for it."""
     from prep.commands.reset import give_back
 
-    location, _ = command_line.dataset(folder, state, pipelines)
+    key, location, _ = command_line.picture(key, folder, state, pipelines)
     return give_back(key, location, command_line.context())
 
 

@@ -38,7 +38,9 @@ Missing = Annotated[
 ]
 Name = Annotated[str | None, typer.Argument(metavar="NAME", help="pipeline, if there are several")]
 
-Key = Annotated[str, typer.Argument(metavar="KEY", help="a picture's path in its folder")]
+Key = Annotated[
+    str, typer.Argument(metavar="KEY", help="a picture's path in its folder, or from here")
+]
 Draw = Annotated[
     Path | None,
     typer.Option(

@@ -41,7 +41,7 @@ def _describe(session: Session, file: Path) -> Iterator[str]:
         yield from _of_text(session, name)
     elif said := _of_ours(session, name, file):
         yield said
-    elif name.startswith("../"):
+    elif Path(name).parts[:1] == ("..",):
         return
     elif any(walk.is_litter(part) for part in Path(name).parts):
         yield _PASSED

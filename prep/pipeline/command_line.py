@@ -89,3 +89,24 @@ def dataset(
         return known_location(folder, state, named), named
     found = pipeline(None, file)
     return known_location(found.folders()[-1], state, found), found
+
+
+def picture(
+    key: str, folder: Path | None, state: Path | None, file: Path | None
+) -> "tuple[str, Location, Pipeline | None]":
+    """Return the key of a picture, with what `dataset` returns.
+
+    Args:
+        key: Or the picture's path from here, which says by itself whose it is where no pipeline
+            does.
+    """
+    path = Path(key)
+    if folder is None and file is None and not FILE.exists() and path.is_file():
+        folder = next((one for one in path.parents if (one / ".prep").is_dir()), path.parent)
+    location, named = dataset(folder, state, file)
+    roots = [location.root, *(named.folders() if named else ())]
+    if path.is_file() and not any((root / key).exists() for root in roots):
+        for root in roots:
+            if path.absolute().is_relative_to(root.absolute()):
+                key = path.absolute().relative_to(root.absolute()).as_posix()
+    return key, location, named

@@ -66,7 +66,7 @@ def preprocessed(text: str, name: str, row: "Profile") -> "Profile":
         except (KeyError, TypeError, ValueError, OverflowError):
             raise ModelFileError(
                 f"`{name}` asks for the step `{kind}` in a way that is not known here",
-                "describe the model in a `tagger.yaml` beside it, see the README",
+                "describe the model in a `tagger.yaml` beside it: docs/tagging.md",
             ) from None
     return replace(row, fit=tuple(fit), mean=mean, std=std, low=0.0, high=1.0)
 

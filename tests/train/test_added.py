@@ -243,6 +243,7 @@ def test_an_optimizer_is_one_row(
     assert straight.read_bytes() == stopped.read_bytes()
 
 
+@pytest.mark.long  # a method and an optimizer are added in CI
 def test_a_family_and_its_process_are_a_file_each(
     checkout: Path, built_dataset: Callable[..., Path], tmp_path: Path
 ) -> None:

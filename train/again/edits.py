@@ -70,7 +70,8 @@ def edited(data: Data, edits: Sequence[DataEdit]) -> tuple[Data, list[str]]:
     """Return the data after edits, and the keys of the pictures that differ.
 
     Raises:
-        ConfigError: An edit finds no picture, or changes nothing of those that it finds.
+        ConfigError: An edit finds no picture, or changes nothing of those that it finds; or all
+            are dropped.
     """
     samples = dict(data.samples)
     for edit in edits:
@@ -88,6 +89,10 @@ def edited(data: Data, edits: Sequence[DataEdit]) -> tuple[Data, list[str]]:
             )
         samples |= after
     changed = [key for key, one in samples.items() if one != data.samples[key]]
+    if not any(one.weight for one in samples.values() if not one.regularisation):
+        raise ConfigError(
+            "no picture is left to train on", "drop fewer: `--drop` takes one picture, or some"
+        )
     return replace(data, samples=samples), changed
 
 

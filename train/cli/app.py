@@ -9,6 +9,7 @@ import typer
 
 from prep.models.locate import Models, user_home
 from prep.runtime.console import Console
+from prep.runtime.errors import UsageError
 from prep.runtime.program import run_app
 from train.cli.account_lines import tell_words
 from train.cli.average_command import average_command
@@ -41,6 +42,10 @@ _AT_HAND = Annotated[
 _WORDS_TOLD = Annotated[
     bool, typer.Option("--words-told", hidden=True, help="prep has told which words train")
 ]
+_PROBE = Annotated[
+    bool,
+    typer.Option("--probe", help="Let short trainings choose learning rate, rank and steps first"),
+]
 app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
@@ -55,9 +60,18 @@ def train() -> None:
 
 
 def train_on(
-    meta: list[Path], config: Config, console: Console, *, words_told: bool = False
+    meta: list[Path],
+    config: Config,
+    console: Console,
+    *,
+    words_told: bool = False,
+    probe: bool = False,
 ) -> int:
     """Train on the samples of META; the same settings again are found done."""
+    # As torchrun counts and numbers the processes it starts.
+    alone = os.environ.get("WORLD_SIZE", "1") == "1"
+    if probe:
+        check_probe(meta, config, alone)
     if any(path.suffix.lower() == ".toml" for path in meta):
         from train.kohya.train_files import train_files
 
@@ -65,18 +79,20 @@ def train_on(
     from train.data.dataset import account_of
     from train.data.prepare import prepared
     from train.report.run_report_file import WrittenReport
-    from train.run import probe
+    from train.run.probe import outside
     from train.run.readiness import check_settings
     from train.run.start import start
 
-    # As torchrun counts and numbers the processes it starts.
-    alone = os.environ.get("WORLD_SIZE", "1") == "1"
     first = os.environ.get("RANK", "0") == "0"
     quiet = console if first else Console(level=0)
     words_told = words_told or all(path.is_dir() for path in meta)  # prep tells them, then
     if any(path.is_dir() for path in meta):  # before prep works for hours
-        check_settings(config, _models(), probe.outside)
+        check_settings(config, _models(), outside)
     found = prepared(meta, config, quiet, alone)
+    if probe:
+        from train.trials.probe_settings import probed
+
+        config = probed(found.paths, config, _models(), console)
 
     def tell() -> None:
         if first and not words_told:
@@ -91,6 +107,18 @@ def train_on(
     return 3 if alone and (missing or account_of(found.paths).look()) else found.code
 
 
+def check_probe(meta: list[Path], config: Config, alone: bool) -> None:
+    """Raise UsageError where nothing can be tried before a training."""
+    if any(path.suffix.lower() == ".toml" for path in meta):
+        raise UsageError(
+            "`--probe` is for dataset files and folders", "import kohya's file: `train import`"
+        )
+    if config.resume is not None:
+        raise UsageError("`--probe` chooses settings, and `--resume` has them", "leave one out")
+    if not alone:
+        raise UsageError("`--probe` trains in one process", "start it without a launcher")
+
+
 def check(
     meta: list[Path],
     config: Config,
@@ -98,6 +126,7 @@ def check(
     *,
     ahead: bool = False,
     at_hand: bool = False,
+    probe: bool = False,
 ) -> int:
     """Tell what a training on META would do, and all that stands in its way; load no weight.
 
@@ -105,12 +134,14 @@ def check(
     """
     from train.data.dataset import account_of
     from train.data.prepare import foreseen
-    from train.run import probe
     from train.run.check import check as told
+    from train.run.probe import outside
     from train.run.readiness import check_settings
 
+    if probe:
+        check_probe(meta, config, alone=True)
     if ahead or any(path.is_dir() for path in meta):
-        ask = None if at_hand else probe.outside
+        ask = None if at_hand else outside
         check_settings(config, _models(), ask, remember=ahead)  # else nothing changes
     if ahead:
         console.say("nothing stands in the way of these settings; META was not looked at")
@@ -120,6 +151,10 @@ def check(
     coming = [file for path, file in zip(meta, found, strict=True) if path in folders]
     absent = [file for file in coming if not file.exists()]
     told(found, config, _models(), console, absent)
+    if probe and not absent:
+        from train.trials.probe_settings import foretold
+
+        console.say(foretold(found, config, _models()))
     there = [file for file in found if file not in absent]
     words = account_of(there)
     tell_words(words, there, console)
@@ -132,8 +167,10 @@ def _models() -> Models:
 
 
 for one in all_methods().values():
-    app.command(one.name)(method_command(train_on, one, {"words_told": _WORDS_TOLD}))
-app.command("check")(check_command(check, {"ahead": _AHEAD, "at_hand": _AT_HAND}))
+    app.command(one.name)(
+        method_command(train_on, one, {"words_told": _WORDS_TOLD, "probe": _PROBE})
+    )
+app.command("check")(check_command(check, {"ahead": _AHEAD, "at_hand": _AT_HAND, "probe": _PROBE}))
 
 
 @app.command("import")

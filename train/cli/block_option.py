@@ -17,7 +17,7 @@ BLOCKS = Annotated[
 ]
 
 
-def block_weights_of(text: str, option: str = "--block-weights") -> BlockWeights:
+def block_weights_of(text: str) -> BlockWeights:
     """Return the weight of each block that is named, or of all by numbers.
 
     Raises:
@@ -27,7 +27,7 @@ def block_weights_of(text: str, option: str = "--block-weights") -> BlockWeights
         return weights_of(text)
     except ValueError as error:
         raise UsageError(
-            f"`{option} {text}` is wrong at `{error}`",
+            f"`--block-weights {text}` is wrong at `{error}`",
             "give each block a number from 0 to 100, as `IN=0.5,MID=0,OUT03=1`, or 17 or 26 "
             "numbers (XL: 12 or 20)",
         ) from None

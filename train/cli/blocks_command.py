@@ -51,7 +51,7 @@ def blocks_command(models: Callable[[], Models]) -> Callable[..., None]:
     def blocks(
         file: _FILE,
         *,
-        weights: _WEIGHTS = "",
+        block_weights: _WEIGHTS = "",
         out: _OUT = None,
         draw: _DRAW = False,
         base: _BASE = None,
@@ -67,20 +67,20 @@ def blocks_command(models: Callable[[], Models]) -> Callable[..., None]:
         from train.weights.block_weights import adapter, tell_blocks, write_weighted
 
         console = Console(level=0 if quiet else 1, json=json)
-        if draw and weights:
+        if draw and block_weights:
             raise UsageError(
-                "`--draw` and `--weights` are two things to do", "give one after the other"
+                "`--draw` and `--block-weights` are two things to do", "give one after the other"
             )
         if not draw and (base is not None or prompt is not None):
             raise UsageError("`--base` and `--prompt` are for `--draw`", "leave them out")
-        given = block_weights_of(weights, "--weights")
+        given = block_weights_of(block_weights)
         if draw:
             wish = BlockWish(prompt, seed, steps, base, device, out)
             draw_blocks(file, wish, models(), console)
         elif given.weights:
             write_weighted(adapter(file), given, out, console)
         elif out is not None:
-            raise UsageError("`--out` is for `--weights` and `--draw`", "give one of them")
+            raise UsageError("`--out` is for `--block-weights` and `--draw`", "give one of them")
         else:
             tell_blocks(adapter(file), console)
 

@@ -64,13 +64,16 @@ def merge(words: Sequence[str], wish: MergeWish, models: Models, console: Consol
         words: LoRAs or base models, each perhaps with a weight behind a colon: `a.safetensors:0.7`.
 
     Raises:
-        UsageError: A weight is no number.
+        UsageError: A weight is no number, or 0.
         ConfigError: LoRAs and base models are mixed, weights of base models do not sum to 1, or
             the output is there already.
         ModelFileError: One is damaged, of another family, or holds NaN.
         ProofError, MachineError: As `write_weights.write_scratch`.
     """
     given = [_weighed(word) for word in words]
+    for name, weight in given:
+        if weight == 0:
+            raise UsageError(f"`{name}` has the weight 0", "leave it out, or give another weight")
     whole = [_is_model(name) for name, _ in given]
     if any(whole) and not all(whole):
         lora = next(name for (name, _), one in zip(given, whole, strict=True) if not one)

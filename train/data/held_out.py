@@ -10,6 +10,7 @@ from prep.runtime.seeds import seed_for
 from train.config import Config
 from train.data import dataset as datasets
 from train.data.dataset import Data, TrainingSample
+from train.watch_options import fold_of
 
 
 def without_held_out(data: Data, config: Config) -> Data:
@@ -21,9 +22,16 @@ def without_held_out(data: Data, config: Config) -> Data:
     """
     if config.held_out:
         data = _divided(data, config)
+    if config.held_out_fold:
+        data = _without_fold(data, config)
     if config.held_out_data is not None:
         data = _with_others(data, config.held_out_data)
     return data
+
+
+def source_count(data: Data) -> int:
+    """Return how many source pictures could be held out."""
+    return len(_sources(_able(data)))
 
 
 def both_sides(data: Data) -> list[str]:
@@ -39,8 +47,7 @@ def _divided(data: Data, config: Config) -> Data:
 
     Pictures of the class are none of them: nothing is learnt of them that could be asked for.
     """
-    able = {key: one for key, one in data.samples.items() if not one.regularisation}
-    groups = _sources(able)
+    groups = _drawn(data, config)
     wish = config.held_out
     count = max(1, round(wish * len(groups))) if wish < 1 else int(wish)
     if count >= len(groups):
@@ -48,9 +55,40 @@ def _divided(data: Data, config: Config) -> Data:
         raise ConfigError(
             f"`--held-out` is {wish:g}, and there are {there}", "hold fewer of them out"
         )
+    return _without(data, groups[:count])
+
+
+def _without_fold(data: Data, config: Config) -> Data:
+    """Return the data with one of several equal parts of its source pictures held out.
+
+    Raises:
+        ConfigError: There are fewer source pictures than parts.
+    """
+    groups = _drawn(data, config)
+    number, count = fold_of(config)
+    if count > len(groups):
+        there = counted(len(groups), "source picture")
+        raise ConfigError(
+            f"`--held-out-fold` is {config.held_out_fold}, and there are {there}",
+            "make fewer parts",
+        )
+    return _without(data, groups[number - 1 :: count])
+
+
+def _able(data: Data) -> Mapping[str, TrainingSample]:
+    """Return the pictures that may be held out."""
+    return {key: one for key, one in data.samples.items() if not one.regularisation}
+
+
+def _drawn(data: Data, config: Config) -> list[list[str]]:
+    """Return the keys of each source picture, in the order in which they are drawn."""
+    able = _able(data)
     seed = config.seed if config.held_out_seed is None else config.held_out_seed
-    drawn = sorted(groups, key=lambda keys: seed_for(seed, "held out", _digest(able, keys)))
-    out = {key for keys in drawn[:count] for key in keys}
+    return sorted(_sources(able), key=lambda keys: seed_for(seed, "held out", _digest(able, keys)))
+
+
+def _without(data: Data, groups: Iterable[Iterable[str]]) -> Data:
+    out = {key for keys in groups for key in keys}
     return replace(
         data,
         samples={key: one for key, one in data.samples.items() if key not in out},

@@ -1,8 +1,13 @@
 """Which export is recommended, and why. Pure.
 
 What exports draw is judged by few pictures, and neighbours are alike: a figure is evened out over
-an export and its neighbours, a quarter each, the export itself one half. The best such quality
-wins; where nothing was judged, the lowest held-out loss; the earlier of two that are equal.
+an export and its neighbours, a quarter each, the export itself one half. Of those within one
+standard error of the best such quality, which chance cannot tell from it, the one with the lowest
+held-out loss is taken; where nothing was judged, the lowest held-out loss of all; the earlier of
+two that are equal. Without held-out losses it is the best quality.
+
+Source: the rule of one standard error: Hastie, Tibshirani, Friedman 2009 (The Elements of
+Statistical Learning, 2nd edition), section 7.10.1; there the simplest such model is taken.
 """
 
 from collections.abc import Sequence
@@ -46,17 +51,17 @@ class Choice:
 
 def choice(each: Sequence[ScoredExport]) -> Choice:
     """Return which of the candidates is recommended; they are in the order of their steps."""
+    losses = [one.held_out for one in each if one.held_out is not None]
+    loss = evened(losses) if len(losses) == len(each) else []
     qualities = [one.quality for one in each if one.quality is not None]
     if len(qualities) == len(each):
         even = evened(qualities)
         best = max(range(len(each)), key=lambda n: (even[n], -n))
-        least = even[best] - _even_error([one.error for one in each], best) / 2
+        least = even[best] - _even_error([one.error for one in each], best)
         alike = tuple(n for n, value in enumerate(even) if value >= least)
-        return Choice(best, "quality", alike)
-    losses = [one.held_out for one in each if one.held_out is not None]
-    if len(losses) == len(each):
-        even = evened(losses)
-        best = min(range(len(each)), key=lambda n: (even[n], n))
+        return Choice(min(alike, key=loss.__getitem__) if loss else best, "quality", alike)
+    if loss:
+        best = min(range(len(each)), key=loss.__getitem__)
         return Choice(best, "loss", (best,))
     return Choice(len(each) - 1, "", tuple(range(len(each))))
 

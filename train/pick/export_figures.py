@@ -98,17 +98,19 @@ def figures_of(
     )
 
 
-def quality(one: ExportFigures, base: ExportFigures) -> float | None:
-    """Return the mean of what is known of obedience, identity and what does not leak, 0 to 1."""
+def quality(one: ExportFigures) -> float | None:
+    """Return the mean of what is known of obedience and identity, 0 to 1.
+
+    What leaks counts for nothing: an export that draws the subject nowhere leaks least, and the
+    texts without the trigger are those of the subject's own pictures.
+    """
     found = [fmean(each) for each in (one.obeyed, one.identity) if each]
-    if one.leak:
-        found.append(1 - max(0.0, fmean(one.leak) - fmean(base.leak)))
     return fmean(found) if found else None
 
 
 def quality_error(one: ExportFigures) -> float:
     """Return the standard error of a quality, as far as chance in its pictures makes it."""
-    parts = [each for each in (one.obeyed, one.identity, one.leak) if len(each) > 1]
+    parts = [each for each in (one.obeyed, one.identity) if len(each) > 1]
     if not parts:
         return 0.0
     squares = (_spread(each) / len(each) for each in parts)

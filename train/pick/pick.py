@@ -89,7 +89,7 @@ def pick(folder: Path, wish: PickWish, models: Models, console: Console) -> Path
         row = rows.get(steps_of(export))
         means = row.means() if row else {}
         each.append(ScoredExport(
-            export.name, steps_of(export), quality(one, figures[0]), quality_error(one),
+            export.name, steps_of(export), quality(one), quality_error(one),
             means.get("held_out_loss"), means.get("trained_loss"),
         ))  # fmt: skip
     found = Found(

@@ -4,7 +4,11 @@ from collections.abc import Sequence
 from html import escape
 from typing import NamedTuple
 
-_WIDTH, _HEIGHT, _LEFT, _TOP, _RIGHT, _BOTTOM = 720, 360, 56, 28, 150, 40
+from prep.pages.line_plot import number
+
+_WIDTH, _HEIGHT, _LEFT, _TOP, _RIGHT, _BOTTOM = 760, 360, 56, 28, 210, 40
+_BESIDE = 58  # px between the axis at the right and what lines are called
+_TICKS = 4
 _COLOURS = ("#0b6e4f", "#1f5fbf", "#b3261e", "#8a6d00", "#6b3fa0", "#444444")
 
 _HEAD = (
@@ -18,13 +22,15 @@ class ScaledLine(NamedTuple):
     """A line of the plot.
 
     Attributes:
-        values: One a step, None where nothing is known; each line fills the height by itself
-            unless `scale` says from where to where.
+        values: One a step, None where nothing is known.
+        scale: The values at the bottom and at the top; None where no value is known.
+        right: Whether the numbers of its scale stand at the right.
     """
 
     name: str
     values: Sequence[float | None]
-    scale: tuple[float, float] | None = None
+    scale: tuple[float, float] | None
+    right: bool = False
 
 
 def plot(title: str, steps: Sequence[int], lines: Sequence[ScaledLine], chosen: int) -> str:
@@ -46,27 +52,42 @@ def plot(title: str, steps: Sequence[int], lines: Sequence[ScaledLine], chosen: 
     for x, step in zip(across, steps, strict=True):
         parts.append(f'<text x="{x:.1f}" y="{bottom + 16}" text-anchor="middle">{step}</text>')
     parts.append(f'<text x="{_LEFT}" y="{_HEIGHT - 6}" fill="#444444">step</text>')
-    for number, line in enumerate(lines):
-        parts += _line(line, across, number, chosen)
+    for right in (False, True):
+        parts += _numbers(next((one.scale for one in lines if one.right is right), None), right)
+    for nth, line in enumerate(lines):
+        parts += _line(line, across, nth, chosen)
     return "\n".join([*parts, "</svg>", ""])
 
 
-def _line(line: ScaledLine, across: Sequence[float], number: int, chosen: int) -> list[str]:
-    known = [value for value in line.values if value is not None]
-    if not known:
+def _numbers(scale: tuple[float, float] | None, right: bool) -> list[str]:
+    """Return the numbers of an axis, from the bottom to the top."""
+    if scale is None:
         return []
-    low, high = line.scale or (min(known), max(known))
+    low, high = scale
+    x, anchor = (_WIDTH - _RIGHT + 6, "start") if right else (_LEFT - 6, "end")
+    bottom, tall, found = _HEIGHT - _BOTTOM, _HEIGHT - _BOTTOM - _TOP, []
+    for nth in range(_TICKS + 1):
+        y, told = bottom - tall * nth / _TICKS + 4, number(low + (high - low) * nth / _TICKS)
+        place = f'x="{x}" y="{y:.0f}" text-anchor="{anchor}"'
+        found.append(f'<text {place} fill="#444444">{told}</text>')
+    return found
+
+
+def _line(line: ScaledLine, across: Sequence[float], nth: int, chosen: int) -> list[str]:
+    if line.scale is None or not any(value is not None for value in line.values):
+        return []
+    low, high = line.scale
     bottom, tall = _HEIGHT - _BOTTOM, _HEIGHT - _BOTTOM - _TOP
     points = [
         (x, bottom - tall * ((value - low) / (high - low) if high > low else 0.5))
         for x, value in zip(across, line.values, strict=True)
         if value is not None
     ]
-    colour = _COLOURS[number % len(_COLOURS)]
+    colour = _COLOURS[nth % len(_COLOURS)]
     path = " ".join(f"{x:.1f},{y:.1f}" for x, y in points)
     there = line.values[chosen]
     told = line.name if there is None else f"{line.name}: {there:.3g}"
     dots = [f'<circle cx="{x:.1f}" cy="{y:.1f}" r="3" fill="{colour}"/>' for x, y in points]
     line_of = f'<polyline points="{path}" fill="none" stroke="{colour}" stroke-width="2"/>'
-    place = f'x="{_WIDTH - _RIGHT + 8}" y="{_TOP + 14 + 18 * number}"'
+    place = f'x="{_WIDTH - _RIGHT + _BESIDE}" y="{_TOP + 14 + 18 * nth}"'
     return [line_of, *dots, f'<text {place} fill="{colour}">{escape(told)}</text>']

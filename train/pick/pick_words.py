@@ -123,8 +123,8 @@ def plotted(name: str, found: Found) -> str:
         ScaledLine("identity", means("identity"), unit),
         ScaledLine("obeyed", means("obeyed"), unit),
         ScaledLine("leak", means("leak"), unit),
-        ScaledLine("held-out loss", [one.held_out for one in found.each], scale),
-        ScaledLine("trained loss", [one.trained for one in found.each], scale),
+        ScaledLine("held-out loss", [one.held_out for one in found.each], scale, True),
+        ScaledLine("trained loss", [one.trained for one in found.each], scale, True),
     ]
     title = f"{name}: step {found.chosen.step} is recommended"
     return plot(title, [one.step for one in found.each], lines, found.choice.number)

@@ -69,7 +69,7 @@ def drawn_texts(run: Run) -> list[str]:
 
 def output(run: Run, step: int, shown: Sequence[Prompt]) -> RunOutput:
     """Return the export of a step, and its pictures `samples/<export>-<number>-<seed>.png`."""
-    export = run.export if step == run.steps else _between(run, step)
+    export = run.export if step == run.steps else between(run, step)
     folder, name = run.folder / "samples", _stem(export)
     pictures = {
         folder / f"{name}-{number:02d}-{prompt.seed}.png": prompt
@@ -87,11 +87,6 @@ def pictures_of(export: Path) -> list[Path]:
     known = re.compile(re.escape(_stem(export)) + r"-\d\d+-\d+\.png")
     found = (export.parent / "samples").glob("*.png")
     return [path for path in found if known.fullmatch(path.name)]
-
-
-def renamed(run: Run, name: str) -> Path:
-    """Return the place of an export by another name; that of a model's folder may hold dots."""
-    return run.folder / f"{name}{run.export.name.removeprefix(run.name)}"
 
 
 def _stem(export: Path) -> str:
@@ -171,9 +166,9 @@ def is_due(step: int, config: Config, per_epoch: int) -> bool:
     return any(every and step % every == 0 for every in (steps, epochs))
 
 
-def _between(run: Run, step: int) -> Path:
+def between(run: Run, step: int) -> Path:
     """Return the place of an export before the last one, named as kohya's scripts name theirs."""
     every = run.config.save_every_epochs
     epoch, rest = divmod(step, run.per_epoch)
     word = f"{epoch:06d}" if every and not rest and not epoch % every else f"step{step:08d}"
-    return renamed(run, f"{run.name}-{word}")
+    return run.folder / f"{run.name}-{word}{run.export.name.removeprefix(run.name)}"

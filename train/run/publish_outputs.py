@@ -16,7 +16,7 @@ from train.families.family import Base
 from train.methods.method import Export
 from train.run.decide import Run, program_version
 from train.run.memory_errors import MemoryShortError, memory_errors
-from train.run.outputs import RunOutput, output, pictures_of, renamed
+from train.run.outputs import RunOutput, between, output, pictures_of
 from train.samples.prompts import Prompt
 from train.step.compiled import uncompiled
 from train.step.loop import Training
@@ -88,12 +88,12 @@ def publish_last(
 
 
 def _keep_shorter(run: Run) -> None:
-    """Give pictures and export of a run that was made longer the name of its step."""
+    """Give pictures and export of a run that was made longer the name of its epoch or step."""
     if run.export.exists():
-        name = f"{run.name}-step{lora_file.steps_of(run.export):08d}"
+        target = between(run, lora_file.steps_of(run.export))
+        name = target.name.removesuffix(run.export.name.removeprefix(run.name))
         for path in pictures_of(run.export):
             path.replace(path.with_name(name + path.name.removeprefix(run.name)))
-        target = renamed(run, name)
         if target.is_dir():  # made on the way, of the same weights; a folder cannot be replaced
             shutil.rmtree(run.export)
         else:

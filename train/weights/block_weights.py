@@ -104,12 +104,13 @@ def _check(found: Inspection, given: BlockWeights) -> None:
     name = FAMILIES.get(found.what.family, "a kind that is not known")
     if instead := given.instead(known) if family else "":
         raise ConfigError(
-            f"`--weights` has {given.numbers} numbers, and `{found.source.place}` is for {name}",
+            f"`--block-weights` has {given.numbers} numbers, and `{found.source.place}` is for "
+            f"{name}",
             instead,
         )
     if words := [] if given.numbers else strange(given.weights, known):
         raise ConfigError(
-            f"`--weights` names `{words[0]}`, and `{found.source.place}` has no such block",
+            f"`--block-weights` names `{words[0]}`, and `{found.source.place}` has no such block",
             f"its blocks are {', '.join(sorted(own, key=order))}",
         )
     for word, module in found.what.modules.items():

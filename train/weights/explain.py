@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator, Mapping
+from math import isfinite
 from pathlib import Path
 from typing import Any
 
@@ -101,15 +102,24 @@ def _adapter(source: WeightSource, what: Contents, said: Mapping[str, str]) -> s
     ranks = {rank_of(source, one) for one in whole} - {0}
     blocks = {block_size(source, one) for one in whole} - {0}
     alphas = {alpha_of(source, one) for one in whole}
-    rank = said.get("ss_network_dim") or _span(ranks)
-    alpha = said.get("ss_network_alpha") or _span({one for one in alphas if one is not None})
-    if alphas == {None} and "ss_network_alpha" not in said:
+    rank = _told(said.get("ss_network_dim")) or _span(ranks)
+    told = _told(said.get("ss_network_alpha"))
+    alpha = told or _span({one for one in alphas if one is not None})
+    if alphas == {None} and not told:
         alpha = f"{rank}, as none is said"
     acting = f"of rank {rank} and alpha {alpha}"
     if blocks and not ranks:
         acting = f"in blocks of up to {said.get('ss_network_dim') or max(blocks)}"
     naming = f", in {what.naming}" if what.naming not in ("", "kohya's names") else ""
     return f"{what.told} {acting}, {counted(len(modules), 'module')}{inside}{naming}"
+
+
+def _told(text: str | None) -> str:
+    """Return a number as metadata have it; empty for a word, as `Dynamic` of several."""
+    try:
+        return text if text and isfinite(float(text)) else ""
+    except ValueError:
+        return ""
 
 
 def _span(found: set[int] | set[float]) -> str:

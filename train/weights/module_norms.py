@@ -8,6 +8,7 @@ import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+from train.families import peft_metadata
 from train.weights.number_checks import numbers_of
 from train.weights.tensor_names import ALPHA, DOWN, MID, UP, AdaptedModule
 from train.weights.weight_source import WeightSource
@@ -38,6 +39,8 @@ def norm_of(source: WeightSource, module: AdaptedModule) -> float | None:
         names = [name for role, name in module.roles.items() if role != ALPHA]
         return math.sqrt(sum(one.squares for one in numbers_of(source, names).values()))
     found = {role: source.whole(name) for role, name in module.roles.items()}
+    if ALPHA not in found and (alpha := alpha_of(source, module)) is not None:
+        found[ALPHA] = np.array(alpha)
     try:
         with np.errstate(all="ignore"):
             return _RULES[module.kind](found)
@@ -61,11 +64,15 @@ def block_size(source: WeightSource, module: AdaptedModule) -> int:
 
 
 def alpha_of(source: WeightSource, module: AdaptedModule) -> float | None:
-    """Return a module's alpha; None where it has none, or one that is no number."""
+    """Return a module's alpha: its tensor, or what diffusers' metadata say of it.
+
+    None where it has none, or one that is no number.
+    """
     name = module.roles.get(ALPHA)
-    if name is None or source.count(name) != 1:
-        return None
-    return float(source.whole(name).reshape(-1)[0])
+    if name is None:
+        own = module.roles.get(DOWN, "").partition(".lora")[0]
+        return peft_metadata.alpha_of(source.peft_config, own)
+    return float(source.whole(name).reshape(-1)[0]) if source.count(name) == 1 else None
 
 
 def _first(source: WeightSource, name: str) -> int:

@@ -5,9 +5,10 @@ A pickle is opened by the guarded reader of `prep/models/pickle_file.py` alone: 
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from math import prod
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from prep.models import pickle_file, safetensors_file
 from prep.models.safetensors_file import TensorSpan
@@ -15,6 +16,7 @@ from prep.models.safety import check_safetensors
 from prep.runtime.errors import ModelFileError
 from train.adapters import lora_metadata
 from train.adapters.run_exports import export_of
+from train.families.peft_metadata import config_in
 from train.weights.number_words import bytes_of, decoded
 
 if TYPE_CHECKING:
@@ -51,6 +53,11 @@ class WeightSource:
     def is_folder(self) -> bool:
         """Whether it is a diffusers folder."""
         return self.place.is_dir()
+
+    @cached_property
+    def peft_config(self) -> Mapping[str, Any]:
+        """What diffusers keeps of a LoRA's alphas among metadata; empty where it did not."""
+        return config_in(self.metadata)
 
     def count(self, name: str) -> int:
         """Return how many numbers a tensor has."""

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from prep.cli.app import main
 from prep.runtime.errors import ConfigError
 from tests.prep import changes
 from tests.prep.changes import PICTURE, STEM
@@ -167,6 +168,26 @@ def test_an_unknown_picture(small: Project) -> None:
         small.why("snow 2.png")
 
     assert told.value.hint == f"did you mean `{RAW}`?"
+
+
+def test_a_picture_by_its_path(
+    small: Project, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As a shell completes it: with the pipeline, by `--in`, and where nothing else says whose."""
+    monkeypatch.chdir(small.images.parent)
+    path = f"{small.images.name}/{PICTURE}"
+    told = []
+    for words in ([], ["--in", small.images.name]):
+        with pytest.raises(SystemExit) as ended:
+            main(["why", path, *words])
+        assert not ended.value.code
+        told.append(capsys.readouterr().out.splitlines()[0])
+    with pytest.raises(SystemExit) as ended:
+        main(["why", "nowhere/x.png", "--in", small.images.name])
+
+    assert told == [PICTURE] * 2
+    assert ended.value.code == ConfigError.exit_code
+    assert "has no picture `nowhere/x.png`" in capsys.readouterr().err
 
 
 def test_before_the_first_run(tmp_path: Path) -> None:

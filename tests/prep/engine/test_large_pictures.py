@@ -52,6 +52,7 @@ def test_the_whole_tree_stays_below_a_gibibyte(command: str, tmp_path: Path) -> 
 
 
 @linux
+@pytest.mark.long  # the tree of processes is measured with `crop`, too
 def test_captions_of_large_photographs(tmp_path: Path) -> None:
     """Case D3: of a 45 megapixel photograph the captioner's process sees what its model needs."""
     (tmp_path / "raw").mkdir()

@@ -1,4 +1,4 @@
-"""A stage is added as one file: command, help, YAML keys, README row and contract tests follow."""
+"""A stage is added as one file: command, help, YAML keys, docs and contract tests follow."""
 
 import os
 import shutil
@@ -12,7 +12,7 @@ from PIL import Image
 ROOT = Path(__file__).resolve().parents[3]
 COPIED = ("prep", "tagger_models", "tinyworld", "tests/golden")
 FILES = (
-    "pyproject.toml", "README.md", "bootstrap.py", "tests/conftest.py", "tests/test_readme.py",
+    "pyproject.toml", "docs/stages.md", "bootstrap.py", "tests/conftest.py", "tests/test_readme.py",
     "tests/prep/stage_bench.py", "tests/prep/stages/test_stages.py",
     "tests/tagger_models/model_server.py",
 )  # fmt: skip
@@ -95,7 +95,7 @@ def test_it_runs_by_name_and_by_pipelines_yaml(checkout: Path) -> None:
 
 
 def test_it_is_covered_by_the_contract_tests(checkout: Path) -> None:
-    """Its contract tests exist and pass, its golden value and its README row are written by one."""
+    """Its contract tests exist and pass; one writes its golden value, one its row in docs."""
     chosen = "grey or every_file or one_writer or import_nothing or stale"
     words = ("-m", "pytest", "-q", "-p", "no:cacheprovider", "-k", chosen)
     places = ("tests/prep/stages/test_stages.py", "tests/test_readme.py")
@@ -109,7 +109,7 @@ def test_it_is_covered_by_the_contract_tests(checkout: Path) -> None:
     assert updated.returncode == after.returncode == 0, updated.stdout + after.stdout
     assert "[grey]" in python(checkout, *words, "--collect-only", *places).stdout
     row = "| `grey` | grey | image | greyness | Tell how grey each picture is. |"
-    assert row in (checkout / "README.md").read_text()
+    assert row in (checkout / "docs" / "stages.md").read_text()
 
 
 def test_no_file_had_to_be_touched(checkout: Path) -> None:

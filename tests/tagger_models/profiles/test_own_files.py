@@ -78,7 +78,7 @@ def test_a_step_that_we_do_not_have_is_refused(steps: list[dict[str, Any]]) -> N
     assert str(told.value) == (
         f"`preprocess.json` asks for the step `{kind}` in a way that is not known here"
     )
-    assert told.value.hint == ("describe the model in a `tagger.yaml` beside it, see the README")
+    assert told.value.hint == ("describe the model in a `tagger.yaml` beside it: docs/tagging.md")
 
 
 @pytest.mark.parametrize("text", ["", "<html>", "[]", "{}", '{"stages": 3}', '{"test": [{}]}', "3"])

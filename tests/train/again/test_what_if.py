@@ -63,6 +63,15 @@ def test_what_is_no_edit_is_refused(meta: Path, edit: str, message: str, hint: s
     assert hint in (caught.value.hint, "did you mean `0.png`?")
 
 
+def test_one_picture_is_left_at_least(meta: Path) -> None:
+    """Without all of them there is nothing to compare with, and it is said before a step."""
+    with pytest.raises(UserError) as caught:
+        edited(dataset.load([meta]), [DataEdit("*", drop=True)])
+
+    assert str(caught.value) == "no picture is left to train on"
+    assert caught.value.hint == "drop fewer: `--drop` takes one picture, or some"
+
+
 def test_figures_are_compared_with_chance() -> None:
     """More than three times what equal runs with other noise differ by; fine floors are none."""
     moved = seen("a", "snow", {"0": [0.2, 0.4], "1": [0.9, 0.9], "2": [0.3, 0.4], "3": [0.2, 0.3]})

@@ -295,6 +295,7 @@ def test_what_does_not_belong_together_is_refused(
     )  # fmt: skip
     assert told([str(a), str(sd15)])[1] == f"put LoRAs into a base model: `--into {sd15}`"
     assert told([f"{sd15}:1", f"{sdxl}:1"])[0] == "the weights of base models do not sum to 1"
+    assert told([f"{a}:0"]) == (f"`{a}` has the weight 0", "leave it out, or give another weight")
     assert told([f"{a}:x"]) == ("the weight `x` is no number", "write it as `a.safetensors:0.6`")
     unknown = told([str(a)], blocks=BlockWeights({"INN": 1.0}))[0]
     assert unknown.startswith("`--block-weights` names `INN`, and")

@@ -10,7 +10,7 @@ from prep.runtime.console import Console
 from prep.runtime.errors import UserError
 from tests.train.runs import lora, new_console, said
 from train.data import dataset
-from train.pick.choice import ScoredExport, choice, evened, overtrained_from
+from train.pick.choice import Choice, ScoredExport, choice, evened, overtrained_from
 from train.pick.export_figures import ExportFigures, figures_of, quality, quality_error, subject_of
 from train.pick.pick import PickWish, pick
 from train.pick.pick_plot import ScaledLine, plot
@@ -47,6 +47,16 @@ def test_what_is_drawn_decides_then_the_held_out_loss_then_nothing() -> None:
     assert overtrained_from([0.5, 0.4, 0.3]) is None
 
 
+def test_among_equals_the_held_out_loss_decides() -> None:
+    """What is within one standard error of the best is told by its loss; else by what it draws."""
+    alike: list[float | None] = [0.80, 0.90, 0.90, 0.91, 0.91, 0.60]
+    losses: list[float | None] = [0.10, 0.10, 0.09, 0.11, 0.13, 0.08]
+    none: list[float | None] = [None] * 6
+
+    assert choice(_candidates(alike, losses)) == Choice(2, "quality", (2, 3))
+    assert choice(_candidates(alike, none)) == Choice(3, "quality", (2, 3))
+
+
 def test_pictures_are_asked_with_the_trigger_and_without(meta: Path) -> None:
     """Each text twice, from noise of its own; what its tags are is known."""
     data = dataset.load([meta])
@@ -71,14 +81,11 @@ def test_figures_are_means_of_what_the_tagger_sees() -> None:
     asked = [PickPicture(QUICK, ("night", "snow"), called, 0) for called in (True, False)]
     seen = [{"hat": 0.9, "night": 0.5}, {"hat": 0.2, "night": 1.0}]
     one = figures_of(asked, seen, subject, 0.8)
-    base = ExportFigures((1.0,), (0.0,), (0.1,), 1.0)
 
     assert (subject.marks, set(subject.readable)) == (("hat", "round"), {"night"})
     assert (one.obeyed, one.identity, one.leak) == ((0.5, 1.0), (0.45,), (0.1,))
-    assert quality(ExportFigures(), base) is None
-    assert quality(ExportFigures((0.5, 1.0), (0.9,), (0.2,)), base) == pytest.approx(
-        (0.75 + 0.9 + 0.9) / 3
-    )
+    assert quality(ExportFigures()) is None
+    assert quality(ExportFigures((0.5, 1.0), (0.9,), (0.2,))) == pytest.approx((0.75 + 0.9) / 2)
     assert quality_error(ExportFigures((0.0, 1.0))) == pytest.approx(0.5)
 
 
@@ -109,11 +116,14 @@ def test_the_three_sentences() -> None:
 
 def test_the_plot_is_whole() -> None:
     """It is XML without anything outside; a line has a point at each step that is known."""
-    made = plot("a < b", [10, 20, 30], [ScaledLine("one", [0.1, None, 0.3])], 2)
+    made = plot("a < b", [10, 20, 30], [ScaledLine("one", [0.1, None, 0.3], (0.0, 1.0))], 2)
     root = ElementTree.fromstring(made)  # noqa: S314  (our own)
 
     assert root.tag == "{http://www.w3.org/2000/svg}svg"
     assert made.count("<circle") == 2
+    assert [one.text for one in root if one.get("text-anchor") == "end"] == [
+        "0", "0.25", "0.5", "0.75", "1"
+    ]  # fmt: skip
     assert "http" not in made.replace("http://www.w3.org/2000/svg", "")
 
 

@@ -69,6 +69,20 @@ def test_more_steps_go_on(meta: Path, tmp_path: Path, models: Models) -> None:
     assert (made.parent / "images-step00000003.safetensors").read_bytes() == before
 
 
+def test_an_epoch_that_was_the_last_is_there_once(
+    meta: Path, tmp_path: Path, models: Models
+) -> None:
+    """A run that is made longer has each epoch once, so that all its exports can be averaged."""
+    for epochs in (1, 2):
+        made = lora(
+            meta, tmp_path / "out", models, new_console(),
+            steps=None, epochs=epochs, save_every_epochs=1,
+        )  # fmt: skip
+
+    exports = sorted(path.name for path in made.parent.glob("*.safetensors"))
+    assert exports == ["images-000001.safetensors", "images.safetensors"]
+
+
 def test_a_run_that_diverges_keeps_its_checkpoints(
     meta: Path, tmp_path: Path, models: Models
 ) -> None:

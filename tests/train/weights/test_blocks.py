@@ -120,10 +120,10 @@ def test_it_tells_what_it_does(lora: Callable[..., Path], tmp_path: Path) -> Non
     [
         (
             "1,1,1,1,1,1,1,1,1,1,1,0",
-            "`--weights` has 12 numbers, and `{}` is for Stable Diffusion 1.x",
+            "`--block-weights` has 12 numbers, and `{}` is for Stable Diffusion 1.x",
             "give 17 or 26 numbers",
         ),
-        ("OUT12=0", "`--weights` names `OUT12`, and `{}` has no such block",
+        ("OUT12=0", "`--block-weights` names `OUT12`, and `{}` has no such block",
          "its blocks are TE1, IN01, MID"),
         ("ALL=0", "nothing of `{}` would be left", "give a block a weight above 0"),
     ],
@@ -190,11 +190,14 @@ def test_blocks_are_drawn_off_and_alone(base: Path, tmp_path: Path, models: Mode
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["--draw", "--weights", "IN=0"], "`--draw` and `--weights` are two things to do"),
+        (
+            ["--draw", "--block-weights", "IN=0"],
+            "`--draw` and `--block-weights` are two things to do",
+        ),
         (["--base", "x"], "`--base` and `--prompt` are for `--draw`"),
-        (["--out", "x.safetensors"], "`--out` is for `--weights` and `--draw`"),
-        (["--weights", "1,2,3"], "`--weights 1,2,3` is wrong at `3 numbers`"),
-        (["--weights", "IN=-1"], "`--weights IN=-1` is wrong at `IN=-1`"),
+        (["--out", "x.safetensors"], "`--out` is for `--block-weights` and `--draw`"),
+        (["--block-weights", "1,2,3"], "`--block-weights 1,2,3` is wrong at `3 numbers`"),
+        (["--block-weights", "IN=-1"], "`--block-weights IN=-1` is wrong at `IN=-1`"),
     ],
 )
 def test_words_that_do_not_go_together(

@@ -193,6 +193,24 @@ def test_a_lora_of_other_names_is_told(tmp_path: Path) -> None:
     ]
 
 
+def test_alphas_are_told_wherever_they_stand(tmp_path: Path) -> None:
+    """In diffusers' metadata; by tensors, where metadata say `Dynamic`, as kohya's tools do."""
+    from safetensors.torch import save_file
+
+    names = [f"unet.mid_block.attentions.0.{one}" for one in ("proj_in", "proj_out")]
+    pairs = {f"{name}.lora_{one}.weight": torch.ones(4, 4) for name in names for one in "AB"}
+    config = {"unet.r": 4, "unet.lora_alpha": 2, "unet.alpha_pattern": {names[1][5:]: 8}}
+    diffusers, resized = tmp_path / "d.safetensors", tmp_path / "r.safetensors"
+    save_file(pairs, diffusers, {"lora_adapter_metadata": json.dumps(config)})
+    word = "lora_unet_mid_block_attentions_0_proj_in"
+    tensors = {f"{word}.lora_{one}.weight": torch.ones(4, 4) for one in ("down", "up")}
+    tensors[f"{word}.alpha"] = torch.tensor(3.0)
+    save_file(tensors, resized, {"ss_network_dim": "Dynamic", "ss_network_alpha": "Dynamic"})
+
+    assert "of rank 4 and alpha 2 to 8, 2 modules" in _told(diffusers)
+    assert "of rank 4 and alpha 3, 1 module" in _told(resized)
+
+
 PERSONAL = ("ann", "sks", "girl", "garden", "toy", "mascot", "pose", "png", "base0", "theirs")
 
 

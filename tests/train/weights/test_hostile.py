@@ -30,7 +30,7 @@ COMMANDS: dict[str, Command] = {
     "inspect": lambda file, base, meta: ["inspect", str(file)],
     "explain": lambda file, base, meta: ["explain", str(file)],
     "blocks": lambda file, base, meta: ["blocks", str(file)],
-    "blocks, weighted": lambda file, base, meta: ["blocks", str(file), "--weights", "IN=0.5"],
+    "blocks, weighted": lambda file, base, meta: ["blocks", str(file), "--block-weights", "IN=0.5"],
     "blocks, drawn": lambda file, base, meta: [
         "blocks", str(file), "--draw", "--base", str(base), "--prompt", "a --w 32 --h 32 --s 1"
     ],

@@ -1,0 +1,1 @@
+"""Short trainings that choose steps, rank and learning rate: `--probe`."""
