@@ -5,12 +5,13 @@ declaration; a file in `prep/stages` that holds one is all there is to add.
 
 Artifacts of a sample are named by the stages that write them. Some are there without a stage:
 `image` (the picture: upright RGB in a map; in a fan-out without its pixels, to be cut by `crop`
-and mirrored), `mask_file` (RGB of the mask beside it, `x.mask.png`, or beside that which it was cut
-from, cut and mirrored alike) and `alpha` (its own, or that of what it was cut from, as grey RGB:
-white is opaque; of a picture without a mask), both of a map alone; `size` (the picture's upright
-width and height, px), `digest` (SHA-256 of its file), `key`, `lineage` (where a derived picture
-comes from), the person's own fields (`keep`, `weight`, ...), `yours.NAME`, what a person wrote for
-an artifact that a stage makes too, and `meta.NAME`, what they wrote for it into a dataset file.
+and mirrored; what else a fan-out reads is of its source folder), `mask_file` (RGB of the mask
+beside it, `x.mask.png`, or beside that which it was cut from, cut and mirrored alike) and `alpha`
+(its own, or that of what it was cut from, as grey RGB: white is opaque; of a picture without a
+mask), both of a map alone; `size` (the picture's upright width and height, px), `digest` (SHA-256
+of its file), `key`, `lineage` (where a derived picture comes from), the person's own fields
+(`keep`, `weight`, ...), `yours.NAME`, what a person wrote for an artifact that a stage makes too,
+and `meta.NAME`, what they wrote for it into a dataset file.
 In `reads`, a name that ends in `?` may be absent: the stage is then given None.
 """
 
@@ -77,15 +78,19 @@ class Derived:
     Attributes:
         name: Part of its key (`a.png@NAME.png`); empty for the source picture itself, whose file
             is copied byte for byte under its own key.
-        image: What `crop` or mirroring made of the picture; None where `name` is empty.
-        box: (left, top, right, bottom) px in the source picture.
+        image: The picture, cut or mirrored; None where `name` is empty or there are `steps`.
+        box: (left, top, right, bottom) px in the source picture; of a turned one, before the turn.
         flip: Mirrored left to right.
+        steps: `prep.images.pixel_steps` from the source, where it is not only cut and mirrored.
+        about: What else its lineage tells: `part` and `detector` are told to a person.
     """
 
     name: str
     image: Any
     box: tuple[int, int, int, int]
     flip: bool = False
+    steps: tuple[Any, ...] = ()
+    about: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -94,7 +99,7 @@ class Rows:
 
     Attributes:
         rows: Key -> artifact -> value, for every sample that has all the view needs, in the order
-            of keys. Each row is read anew when it is asked for, so that no view holds them all.
+            of keys; each is read anew when it is asked for: no view holds them all.
         left_out: Key -> the reason why a sample is not in `rows`.
         facts: About the whole: file (its name), root, state, program, made_by, previous (bytes).
         failed: Artifact that the view can do without -> key -> why no stage could make it today.
@@ -163,23 +168,23 @@ class Stage:
         help: First line of the function's docstring.
         commands: The subcommands that run it; its own name unless it says otherwise.
         done: What a run says of its results, after their number: `15 scored`; empty: nothing.
-        remark: Of a decision: from the number of samples, what a run says besides; empty: nothing.
+        remark: Of a decision: from the number of samples, what a run says besides, if anything.
         shown: From a result, what `prep why` shows a person of it; None: nothing.
         load: Builds what `run` receives last, from the params and the models found.
         models: The models.Ask values its results depend on, from the params.
         batch: Name of the param with the number of samples a call takes; None for one at a time.
-        enabled: From the params, whether they ask for the stage at all; None: they always do.
-        concurrency: From the params, how many calls of one sample each may be waiting for an answer
-            from elsewhere, each in a thread of its own; 0: calls of `batch` samples, one by one.
-        flush_each: What came of a call took so long that it is made durable before the next one.
+        enabled: From the params, whether they ask for the stage; None: they always do.
+        concurrency: From the params, how many calls of one sample may wait for an answer from
+            elsewhere, in threads; 0: calls of `batch` samples.
+        flush_each: What came of a call took long, and is made durable before the next one.
         group_by: Artifact whose value all samples of a batch share.
         fit: From the params, what `load` built (or None) and what else is read of the sample, by
-            name: the steps of `prep.images.fitting` that a map's `image` has gone through when
-            `run` gets it, done by the processes that decode; None: `run` gets the whole picture.
+            name: the steps of `prep.images.fitting` that `image` has gone through, in the decoder,
+            when `run` gets it (of a fan-out, its `small`, by params alone); None: it is whole.
         suffix: Kept as a file of this suffix in the state folder; None: in the ledger.
         packed: The value is bytes, not JSON.
         superseded_by: The artifact that makes it unnecessary where a person wrote a value for it;
-            empty: none does, as for a stage that reads what the person wrote for it.
+            empty: none does.
         column: How the sheets show what it writes, and take back a person's edits of it: a
             `prep.sheets.columns.Column` of the same name. None: they do not.
         link: Of a dataset file, what its name has more than the first one's of the chain (`_lat`);
@@ -187,7 +192,7 @@ class Stage:
         main: The sheet that is there without being asked for.
         fields: What a person may write that is declared here.
         about: Name of a file of its own beside the pictures -> what it is; `{path}` stands for its
-            path. Of a sheet only where that is not what any sheet is.
+            path; of a sheet only where it is no usual one.
     """
 
     name: str
@@ -272,6 +277,7 @@ def param(
     file: bool = False,
     path: bool = False,
     model: bool = False,
+    later: bool = False,
     choices: tuple[str, ...] = (),
     **limits: float,
 ) -> Any:
@@ -284,10 +290,11 @@ def param(
         file: The value is a path; the stage is given the file's text (see
             `prep.runtime.text_files.FileText`), the recipe its digest.
         path: The value may be a path; it is resolved against the file it was written in.
-        model: The value names a model, perhaps by a path; recipes know it by its digest alone, as
-            it gives the same results under another name.
+        model: The value names a model, perhaps by a path; recipes know it by its digest alone.
+        later: There were results before there was this param: those of its default, which stand.
         choices: The words it may be; empty for any.
         limits: ge, gt, le: checked whoever builds the params.
     """
     told = {"help": help, "speed": speed, "file": file, "path": path or model, "model": model}
-    return field(default=default, metadata=told | {"choices": choices, "limits": limits})
+    more = {"later": later, "choices": choices, "limits": limits}
+    return field(default=default, metadata=told | more)

@@ -5,7 +5,15 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from prep.engine.opening import read_only_session
-from prep.engine.preview import StagePreview, Upcoming, expecting, idle, previews, upcoming_of
+from prep.engine.preview import (
+    StagePreview,
+    Upcoming,
+    expecting,
+    idle,
+    previews,
+    upcoming_of,
+    waiting_of,
+)
 from prep.engine.session import Context, Job
 from prep.pipeline import class_folders, jobs, training
 from prep.pipeline.pipeline import Pipeline
@@ -76,7 +84,7 @@ def _print_plan(job: Job, context: Context, upcoming: Upcoming) -> tuple[Upcomin
             console.say(*(f"  {line}" for line in _command_lines(rows)))
         for note in session.notes:
             console.say(f"  {note}")
-        after = upcoming_of(session, rows) if job.source else Upcoming()
+        after = upcoming_of(session, rows) if job.source else waiting_of(rows)
         return after, any(row.busy() for row in rows)
 
 

@@ -6,7 +6,14 @@ from prep.commands.plan import has_entries
 from prep.engine import explain_files, explain_sample
 from prep.engine.inventory.location import Location
 from prep.engine.opening import read_only_session
-from prep.engine.preview import StagePreview, Upcoming, expecting, previews, upcoming_of
+from prep.engine.preview import (
+    StagePreview,
+    Upcoming,
+    expecting,
+    previews,
+    upcoming_of,
+    waiting_of,
+)
 from prep.engine.session import Context, Job, Session
 from prep.pipeline import jobs
 from prep.pipeline.pipeline import Pipeline
@@ -38,7 +45,7 @@ def tell_why(key: str, location: Location, context: Context, pipeline: Pipeline 
                 lines += _of_picture(session, later, rows, key, upcoming)
             else:
                 files |= dict.fromkeys(explain_files.of_file(session, key))
-            upcoming = upcoming_of(session, rows) if job.source else Upcoming()
+            upcoming = upcoming_of(session, rows) if job.source else waiting_of(rows)
     if key not in known and not files:
         raise ConfigError(f"`{location.root}` has no picture `{key}`", nearest(key, known))
     context.console.say(key, *(f"  {line}" for line in (lines if key in known else files)))

@@ -12,13 +12,14 @@ from prep.engine.accounting import accounts
 from prep.engine.decoding.outcome import Failure
 from prep.engine.decoding.pool import Decoders
 from prep.engine.inventory.inventory import DROP
+from prep.engine.origin import origins
 from prep.engine.preview import StagePreview, Upcoming
 from prep.engine.session import Session
 from prep.engine.sidecars import as_written
 from prep.engine.state import artifacts
 from prep.engine.state.file_stat import path_in
-from prep.engine.state.recipe import WAITS, Made, Why
-from prep.stage import IN_DATASET, KEY, Shape, Stage
+from prep.engine.state.recipe import WAITS, Made, Why, same_inputs
+from prep.stage import IN_DATASET, Shape, Stage
 
 _CURRENT = "up to date"
 
@@ -85,8 +86,7 @@ def _history(session: Session, key: str) -> Iterator[str]:
         yield "it is gone since the last run"
     yield from (f"it was renamed to {new}" for old, new in inventory.renamed if old == key)
     yield from (f"it was named {old}" for old, new in inventory.renamed if new == key)
-    if key in inventory.lineage:
-        yield _origin(inventory.lineage[key])
+    yield from origins(session, key)
 
 
 def of_rows(
@@ -190,11 +190,6 @@ def _waited_for(session: Session, stage: Stage, key: str, names: Mapping[str, st
     return names.get(producer.name, producer.name) if producer else ""
 
 
-def _origin(lineage: Mapping[str, object]) -> str:
-    flip = ", mirrored" if lineage.get("flip") else ""
-    return f"made from {lineage[KEY]} of `{lineage['root']}` by {lineage['kind']}{flip}"
-
-
 def _input_changed(session: Session, stage: Stage, key: str, made: Made) -> bool:
     if stage.shape in (Shape.DECISION, Shape.VIEW, Shape.FAN_OUT):
         return False
@@ -205,7 +200,7 @@ def _input_changed(session: Session, stage: Stage, key: str, made: Made) -> bool
     now = [session.values.digest(name)(key) for name, _ in needs]
     # What a param's file made the stage read is not known here: only the file's digest was kept.
     before = made.inputs.split(" ")
-    return len(before) == len(now) and before != now
+    return len(before) == len(now) and not same_inputs(made.inputs, " ".join(now))
 
 
 def _children(session: Session, stage: Stage, key: str) -> str:

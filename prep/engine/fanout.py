@@ -6,6 +6,7 @@ source is gone is removed, unless somebody edited it.
 
 import os
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -14,18 +15,22 @@ from prep.engine.committer import CommitBatch, commit
 from prep.engine.inventory import mask_owners, other_files
 from prep.engine.inventory.declarations import Declarations
 from prep.engine.inventory.inventory import Inventory
+from prep.engine.inventory.location import Location
 from prep.engine.inventory.read import check_gone, intended, read_digests
 from prep.engine.inventory.scan import no_pictures, scan, unreachable
 from prep.engine.inventory.written import Written
 from prep.engine.report import Report
-from prep.engine.session import Context, Job, Session
+from prep.engine.session import Context, Job, Session, open_session
+from prep.engine.source_values import SourceValues
 from prep.engine.state import artifacts, publish
 from prep.engine.state.database import snapshot
 from prep.engine.state.digest_cache import Digests
 from prep.engine.state.file_stat import clock
 from prep.engine.state.ledger import Ledger
 from prep.engine.values import Values
-from prep.stage import Shape
+from prep.stage import DIGEST, IMAGE, KEY, Shape
+
+_OWN = (IMAGE, DIGEST, KEY)  # what is known of a source picture without its folder's ledger
 
 
 def open_source(job: Job, context: Context, ledger: Ledger) -> Session:
@@ -47,14 +52,26 @@ def open_source(job: Job, context: Context, ledger: Ledger) -> Session:
     outputs = ledger.outputs()
     outputs |= intended(job.location, outputs, ledger.intents(), digests)
     values = Values(inventory, {}, ledger, {})
+    read = {name for asked in job.asked for name, _ in asked.stage.needs()}.difference(_OWN)
+    if read & {*declared.sidecars.values()} or (read and source.state.exists()):
+        values.source = _source_values(source, context, digests)
     return Session(job, context, ledger, inventory, Written({}, outputs, {}), values, digests)
+
+
+def _source_values(source: Location, context: Context, digests: Digests) -> SourceValues:
+    """Return what the source folder knows of its pictures; nothing is locked or changed there."""
+    asked = replace(context, looking=True, accept_missing=True)
+    session, _ = open_session(Job(source, ()), asked, snapshot(source.state), digests)
+    session.know_recipes()
+    return SourceValues(session)
 
 
 def _check_gone(job: Job, ledger: Ledger, inventory: Inventory) -> None:
     """Stop where many sources vanished: what was made of them would be removed."""
     known: dict[str, str] = {}
     for asked in job.asked:
-        known |= {key: made.inputs for key, made in ledger.made(asked.stage.name).items()}
+        each = ledger.made(asked.stage.name).items()
+        known |= {key: made.inputs.partition(" ")[0] for key, made in each}
     there = set(inventory.digests.values())
     gone = [
         key

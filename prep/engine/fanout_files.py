@@ -16,6 +16,7 @@ from prep.engine.session import Session
 from prep.engine.stage_call import Outcome
 from prep.engine.state import artifacts, publish
 from prep.engine.state.recipe import Made
+from prep.images.pixel_steps import PixelStep, steps_of
 from prep.runtime import files
 from prep.runtime.files import digest_bytes
 from prep.stage import DIGEST, KEY, Derived
@@ -34,9 +35,15 @@ def _parts_of(session: Session, outcome: Outcome) -> list[Part]:
         with files.disk_errors(path, state):
             path.parent.mkdir(parents=True, exist_ok=True)
         scratch = publish.scratch_for(path, state)
-        image = derived.image
-        parts.append(Part(scratch, image.box, image.flip) if image else Part(scratch, None))
+        parts.append(Part(scratch, _steps_of(derived)))
     return parts
+
+
+def _steps_of(derived: Derived) -> tuple[PixelStep, ...] | None:
+    """Return what makes a derived picture; None where the source's file is copied."""
+    if derived.steps:
+        return derived.steps
+    return steps_of(derived.image.box, flip=derived.image.flip) if derived.image else None
 
 
 def outcomes(
@@ -142,6 +149,10 @@ def _lineage(session: Session, step: PlannedStage, key: str, derived: Derived) -
         "box": list(derived.box),
         "flip": derived.flip,
     }
+    if derived.steps:
+        told[DIGEST] = session.inventory.digests[key]
+        told["steps"] = [list(one) for one in derived.steps]
+    told |= derived.about
     if source.state.absolute() != source.root.absolute() / ".prep":
         told["state"] = relative(source.state, location.root)
     return told

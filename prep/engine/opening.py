@@ -23,7 +23,8 @@ def locked_session(job: Job, context: Context) -> Iterator[Session]:
     """
     with held(job.location.state), opened(job.location.state) as ledger:
         session = _open(job, context, ledger)
-        yield session
+        with _closed_at_end(session):
+            yield session
         with ledger.batch():
             session.digests.record()
 
@@ -32,7 +33,19 @@ def locked_session(job: Job, context: Context) -> Iterator[Session]:
 def read_only_session(job: Job, context: Context) -> Iterator[Session]:
     """Yield the same from a snapshot of the ledger: nothing is locked, downloaded or changed."""
     with looked_at(job.location.state) as ledger:
-        yield _open(job, replace(context, looking=True), ledger)
+        session = _open(job, replace(context, looking=True), ledger)
+        with _closed_at_end(session):
+            yield session
+
+
+@contextmanager
+def _closed_at_end(session: Session) -> Iterator[None]:
+    """Let go of what a fan-out reads of its source folder, at the end."""
+    try:
+        yield
+    finally:
+        if session.values.source is not None:
+            session.values.source.close()
 
 
 def _open(job: Job, context: Context, ledger: Ledger) -> Session:

@@ -5,7 +5,7 @@ from typing import Any
 
 from prep.engine.plan import PlannedStage
 from prep.engine.session import Session
-from prep.engine.state.recipe import changed_params, param_value
+from prep.engine.state.recipe import changed_params, is_as_before, param_value
 
 
 def note_changes(session: Session, step: PlannedStage) -> list[str]:
@@ -15,7 +15,11 @@ def note_changes(session: Session, step: PlannedStage) -> list[str]:
     """
     fact = f"asked {step.stage.name}"
     now: dict[str, Any] = {
-        "params": {item.name: param_value(item, step.params) for item in fields(step.params)},
+        "params": {
+            item.name: param_value(item, step.params)
+            for item in fields(step.params)
+            if not is_as_before(item, step.params)
+        },
         "models": list(session.recipes[step.base].get("models", ())),
     }
     before = session.ledger.fact(fact)

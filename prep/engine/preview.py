@@ -26,11 +26,13 @@ class Upcoming:
             for by its source's key.
         gone: Pictures that will be removed.
         command: The subcommand that does it.
+        waiting: Stage -> keys of pictures whose result it has yet to make.
     """
 
     made: frozenset[str] = frozenset()
     gone: frozenset[str] = frozenset()
     command: str = ""
+    waiting: Mapping[str, frozenset[str]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -89,7 +91,9 @@ def idle(session: Session) -> list[StagePreview] | None:
 
 def expecting(session: Session, upcoming: Upcoming) -> Session:
     """Return a session with the pictures that there will be; no run may use it."""
-    if upcoming == Upcoming():
+    if session.values.source is not None:
+        session.values.source.expect(upcoming.waiting)
+    if not (upcoming.made or upcoming.gone):
         return session
     digests = session.inventory.digests.items()
     there = {key: digest for key, digest in digests if key not in upcoming.gone}
@@ -120,6 +124,13 @@ def upcoming_of(session: Session, rows: Iterable[StagePreview]) -> Upcoming:
             made |= set(fanout.children(session, stage, key)) or {key}
         gone |= row.removed
     return Upcoming(frozenset(made), frozenset(gone), command if made or gone else "")
+
+
+def waiting_of(rows: Iterable[StagePreview]) -> Upcoming:
+    """Return what the rows of another job have yet to make, for a fan-out of the same folder."""
+    busy = [row for row in rows if row.busy() and row.step.stage.shape is Shape.MAP]
+    waiting = {row.step.stage.name: frozenset((*row.run, *row.reused, *row.waits)) for row in busy}
+    return Upcoming(command=busy[-1].step.command if busy else "", waiting=waiting)
 
 
 def _after(step: PlannedStage, before: Sequence[StagePreview]) -> str:

@@ -215,12 +215,18 @@ class Session:
         return self._ids[text]
 
 
-def open_session(job: Job, context: Context, ledger: Ledger) -> tuple[Session, Baseline]:
-    """Return a job with the dataset as it is now, and what the ledger knew. Writes nothing."""
+def open_session(
+    job: Job, context: Context, ledger: Ledger, digests: Digests | None = None
+) -> tuple[Session, Baseline]:
+    """Return a job with the dataset as it is now, and what the ledger knew. Writes nothing.
+
+    Args:
+        digests: Those of its files, where another ledger remembers them.
+    """
     for note in ledger.notes:
         context.console.note(note)
     # Files of state live beside the pictures: both share one clock.
-    digests = Digests(ledger, clock(job.location.state))
+    digests = digests or Digests(ledger, clock(job.location.state))
     declared, missing = Declarations(context.stages), context.accept_missing
     inventory, written, baseline = read_pictures(
         job.location, ledger, digests, declared, accept_missing=missing

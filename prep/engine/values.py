@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from sys import intern
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from prep.engine.inventory.inventory import Inventory
 from prep.engine.inventory.planes import Plane, Planes
@@ -19,6 +19,22 @@ T = TypeVar("T")
 _GONE = "gone"  # stands for a file that cannot be read
 
 
+class SourceArtifacts(Protocol):
+    """The artifacts of a folder that a fan-out reads; see `prep.engine.source_values`."""
+
+    def digests(self, name: str) -> Mapping[str, str]:
+        """Return key -> digest of an artifact."""
+
+    def value(self, name: str, key: str) -> Any:
+        """Return an artifact's value; None: there is none."""
+
+    def expect(self, waiting: Mapping[str, frozenset[str]]) -> None:
+        """Take the results of some stages for yet to be made."""
+
+    def close(self) -> None:
+        """Let go of the folder's ledger."""
+
+
 @dataclass
 class Values:
     """The digests of every artifact of every sample, as far as they are known.
@@ -28,6 +44,7 @@ class Values:
         producers: Artifact -> the stage that writes it.
         pending: Stage name -> keys whose result is to be made first.
         lost: There are files of ours that the ledger does not know: texts may be ours, too.
+        source: Of a fan-out, what its source folder knows of the pictures.
         sparing: Results of one stage are held at a time: in a run that makes them all, reading
             them again costs little.
     """
@@ -39,6 +56,7 @@ class Values:
     planes: Planes | None = None
     pending: dict[str, frozenset[str]] = field(default_factory=dict)
     lost: bool = False
+    source: "SourceArtifacts | None" = None
     sparing: bool = False
     _made: dict[str, dict[str, Made]] = field(default_factory=dict)
     _any: dict[str, bool] = field(default_factory=dict)
@@ -155,16 +173,22 @@ class Values:
         """Return key -> digest of an artifact, or WAITS, for every sample that has it."""
         if name in (IMAGE, DIGEST):
             return self.inventory.digests
+        if name == KEY:
+            return {key: artifacts.digest_of(key) for key in self.inventory.digests}
+        if self.source is not None:
+            return self.source.digests(name)
         if name in (MASK_FILE, ALPHA):
             if name not in self._told:
                 self._told[name] = self._planes(name)
             return self._told[name]
         if name == LINEAGE:
             return {key: artifacts.digest_of(told) for key, told in self.inventory.lineage.items()}
-        if name == KEY:
-            return {key: artifacts.digest_of(key) for key in self.inventory.digests}
         if name.startswith(YOURS):
             return self.persons(name.removeprefix(YOURS))
+        return self._results(name)
+
+    def _results(self, name: str) -> Mapping[str, str]:
+        """Return the same of what a person wrote, else a stage made or has yet to make."""
         persons = self.persons(name)
         producer = self.producers.get(name)
         if producer is None:
@@ -183,10 +207,12 @@ class Values:
         """Return an artifact's value, or None where there is none. Not for pixels."""
         if name == DIGEST:
             return self.inventory.digests[key]
-        if name == LINEAGE:
-            return self.inventory.lineage.get(key)
         if name == KEY:
             return key
+        if self.source is not None:
+            return self.source.value(name, key)
+        if name == LINEAGE:
+            return self.inventory.lineage.get(key)
         own = name.removeprefix(YOURS)
         edit = self.edits.get((key, own))
         if edit is not None:

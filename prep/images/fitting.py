@@ -6,6 +6,8 @@ Done in the decoding process, so that only the small picture crosses the pipe. K
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
+from prep.images import pixel_steps
+
 if TYPE_CHECKING:
     from PIL import Image
 
@@ -13,7 +15,6 @@ PAD, WITHIN, SQUARE = "pad", "within", "square"
 KINDS = (PAD, WITHIN, SQUARE)  # what a model may ask for
 GREY, SIDES, THUMBNAIL = "grey", "sides", "thumbnail"
 SHORTER, AT_MOST = "shorter", "at most"
-CUT, MIRROR = "cut", "mirror"
 MASK_OF, ALPHA_OF = "mask of", "alpha of"  # told to whoever decodes; the picture stays as it is
 FILTERS = ("NEAREST", "BOX", "BILINEAR", "HAMMING", "BICUBIC", "LANCZOS")
 
@@ -31,8 +32,7 @@ class Resize(NamedTuple):
             larger, the other one follows, rounded to the nearest, at least 1 px.
             `thumbnail`: the longer side becomes `size` if it
             is larger, as Pillow does that. `grey`: Pillow's `L` from here on; the result is RGB
-            again. `cut`: the part within the four of `size`, (left, top, right, bottom). `mirror`:
-            left to right. `alpha of`, the first of all steps: its alpha is wanted, as grey.
+            again. `alpha of`, the first of all steps: its alpha is wanted, as grey.
         filter: One of FILTERS; unused by `pad`, `thumbnail` and `grey`.
         colour: RGB, 0 to 255, of the border; None repeats the picture's edge. Used by `pad` alone.
         size: px; 0 is the model's own size. Of `sides`, (width, height). Unused by `pad` and
@@ -66,19 +66,24 @@ def fitted(image: "Image.Image", steps: Sequence[Sequence[object]]) -> "Image.Im
 
     Args:
         image: Upright, RGB; it may be changed.
-        steps: Resize values, or what JSON made of them; their sizes are given.
+        steps: Resize values, or what JSON made of them; their sizes are given. Of a mask, those of
+            `prep.images.pixel_steps` that its picture went through: what lies outside is black.
     """
     from PIL.Image import Resampling
 
-    for step in (Resize(*each) for each in steps):  # type: ignore[arg-type]
+    for each in steps:
+        if each[0] in pixel_steps.KINDS:
+            image = pixel_steps.done(image, [each], pixel_steps.BLACK)
+            continue
+        step = Resize(*each)  # type: ignore[arg-type]
+        if step.kind in (MASK_OF, ALPHA_OF):
+            continue
         if step.kind == PAD:
             image = _padded(image, step.colour)
         elif step.kind == GREY:
             image = image.convert("L")
         elif step.kind == THUMBNAIL:
             image.thumbnail(_sides(step))
-        elif step.kind in (CUT, MIRROR, MASK_OF, ALPHA_OF):
-            image = _cut(image, step)
         elif (wanted := _wanted(step, *image.size)) != image.size:
             image = image.resize(wanted, Resampling[step.filter])
     return image if image.mode == "RGB" else image.convert("RGB")
@@ -86,13 +91,13 @@ def fitted(image: "Image.Image", steps: Sequence[Sequence[object]]) -> "Image.Im
 
 def pixels_after(size: tuple[int, int], steps: Sequence[Sequence[object]]) -> int:
     """Return how many pixels, at most, a picture of a size has when all steps are done."""
-    for step in (Resize(*each) for each in steps):  # type: ignore[arg-type]
-        if step.kind == PAD:
+    for each in steps:
+        if each[0] in pixel_steps.KINDS:
+            size = pixel_steps.size_after(size, [each])
+        elif each[0] == PAD:
             size = (max(size), max(size))
-        elif step.kind == CUT:
-            size = _box_sides(step)
-        elif step.kind not in (GREY, THUMBNAIL, MIRROR, MASK_OF, ALPHA_OF):
-            size = _wanted(step, *size)
+        elif each[0] not in (GREY, THUMBNAIL, MASK_OF, ALPHA_OF):
+            size = _wanted(Resize(*each), *size)  # type: ignore[arg-type]
     return size[0] * size[1]
 
 
@@ -101,8 +106,8 @@ def wanted_sizes(
 ) -> Iterator[tuple[tuple[int, int], str]]:
     """Yield the size that a mask has by each `mask of`, and the picture that it lies over there."""
     for step in steps:
-        if step[0] == CUT:
-            size = _box_sides(Resize(*step))  # type: ignore[arg-type]
+        if step[0] in pixel_steps.KINDS:
+            size = pixel_steps.size_after(size, [step])
         elif step[0] == MASK_OF:
             yield size, str(step[1])
 
@@ -130,22 +135,6 @@ def _wanted(step: Resize, width: int, height: int) -> tuple[int, int]:
 def _sides(step: Resize) -> tuple[int, int]:
     size = step.size
     return (size, size) if isinstance(size, int) else (size[0], size[1])
-
-
-def _cut(image: "Image.Image", step: Resize) -> "Image.Image":
-    from PIL.Image import Transpose
-
-    if step.kind == MIRROR:
-        return image.transpose(Transpose.FLIP_LEFT_RIGHT)
-    if step.kind == CUT and isinstance(step.size, Sequence):
-        left, top, right, bottom = step.size
-        return image.crop((left, top, right, bottom))
-    return image
-
-
-def _box_sides(step: Resize) -> tuple[int, int]:
-    left, top, right, bottom = step.size if isinstance(step.size, Sequence) else (0, 0, 0, 0)
-    return right - left, bottom - top
 
 
 def _padded(image: "Image.Image", colour: tuple[int, int, int] | None) -> "Image.Image":

@@ -174,7 +174,9 @@ def _exact(value: Any, numbers: list[float]) -> Any:
     if isinstance(value, Rejected):
         return f"rejected: {value.why}"
     if isinstance(value, Derived):
-        return [value.name, list(value.box), value.flip, _exact(value.image, numbers)]
+        told = [value.name, list(value.box), value.flip, _exact(value.image, numbers)]
+        more = [_exact(value.steps, numbers), _exact(value.about, numbers)]
+        return told + more if value.steps or value.about else told
     if isinstance(value, Image.Image):
         return [value.mode, list(value.size), hashlib.sha256(value.tobytes()).hexdigest()]
     if isinstance(value, Mapping):

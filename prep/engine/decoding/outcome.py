@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from prep.images.pixel_steps import PixelStep
+
 if TYPE_CHECKING:
     from PIL import Image
 
@@ -20,7 +22,9 @@ class DecodedPicture:
         format: What the file is by its content, as `PNG`.
         warnings: What was ignored or is not as the file's name says.
         whole: Upright (width, height) px before it was made smaller.
-        files: SHA-256 of each part that was written as a file; `rgb` is empty where any was asked.
+        files: SHA-256 of each part that was written as a file.
+        small: Where parts are asked for, (width, height) px of `rgb`, which is what the steps of
+            its fit make of it; (0, 0) and empty without any.
     """
 
     rgb: bytes = field(repr=False)
@@ -30,12 +34,19 @@ class DecodedPicture:
     warnings: tuple[str, ...]
     whole: tuple[int, int] = field(default=(0, 0), compare=False)
     files: tuple[str, ...] = ()
+    small: tuple[int, int] = (0, 0)
 
     def image(self) -> "Image.Image":
         """Return the picture as a Pillow image."""
         from PIL import Image
 
         return Image.frombytes("RGB", self.size, self.rgb)
+
+    def small_image(self) -> "Image.Image | None":
+        """Return what is seen of a picture whose parts are asked for; None: nothing."""
+        from PIL import Image
+
+        return Image.frombytes("RGB", self.small, self.rgb) if self.rgb else None
 
 
 @dataclass(frozen=True)
@@ -57,14 +68,12 @@ class Part:
 
     Attributes:
         to: The file, which nobody reads yet.
-        box: (left, top, right, bottom) px in the upright picture, written as PNG; None for the
+        steps: What is done to the upright picture, which is then written as PNG; None for the
             picture's own file, copied byte for byte.
-        flip: Mirrored left to right.
     """
 
     to: Path
-    box: tuple[int, int, int, int] | None
-    flip: bool = False
+    steps: tuple[PixelStep, ...] | None
 
 
 class UnwrittenError(Exception):

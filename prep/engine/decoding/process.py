@@ -1,5 +1,6 @@
 """One decoding process, seen from its parent: started, asked, timed, ended."""
 
+import math
 import os
 import subprocess
 import sys
@@ -14,6 +15,7 @@ from prep.engine.decoding import worker
 from prep.engine.decoding.memory import KEPT_BYTES, SMALL_BYTES, WORKER_BYTES
 from prep.engine.decoding.outcome import DecodedPicture, Failure, Part, UnwrittenError
 from prep.engine.decoding.time_limit import TimeLimit
+from prep.images import pixel_steps
 from prep.runtime.errors import MachineError
 
 _START_S = 60.0
@@ -168,7 +170,8 @@ class _Talk:
             why = header["why"] or os.strerror(header["errno"])
             raise UnwrittenError(OSError(header["errno"], why), self._asked)
         if self._picture is not None and "files" in header:
-            return replace(self._picture, files=tuple(one["sha256"] for one in header["files"]))
+            files = tuple(one["sha256"] for one in header["files"])
+            return replace(self._picture, rgb=b"", small=(0, 0), files=files)
         return self._shown(header, rgb)
 
     def limit_s(self) -> float:
@@ -184,8 +187,9 @@ class _Talk:
 
     def _pixels(self) -> int:
         """Return how many pixels are being written as PNG."""
-        boxes = [part.box for part in self._asked if part.box is not None]
-        return sum((right - left) * (bottom - top) for left, top, right, bottom in boxes)
+        size = self._picture.size if self._picture else (0, 0)
+        steps = [part.steps for part in self._asked if part.steps is not None]
+        return sum(math.prod(pixel_steps.size_after(size, each)) for each in steps)
 
     def _take(self, size: int, count: int) -> None:
         self._ask(size, count)
@@ -202,8 +206,10 @@ class _Talk:
         picture = DecodedPicture(rgb, (width, height), *told, (wide, high))
         if self._parts is None:
             return picture
+        across, down = header["small"]
+        picture = replace(picture, small=(across, down))
         self._picture, self._asked = picture, self._parts(picture)
-        each = [{"to": str(part.to), "box": part.box, "flip": part.flip} for part in self._asked]
+        each = [{"to": str(part.to), "steps": part.steps} for part in self._asked]
         self.say({"parts": each})
         return None
 

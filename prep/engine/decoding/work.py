@@ -17,14 +17,20 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, BinaryIO, NamedTuple, cast
 
 from prep.engine.decoding.memory import RESULT_BYTES
-from prep.images import decoding_cost, fitting, orientation, picture_file, unreadable
+from prep.images import (
+    decoding_cost,
+    fitting,
+    orientation,
+    picture_file,
+    pixel_steps,
+    unreadable,
+)
 
 if TYPE_CHECKING:
     from PIL import Image
 
 _TRIES = 3
 _PAUSE_S = 0.1
-_BAND_PIXELS = 1 << 22
 _PASSING = (errno.EIO, errno.ESTALE, errno.EINTR)
 
 Fits = Sequence[Sequence[Any]]
@@ -119,18 +125,18 @@ def write_part(picture: UprightPicture, source: Source, part: Mapping[str, Any])
     """Write a part of a picture as PNG, or its whole file as it is; return its SHA-256.
 
     Args:
-        part: `to`: the file, which nobody reads yet. `box`: (left, top, right, bottom) px, None
-            for a copy of the file. `flip`: whether it is mirrored, left to right.
+        part: `to`: the file, which nobody reads yet. `steps`: those of `prep.images.pixel_steps`
+            that are done to the picture; None for a copy of the file.
 
     Raises:
         OSError: The disk does not take it.
     """
     with Path(part["to"]).open("wb") as file:
         into = _Digested(file)
-        if part["box"] is None:
+        if part["steps"] is None:
             into.write(source.data)
         else:
-            image = _part(picture.image, tuple(part["box"]), part["flip"])
+            image = pixel_steps.done(picture.image, part["steps"])
             picture_file.write_png(image, cast("BinaryIO", into))
         file.flush()
         os.fsync(file.fileno())
@@ -200,26 +206,6 @@ def _moment(found: os.stat_result) -> tuple[int, int, int]:
 
 def _unstable() -> unreadable.Unreadable:
     return unreadable.Unreadable("unstable", "it changes while it is read")
-
-
-def _part(image: "Image.Image", box: tuple[int, ...], flip: bool) -> "Image.Image":
-    if box == (0, 0, *image.size) and not flip:
-        return image
-    part = image.crop((box[0], box[1], box[2], box[3]))
-    if flip:
-        _mirror(part)
-    return part
-
-
-def _mirror(image: "Image.Image") -> None:
-    """Mirror an image in place, left to right: there may be no room for another copy."""
-    from PIL.Image import Transpose
-
-    width, height = image.size
-    rows = max(1, _BAND_PIXELS // width)
-    for top in range(0, height, rows):
-        band = (0, top, width, min(height, top + rows))
-        image.paste(image.crop(band).transpose(Transpose.FLIP_LEFT_RIGHT), band)
 
 
 class _Digested(io.RawIOBase):

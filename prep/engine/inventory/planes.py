@@ -14,7 +14,9 @@ from prep.engine.inventory.scan import Folder
 from prep.engine.state import artifacts
 from prep.engine.state.digest_cache import Digests
 from prep.engine.state.file_stat import path_in
-from prep.images.fitting import ALPHA_OF, CUT, MASK_OF, MIRROR, MaskOf, Resize
+from prep.images import pixel_steps
+from prep.images.fitting import ALPHA_OF, MASK_OF, MaskOf, Resize
+from prep.images.pixel_steps import PixelStep
 from prep.runtime.files import canonical, digest_bytes
 from prep.stage import KEY, MASK_FILE
 
@@ -38,11 +40,11 @@ class Plane(NamedTuple):
 
     file: str
     digest: str
-    steps: tuple[Resize | MaskOf, ...]
+    steps: tuple[Resize | MaskOf | PixelStep, ...]
 
     def told(self) -> str:
         """Return what stands for it in recipes: no path is in it."""
-        cuts = [[step.kind, step[-1]] for step in self.steps if step.kind in (CUT, MIRROR)]
+        cuts = pixel_steps.moving(step for step in self.steps if isinstance(step, PixelStep))
         return digest_bytes(canonical([self.digest, cuts]).encode()) if cuts else self.digest
 
 
@@ -92,7 +94,7 @@ class Planes:
         lineage = self._inventory.lineage.get(key)
         # A person may have put another picture in the place of the one that was cut.
         over = MaskOf(MASK_OF, path_in(root, folder.pictures[key]))
-        cuts: tuple[Resize | MaskOf, ...] = (over,) if lineage else ()
+        cuts: tuple[Resize | MaskOf | PixelStep, ...] = (over,) if lineage else ()
         for _ in range(_DEPTH):
             own = self._alpha if alpha else self._mask
             if (plane := own(root, folder, key, lineage)) is not None:
@@ -125,7 +127,8 @@ class Planes:
         return Plane(file, self._digests.of(file) or "", (Resize(ALPHA_OF),))
 
 
-def _cuts(lineage: Mapping[str, Any]) -> tuple[Resize, ...]:
-    """Return what a fan-out did to a picture."""
-    cut = Resize(CUT, size=tuple(lineage["box"]))
-    return (cut, Resize(MIRROR)) if lineage["flip"] else (cut,)
+def _cuts(lineage: Mapping[str, Any]) -> tuple[PixelStep, ...]:
+    """Return what a fan-out did to a picture that moved its pixels."""
+    if "steps" in lineage:
+        return pixel_steps.moving(lineage["steps"])
+    return pixel_steps.steps_of(lineage["box"], flip=lineage["flip"])

@@ -10,6 +10,7 @@ from prep.runtime.yaml_nodes import as_yaml
 from prep.stage import Stage
 
 ABSENT = "-"  # stands for an optional input that is not there
+_UNREAD = f" {ABSENT}"
 WAITS = "?"  # stands for an input that an earlier stage has yet to make
 
 
@@ -51,7 +52,8 @@ def base_text(stage: Stage, params: Any, models: tuple[str, ...], images: int) -
 
     Args:
         stage: The stage that runs.
-        params: Its Params; those marked as speed are left out, of a file's text the digest counts.
+        params: Its Params; those marked as speed are left out, and those that came later where
+            they say what held before them; of a file's text the digest counts.
         models: Digest of each model, in the order the stage asks for them.
         images: Version of the rules that turn a file into pixels; 0 where no pixels are read.
     """
@@ -59,9 +61,15 @@ def base_text(stage: Stage, params: Any, models: tuple[str, ...], images: int) -
         item.name: param_value(item, params)
         for item in fields(params)
         if not (item.metadata["speed"] or (models and item.metadata["model"]))
+        and not is_as_before(item, params)
     }
     recipe = {"stage": stage.name, "version": stage.version, "params": values, "models": models}
     return canonical(recipe | ({"images": images} if images else {}))
+
+
+def is_as_before(item: "Field[Any]", params: Any) -> bool:
+    """Return whether a param came later than the results of its stage, and changes none of them."""
+    return bool(item.metadata["later"]) and getattr(params, item.name) == item.default
 
 
 def param_value(item: "Field[Any]", params: Any) -> Any:
@@ -89,11 +97,20 @@ def why_stale(
     if made.state == "failed" and not made.inputs:
         return Why.AGAIN
     if made.base == base:
-        return None if made.inputs == inputs else Why.INPUTS
+        return None if same_inputs(made.inputs, inputs) else Why.INPUTS
     old, new = bases.get(made.base, {}), bases[base]
     if old.get("version") != new["version"] or old.get("images") != new.get("images"):
         return Why.VERSION
     return Why.MODEL if old.get("models") != new["models"] else Why.PARAMS
+
+
+def same_inputs(one: str, other: str) -> bool:
+    """Return whether two results read the same.
+
+    What is read last and may be absent, and is, is as if it were not read: a result that was made
+    before a stage read it stands.
+    """
+    return one == other or one.rstrip(_UNREAD) == other.rstrip(_UNREAD)
 
 
 def changed_params(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:

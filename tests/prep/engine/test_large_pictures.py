@@ -16,6 +16,7 @@ from prep.engine.decoding.outcome import DecodedPicture, Failure, Part
 from prep.engine.decoding.outline import whole
 from prep.engine.decoding.pool import Decoders
 from prep.images import bands, picture_file, pixels
+from prep.images.pixel_steps import steps_of
 from tests.prep import tree_memory
 from tests.rows import few_of
 
@@ -116,8 +117,8 @@ def test_parts_are_written_as_they_would_be_here(tmp_path: Path) -> None:
     def parts(key: int, picture: DecodedPicture) -> list[Part]:
         return [
             Part(tmp_path / "copy", None),
-            Part(tmp_path / "cut", box),
-            Part(tmp_path / "mirrored", box, flip=True),
+            Part(tmp_path / "cut", steps_of(box)),
+            Part(tmp_path / "mirrored", steps_of(box, flip=True)),
         ]
 
     with Decoders(1, parts=parts) as pool:
@@ -136,7 +137,7 @@ def test_a_disk_that_takes_only_a_part(tmp_path: Path, monkeypatch: pytest.Monke
     """Row 64: a write that says it took all and took nothing is found out by the decoder."""
     (tmp_path / "a.png").write_bytes(picture_file.png(Image.new("RGB", (9, 9))))
     monkeypatch.setattr(work._Digested, "write", lambda self, data: self._count(data))
-    part = {"to": str(tmp_path / "b.png"), "box": None, "flip": False}
+    part = {"to": str(tmp_path / "b.png"), "steps": None}
     with (
         work.shown(str(tmp_path / "a.png")) as (picture, source),
         pytest.raises(OSError, match="only a part"),
