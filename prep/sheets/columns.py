@@ -8,9 +8,9 @@ import base64
 import hashlib
 import re
 import unicodedata
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any
 
@@ -19,7 +19,8 @@ from prep.runtime import text_files
 from prep.stage import Stage
 from prep.tags import tag_text
 
-PROPOSED = "duplicate of "  # begins what stands under `keep` until a person says yes or no
+# What begins what stands under `keep` until a person says yes or no; see `Stage.proposes`.
+PROPOSALS = ("duplicate of ", "drop: ", "fix: ", "look: ")
 NOTHING = "4oymiq"  # what `short` would work out for the many empty cells
 _LETTERS = 6
 _KEEP = {"yes": "yes", "no": "no", "keep": "yes", "drop": "no", "true": "yes", "false": "no"}
@@ -47,6 +48,7 @@ class Column:
         name: Its header, and the artifact that it shows: lower case letters, figures and `_`.
         width: In tags.xlsx, in characters.
         least: The smallest number that it takes; `most` is the largest.
+        proposes: Of a decision: (artifact, `Stage.proposes`) of each that proposes what it says.
     """
 
     name: str
@@ -54,6 +56,7 @@ class Column:
     width: int = 12
     least: float = -_LARGEST
     most: float = _LARGEST
+    proposes: tuple[tuple[str, Callable[[Any], str]], ...] = ()
 
     @property
     def own(self) -> bool:
@@ -72,6 +75,16 @@ class Column:
         if self.kind is Kind.TAGS:
             return tag_text.joined(value, escape=False)
         return _written(value) if self.kind is Kind.NUMBER else str(value)
+
+    def proposed(self, sample: Mapping[str, Any]) -> str:
+        """Return what is proposed of a sample, where a person has decided nothing yet.
+
+        Args:
+            sample: Artifact -> value; None for one that it does not have.
+        """
+        each = ((sample.get(name), proposes) for name, proposes in self.proposes)
+        said = (proposes(value) for value, proposes in each if value is not None)
+        return "; ".join(words for words in said if words)
 
     def said(self, cell: str) -> str:
         """Return what a cell means: two cells that say the same are no edit of each other.
@@ -110,7 +123,7 @@ class Column:
 
     def decides(self, cell: str) -> bool:
         """Return whether what a person left there is their word; else the machine's holds."""
-        if self.kind is Kind.DECISION and cell.startswith(PROPOSED):
+        if self.kind is Kind.DECISION and cell.startswith(PROPOSALS):
             return False
         return bool(cell) or self.own
 
@@ -126,7 +139,7 @@ class Column:
                     return ""
             least = f" from {self.least:g}" if self.least > -_LARGEST else ""
             return f"write a number{least}" + (f" to {self.most:g}" if self.most < _LARGEST else "")
-        decided = cell in ("yes", "no") or cell.startswith(PROPOSED)
+        decided = cell in ("yes", "no") or cell.startswith(PROPOSALS)
         return "" if decided or self.kind is not Kind.DECISION else "write yes or no"
 
 
@@ -150,15 +163,17 @@ WORDS: Columns = {
 FIELDS: Columns = {"crop_box": Column("crop_box", Kind.BOX, 16)}
 
 # What a sheet reads of each sample, beside what stages declare columns for.
-EXPORTED = ("digest", *(f"{name}?" for name in WORDS), "duplicate_of?")
+EXPORTED = ("digest", *(f"{name}?" for name in WORDS))
 
 
 def columns_of(stages: Iterable[Stage]) -> Columns:
     """Return name -> column: what every sheet has, then what the stages declare."""
     own = tuple(stages)
+    proposes = tuple((one.writes, one.proposes) for one in own if one.proposes is not None)
+    columns = {**WORDS, "keep": replace(WORDS["keep"], proposes=proposes)}
+    columns |= {one.column.name: one.column for one in own if one.column is not None}
     fields = {field.name for one in own for field in one.fields}
-    columns = {one.column.name: one.column for one in own if one.column is not None}
-    return {**WORDS, **columns, **{name: one for name, one in FIELDS.items() if name in fields}}
+    return columns | {name: one for name, one in FIELDS.items() if name in fields}
 
 
 def short(text: str) -> str:

@@ -22,7 +22,19 @@ from prep.likeness.appearance import inside_of, size_of, vectors
 from prep.models.locate import Models
 from prep.report.small_pictures import unpacked as small_copies
 from prep.sheets.columns import WORDS
-from prep.stage import ALPHA, MASK_FILE, PIXELS, Derived, Page, Rejected, Rows, Shape, Stage
+from prep.stage import (
+    ALPHA,
+    MASK_FILE,
+    PIXELS,
+    SIZE,
+    WITH_PIXELS,
+    Derived,
+    Page,
+    Rejected,
+    Rows,
+    Shape,
+    Stage,
+)
 from prep.stages import all_stages
 from tagger_models.scores import unpacked
 
@@ -138,8 +150,8 @@ class Bench:
             return self.pictures[key]
         if name in PIXELS:
             return self.pictures[key].convert("L").convert("RGB")
-        if name == "size":
-            return list(self.pictures[key].size)
+        if name in WITH_PIXELS:
+            return list(self.pictures[key].size) if name == SIZE else []
         if name == "digest":
             return hashlib.sha256(key.encode()).hexdigest()
         producer = self.producer(name)

@@ -18,9 +18,9 @@ Draw = Callable[..., Path]
 ROOT = Path(package.__file__).parents[1]
 HELP = Path(__file__).parents[2] / "golden" / "help"
 COMMANDS = (
-    "augment", "bucket", "caption", "crop", "doctor", "duplicates", "edit", "import", "init",
-    "latents", "plan", "report", "reset", "review", "review export", "review import", "run",
-    "stages", "status", "tag", "tags", "undo", "why",
+    "augment", "bucket", "caption", "check", "crop", "doctor", "duplicates", "edit", "faces",
+    "import", "init", "latents", "plan", "report", "reset", "review", "review export",
+    "review import", "run", "stages", "status", "tag", "tags", "undo", "why",
 )  # fmt: skip
 
 # DESIGN.md, promise 10.
