@@ -40,7 +40,7 @@ function shot(n, boxes = []) {
     over.append(drawn("path", { class: "cut", d: `M0 0H${width}V${height}H0ZM${left} ${top}V${bottom}H${right}V${top}Z` }));
     box(crop, "crop");
   }
-  for (const face of picture.faces ?? []) box(face, "face");
+  for (const face of picture.faces ?? []) box(face.box, ["face", "head"].includes(face.kind) ? "face" : "body");
   for (const region of boxes) box(region, "region");
   made.append(over);
   return made;
