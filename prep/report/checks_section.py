@@ -31,5 +31,15 @@ def _row(found: Gathered, one: ShownPicture, check: Mapping[str, Any]) -> Markup
         found.parts.named(one), element("br"), str(check["why"]), element("br"),
         element("button", "Drop", type="button", data_keep="no", data_of=place),
         element("button", "Keep", type="button", data_keep="yes", data_of=place),
+        _cut(check, place),
         element("span", class_="said", data_said=place),
     )  # fmt: skip
+
+
+def _cut(check: Mapping[str, Any], place: int) -> Markup | None:
+    """Return what takes the box of a fix as crop box; the script shows it where one is taken."""
+    if check["propose"] != "fix" or not check.get("box"):
+        return None
+    box = ",".join(map(str, check["box"]))
+    words = "Crop to the frame"
+    return element("button", words, type="button", data_crop=box, data_of=place, hidden=True)
