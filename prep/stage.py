@@ -175,10 +175,10 @@ class Stage:
         load: Builds what `run` receives last, from the params and the models found.
         models: The models.Ask values its results depend on, from the params.
         batch: Name of the param with the number of samples a call takes; None for one at a time.
-        enabled: From the params, whether they ask for the stage; None: they always do.
-        concurrency: From the params, how many calls of one sample may wait for an answer from
-            elsewhere, in threads; 0: calls of `batch` samples.
-        flush_each: What came of a call took long, and is made durable before the next one.
+        enabled: From the params, whether they ask for the stage at all; None: they always do.
+        concurrency: From the params, how many calls of one sample may wait, in threads, for an
+            answer from elsewhere; 0: calls of `batch` samples, one by one.
+        flush_each: What came of a call took so long that it is made durable before the next one.
         group_by: Artifact whose value all samples of a batch share.
         fit: From the params, what `load` built (or None) and what else is read of the sample, by
             name: the steps of `prep.images.fitting` that `image` has gone through, in the decoder,

@@ -18,9 +18,9 @@ MOST_WORDS = 1600
 BLOCK = re.compile(r"^```(.*?)\n(.*?)^```", re.DOTALL | re.MULTILINE)
 # Options of bootstrap.py, pip, uv, pytest, torchrun, TensorBoard, our benchmarks, and of prompts.
 OTHERS = {
-    "cpu", "cuda", "newest", "long", "help", "seeds", "photos", "shared", "work", "logdir", "force-reinstall",
+    "cpu", "cuda", "newest", "long", "help", "seeds", "photos", "work", "logdir", "force-reinstall",
     "no-deps", "index-url", "upgrade", "universal", "all-extras", "python-version", "no-annotate",
-    "no-emit-index-url", "v2", "dim", "sdxl",
+    "no-emit-index-url", "v2", "dim", "sdxl", "shared",
     "n", "w", "h", "d", "s", "l", "ss", "ow", "oh", "cl", "ct", "g", "cn", "nl", "t",
 }  # fmt: skip
 

@@ -26,7 +26,7 @@ STAGES = ROOT / "docs" / "stages.md"
 PAGES = (
     "README.md", "docs/first_character_lora.md", "docs/editing.md", "docs/tagging.md",
     "docs/stages.md", "docs/captioning.md", "docs/words.md", "docs/troubleshooting.md",
-    "docs/duplicates.md",
+    "docs/duplicates.md", "docs/crops.md",
 )  # fmt: skip
 TINY = ROOT / "tinyworld" / "models"
 BEGIN, END = "<!-- stages -->\n", "<!-- /stages -->\n"
@@ -45,6 +45,7 @@ SMALLER = (
     ("prep augment ./images ./more", "prep augment ./images ./more --no-flip"),
     ("prep bucket more.json", "prep bucket more.json --resolution 128 --step 32"),
     ("--w 512 --h 512", "--w 64 --h 64 --s 2"),
+    ("prep faces ./raw", "prep faces ./raw --model tiny"),
     ("train pick ", "train pick --steps 2 --pictures 2 "),
     ("train sample ", "train sample --steps 2 "),
 )  # fmt: skip
@@ -205,8 +206,8 @@ def test_the_bootstrap_s_commands_are_its_own() -> None:
 
 
 def test_the_real_models_are_the_defaults() -> None:
-    """The models that the README names are those that a stage takes unless told otherwise."""
-    text = README.read_text()
+    """The models that README and pages name are those that a stage takes unless told otherwise."""
+    text = README.read_text() + (ROOT / "docs" / "crops.md").read_text()
     defaults = {
         stage.params().model
         for stage in all_stages().values()

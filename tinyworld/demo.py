@@ -148,7 +148,9 @@ def _look(folder: Path) -> int:
     if page.exists():
         return 0
     first_look.spoil(folder / "raw", page.parent)
-    return _run("prep", "report", str(page.parent), "--resolution", "256", "--quiet")
+    words = (str(page.parent), "--resolution", str(first_look.RESOLUTION), "--quiet")
+    code = _run("prep", "check", *words)
+    return code if code not in (0, _PICTURES_FAILED) else _run("prep", "report", *words)
 
 
 def _show(lora: Path) -> int:

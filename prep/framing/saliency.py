@@ -43,8 +43,8 @@ def saliency(image: "Image.Image") -> "Array":
     places = (np.arange(_SIDE) + 0.5) / _SIDE - 0.5
     middle = np.exp(-0.5 * (places / _MIDDLE) ** 2)
     found: Array = off**2 * middle[:, None] * middle[None, :]
-    found /= found.sum()
-    return found
+    whole: Array = found / found.sum()
+    return whole
 
 
 def _lab(rgb: "Array") -> "Array":

@@ -63,6 +63,7 @@ def page(rows: Rows, params: ReportParams, count: Count) -> bytes:
         trigger_of(rows),
         bucketed="bucket" in made,
         compared="duplicates" in made,
+        checked="check" in made,
     )
     shown = [(one.title, body) for one in SECTIONS if (body := one.body(found)) is not None]
     links = [element("a", title, href=f"#{_anchor(title)}") for title, _ in shown]

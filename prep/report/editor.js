@@ -23,8 +23,7 @@ function field(n, column) {
   let box;
   if (column.kind === "decision") {
     box = make("select");
-    const first = proposal(n) || (pictures[n].checks?.some((check) => check.propose === "drop") ? "not decided: see below" : "not decided");
-    for (const [word, told] of [[proposal(n), first], ["yes", "yes: keep it"], ["no", "no: drop it"]])
+    for (const [word, told] of [[proposal(n), proposal(n) || "not decided"], ["yes", "yes: keep it"], ["no", "no: drop it"]])
       box.append(make("option", { value: word, textContent: told }));
   } else if (["tags", "caption", "note"].includes(column.kind)) box = make("textarea", { rows: { tags: 5, caption: 4, note: 2 }[column.kind] });
   else box = make("input", { type: "text", inputMode: column.kind === "number" ? "decimal" : "text" });

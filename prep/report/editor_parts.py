@@ -27,10 +27,8 @@ _KEYS = (
 )  # fmt: skip
 
 
-def gallery(found: Gathered) -> Markup | None:
+def gallery(found: Gathered) -> Markup:
     """Return the gallery of all pictures, with what chooses some of them."""
-    if not found.pictures:
-        return None
     filters = [element("option", told, value=name) for name, told in FILTERS.items()]
     groups = [
         element("option", told, value=name)

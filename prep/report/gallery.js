@@ -111,8 +111,7 @@ function tileOf(n) {
   return tile;
 }
 function fill(tile, n) {
-  const state = decided(n) === "no" || pictures[n].place === "dropped" ? "dropped" : undecided(n) ? "proposed"
-    : pictures[n].checks?.length && !decided(n) ? "found" : "";
+  const state = decided(n) === "no" || pictures[n].place === "dropped" ? "dropped" : undecided(n) ? "proposed" : "";
   const marks = [state, isEdited(n) ? "edited" : "", pictures[n].place === "validation" ? "validation" : ""].filter(Boolean);
   const picture = shot(n);
   picture.style.height = `${side}px`;

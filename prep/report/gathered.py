@@ -20,6 +20,7 @@ class Gathered:
         trigger: The word that calls the subject; empty for none.
         bucketed: The buckets are those of `prep bucket`.
         compared: It was looked for pictures that are alike.
+        checked: `prep check` has looked at them.
     """
 
     pictures: Sequence[ShownPicture]
@@ -27,6 +28,7 @@ class Gathered:
     trigger: str
     bucketed: bool
     compared: bool
+    checked: bool
 
     @cached_property
     def parts(self) -> PageParts:

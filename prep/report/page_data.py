@@ -47,7 +47,7 @@ def data(found: Sequence[ShownPicture], columns: Columns) -> Markup:
                     "told": pair.told if pair else "",
                     "proposed": pair.proposed if pair else None,
                     "box": like.get("box"),
-                    "faces": [face["box"] for face in one.faces],
+                    "faces": [{"box": face["box"], "kind": face["kind"]} for face in one.faces],
                     "checks": [dict(check) for check in one.checks],
                     "image": images.get(one.key, ""),
                 }

@@ -40,7 +40,7 @@ function shot(n, boxes = []) {
     over.append(drawn("path", { class: "cut", d: `M0 0H${width}V${height}H0ZM${left} ${top}V${bottom}H${right}V${top}Z` }));
     box(crop, "crop");
   }
-  for (const face of picture.faces ?? []) box(face, "face");
+  for (const face of picture.faces ?? []) box(face.box, ["face", "head"].includes(face.kind) ? "face" : "body");
   for (const region of boxes) box(region, "region");
   made.append(over);
   return made;
@@ -60,13 +60,16 @@ for (const place of each("[data-n]")) seen.observe(place);
 function tell(n) {
   for (const place of each(n === undefined ? "[data-said]" : `[data-said="${n}"]`)) {
     const said = decided(Number(place.dataset.said));
-    place.textContent = { yes: " kept", no: " dropped" }[said] ?? "";
+    const crop = columns.crop_box ? cellOf(Number(place.dataset.said), "crop_box") : "";
+    place.textContent = ({ yes: " kept", no: " dropped" }[said] ?? "") + (crop ? ` cropped to ${crop}` : "");
   }
 }
 watchers.push(tell);
 tell();
+for (const button of each("[data-crop]")) button.hidden = !columns.crop_box;
 document.addEventListener("click", (event) => {
-  const { keep: wish, of, open: named } = event.target.closest?.("[data-keep], [data-open]")?.dataset ?? {};
+  const { keep: wish, crop, of, open: named } = event.target.closest?.("[data-keep], [data-crop], [data-open]")?.dataset ?? {};
   if (wish) edit(Number(of), "keep", cellOf(Number(of), "keep") === wish ? pictures[of].cells?.keep ?? "" : wish);
+  else if (crop) edit(Number(of), "crop_box", cellOf(Number(of), "crop_box") === crop ? pictures[of].cells?.crop_box ?? "" : crop);
   else if (named) openEditor(Number(named), event.target);
 });

@@ -7,6 +7,7 @@ from typing import Any, Protocol
 from prep.dataset.concepts import concept_of
 from prep.dataset.dataset_file import Concept, Sample
 from prep.dataset.sample_fields import LOST_ENTRY
+from prep.framing.people import must_stay
 from prep.images import buckets
 from prep.sheets.row import Row, exported_row
 from prep.stage import IN_DATASET, Rows
@@ -15,6 +16,7 @@ from prep.tags.tag_text import parsed
 TRAIN, VALIDATION, DROPPED, UNFIT = "trained", "validation", "dropped", "fits no bucket"
 Count = Callable[[Sequence[str]], list[int]]
 Box = tuple[float, float, float, float]
+Faces = Sequence[Mapping[str, Any]]
 
 
 class ReportParams(Protocol):
@@ -46,6 +48,7 @@ class ShownPicture:
         like: What `prep.likeness.proposals` says of it; None: it is like no other.
         faces: What detectors found in it; boxes in px.
         checks: What `check` proposes for it.
+        aspects: What its tags say of framing, angle and the like; see `prep.quality.aspects`.
         source: The picture that it was made from; empty for none.
         copies: Its small copies, packed; None where there are none.
     """
@@ -62,6 +65,7 @@ class ShownPicture:
     like: Mapping[str, Any] | None
     faces: tuple[Mapping[str, Any], ...]
     checks: tuple[Mapping[str, Any], ...]
+    aspects: Mapping[str, str]
     source: str
     copies: bytes | None
 
@@ -89,8 +93,8 @@ def pictures_of(rows: Rows, params: ReportParams, count: Count) -> list[ShownPic
     table = buckets.table(resolution, least, most, asked.get("step", 64))
     cut, larger = asked.get("max_crop", 0.5), asked.get("upscale", True)
 
-    def fitted(size: tuple[int, int]) -> buckets.BucketFit | str:
-        return buckets.fitted(size, table, cut, larger)
+    def fitted(size: tuple[int, int], faces: Faces) -> buckets.BucketFit | str:
+        return buckets.fitted(size, table, cut, larger, must_stay(faces, size))
 
     found = [
         _picture(exported_row(key, row, rows.columns), row, params.text, fitted)
@@ -124,12 +128,13 @@ def _picture(
     row: Row,
     values: Mapping[str, Any],
     text: str,
-    fitted: Callable[[tuple[int, int]], buckets.BucketFit | str],
+    fitted: Callable[[tuple[int, int], Faces], buckets.BucketFit | str],
 ) -> ShownPicture:
     width, height = values["looks"]["size"]
     size = (width, height)
     made = values.get("bucket")
-    fit = fitted(size)
+    faces = tuple(values.get("faces") or ())
+    fit = fitted(size, faces)
     if made:
         fit = buckets.BucketFit(tuple(made["bucket"]), tuple(made["size"]), tuple(made["crop"]))
     sample = _sample(row.key, values, text)
@@ -140,7 +145,8 @@ def _picture(
     return ShownPicture(
         row, place, why, sample, "", 0, size, whole.bucket if whole else None, frame,
         like if isinstance(like, Mapping) else None,
-        tuple(values.get("faces") or ()), tuple(values.get("checks") or ()),
+        faces, tuple(values.get("checks") or ()),
+        (values.get("balance") or {}).get("aspects", {}),
         str((values.get("lineage") or {}).get("key", "")), values.get("page_thumbnail"),
     )  # fmt: skip
 
@@ -148,12 +154,9 @@ def _picture(
 def _share(fit: buckets.BucketFit) -> Box:
     """Return what a bucket shows of a picture, each side as a share of it."""
     (left, top, right, bottom), (width, height) = fit.crop, fit.size
-    return (
-        round(left / width, 4),
-        round(top / height, 4),
-        round(right / width, 4),
-        round(bottom / height, 4),
-    )
+    shares = (left / width, top / height, right / width, bottom / height)
+    one, two, three, four = (round(share, 4) for share in shares)
+    return one, two, three, four
 
 
 def _sample(key: str, values: Mapping[str, Any], text: str) -> Sample:

@@ -1,17 +1,19 @@
 """The words of the pictures: how long they are, which do not train, how concepts are balanced."""
 
 from collections import Counter, defaultdict
+from collections.abc import Iterator, Mapping, Sequence
 
 from prep.models.tokenizer import CHUNKS
 from prep.pages.markup import Markup, coded, element, join
 from prep.pages.page_table import table
 from prep.pages.point_plot import bars
+from prep.quality.aspects import one_sided
 from prep.report.gathered import Gathered
 from prep.report.report_parts import SHOWN, listed
 from prep.report.shown_picture import ShownPicture
 from prep.runtime.counts import counted
 
-_WIDE = 15  # tokens a bar
+_WIDE, _BARS = 15, 40  # tokens a bar, at least; bars, at most
 _READ = CHUNKS[0]
 
 
@@ -19,9 +21,10 @@ def words(found: Gathered) -> Markup | None:
     """Return how many tokens texts have, and those that are longer than what is read of them."""
     if not found.kept:
         return None
-    tokens = Counter(one.tokens // _WIDE for one in found.kept)
-    named = [(str(step * _WIDE), tokens[step]) for step in range(max(tokens) + 1)]
     most = max(one.tokens for one in found.kept)
+    wide = max(_WIDE, -(-most // _BARS))
+    tokens = Counter(one.tokens // wide for one in found.kept)
+    named = [(str(step * wide), tokens[step]) for step in range(max(tokens) + 1)]
     rows = [
         (str(limit), str(sum(one.tokens > limit for one in found.kept)))
         for limit in CHUNKS
@@ -76,7 +79,17 @@ def concepts(found: Gathered) -> Markup | None:
     ]  # fmt: skip
     head = ("concept", "pictures", "shown an epoch", "of all", "of all, by weight", "tokens, mean")
     few = f"The first {SHOWN} of {counted(len(rows), 'concept')}." if len(rows) > SHOWN else None
-    return join(table(head, rows[:SHOWN]), element("p", few, class_="quiet") if few else None)
+    return join(
+        table(head, rows[:SHOWN]),
+        element("p", few, class_="quiet") if few else None,
+        element("ul", *_one_sided(by_concept)),
+    )
+
+
+def _one_sided(by_concept: Mapping[str, Sequence[ShownPicture]]) -> Iterator[Markup]:
+    for name, each in sorted(by_concept.items()):
+        for sentence in one_sided([one.aspects for one in each if one.aspects]):
+            yield element("li", coded(f"one-sided{f', `{name}`' if name else ''}: {sentence}"))
 
 
 def _texts(found: Gathered) -> Markup:

@@ -169,15 +169,11 @@ EXPORTED = ("digest", *(f"{name}?" for name in WORDS))
 def columns_of(stages: Iterable[Stage]) -> Columns:
     """Return name -> column: what every sheet has, then what the stages declare."""
     own = tuple(stages)
-    fields = {field.name for one in own for field in one.fields}
     proposes = tuple((one.writes, one.proposes) for one in own if one.proposes is not None)
-    columns = {one.column.name: one.column for one in own if one.column is not None}
-    return {
-        **WORDS,
-        "keep": replace(WORDS["keep"], proposes=proposes),
-        **columns,
-        **{name: one for name, one in FIELDS.items() if name in fields},
-    }
+    columns = {**WORDS, "keep": replace(WORDS["keep"], proposes=proposes)}
+    columns |= {one.column.name: one.column for one in own if one.column is not None}
+    fields = {field.name for one in own for field in one.fields}
+    return columns | {name: one for name, one in FIELDS.items() if name in fields}
 
 
 def short(text: str) -> str:

@@ -18,9 +18,9 @@ def all_stages() -> dict[str, Stage]:
         stage = getattr(importlib.import_module(f"{__name__}.{module}"), module, None)
         if isinstance(stage, Stage):
             found[stage.name] = stage
-    shown = [one.writes for one in found.values() if one.proposes is not None]
-    shown += [name for name in columns_of(found.values()) if name not in WORDS]
-    columns = tuple(f"{name}?" for name in dict.fromkeys(shown))
+    own = [name for name in columns_of(found.values()) if name not in WORDS]
+    proposed = [one.writes for one in found.values() if one.proposes is not None]
+    columns = tuple(f"{name}?" for name in (*own, *proposed))
     for stage in found.values():
         if stage.shape is Shape.VIEW and stage.link is None:
             found[stage.name] = replace(stage, reads=(*stage.reads, *columns))

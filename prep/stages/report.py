@@ -29,7 +29,8 @@ def load(params: Params, found: tuple[Any, ...]) -> Callable[[Sequence[str]], li
 @stage(
     version=1,
     reads=(
-        *EXPORTED, "page_thumbnail?", "looks", "bucket?", "training_words?", "lineage?",
+        *EXPORTED, "page_thumbnail?", "looks", "bucket?", "training_words?", "lineage?", "faces?",
+        "balance?",
         "yours.tags?", "yours.caption?",
         *(f"{IN_DATASET}{name}?" for name in (*PERSONS, LOST_ENTRY)),
     ),

@@ -161,7 +161,7 @@ class Bench:
             return None  # as most pictures have no mask: their dataset files stay what they were
         if producer.suffix and not large:  # a view is told where it lies
             return f"{name}/{list(SIZES).index(key)}{producer.suffix}"
-        value = self.made(producer)[key]
+        value = self.made(producer).get(key)  # none where it lacks what it reads
         return None if isinstance(value, Rejected) else value
 
     def _previous(self, stage: Stage) -> dict[str, bytes]:

@@ -237,7 +237,7 @@ def test_a_crop_box_is_moved_by_keys(drawn: Path, browser: Chromium) -> None:
     """Arrows move it, with Shift its corner; what is drawn follows; what was found is told."""
     browser.open(drawn, 1440)
     to_gallery(browser)
-    assert "found" in browser.run("document.activeElement.ariaLabel")
+    assert browser.run("document.activeElement.ariaLabel") == "a.png"
     assert browser.run("tiles.get(0).querySelectorAll('.face').length") == 1
     assert "it is not sharp" in browser.run("one('#findings').parentElement.innerText")
     browser.press("Enter")

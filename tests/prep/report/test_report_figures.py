@@ -15,6 +15,8 @@ from PIL import Image
 
 from prep.report import small_pictures
 from prep.report.bucket_waste import filled, wastes
+from tinyworld import first_look
+from tinyworld.pictures import CORRUPT, write_pictures
 from train.data.order import batches_per_epoch
 
 counts = st.dictionaries(st.tuples(st.integers(1, 9), st.integers(1, 9)), st.integers(1, 40))
@@ -127,6 +129,25 @@ def test_a_copy_in_both_splits_is_a_leak(
 
     assert "copy.png repeats a.png: same file" in text
     assert text.count("<strong>validation: </strong>") == 1
+
+
+def test_the_three_spoiled_drawings_of_the_demo_are_found(
+    prep: Callable[..., Any], page: Callable[..., dict[str, Any]]
+) -> None:
+    """Each is proposed for what was done to it, and none of the 17 others; the page says so."""
+    write_pictures(Path("raw"))
+    first_look.spoil(Path("raw"), Path("images"))
+    Path("images", CORRUPT).unlink()
+    words = ("--resolution", str(first_look.RESOLUTION))
+    assert prep("check", "images", *words).code == 0
+
+    told = page(*words)
+
+    text = told.pop("")
+    kept = {key: one["cells"]["keep"] for key, one in told.items() if "cells" in one}
+    assert (kept, len(told)) == (first_look.FOUND, 20)
+    for words in ("it repeats meadow 1.png: resized", "drop: too small", "look: blur"):
+        assert words in text
 
 
 def test_a_page_is_written_anew_after_the_memory_was_lost(
