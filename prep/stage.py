@@ -8,10 +8,11 @@ Artifacts of a sample are named by the stages that write them. Some are there wi
 and mirrored; what else a fan-out reads is of its source folder), `mask_file` (RGB of the mask
 beside it, `x.mask.png`, or beside that which it was cut from, cut and mirrored alike) and `alpha`
 (its own, or that of what it was cut from, as grey RGB: white is opaque; of a picture without a
-mask), both of a map alone; `size` (the picture's upright width and height, px), `digest` (SHA-256
-of its file), `key`, `lineage` (where a derived picture comes from), the person's own fields
-(`keep`, `weight`, ...), `yours.NAME`, what a person wrote for an artifact that a stage makes too,
-and `meta.NAME`, what they wrote for it into a dataset file.
+mask), both of a map alone; beside these `size` (the picture's upright width and height, px) and
+`warnings` (what was ignored when it was opened: sentences); `digest` (SHA-256 of its file), `key`,
+`lineage` (where a derived picture comes from), the person's own fields (`keep`, `weight`, ...),
+`yours.NAME`, what a person wrote for an artifact that a stage makes too, and `meta.NAME`, what they
+wrote for it into a dataset file.
 In `reads`, a name that ends in `?` may be absent: the stage is then given None.
 """
 
@@ -23,10 +24,12 @@ from typing import Any
 Run = Callable[..., Any]
 
 # What is there without a stage, and what names of what a person wrote begin with.
-IMAGE, SIZE, DIGEST, KEY, LINEAGE = "image", "size", "digest", "key", "lineage"
+IMAGE, SIZE, WARNINGS, DIGEST = "image", "size", "warnings", "digest"
+KEY, LINEAGE = "key", "lineage"
 MASK_FILE, ALPHA = "mask_file", "alpha"
 MASK_SUFFIX = ".mask.png"  # ends the name of a mask, in place of the picture's own ending
 PIXELS = (IMAGE, MASK_FILE, ALPHA)  # a stage reads at most one of these
+WITH_PIXELS = (SIZE, WARNINGS)  # what is known of a picture once it is decoded
 YOURS = "yours."
 IN_DATASET = "meta."
 
@@ -50,10 +53,7 @@ class Rejected:
 
 @dataclass(frozen=True)
 class Nothing:
-    """Returned by a stage in place of a value: the sample has none, and nothing is wrong with it.
-
-    Whoever reads the artifact has to do without: `name?`.
-    """
+    """Returned by a stage in place of a value: the sample has none, which is in order (`name?`)."""
 
 
 @dataclass(frozen=True)
@@ -160,39 +160,39 @@ class Stage:
         name: The name of its file.
         version: Raised by hand whenever the same input and params give other bytes.
         reads: Artifact names, in the order of `run`'s positional arguments.
-        inputs_for: From the values of params, those of `reads` that a run with them makes use of;
-            `run` is given one row of these, by name. None: all of them, one after the other. Of an
-            older run's values, some may be absent, and of a file there is only the digest.
+        inputs_for: From the values of params, those of `reads` that a run with them uses; `run` is
+            given one row of these, by name. None: all, one after the other. Of an older run's
+            values, some may be absent, and of a file there is only the digest.
         writes: The artifact it makes; for a view, the file: a sheet's name, or that of a dataset
             file unless a person names another one.
         help: First line of the function's docstring.
         commands: The subcommands that run it; its own name unless it says otherwise.
         done: What a run says of its results, after their number: `15 scored`; empty: nothing.
-        remark: Of a decision: from the number of samples, what a run says besides, if anything.
+        remark: Of a decision: from its rows, what a run says besides; empty: nothing.
+        proposes: From a result, what sheets show under `keep` until a person says yes or no; it
+            begins as `prep.sheets.columns.PROPOSALS` do, or is empty. None: it proposes nothing.
         shown: From a result, what `prep why` shows a person of it; None: nothing.
         load: Builds what `run` receives last, from the params and the models found.
         models: The models.Ask values its results depend on, from the params.
         batch: Name of the param with the number of samples a call takes; None for one at a time.
-        enabled: From the params, whether they ask for the stage; None: they always do.
-        concurrency: From the params, how many calls of one sample may wait for an answer from
-            elsewhere, in threads; 0: calls of `batch` samples.
-        flush_each: What came of a call took long, and is made durable before the next one.
+        enabled: From the params, whether they ask for the stage at all; None: they always do.
+        concurrency: From the params, how many calls of one sample may wait, in threads, for an
+            answer from elsewhere; 0: calls of `batch` samples, one by one.
+        flush_each: What came of a call took so long that it is made durable before the next one.
         group_by: Artifact whose value all samples of a batch share.
         fit: From the params, what `load` built (or None) and what else is read of the sample, by
             name: the steps of `prep.images.fitting` that `image` has gone through, in the decoder,
             when `run` gets it (of a fan-out, its `small`, by params alone); None: it is whole.
         suffix: Kept as a file of this suffix in the state folder; None: in the ledger.
         packed: The value is bytes, not JSON.
-        superseded_by: The artifact that makes it unnecessary where a person wrote a value for it;
-            empty: none does.
-        column: How the sheets show what it writes, and take back a person's edits of it: a
-            `prep.sheets.columns.Column` of the same name. None: they do not.
-        link: Of a dataset file, what its name has more than the first one's of the chain (`_lat`);
-            None for all else: a view without it is a sheet.
+        superseded_by: The artifact that, where a person wrote it, makes this one unnecessary.
+        column: How sheets show what it writes and take back edits of it, a
+            `prep.sheets.columns.Column` of its name; None: they do not.
+        link: What a dataset file's name adds to the first of the chain (`_lat`); of a sheet None.
         main: The sheet that is there without being asked for.
         fields: What a person may write that is declared here.
-        about: Name of a file of its own beside the pictures -> what it is; `{path}` stands for its
-            path; of a sheet only where it is no usual one.
+        about: Name of a file of its own beside the pictures, but a sheet -> what it is, with its
+            `{path}`.
     """
 
     name: str
@@ -205,7 +205,8 @@ class Stage:
     params: type = NoParams
     shape: Shape = Shape.MAP
     done: str = "made"
-    remark: Callable[[int], str] | None = None
+    remark: Callable[[Mapping[str, Any]], str] | None = None
+    proposes: Callable[[Any], str] | None = None
     shown: Callable[[Any], Any] | None = lambda result: result
     load: Callable[[Any, tuple[Any, ...]], Any] | None = None
     models: Callable[[Any], tuple[Any, ...]] | None = None
@@ -249,8 +250,7 @@ class Stage:
 class RequestedStage:
     """A stage with the params that a person gave it.
 
-    Attributes:
-        command: The subcommand that it is a part of.
+    `command` is the subcommand that it is a part of.
     """
 
     stage: Stage

@@ -29,6 +29,7 @@ class Chromium:
     Attributes:
         said: What the console said as a warning or an error, and exceptions that nobody caught.
         asked: Addresses that the page asked for, itself and data within it left out.
+        dialogs: The kinds of dialogs that the page opened; each was accepted.
     """
 
     reader: Any
@@ -37,24 +38,30 @@ class Chromium:
     number: int = 0
     said: list[str] = field(default_factory=list)
     asked: list[str] = field(default_factory=list)
+    dialogs: list[str] = field(default_factory=list)
 
     def call(self, method: str, **params: Any) -> Any:
         """Return the answer to a command; what happens meanwhile is noted."""
+        number = self._send(method, params)
+        while True:
+            found = self._next()
+            if found.get("id") == number:
+                assert "error" not in found, (method, found["error"])
+                return found["result"]
+
+    def _send(self, method: str, params: dict[str, Any]) -> int:
         self.number += 1
         told = {"id": self.number, "method": method, "params": params}
         told |= {"sessionId": self.session} if self.session else {}
         self.writer.write(json.dumps(told).encode() + b"\0")
         self.writer.flush()
-        while True:
-            found = self._next()
-            if found.get("id") == self.number:
-                assert "error" not in found, (method, found["error"])
-                return found["result"]
+        return self.number
 
     def open(self, page: Path, width: int, height: int = 900) -> None:
         """Open a page at a width, px, and wait until it is there."""
         self.said.clear()
         self.asked.clear()
+        self.dialogs.clear()
         self.call(
             "Emulation.setDeviceMetricsOverride", width=width, height=height,
             deviceScaleFactor=1, mobile=False,
@@ -69,16 +76,25 @@ class Chromium:
         assert "exceptionDetails" not in found, found
         return found["result"].get("value")
 
-    def press(self, key: str) -> None:
+    def press(self, key: str, *, shift: bool = False) -> None:
         """Press a key and let it go."""
         code = _KEYS.get(key, ord(key.upper()[0]))
         text = _TEXTS.get(key, key if len(key) == 1 else "")
-        told = {"key": key, "windowsVirtualKeyCode": code}
+        told = {"key": key, "windowsVirtualKeyCode": code, "modifiers": 8 * shift}
         self.call(
             "Input.dispatchKeyEvent", type="keyDown" if text else "rawKeyDown",
             **told, **({"text": text} if text else {}),
         )  # fmt: skip
         self.call("Input.dispatchKeyEvent", type="keyUp", **told)
+
+    def type(self, text: str) -> None:
+        """Put a text in place of what the field in use holds."""
+        self.call("Input.dispatchKeyEvent", type="keyDown", key="a", commands=["selectAll"])
+        self.call("Input.insertText", text=text)
+
+    def downloads(self, folder: Path) -> None:
+        """Let what the page saves be written into a folder."""
+        self.call("Page.setDownloadBehavior", behavior="allow", downloadPath=str(folder))
 
     def reached(self) -> set[str]:
         """Return what the Tab key comes to, from the page's beginning until it comes round."""
@@ -121,6 +137,9 @@ class Chromium:
                 self.said.append(f"{params['entry']['level']}: {params['entry']['text']}")
             case "Network.requestWillBeSent":
                 self._request(params)
+            case "Page.javascriptDialogOpening":
+                self.dialogs.append(params["type"])
+                self._send("Page.handleJavaScriptDialog", {"accept": True})
         return found
 
     def _request(self, params: dict[str, Any]) -> None:

@@ -20,7 +20,7 @@ BLOCK = re.compile(r"^```(.*?)\n(.*?)^```", re.DOTALL | re.MULTILINE)
 OTHERS = {
     "cpu", "cuda", "newest", "long", "help", "seeds", "photos", "work", "logdir", "force-reinstall",
     "no-deps", "index-url", "upgrade", "universal", "all-extras", "python-version", "no-annotate",
-    "no-emit-index-url", "v2", "dim", "sdxl",
+    "no-emit-index-url", "v2", "dim", "sdxl", "shared",
     "n", "w", "h", "d", "s", "l", "ss", "ow", "oh", "cl", "ct", "g", "cn", "nl", "t",
 }  # fmt: skip
 

@@ -215,9 +215,7 @@ def test_the_real_models_are_the_defaults() -> None:
     }
 
     assert all(f"`{name}`" in text for name in REAL)
-    assert {name.rpartition("/")[2] for name in REAL} == {
-        name.rpartition("/")[2] for name in defaults
-    }
+    assert all(f"{name.rpartition('/')[2]}`" in text for name in defaults)
 
 
 def test_the_table_of_stages_is_not_stale(update_golden: bool) -> None:

@@ -10,6 +10,7 @@ import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+from tinyworld import first_look
 from tinyworld.pictures import CORRUPT, write_pictures
 from tinyworld.words import look_tags
 from tinyworld.world import MASCOT
@@ -58,7 +59,7 @@ PROMPTS = f"""\
 {TRIGGER}, jumping, full body, night --d 2 --s 8 --l 4 --ss unipc
 """
 
-# `prep run` ends so when it finished but pictures could not be read.
+# `prep` ends so when it finished but pictures could not be read.
 _PICTURES_FAILED = 3
 
 # What the sheet shows: two places of the 20 pictures, one that they never show, and no trigger.
@@ -88,6 +89,9 @@ def demo(folder: Path) -> int:
             (folder / name).write_bytes(text.encode())
     drawn = f"{len(written)} pictures drawn" if written else "all pictures are there"
     print(f"{raw}: {drawn}", flush=True)
+    code = _look(folder)
+    if code not in (0, _PICTURES_FAILED):
+        return code
     code = _run("prep", "run", "--pipelines", str(pipelines))
     if code not in (0, _PICTURES_FAILED):
         return code
@@ -133,6 +137,22 @@ def found_in(judged: Path, words: str) -> int:
     return sum(looks <= set(text.strip().split(", ")) for text in texts)
 
 
+def page_of(folder: Path) -> Path:
+    """Return the page of the spoiled drawings."""
+    return folder / "look" / "report.html"
+
+
+def _look(folder: Path) -> int:
+    """Write the page of the spoiled drawings where there is none; return the exit code."""
+    page = page_of(folder)
+    if page.exists():
+        return 0
+    first_look.spoil(folder / "raw", page.parent)
+    words = (str(page.parent), "--resolution", str(first_look.RESOLUTION), "--quiet")
+    code = _run("prep", "check", *words)
+    return code if code not in (0, _PICTURES_FAILED) else _run("prep", "report", *words)
+
+
 def _show(lora: Path) -> int:
     """Draw the sheet of a LoRA where there is none; return the exit code."""
     sheet = sheet_of(lora)
@@ -176,6 +196,8 @@ def story(folder: Path, exports: Iterable[Path]) -> str:
     loras = list(exports)
     return "\n".join(
         [
+            "",
+            *first_look.told(page_of(folder)),
             "",
             "What was made:",
             f"  {folder / 'raw'}: the drawings, untouched",

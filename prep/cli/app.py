@@ -177,7 +177,10 @@ def doctor(
 def review_import(
     sheet: Annotated[
         Path | None,
-        typer.Argument(metavar="SHEET", help="CSV or XLSX; default: tags.csv in the folder"),
+        typer.Argument(
+            metavar="SHEET",
+            help="CSV, XLSX or edits.json of a report; default: tags.csv in the folder",
+        ),
     ] = None,
     *,
     ours: Annotated[
@@ -191,7 +194,7 @@ def review_import(
     pipelines: Pipelines = None,
     json: Json = False,
 ) -> int:
-    """Import the edits of a sheet.
+    """Import the edits of a sheet, or those that the page of `prep report` saved.
 
     A value that changed on both sides since the export is a conflict: its row is left alone.
     """

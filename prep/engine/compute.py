@@ -13,11 +13,11 @@ from prep.engine.plan import StagePlan
 from prep.engine.stage_call import Caller, Outcome, called
 from prep.engine.threads import at_once, one_ahead
 from prep.engine.values import Values
-from prep.stage import ALPHA, IMAGE, MASK_FILE, PIXELS, SIZE
+from prep.stage import ALPHA, IMAGE, MASK_FILE, PIXELS, SIZE, WARNINGS, WITH_PIXELS
 
 _WAITS = "waiting for the pictures that the model has in hand"
 _GROUP_BYTES = 256 << 20  # whole pictures that wait for the others of their batch
-_DECODED = (*PIXELS, SIZE)  # what comes from the decoder
+_DECODED = (*PIXELS, *WITH_PIXELS)  # what comes from the decoder
 _TOLD = {IMAGE: "", MASK_FILE: "its mask: ", ALPHA: "its alpha: "}
 _PASSING = ("missing", "unstable", "io-error", "oom", "unlike")
 
@@ -86,7 +86,11 @@ def _read(
                 continue
             for warning in result.warnings if decoded != ALPHA else ():  # of a picture that is read
                 note(f"{key}: {of}{warning}")
-            pixels: dict[str, Any] = {decoded: result.image(), SIZE: list(result.whole)}
+            pixels: dict[str, Any] = {
+                decoded: result.image(),
+                SIZE: list(result.whole),
+                WARNINGS: list(result.warnings),
+            }
             del result  # the image is a copy
             yield (
                 key,

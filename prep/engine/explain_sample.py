@@ -139,9 +139,11 @@ def of_results(session: Session, key: str, *, inner: bool) -> Iterator[str]:
 def commands_of(stages: Sequence[Stage]) -> dict[str, str]:
     """Return stage -> the command that it belongs to.
 
-    One that serves several commands belongs to one of those that other stages of these have alone.
+    One that serves several commands belongs to one of those that other stages of these have alone,
+    or that one is named as.
     """
     alone = {stage.commands[0] for stage in stages if len(stage.commands) == 1}
+    alone |= {stage.name for stage in stages}
     return {
         stage.name: next((name for name in stage.commands if name in alone), stage.commands[0])
         for stage in stages

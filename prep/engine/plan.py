@@ -7,7 +7,7 @@ from typing import Any
 
 from prep.engine.state.recipe import ABSENT, WAITS, Made, Why, why_stale
 from prep.engine.values import Values
-from prep.stage import ALPHA, MASK_FILE, SIZE, Stage
+from prep.stage import ALPHA, MASK_FILE, WITH_PIXELS, Stage
 
 
 @dataclass(frozen=True)
@@ -66,7 +66,7 @@ def plan_map(
         present: Whether the file of a result is as we wrote it.
     """
     stage = step.stage
-    needs = [need for need in stage.needs() if need[0] != SIZE]  # that is the picture's
+    needs = [need for need in stage.needs() if need[0] not in WITH_PIXELS]
     columns = [values.digests(name) for name, _ in needs]
     made = values.made(stage.name)
     persons = values.decided(stage.superseded_by) if stage.superseded_by else {}

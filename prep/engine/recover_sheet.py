@@ -8,6 +8,7 @@ from prep.engine.committer import CommitBatch, commit
 from prep.engine.plan import PlannedStage
 from prep.engine.session import Session
 from prep.engine.state.ledger_queries import Edit
+from prep.pages.document import is_page
 from prep.runtime.files import MOST_TABLE, digest_bytes, digest_of, readable
 
 
@@ -36,6 +37,8 @@ def take_over(session: Session, step: PlannedStage, *, sure: bool = False) -> No
         found = digest_of(file)
     if rows:
         as_exported = _take_decisions(session, rows, source, sure)
+    elif is_page(path):  # a page holds nothing that a person wrote
+        as_exported = True
     else:
         as_exported = digest_bytes(published_files.made(session, step).data) == found
     if as_exported:

@@ -5,6 +5,7 @@ from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Se
 from contextlib import closing
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from prep.engine import (
     bulk_edits,
@@ -152,10 +153,10 @@ def take_step(session: Session, step: PlannedStage, report: Report) -> None:
             kept = [1, 0]
         case Shape.DECISION:
             plan = session.plan(step)
-            _decide(session, plan)
+            rows = _decide(session, plan)
             session.values.forget(stage.name)  # long rows, and few stages read them
             report.made[stage.name] = len(plan.run)
-            said = stage.remark(len(plan.run)) if stage.remark else ""
+            said = stage.remark(rows) if stage.remark else ""
             report.notes += [f"{step.command}: {said}"] if said else []
             kept = [plan.kept, plan.persons]
         case Shape.MAP | Shape.FAN_OUT:
@@ -168,14 +169,15 @@ def take_step(session: Session, step: PlannedStage, report: Report) -> None:
     session.counts[stage.name] = kept
 
 
-def _decide(session: Session, plan: StagePlan) -> None:
+def _decide(session: Session, plan: StagePlan) -> Mapping[str, Any]:
+    """Let a decision be made, where it is not made yet; return its rows."""
     if not plan.run:
-        return
+        return {}
     stage, values = plan.step.stage, session.values
     names = [name for name, _ in stage.needs()]
     keys = dict.fromkeys(sorted(plan.run))
     samples = ReadRows(keys, lambda key: tuple(values.value(name, key) for name in names))
-    answers = stage.run(samples, plan.step.params)
+    answers: Mapping[str, Any] = stage.run(samples, plan.step.params)
 
     def rows() -> Iterator[Row]:
         for key, (inputs, _) in plan.run.items():
@@ -185,6 +187,7 @@ def _decide(session: Session, plan: StagePlan) -> None:
     with session.ledger.batch():
         session.ledger.record(stage.name, rows(), again=False)
     values.forget(stage.name)
+    return answers
 
 
 def _make(session: Session, plan: StagePlan, report: Report) -> int:

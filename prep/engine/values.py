@@ -13,7 +13,7 @@ from prep.engine.state import artifacts
 from prep.engine.state.ledger import Ledger
 from prep.engine.state.ledger_queries import Edit
 from prep.engine.state.recipe import ABSENT, WAITS, Made
-from prep.stage import ALPHA, DIGEST, IMAGE, KEY, LINEAGE, MASK_FILE, SIZE, YOURS, Stage
+from prep.stage import ALPHA, DIGEST, IMAGE, KEY, LINEAGE, MASK_FILE, WITH_PIXELS, YOURS, Stage
 
 T = TypeVar("T")
 _GONE = "gone"  # stands for a file that cannot be read
@@ -114,13 +114,13 @@ class Values:
         found, gone = self.planes.of(name) if self.planes else ({}, {})
         told = {key: plane.told() for key, plane in found.items()}
         for stage in self.producers.values() if gone else ():
-            names = [need for need, _ in stage.needs() if need != SIZE]
+            names = [need for need, _ in stage.needs() if need not in WITH_PIXELS]
             for key in gone if name in names else ():
                 row = self.ledger.result(stage.name, key)
                 if row is not None and row.inputs:
                     told[key] = row.inputs.split(" ")[names.index(name)]
                 elif row is not None or name == ALPHA:  # it cannot be made, and must be told
-                    told[key] = _GONE
+                    told.setdefault(key, _GONE)
         masked = self.digests(MASK_FILE) if name == ALPHA else {}
         return {key: digest for key, digest in told.items() if key not in masked}
 

@@ -85,15 +85,15 @@ def left_out(session: Session, step: PlannedStage) -> dict[str, str]:
     """Return key -> reason for every picture, of this folder and those before, that has no row."""
     out = dict(fanout.lost_before(session))
     out |= session.inventory.faulty
-    needs = step.stage.needs()
+    needs, dropped = step.stage.needs(), session.dropped()
     if not session.inventory.declared.shows_dropped(step.stage):
-        out |= session.dropped()
+        out |= dropped
     for name, optional in needs:
         if not optional and name != DIGEST:
             found = session.values.digests(name)
             for key in session.inventory.digests:
                 if key not in found and key not in out:
-                    out[key] = session.values.why_absent(name, key)
+                    out[key] = dropped.get(key) or session.values.why_absent(name, key)
     return dict(sorted(out.items()))
 
 

@@ -3,17 +3,17 @@
 Done in the decoding process, so that only the small picture crosses the pipe. Knows no model.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
-from prep.images import pixel_steps
+from prep.images import pixel_steps, tiles
 
 if TYPE_CHECKING:
     from PIL import Image
 
 PAD, WITHIN, SQUARE = "pad", "within", "square"
 KINDS = (PAD, WITHIN, SQUARE)  # what a model may ask for
-GREY, SIDES, THUMBNAIL = "grey", "sides", "thumbnail"
+GREY, SIDES, THUMBNAIL, TILES = "grey", "sides", "thumbnail", "tiles"
 SHORTER, AT_MOST = "shorter", "at most"
 MASK_OF, ALPHA_OF = "mask of", "alpha of"  # told to whoever decodes; the picture stays as it is
 FILTERS = ("NEAREST", "BOX", "BILINEAR", "HAMMING", "BICUBIC", "LANCZOS")
@@ -32,7 +32,8 @@ class Resize(NamedTuple):
             larger, the other one follows, rounded to the nearest, at least 1 px.
             `thumbnail`: the longer side becomes `size` if it
             is larger, as Pillow does that. `grey`: Pillow's `L` from here on; the result is RGB
-            again. `alpha of`, the first of all steps: its alpha is wanted, as grey.
+            again. `tiles`: the sheet of `prep.images.tiles`.
+            `alpha of`, the first of all steps: its alpha is wanted, as grey.
         filter: One of FILTERS; unused by `pad`, `thumbnail` and `grey`.
         colour: RGB, 0 to 255, of the border; None repeats the picture's edge. Used by `pad` alone.
         size: px; 0 is the model's own size. Of `sides`, (width, height). Unused by `pad` and
@@ -76,14 +77,8 @@ def fitted(image: "Image.Image", steps: Sequence[Sequence[object]]) -> "Image.Im
             image = pixel_steps.done(image, [each], pixel_steps.BLACK)
             continue
         step = Resize(*each)  # type: ignore[arg-type]
-        if step.kind in (MASK_OF, ALPHA_OF):
-            continue
-        if step.kind == PAD:
-            image = _padded(image, step.colour)
-        elif step.kind == GREY:
-            image = image.convert("L")
-        elif step.kind == THUMBNAIL:
-            image.thumbnail(_sides(step))
+        if step.kind in _DONE:
+            image = _DONE[step.kind](image, step)
         elif (wanted := _wanted(step, *image.size)) != image.size:
             image = image.resize(wanted, Resampling[step.filter])
     return image if image.mode == "RGB" else image.convert("RGB")
@@ -96,6 +91,8 @@ def pixels_after(size: tuple[int, int], steps: Sequence[Sequence[object]]) -> in
             size = pixel_steps.size_after(size, [each])
         elif each[0] == PAD:
             size = (max(size), max(size))
+        elif each[0] == TILES:
+            size = tiles.layout(size).sheet
         elif each[0] not in (GREY, THUMBNAIL, MASK_OF, ALPHA_OF):
             size = _wanted(Resize(*each), *size)  # type: ignore[arg-type]
     return size[0] * size[1]
@@ -154,3 +151,18 @@ def _padded(image: "Image.Image", colour: tuple[int, int, int] | None) -> "Image
     canvas = Image.new("RGB", (side, side), tuple(colour))
     canvas.paste(image, (left, top))
     return canvas
+
+
+def _thumbnail(image: "Image.Image", step: Resize) -> "Image.Image":
+    image.thumbnail(_sides(step))
+    return image
+
+
+_DONE: Mapping[str, Callable[["Image.Image", Resize], "Image.Image"]] = {
+    PAD: lambda image, step: _padded(image, step.colour),
+    GREY: lambda image, _: image.convert("L"),
+    THUMBNAIL: _thumbnail,
+    TILES: lambda image, _: tiles.laid_out(image),
+    MASK_OF: lambda image, _: image,
+    ALPHA_OF: lambda image, _: image,
+}

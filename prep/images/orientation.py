@@ -14,7 +14,10 @@ if TYPE_CHECKING:
 
 _XMP = re.compile(rb"""tiff:Orientation\s*(?:=\s*["']|>)\s*([0-9]+)""")
 _TAG = 0x0112
+_CAMERA, _WIDTH, _HEIGHT = 0x8769, 0xA002, 0xA003  # what the camera noted of the picture
+TURNED_ALREADY = "its EXIF says how to turn it, and its size that a program has turned it already"
 # These say it outside XMP. Pillow has turned a TIFF, by its XMP too where it has no tag.
+_QUARTERS = (5, 6, 7, 8)
 _OWN_WAY = ("AVIF", "HEIF", "JXL", "TIFF")
 
 
@@ -24,7 +27,8 @@ def turn_of(source: Any, told: list[str]) -> "Image.Transpose | None":
     Values 2 to 8 ask for it; TIFF's were followed by Pillow. Any other value means upright: None.
 
     Args:
-        told: Grows by a sentence for an orientation that means nothing.
+        told: Grows by a sentence for an orientation that means nothing, and by TURNED_ALREADY where
+            that is how it is.
     """
     from PIL.Image import Transpose
 
@@ -45,6 +49,8 @@ def turn_of(source: Any, told: list[str]) -> "Image.Transpose | None":
         value, where = _of_xmp(*xmp), "XMP"
     if value not in turns and value not in (None, 1):
         told.append(f"its {where} orientation `{value}` means nothing and is ignored")
+    if value in _QUARTERS and where == "EXIF" and _noted(source) == source.size[::-1]:
+        told.append(TURNED_ALREADY)
     return turns.get(value)
 
 
@@ -54,6 +60,16 @@ def lies(source: Any) -> bool:
 
     quarters = (Transpose.TRANSPOSE, Transpose.ROTATE_270, Transpose.TRANSVERSE)
     return turn_of(source, []) in (*quarters, Transpose.ROTATE_90)
+
+
+def _noted(source: Any) -> tuple[Any, ...] | None:
+    """Return the (width, height) px that the camera noted; None for a square, or none at all."""
+    try:
+        camera = source.getexif().get_ifd(_CAMERA)
+    except Exception:  # as above
+        return None
+    noted = camera.get(_WIDTH), camera.get(_HEIGHT)
+    return noted if noted[0] != noted[1] else None
 
 
 def _of_xmp(*texts: Any) -> int | None:

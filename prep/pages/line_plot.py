@@ -9,13 +9,21 @@ from dataclasses import dataclass
 from statistics import fmean
 
 from prep.pages.markup import Markup, element
+from prep.pages.plot_axes import (
+    BOTTOM,
+    HEIGHT,
+    LEFT,
+    RIGHT,
+    TOP,
+    WIDTH,
+    Scale,
+    bottom_axis,
+    side_axis,
+)  # fmt: skip
 
 Points = Sequence[tuple[float, float]]
 
-_WIDTH, _HEIGHT = 720, 260  # of the drawing; a page scales it
-_LEFT, _RIGHT, _TOP, _BOTTOM = 72, 62, 12, 34
 _MOST = 600  # points of a line: more than one a pixel shows nothing more
-_TICKS = 5
 
 
 @dataclass(frozen=True)
@@ -48,50 +56,25 @@ def plot(lines: Sequence[PlotLine], below: str, told: str) -> Markup:
     if not drawn:
         return element("p", "Nothing to draw yet.", class_="quiet")
     xs = [x for _, _, points in drawn for x, _ in points]
-    across = _Scale(min(xs), max(xs), _LEFT, _WIDTH - _RIGHT)
-    inner = [*_bottom(across, below)]
+    across = Scale(min(xs), max(xs), LEFT, WIDTH - RIGHT)
+    inner = [*bottom_axis(across, below)]
     for right in (False, True):
         own = [row for row in drawn if row[1].right is right]
         if own:
             upwards = _upwards([y for _, _, points in own for _, y in points])
-            inner += _side(upwards, right, grid=not right or not inner)
+            inner += side_axis(upwards, right, grid=not right or not inner)
             inner += [_line(row, across, upwards) for row in own]
-    view = f"0 0 {_WIDTH} {_HEIGHT}"
+    view = f"0 0 {WIDTH} {HEIGHT}"
     picture = element("svg", *inner, viewBox=view, role="img", aria_label=told, class_="plot")
     return element("figure", picture, element("figcaption", *map(_legend, drawn)))
 
 
-@dataclass(frozen=True)
-class _Scale:
-    """Numbers from `low` to `high` as places from `start` to `end`."""
-
-    low: float
-    high: float
-    start: float
-    end: float
-
-    def at(self, value: float) -> float:
-        share = (value - self.low) / (self.high - self.low) if self.high > self.low else 0.5
-        return round(self.start + share * (self.end - self.start), 1)
-
-    def ticks(self) -> list[float]:
-        """Return round numbers between the ends, about five."""
-        width = (self.high - self.low) / _TICKS
-        if width <= 0:
-            return [self.low]
-        unit = 10.0 ** math.floor(math.log10(width))
-        step = unit * next(one for one in (1, 2, 5, 10) if one * unit >= width * 0.999)
-        first = math.ceil(self.low / step - 1e-9)
-        last = math.floor(self.high / step + 1e-9)
-        return [number * step for number in range(first, last + 1)]
-
-
-def _upwards(values: Sequence[float]) -> _Scale:
+def _upwards(values: Sequence[float]) -> Scale:
     low, high = min(values), max(values)
     low = 0.0 if 0 <= low < 0.5 * high else low
     if low == high:
         low, high = low - (abs(low) or 1) * 0.1, high + (abs(high) or 1) * 0.1
-    return _Scale(low, high + (high - low) * 0.04, _HEIGHT - _BOTTOM, _TOP)
+    return Scale(low, high + (high - low) * 0.04, HEIGHT - BOTTOM, TOP)
 
 
 def _thinned(points: Points) -> list[tuple[float, float]]:
@@ -104,31 +87,7 @@ def _thinned(points: Points) -> list[tuple[float, float]]:
     return [(fmean(x for x, _ in part), fmean(y for _, y in part)) for part in parts]
 
 
-def _bottom(across: _Scale, below: str) -> list[Markup]:
-    floor = _HEIGHT - _BOTTOM
-    inner = [element("line", x1=_LEFT, x2=_WIDTH - _RIGHT, y1=floor, y2=floor, class_="axis")]
-    for value in across.ticks():
-        at = across.at(value)
-        inner.append(element("text", number(value), x=at, y=floor + 16, text_anchor="middle"))
-    middle = (_LEFT + _WIDTH - _RIGHT) / 2
-    inner.append(element("text", below, x=middle, y=_HEIGHT - 4, text_anchor="middle"))
-    return inner
-
-
-def _side(upwards: _Scale, right: bool, grid: bool) -> list[Markup]:
-    inner: list[Markup] = []
-    x, anchor = (_WIDTH - _RIGHT + 6, "start") if right else (_LEFT - 6, "end")
-    for value in upwards.ticks():
-        y = upwards.at(value)
-        if grid:
-            inner.append(
-                element("line", x1=_LEFT, x2=_WIDTH - _RIGHT, y1=y, y2=y, class_="grid-line")
-            )
-        inner.append(element("text", number(value), x=x, y=y + 4, text_anchor=anchor))
-    return inner
-
-
-def _line(row: tuple[int, PlotLine, Points], across: _Scale, upwards: _Scale) -> Markup:
+def _line(row: tuple[int, PlotLine, Points], across: Scale, upwards: Scale) -> Markup:
     nth, line, points = row
     places = [(across.at(x), upwards.at(y)) for x, y in points]
     faint = " faint" if line.faint else ""
@@ -142,10 +101,3 @@ def _legend(row: tuple[int, PlotLine, Points]) -> Markup:
     nth, line, _ = row
     mark = element("span", class_=f"mark s{nth % 6}", aria_hidden="true")
     return element("span", mark, line.name + (" (right)" if line.right else ""), class_="legend")
-
-
-def number(value: float) -> str:
-    """Return a number as short as an axis needs it."""
-    if value and not 1e-3 <= abs(value) < 1e5:
-        return f"{value:.3g}"
-    return f"{value:.4g}"

@@ -39,6 +39,12 @@ def join(*children: Child | Iterable[Child]) -> Markup:
     return Markup("".join(map(_piece, children)))
 
 
+def coded(text: str) -> Markup:
+    """Return a text in which what stands between backticks is code."""
+    pieces = text.split("`")
+    return join(element("code", one) if at % 2 else one for at, one in enumerate(pieces))
+
+
 def _piece(child: Child | Iterable[Child]) -> str:
     if child is None:
         return ""

@@ -106,10 +106,12 @@ def _views_late(asked: Sequence[RequestedStage]) -> tuple[RequestedStage, ...]:
 def usual_values(pipeline: Pipeline, command: Command) -> dict[str, Any]:
     """Return the params that follow from the whole pipeline where a person gives none.
 
-    Where `.txt` files hold sentences, sentences train.
+    Where `.txt` files hold sentences, sentences train; what trains holds for every command.
     """
     sentences = pipeline.sidecars.get(".txt") == "caption"
-    return {"text": "caption"} if sentences and command.writes_meta() else {}
+    if command.writes_meta():
+        return {"text": "caption"} if sentences else {}
+    return {"text": text_of(pipeline)} if "text" in command.params() else {}
 
 
 def text_of(pipeline: Pipeline) -> str:

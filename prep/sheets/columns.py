@@ -6,10 +6,11 @@ a person types there.
 
 import base64
 import hashlib
+import re
 import unicodedata
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any
 
@@ -18,10 +19,12 @@ from prep.runtime import text_files
 from prep.stage import Stage
 from prep.tags import tag_text
 
-PROPOSED = "duplicate of "  # begins what stands under `keep` until a person says yes or no
+# What begins what stands under `keep` until a person says yes or no; see `Stage.proposes`.
+PROPOSALS = ("duplicate of ", "drop: ", "fix: ", "look: ")
 NOTHING = "4oymiq"  # what `short` would work out for the many empty cells
 _LETTERS = 6
 _KEEP = {"yes": "yes", "no": "no", "keep": "yes", "drop": "no", "true": "yes", "false": "no"}
+_BOX = re.compile(r"\d{1,7},\d{1,7},\d{1,7},\d{1,7}", re.ASCII)
 _LARGEST = 1e15  # whole numbers up to here are written with all their figures
 
 
@@ -34,6 +37,7 @@ class Kind(StrEnum):
     CAPTION = "caption"  # words of the picture's own
     NOTE = "note"  # anything at all
     NUMBER = "number"
+    BOX = "box"  # left, top, right, bottom px
 
 
 @dataclass(frozen=True)
@@ -44,6 +48,7 @@ class Column:
         name: Its header, and the artifact that it shows: lower case letters, figures and `_`.
         width: In tags.xlsx, in characters.
         least: The smallest number that it takes; `most` is the largest.
+        proposes: Of a decision: (artifact, `Stage.proposes`) of each that proposes what it says.
     """
 
     name: str
@@ -51,6 +56,7 @@ class Column:
     width: int = 12
     least: float = -_LARGEST
     most: float = _LARGEST
+    proposes: tuple[tuple[str, Callable[[Any], str]], ...] = ()
 
     @property
     def own(self) -> bool:
@@ -60,7 +66,7 @@ class Column:
     @property
     def one_line(self) -> bool:
         """Whether no cell of it has several lines."""
-        return self.kind in (Kind.DECISION, Kind.NAME, Kind.NUMBER)
+        return self.kind in (Kind.DECISION, Kind.NAME, Kind.NUMBER, Kind.BOX)
 
     def shown(self, value: Any) -> str:
         """Return the cell that shows a value of the artifact; None is an empty one."""
@@ -69,6 +75,16 @@ class Column:
         if self.kind is Kind.TAGS:
             return tag_text.joined(value, escape=False)
         return _written(value) if self.kind is Kind.NUMBER else str(value)
+
+    def proposed(self, sample: Mapping[str, Any]) -> str:
+        """Return what is proposed of a sample, where a person has decided nothing yet.
+
+        Args:
+            sample: Artifact -> value; None for one that it does not have.
+        """
+        each = ((sample.get(name), proposes) for name, proposes in self.proposes)
+        said = (proposes(value) for value, proposes in each if value is not None)
+        return "; ".join(words for words in said if words)
 
     def said(self, cell: str) -> str:
         """Return what a cell means: two cells that say the same are no edit of each other.
@@ -86,6 +102,8 @@ class Column:
             return tag_text.joined(tag_text.parsed(text), escape=False)
         if self.kind is Kind.DECISION:
             return _KEEP.get(text.lower(), text)
+        if self.kind is Kind.BOX:
+            return ",".join(text.replace(",", " ").split())
         if self.kind is Kind.NUMBER:
             with suppress(ValueError):
                 return _written(float(text.replace(",", ".")))
@@ -105,7 +123,7 @@ class Column:
 
     def decides(self, cell: str) -> bool:
         """Return whether what a person left there is their word; else the machine's holds."""
-        if self.kind is Kind.DECISION and cell.startswith(PROPOSED):
+        if self.kind is Kind.DECISION and cell.startswith(PROPOSALS):
             return False
         return bool(cell) or self.own
 
@@ -113,13 +131,15 @@ class Column:
         """Return what to write in place of what the column cannot hold; empty where it can."""
         if not cell:
             return ""
+        if self.kind is Kind.BOX and not _BOX.fullmatch(cell):
+            return "write left, top, right and bottom in px, as 10,20,300,400"
         if self.kind is Kind.NUMBER:
             with suppress(ValueError):
                 if self.least <= float(cell) <= self.most:
                     return ""
             least = f" from {self.least:g}" if self.least > -_LARGEST else ""
             return f"write a number{least}" + (f" to {self.most:g}" if self.most < _LARGEST else "")
-        decided = cell in ("yes", "no") or cell.startswith(PROPOSED)
+        decided = cell in ("yes", "no") or cell.startswith(PROPOSALS)
         return "" if decided or self.kind is not Kind.DECISION else "write yes or no"
 
 
@@ -139,13 +159,21 @@ WORDS: Columns = {
     )
 }
 
+# What a sheet has where a stage declares it as something that a person may write.
+FIELDS: Columns = {"crop_box": Column("crop_box", Kind.BOX, 16)}
+
 # What a sheet reads of each sample, beside what stages declare columns for.
-EXPORTED = ("digest", *(f"{name}?" for name in WORDS), "duplicate_of?")
+EXPORTED = ("digest", *(f"{name}?" for name in WORDS))
 
 
 def columns_of(stages: Iterable[Stage]) -> Columns:
     """Return name -> column: what every sheet has, then what the stages declare."""
-    return {**WORDS, **{one.column.name: one.column for one in stages if one.column is not None}}
+    own = tuple(stages)
+    proposes = tuple((one.writes, one.proposes) for one in own if one.proposes is not None)
+    columns = {**WORDS, "keep": replace(WORDS["keep"], proposes=proposes)}
+    columns |= {one.column.name: one.column for one in own if one.column is not None}
+    fields = {field.name for one in own for field in one.fields}
+    return columns | {name: one for name, one in FIELDS.items() if name in fields}
 
 
 def short(text: str) -> str:

@@ -48,7 +48,7 @@ def changes_of(sheet: ReturnedSheet, now: Now) -> Changes:
     marks: dict[str, list[str]] = {}
     for key, digest in now.pictures.items():
         marks.setdefault(mark(digest), []).append(key)
-    taking = _Taking(now, marks, sheet.lossy)
+    taking = _Taking(now, marks, sheet)
     for found in sheet.found:
         taking.take(found)
     return taking.changes()
@@ -57,8 +57,8 @@ def changes_of(sheet: ReturnedSheet, now: Now) -> Changes:
 class _Taking:
     """Takes the rows of one sheet, in their order."""
 
-    def __init__(self, now: Now, marks: Mapping[str, Sequence[str]], lossy: bool) -> None:
-        self._now, self._marks, self._lossy = now, marks, lossy
+    def __init__(self, now: Now, marks: Mapping[str, Sequence[str]], sheet: ReturnedSheet) -> None:
+        self._now, self._marks, self._sheet = now, marks, sheet
         self._changes = Changes()
         self._of_rows, self._of_cells = Mistakes(), Mistakes()
         self._held: list[Edited] = []
@@ -101,7 +101,7 @@ class _Taking:
             self._weigh(one)
             self._held.append(one)
         current = self._now.row(owner)
-        self._of_cells.add(mistakes(one, owner, current, self._lossy))
+        self._of_cells.add(mistakes(one, owner, current, self._sheet))
         if current is None:
             self._lose(one)
         else:
@@ -124,7 +124,8 @@ class _Taking:
         if changes.rows and not known:
             return Changes(foreign=True, rows=changes.rows)
         changes.mistakes.add(self._of_rows.first)
-        changes.mistakes.add(moved_cells.mistakes(self._held))
+        if not self._sheet.typed:
+            changes.mistakes.add(moved_cells.mistakes(self._held))
         changes.mistakes.add(self._of_cells.first)
         changes.mistakes.more += self._of_rows.more + self._of_cells.more
         return changes

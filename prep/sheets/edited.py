@@ -8,7 +8,7 @@ from prep.sheets.categories import together
 from prep.sheets.cells import unguarded
 from prep.sheets.mistakes import Mistake
 from prep.sheets.row import Revision, Row, digest_of_set
-from prep.sheets.table import TAGS, TELLING, ReturnedRow
+from prep.sheets.table import TAGS, TELLING, ReturnedRow, ReturnedSheet
 
 
 @dataclass(frozen=True)
@@ -52,21 +52,22 @@ def _listed(found: ReturnedRow) -> str:
     return ", ".join(cell for cell in found.categories.values() if cell.strip())
 
 
-def mistakes(one: Edited, key: str, now: Row | None, lossy: bool) -> Iterator[Mistake]:
+def mistakes(one: Edited, key: str, now: Row | None, sheet: ReturnedSheet) -> Iterator[Mistake]:
     """Yield what is wrong with the cells of a row, as message and hint.
 
     Args:
         one: The row.
         key: Its picture.
         now: What would be exported now; None where the picture is gone.
-        lossy: See `mangled.mistakes`.
+        sheet: Whose row it is.
     """
     yield from _row_mistakes(one)
     for name, cell in one.cells.items():
         column = one.found.row.columns[name]
         for header, text in _typed(one, name).items():
             was = _exported(one, name, now) if header == name else None
-            for why, hint in mangled.mistakes(column.kind, text, was, lossy):
+            wrong = mangled.mistakes(column.kind, text, was, sheet.lossy)
+            for why, hint in wrong if not sheet.typed else ():
                 yield f"{one.found.where}, column `{header}`: {why}", hint
         if hint := column.hint(cell):
             yield f"`{name}` of `{key}` is `{cell}`", hint

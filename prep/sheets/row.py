@@ -11,8 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from prep.likeness.proposals import proposed
-from prep.sheets.columns import NOTHING, PROPOSED, WORDS, Columns, short
+from prep.sheets.columns import NOTHING, WORDS, Columns, short
 from prep.tags import tag_text
 
 _TAGS = WORDS["tags"]
@@ -127,10 +126,10 @@ def _digests(text: str) -> list[str]:
 def exported(samples: Mapping[str, Mapping[str, Any]], columns: Columns) -> Iterator[Row]:
     """Yield the rows of a sheet, in the order of keys.
 
-    `keep` shows a proposed duplicate until a person says yes or no.
+    `keep` shows what is proposed until a person says yes or no.
 
     Args:
-        samples: Key -> artifact -> value: digest, duplicate_of, and what the columns show.
+        samples: Key -> artifact -> value: digest, and what the columns show and propose.
         columns: Those of the sheet.
     """
     for key in sorted(samples):
@@ -140,7 +139,5 @@ def exported(samples: Mapping[str, Mapping[str, Any]], columns: Columns) -> Iter
 def exported_row(key: str, sample: Mapping[str, Any], columns: Columns) -> Row:
     """Return the row of one sample, see `exported`."""
     cells = {name: column.shown(sample.get(name)) for name, column in columns.items()}
-    if not cells["keep"]:
-        copy = proposed(sample["duplicate_of"])
-        cells["keep"] = f"{PROPOSED}{copy}" if copy else ""
+    cells["keep"] = cells["keep"] or columns["keep"].proposed(sample)
     return revised(Row(key, cells, columns), sample["digest"])

@@ -79,11 +79,13 @@ class ReturnedSheet:
             held here, and DatasetError is raised where they end if any is wrong, see `sheet_of`.
         read_as: For a person: `UTF-8, separated by commas`.
         lossy: The file's encoding may have put `?` for letters that it lacks.
+        typed: Its cells are as a person typed them: no spreadsheet was at them.
     """
 
     found: Iterable[ReturnedRow]
     read_as: str
     lossy: bool = False
+    typed: bool = False
 
     def rows(self) -> tuple[Row, ...]:
         """Return the rows alone."""

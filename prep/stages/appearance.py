@@ -23,7 +23,7 @@ def fit(params: NoParams, loaded: None, others: Mapping[str, Any]) -> tuple[Any,
     writes="appearance",
     done="",
     shown=None,
-    commands=("duplicates",),
+    commands=("duplicates", "report"),
     fit=fit,
     packed=True,
 )

@@ -6,11 +6,19 @@ from typing import Any
 from prep.stage import NoParams, PersonsField, Shape, stage
 
 
-def remark(num: int) -> str:
+def remark(rows: Mapping[str, Any]) -> str:
     """Return what a person should know of how so many pictures are compared."""
     from prep.likeness import proposals  # what compares is loaded where something is compared
 
-    return proposals.remark(num)
+    return proposals.remark(len(rows))
+
+
+def proposes(row: Any) -> str:
+    """Return which copy a picture is proposed to be dropped as."""
+    from prep.likeness import proposals
+
+    copy = proposals.proposed(row)
+    return f"duplicate of {copy}" if copy else ""
 
 
 def sentence(row: Any) -> str:
@@ -26,8 +34,10 @@ def sentence(row: Any) -> str:
     writes="duplicate_of",
     done="compared",
     remark=remark,
+    proposes=proposes,
     shown=sentence,
     shape=Shape.DECISION,
+    commands=("duplicates", "report"),
     fields=(PersonsField("keep", drops="no"),),
 )
 def duplicates(

@@ -22,7 +22,7 @@ def fit(params: NoParams, loaded: None, others: Mapping[str, Any]) -> tuple[Any,
     writes="looks",
     done="",
     shown=None,
-    commands=("edit", "bucket"),
+    commands=("edit", "bucket", "report"),
     fit=fit,
 )
 def measure(image: "Image.Image", size: Sequence[int], params: NoParams) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from prep.stage import NoParams, Rows, Shape, stage
     reads=EXPORTED,
     writes="tags.csv",
     shape=Shape.VIEW,
-    commands=("tag", "duplicates", "review export"),
+    commands=("tag", "duplicates", "check", "review export"),
     main=True,
 )
 def tags_csv(rows: Rows, params: NoParams) -> bytes:

@@ -3,8 +3,10 @@
 A stage that is added is met here by what it declares: nothing names one.
 """
 
+import base64
 import hashlib
 import io
+import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -18,8 +20,21 @@ from prep.dataset.file_names import link_before
 from prep.images.fitting import fitted
 from prep.likeness.appearance import inside_of, size_of, vectors
 from prep.models.locate import Models
+from prep.report.small_pictures import unpacked as small_copies
 from prep.sheets.columns import WORDS
-from prep.stage import ALPHA, MASK_FILE, PIXELS, Derived, Page, Rejected, Rows, Shape, Stage
+from prep.stage import (
+    ALPHA,
+    MASK_FILE,
+    PIXELS,
+    SIZE,
+    WITH_PIXELS,
+    Derived,
+    Page,
+    Rejected,
+    Rows,
+    Shape,
+    Stage,
+)
 from prep.stages import all_stages
 from tagger_models.scores import unpacked
 
@@ -135,8 +150,8 @@ class Bench:
             return self.pictures[key]
         if name in PIXELS:
             return self.pictures[key].convert("L").convert("RGB")
-        if name == "size":
-            return list(self.pictures[key].size)
+        if name in WITH_PIXELS:
+            return list(self.pictures[key].size) if name == SIZE else []
         if name == "digest":
             return hashlib.sha256(key.encode()).hexdigest()
         producer = self.producer(name)
@@ -146,7 +161,7 @@ class Bench:
             return None  # as most pictures have no mask: their dataset files stay what they were
         if producer.suffix and not large:  # a view is told where it lies
             return f"{name}/{list(SIZES).index(key)}{producer.suffix}"
-        value = self.made(producer)[key]
+        value = self.made(producer).get(key)  # none where it lacks what it reads
         return None if isinstance(value, Rejected) else value
 
     def _previous(self, stage: Stage) -> dict[str, bytes]:
@@ -188,10 +203,11 @@ def _exact(value: Any, numbers: list[float]) -> Any:
 
 def opened(writes: str, data: bytes) -> Any:
     """Return bytes as values, where they hold floats; else their text."""
+    own = {"latents": _tensors, "page_thumbnail": _small, "report.html": _page}
     if writes.endswith("scores"):
         return dict(unpacked(data))
-    if writes == "latents":
-        return dict(_tensors(data))
+    if writes in own:
+        return own[writes](data)
     if writes == "appearance":
         numbers = hashlib.sha256(vectors(data).tobytes()).hexdigest()
         return [
@@ -201,8 +217,7 @@ def opened(writes: str, data: bytes) -> Any:
             opened("", data[data.index(b"\xff\xd8\xff") :]),
         ]
     if data.startswith(b"\xff\xd8"):  # what JPEG makes of pixels belongs to its library
-        small = Image.open(io.BytesIO(data))
-        return [*small.size, *(float(value / 255) for value in small.resize((2, 2)).tobytes())]
+        return _near(data)
     if data.startswith(b"\x89PNG"):
         grey = Image.open(io.BytesIO(data))
         return [grey.mode, *grey.size, hashlib.sha256(grey.tobytes()).hexdigest()]
@@ -212,7 +227,29 @@ def opened(writes: str, data: bytes) -> Any:
     return data.decode()
 
 
-def _tensors(data: bytes) -> Iterator[tuple[str, Any]]:
+def _near(data: bytes) -> list[Any]:
+    small = Image.open(io.BytesIO(data)).convert("RGB")
+    return [*small.size, *(float(value / 255) for value in small.resize((2, 2)).tobytes())]
+
+
+def _page(data: bytes) -> Any:
+    """Return a page with its script's data as values, and its pictures as what has to be near."""
+    before, inside = data.decode().split('id="data">')
+    told, after = inside.split("</script>", 1)
+    values = json.loads(told)
+    images = [_near(base64.b64decode(one.pop("image"))) for one in values["pictures"]]
+    return [before, values, images, after]
+
+
+def _small(data: bytes) -> list[Any]:
+    return [_near(copy) for copy in small_copies(data)]
+
+
+def _tensors(data: bytes) -> dict[str, Any]:
+    return dict(_each_tensor(data))
+
+
+def _each_tensor(data: bytes) -> Iterator[tuple[str, Any]]:
     from safetensors.torch import load
 
     for name, tensor in sorted(load(data).items()):

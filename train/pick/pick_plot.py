@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from html import escape
 from typing import NamedTuple
 
-from prep.pages.line_plot import number
+from prep.pages.plot_axes import number
 
 _WIDTH, _HEIGHT, _LEFT, _TOP, _RIGHT, _BOTTOM = 760, 360, 56, 28, 210, 40
 _BESIDE = 58  # px between the axis at the right and what lines are called

@@ -1,8 +1,8 @@
 """The certificate of a run's newest export: what it was made of, every picture by its digest."""
 
 from prep.pages.markup import Markup, element
+from prep.pages.page_table import table
 from train.adapters.lora_metadata import certificate
-from train.report.data_sections import table
 from train.report.report_pictures import ReportPictures
 from train.report.run_files import RunFiles
 

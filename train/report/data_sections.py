@@ -1,9 +1,9 @@
 """What a run was given: buckets, texts that were cut, its settings."""
 
 from collections import Counter
-from collections.abc import Sequence
 
 from prep.pages.markup import Markup, element, join
+from prep.pages.page_table import table
 from prep.runtime.yaml_nodes import as_yaml
 from train.option_fields import flag
 from train.report.pictures_section import text_of, thumbnail
@@ -72,19 +72,3 @@ _FACTS = (
     "method", "recipe", "version", "program", "family", "base_digest", "data_digest", "samples",
     "steps_per_epoch", "datasets",
 )  # fmt: skip
-
-
-def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> Markup:
-    """Return a table; all but the first column of one with a head are numbers."""
-    kind = {"class_": "number"} if head else {}
-    top = [element("th", one, scope="col", **(kind if nth else {})) for nth, one in enumerate(head)]
-    each = [
-        element(
-            "tr",
-            element("th", first, scope="row"),
-            *(element("td", one, **kind) for one in rest),
-        )
-        for first, *rest in rows
-    ]
-    inner = [element("thead", element("tr", *top))] if head else []
-    return element("div", element("table", *inner, element("tbody", *each)), class_="scroll")

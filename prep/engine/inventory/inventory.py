@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from prep.dataset.sample_fields import LOST_ENTRY
 from prep.engine.inventory import scan
 from prep.engine.inventory.declarations import Declarations
 from prep.engine.inventory.location import STATE, Location
@@ -13,7 +14,7 @@ from prep.engine.state.ledger_queries import Edit
 from prep.stage import IN_DATASET
 
 INHERITED = "inherited"
-DROP = f"{IN_DATASET}drop"  # the field that says: a dataset file lost the entry
+DROP = f"{IN_DATASET}{LOST_ENTRY}"  # the field that says: a dataset file lost the entry
 # In the lineage of a derived picture that prep itself removed: it did not vanish.
 REMOVED = '"removed":true'
 

@@ -14,12 +14,14 @@ import pytest
 
 from prep.sheets import csv_text, reading, workbook
 from prep.sheets.cells import guarded
-from prep.sheets.columns import WORDS
+from prep.sheets.columns import columns_of
 from prep.sheets.comparison import Now, changes_of
 from prep.sheets.row import exported, revised
+from prep.stages import all_stages
 from tests.prep.sheet_rows import row_of
 from tests.prep.sheets.test_cells import DATA, names
 
+COLUMNS = columns_of(all_stages().values())
 PYTHON = "/usr/bin/python3"
 SCRIPT = Path(__file__).with_name("calc.py")
 PLAIN = re.compile(r"[a-z][\w()'.:!?/-]*", re.ASCII)
@@ -117,7 +119,7 @@ def test_one_edit_is_one_change(
     sheet = Path(f"edited.{saved}")
     calc(Path("images") / source, sheet, "tags", "f.png", "caption", "a dizzy girl")
     order = [
-        row.key for row in reading.parse(io.BytesIO(sheet.read_bytes()), sheet.name, WORDS).rows()
+        row.key for row in reading.parse(io.BytesIO(sheet.read_bytes()), sheet.name, COLUMNS).rows()
     ]
     assert order != sorted(order)
 
@@ -141,15 +143,15 @@ def test_the_vocabularies_survive(tmp_path: Path, calc: Calc, source: str, saved
     cells = ("keep", "rating", "caption", "concept", "weight", "notes", "duplicate_of")
     samples = {key: sample | dict.fromkeys(cells) for key, sample in samples.items()}
     file = tmp_path / f"tags.{source}"
-    rows = exported(samples, WORDS)
+    rows = exported(samples, COLUMNS)
     file.write_bytes(
-        csv_text.dump(rows, WORDS)
+        csv_text.dump(rows, COLUMNS)
         if source == "csv"
-        else workbook.dump(workbook.shown(samples, WORDS), WORDS, 16)
+        else workbook.dump(workbook.shown(samples, COLUMNS), COLUMNS, 16)
     )
 
     calc(file, tmp_path / f"saved.{saved}", "tags")
-    sheet = reading.parse(io.BytesIO((tmp_path / f"saved.{saved}").read_bytes()), "saved", WORDS)
+    sheet = reading.parse(io.BytesIO((tmp_path / f"saved.{saved}").read_bytes()), "saved", COLUMNS)
     pictures = {key: sample["digest"] for key, sample in samples.items()}
     changes = changes_of(sheet, Now({row.key: row for row in rows}.get, pictures, {}))
 
@@ -163,10 +165,10 @@ def test_a_formula_typed_there_is_refused(
     """Row 32: what LibreOffice calculated from a tag is told, and nothing is taken."""
     before = words()
     rows = csv_text.parse(
-        io.BytesIO(Path("images/tags.csv").read_bytes()), "tags.csv", WORDS
+        io.BytesIO(Path("images/tags.csv").read_bytes()), "tags.csv", COLUMNS
     ).rows()
     bare = [revised(row_of(row.key, notes="x"), "0" * 64) for row in rows]
-    Path("bare.csv").write_bytes(csv_text.dump(bare, WORDS))
+    Path("bare.csv").write_bytes(csv_text.dump(bare, COLUMNS))
     calc(Path("images/tags.csv"), Path("edited.csv"), "", "b.png", "tags", "=_=")
 
     told = prep("review", "import", "edited.csv", "--in", "images")
