@@ -275,7 +275,7 @@ def test_the_complete_pipelines_yaml_is_valid(tmp_path: Path) -> None:
 
     usual, more = ([step.command.name for step in pipeline.steps] for pipeline in found)
     assert usual == ["caption", "tag", "duplicates", "edit", "bucket", "latents"]
-    assert more == ["crop", "augment", *usual]
+    assert more == ["faces", "crop", "augment", *usual]
 
 
 def test_the_complete_pipelines_yaml_has_the_defaults() -> None:

@@ -8,7 +8,14 @@ from pathlib import Path
 from tinyworld.demo import demo
 from tinyworld.pictures import write_pictures
 
-PARTS = ("tagger", "judge", "captioner", "base")
+# What can be trained, and the module that does it.
+PARTS = {
+    "tagger": "tiny_tagger",
+    "judge": "judge",
+    "captioner": "tiny_captioner",
+    "base": "base",
+    "detector": "tiny_detector",
+}
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -20,7 +27,7 @@ def main(arguments: list[str] | None = None) -> int:
     add = commands.add_parser("draw", help="draw the demo's pictures into a folder")
     add.add_argument("folder", type=Path)
     add = commands.add_parser("train", help="train the small models again, from nothing")
-    add.add_argument("part", choices=PARTS)
+    add.add_argument("part", choices=tuple(PARTS))
     add.add_argument("folder", type=Path, help="where the models go, each into its own folder")
     add.add_argument("--work", type=Path, default=Path("tinyworld-work"), help="kept between runs")
     add.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
@@ -39,7 +46,7 @@ def _draw(folder: Path) -> int:
 
 
 def _train(part: str, folder: Path, work: Path, device: str) -> int:
-    training = importlib.import_module(f"tinyworld.training.{part}")
+    training = importlib.import_module(f"tinyworld.training.{PARTS[part]}")
     (folder / part).mkdir(parents=True, exist_ok=True)
     getattr(training, f"train_{part}")(work, folder / part, device)
     print(folder / part)

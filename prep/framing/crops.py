@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from prep.framing import level, people, ratios, saliency, shots, trim
@@ -60,13 +61,15 @@ class Seen:
     small: "Image.Image | None"
     found: Found
 
+    @cached_property
     def content(self) -> Box:
-        """Return what of it is no border."""
+        """What of it is no border."""
         return trim.content(self.small, self.size) if self.small else (0, 0, *self.size)
 
+    @cached_property
     def people(self) -> list[Person]:
-        """Return who is in it, the largest first."""
-        return people.people(self.found, self.size, self.content())
+        """Who is in it, the largest first."""
+        return people.people(self.found, self.size, self.content) if self.found else []
 
 
 def persons_box(words: str, size: Size) -> Box | str:
@@ -90,7 +93,7 @@ def of_picture(seen: Seen, wanted: Sequence[float], focus: str, *, trimmed: bool
         focus: centre, saliency or subject.
         trimmed: Whether plain borders are no part of the picture.
     """
-    bounds = seen.content() if trimmed else (0, 0, *seen.size)
+    bounds = seen.content if trimmed else (0, 0, *seen.size)
     left, top = bounds[:2]
     size = bounds[2] - left, bounds[3] - top
     window = ratios.largest(size, ratios.least_loss(size, wanted))
@@ -99,11 +102,11 @@ def of_picture(seen: Seen, wanted: Sequence[float], focus: str, *, trimmed: bool
         place = placed(size, window, central)
         return Crop("crop", _moved(place, left, top))
     found = [_moved(box, -left, -top) for box in people.must_stay(seen.found, seen.size)]
-    figures = [_moved(one.figure, -left, -top) for one in seen.people()]
+    figures = [_moved(one.figure, -left, -top) for one in seen.people]
     if focus == SUBJECT and figures:
         around = _around(figures)
         central = (around[0] + around[2] - window[0]) / 2, (around[1] + around[3] - window[1]) / 2
-        detector = seen.people()[0].detector
+        detector = seen.people[0].detector
         return Crop(
             "crop", _moved(placed(size, window, central, found), left, top), 0.0, "", detector
         )
@@ -114,7 +117,7 @@ def of_picture(seen: Seen, wanted: Sequence[float], focus: str, *, trimmed: bool
 
 def of_faces(seen: Seen, wanted: Sequence[float], scale: float) -> Iterator[Crop]:
     """Yield a crop of each face, or head without one, the largest first."""
-    for number, person in enumerate(seen.people()):
+    for number, person in enumerate(seen.people):
         square = (person.face[2] - person.face[0], person.face[3] - person.face[1])
         ratio = ratios.least_loss(square, wanted)
         yield _of_shot(shots.face_shot(person, seen.size, ratio, scale), number)
@@ -126,7 +129,7 @@ def of_stages(seen: Seen, wanted: Sequence[float], scale: float) -> Iterator[Cro
     Args:
         wanted: Ratios that the crops are made wider or taller for; empty: they stay as they are.
     """
-    for number, person in enumerate(seen.people()):
+    for number, person in enumerate(seen.people):
         for shot in shots.stages(person, seen.size, scale):
             crop = _of_shot(shot, number)
             if wanted:
@@ -141,7 +144,7 @@ def levelled(crop: Crop, seen: Seen) -> Crop:
 
     It is as it was where no detector found both eyes of that face.
     """
-    faces = [person.face for person in seen.people() if _holds(crop.box, person.face)]
+    faces = [person.face for person in seen.people if _holds(crop.box, person.face)]
     degrees = level.lean(faces[0], seen.found) if faces else 0.0
     if not degrees:
         return crop

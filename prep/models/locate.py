@@ -42,8 +42,8 @@ class Ask:
         facts: What else decides the model's results, as text; it enters the digest.
         remote: It runs on a server: `facts` are all that is known of it, no file is looked for.
         beside: What a folder of one's own holds besides, to be the same model; empty for nothing.
-        package: Python package that holds the file of `needs`, and what installs it, else empty.
-        distribution: See `package`.
+        package: Python package that holds the file of `needs`; empty for none.
+        distribution: What installs that package; see `prep.models.other_places`.
         url: Address of the only file, and its SHA-256, for a model that is not on the hub.
         sha256: See `url`.
     """

@@ -18,15 +18,15 @@ def in_package(name: str, package: str, file: str, distribution: str) -> Path:
         name: What a person calls the model.
         package: What is imported.
         file: The file, relative to the package.
-        distribution: What pip installs.
+        distribution: What is typed after `pip install`: its last word in quotes.
 
     Raises:
         ModelFileError: The package is not installed, or has no such file.
     """
-    hint = f'install it: `pip install "{distribution}"`'
+    hint = f"install it: `pip install {distribution}`"
     spec = importlib.util.find_spec(package)
     if spec is None or spec.origin is None:
-        plain = distribution.partition("<")[0]
+        plain = distribution.split('"')[1].partition("<")[0]
         raise ModelFileError(
             f"`{name}` is a file of the package {plain}, which is not installed", hint
         )

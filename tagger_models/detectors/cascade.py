@@ -61,12 +61,12 @@ def open_cascade(file: Path, row: DetectorProfile) -> Cascade:
     except ImportError:
         raise MachineError(
             f"the detector `{row.name}` needs OpenCV, which is not installed",
-            f'install it: `pip install "{OPENCV}"`',
+            f"install it: `pip install {OPENCV}`",
         ) from None
     if not hasattr(cv2, "CascadeClassifier"):
         raise MachineError(
             f"OpenCV {cv2.__version__} has no cascades, which the detector `{row.name}` needs",
-            f'install one that has: `pip install "{OPENCV}"`',
+            f"install one that has: `pip install {OPENCV}`",
         )
     classifier = cv2.CascadeClassifier()
     try:

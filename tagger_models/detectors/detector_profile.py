@@ -33,7 +33,7 @@ class DetectorProfile:
         centred: Whether the picture lies in the middle of its input; else at the top left.
         repo: Hub id; empty where it is not on the hub.
         package: Package that holds the file: where it is imported from; empty for none.
-        distribution: What installs that package.
+        distribution: What is typed after `pip install` for that package.
         url: Address of the file; empty for none.
         sha256: The file's digest, where an address gives it.
         licence: What its authors say.

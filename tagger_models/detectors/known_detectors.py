@@ -23,7 +23,7 @@ from tagger_models.detectors.detector_profile import (
 )
 
 DEFAULT = "anime-face"
-OPENCV = "opencv-python-headless<5"  # 5.0 has no cascade classifier
+OPENCV = '"opencv-python-headless<5"'  # 5.0 has no cascade classifier
 _ORIGIN = "https://raw.githubusercontent.com/nagadomi/lbpcascade_animeface"
 _COMMIT = "4433ab1ae1166ea75acfe99eb0f18709dac329a0"
 _IMGUTILS = "file, threshold, overlap: `imgutils/detect` of deepghs/imgutils"
@@ -108,7 +108,7 @@ ROWS = (
         pad=(0, 0, 0),
         centred=False,
         package="nudenet",
-        distribution="nudenet",
+        distribution='--no-deps "nudenet<4"',  # its file is enough, and onnxruntime is here
         licence="package: MIT; its weights come from a training with YOLOv8, which is AGPL-3.0",
         sources=("all: `nudenet/nudenet.py` of the package nudenet 3.4.2",),
     ),

@@ -82,7 +82,9 @@ class Memory:
         Args:
             end_idle: Ends a process that has nothing to do; returns whether there was one.
         """
-        while not self._taken(number, size) and not end_idle():
+        while not self._taken(number, size):
+            if end_idle():  # whose room may be enough, or not
+                continue
             with self._change:
                 if not self._pictures.keys() - {number}:
                     self._pictures[number] = size

@@ -11,6 +11,8 @@ import pytest
 from PIL import Image
 
 from prep.commands import plan
+from prep.engine.decoding.outcome import DecodedPicture, Part
+from prep.engine.decoding.pool import Decoders
 from prep.engine.explain_sample import of_person
 from prep.engine.opening import read_only_session
 from prep.engine.report import Report
@@ -113,6 +115,29 @@ def test_the_lineage_says_all_of_it(tilted: Callable[[], Report], context: Conte
         f"made from a.png@tilted.png of `../out` {each}",
         f"which was made from a.png of `../raw` {each}",
     ]
+
+
+def test_it_sees_a_small_picture_and_writes_from_the_large_one(home: Path, draw: Draw) -> None:
+    """What `fit` makes of a picture is seen with its outline; the parts are of all its pixels."""
+    path = draw("a.png", (96, 72))
+    seen: list[Any] = []
+
+    def parts(key: int, picture: DecodedPicture) -> list[Part]:
+        seen.append((picture.size, picture.small_image()))
+        return [Part(home / "part.png", STEPS)]
+
+    fit = (fitting.Resize(fitting.AT_MOST, "BOX", size=24),)
+    with Decoders(1, fit=fit, parts=parts) as pool:
+        [(_, found)] = pool.decoded([(0, path)])
+
+    source = Image.open(path)
+    assert seen[0][0] == (96, 72)
+    assert seen[0][1].tobytes() == fitting.fitted(source, fit).tobytes()
+    assert isinstance(found, DecodedPicture)
+    assert (found.rgb, found.small, len(found.files)) == (b"", (0, 0), 1)
+    with Image.open(home / "part.png") as part:
+        assert part.tobytes() == pixel_steps.done(source, STEPS).tobytes()
+    source.close()
 
 
 def test_the_mask_goes_through_the_same_steps(

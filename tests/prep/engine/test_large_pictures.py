@@ -3,6 +3,7 @@
 import shutil
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from prep.engine.decoding import work
-from prep.engine.decoding.memory import MOST_BYTES, TREE_BYTES
+from prep.engine.decoding.memory import MOST_BYTES, TREE_BYTES, Memory
 from prep.engine.decoding.outcome import DecodedPicture, Failure, Part
 from prep.engine.decoding.outline import whole
 from prep.engine.decoding.pool import Decoders
@@ -226,3 +227,23 @@ print(wanted, taken() - before)
     said = subprocess.run(command, capture_output=True, check=True, text=True).stdout.split()
 
     assert int(said[1]) <= int(said[0])
+
+
+def test_an_idle_process_that_ends_is_no_leave() -> None:
+    """Case D3: a large picture waits for the one before it, also where a process made some room."""
+    memory, idle, granted = Memory(100), [True], threading.Event()
+
+    def end_idle() -> bool:
+        return bool(idle and idle.pop())
+
+    memory.charge("idle", 5)
+    memory.take(0, 80, end_idle)
+    assert idle
+    waiting = threading.Thread(target=lambda: (memory.take(1, 80, end_idle), granted.set()))
+    waiting.start()
+    assert not granted.wait(0.2)
+    assert not idle
+
+    memory.give_back(0)
+    assert granted.wait(2)
+    waiting.join()

@@ -173,3 +173,23 @@ def test_mistakes_are_two_lines(looked: Path, prep: Prep) -> None:
         "error: no detector is named `nudnet`\nhint: did you mean `nudenet`?\n"
     )
     assert names("out") == []
+
+
+def test_a_run_from_nothing_gives_the_same_bytes(looked: Path, prep: Prep) -> None:
+    """Faces, shots and what draws the eye are found again as they were, with any number of jobs."""
+    words = ("--cut", "stages", "--min-side", "48", "--max-side", "90")
+    (looked / "again").mkdir()
+    for name in ("a.png", "b.png"):
+        shutil.copy(looked / "raw" / name, looked / "again")
+    prep("faces", "again", "--model", "tiny")
+    for number, folder in enumerate(("raw", "again")):
+        prep("crop", folder, f"shots {folder}", *words, "--jobs", str(1 + 2 * number))
+        prep("crop", folder, f"eye {folder}", "--focus", "saliency", "--min-side", "48")
+
+    for kind in ("shots", "eye"):
+        first, second = (
+            {path.name: path.read_bytes() for path in Path(f"{kind} {folder}").glob("*.png")}
+            for folder in ("raw", "again")
+        )
+        assert first
+        assert first == second

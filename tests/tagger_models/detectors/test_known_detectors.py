@@ -59,7 +59,7 @@ def test_a_package_that_is_not_installed_is_two_lines(
         models.find(ask("frontal-face"))
 
     assert str(nude.value) == "`nudenet` is a file of the package nudenet, which is not installed"
-    assert nude.value.hint == 'install it: `pip install "nudenet"`'
+    assert nude.value.hint == 'install it: `pip install --no-deps "nudenet<4"`'
     assert str(opencv.value) == (
         "`frontal-face` is a file of the package opencv-python-headless, which is not installed"
     )
