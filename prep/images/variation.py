@@ -17,7 +17,7 @@ Size = tuple[int, int]
 
 
 @dataclass(frozen=True)
-class Wish:
+class VariationLimits:
     """How far a variant may be from its picture.
 
     Attributes:
@@ -36,7 +36,7 @@ class Wish:
 
 
 @dataclass(frozen=True)
-class Variant:
+class DerivedVariant:
     """A variant: its steps, what of the picture it shows, and whether it is mirrored."""
 
     steps: tuple[PixelStep, ...]
@@ -44,7 +44,7 @@ class Variant:
     flip: bool
 
 
-def variant(size: Size, seed: int, wish: Wish) -> Variant:
+def variant(size: Size, seed: int, wish: VariationLimits) -> DerivedVariant:
     """Return the variant that a seed stands for, of a picture of (width, height) px."""
     dice = random.Random(seed)  # noqa: S311 - no secret; Python keeps its numbers over versions
     turn = round(dice.uniform(-wish.turn, wish.turn), 2)
@@ -61,7 +61,7 @@ def variant(size: Size, seed: int, wish: Wish) -> Variant:
         steps.append(PixelStep(MIRROR))
     if any(light):
         steps.append(PixelStep(LIGHT, (light[0], light[1], round(1 + light[2], 3))))
-    return Variant(tuple(steps), box, flip)
+    return DerivedVariant(tuple(steps), box, flip)
 
 
 def backgrounds(words: str) -> str | tuple[Colour, ...]:

@@ -106,7 +106,7 @@ def _one_sided(row: Mapping[str, Any], params: Params) -> str:
 
 
 def _variant(row: Mapping[str, Any], params: Params, number: int, mirror: bool) -> Derived:
-    wish = variation.Wish(
+    wish = variation.VariationLimits(
         params.zoom, params.turn, params.colour, mirror, variation.backgrounds(params.background)
     )
     seed = seed_for(params.seed, "variant", row["key"], number)
