@@ -3,7 +3,7 @@
 `python -m benchmarks.large_pictures --photos FOLDER --out large.json`. The photographs are drawn
 from those of FOLDER: enlarged, with grain. Memory is the most that a whole process tree has
 resident; throughput is compared with a pool of processes, one a core, that only open, cut or
-mirror, and save as PNG. They take turns, and medians are compared.
+mirror (and resize, for `small`), and save as PNG. They take turns, and medians are compared.
 """
 
 import argparse
@@ -20,6 +20,12 @@ from typing import Any, NamedTuple
 from tests.prep.tree_memory import Taken, run
 
 SIZES = {"24": (6000, 4000), "45": (8256, 5504), "108": (12032, 9024)}
+# What is typed; `small`: each is cut, turned to where the eye is drawn, and made smaller.
+COMMANDS = {
+    "crop": ("crop",),
+    "augment": ("augment",),
+    "small": ("crop", "--max-side", "1024", "--focus", "saliency", "--trim"),
+}
 MOST_MEGABYTES = 1024.0
 LEAST_SHARE = 0.8
 _GRAIN = 5
@@ -35,6 +41,10 @@ def one(path):
         side = min(image.size)
         left, top = (image.width - side) // 2, (image.height - side) // 2
         image = image.crop((left, top, left + side, top + side))
+    elif sys.argv[1] == "small":
+        side = min(image.size)
+        left, top = (image.width - side) // 2, (image.height - side) // 2
+        image = image.crop((left, top, left + side, top + side)).resize((1024, 1024), 1)
     else:
         image = ImageOps.mirror(image)
     image.save(Path(sys.argv[3]) / f"{path.name}.png", "PNG", compress_level=6)
@@ -59,6 +69,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--photos", type=Path, required=True)
     parser.add_argument("--count", type=int, default=12)
     parser.add_argument("--sizes", nargs="+", default=["24", "45"], choices=list(SIZES))
+    parser.add_argument("--commands", nargs="+", default=list(COMMANDS), choices=list(COMMANDS))
     parser.add_argument("--turns", type=int, default=3)
     parser.add_argument("--jobs", type=int, default=os.cpu_count())
     parser.add_argument("--folder", type=Path, default=Path(tempfile.gettempdir()) / "prep-large")
@@ -68,7 +79,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for size in chosen.sizes:
         folder = chosen.folder / f"{size}-{chosen.count}"
         draw(chosen.photos, folder, SIZES[size], chosen.count)
-        for command in ("crop", "augment"):
+        for command in chosen.commands:
             found[f"{command} {size}"] = measured(command, folder, chosen.turns, chosen.jobs)
     print(table(found))
     broken = breaches(found)
@@ -110,8 +121,10 @@ def measured(command: str, folder: Path, turns: int, jobs: int) -> dict[str, Cos
     with tempfile.TemporaryDirectory(dir=folder.parent) as place:
         top, out = Path(place), Path(place) / "out"
         (top / "bare.py").write_text(_BARE)
+        program, *options = COMMANDS[command]
+        said = [program, str(folder), str(out), *options]
         words = {
-            "prep": ["-P", "-m", "prep", command, str(folder), str(out), "-j", str(jobs), "-q"],
+            "prep": ["-P", "-m", "prep", *said, "-j", str(jobs), "-q"],
             "bare": ["bare.py", command, str(folder), str(out), str(os.cpu_count())],
         }
         for _ in range(turns):

@@ -181,8 +181,8 @@ class Stage:
         flush_each: What came of a call took so long that it is made durable before the next one.
         group_by: Artifact whose value all samples of a batch share.
         fit: From the params, what `load` built (or None) and what else is read of the sample, by
-            name: the steps of `prep.images.fitting` that a map's `image` has gone through when
-            `run` gets it, done by the processes that decode; None: `run` gets the whole picture.
+            name: the steps of `prep.images.fitting` that `image` has gone through, in the decoder,
+            when `run` gets it (of a fan-out, its `small`, by params alone); None: it is whole.
         suffix: Kept as a file of this suffix in the state folder; None: in the ledger.
         packed: The value is bytes, not JSON.
         superseded_by: The artifact that, where a person wrote it, makes this one unnecessary.

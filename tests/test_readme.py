@@ -26,13 +26,14 @@ STAGES = ROOT / "docs" / "stages.md"
 PAGES = (
     "README.md", "docs/first_character_lora.md", "docs/editing.md", "docs/tagging.md",
     "docs/stages.md", "docs/captioning.md", "docs/words.md", "docs/troubleshooting.md",
-    "docs/duplicates.md", "docs/checks.md", "docs/augment.md",
+    "docs/duplicates.md", "docs/checks.md", "docs/crops.md", "docs/augment.md",
 )  # fmt: skip
 TINY = ROOT / "tinyworld" / "models"
 BEGIN, END = "<!-- stages -->\n", "<!-- /stages -->\n"
 REAL = {
     "Salesforce/blip-image-captioning-large": "captioner",
     "SmilingWolf/wd-vit-tagger-v3": "tagger",
+    "anime-face": "detector",
     "stable-diffusion-v1-5/stable-diffusion-v1-5": "base",
 }
 # So that the stand-ins, made for small pictures, are trained and drawn in seconds.
@@ -44,6 +45,7 @@ SMALLER = (
     ("prep augment ./images ./more", "prep augment ./images ./more --no-flip"),
     ("prep bucket more.json", "prep bucket more.json --resolution 128 --step 32"),
     ("--w 512 --h 512", "--w 64 --h 64 --s 2"),
+    ("prep faces ./raw", "prep faces ./raw --model tiny"),
     ("train pick ", "train pick --steps 2 --pictures 2 "),
     ("train sample ", "train sample --steps 2 "),
 )  # fmt: skip
@@ -66,7 +68,7 @@ def commands(page: str) -> list[str]:
 
 @pytest.fixture(scope="module")
 def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """A hub cache in which the three real models are the stand-ins, and a folder `raw`."""
+    """A hub cache in which the real models are the stand-ins, and a folder `raw`."""
     top = tmp_path_factory.mktemp("readme")
     revision = "0" * 40
     for name, kind in REAL.items():
@@ -204,8 +206,8 @@ def test_the_bootstrap_s_commands_are_its_own() -> None:
 
 
 def test_the_real_models_are_the_defaults() -> None:
-    """The models that the README names are those that a stage takes unless told otherwise."""
-    text = README.read_text()
+    """The models that README and pages name are those that a stage takes unless told otherwise."""
+    text = README.read_text() + (ROOT / "docs" / "crops.md").read_text()
     defaults = {
         stage.params().model
         for stage in all_stages().values()

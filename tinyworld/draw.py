@@ -23,6 +23,7 @@ _FRAMES: dict[str, tuple[Point, float]] = {
     "face": ((2.15, 2.2), 0.82),
 }
 _GROUND = 1.22
+_FACE = (-0.8, -0.5, 0.8, 0.4)  # of every mascot, in units
 
 
 def draw(scene: Scene, seed: int) -> "Image.Image":
@@ -56,10 +57,35 @@ def cut_out(scene: Scene, seed: int) -> "Image.Image":
     return Image.composite(figure, wild, seen)
 
 
+def face_box(scene: Scene, seed: int) -> tuple[float, float, float, float]:
+    """Return where the face lies in the picture of a scene: left, top, right, bottom px."""
+    from PIL import Image, ImageDraw
+
+    pen, _ = _pen(ImageDraw.Draw(Image.new("L", (1, 1))), scene, seed)
+    corners = [pen.place((x, y)) for x in _FACE[::2] for y in _FACE[1::2]]
+    across, down = zip(*corners, strict=True)
+    left, top, right, bottom = (
+        side / _FINE for side in (min(across), min(down), max(across), max(down))
+    )
+    return left, top, right, bottom
+
+
 def _figure(scene: Scene, seed: int, shadow: bool) -> "Image.Image":
     """Return the mascot on nothing, RGBA, `_FINE` times the scene's size."""
     from PIL import Image, ImageDraw
 
+    width, height = (side * _FINE for side in scene.size)
+    image = Image.new("RGBA", (width, height), (0, 0, 0, 0))
+    canvas = ImageDraw.Draw(image)
+    pen, origin = _pen(canvas, scene, seed)
+    if shadow:
+        _shadow(canvas, origin, pen.scale, narrow=scene.pose == "jumping")
+    draw_figure(pen, scene.look, scene.pose)
+    return image
+
+
+def _pen(canvas: "ImageDraw.ImageDraw", scene: Scene, seed: int) -> tuple[Pen, Point]:
+    """Return what draws the mascot of a scene, and the point that it stands over."""
     dice = random.Random(f"figure:{seed}")
     width, height = (side * _FINE for side in scene.size)
     (across, down), low = _FRAMES[scene.framing]
@@ -67,14 +93,9 @@ def _figure(scene: Scene, seed: int, shadow: bool) -> "Image.Image":
     shift = dice.uniform(-0.5, 0.5) * max(0.0, width / scale - across) * 0.8
     raised = dice.uniform(0.0, 1.0) * max(0.0, height / scale - down) * 0.3
     origin = (width / 2 + shift * scale, height - (low + raised) * scale)
-    image = Image.new("RGBA", (width, height), (0, 0, 0, 0))
-    canvas = ImageDraw.Draw(image)
-    if shadow:
-        _shadow(canvas, origin, scale, narrow=scene.pose == "jumping")
     lift = 0.28 * scale if scene.pose == "jumping" else 0.0
     tilt = math.radians(dice.uniform(-6, 6))
-    draw_figure(Pen(canvas, scale, (origin[0], origin[1] - lift), tilt), scene.look, scene.pose)
-    return image
+    return Pen(canvas, scale, (origin[0], origin[1] - lift), tilt), origin
 
 
 def _shadow(canvas: "ImageDraw.ImageDraw", origin: Point, scale: float, narrow: bool) -> None:

@@ -23,6 +23,7 @@ from prep.tags.tag_text import parsed, unsplit
 
 # What takes a person's words away -> how it is told, and what would bring them back.
 TAKEN: Mapping[str, str] = {
+    "framing": "its crop does not show it",
     "rules": "a rule takes it away",
     "prune": "left to the trigger: `--keep` keeps it",
     "implied": "it follows from another tag: `--implied add` keeps it",

@@ -42,9 +42,10 @@ def outcomes(
     Raises:
         UnwrittenError: The disk did not take a file.
     """
-    cutter = _Cutter(plan, values, Caller(plan.step, note), parts)
+    call = Caller(plan.step, note)
+    cutter = _Cutter(plan, values, call, parts)
     try:
-        with Decoders(jobs, parts=cutter.parts) as decoders:
+        with Decoders(jobs, fit=call.fit(lambda key: {}), parts=cutter.parts) as decoders:
             for key, result in decoders.decoded(cutter.pictures()):
                 inputs = plan.run[key][0]
                 outcome = unread(key, inputs, result, values.inventory.digests[key])
@@ -79,7 +80,7 @@ class _Cutter:
     def parts(self, key: str, picture: DecodedPicture) -> list[Part]:
         """Return which parts of a picture are to be written; called in threads."""
         names = [name for name, _ in self._plan.step.stage.needs()]
-        shown = outline.whole(picture.size)
+        shown = outline.whole(picture.size, picture.small_image())
         row = zip(names, self._read[key], strict=True)
         read = tuple(shown if name == IMAGE else value for name, value in row)
         with self._lock:

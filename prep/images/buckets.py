@@ -12,11 +12,12 @@ same settings give the same buckets. Two things differ on purpose:
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from prep.images.placement import Size, num_whole, placed
 from prep.runtime.errors import ConfigError
 
-Size = tuple[int, int]
+Boxes = Sequence[Sequence[float]]
 
 
 @dataclass(frozen=True)
@@ -26,8 +27,8 @@ class BucketFit:
     Attributes:
         bucket: Size of what is trained on.
         size: Size of the picture after the resize that precedes the crop; covers the bucket.
-        crop: (left, top, right, bottom) of the bucket within the resized picture, centred; an
-            odd pixel comes off the right or the bottom.
+        crop: (left, top, right, bottom) of the bucket within the resized picture, centred unless
+            something must be kept; an odd pixel comes off the right or the bottom.
     """
 
     bucket: Size
@@ -74,13 +75,7 @@ def nearest(size: Size, buckets: Sequence[Size]) -> Size:
     """
     if size in buckets:
         return size
-    width, height = size
-
-    def error(bucket: Size) -> float:
-        one, other = bucket[0] * height, bucket[1] * width
-        return max(one, other) / min(one, other)
-
-    return min(sorted(buckets), key=error)
+    return min(sorted(buckets), key=lambda bucket: _error(size, bucket))
 
 
 def cover(size: Size, bucket: Size) -> BucketFit:
@@ -94,7 +89,11 @@ def cover(size: Size, bucket: Size) -> BucketFit:
 
 
 def fitted(
-    size: Size, buckets: Sequence[Size], max_crop: float = 0.5, upscale: bool = True
+    size: Size,
+    buckets: Sequence[Size],
+    max_crop: float = 0.5,
+    upscale: bool = True,
+    keep: Boxes = (),
 ) -> BucketFit | str:
     """Return how a picture of `size` fills its bucket, or the reason why it has none.
 
@@ -104,6 +103,9 @@ def fitted(
         max_crop: The largest part of the resized picture that may be cut away, 0 to 1. A half:
             with more, what is left is rarely what the caption speaks of.
         upscale: Whether a picture may be enlarged to fill its bucket.
+        keep: (left, top, right, bottom) px of what is not to be cut, the most important first:
+            the crop moves for it, and where that is not enough, the picture gets the nearest
+            bucket that holds it all; where there is none, the nearest one.
     """
     least = min(min(bucket) for bucket in buckets)
     if min(size) < least:
@@ -111,13 +113,54 @@ def fitted(
     fit = cover(size, nearest(size, buckets))
     if not upscale and (fit.size[0] > size[0] or fit.size[1] > size[1]):
         fit = _own_size(size, buckets)
-    cut = 1 - fit.bucket[0] * fit.bucket[1] / (fit.size[0] * fit.size[1])
+    fit = moved(fit, size, keep)
+    if num_whole(fit.crop, _scaled(keep, size, fit.size)) < len(keep):
+        fit = _holding(size, buckets, fit, max_crop, keep)
+    cut = _cut_away(fit)
     if cut > max_crop:
         return (
             f"no bucket: the nearest to {_text(size)} px is {_text(fit.bucket)}, "
             f"which would cut away {cut:.0%} of the picture"
         )
     return fit
+
+
+def moved(fit: BucketFit, size: Size, keep: Boxes) -> BucketFit:
+    """Return a fit with its crop moved so that it cuts as little of some boxes as it can."""
+    central = (fit.size[0] - fit.bucket[0]) // 2, (fit.size[1] - fit.bucket[1]) // 2
+    return replace(fit, crop=placed(fit.size, fit.bucket, central, _scaled(keep, size, fit.size)))
+
+
+def _holding(
+    size: Size, buckets: Sequence[Size], usual: BucketFit, max_crop: float, keep: Boxes
+) -> BucketFit:
+    """Return the fit of the nearest bucket that holds all boxes; without one, the usual fit.
+
+    A bucket for which more of the picture would be enlarged, or cut away than may be, is none.
+    """
+    most = max(1.0, usual.size[0] / size[0])
+    for bucket in sorted(buckets, key=lambda one: _error(size, one)):
+        fit = moved(cover(size, bucket), size, keep)
+        boxes = _scaled(keep, size, fit.size)
+        small = fit.size[0] <= most * size[0] + 1
+        if small and _cut_away(fit) <= max_crop and num_whole(fit.crop, boxes) == len(keep):
+            return fit
+    return usual
+
+
+def _scaled(boxes: Boxes, size: Size, to: Size) -> list[tuple[float, ...]]:
+    across, down = to[0] / size[0], to[1] / size[1]
+    return [(box[0] * across, box[1] * down, box[2] * across, box[3] * down) for box in boxes]
+
+
+def _cut_away(fit: BucketFit) -> float:
+    return 1 - fit.bucket[0] * fit.bucket[1] / (fit.size[0] * fit.size[1])
+
+
+def _error(size: Size, bucket: Size) -> float:
+    """Return how far a bucket's aspect ratio is from a picture's: 1 is not at all."""
+    one, other = bucket[0] * size[1], bucket[1] * size[0]
+    return max(one, other) / min(one, other)
 
 
 def _own_size(size: Size, buckets: Sequence[Size]) -> BucketFit:

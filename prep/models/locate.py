@@ -16,6 +16,7 @@ from fnmatch import fnmatch
 from functools import partial
 from pathlib import Path
 
+from prep.models.other_places import fetch, in_package
 from prep.models.safety import check
 from prep.models.user_memory import FileDigests, Pins
 from prep.runtime import files
@@ -41,6 +42,10 @@ class Ask:
         facts: What else decides the model's results, as text; it enters the digest.
         remote: It runs on a server: `facts` are all that is known of it, no file is looked for.
         beside: What a folder of one's own holds besides, to be the same model; empty for nothing.
+        package: Python package that holds the file of `needs`, and what installs it, else empty.
+        distribution: See `package`.
+        url: Address of the only file, and its SHA-256, for a model that is not on the hub.
+        sha256: See `url`.
     """
 
     kind: str
@@ -52,6 +57,10 @@ class Ask:
     facts: str = ""
     remote: bool = False
     beside: str = ""
+    package: str = ""
+    distribution: str = ""
+    url: str = ""
+    sha256: str = ""
 
 
 @dataclass(frozen=True)
@@ -147,7 +156,8 @@ class Models:
             path.relative_to(top).as_posix(): self.file_digest(path) for path, _, _ in found.files
         }
         ask = found.ask
-        if ask.name != "tiny" and not Path(ask.name).expanduser().exists():
+        own = bool(ask.package) or Path(ask.name).expanduser().exists()
+        if ask.name != "tiny" and not own:
             self._pins.check(_pin(ask), ask.name, found.path.name, each)
         whole = each | ({"": ask.facts} if ask.facts else {})
         return files.digest_bytes(files.canonical(whole).encode())
@@ -164,9 +174,13 @@ class Models:
         if ask.name == "tiny":
             with importlib.resources.as_file(importlib.resources.files("tinyworld")) as top:
                 return top / "models" / ask.kind
+        if ask.package:
+            return in_package(ask.name, ask.package, ask.needs[0], ask.distribution)
         path = Path(ask.name).expanduser()
         if path.exists():
             return path
+        if ask.url:
+            return self._from_address(ask)
         if ask.name.count("/") != 1 or ask.name.startswith((".", "/", "~")) or "\\" in ask.name:
             what = "base model" if ask.kind == "base" else ask.kind
             file = "a single file, " if ask.ckpt else ""
@@ -175,6 +189,17 @@ class Models:
                 f"name a folder, {file}a hub id `owner/name`, or `tiny`",
             )
         return self._from_hub(ask)
+
+    def _from_address(self, ask: Ask) -> Path:
+        kept = self.home / "files" / ask.sha256[:32] / Path(ask.url).name
+        if not kept.exists():
+            try:
+                if self.offline:
+                    raise _absent(ask)
+                fetch(ask.url, ask.sha256, kept)
+            except OSError as error:
+                raise _absent(ask) from error
+        return kept
 
     def _from_hub(self, ask: Ask) -> Path:
         from huggingface_hub import snapshot_download
@@ -215,6 +240,12 @@ def _is_any(name: str, patterns: Sequence[str]) -> bool:
 
 
 def _absent(ask: Ask) -> AbsentModelError:
+    if ask.url:
+        return AbsentModelError(
+            f"the {ask.kind} `{ask.name}` is not on this machine and cannot be downloaded",
+            f"fetch {ask.url} and give the file's path as the model, or use `tiny` to try things "
+            "out",
+        )
     beside = f", with {ask.beside}," if ask.beside else ""
     return AbsentModelError(
         f"the {ask.kind} `{ask.name}` is not on this machine and cannot be downloaded",

@@ -7,11 +7,17 @@ from prep.runtime.errors import ConfigError
 
 
 def resolve(value: str, folder: Path) -> str:
-    """Return a value that may be a path: absolute where it is one, else as it was written."""
+    """Return a value that may be a path: absolute where it is one, else as it was written.
+
+    Of several with commas between them, it is the same of each.
+    """
     if not value or value == "tiny":
         return value
     path = path_of(value, folder)
-    return path.as_posix() if path.exists() else value
+    if path.exists():
+        return path.as_posix()
+    parts = [part.strip() for part in value.split(",")]
+    return value if len(parts) == 1 else ",".join(resolve(part, folder) for part in parts)
 
 
 def path_of(value: str, folder: Path) -> Path:

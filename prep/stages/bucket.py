@@ -1,9 +1,10 @@
 """Which bucket a picture belongs to, and how it is resized and cropped to fill it."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from prep.framing.people import must_stay
 from prep.images import buckets
 from prep.stage import Rejected, param, stage
 
@@ -30,17 +31,24 @@ def load(params: Params, found: tuple[Any, ...]) -> Any:
 
 @stage(
     version=1,
-    reads=("looks",),
+    reads=("looks", "faces?"),
     writes="bucket",
     params=Params,
     done="",
     shown=lambda found: "{}x{} px".format(*found["bucket"]),
     load=load,
 )
-def bucket(looks: Mapping[str, Any], params: Params, table: Any) -> dict[str, Any] | Rejected:
-    """Assign each picture to an aspect-ratio bucket, and write meta_bucket.json."""
+def bucket(
+    looks: Mapping[str, Any], faces: Sequence[Any] | None, params: Params, table: Any
+) -> dict[str, Any] | Rejected:
+    """Assign each picture to an aspect-ratio bucket, and write meta_bucket.json.
+
+    Faces that `prep faces` found are not cut, where a bucket can be without that.
+    """
     width, height = looks["size"]
-    fit = buckets.fitted((width, height), table, params.max_crop, params.upscale)
+    size = (width, height)
+    keep = must_stay(faces or (), size)
+    fit = buckets.fitted(size, table, params.max_crop, params.upscale, keep)
     if isinstance(fit, str):
         return Rejected(fit)
     return {"bucket": list(fit.bucket), "size": list(fit.size), "crop": list(fit.crop)}

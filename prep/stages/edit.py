@@ -1,12 +1,13 @@
 """Words as they train: the rules applied to what the machine or a person wrote."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from prep.edits import lookups, rules_file
 from prep.edits.record import PictureRecord
 from prep.edits.rules import Rule, led, reads, ruled
+from prep.framing.framing_words import reframed
 from prep.models.locate import Ask, FoundModel
 from prep.runtime.text_files import file_name
 from prep.stage import param, stage
@@ -46,7 +47,7 @@ def inputs_for(values: Mapping[str, Any]) -> tuple[str, ...]:
     needs = reads(_rules(text)) if isinstance(text, str) else frozenset[str]()
     more = [name for need, name in lookups.ARTIFACTS.items() if need in needs]
     pruned = ("pruned?",) if values.get("prune") else ()
-    return ("tags?", *(f"{name}?" for name in more), *pruned)
+    return ("tags?", *(f"{name}?" for name in more), *pruned, "lineage?")
 
 
 def models(params: Params) -> tuple[Ask, ...]:
@@ -65,7 +66,7 @@ def load(params: Params, found: tuple[FoundModel, ...]) -> Any:
 
 @stage(
     version=3,
-    reads=("tags?", "caption?", "key?", "looks?", "scores?", "pruned?"),
+    reads=("tags?", "caption?", "key?", "looks?", "scores?", "pruned?", "lineage?"),
     writes="training_words",
     params=Params,
     done="put through the rules",
@@ -78,14 +79,16 @@ def load(params: Params, found: tuple[FoundModel, ...]) -> Any:
 def edit(row: Mapping[str, Any], params: Params, opened: _Opened) -> dict[str, Any]:
     """Apply the rules to tags and captions, and write the dataset file meta.json.
 
-    Traits that are pruned go first, then come aliases and implications, rules, and the trigger.
+    What a crop does not show goes first, and traits that are pruned; then come aliases and
+    implications, rules, and the trigger.
 
     Returns:
         `tags`: in training order; `caption`: where a rule changed it, else None; `unused`, where
-        words were taken away: rules, prune, implied or caption -> those words.
+        words were taken away: framing, rules, prune, implied or caption -> those words.
     """
     looks, caption = row.get("looks"), row.get("caption") or ""
-    own, pruned = row["tags"] or (), row.get("pruned") or ()
+    own, unseen = _framed(row["tags"], row.get("lineage"))
+    pruned = row.get("pruned") or ()
     named = aliases.renamed((tag for tag in own if tag not in pruned), opened.known.aliases)
     before = PictureRecord(
         key=row.get("key") or "",
@@ -98,6 +101,7 @@ def edit(row: Mapping[str, Any], params: Params, opened: _Opened) -> dict[str, A
     done = ruled(before, opened.rules)
     after = done.picture
     unused = {
+        "framing": unseen,
         "rules": done.taken,
         "prune": [tag for tag in own if tag in pruned and tag not in after.tags],
         "implied": [tag for tag in named if tag not in (*before.tags, *after.tags)],
@@ -109,6 +113,14 @@ def edit(row: Mapping[str, Any], params: Params, opened: _Opened) -> dict[str, A
         "caption": None if after.caption == caption else after.caption,
     }
     return made | ({"unused": found} if found else {})
+
+
+def _framed(
+    tags: Sequence[str] | None, lineage: Mapping[str, Any] | None
+) -> tuple[Sequence[str], list[str]]:
+    """Return tags as they fit the crop that a picture is, and those that do not."""
+    words = (lineage or {}).get("words")
+    return reframed(tags, words) if tags and words else (tags or (), [])
 
 
 def _rules(text: str) -> tuple[Rule, ...]:

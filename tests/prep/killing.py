@@ -51,6 +51,7 @@ pipelines:
       - caption: {model: tiny, batch: 2}
       - tag: {model: tiny, batch: 2, second: tiny}
       - duplicates
+      - faces: {model: tiny}
       - edit: {trigger: mascot, prune: 1}
       - bucket: {resolution: 128, step: 32}
       - latents: {model: tiny, alpha_mask: true}

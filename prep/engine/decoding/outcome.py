@@ -22,7 +22,9 @@ class DecodedPicture:
         format: What the file is by its content, as `PNG`.
         warnings: What was ignored or is not as the file's name says.
         whole: Upright (width, height) px before it was made smaller.
-        files: SHA-256 of each part that was written as a file; `rgb` is empty where any was asked.
+        files: SHA-256 of each part that was written as a file.
+        small: Where parts are asked for, (width, height) px of `rgb`, which is what the steps of
+            its fit make of it; (0, 0) and empty without any.
     """
 
     rgb: bytes = field(repr=False)
@@ -32,12 +34,19 @@ class DecodedPicture:
     warnings: tuple[str, ...]
     whole: tuple[int, int] = field(default=(0, 0), compare=False)
     files: tuple[str, ...] = ()
+    small: tuple[int, int] = (0, 0)
 
     def image(self) -> "Image.Image":
         """Return the picture as a Pillow image."""
         from PIL import Image
 
         return Image.frombytes("RGB", self.size, self.rgb)
+
+    def small_image(self) -> "Image.Image | None":
+        """Return what is seen of a picture whose parts are asked for; None: nothing."""
+        from PIL import Image
+
+        return Image.frombytes("RGB", self.small, self.rgb) if self.rgb else None
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,10 @@
 """What a fan-out is given of a picture whose pixels stay in the decoding process."""
 
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from PIL import Image
 
 Box = tuple[int, int, int, int]
 
@@ -14,11 +17,13 @@ class PictureOutline:
         size: Upright (width, height) px.
         box: Where it lies in the picture, (left, top, right, bottom) px.
         flip: Mirrored left to right.
+        small: Of a whole picture, what the stage's `fit` makes of it, RGB; None where it has none.
     """
 
     size: tuple[int, int]
     box: Box
     flip: bool = False
+    small: "Image.Image | None" = None
 
     @property
     def width(self) -> int:
@@ -58,6 +63,6 @@ class PictureOutline:
         return PictureOutline(self.size, self.box, not self.flip)
 
 
-def whole(size: tuple[int, int]) -> PictureOutline:
-    """Return the outline of a whole picture of (width, height) px."""
-    return PictureOutline(size, (0, 0, *size))
+def whole(size: tuple[int, int], small: "Image.Image | None" = None) -> PictureOutline:
+    """Return the outline of a whole picture of (width, height) px, and what is seen of it."""
+    return PictureOutline(size, (0, 0, *size), small=small)

@@ -170,7 +170,8 @@ class _Talk:
             why = header["why"] or os.strerror(header["errno"])
             raise UnwrittenError(OSError(header["errno"], why), self._asked)
         if self._picture is not None and "files" in header:
-            return replace(self._picture, files=tuple(one["sha256"] for one in header["files"]))
+            files = tuple(one["sha256"] for one in header["files"])
+            return replace(self._picture, rgb=b"", small=(0, 0), files=files)
         return self._shown(header, rgb)
 
     def limit_s(self) -> float:
@@ -205,6 +206,8 @@ class _Talk:
         picture = DecodedPicture(rgb, (width, height), *told, (wide, high))
         if self._parts is None:
             return picture
+        across, down = header["small"]
+        picture = replace(picture, small=(across, down))
         self._picture, self._asked = picture, self._parts(picture)
         each = [{"to": str(part.to), "steps": part.steps} for part in self._asked]
         self.say({"parts": each})

@@ -7,9 +7,9 @@ no other room.
 
 To each request, with the paths of some pictures, it answers first how many of them it decodes now
 and how much memory they take, and waits for leave where that is more than a request allows. Then
-come the pictures; or, where parts are wanted, what is known of the only one: the next message says
-where PNG files of which parts are to lie. What had leave is told once more, when its memory is free
-again.
+come the pictures; or, where parts are wanted, what is known and seen of the only one: the next
+message says where PNG files of which parts are to lie. What had leave is told once more, when its
+memory is free again.
 
 Ends itself when stdin closes, also in the middle of a picture: it never outlives its parent.
 """
@@ -28,7 +28,7 @@ from typing import IO, TYPE_CHECKING, Any
 from prep.engine.decoding import work
 from prep.engine.decoding.memory import KEPT_BYTES, MOST_BYTES, SMALL_BYTES
 from prep.engine.decoding.work import Fits
-from prep.images import decoding_cost, picture_file, unreadable
+from prep.images import decoding_cost, fitting, picture_file, unreadable
 from prep.runtime.memory_limit import memory_limit
 
 if TYPE_CHECKING:
@@ -135,15 +135,17 @@ class _Talk:
         self, path: str, fit: Fits, decode: "Callable[[str, Fits], Answer]", *, in_parts: bool
     ) -> None:
         if in_parts:
-            self._write_parts(path)
+            self._write_parts(path, fit)
         else:
             self._send(*decode(path, fit))
 
-    def _write_parts(self, path: str) -> None:
-        """Tell of a picture, and write the parts that are wanted then."""
+    def _write_parts(self, path: str, fit: Fits) -> None:
+        """Tell of a picture, what is seen of it with it, and write the parts that are wanted."""
         try:
             with work.shown(path) as (picture, source):
-                self._send({**picture.told, "size": picture.image.size})
+                small = fitting.fitted(picture.image, fit) if fit else None
+                told = {"size": picture.image.size, "small": small.size if small else (0, 0)}
+                self._send({**picture.told, **told}, small)
                 parts = self._requests.get()["parts"]
                 self._send({"files": [work.write_part(picture, source, p) for p in parts]})
         except unreadable.Unreadable as error:

@@ -18,9 +18,9 @@ Draw = Callable[..., Path]
 ROOT = Path(package.__file__).parents[1]
 HELP = Path(__file__).parents[2] / "golden" / "help"
 COMMANDS = (
-    "augment", "bucket", "caption", "check", "crop", "doctor", "duplicates", "edit", "import",
-    "init", "latents", "plan", "reset", "review", "review export", "review import", "run", "stages",
-    "status", "tag", "tags", "undo", "why",
+    "augment", "bucket", "caption", "check", "crop", "doctor", "duplicates", "edit", "faces",
+    "import", "init", "latents", "plan", "reset", "review", "review export", "review import", "run",
+    "stages", "status", "tag", "tags", "undo", "why",
 )  # fmt: skip
 
 # DESIGN.md, promise 10.
@@ -70,7 +70,7 @@ def test_stages_are_listed(prep: Prep) -> None:
     lines = out.splitlines()
 
     assert code == 0
-    assert "crop             fan-out   image -> pictures" in lines
+    assert "crop             fan-out   image, crop_box?, faces? -> pictures" in lines
     assert "score            map       image -> scores" in lines
     assert lines == sorted(lines)
 

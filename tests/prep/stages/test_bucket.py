@@ -9,10 +9,10 @@ from prep.stage import Rejected
 from prep.stages.bucket import Params, bucket, load
 
 
-def placed(size: tuple[int, int], **params: Any) -> Any:
-    """Return what the stage makes of a picture of that size."""
+def placed(size: tuple[int, int], faces: Any = None, **params: Any) -> Any:
+    """Return what the stage makes of a picture of that size, in which these faces were found."""
     chosen = Params(**params)
-    return bucket.run({"size": list(size), "hash": "0" * 16}, chosen, load(chosen, ()))
+    return bucket.run({"size": list(size)}, faces, chosen, load(chosen, ()))
 
 
 def test_a_square_fills_the_square() -> None:
@@ -55,3 +55,34 @@ def test_numbers_that_contradict_each_other_are_told_at_once() -> None:
     """A table that cannot be is an error before any picture is looked at."""
     with pytest.raises(ConfigError, match="multiples of 8"):
         load(Params(step=20), ())
+
+
+def face(*box: int, kind: str = "face") -> dict[str, Any]:
+    """Return what a detector says of one face."""
+    return {"box": list(box), "kind": kind, "score": 0.9, "detector": "tiny"}
+
+
+def test_the_crop_moves_for_a_face_and_no_farther() -> None:
+    """A face at the picture's edge is kept whole; one that a centred crop keeps moves nothing."""
+    centred = placed((1280, 720))
+
+    assert placed((1280, 720), [face(600, 100, 700, 200)]) == centred
+    moved = placed((1280, 720), [face(0, 100, 100, 200)])
+    assert (moved["bucket"], moved["crop"]) == (centred["bucket"], [0, 0, 640, 384])
+    eyes = placed((1280, 720), [face(0, 100, 100, 200, kind="eye")])
+    assert eyes == centred
+
+
+def test_a_picture_gets_the_bucket_that_cuts_no_face() -> None:
+    """Faces at both edges are kept by the next bucket; without one, the largest face is."""
+    both = [face(0, 300, 120, 420), face(1160, 300, 1280, 410)]
+    usual = placed((1280, 720))
+
+    held = placed((1280, 720), both)
+    given_up = placed((1280, 720), [*both, face(600, 0, 700, 90), face(600, 640, 700, 720)])
+
+    assert usual["crop"] == [21, 0, 661, 384]  # which would cut both
+    assert held["bucket"] == [704, 320]
+    assert (held["crop"][0], held["crop"][2]) == (0, 704)
+    assert given_up["bucket"] == usual["bucket"]
+    assert given_up["crop"][0] == 0

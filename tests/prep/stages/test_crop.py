@@ -1,5 +1,7 @@
 """Where the crop's box lies, what it cuts out, and when it gives up."""
 
+from typing import Any
+
 import pytest
 from PIL import Image
 
@@ -7,9 +9,14 @@ from prep.stage import Derived, Rejected
 from prep.stages.crop import Params, crop
 
 
+def row(image: Image.Image) -> dict[str, Any]:
+    """Return what the stage reads of a picture, where nothing but its pixels counts."""
+    return {"image": image, "crop_box": None}
+
+
 def cut(size: tuple[int, int], **params: float) -> Derived:
     """Return the one picture that a crop makes of a picture of that size."""
-    found = crop.run(Image.new("RGB", size), Params(**params))  # type: ignore[arg-type]
+    found = crop.run(row(Image.new("RGB", size)), Params(**params))  # type: ignore[arg-type]
     assert isinstance(found, list)
     (only,) = found
     return only
@@ -42,7 +49,7 @@ def test_pixels_are_those_of_the_box() -> None:
     """Nothing is resampled: each pixel of the crop is the picture's."""
     image = Image.effect_noise((300, 200), 90).convert("RGB")
 
-    (found,) = crop.run(image, Params(min_side=1))
+    (found,) = crop.run(row(image), Params(min_side=1))
 
     assert all(
         found.image.getpixel((x, y)) == image.getpixel((x + 50, y))
@@ -54,8 +61,8 @@ def test_a_small_crop_is_left_out_with_its_size() -> None:
     """A picture whose crop has too short a side is rejected, and the reason names both numbers."""
     image = Image.new("RGB", (900, 255))
 
-    assert crop.run(image, Params()) == Rejected("its crop is 255x255 px, min_side is 256")
-    assert isinstance(crop.run(Image.new("RGB", (900, 256)), Params()), list)
+    assert crop.run(row(image), Params()) == Rejected("its crop is 255x255 px, min_side is 256")
+    assert isinstance(crop.run(row(Image.new("RGB", (900, 256))), Params()), list)
 
 
 def test_a_sliver_has_a_crop_of_one_pixel() -> None:

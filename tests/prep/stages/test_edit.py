@@ -71,13 +71,15 @@ def test_a_caption_that_no_rule_changes_is_not_told() -> None:
 
 
 def test_the_stage_reads_what_its_rules_ask_for() -> None:
-    """Without filters only tags are read; a filter adds what it asks for, and nothing else."""
-    assert edit.given(vars(Params())).reads == ("tags?",)
+    """Tags are read, and what a crop shows; a filter adds what it asks for, and nothing else."""
+    assert edit.given(vars(Params())).reads == ("tags?", "lineage?")
     assert edit.given(vars(Params(rules="- {where: width<9, drop: a}"))).reads == (
-        "tags?", "looks?",
+        "tags?", "looks?", "lineage?",
     )  # fmt: skip
     asked = Params(rules="- {where: 'name:a* score:b>0 has:caption tokens<9', drop: a}")
-    assert edit.given(vars(asked)).reads == ("tags?", "caption?", "key?", "scores?")
+    assert edit.given(vars(asked)).reads == (
+        "tags?", "caption?", "key?", "scores?", "lineage?",
+    )  # fmt: skip
 
 
 def test_filters_see_sizes_and_numbers_of_tokens() -> None:

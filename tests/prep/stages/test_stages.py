@@ -33,7 +33,7 @@ HEAVY = {
 # What a sample has without a stage: see prep.stage, and the columns of the sheet.
 GIVEN = {
     "image", "mask_file", "alpha", "size", "warnings", "digest", "key", "lineage", "keep",
-    "rating", "concept", "weight", "notes",
+    "rating", "concept", "weight", "notes", "crop_box",
 }  # fmt: skip
 # Options that every command has of its own, and names of folders in pipelines.yaml.
 TAKEN = {
