@@ -29,30 +29,36 @@ def relit(image: "Image.Image", value: Sequence[float]) -> "Image.Image":
     import numpy as np
     from PIL import Image
 
-    stops, warmth, colour = value
-    gains = np.array([2 ** (stops + warmth), 2**stops, 2 ** (stops - warmth)], np.float32)
+    own, shared = _tables(*value)
     found = Image.new("RGB", image.size)
     rows = max(1, _BAND_PIXELS // image.width)
     for top in range(0, image.height, rows):
         box = (0, top, image.width, min(image.height, top + rows))
-        light = _light()[np.asarray(image.crop(box))] * gains
-        eye = light[..., 0] * _EYE[0] + light[..., 1] * _EYE[1] + light[..., 2] * _EYE[2]
-        eye = eye[..., None].astype(np.float32)
-        light = eye + np.float32(colour) * (light - eye)
-        places = np.rint(light.clip(0, 1) * (_FINE - 1)).astype(np.uint16)
-        found.paste(Image.fromarray(_numbers()[places]), box)
+        levels = [np.asarray(band) for band in image.crop(box).split()]
+        eye = sum(table[level] for table, level in zip(shared, levels, strict=True))
+        bands = [
+            Image.fromarray(_numbers()[(table[level] + eye).clip(0, _FINE - 1)])
+            for table, level in zip(own, levels, strict=True)
+        ]
+        found.paste(Image.merge("RGB", bands), box)
     return found
 
 
-@cache
-def _light() -> "np.ndarray[Any, Any]":
-    """Return the light, 0 to 1, of each number: float32, (256,)."""
+def _tables(
+    stops: float, warmth: float, colour: float
+) -> "tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]":
+    """Return what each number of a channel adds to it, and to all: int32, (3, 256) each.
+
+    Whole numbers, so that every machine has the same pixels.
+    """
     import numpy as np
 
     part = np.arange(256) / 255
     light = np.where(part <= 0.04045, part / 12.92, ((part + 0.055) / 1.055) ** 2.4)
-    found: np.ndarray[Any, Any] = light.astype(np.float32)
-    return found
+    gains = np.array([2 ** (stops + warmth), 2**stops, 2 ** (stops - warmth)])
+    channels = gains[:, None] * light * (_FINE - 1)
+    shared = (1 - colour) * np.array(_EYE)[:, None] * channels
+    return np.rint(colour * channels).astype(np.int32), np.rint(shared).astype(np.int32)
 
 
 @cache
