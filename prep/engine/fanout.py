@@ -53,7 +53,7 @@ def open_source(job: Job, context: Context, ledger: Ledger) -> Session:
     outputs |= intended(job.location, outputs, ledger.intents(), digests)
     values = Values(inventory, {}, ledger, {})
     read = {name for asked in job.asked for name, _ in asked.stage.needs()}.difference(_OWN)
-    if read & {*declared.sidecars.values()} or (read and source.state.exists()):
+    if read & {*declared.sidecars.values()} or source.state.exists():
         values.source = _source_values(source, context, digests)
     return Session(job, context, ledger, inventory, Written({}, outputs, {}), values, digests)
 

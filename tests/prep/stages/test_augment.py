@@ -239,3 +239,16 @@ def test_mistakes_are_two_lines(folder: Path, capsys: pytest.CaptureFixture[str]
         "hint: write random, gradient, or colours such as `white, #8090a0`\n"
     )
     assert not (folder / "out").exists() or not list((folder / "out").glob("*.png"))
+
+
+def test_shares_multiply_up_the_line(folder: Path) -> None:
+    """What was made of a picture that stands for two stands for two, over another fan-out."""
+    typed("augment", "raw", "out")
+    typed("augment", "out", "more", "--no-flip", "--variants", "1", "--background", "gradient")
+    typed("edit", "more", "--out", "meta.json")
+    samples = json.loads((folder / "meta.json").read_text())["samples"]
+
+    assert {key: sample["weight"] for key, sample in samples.items()} == {
+        "a.png": 1.0, "a.png@flip.png": 1.0, "a.png@flip.png@v1.png": 1.0, "a.png@v1.png": 1.0,
+        "b.png": 2.0, "b.png@v1.png": 2.0,
+    }  # fmt: skip
