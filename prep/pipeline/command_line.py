@@ -100,12 +100,15 @@ def picture(
         key: Or the picture's path from here, which says by itself whose it is where no pipeline
             does.
     """
+    from prep.images.formats import suffixes
+
     path = Path(key)
-    if folder is None and file is None and not FILE.exists() and path.is_file():
+    is_picture = path.suffix.lower() in suffixes() and path.is_file()
+    if folder is None and file is None and not FILE.exists() and is_picture:
         folder = next((one for one in path.parents if (one / ".prep").is_dir()), path.parent)
     location, named = dataset(folder, state, file)
     roots = [location.root, *(named.folders() if named else ())]
-    if path.is_file() and not any((root / key).exists() for root in roots):
+    if is_picture and not any((root / key).exists() for root in roots):
         for root in roots:
             if path.absolute().is_relative_to(root.absolute()):
                 key = path.absolute().relative_to(root.absolute()).as_posix()
