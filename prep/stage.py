@@ -82,7 +82,7 @@ class Derived:
         box: (left, top, right, bottom) px in the source picture; of a turned one, before the turn.
         flip: Mirrored left to right.
         steps: `prep.images.pixel_steps` from the source, where it is not only cut and mirrored.
-        about: What else its lineage tells: `part` and `detector` are told to a person.
+        about: What else its lineage tells: `part`, `detector`; `share` multiplies its weight.
     """
 
     name: str

@@ -26,7 +26,7 @@ STAGES = ROOT / "docs" / "stages.md"
 PAGES = (
     "README.md", "docs/first_character_lora.md", "docs/editing.md", "docs/tagging.md",
     "docs/stages.md", "docs/captioning.md", "docs/words.md", "docs/troubleshooting.md",
-    "docs/duplicates.md", "docs/crops.md",
+    "docs/duplicates.md", "docs/checks.md", "docs/crops.md", "docs/augment.md",
 )  # fmt: skip
 TINY = ROOT / "tinyworld" / "models"
 BEGIN, END = "<!-- stages -->\n", "<!-- /stages -->\n"

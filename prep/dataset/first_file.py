@@ -96,7 +96,6 @@ def _sample(
     words = wish.class_prompt or _own(folder, concept).words
     if words and not (tags or caption or yours or trigger):  # the folder's own, as kohya has it
         tags, caption = ((), words) if params.text == "caption" else ((words,), "")
-    weights = (row["weight"], wish.weight, 1.0)
     return Sample(
         digest=row["digest"],
         original_size=tuple(row["looks"]["size"]),
@@ -104,12 +103,23 @@ def _sample(
         caption=caption,
         text=params.text,
         concept=concept,
-        weight=next(weight for weight in weights if weight is not None),
+        weight=_weight(row, wish),
         flip=bool(row["lineage"] and row["lineage"]["flip"]),
         source=row["lineage"],
         yours=yours,
         unused=_unused(row, yours),
     )
+
+
+def _weight(row: Mapping[str, Any], wish: ConceptWish) -> float:
+    """Return what a picture weighs: as a person wrote it, else its share of its concept's.
+
+    Of a source of which fewer pictures were made than of others, each has a larger share.
+    """
+    if row["weight"] is not None:
+        return float(row["weight"])
+    share = (row["lineage"] or {}).get("share", 1.0)
+    return float(share * (1.0 if wish.weight is None else wish.weight))
 
 
 def _unused(row: Mapping[str, Any], yours: Collection[str]) -> dict[str, tuple[str, ...]]:

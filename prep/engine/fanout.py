@@ -53,8 +53,8 @@ def open_source(job: Job, context: Context, ledger: Ledger) -> Session:
     outputs |= intended(job.location, outputs, ledger.intents(), digests)
     values = Values(inventory, {}, ledger, {})
     read = {name for asked in job.asked for name, _ in asked.stage.needs()}.difference(_OWN)
-    known = source.state.exists() or context.looking
-    if read & {*declared.sidecars.values()} or (read and known):
+    looked_up = read and context.looking
+    if read & {*declared.sidecars.values()} or source.state.exists() or looked_up:
         values.source = _source_values(source, context, digests)
     return Session(job, context, ledger, inventory, Written({}, outputs, {}), values, digests)
 

@@ -19,7 +19,7 @@ from prep.engine.state.recipe import Made
 from prep.images.pixel_steps import PixelStep, steps_of
 from prep.runtime import files
 from prep.runtime.files import digest_bytes
-from prep.stage import DIGEST, KEY, Derived
+from prep.stage import DIGEST, KEY, LINEAGE, Derived
 
 _Child = tuple[publish.Output, dict[str, Any]]  # a file, and its lineage
 
@@ -153,6 +153,10 @@ def _lineage(session: Session, step: PlannedStage, key: str, derived: Derived) -
         told[DIGEST] = session.inventory.digests[key]
         told["steps"] = [list(one) for one in derived.steps]
     told |= derived.about
+    known = session.values.source  # of a picture that was derived itself, the share goes on
+    before = (known.value(LINEAGE, key) if known else None) or {}
+    share = told.pop("share", 1.0) * before.get("share", 1.0)
+    told |= {"share": share} if share != 1 else {}
     if source.state.absolute() != source.root.absolute() / ".prep":
         told["state"] = relative(source.state, location.root)
     return told

@@ -35,4 +35,5 @@ def sentence(lineage: Mapping[str, Any]) -> str:
     found = f"found by {lineage['detector']}" if lineage.get("detector") else ""
     steps = lineage.get("steps") or pixel_steps.steps_of(lineage["box"])
     done = pixel_steps.sentence(step for step in steps if step[0] != pixel_steps.MIRROR)
-    return f"{made}: {', '.join(word for word in (part, found, done) if word)}"
+    why = f"not mirrored, as {lineage['unmirrored']}" if lineage.get("unmirrored") else ""
+    return f"{made}: {', '.join(word for word in (part, found, done, why) if word)}"

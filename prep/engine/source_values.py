@@ -10,7 +10,7 @@ from typing import Any
 
 from prep.engine.session import Session
 from prep.engine.state.recipe import ABSENT, same_inputs
-from prep.stage import SIZE, Shape, Stage
+from prep.stage import WITH_PIXELS, Shape, Stage
 
 
 @dataclass
@@ -62,7 +62,7 @@ class SourceValues:
         made = self.session.values.made(producer.name)[key]
         asked = self.session.recipes.get(made.base, {}).get("params")
         needs = (producer if asked is None else producer.given(asked)).needs()
-        now = [self._digest(name, key) for name, _ in needs if name != SIZE]
+        now = [self._digest(name, key) for name, _ in needs if name not in WITH_PIXELS]
         return same_inputs(made.inputs, " ".join(now))
 
     def _digest(self, name: str, key: str) -> str:

@@ -9,10 +9,13 @@ import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from prep.images import background, light
+
 if TYPE_CHECKING:
     from PIL import Image
 
 CUT, TURN, MIRROR, SIZE = "cut", "turn", "mirror", "size"
+LIGHT, BACKGROUND = "light", "background"
 WHITE, BLACK = (255, 255, 255), (0, 0, 0)
 _BAND_PIXELS = 1 << 22
 
@@ -27,8 +30,11 @@ class PixelStep(NamedTuple):
     Attributes:
         kind: `cut`: the part within a box. `turn`: the part within a box, after the picture was
             turned about the box's middle. `mirror`: left to right. `size`: made larger or smaller.
+            `light`: in another light. `background`: another one where it is transparent.
         value: Of `cut` (left, top, right, bottom) px; of `turn` the same and the degrees, counted
-            against the clock; of `size` (width, height) px. Unused by `mirror`.
+            against the clock; of `size` (width, height) px; of `light` that of
+            `prep.images.light.relit`; of `background`, the first of all, that of
+            `prep.images.background.replaced`. Unused by `mirror`.
     """
 
     kind: str
@@ -54,7 +60,10 @@ def size_after(size: Size, steps: Iterable[Sequence[Any]]) -> Size:
 
 
 def done(
-    image: "Image.Image", steps: Iterable[Sequence[Any]], outside: Colour = WHITE
+    image: "Image.Image",
+    steps: Iterable[Sequence[Any]],
+    outside: Colour = WHITE,
+    alpha: "Callable[[], Image.Image | None]" = lambda: None,
 ) -> "Image.Image":
     """Return an RGB image with all steps done; the one that is given stays as it is.
 
@@ -62,9 +71,14 @@ def done(
         image: Upright, RGB.
         steps: PixelStep values, or what JSON made of them.
         outside: What a turned box shows where it leads out of the picture.
+        alpha: Returns the picture's alpha as grey RGB, or None for one that is opaque.
     """
     found = image
     for kind, value in steps:
+        if kind == BACKGROUND:
+            clear = alpha()
+            found = found if clear is None else background.replaced(found, clear, value)
+            continue
         if kind == MIRROR and found is image:
             found = image.copy()
         found = _DONE[kind](found, value, outside)
@@ -135,6 +149,7 @@ _DONE: Mapping[str, Callable[["Image.Image", Any, Colour], "Image.Image"]] = {
     TURN: _turned,
     MIRROR: _mirrored,
     SIZE: _resized,
+    LIGHT: lambda image, value, _: light.relit(image, value),
 }
 # Those that move pixels -> the size that a picture has afterwards.
 _SIZES: Mapping[str, Callable[[Size, Any], Size]] = {
@@ -148,5 +163,7 @@ _WORDS: Mapping[str, Callable[[Any], str]] = {
     TURN: lambda value: f"turned by {value[4]:g} degrees and cut to {_box_words(value)}",
     MIRROR: lambda _: "mirrored",
     SIZE: lambda value: f"resized to {value[0]}x{value[1]} px",
+    LIGHT: lambda value: "{:+g} stops of light, {:+g} warmer, {:g} of its colour".format(*value),
+    BACKGROUND: lambda value: "on another background",
 }
-KINDS = tuple(_DONE)
+KINDS = tuple(_WORDS)

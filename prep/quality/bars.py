@@ -65,9 +65,19 @@ def _bar(pixels: "np.ndarray[Any, Any]") -> int:
     import numpy as np
 
     colour = np.median(pixels[0], axis=0)
-    stray = (np.abs(pixels - colour).max(2) > _PLAIN).mean(1)
+    most = round(_MOST * len(pixels)) + 2
+    stray = (_away(pixels[:most], colour) > _PLAIN).mean(1)
     other = np.flatnonzero(stray > _STRAY)
     return int(other[0]) if len(other) else len(pixels)
+
+
+def _away(pixels: "np.ndarray[Any, Any]", colour: Any) -> "np.ndarray[Any, Any]":
+    """Return by how many levels each pixel differs from a colour."""
+    import numpy as np
+
+    each = [np.abs(pixels[..., n] - np.int16(round(float(colour[n])))) for n in range(3)]
+    away: np.ndarray[Any, Any] = np.maximum.reduce(each)
+    return away
 
 
 def _straight(pixels: "np.ndarray[Any, Any]", bar: int, near: int = _NEAR) -> bool:
@@ -75,7 +85,7 @@ def _straight(pixels: "np.ndarray[Any, Any]", bar: int, near: int = _NEAR) -> bo
     import numpy as np
 
     colour = np.median(pixels[:bar].reshape(-1, 3), axis=0)
-    behind = np.abs(pixels[bar : bar + near] - colour).max(2).max(0)
+    behind = _away(pixels[bar : bar + near], colour).max(0)
     return bool((behind > _PLAIN).mean() >= _STRAIGHT)
 
 
@@ -84,7 +94,9 @@ def _torn(pixels: "np.ndarray[Any, Any]") -> float:
 
     upside = pixels[::-1]
     for colour in _UNDECODED:
-        plain = (np.abs(upside - np.array(colour)).max(2) <= _EXACT).all(1)
+        if _away(upside[:1], colour).max() > _EXACT:
+            continue
+        plain = (_away(upside, colour) <= _EXACT).all(1)
         rows = int(np.flatnonzero(~plain)[0]) if not plain.all() else 0
         if rows >= _TORN * len(pixels) and _straight(upside, rows, _BLOCKS):
             return rows / len(pixels)

@@ -20,6 +20,7 @@ _FINEST, _COARSEST = 8, 160  # steps that are looked for
 _BLOCKS = 1200  # that are looked at: the liveliest
 _LEAST = 25  # waves that have a height, of which a step is told
 _SURE = 0.72  # of 1; how near the heights are to multiples of a step
+_GLANCE, _DOUBT = 120, 0.3  # heights that are looked at first, and what they may lack
 _AGREE = 3  # waves whose steps are found
 _NO_TRACE = 100.0
 # Of flat drawings, which have few waves: the part of the blocks that is flat, how many times the
@@ -93,11 +94,21 @@ def _step(heights: "np.ndarray[Any, Any]") -> int:
     """Return the coarsest step that the heights of a wave are multiples of; 0 for none."""
     import numpy as np
 
+    heights = heights[np.abs(heights) > _FINEST / 2]
     for step in range(_COARSEST, _FINEST - 1, -1):
         high = heights[np.abs(heights) > step / 2]
-        if len(high) >= _LEAST and np.cos(high * (2 * np.pi / step)).mean() >= _SURE:
+        if len(high) < _LEAST or _near(high[:_GLANCE], step) < _SURE - _DOUBT:
+            continue
+        if _near(high, step) >= _SURE:
             return step
     return 0
+
+
+def _near(heights: "np.ndarray[Any, Any]", step: int) -> float:
+    """Return how near heights are to multiples of a step: 1 for all of them, 0 for chance."""
+    import numpy as np
+
+    return float(np.cos(heights * (2 * np.pi / step)).mean())
 
 
 def _quality(part: float) -> float:

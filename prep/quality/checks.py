@@ -185,7 +185,7 @@ CHECKS: tuple[Check, ...] = (
         instead=("too small", "near empty"),
     ),
     Check(
-        "blur", LOOK, ((2.5, 0.004), (1.65, 0.0023), (1.5, 0.0018)), _blur, _RIVAL,
+        "blur", LOOK, ((2.5, 0.0045), (1.65, 0.003), (1.6, 0.002)), _blur, _RIVAL,
         instead=("upscaled", "too small", "near empty"),
     ),
     Check("JPEG damage", LOOK, (15, 30, 50), _jpeg,

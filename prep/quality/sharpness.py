@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 _WINDOW = 16  # px, in which an edge is looked for
 _EDGE = 32  # levels between the two sides of an edge
 _SHARPEST = 10  # percent of the edges
-_LEAST = 20  # edges, or pixels of a period's spectrum
+_LEAST = 60  # edges, or pixels of a period's spectrum
 _BANDS = (0.02, 0.03, 0.045, 0.0625, 0.09, 0.125, 0.18, 0.25, 0.31, 0.36, 0.42, 0.5)
 _JPEG = 8  # px, the period of JPEG's blocks
 _SLOW = 8  # waves across a part, below which a period is the picture's own
@@ -26,8 +26,8 @@ class Sharpness(NamedTuple):
     """How sharp a picture is.
 
     Attributes:
-        edge: px, how wide its sharpest edges are, along the axis that is less sharp; None where
-            it has hardly any.
+        edge: px, how wide its sharpest edges are, in the direction that is least sharp, where it
+            was moved; None where it has hardly any.
         period: How far one period in its second differences stands out along both axes; 1 is no
             more than others.
         scale: By how much it was made larger, if that period or that knee is of it.
@@ -49,6 +49,7 @@ def sharpness(grey: "np.ndarray[Any, Any]") -> Sharpness:
     import numpy as np
 
     edges = [_edge(plane) for plane in (grey, grey.swapaxes(1, 2))]
+    edges += [_edge(plane) for plane in _diagonals(grey)]
     found = [edge for edge in edges if edge is not None]
     busy = np.argsort(-grey.var((1, 2)), kind="stable")[: max(1, len(grey) // 3)]
     period, at = _period(grey[busy])
@@ -75,6 +76,17 @@ def _edge(grey: "np.ndarray[Any, Any]") -> float | None:
     return float(np.percentile(contrast[strong] / steepest[strong].clip(1), _SHARPEST))
 
 
+def _diagonals(
+    grey: "np.ndarray[Any, Any]",
+) -> "tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]":
+    """Return the inner parts sheared, so that their rows run along both diagonals."""
+    import numpy as np
+
+    half = min(grey.shape[1:]) // 2
+    along, across = np.arange(half)[None], np.arange(half)[:, None]
+    return grey[:, along, across + along], grey[:, along, across + half - 1 - along]
+
+
 def _period(grey: "np.ndarray[Any, Any]") -> tuple[float, float]:
     """Return how far one period stands out along both axes, and its waves per px."""
     import numpy as np
@@ -83,7 +95,7 @@ def _period(grey: "np.ndarray[Any, Any]") -> tuple[float, float]:
     for plane in (grey, grey.swapaxes(1, 2)):
         second = np.abs(2 * plane[:, :, 1:-1] - plane[:, :, :-2] - plane[:, :, 2:]).mean(1)
         long = second.shape[1] // _JPEG * _JPEG
-        if long < _LEAST * 3:
+        if long < _LEAST:
             return 1.0, 0.5
         second = np.log(second[:, :long] + 0.05)
         second = (second - second.mean(1, keepdims=True)) * np.hanning(long)

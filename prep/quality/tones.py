@@ -36,7 +36,8 @@ def tones(copy: "np.ndarray[Any, Any]") -> Tones:
     levels = copy.astype(np.float32)
     grey = levels @ np.array([0.299, 0.587, 0.114], np.float32)
     dark, light = (float(level) for level in np.percentile(grey, (1, 99)))
-    between = copy.max(2).astype(np.int16) - copy.min(2)
+    channels = [copy[..., n] for n in range(3)]
+    between = np.maximum.reduce(channels) - np.minimum.reduce(channels)
     return Tones(
         dark, light, _colour(levels, grey), float(np.percentile(between, 99.5)),
         _filled(grey, light - dark),
@@ -54,7 +55,8 @@ def _colour(levels: "np.ndarray[Any, Any]", grey: "np.ndarray[Any, Any]") -> flo
     means = np.stack(
         [np.bincount(band, flat[:, n], minlength=_LEVELS) / count for n in range(2)], 1
     )
-    away = np.abs(flat - means[band]).max(1)
+    spread = np.abs(flat - means[band])
+    away = np.maximum(spread[:, 0], spread[:, 1])
     return float(np.percentile(away, 99.5))
 
 

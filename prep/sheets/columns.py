@@ -48,6 +48,7 @@ class Column:
         name: Its header, and the artifact that it shows: lower case letters, figures and `_`.
         width: In tags.xlsx, in characters.
         least: The smallest number that it takes; `most` is the largest.
+        sheet: Whether sheets show it; the page of `prep report` shows all, and both may bring it.
         proposes: Of a decision: (artifact, `Stage.proposes`) of each that proposes what it says.
     """
 
@@ -56,6 +57,7 @@ class Column:
     width: int = 12
     least: float = -_LARGEST
     most: float = _LARGEST
+    sheet: bool = True
     proposes: tuple[tuple[str, Callable[[Any], str]], ...] = ()
 
     @property
@@ -159,21 +161,29 @@ WORDS: Columns = {
     )
 }
 
-# What a sheet has where a stage declares it as something that a person may write.
-FIELDS: Columns = {"crop_box": Column("crop_box", Kind.BOX, 16)}
+# What a person may bring where a stage declares it as something that they may write.
+FIELDS: Columns = {"crop_box": Column("crop_box", Kind.BOX, 16, sheet=False)}
 
 # What a sheet reads of each sample, beside what stages declare columns for.
 EXPORTED = ("digest", *(f"{name}?" for name in WORDS))
 
 
 def columns_of(stages: Iterable[Stage]) -> Columns:
-    """Return name -> column: what every sheet has, then what the stages declare."""
+    """Return name -> column: what every sheet has, then what the stages declare.
+
+    Last come fields of a person that sheets do not show.
+    """
     own = tuple(stages)
     proposes = tuple((one.writes, one.proposes) for one in own if one.proposes is not None)
     columns = {**WORDS, "keep": replace(WORDS["keep"], proposes=proposes)}
     columns |= {one.column.name: one.column for one in own if one.column is not None}
     fields = {field.name for one in own for field in one.fields}
     return columns | {name: one for name, one in FIELDS.items() if name in fields}
+
+
+def in_sheets(columns: Columns) -> Columns:
+    """Return the columns that sheets show."""
+    return {name: column for name, column in columns.items() if column.sheet}
 
 
 def short(text: str) -> str:

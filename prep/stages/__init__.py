@@ -4,7 +4,7 @@ import importlib
 import pkgutil
 from dataclasses import replace
 
-from prep.sheets.columns import WORDS, columns_of
+from prep.sheets.columns import WORDS, columns_of, in_sheets
 from prep.stage import Shape, Stage
 
 
@@ -18,7 +18,7 @@ def all_stages() -> dict[str, Stage]:
         stage = getattr(importlib.import_module(f"{__name__}.{module}"), module, None)
         if isinstance(stage, Stage):
             found[stage.name] = stage
-    own = [name for name in columns_of(found.values()) if name not in WORDS]
+    own = [name for name in in_sheets(columns_of(found.values())) if name not in WORDS]
     proposed = [one.writes for one in found.values() if one.proposes is not None]
     columns = tuple(f"{name}?" for name in (*own, *proposed))
     for stage in found.values():

@@ -1,7 +1,7 @@
 """Cut each picture: to an aspect ratio, around its subject, or into shots of each person."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from prep.framing import crops, framing_words
@@ -117,9 +117,14 @@ def _derived(
         if min(one.size()) >= params.min_side or params.upscale:
             made.append(_one(one, image, params, table))
     if made:
-        return made
+        return [_shared(one, len(made)) for one in made]
     width, height = max((one.size() for one in found), key=min)
     return Rejected(f"its crop is {width}x{height} px, min_side is {params.min_side}")
+
+
+def _shared(one: Derived, count: int) -> Derived:
+    """Return one of several crops of a picture: together they weigh as much as one alone."""
+    return one if count == 1 else replace(one, about={**one.about, "share": 1 / count})
 
 
 def _one(one: Crop, image: Any, params: Params, table: framing_words.Table) -> Derived:

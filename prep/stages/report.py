@@ -30,8 +30,7 @@ def load(params: Params, found: tuple[Any, ...]) -> Callable[[Sequence[str]], li
     version=1,
     reads=(
         *EXPORTED, "page_thumbnail?", "looks", "bucket?", "training_words?", "lineage?", "faces?",
-        "balance?",
-        "yours.tags?", "yours.caption?",
+        "balance?", "crop_box?", "yours.tags?", "yours.caption?",
         *(f"{IN_DATASET}{name}?" for name in (*PERSONS, LOST_ENTRY)),
     ),
     writes="report.html",

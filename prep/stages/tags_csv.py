@@ -1,6 +1,6 @@
 """All samples as one sheet for a spreadsheet."""
 
-from prep.sheets.columns import EXPORTED
+from prep.sheets.columns import EXPORTED, in_sheets
 from prep.stage import NoParams, Rows, Shape, stage
 
 
@@ -16,4 +16,5 @@ def tags_csv(rows: Rows, params: NoParams) -> bytes:
     """Publish tags.csv, a sheet for Excel or LibreOffice."""
     from prep.sheets import csv_text, row
 
-    return csv_text.dump(row.exported(rows.rows, rows.columns), rows.columns)
+    columns = in_sheets(rows.columns)
+    return csv_text.dump(row.exported(rows.rows, columns), columns)

@@ -1,6 +1,6 @@
 """All tags as a table for pivot tables."""
 
-from prep.sheets.columns import EXPORTED
+from prep.sheets.columns import EXPORTED, in_sheets
 from prep.stage import NoParams, Rows, Shape, stage
 
 
@@ -18,4 +18,5 @@ def tags_long(rows: Rows, params: NoParams) -> bytes:
     """Publish tags_long.csv, one line a picture and tag, for pivot tables."""
     from prep.sheets import long_form, workbook
 
-    return long_form.dump(workbook.shown(rows.rows, rows.columns), rows.columns)
+    columns = in_sheets(rows.columns)
+    return long_form.dump(workbook.shown(rows.rows, columns), columns)

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from prep.sheets.columns import EXPORTED
+from prep.sheets.columns import EXPORTED, in_sheets
 from prep.stage import Rows, Shape, param, stage
 
 
@@ -25,5 +25,6 @@ def tags_xlsx(rows: Rows, params: Params) -> bytes:
     """Publish tags.xlsx, the same sheet with pictures, a column per category, and scores."""
     from prep.sheets import workbook
 
-    samples = workbook.shown(rows.rows, rows.columns)
-    return workbook.dump(samples, rows.columns, params.thumbnail)
+    columns = in_sheets(rows.columns)
+    samples = workbook.shown(rows.rows, columns)
+    return workbook.dump(samples, columns, params.thumbnail)

@@ -13,6 +13,7 @@ import time
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, BinaryIO, NamedTuple, cast
 
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 
 _TRIES = 3
 _PAUSE_S = 0.1
+_OPAQUE = ("JPEG", "MPO")
 _PASSING = (errno.EIO, errno.ESTALE, errno.EINTR)
 
 Fits = Sequence[Sequence[Any]]
@@ -136,13 +138,21 @@ def write_part(picture: UprightPicture, source: Source, part: Mapping[str, Any])
         if part["steps"] is None:
             into.write(source.data)
         else:
-            image = pixel_steps.done(picture.image, part["steps"])
+            alpha = partial(_alpha, picture, source)
+            image = pixel_steps.done(picture.image, part["steps"], alpha=alpha)
             picture_file.write_png(image, cast("BinaryIO", into))
         file.flush()
         os.fsync(file.fileno())
         if os.fstat(file.fileno()).st_size != into.size:
             raise OSError(errno.EIO, "the disk took only a part of it")
     return {"sha256": into.state.hexdigest()}
+
+
+def _alpha(picture: UprightPicture, source: Source) -> "Image.Image | None":
+    """Return the alpha of a picture as grey RGB; None where its format has none."""
+    if picture.told["format"] in _OPAQUE:
+        return None
+    return picture_file.opened(io.BytesIO(source.data), alpha=True).image
 
 
 def read(path: str) -> bytes:

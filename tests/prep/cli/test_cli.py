@@ -70,7 +70,7 @@ def test_stages_are_listed(prep: Prep) -> None:
     lines = out.splitlines()
 
     assert code == 0
-    assert "augment          fan-out   image -> pictures" in lines
+    assert "crop             fan-out   image, crop_box?, faces? -> pictures" in lines
     assert "score            map       image -> scores" in lines
     assert lines == sorted(lines)
 

@@ -27,6 +27,7 @@ from prep.stage import (
     LINEAGE,
     MASK_FILE,
     SIZE,
+    WARNINGS,
     YOURS,
     PersonsField,
 )
@@ -38,6 +39,7 @@ OWN = {
     MASK_FILE,
     ALPHA,
     SIZE,
+    WARNINGS,
     DIGEST,
     KEY,
     LINEAGE,

@@ -11,7 +11,7 @@ import pytest
 
 from prep.runtime.errors import DatasetError
 from prep.sheets import reading
-from prep.sheets.columns import FIELDS, WORDS, columns_of
+from prep.sheets.columns import FIELDS, WORDS, columns_of, in_sheets
 from prep.stage import PersonsField
 from prep.stages import all_stages
 
@@ -140,9 +140,13 @@ def test_a_crop_box_is_four_whole_numbers() -> None:
         )
 
 
-def test_a_sheet_has_it_where_a_stage_takes_it() -> None:
-    """No column is there for what no stage would read."""
-    takes = next(one for one in all_stages().values() if one.fields)
+def test_it_is_brought_where_a_stage_takes_it_and_no_sheet_shows_it() -> None:
+    """No column is there for what no stage would read; the sheets stay as narrow as they were."""
+    stages = all_stages()
+    takes = next(one for one in stages.values() if one.fields and one.name != "crop")
 
     assert "crop_box" not in columns_of([takes])
     assert "crop_box" in columns_of([replace(takes, fields=(PersonsField("crop_box"),))])
+    assert "crop_box" in columns_of(stages.values())
+    assert "crop_box" not in in_sheets(columns_of(stages.values()))
+    assert [name for name, one in stages.items() if "crop_box?" in one.reads] == ["crop", "report"]

@@ -69,3 +69,17 @@ def test_a_sliver_has_a_crop_of_one_pixel() -> None:
     """However thin the picture and whatever the ratio, the box is never empty."""
     assert cut((1, 900), aspect_ratio=0.001, min_side=1).box == (0, 0, 1, 900)
     assert cut((900, 1), aspect_ratio=0.001, min_side=1).box == (449, 0, 450, 1)
+
+
+def test_several_crops_of_a_picture_share_its_weight() -> None:
+    """Two faces give two crops, which weigh a half each; one alone weighs what it ever did."""
+    faces = [
+        {"box": [20, 20, 120, 120], "kind": "face", "score": 0.9, "detector": "x"},
+        {"box": [300, 40, 380, 120], "kind": "face", "score": 0.8, "detector": "x"},
+    ]
+    whole = row(Image.new("RGB", (500, 300)))
+    two = crop.run({**whole, "faces": faces}, Params(cut="faces", min_side=1))
+    (one,) = crop.run({**whole, "faces": faces[:1]}, Params(cut="faces", min_side=1))
+
+    assert [found.about["share"] for found in two] == [0.5, 0.5]
+    assert "share" not in one.about
