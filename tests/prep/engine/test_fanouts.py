@@ -1,5 +1,6 @@
 """Pictures that are made of pictures: what becomes of them when either is changed."""
 
+import csv
 import json
 import shutil
 from pathlib import Path
@@ -132,7 +133,9 @@ def test_words_follow_a_renamed_source(fanned: Project) -> None:
     sheet = fanned.folder / "images" / "tags.csv"
     lines = sheet.read_bytes().decode("utf-8-sig").splitlines()
     row = next(n for n, line in enumerate(lines) if line.startswith(FLIPPED))
-    lines[row] = ",".join([*lines[row].split(",")[:-1], "my note"])
+    header, cells = lines[0].split(","), next(csv.reader([lines[row]]))
+    cells[header.index("notes")] = "my note"
+    lines[row] = ",".join(f'"{cell}"' for cell in cells)
     sheet.write_text("\n".join(lines) + "\n", encoding="utf-8-sig")
     assert changes.typed("review", "import", str(sheet)) == 0
     raw = fanned.folder / "raw"
