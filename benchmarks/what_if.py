@@ -28,7 +28,7 @@ from train.again.edits import retag_of
 from train.again.what_if import WhatIf, what_if
 from train.samples.prompts import Prompt
 
-PICTURES, STEPS, FROM = 24, 60, 15
+PICTURES, STEPS, FROM = 24, 160, 40
 SETTINGS = {"rank": 8, "learning_rate": 5e-3}
 _NIGHT = {"snow": "night"}  # so that half of the pictures are at night, and none in the snow
 TEXT = f"{tiny_runs.TRIGGER}, snow"

@@ -6,6 +6,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from prep.framing import level, people, ratios, saliency, shots, trim
+from prep.framing.focus import CENTRE, SUBJECT
 from prep.framing.people import Found, Person
 from prep.images import pixel_steps
 from prep.images.pixel_steps import PixelStep
@@ -14,7 +15,6 @@ from prep.images.placement import Box, Size, placed
 if TYPE_CHECKING:
     from PIL import Image
 
-CENTRE, SALIENCY, SUBJECT = "centre", "saliency", "subject"
 _BOX_PX = 8  # sides of a crop box of a person are at least this
 
 

@@ -4,11 +4,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from prep.images import variation
 from prep.runtime.errors import ConfigError
 from prep.runtime.seeds import MOST_SEED, seed_for
 from prep.stage import Derived, Shape, param, stage
-from prep.tags.one_sided import ONE_SIDED, one_sided
 
 _TEXT = "text"  # the kind of finding of `prep check` that no mirror leaves readable
 _LIST = "one_sided.txt"
@@ -41,6 +39,8 @@ class Params:
 
 def models(params: Params) -> tuple[()]:
     """Return none: it needs no model. What cannot be done is told before any work."""
+    from prep.images import variation
+
     variation.backgrounds(params.background)
     moves = params.zoom or params.turn or params.colour or params.background
     if params.variants and not moves:
@@ -91,6 +91,8 @@ def augment(row: Mapping[str, Any], params: Params) -> list[Derived]:
 
 def _one_sided(row: Mapping[str, Any], params: Params) -> str:
     """Return why a picture must not be mirrored; empty where nothing says so."""
+    from prep.tags.one_sided import ONE_SIDED, one_sided
+
     more = tuple(
         line.strip().replace("_", " ").lower()
         for line in str(params.one_sided).splitlines()
@@ -106,6 +108,8 @@ def _one_sided(row: Mapping[str, Any], params: Params) -> str:
 
 
 def _variant(row: Mapping[str, Any], params: Params, number: int, mirror: bool) -> Derived:
+    from prep.images import variation
+
     wish = variation.VariationLimits(
         params.zoom, params.turn, params.colour, mirror, variation.backgrounds(params.background)
     )

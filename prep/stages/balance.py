@@ -3,12 +3,13 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from prep.quality.aspects import aspects, one_sided
 from prep.stage import NoParams, Shape, stage
 
 
 def remark(rows: Mapping[str, Any]) -> str:
     """Return in what each concept is one-sided; empty for in nothing."""
+    from prep.quality.aspects import one_sided
+
     concepts: dict[str, list[Mapping[str, str]]] = {}
     for row in rows.values():
         if row is not None:
@@ -45,6 +46,7 @@ def balance(
     For each key its `concept` and `aspects`, what its tags say of each; None for one without tags.
     """
     from prep.dataset.concepts import concept_of
+    from prep.quality.aspects import aspects
 
     return {
         key: {"concept": concept or concept_of(name).name, "aspects": aspects(tags)}

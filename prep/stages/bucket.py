@@ -4,7 +4,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from prep.framing.people import must_stay
 from prep.images import buckets
 from prep.stage import Rejected, param, stage
 
@@ -45,6 +44,8 @@ def bucket(
 
     Faces that `prep faces` found are not cut, where a bucket can be without that.
     """
+    from prep.framing.people import must_stay
+
     width, height = looks["size"]
     size = (width, height)
     keep = must_stay(faces or (), size)

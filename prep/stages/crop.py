@@ -2,14 +2,17 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from prep.framing import crops, framing_words
-from prep.framing.crops import CENTRE, SALIENCY, SUBJECT, Crop, Seen
-from prep.framing.ratios import ratios_of
-from prep.images.fitting import AT_MOST, Resize
+from prep.framing.focus import CENTRE, SALIENCY, SUBJECT
 from prep.runtime.text_files import file_name
 from prep.stage import Derived, Failed, PersonsField, Rejected, Shape, param, stage
+
+# What cuts is loaded where something is cut.
+if TYPE_CHECKING:
+    from prep.framing import framing_words
+    from prep.framing.crops import Crop, Seen
+    from prep.images.fitting import Resize
 
 PICTURE, FACES, STAGES = "picture", "faces", "stages"
 _SEEN = 768  # px; what is looked at for borders and saliency
@@ -55,8 +58,10 @@ def inputs_for(values: Mapping[str, Any]) -> tuple[str, ...]:
     return ("image", "crop_box?", "faces?") if faces else ("image", "crop_box?")
 
 
-def fit(params: Params, loaded: None, others: Mapping[str, Any]) -> tuple[Resize, ...]:
+def fit(params: Params, loaded: None, others: Mapping[str, Any]) -> "tuple[Resize, ...]":
     """Return how it sees the picture, where it looks at pixels at all."""
+    from prep.images.fitting import AT_MOST, Resize
+
     looks = params.cut != PICTURE or params.focus != CENTRE or params.trim
     return (Resize(AT_MOST, "BOX", size=_SEEN),) if looks else ()
 
@@ -80,6 +85,9 @@ def crop(row: Mapping[str, Any], params: Params) -> list[Derived] | Rejected | F
     middle, the extra one comes off the right or the bottom. The `crop_box` of a person, text
     `left,top,right,bottom` in px, is what is cut, whatever else is asked.
     """
+    from prep.framing import crops
+    from prep.framing.crops import Crop, Seen
+
     image, words = row["image"], row["crop_box"]
     size = image.size
     if words:
@@ -96,8 +104,11 @@ def crop(row: Mapping[str, Any], params: Params) -> list[Derived] | Rejected | F
     return _derived(found, size, image, params) if found else Rejected("no face was found in it")
 
 
-def _wanted(seen: Seen, params: Params) -> list[Crop]:
+def _wanted(seen: "Seen", params: Params) -> "list[Crop]":
     """Return what is to be cut out of a picture."""
+    from prep.framing import crops
+    from prep.framing.ratios import ratios_of
+
     listed = ratios_of(params.ratios)
     usual = listed or (params.aspect_ratio,)
     if params.cut == FACES:
@@ -108,9 +119,11 @@ def _wanted(seen: Seen, params: Params) -> list[Crop]:
 
 
 def _derived(
-    found: list[Crop], size: tuple[int, int], image: Any, params: Params
+    found: "list[Crop]", size: tuple[int, int], image: Any, params: Params
 ) -> list[Derived] | Rejected:
     """Return the crops that are large enough, or why none is."""
+    from prep.framing import framing_words
+
     table = framing_words.table(params.framing, file_name(params.framing, _RULES))
     made = []
     for one in found:
@@ -127,7 +140,7 @@ def _shared(one: Derived, count: int) -> Derived:
     return one if count == 1 else replace(one, about={**one.about, "share": 1 / count})
 
 
-def _one(one: Crop, image: Any, params: Params, table: framing_words.Table) -> Derived:
+def _one(one: "Crop", image: Any, params: Params, table: "framing_words.Table") -> Derived:
     size = _end_size(one.size(), params)
     plain = not (one.degrees or one.framing or one.detector or size != one.size())
     if plain:  # as every version has cut it

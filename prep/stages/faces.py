@@ -4,7 +4,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from prep.images.fitting import AT_MOST, Resize
 from prep.models.locate import Ask, FoundModel
 from prep.stage import param, stage
 from prep.tagging import scoring
@@ -41,6 +40,13 @@ def load(params: Params, found: tuple[FoundModel, ...]) -> Any:
     return open_detection(params.model, found, params.threshold, params.device, params.threads)
 
 
+def fit(params: Params, loaded: Any, others: Mapping[str, Any]) -> tuple[Any, ...]:
+    """Return the steps to what detectors look at."""
+    from prep.images.fitting import AT_MOST, Resize
+
+    return (Resize(AT_MOST, "LANCZOS", size=_LONGEST),)
+
+
 def said(boxes: Sequence[Mapping[str, Any]]) -> str:
     """Return what a person is told of a picture: how many of each kind, and where."""
     places = (
@@ -59,7 +65,7 @@ def said(boxes: Sequence[Mapping[str, Any]]) -> str:
     shown=said,
     models=asked,
     load=load,
-    fit=lambda params, detection, others: (Resize(AT_MOST, "LANCZOS", size=_LONGEST),),
+    fit=fit,
 )
 def faces(
     image: "Image.Image", size: Sequence[int], params: Params, detection: Any

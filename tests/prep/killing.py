@@ -52,9 +52,11 @@ pipelines:
       - tag: {model: tiny, batch: 2, second: tiny}
       - duplicates
       - faces: {model: tiny}
+      - check
       - edit: {trigger: mascot, prune: 1}
       - bucket: {resolution: 128, step: 32}
       - latents: {model: tiny, alpha_mask: true}
+      - report
 """
 # What prep keeps for itself: it tells of how a result came to be, so it may differ.
 OWN = ("ledger.", "journal.jsonl", "clock", "lock", "holder.json")
