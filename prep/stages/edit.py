@@ -4,10 +4,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from prep.edits import lookups, rules_file
+from prep.edits import lookups
 from prep.edits.record import PictureRecord
 from prep.edits.rules import Rule, led, reads, ruled
-from prep.framing.framing_words import reframed
 from prep.models.locate import Ask, FoundModel
 from prep.runtime.text_files import file_name
 from prep.stage import param, stage
@@ -120,8 +119,14 @@ def _framed(
 ) -> tuple[Sequence[str], list[str]]:
     """Return tags as they fit the crop that a picture is, and those that do not."""
     words = (lineage or {}).get("words")
-    return reframed(tags, words) if tags and words else (tags or (), [])
+    if not (tags and words):
+        return tags or (), []
+    from prep.framing.framing_words import reframed
+
+    return reframed(tags, words)
 
 
 def _rules(text: str) -> tuple[Rule, ...]:
+    from prep.edits import rules_file
+
     return rules_file.parse(text, file_name(text, _RULES)) if text.strip() else ()
