@@ -129,7 +129,9 @@ def _variants(found: list[Picture], dice: random.Random) -> Iterator[tuple[str, 
         dressed = one.stem.rpartition(" ")[0] != other.stem.rpartition(" ")[0]
         yield "costume" if dressed else "expression", sprites[one], sprites[other]
     for _ in range(60):
-        yield _other_mascot(dice)
+        name, scene, changed = _other_mascot(dice)
+        if not np.array_equal(np.asarray(scene), np.asarray(changed)):  # a face shows no pose
+            yield name, scene, changed
     large = [image for image in found if min(image.size) >= 300]
     for image in dice.sample(large, min(60, len(large))):
         relit = _relit(image, dice)

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 _NOISE = 28.0  # levels; coarse compression makes as much, not more
 _OVERALL = 12.0  # levels, of large areas
 _MOVED = 5.0  # levels; another exposure
+_COARSE = 1 / 3  # of the noise, by which compression that coarse moves the exposure, too
 _KEPT = 0.5  # of the detail, what has to be the same in two variants of one picture
 
 
@@ -57,9 +58,13 @@ def difference(first: "Image.Image", second: "Image.Image") -> Difference:
     found = apart(first, second)
     away, detail = found.away, found.detail
     exposed, moved = exposure(found.one, found.other)
-    lit, peak = moved > _MOVED, float(away.max()) / found.noise
+    lit = moved > max(_MOVED, _COARSE * found.noise)
+    peak = float(away.max()) / found.noise
     steady = peak < PEAK and found.noise < _NOISE
-    if steady and not lit and percentile(overall(found.one, found.other), 90) < _OVERALL:
+    # Compression moves large areas of a small picture as far as its noise: JPEG keeps half of the
+    # colours' size.
+    most = max(_OVERALL, found.noise)
+    if steady and not lit and percentile(overall(found.one, found.other), 90) < most:
         return Difference(Judgement.SAME, found.noise, peak)
     if lit and percentile(overall(exposed, found.other), 90) < _OVERALL:
         return Difference(Judgement.ALL_OVER, found.noise, peak)

@@ -111,7 +111,8 @@ def _difference(lain: _Overlay) -> Difference:
     """
     found = difference(*lain.images(_SIDE))
     smaller = round(_OF_FULL * lain.longer)
-    if found.noise <= _CLEAN or found.peak > _PLAIN_TO_SEE or smaller >= _SIDE:
+    clear = found.judgement is Judgement.SAME or found.noise <= _CLEAN
+    if clear or found.peak > _PLAIN_TO_SEE or smaller >= _SIDE:
         return found
     return difference(*lain.images(smaller))
 

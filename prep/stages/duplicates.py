@@ -29,7 +29,7 @@ def sentence(row: Any) -> str:
 
 
 @stage(
-    version=2,
+    version=3,
     reads=("appearance", "digest", "lineage?"),
     writes="duplicate_of",
     done="compared",
