@@ -3,6 +3,7 @@
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import BinaryIO
 
@@ -93,7 +94,8 @@ def _tell(context: Context, read: str, changes: Changes) -> None:
 def _now(session: Session) -> Now:
     """Return what the sheet would say if it were exported now."""
     declared = session.inventory.declared
-    view = declared.main_sheet
+    every = (*declared.main_sheet.reads, *(f"{name}?" for name in declared.columns))
+    view = replace(declared.main_sheet, reads=tuple(dict.fromkeys(every)))
     found = view_rows.rows_of(session, PlannedStage(view, view.params(), 0, (), ""))
 
     def row(key: str) -> Row | None:

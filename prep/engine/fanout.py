@@ -108,6 +108,7 @@ def remember(session: Session) -> Report:
 def tidy(session: Session, stage: str, report: Report) -> None:
     """Remove what no source yields any more; name the sources that a stage could not take."""
     _remove_derived(session, stage, report)
+    report.rejected |= session.dropped()
     for key, made in session.values.unmade(stage).items():
         if key in session.inventory.digests:
             (report.failed if made.state == "failed" else report.rejected)[key] = made.why
@@ -161,7 +162,10 @@ def lost_before(session: Session) -> Iterator[tuple[str, str]]:
 
 def unwanted(session: Session, stage: str) -> Iterator[tuple[str, bool]]:
     """Yield each derived picture that no source yields any more, and whether a person edited it."""
-    there = [*session.inventory.digests, *session.inventory.faulty]
+    dropped = session.dropped()
+    there = [
+        key for key in (*session.inventory.digests, *session.inventory.faulty) if key not in dropped
+    ]
     wanted = {name for key in there for name in children(session, stage, key)}
     for key, (_, lineage) in session.ledger.samples().items():
         told = artifacts.loaded(lineage.encode()) if lineage else {}

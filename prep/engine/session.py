@@ -177,7 +177,12 @@ class Session:
         return all_there
 
     def dropped(self) -> dict[str, str]:
-        """Return key -> how a person took it out: in a field, or of a dataset file."""
+        """Return key -> how a person took it out: in a field, or of a dataset file.
+
+        In a fan-out it is what they took out of the folder that it reads.
+        """
+        if self.job.source is not None:
+            return dict(self.values.source.dropped()) if self.values.source else {}
         takes_out = self.inventory.declared.takes_out
         return {
             key: f"dropped in {edit.source}"

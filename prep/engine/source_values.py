@@ -35,6 +35,10 @@ class SourceValues:
         """Return an artifact's value, or None where there is none of today."""
         return self.session.values.value(name, key) if key in self.digests(name) else None
 
+    def dropped(self) -> dict[str, str]:
+        """Return key -> how a person took a picture out of the folder."""
+        return self.session.dropped()
+
     def expect(self, waiting: Mapping[str, frozenset[str]]) -> None:
         """Take the results of some stages for yet to be made: stage -> keys."""
         self.session.values.pending |= waiting

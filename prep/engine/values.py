@@ -28,6 +28,9 @@ class SourceArtifacts(Protocol):
     def value(self, name: str, key: str) -> Any:
         """Return an artifact's value; None: there is none."""
 
+    def dropped(self) -> Mapping[str, str]:
+        """Return key -> how a person took a picture out."""
+
     def expect(self, waiting: Mapping[str, frozenset[str]]) -> None:
         """Take the results of some stages for yet to be made."""
 

@@ -5,6 +5,7 @@ A row is plain values: `key`, the other picture; `kinds`, what was done to this 
 (left, top, right, bottom), or None for all of it; `there`, the same of the other one.
 """
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -23,6 +24,7 @@ SAME_FILE = "same file"
 ALL_WITH_ALL = 6000  # pictures; of more, an index tells which ones are compared
 _PLACES = ("box", "there")
 _NEARLY = 0.01  # of a side
+_DERIVED = re.compile(r"(\.[A-Za-z0-9]+)@")  # behind a picture's own ending
 _HELD = 64  # small copies that are open at a time
 
 Samples = Mapping[str, tuple[Any, ...]]
@@ -45,7 +47,7 @@ class _Known:
     Attributes:
         keys: Those that are compared with all others: of equal files, the first.
         sizes: Key -> (width, height) px.
-        sources: Key -> the picture that it was derived from.
+        sources: Key -> the first picture that it was derived from, up the line.
         same: Key -> the first key with the same file.
     """
 
@@ -146,7 +148,7 @@ def _read(samples: Samples) -> tuple[_Known, "np.ndarray[Any, Any]", dict[int, A
         data, digest, lineage = samples[key]
         known.sizes[key] = size_of(data)
         if lineage:
-            known.sources[key] = lineage["key"]
+            known.sources[key] = _first_source(lineage["key"])
         if digest in first and not known.derived_alike(key, first[digest]):
             known.same[key] = first[digest]
             continue
@@ -156,6 +158,12 @@ def _read(samples: Samples) -> tuple[_Known, "np.ndarray[Any, Any]", dict[int, A
         known.keys.append(key)
         ends += vectors(data)[[WHOLE, INSIDE]].tobytes()
     return known, np.frombuffer(ends, np.int8).reshape(len(known.keys), 2, CELLS**2), inside
+
+
+def _first_source(key: str) -> str:
+    """Return the key of a person's picture: what is derived is named `KEY@NAME.png` behind it."""
+    found = _DERIVED.search(key)
+    return key[: found.start() + len(found[1])] if found else key
 
 
 def _placed(known: _Known, inner: str, outer: str, found: Likeness) -> tuple[str, _Copy]:

@@ -133,7 +133,7 @@ class Column:
         """Return what to write in place of what the column cannot hold; empty where it can."""
         if not cell:
             return ""
-        if self.kind is Kind.BOX and not _BOX.fullmatch(cell):
+        if self.kind is Kind.BOX and not _is_box(cell):
             return "write left, top, right and bottom in px, as 10,20,300,400"
         if self.kind is Kind.NUMBER:
             with suppress(ValueError):
@@ -184,6 +184,13 @@ def columns_of(stages: Iterable[Stage]) -> Columns:
 def in_sheets(columns: Columns) -> Columns:
     """Return the columns that sheets show."""
     return {name: column for name, column in columns.items() if column.sheet}
+
+
+def _is_box(cell: str) -> bool:
+    if not _BOX.fullmatch(cell):
+        return False
+    left, top, right, bottom = map(int, cell.split(","))
+    return left < right and top < bottom
 
 
 def short(text: str) -> str:

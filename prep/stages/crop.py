@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from prep.framing.focus import CENTRE, SALIENCY, SUBJECT
+from prep.runtime.errors import ConfigError
 from prep.runtime.text_files import file_name
 from prep.stage import Derived, Failed, PersonsField, Rejected, Shape, param, stage
 
@@ -51,6 +52,16 @@ class Params:
     framing: str = param("", "file of tags to add and drop by framing", file=True, later=True)
 
 
+def models(params: Params) -> tuple[()]:
+    """Return none: it needs no model. What cannot be done is told before any work."""
+    if params.upscale and 0 < params.max_side < params.min_side:
+        raise ConfigError(
+            f"crops are enlarged to {params.min_side} px, and made smaller to {params.max_side}",
+            "give a max_side that is no smaller than min_side",
+        )
+    return ()
+
+
 def inputs_for(values: Mapping[str, Any]) -> tuple[str, ...]:
     """Return what it reads: the picture, a person's own box, and faces where they count."""
     cut, focus = values.get("cut", PICTURE), values.get("focus", CENTRE)
@@ -74,6 +85,7 @@ def fit(params: Params, loaded: None, others: Mapping[str, Any]) -> "tuple[Resiz
     done="cut",
     shape=Shape.FAN_OUT,
     inputs_for=inputs_for,
+    models=models,
     fit=fit,
     fields=(PersonsField("crop_box"),),
     about={_RULES: "tags by framing: read where `crop` in pipelines.yaml names it"},
@@ -142,6 +154,8 @@ def _shared(one: Derived, count: int) -> Derived:
 
 def _one(one: "Crop", image: Any, params: Params, table: "framing_words.Table") -> Derived:
     size = _end_size(one.size(), params)
+    if one.size() == image.size:  # it shows all that its picture shows: all words stay true
+        one = replace(one, framing="")
     plain = not (one.degrees or one.framing or one.detector or size != one.size())
     if plain:  # as every version has cut it
         return Derived(one.name, image.crop(one.box), one.box)

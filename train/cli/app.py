@@ -44,7 +44,9 @@ _WORDS_TOLD = Annotated[
 ]
 _PROBE = Annotated[
     bool,
-    typer.Option("--probe", help="Let short trainings choose learning rate, rank and steps first"),
+    typer.Option(
+        "--probe/--no-probe", help="Let short trainings choose learning rate, rank and steps first"
+    ),
 ]
 app = typer.Typer(
     no_args_is_help=True,

@@ -142,6 +142,9 @@ def test_what_augment_made_is_never_proposed() -> None:
 
     assert rows(pictures, **{"1": "a", "2": "a"})["2"] is None
     assert rows(pictures, **{"1": "a", "2": "b"})["2"] is not None
+    shots = {"1": "a@2x.png@upper.png", "2": "a@2x.png@figure.png"}
+    assert rows(pictures, **shots)["2"] is None
+    assert rows(pictures, **shots | {"2": "a@3x.png@figure.png"})["2"] is not None
 
 
 def test_what_an_earlier_version_found_is_read() -> None:

@@ -130,7 +130,7 @@ def test_a_good_section_passes(
     training.check(
         section(
             "method: lora", "base: tiny", "rank: 4", "text_encoder: yes", "steps: 3",
-            "schedule: cosine_with_restarts", "out: ./runs",
+            "schedule: cosine_with_restarts", "out: ./runs", "probe: true",
         )
     )  # fmt: skip
 

@@ -158,6 +158,46 @@ def test_a_persons_own_box_wins(looked: Path, prep: Prep) -> None:
     assert "a.png: its crop box `10,20,9000,80` is no part of 300x420 px" in said.out
 
 
+def test_what_a_person_dropped_is_not_cut(looked: Path, prep: Prep) -> None:
+    """Dropped where it lies, it is cut nowhere; what was cut of it goes, and comes back with it."""
+    place = location_of(Path("raw"), None, None)
+    context = Context(all_stages(), Models(looked / "data", offline=True), Console())
+
+    def dropped(word: str) -> str:
+        with locked_session(Job(place, ()), context) as session, session.ledger.batch():
+            session.ledger.edit("a.png", "keep", Edit(word, "tags.csv"))
+        return prep("crop", "raw", "out", "--min-side", "16").out
+
+    prep("crop", "raw", "out", "--min-side", "16")
+    prep("augment", "out", "more")
+    gone = dropped("no")
+    assert names("out") == ["b.png@crop.png"]
+    assert "left out: a.png: dropped in tags.csv" in gone
+    assert "2 pictures: 1 good, 1 left out, 0 failed" in gone
+    prep("augment", "out", "more")
+    assert [name for name in names("more") if name.startswith("a")] == []
+    dropped("yes")
+    assert names("out") == ["a.png@crop.png", "b.png@crop.png"]
+
+
+def test_a_shot_of_all_there_is_keeps_its_words(looked: Path, prep: Prep) -> None:
+    """Where the figure ends with the picture, its upper body is the picture: nothing is dropped."""
+    bust = np.array([[[32, 20, 20, 20, 0.9, 0], [32, 32, 64, 64, 0, 0.9]]]).transpose(0, 2, 1)
+    answering(Path("bust.onnx"), bust, "{0: 'face', 1: 'person'}")
+    (looked / "one").mkdir()
+    with Image.open("raw/a.png") as image:
+        image.resize((200, 200)).save("one/a.png")
+    shutil.copy("raw/a.txt", "one/a.txt")
+    prep("faces", "one", "--model", "bust.onnx")
+    prep("crop", "one", "shots", "--cut", "stages", "--min-side", "48")
+    prep("edit", "shots", "--trigger", "lumi")
+    samples = json.loads(Path("meta.json").read_text())["samples"]
+    whole = [row for key, row in samples.items() if cut(f"shots/{key}").size == (200, 200)]
+
+    assert whole
+    assert all(row["tags"] == ["lumi", "solo", "boots", "navel", "full body"] for row in whole)
+
+
 def test_mistakes_are_two_lines(looked: Path, prep: Prep) -> None:
     """A ratio, a detector and a table that cannot be are told before anything is cut."""
     Path("framing.yaml").write_text("portait: {}\n")
@@ -168,6 +208,11 @@ def test_mistakes_are_two_lines(looked: Path, prep: Prep) -> None:
     assert prep("crop", "raw", "out", "--framing", "framing.yaml").err == (
         "error: `framing.yaml` line 1: no framing is named `portait`\n"
         "hint: did you mean `portrait`?\n"
+    )
+    both = ("--upscale", "--min-side", "400", "--max-side", "300")
+    assert prep("crop", "raw", "out", *both).err == (
+        "error: crops are enlarged to 400 px, and made smaller to 300\n"
+        "hint: give a max_side that is no smaller than min_side\n"
     )
     assert prep("faces", "raw", "--model", "nudnet").err == (
         "error: no detector is named `nudnet`\nhint: did you mean `nudenet`?\n"
