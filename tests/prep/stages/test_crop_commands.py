@@ -1,6 +1,7 @@
 """Crops as a person types them: faces, shots, ratios, trimming, sizes; and the words of a shot."""
 
 import json
+import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -156,6 +157,25 @@ def test_a_persons_own_box_wins(looked: Path, prep: Prep) -> None:
 
     assert said.code == 3
     assert "a.png: its crop box `10,20,9000,80` is no part of 300x420 px" in said.out
+
+
+def test_a_box_from_the_page_is_compared_three_ways(looked: Path, prep: Prep) -> None:
+    """Taken once; the same again is no edit, another one of the same page is a conflict."""
+    prep("report", "raw")
+    page = Path("raw/report.html").read_text(encoding="utf-8")
+    revision = re.findall(r'"key":"a.png","revision":"([^"]+)"', page)[0]
+
+    def imported(box: str) -> Said:
+        row = {"key": "a.png", "revision": revision, "cells": {"crop_box": box}}
+        told = {"edits_of": "prep report", "version": 1, "pictures": [row]}
+        Path("e.json").write_text(json.dumps(told))
+        return prep("review", "import", "e.json", "--in", "raw")
+
+    assert "1 cell changed" in imported("10,20,200,300").out
+    again, other, wrong = (imported(box) for box in ("10,20,200,300", "0,0,9,9", "9,0,5,9"))
+    assert (again.code, "0 cells changed" in again.out) == (0, True)
+    assert (other.code, "conflict: a.png: crop_box" in other.out) == (4, True)
+    assert wrong.err.startswith("error: `crop_box` of `a.png` is `9,0,5,9`\n")
 
 
 def test_what_a_person_dropped_is_not_cut(looked: Path, prep: Prep) -> None:
