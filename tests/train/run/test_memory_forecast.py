@@ -9,6 +9,7 @@ import torch
 
 from prep.models import clip_tokens
 from prep.models.locate import Models
+from tests.rows import few_of
 from tests.train.conftest import build_dataset
 from tests.train.families.test_key_tables import ENCODERS, NETWORKS
 from train.config import Config
@@ -65,7 +66,7 @@ def _rows() -> list[tuple[str, str, int]]:
     return found
 
 
-@pytest.mark.parametrize(("family", "method", "setting"), _rows())
+@pytest.mark.parametrize(("family", "method", "setting"), few_of(_rows(), every=2))
 def test_the_forecast_is_what_torch_allocates(
     places: Mapping[str, tuple[Path, Path]],
     models: Models,
