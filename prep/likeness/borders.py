@@ -75,9 +75,3 @@ def _is_border(plate: Plate, box: Area, colour: "np.ndarray[Any, Any]") -> bool:
     width, height = plate.image.size
     sides = (box.left * width, box.top * height, (1 - box.right) * width, (1 - box.bottom) * height)
     return max(sides) - min(sides) <= max(1.5, _EVEN * max(width, height))
-
-
-def _pixels(plate: Plate, box: Area) -> tuple[int, int, int, int]:
-    width, height = plate.image.size
-    left, right = round(box.left * width), round(box.right * width)
-    return left, round(box.top * height), right, round(box.bottom * height)

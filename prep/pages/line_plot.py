@@ -8,18 +8,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import fmean
 
+from prep.pages import plot_axes
 from prep.pages.markup import Markup, element
-from prep.pages.plot_axes import (
-    BOTTOM,
-    HEIGHT,
-    LEFT,
-    RIGHT,
-    TOP,
-    WIDTH,
-    Scale,
-    bottom_axis,
-    side_axis,
-)  # fmt: skip
+from prep.pages.plot_axes import Scale, bottom_axis, side_axis
 
 Points = Sequence[tuple[float, float]]
 
@@ -56,7 +47,7 @@ def plot(lines: Sequence[PlotLine], below: str, told: str) -> Markup:
     if not drawn:
         return element("p", "Nothing to draw yet.", class_="quiet")
     xs = [x for _, _, points in drawn for x, _ in points]
-    across = Scale(min(xs), max(xs), LEFT, WIDTH - RIGHT)
+    across = plot_axes.across(min(xs), max(xs))
     inner = [*bottom_axis(across, below)]
     for right in (False, True):
         own = [row for row in drawn if row[1].right is right]
@@ -64,9 +55,7 @@ def plot(lines: Sequence[PlotLine], below: str, told: str) -> Markup:
             upwards = _upwards([y for _, _, points in own for _, y in points])
             inner += side_axis(upwards, right, grid=not right or not inner)
             inner += [_line(row, across, upwards) for row in own]
-    view = f"0 0 {WIDTH} {HEIGHT}"
-    picture = element("svg", *inner, viewBox=view, role="img", aria_label=told, class_="plot")
-    return element("figure", picture, element("figcaption", *map(_legend, drawn)))
+    return plot_axes.figure(inner, told, [_legend(row) for row in drawn])
 
 
 def _upwards(values: Sequence[float]) -> Scale:
@@ -74,7 +63,7 @@ def _upwards(values: Sequence[float]) -> Scale:
     low = 0.0 if 0 <= low < 0.5 * high else low
     if low == high:
         low, high = low - (abs(low) or 1) * 0.1, high + (abs(high) or 1) * 0.1
-    return Scale(low, high + (high - low) * 0.04, HEIGHT - BOTTOM, TOP)
+    return plot_axes.upwards(low, high + (high - low) * 0.04)
 
 
 def _thinned(points: Points) -> list[tuple[float, float]]:

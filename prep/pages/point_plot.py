@@ -3,19 +3,10 @@
 from collections import Counter
 from collections.abc import Sequence
 
+from prep.pages import plot_axes
 from prep.pages.line_plot import Points
 from prep.pages.markup import Markup, element
-from prep.pages.plot_axes import (
-    BOTTOM,
-    HEIGHT,
-    LEFT,
-    RIGHT,
-    TOP,
-    WIDTH,
-    Scale,
-    bottom_axis,
-    side_axis,
-)  # fmt: skip
+from prep.pages.plot_axes import LEFT, RIGHT, WIDTH, bottom_axis, side_axis
 
 _LEAST, _MOST = 2.5, 9.0  # radius of a point
 _WIDEST = 80  # px of a bar
@@ -33,8 +24,7 @@ def points(found: Points, across: str, upwards: str, told: str) -> Markup:
     if not found:
         return element("p", "Nothing to draw yet.", class_="quiet")
     most = max(max(pair) for pair in found) * 1.04
-    right = Scale(0.0, most, LEFT, WIDTH - RIGHT)
-    up = Scale(0.0, most, HEIGHT - BOTTOM, TOP)
+    right, up = plot_axes.across(0.0, most), plot_axes.upwards(0.0, most)
     places = Counter((_near(right.at(x)), _near(up.at(y))) for x, y in found)
     largest = max(places.values())
     dots = [
@@ -51,7 +41,7 @@ def bars(found: Sequence[tuple[str, int]], below: str, told: str) -> Markup:
     """Return a bar for each name, as high as its number."""
     if not found:
         return element("p", "Nothing to draw yet.", class_="quiet")
-    up = Scale(0.0, max(count for _, count in found) * 1.04, HEIGHT - BOTTOM, TOP)
+    up = plot_axes.upwards(0.0, max(count for _, count in found) * 1.04)
     wide = min(_WIDEST, (WIDTH - RIGHT - LEFT) / len(found))
     inner = side_axis(up, right=False, grid=True)
     every = -(-len(found) // 12)  # names that find room
@@ -66,9 +56,7 @@ def bars(found: Sequence[tuple[str, int]], below: str, told: str) -> Markup:
 
 
 def _framed(inner: Sequence[Markup], told: str, caption: str) -> Markup:
-    view = f"0 0 {WIDTH} {HEIGHT}"
-    drawn = element("svg", *inner, viewBox=view, role="img", aria_label=told, class_="plot")
-    return element("figure", drawn, element("figcaption", element("span", caption, class_="quiet")))
+    return plot_axes.figure(inner, told, [element("span", caption, class_="quiet")])
 
 
 def _near(place: float) -> float:
