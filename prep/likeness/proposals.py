@@ -5,7 +5,6 @@ A row is plain values: `key`, the other picture; `kinds`, what was done to this 
 (left, top, right, bottom), or None for all of it; `there`, the same of the other one.
 """
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -16,6 +15,7 @@ from prep.likeness.area import ALL, Area
 from prep.likeness.borders import CROPPED
 from prep.likeness.candidates import candidates
 from prep.likeness.relation import VARIANT, Likeness, likeness
+from prep.runtime.keys import first_source
 
 if TYPE_CHECKING:
     import numpy as np
@@ -24,7 +24,6 @@ SAME_FILE = "same file"
 ALL_WITH_ALL = 6000  # pictures; of more, an index tells which ones are compared
 _PLACES = ("box", "there")
 _NEARLY = 0.01  # of a side
-_DERIVED = re.compile(r"(\.[A-Za-z0-9]+)@")  # behind a picture's own ending
 _HELD = 64  # small copies that are open at a time
 
 Samples = Mapping[str, tuple[Any, ...]]
@@ -148,7 +147,7 @@ def _read(samples: Samples) -> tuple[_Known, "np.ndarray[Any, Any]", dict[int, A
         data, digest, lineage = samples[key]
         known.sizes[key] = size_of(data)
         if lineage:
-            known.sources[key] = _first_source(lineage["key"])
+            known.sources[key] = first_source(lineage["key"])
         if digest in first and not known.derived_alike(key, first[digest]):
             known.same[key] = first[digest]
             continue
@@ -158,12 +157,6 @@ def _read(samples: Samples) -> tuple[_Known, "np.ndarray[Any, Any]", dict[int, A
         known.keys.append(key)
         ends += vectors(data)[[WHOLE, INSIDE]].tobytes()
     return known, np.frombuffer(ends, np.int8).reshape(len(known.keys), 2, CELLS**2), inside
-
-
-def _first_source(key: str) -> str:
-    """Return the key of a person's picture: what is derived is named `KEY@NAME.png` behind it."""
-    found = _DERIVED.search(key)
-    return key[: found.start() + len(found[1])] if found else key
 
 
 def _placed(known: _Known, inner: str, outer: str, found: Likeness) -> tuple[str, _Copy]:

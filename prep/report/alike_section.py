@@ -1,7 +1,7 @@
 """Pictures that are alike, side by side, and those that validation shares with training."""
 
 from prep.pages.markup import Markup, coded, element, join
-from prep.report.alike_pairs import AlikePair, leaks, pairs
+from prep.report.alike_pairs import AlikePair
 from prep.report.gathered import Gathered
 from prep.report.report_parts import listed
 from prep.report.shown_picture import VALIDATION
@@ -12,7 +12,7 @@ def alike(found: Gathered) -> Markup | None:
     """Return copies and variants, each beside the picture that it is of."""
     if not found.compared:
         return element("p", coded("It was not looked for: type `prep duplicates FOLDER`."))
-    made = pairs(found.pictures)
+    made = found.alike
     if not made:
         return element("p", "No picture repeats another one.")
     proposed = sum(pair.proposed for pair in made)
@@ -33,7 +33,7 @@ def leak(found: Gathered) -> Markup | None:
             "or train with `--held-out`."
         )
         return element("p", coded(told), class_="quiet")
-    torn = leaks(found.pictures)
+    torn = found.leaks
     if not torn:
         return element("p", f"None of the {held} pictures for validation is alike one that trains.")
     rows = [

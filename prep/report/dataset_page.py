@@ -76,7 +76,7 @@ def page(rows: Rows, params: ReportParams, count: Count) -> bytes:
         ),
         bar(),
         editor(),
-        data(found.pictures, rows.columns),
+        data(found, rows.columns),
     ]
     script = "\n".join(own(name, _HERE) for name in _SCRIPTS)
     return document("Pictures", whole, style=own("dataset_page.css", _HERE), script=script)

@@ -6,6 +6,7 @@ from functools import cached_property
 
 from prep.dataset.account import Account, account
 from prep.dataset.dataset_file import Dataset
+from prep.report.alike_pairs import AlikePair, Leak, leaks, pairs
 from prep.report.report_parts import PageParts
 from prep.report.shown_picture import TRAIN, VALIDATION, ShownPicture, concepts_of
 
@@ -39,6 +40,16 @@ class Gathered:
     def kept(self) -> list[ShownPicture]:
         """The pictures that train or are kept for validation."""
         return [one for one in self.pictures if one.place in (TRAIN, VALIDATION)]
+
+    @cached_property
+    def alike(self) -> list[AlikePair]:
+        """Those that show the same, in pairs."""
+        return pairs(self.pictures)
+
+    @cached_property
+    def leaks(self) -> list[Leak]:
+        """Those for validation that are trained on as well."""
+        return leaks(self.pictures, self.alike)
 
     @cached_property
     def account(self) -> Account:

@@ -5,7 +5,6 @@ from collections import Counter, defaultdict
 from prep.models.tokenizer import CHUNKS
 from prep.pages.markup import Markup, coded, element, join
 from prep.pages.page_table import table
-from prep.report.alike_pairs import leaks, pairs
 from prep.report.gathered import Gathered
 from prep.report.report_parts import SHOWN
 from prep.report.shown_picture import DROPPED, TRAIN, UNFIT, VALIDATION
@@ -43,13 +42,13 @@ def _to_decide(found: Gathered) -> Markup | None:
     findings = sum(len(one.checks) for one in found.pictures)
     silent = sum(not one.text for one in found.kept)
     numbers = (
-        ("alike", sum(one.proposed for one in pairs(found.pictures)), "repeat another one"),
+        ("alike", sum(one.proposed for one in found.alike), "repeat another one"),
         ("findings", findings, "findings of checks"),
         ("left-out", sum(one.place == UNFIT for one in found.pictures), "fit no bucket"),
         ("left-out", len(found.left_out), "cannot be used"),
         ("words", silent, "have no text"),
         ("words", sum(one.tokens > CHUNKS[0] for one in found.kept), "have texts that are cut"),
-        ("validation", len(leaks(found.pictures)), "for validation are trained on as well"),
+        ("validation", len(found.leaks), "for validation are trained on as well"),
     )
     rows = [
         element("li", element("a", f"{number} {told}", href=f"#{anchor}"))

@@ -8,22 +8,22 @@ from typing import Any
 
 from prep.pages.markup import Markup, element
 from prep.report import small_pictures
-from prep.report.alike_pairs import pairs
+from prep.report.gathered import Gathered
 from prep.report.shown_picture import ShownPicture
 from prep.sheets.columns import Columns, Kind
 
 
-def data(found: Sequence[ShownPicture], columns: Columns) -> Markup:
+def data(found: Gathered, columns: Columns) -> Markup:
     """Return the element that holds all that the page's script knows.
 
     Its `id` is that of this state of the pictures: another one has other revisions.
     """
-    places = {one.key: place for place, one in enumerate(found)}
-    alike = {pair.picture.key: pair for pair in pairs(found)}
-    images = _images(found)
+    places = {one.key: place for place, one in enumerate(found.pictures)}
+    alike = {pair.picture.key: pair for pair in found.alike}
+    images = _images(found.pictures)
     state = hashlib.sha256()
     each = []
-    for one in found:
+    for one in found.pictures:
         state.update(one.row.revision.encode())
         state.update(one.key.encode())
         pair = alike.get(one.key)

@@ -29,6 +29,16 @@ _ODD = re.compile(
     "[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff\\\\:]|//|(?:^|/)\\.{0,2}(?:/|$)"
 )
 _DRIVE = re.compile("[A-Za-z]:")
+_DERIVED = re.compile(r"(\.[A-Za-z0-9]+)@")  # behind the ending of what it was made from
+
+
+def first_source(key: str) -> str:
+    """Return the key of the picture that all in its line were made from: `KEY@NAME.png` of `KEY`.
+
+    A name may have an `@` of its own: `a@2x.png`.
+    """
+    found = _DERIVED.search(key)
+    return key[: found.start() + len(found[1])] if found else key
 
 
 def nfc(name: str) -> str:

@@ -6,6 +6,7 @@ import random
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -14,7 +15,10 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from prep.report import small_pictures
+from prep.report.alike_pairs import leaks
 from prep.report.bucket_waste import filled, wastes
+from prep.report.shown_picture import TRAIN, VALIDATION
+from prep.runtime.keys import first_source
 from tinyworld import first_look
 from tinyworld.pictures import CORRUPT, write_pictures
 from train.data.order import batches_per_epoch
@@ -129,6 +133,19 @@ def test_a_copy_in_both_splits_is_a_leak(
 
     assert "copy.png repeats a.png: same file" in text
     assert text.count("<strong>validation: </strong>") == 1
+
+
+def test_shots_of_one_picture_are_no_pictures_apart() -> None:
+    """Up the line as well, and where a person's own name has an `@`."""
+    assert first_source("a.png@upper.png@flip.png") == "a.png"
+    assert first_source("x/a@2x.jpg@face.png") == "x/a@2x.jpg"
+    assert first_source("a@2x.png") == "a@2x.png"
+    shots: list[Any] = [
+        SimpleNamespace(key=f"a.png@{name}.png@v1.png", source=f"a.png@{name}.png", place=place)
+        for name, place in (("figure", TRAIN), ("upper", VALIDATION))
+    ]
+    (one,) = leaks(shots, [])
+    assert (one.kept.key, one.why) == ("a.png@upper.png@v1.png", "both were made from a.png")
 
 
 def test_the_three_spoiled_drawings_of_the_demo_are_found(
